@@ -1,0 +1,3 @@
+//! All integration tests, one binary: one PostgreSQL cluster and one Python environment serve them all.
+
+mod support;

@@ -1,0 +1,3 @@
+//! What tests stand on: the cluster, the Python environment, the hermetic command environment.
+
+pub mod pg;

@@ -1,0 +1,278 @@
+//! The only place that starts a process. xshell builds and quotes the command; what xshell 0.2 lacks is added here: the
+//! last lines of stderr in the error, a time limit, a process group of its own, and the echo of `--verbose`.
+//!
+//! Secrets never go into arguments: pass them with [`Cmd::secret_env`], which the echo leaves out.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::fail::{Fail, Kind};
+use crate::sys::interrupt;
+use crate::ui::Ui;
+
+/// How many of a child's last stderr lines an error shows.
+const LAST_LINES: usize = 20;
+/// How long a command may take unless told otherwise.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(600);
+
+/// A command to be run: program, arguments, folder, environment.
+#[derive(Clone, Debug)]
+pub struct Cmd {
+    program: PathBuf,
+    args: Vec<OsString>,
+    cwd: PathBuf,
+    env: Vec<(OsString, OsString)>,
+    secret_env: Vec<(OsString, OsString)>,
+    env_remove: Vec<OsString>,
+    stdin: Vec<u8>,
+    limit: Duration,
+    user: Option<(u32, u32)>,
+}
+
+/// How a command ended and what it said.
+#[derive(Debug)]
+pub struct Done {
+    /// The exit status.
+    pub status: ExitStatus,
+    /// All of stdout, undecodable bytes replaced.
+    pub stdout: String,
+    /// All of stderr, undecodable bytes replaced.
+    pub stderr: String,
+}
+
+impl Done {
+    /// The last lines of stderr, for a person.
+    pub fn last_lines(&self) -> String {
+        last_lines(&self.stderr)
+    }
+}
+
+/// The last lines of a text, for a person.
+pub fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+}
+
+impl Cmd {
+    /// A command in the folder `cwd`; the folder is never the accident of where the tool was started.
+    pub fn new(program: impl AsRef<Path>, cwd: impl AsRef<Path>) -> Cmd {
+        Cmd {
+            program: program.as_ref().to_owned(),
+            args: Vec::new(),
+            cwd: cwd.as_ref().to_owned(),
+            env: Vec::new(),
+            secret_env: Vec::new(),
+            env_remove: Vec::new(),
+            stdin: Vec::new(),
+            limit: DEFAULT_LIMIT,
+            user: None,
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Cmd {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Cmd {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets an environment variable; the echo shows it.
+    pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Cmd {
+        self.env.push((key.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets an environment variable that nobody may see.
+    pub fn secret_env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Cmd {
+        self.secret_env.push((key.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Removes an environment variable.
+    pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Cmd {
+        self.env_remove.push(key.as_ref().to_owned());
+        self
+    }
+
+    /// What the command reads; without it, nothing.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Cmd {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// How long it may take; ten minutes unless told otherwise.
+    pub fn limit(mut self, limit: Duration) -> Cmd {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs it as another user (uid, gid); needs root.
+    pub fn user(mut self, user: Option<(u32, u32)>) -> Cmd {
+        self.user = user;
+        self
+    }
+
+    /// The command as one line that can be pasted into a shell, secrets left out.
+    pub fn line(&self) -> String {
+        let mut text = String::new();
+        for (key, value) in &self.env {
+            text.push_str(&format!("{}={} ", key.to_string_lossy(), quoted(&value.to_string_lossy())));
+        }
+        text.push_str(&quoted(&self.program.to_string_lossy()));
+        for arg in &self.args {
+            text.push(' ');
+            text.push_str(&quoted(&arg.to_string_lossy()));
+        }
+        text
+    }
+
+    /// Runs it to its end and takes what it says; a bad exit status is the caller's to judge.
+    ///
+    /// # Errors
+    /// `tool-missing` when the program cannot be started, `interrupted` on Ctrl-C, and an error on the time limit.
+    pub fn capture(&self, ui: &Ui) -> Result<Done> {
+        let mut child = self.spawn(ui, Stdio::piped(), Stdio::piped(), Stdio::piped())?;
+        let stdin = child.stdin.take();
+        let input = self.stdin.clone();
+        // Fed from a thread: a child that answers before it has read everything would otherwise block us both.
+        let feeder = std::thread::spawn(move || {
+            if let Some(mut stdin) = stdin {
+                let _ = stdin.write_all(&input);
+            }
+        });
+        let stdout = reader(child.stdout.take());
+        let stderr = reader(child.stderr.take());
+        let status = self.wait(&mut child);
+        let _ = feeder.join();
+        let done = Done {
+            status: status?,
+            stdout: stdout.join().unwrap_or_default(),
+            stderr: stderr.join().unwrap_or_default(),
+        };
+        if !done.stderr.trim().is_empty() {
+            ui.verbose(done.stderr.trim_end());
+        }
+        Ok(done)
+    }
+
+    /// Runs it and gives its stdout, or an error with the command and the last lines of its stderr.
+    pub fn read(&self, ui: &Ui) -> Result<String> {
+        let done = self.capture(ui)?;
+        if done.status.success() {
+            return Ok(done.stdout);
+        }
+        anyhow::bail!("`{}` ended with {}\n{}", self.line(), done.status, done.last_lines())
+    }
+
+    /// Runs it on the person's own terminal (an editor, psql) and gives its status.
+    pub fn interactive(&self, ui: &Ui) -> Result<ExitStatus> {
+        ui.verbose(format!("$ {}", self.line()));
+        let mut command = self.command();
+        command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+        let mut child = command.spawn().map_err(|error| self.cannot_start(&error))?;
+        Ok(child.wait()?)
+    }
+
+    /// Starts it with the given streams, in a process group of its own so that Ctrl-C reaches us first.
+    pub fn spawn(&self, ui: &Ui, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Result<Child> {
+        ui.verbose(format!("$ {}", self.line()));
+        let mut command = self.command();
+        command.stdin(stdin).stdout(stdout).stderr(stderr).process_group(0);
+        command.spawn().map_err(|error| self.cannot_start(&error))
+    }
+
+    fn command(&self) -> Command {
+        let shell = xshell::Shell::new();
+        let mut command = match shell {
+            Ok(shell) => Command::from(shell.cmd(&self.program).args(&self.args)),
+            // xshell asks for the working directory; when that is gone we still know ours.
+            Err(_) => self.plain_command(),
+        };
+        command.current_dir(&self.cwd);
+        for key in &self.env_remove {
+            command.env_remove(key);
+        }
+        for (key, value) in self.env.iter().chain(&self.secret_env) {
+            command.env(key, value);
+        }
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        command
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this module is where processes are made")]
+    fn plain_command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args);
+        command
+    }
+
+    fn wait(&self, child: &mut Child) -> Result<ExitStatus> {
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Some(status) = child.try_wait().context("waiting for a child process")? {
+                return Ok(status);
+            }
+            let over = started.elapsed() > self.limit;
+            if over || interrupt::requested() {
+                kill_group(child);
+                interrupt::check()?;
+                anyhow::bail!("`{}` did not end within {} s", self.line(), self.limit.as_secs());
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    fn cannot_start(&self, error: &std::io::Error) -> anyhow::Error {
+        if !self.cwd.is_dir() {
+            return anyhow::anyhow!("cannot start `{}`: no folder {}", self.line(), self.cwd.display());
+        }
+        Fail::new(Kind::ToolMissing, format!("Cannot start {}", self.program.display()))
+            .details(format!("`{}`: {error}", self.line()))
+            .action(format!("Install {} or correct PATH", self.program.display()))
+            .related("cargo xtask doctor")
+            .into()
+    }
+}
+
+/// Ends a child and everything in its process group, and waits for the child itself.
+pub fn kill_group(child: &mut Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn reader(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            let _ = stream.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// One word for a POSIX shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

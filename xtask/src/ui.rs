@@ -1,0 +1,312 @@
+//! What a person or a script sees: the answer on stdout, everything else on stderr. Colour, progress, `--quiet`,
+//! `--verbose` and `--json` are decided here once. No other module writes to a stream.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Map, Value};
+
+use crate::fail::{Exit, Fail};
+
+/// How long something may take before a spinner shows.
+const PROGRESS_AFTER: Duration = Duration::from_millis(500);
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// Colour on a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Colour always.
+    Always,
+    /// Colour never.
+    Never,
+}
+
+/// What the common flags say about output.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// One JSON object on stdout, nothing else there.
+    pub json: bool,
+    /// No progress.
+    pub quiet: bool,
+    /// Every command run is shown.
+    pub verbose: bool,
+    /// `--color`.
+    pub color: Color,
+}
+
+/// The two streams and how to write to them. Cheap to clone; clones share the progress display.
+#[derive(Clone)]
+pub struct Ui {
+    options: Options,
+    color_out: bool,
+    color_err: bool,
+    progress: Arc<MultiProgress>,
+    terminal: bool,
+}
+
+/// The colours that are used, by meaning.
+#[derive(Clone, Copy)]
+pub enum Paint {
+    /// Done, up to date, added.
+    Good,
+    /// Failed, removed.
+    Bad,
+    /// Look here: behind, changed.
+    Warn,
+    /// Less important.
+    Dim,
+    /// A headline.
+    Bold,
+}
+
+impl Ui {
+    /// Decides colour and progress from the options, the environment and the two streams.
+    pub fn new(options: Options) -> Ui {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let wants = |terminal: bool| match options.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && !no_color,
+        };
+        let terminal = io::stderr().is_terminal();
+        let target =
+            if terminal && !options.quiet { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Ui {
+            options,
+            color_out: wants(io::stdout().is_terminal()) && !options.json,
+            color_err: wants(terminal),
+            progress: Arc::new(MultiProgress::with_draw_target(target)),
+            terminal,
+        }
+    }
+
+    /// Whether the answer is to be one JSON object.
+    pub fn is_json(&self) -> bool {
+        self.options.json
+    }
+
+    /// Whether every command is shown.
+    pub fn is_verbose(&self) -> bool {
+        self.options.verbose
+    }
+
+    /// Writes a line (or several) of the answer to stdout; with `--json` the text answer is left out.
+    pub fn answer(&self, text: impl AsRef<str>) {
+        if !self.options.json {
+            self.write_out(text.as_ref());
+        }
+    }
+
+    /// Writes the one JSON object: `version`, `command`, `outcome`, then `fields`, then `error` if there is one.
+    /// Does nothing without `--json`.
+    pub fn json(&self, command: &str, exit: Exit, fields: Value, error: Option<&Fail>) {
+        if !self.options.json {
+            return;
+        }
+        let mut object = Map::new();
+        object.insert("version".into(), Value::from(1));
+        object.insert("command".into(), Value::from(command));
+        object.insert("outcome".into(), Value::from(exit.outcome()));
+        if let Value::Object(fields) = fields {
+            object.extend(fields);
+        }
+        if let Some(fail) = error {
+            object.insert("error".into(), fail.to_json());
+        }
+        self.write_out(&Value::Object(object).to_string());
+    }
+
+    /// A line of progress on stderr; silent under `--quiet`.
+    pub fn status(&self, text: impl AsRef<str>) {
+        if !self.options.quiet {
+            self.write_err(text.as_ref());
+        }
+    }
+
+    /// A warning on stderr; said under `--quiet` too.
+    pub fn warn(&self, text: impl AsRef<str>) {
+        let sign = self.paint_err(Paint::Warn, "⚠️  Warning:");
+        self.write_err(&format!("{sign} {}", text.as_ref()));
+    }
+
+    /// Text on stderr that is shown with `--verbose` only: a command that is run, what a child prints.
+    pub fn verbose(&self, text: impl AsRef<str>) {
+        if self.options.verbose {
+            self.write_err(&self.paint_err(Paint::Dim, text.as_ref()));
+        }
+    }
+
+    /// Prints an error, the only place that does: the seed's form on stderr.
+    pub fn error(&self, fail: &Fail) {
+        self.write_err(&self.render_error(fail));
+    }
+
+    /// A step that may take long: a spinner after half a second on a terminal, one plain line otherwise.
+    pub fn task(&self, what: impl Into<String>) -> Task {
+        let what = what.into();
+        if !self.terminal {
+            self.status(&what);
+        }
+        Task::start(&self.progress, what, None)
+    }
+
+    /// A series of `total` steps: a bar on a terminal, one plain line per step otherwise.
+    pub fn steps(&self, what: impl Into<String>, total: usize) -> Steps {
+        let bar = Task::start(&self.progress, what.into(), Some(total as u64));
+        Steps { ui: self.clone(), bar, total, at: 0 }
+    }
+
+    /// Asks a yes/no question on the terminal; `None` where there is nobody to ask.
+    pub fn confirm(&self, question: &str) -> Option<bool> {
+        if !self.terminal || !io::stdin().is_terminal() {
+            return None;
+        }
+        let mut stderr = io::stderr();
+        let _ = write!(stderr, "{question} [y/N] ");
+        let _ = stderr.flush();
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).ok()?;
+        Some(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Colours a piece of the answer.
+    pub fn paint(&self, paint: Paint, text: &str) -> String {
+        colored(self.color_out, paint, text)
+    }
+
+    fn paint_err(&self, paint: Paint, text: &str) -> String {
+        colored(self.color_err, paint, text)
+    }
+
+    fn render_error(&self, fail: &Fail) -> String {
+        let mut text = format!("{} {}", self.paint_err(Paint::Bad, "❌ Error:"), fail.summary);
+        let place = place(fail);
+        if !fail.details.is_empty() || !place.is_empty() {
+            text.push_str("\n\nDetails:");
+            for line in fail.details.lines().chain(place.iter().map(String::as_str)) {
+                text.push_str("\n  ");
+                text.push_str(line);
+            }
+        }
+        if !fail.actions.is_empty() {
+            text.push_str("\n\nRecommended actions:");
+            for (number, action) in fail.actions.iter().enumerate() {
+                text.push_str(&format!("\n  {}. {action}", number + 1));
+            }
+        }
+        if let Some(related) = &fail.related {
+            text.push_str(&format!("\n\nRelated command: {related}"));
+        }
+        text
+    }
+
+    #[expect(clippy::print_stdout, reason = "the one place that writes answers")]
+    fn write_out(&self, text: &str) {
+        // A reader that went away (`| head`) is no error of ours.
+        self.progress.suspend(|| {
+            let _ = writeln!(io::stdout().lock(), "{text}");
+        });
+    }
+
+    fn write_err(&self, text: &str) {
+        self.progress.suspend(|| {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        });
+    }
+}
+
+/// Where it happened, as lines for the details, unless the details say it already.
+fn place(fail: &Fail) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(file) = &fail.file {
+        let place = match fail.line {
+            Some(line) => format!("{file}:{line}"),
+            None => file.clone(),
+        };
+        if !fail.details.contains(&place) {
+            lines.push(format!("at {place}"));
+        }
+    }
+    if let Some(code) = fail.sqlstate.as_ref().filter(|code| !fail.details.contains(code.as_str())) {
+        lines.push(format!("SQLSTATE {code}"));
+    }
+    lines
+}
+
+fn colored(on: bool, paint: Paint, text: &str) -> String {
+    if !on {
+        return text.to_owned();
+    }
+    let code = match paint {
+        Paint::Good => "32",
+        Paint::Bad => "31",
+        Paint::Warn => "33",
+        Paint::Dim => "2",
+        Paint::Bold => "1",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+/// A spinner or bar that goes away when dropped. It shows itself only after half a second.
+pub struct Task {
+    bar: ProgressBar,
+}
+
+impl Task {
+    fn start(progress: &MultiProgress, what: String, total: Option<u64>) -> Task {
+        let (bar, template) = match total {
+            Some(total) => (ProgressBar::new(total), "  {spinner} [{bar:24}] {pos}/{len} {msg}"),
+            None => (ProgressBar::new_spinner(), "  {spinner} {msg} ({elapsed})"),
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        bar.set_style(style.progress_chars("=> "));
+        bar.set_message(what);
+        let task = Task { bar: bar.clone() };
+        let progress = progress.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(PROGRESS_AFTER);
+            if !bar.is_finished() {
+                let bar = progress.add(bar);
+                bar.enable_steady_tick(Duration::from_millis(100));
+            }
+        });
+        task
+    }
+
+    /// Says what is being done now.
+    pub fn message(&self, text: impl Into<String>) {
+        self.bar.set_message(text.into());
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A bar over a known number of steps.
+pub struct Steps {
+    ui: Ui,
+    bar: Task,
+    total: usize,
+    at: usize,
+}
+
+impl Steps {
+    /// The next step begins; `what` names it.
+    pub fn next(&mut self, what: impl AsRef<str>) {
+        let what = what.as_ref();
+        self.at += 1;
+        if self.ui.terminal {
+            self.bar.message(what);
+            self.bar.bar.set_position(self.at.saturating_sub(1) as u64);
+        } else {
+            self.ui.status(format!("[{}/{}] {what}", self.at, self.total));
+        }
+    }
+}
