@@ -1,5 +1,12 @@
 //! The outside, each thing in one place: processes, git, Alembic, PostgreSQL, files. Nothing in here decides; it asks
 //! and does what it is told.
 
+pub mod alembic_ini;
+pub mod files;
 pub mod interrupt;
+pub mod managed;
+pub mod packages;
+pub mod project;
+pub mod python;
 pub mod run;
+pub mod settings;
