@@ -2,3 +2,4 @@
 //! everything can be tested by text in, value out.
 
 pub mod ini;
+pub mod url;

@@ -2,10 +2,13 @@
 //! and does what it is told.
 
 pub mod alembic_ini;
+pub mod backup;
+pub mod clock;
 pub mod files;
 pub mod interrupt;
 pub mod managed;
 pub mod packages;
+pub mod pg;
 pub mod project;
 pub mod python;
 pub mod run;
