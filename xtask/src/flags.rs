@@ -63,6 +63,21 @@ pub enum Command {
     Help(String),
 }
 
+impl Command {
+    /// As it is typed, and as it stands in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::DbStatus(_) => "db-status",
+            Command::DbMigrate(_) => "db-migrate",
+            Command::DbRoundtrip(_) => "db-roundtrip",
+            Command::DbServer(_) => "db-server",
+            Command::Doctor => "doctor",
+            Command::Ci => "ci",
+            Command::Help(_) => "help",
+        }
+    }
+}
+
 /// `db-status`.
 #[derive(Clone, Debug, Default)]
 pub struct DbStatus {
