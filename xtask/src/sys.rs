@@ -1,5 +1,6 @@
 //! The outside, each thing in one place: processes, git, Alembic, PostgreSQL, files. Nothing in here decides; it asks
 //! and does what it is told.
 
+pub mod alembic;
 pub mod interrupt;
 pub mod run;
