@@ -1,6 +1,7 @@
 //! The outside, each thing in one place: processes, git, Alembic, PostgreSQL, files. Nothing in here decides; it asks
 //! and does what it is told.
 
+pub mod alembic;
 pub mod alembic_ini;
 pub mod backup;
 pub mod clock;

@@ -1,4 +1,6 @@
 //! What tests stand on: the cluster, the Python environment, the hermetic command environment.
 
 pub mod pg;
+pub mod project;
 pub mod python;
+pub mod xtask;
