@@ -1,6 +1,7 @@
 //! PostgreSQL: the only user of the `postgres` crate. Connections and what can go wrong with them, the version table,
 //! locks and other people's sessions, scratch databases. The catalog is read in `pg/catalog.rs`.
 
+mod ask;
 mod connect;
 mod errors;
 mod scratch;
