@@ -1,3 +1,8 @@
 //! All integration tests, one binary: one PostgreSQL cluster and one Python environment serve them all.
 
+mod backup;
+mod pg;
+mod scratch;
 mod support;
+mod tls;
+mod url;

@@ -76,6 +76,8 @@ pub struct Ssl {
     pub cert: Option<String>,
     /// The file of its key.
     pub key: Option<String>,
+    /// Whether `allow` and `prefer` verify too where there is a root certificate: libpq does, asyncpg does not.
+    pub weak_verifies: bool,
     /// The folder of the default files (`~/.postgresql`).
     pub home: Option<PathBuf>,
 }
@@ -108,6 +110,16 @@ impl Endpoint {
         name == "localhost"
             || name.ends_with(".localhost")
             || address.is_some_and(|address| address.to_canonical().is_loopback())
+    }
+}
+
+/// As `PGHOST` takes it.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Host(host) => f.write_str(host),
+            Address::Socket(dir) => write!(f, "{}", dir.display()),
+        }
     }
 }
 
@@ -275,6 +287,7 @@ impl Look<'_> {
             root_cert: file("sslrootcert", "PGSSLROOTCERT"),
             cert: file("sslcert", "PGSSLCERT"),
             key: file("sslkey", "PGSSLKEY"),
+            weak_verifies: self.driver.is_libpq(),
             home: home.map(|home| Path::new(home).join(".postgresql")),
         })
     }

@@ -76,7 +76,7 @@ pub(super) fn connect_fail(error: &postgres::Error, endpoint: &Endpoint, target:
         return refused_by_server(db, endpoint, target);
     }
     if let Some(reason) = tls_reason(error) {
-        return unreachable(format!("TLS to {endpoint} failed: {reason}"), endpoint)
+        return unreachable(format!("TLS to {endpoint} failed: {reason}"))
             .action(format!("Check the server's certificate: psql \"{}\"", psql_words(endpoint, target)))
             .action("Check sslmode, sslrootcert, sslcert and sslkey in the database configuration");
     }
@@ -87,15 +87,15 @@ pub(super) fn connect_fail(error: &postgres::Error, endpoint: &Endpoint, target:
             format!("{endpoint}: {error}{cause}")
         }
     };
-    is_it_running(unreachable(details, endpoint), endpoint)
+    is_it_running(unreachable(details), endpoint)
 }
 
 /// Nobody answered in time.
 pub(super) fn no_answer(endpoint: &Endpoint, seconds: u64) -> Fail {
-    is_it_running(unreachable(format!("No answer from {endpoint} within {seconds} s"), endpoint), endpoint)
+    is_it_running(unreachable(format!("No answer from {endpoint} within {seconds} s")), endpoint)
 }
 
-fn unreachable(details: String, _endpoint: &Endpoint) -> Fail {
+fn unreachable(details: String) -> Fail {
     Fail::new(Kind::ConnectionRefused, "Cannot connect to database")
         .details(details)
         .related("cargo xtask cli-executor")
@@ -143,20 +143,14 @@ fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail
 
 /// `host=… port=… user=… dbname=…`, for psql; no password.
 fn psql_words(endpoint: &Endpoint, target: &Target) -> String {
-    let host = match &endpoint.address {
-        Address::Host(host) => host.clone(),
-        Address::Socket(dir) => dir.display().to_string(),
-    };
+    let host = endpoint.address.to_string();
     let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
     let database = quoted(&target.database);
     format!("host={} port={} user={} dbname={database}", quoted(&host), endpoint.port, quoted(&target.user))
 }
 
 fn createdb_words(endpoint: &Endpoint, user: &str, database: &str) -> String {
-    let host = match &endpoint.address {
-        Address::Host(host) => host.clone(),
-        Address::Socket(dir) => dir.display().to_string(),
-    };
+    let host = endpoint.address.to_string();
     let port = endpoint.port.to_string();
     let words = ["-h", &host, "-p", &port, "-U", user, database].map(shell_word);
     words.join(" ")
