@@ -150,7 +150,7 @@ impl Target {
 pub(super) fn resolve(parts: &Parts, driver: Driver, around: &Surroundings) -> Result<Target, UrlError> {
     let look = Look { parts, driver, around };
     look.refuse_what_leads_elsewhere()?;
-    let user = look.user();
+    let user = look.user()?;
     let database_key = if driver.is_libpq() { "dbname" } else { "database" };
     let database = look
         .text(database_key, parts.database.as_deref(), "PGDATABASE")
@@ -207,12 +207,15 @@ impl Look<'_> {
         self.parts.host.is_none() && self.parts.one("host").is_none()
     }
 
-    fn user(&self) -> String {
+    fn user(&self) -> Result<String, UrlError> {
         let named = self.text("user", self.parts.user.as_deref(), "PGUSER");
+        if named.is_none() && self.driver == Driver::Pg8000 {
+            return Err(UrlError::new("pg8000 takes no user from the environment; write one into the URL"));
+        }
         // asyncpg asks Python's getpass, which believes the environment first.
         let by_env = ["LOGNAME", "USER", "LNAME", "USERNAME"].iter().find_map(|name| self.var(name));
         let by_env = by_env.filter(|_| self.driver == Driver::Asyncpg).map(str::to_owned);
-        named.or(by_env).or_else(|| self.around.os_user.clone()).unwrap_or_default()
+        Ok(named.or(by_env).or_else(|| self.around.os_user.clone()).unwrap_or_default())
     }
 
     fn endpoints(&self) -> Result<Vec<Endpoint>, UrlError> {
