@@ -3,18 +3,21 @@
 
 mod ask;
 mod connect;
+mod copy;
 mod errors;
 mod scratch;
 mod session;
 mod surroundings;
+mod sweep;
 mod tls;
 mod tools;
 
 pub use connect::{Db, ServerVersion};
 pub use errors::{kind_of, sql_fail};
-pub use scratch::{Kept, Making, SavePoint, Scratch, sweep};
+pub use scratch::{Kept, Making, SavePoint, Scratch};
 pub use session::{Applied, MigrationLock, OtherSession, VersionTable};
 pub use surroundings::{application_name, complete};
+pub use sweep::sweep;
 pub use tools::{client_tool, for_libpq};
 
 /// An identifier for SQL text, quoted.

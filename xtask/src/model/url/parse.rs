@@ -15,8 +15,11 @@ pub(super) fn parts(text: &str) -> Result<Parts, UrlError> {
     let (user, password, rest) = credentials(rest);
     let (host, rest) = host(rest);
     let (port, rest) = match rest.strip_prefix(':') {
-        Some(rest) => until(rest, &['/', '?']),
-        None => ("", rest),
+        Some(rest) => {
+            let (port, rest) = until(rest, &['/', '?']);
+            (Some(port_number(port)?), rest)
+        }
+        None => (None, rest),
     };
     let (database, rest) = match rest.strip_prefix('/') {
         Some(rest) => {
@@ -31,7 +34,7 @@ pub(super) fn parts(text: &str) -> Result<Parts, UrlError> {
         user: user.map(decoded),
         password: password.map(|text| Secret(decoded(text))),
         host: host.map(str::to_owned),
-        port: port_number(port)?,
+        port,
         database,
         query: pairs(query),
     })
@@ -67,13 +70,11 @@ fn host(text: &str) -> (Option<&str>, &str) {
     (Some(host).filter(|host| !host.is_empty()), rest)
 }
 
-fn port_number(text: &str) -> Result<Option<u16>, UrlError> {
-    match text {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| {
-            UrlError::new("what stands after the host's colon is no port; encode `:`, `/` and `@` in a password")
-        }),
-    }
+/// A colon with nothing behind it is refused by SQLAlchemy too.
+fn port_number(text: &str) -> Result<u16, UrlError> {
+    text.parse().map_err(|_| {
+        UrlError::new("what stands after the host's colon is no port; encode `:`, `/` and `@` in a password")
+    })
 }
 
 /// Python's `parse_qsl`: pairs without a value are dropped, `+` is a space.

@@ -76,6 +76,8 @@ pub struct Ssl {
     pub cert: Option<String>,
     /// The file of its key.
     pub key: Option<String>,
+    /// Whether `allow` and `prefer` verify too where there is a root certificate: libpq does, asyncpg does not.
+    pub weak_verifies: bool,
     /// The folder of the default files (`~/.postgresql`).
     pub home: Option<PathBuf>,
 }
@@ -111,6 +113,16 @@ impl Endpoint {
     }
 }
 
+/// As `PGHOST` takes it.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Host(host) => f.write_str(host),
+            Address::Socket(dir) => write!(f, "{}", dir.display()),
+        }
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {
@@ -138,7 +150,7 @@ impl Target {
 pub(super) fn resolve(parts: &Parts, driver: Driver, around: &Surroundings) -> Result<Target, UrlError> {
     let look = Look { parts, driver, around };
     look.refuse_what_leads_elsewhere()?;
-    let user = look.user();
+    let user = look.user()?;
     let database_key = if driver.is_libpq() { "dbname" } else { "database" };
     let database = look
         .text(database_key, parts.database.as_deref(), "PGDATABASE")
@@ -195,12 +207,15 @@ impl Look<'_> {
         self.parts.host.is_none() && self.parts.one("host").is_none()
     }
 
-    fn user(&self) -> String {
+    fn user(&self) -> Result<String, UrlError> {
         let named = self.text("user", self.parts.user.as_deref(), "PGUSER");
+        if named.is_none() && self.driver == Driver::Pg8000 {
+            return Err(UrlError::new("pg8000 takes no user from the environment; write one into the URL"));
+        }
         // asyncpg asks Python's getpass, which believes the environment first.
         let by_env = ["LOGNAME", "USER", "LNAME", "USERNAME"].iter().find_map(|name| self.var(name));
         let by_env = by_env.filter(|_| self.driver == Driver::Asyncpg).map(str::to_owned);
-        named.or(by_env).or_else(|| self.around.os_user.clone()).unwrap_or_default()
+        Ok(named.or(by_env).or_else(|| self.around.os_user.clone()).unwrap_or_default())
     }
 
     fn endpoints(&self) -> Result<Vec<Endpoint>, UrlError> {
@@ -275,6 +290,7 @@ impl Look<'_> {
             root_cert: file("sslrootcert", "PGSSLROOTCERT"),
             cert: file("sslcert", "PGSSLCERT"),
             key: file("sslkey", "PGSSLKEY"),
+            weak_verifies: self.driver.is_libpq(),
             home: home.map(|home| Path::new(home).join(".postgresql")),
         })
     }

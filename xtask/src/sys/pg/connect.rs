@@ -68,7 +68,7 @@ impl Db {
                     interrupt::check()?;
                     // Only a server that is not there makes way for the next one; libpq keeps to that too.
                     let next = error.kind == Kind::ConnectionRefused;
-                    last = Some(error);
+                    last = Some(*error);
                     if !next {
                         break;
                     }
@@ -167,18 +167,18 @@ fn patiently(
     target: &Target,
     tls: Option<&MakeRustlsConnect>,
     application_name: &str,
-) -> Result<Client, Fail> {
+) -> Result<Client, Box<Fail>> {
     let until = Instant::now() + STARTING_UP;
     let limit = target.connect_timeout.unwrap_or(LIMIT);
     loop {
         let error = match negotiate(endpoint, target, tls, application_name, limit) {
             Ok(client) => return Ok(client),
-            Err(Attempt::NoAnswer) => return Err(no_answer(endpoint, limit.as_secs())),
+            Err(Attempt::NoAnswer) => return Err(Box::new(no_answer(endpoint, limit.as_secs()))),
             Err(Attempt::Refused(error)) => error,
         };
         let starting = error.code() == Some(&SqlState::CANNOT_CONNECT_NOW);
         if !starting || Instant::now() > until || interrupt::requested() {
-            return Err(connect_fail(&error, endpoint, target));
+            return Err(Box::new(connect_fail(&error, endpoint, target)));
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -76,9 +76,13 @@ pub(super) fn connect_fail(error: &postgres::Error, endpoint: &Endpoint, target:
         return refused_by_server(db, endpoint, target);
     }
     if let Some(reason) = tls_reason(error) {
-        return unreachable(format!("TLS to {endpoint} failed: {reason}"), endpoint)
+        return unreachable(format!("TLS to {endpoint} failed: {reason}"))
             .action(format!("Check the server's certificate: psql \"{}\"", psql_words(endpoint, target)))
             .action("Check sslmode, sslrootcert, sslcert and sslkey in the database configuration");
+    }
+    if error.source().is_some_and(|source| source.to_string() == "password missing") {
+        let details = format!("{endpoint} asks user {} for a password, and there is none", target.user);
+        return bad_credentials(details, endpoint, target);
     }
     let details = match io_error(error) {
         Some(error) => io_reason(error, endpoint),
@@ -87,15 +91,15 @@ pub(super) fn connect_fail(error: &postgres::Error, endpoint: &Endpoint, target:
             format!("{endpoint}: {error}{cause}")
         }
     };
-    is_it_running(unreachable(details, endpoint), endpoint)
+    is_it_running(unreachable(details), endpoint)
 }
 
 /// Nobody answered in time.
 pub(super) fn no_answer(endpoint: &Endpoint, seconds: u64) -> Fail {
-    is_it_running(unreachable(format!("No answer from {endpoint} within {seconds} s"), endpoint), endpoint)
+    is_it_running(unreachable(format!("No answer from {endpoint} within {seconds} s")), endpoint)
 }
 
-fn unreachable(details: String, _endpoint: &Endpoint) -> Fail {
+fn unreachable(details: String) -> Fail {
     Fail::new(Kind::ConnectionRefused, "Cannot connect to database")
         .details(details)
         .related("cargo xtask cli-executor")
@@ -111,6 +115,14 @@ fn is_it_running(fail: Fail, endpoint: &Endpoint) -> Fail {
         .action("Start infrastructure: ./scripts/run-dev.sh, or use an own server: cargo xtask db-server start")
 }
 
+fn bad_credentials(details: String, endpoint: &Endpoint, target: &Target) -> Fail {
+    Fail::new(Kind::AuthenticationFailed, "The database server refuses the user")
+        .details(details)
+        .action("Verify user and password in the database configuration (sqlalchemy.url, PGPASSWORD, ~/.pgpass)")
+        .action(format!("Try it by hand: psql \"{}\"", psql_words(endpoint, target)))
+        .related("cargo xtask doctor")
+}
+
 fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail {
     let code = db.code().code();
     let (user, database) = (&target.user, &target.database);
@@ -120,10 +132,11 @@ fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail
         fail.related("cargo xtask doctor")
     };
     match kind_of(code) {
-        Kind::AuthenticationFailed => fail(Kind::AuthenticationFailed, "The database server refuses the user")
-            .action("Verify user and password in the database configuration (sqlalchemy.url, PGPASSWORD, ~/.pgpass)")
-            .action(format!("Try it by hand: psql \"{}\"", psql_words(endpoint, target)))
-            .action(format!("If the message names pg_hba.conf, the server must allow user {user} from this machine")),
+        Kind::AuthenticationFailed => {
+            bad_credentials(format!("{endpoint}: {}", db.message()), endpoint, target).sqlstate(code).action(format!(
+                "If the message names pg_hba.conf, the server must be told to let user {user} in from this machine"
+            ))
+        }
         Kind::DatabaseMissing => fail(Kind::DatabaseMissing, "The database does not exist")
             .action(format!("Create it: createdb {}", createdb_words(endpoint, user, database)))
             .action("Check for typos in the database's name (sqlalchemy.url in the Alembic config)"),
@@ -143,20 +156,14 @@ fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail
 
 /// `host=… port=… user=… dbname=…`, for psql; no password.
 fn psql_words(endpoint: &Endpoint, target: &Target) -> String {
-    let host = match &endpoint.address {
-        Address::Host(host) => host.clone(),
-        Address::Socket(dir) => dir.display().to_string(),
-    };
+    let host = endpoint.address.to_string();
     let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
     let database = quoted(&target.database);
     format!("host={} port={} user={} dbname={database}", quoted(&host), endpoint.port, quoted(&target.user))
 }
 
 fn createdb_words(endpoint: &Endpoint, user: &str, database: &str) -> String {
-    let host = match &endpoint.address {
-        Address::Host(host) => host.clone(),
-        Address::Socket(dir) => dir.display().to_string(),
-    };
+    let host = endpoint.address.to_string();
     let port = endpoint.port.to_string();
     let words = ["-h", &host, "-p", &port, "-U", user, database].map(shell_word);
     words.join(" ")

@@ -4,32 +4,22 @@
 //!
 //! Nobody is ever disconnected from any database but a scratch one.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::path::PathBuf;
+use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use postgres::error::SqlState;
-use sha2::{Digest, Sha256};
 
-use super::session::{LOCK_CLASS, keep_idle_session, try_lock};
-use super::{Db, client_tool, for_libpq, ident, literal, sql_fail, surroundings};
+use super::copy::dump_and_restore;
+use super::session::{keep_idle_session, try_lock};
+use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
+use super::{Db, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
-use crate::sys::interrupt;
+use crate::sys::pg::for_libpq;
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
-
-/// Apart from the migration lock's class, since both may be taken in one database.
-const SCRATCH_CLASS: i32 = LOCK_CLASS + 1;
-const MARK: &str = "xtask scratch database";
-const KEPT: &str = "xtask scratch database, kept on purpose";
-/// Long enough for any database that somebody would clone.
-const LONG: Duration = Duration::from_secs(24 * 3600);
 
 /// How scratch databases are to be made.
 #[derive(Clone, Copy)]
@@ -187,7 +177,8 @@ impl Scratch {
     }
 
     fn drop_all(&mut self) -> Result<()> {
-        if self.owner.client().is_closed() {
+        // Asked, not assumed: a session that the server ended looks open until somebody uses it.
+        if self.owner.client().batch_execute("").is_err() {
             self.owner = maintenance(&self.url)?;
         }
         let names: Vec<String> = self.saved.drain(..).chain([self.name.clone()]).collect();
@@ -313,130 +304,9 @@ fn set_tail(setting: &str) -> Option<String> {
     Some(format!("set {name} = {value}"))
 }
 
-/// Drops what dead runs left behind on the server of `admin`, and nothing else; gives the names.
-///
-/// # Errors
-/// What connecting may meet. A database that cannot be dropped (another user's) is left where it is.
-pub fn sweep(admin: &DbUrl) -> Result<Vec<String>> {
-    let mut db = maintenance(admin)?;
-    let sql = "select datname::text from pg_database where datname ~ '^xtask_scratch_[0-9]+_[0-9a-f]{8}(_s[0-9]+)?$' \
-        and pg_has_role(datdba, 'member') \
-        and coalesce(shobj_description(oid, 'pg_database'), $1) ~ ('^' || $1 || '($| \\()') order by 1";
-    let rows = db.client().query(sql, &[&MARK]).map_err(|error| sql_fail(&error, "looking for scratch databases"))?;
-    let mut dropped = Vec::new();
-    for name in rows.iter().map(|row| row.get::<_, String>(0)) {
-        interrupt::check()?;
-        if is_abandoned(&mut db, &name)? && drop_database(&mut db, &name).is_ok() {
-            dropped.push(name);
-        }
-    }
-    Ok(dropped)
-}
-
-/// Whether the owner's lock is free, in whatever database it was taken. Having taken it ourselves, nobody else sweeps
-/// the same database; it goes with this session.
-fn is_abandoned(db: &mut Db, name: &str) -> Result<bool> {
-    let base = name.split("_s").take(2).collect::<Vec<_>>().join("_s");
-    let key = key(&base);
-    let sql = "select exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 2 \
-        and classid::bigint = $1 and objid::bigint = $2 and pid <> pg_backend_pid())";
-    let (class, id) = (i64::from(SCRATCH_CLASS), i64::from(key.cast_unsigned()));
-    let row = db.client().query_one(sql, &[&class, &id]).map_err(|error| sql_fail(&error, "looking for an owner"))?;
-    Ok(!row.get::<_, bool>(0) && try_lock(db.client(), SCRATCH_CLASS, key)?)
-}
-
-/// A session in the maintenance database: `postgres`, or `template1` where that one is missing or closed to us.
-fn maintenance(admin: &DbUrl) -> Result<Db> {
-    let name = surroundings::application_name("scratch");
-    let admin = surroundings::complete(admin)?;
-    let error = match Db::connect(&admin.with_database("postgres"), &name) {
-        Ok(db) => return Ok(db),
-        Err(error) => error,
-    };
-    let closed = [Kind::DatabaseMissing, Kind::PermissionDenied];
-    let closed = error
-        .downcast_ref::<Fail>()
-        .is_some_and(|fail| closed.contains(&fail.kind) || fail.sqlstate.as_deref() == Some("28000"));
-    if closed { Db::connect(&admin.with_database("template1"), &name).or(Err(error)) } else { Err(error) }
-}
-
-/// Drops a scratch database and whoever is connected to it.
-fn drop_database(db: &mut Db, name: &str) -> Result<()> {
-    if db.server_version().major() >= 13 {
-        let sql = format!("drop database if exists {} with (force)", ident(name));
-        return db.client().batch_execute(&sql).map_err(|error| sql_fail(&error, "dropping a scratch database").into());
-    }
-    let until = Instant::now() + Duration::from_secs(5);
-    loop {
-        let end = format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = {}", literal(name));
-        let _ = db.client().batch_execute(&end);
-        match db.client().batch_execute(&format!("drop database if exists {}", ident(name))) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) && Instant::now() < until => {}
-            Err(error) => return Err(sql_fail(&error, "dropping a scratch database").into()),
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn new_name() -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    // The standard library's hasher is seeded by the system's random numbers: no crate is needed for a name.
-    let random = RandomState::new().hash_one((SystemTime::now(), COUNT.fetch_add(1, Ordering::Relaxed)));
-    format!("xtask_scratch_{}_{:08x}", std::process::id(), random >> 32)
-}
-
-/// The lock's key: from the name alone, so that every machine comes to the same.
-fn key(name: &str) -> i32 {
-    let digest = Sha256::digest(name.as_bytes());
-    digest.iter().take(4).fold(0_i32, |key, byte| (key << 8) | i32::from(*byte))
-}
-
-/// The slow copy, which disturbs nobody. The dump lies in a folder of ours alone, for as long as it takes.
-fn dump_and_restore(making: &Making<'_>, owner: &Db, from: &DbUrl, to: &DbUrl) -> Result<()> {
-    let major = owner.server_version().major();
-    let dump = client_tool(making.ui, "pg_dump", major, making.tools)?;
-    let restore = client_tool(making.ui, "pg_restore", major, making.tools)?;
-    let folder = Folder::new(&to.target().database)?;
-    let file = folder.0.join("dump");
-    let dump = Cmd::new(dump, &folder.0).args(["-Fc", "-Z0", "--no-password", "-f"]).arg(&file).limit(LONG);
-    for_libpq(dump, from.target()).read(making.ui).context("copying a database that is in use")?;
-    // Owners and grants that we may not set would fail; the roles are the same server's.
-    let restore =
-        Cmd::new(restore, &folder.0).args(["--no-password", "--exit-on-error", "--no-owner", "-d"]).limit(LONG);
-    let restore = restore.arg(&to.target().database).arg(&file);
-    for_libpq(restore, to.target()).read(making.ui).context("copying a database that is in use")?;
-    Ok(())
-}
-
-/// A folder of our own under the system's temporary one, which goes with the value.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Result<Folder> {
-        let path = std::env::temp_dir().join(name);
-        std::fs::DirBuilder::new().mode(0o700).create(&path).with_context(|| format!("making {}", path.display()))?;
-        Ok(Folder(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(Path::new(&self.0));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_differ_and_keys_do_not() {
-        let name = new_name();
-        assert_ne!(name, new_name());
-        assert_eq!(key(&name), key(&name));
-        assert_eq!(key("xtask_scratch_1_00000000"), key("xtask_scratch_1_00000000"));
-    }
 
     #[test]
     fn settings_of_a_database() {

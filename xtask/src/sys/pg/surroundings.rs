@@ -44,9 +44,9 @@ fn password_file(vars: &BTreeMap<String, String>) -> Option<PathBuf> {
 
 /// libpq and asyncpg pass over a password file that others may read.
 fn readable_by_us_alone(path: &Path) -> Option<Secret> {
-    let meta = std::fs::metadata(path).ok().filter(|meta| meta.is_file() && meta.mode() & 0o077 == 0)?;
-    debug_assert!(meta.is_file());
-    std::fs::read_to_string(path).ok().map(Secret::new)
+    let meta = std::fs::metadata(path).ok()?;
+    let private = meta.is_file() && meta.mode() & 0o077 == 0;
+    private.then(|| std::fs::read_to_string(path).ok()).flatten().map(Secret::new)
 }
 
 /// The name of our user id, or what the environment says where there is no such file (macOS keeps people elsewhere).

@@ -42,16 +42,18 @@ pub(super) fn connector(ssl: &Ssl) -> Result<MakeRustlsConnect> {
 
 /// What the server's certificate must lead to; `None` when it need not lead anywhere.
 fn chain(ssl: &Ssl, provider: &Arc<CryptoProvider>) -> Result<Option<Chain>> {
-    if ssl.mode < SslMode::Require {
+    let must = ssl.mode >= SslMode::VerifyCa;
+    if ssl.mode < SslMode::Require && !ssl.weak_verifies {
         return Ok(None);
     }
-    let roots = match ssl.root_cert.as_deref() {
+    let named = ssl.root_cert.as_deref().filter(|path| must || *path == "system" || Path::new(path).exists());
+    let roots = match named {
         Some("system") => system_roots()?,
         Some(path) => certificates(Path::new(path))?,
-        None => match default_file(ssl, "root.crt") {
+        None => match default_file(ssl, "root.crt").filter(|_| ssl.root_cert.is_none()) {
             Some(path) => certificates(&path)?,
-            None if ssl.mode == SslMode::Require => return Ok(None),
-            None => return Err(no_roots().into()),
+            None if must => return Err(no_roots().into()),
+            None => return Ok(None),
         },
     };
     let mut store = RootCertStore::empty();

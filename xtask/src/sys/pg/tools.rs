@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::fail::{Fail, Kind};
-use crate::model::url::{Address, SslMode, Target};
+use crate::model::url::{SslMode, Target};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
@@ -87,10 +87,7 @@ pub fn for_libpq(mut cmd: Cmd, target: &Target) -> Cmd {
         cmd = cmd.env_remove(name);
     }
     let list = |each: &dyn Fn(usize) -> String| (0..target.endpoints.len()).map(each).collect::<Vec<_>>().join(",");
-    let host = list(&|at| match &target.endpoints[at].address {
-        Address::Host(host) => host.clone(),
-        Address::Socket(dir) => dir.display().to_string(),
-    });
+    let host = list(&|at| target.endpoints[at].address.to_string());
     cmd = cmd
         .env("PGHOST", host)
         .env("PGPORT", list(&|at| target.endpoints[at].port.to_string()))
