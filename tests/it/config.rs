@@ -9,6 +9,7 @@ mod projects;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
@@ -74,18 +75,37 @@ fn ask(python: &Path, cwd: &Path, code: &str, question: &Value) -> Value {
     serde_json::from_str(done.stdout.lines().last().unwrap()).unwrap()
 }
 
-/// Every Python 3.11 or newer on `PATH` that starts, and the test environment's.
-fn pythons() -> BTreeSet<PathBuf> {
-    let names = ["python3", "python3.11", "python3.12", "python3.13", "python3.14"];
-    let found = names.iter().flat_map(|name| which::which_all(name).into_iter().flatten());
-    let real = found.filter_map(|path| {
-        let code = "import sys; print(sys.executable if sys.version_info >= (3, 11) else '')";
-        let done = Cmd::new(path, "/").args(["-c", code]).capture(&quiet()).ok()?;
-        Some(PathBuf::from(done.stdout.trim())).filter(|path| path.is_file())
-    });
-    let mut pythons: BTreeSet<PathBuf> = real.collect();
-    pythons.insert(python().to_owned());
-    pythons
+/// A Python at hand: `sys.version_info` as `3.11`, and the program.
+type AtHand = (String, PathBuf);
+
+/// Every Python 3.11 or newer on `PATH` that starts, by version, and the test environment's.
+fn pythons() -> &'static BTreeSet<AtHand> {
+    static PYTHONS: OnceLock<BTreeSet<AtHand>> = OnceLock::new();
+    PYTHONS.get_or_init(|| {
+        let names = ["python3", "python3.11", "python3.12", "python3.13", "python3.14"];
+        let found = names.iter().flat_map(|name| which::which_all(name).into_iter().flatten());
+        found.chain([python().to_owned()]).filter_map(version).collect()
+    })
+}
+
+/// The version and the program itself; `None` for what does not start (a shim of another version) or is too old.
+fn version(path: PathBuf) -> Option<AtHand> {
+    let code = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable, sys.version_info >= (3, 11))";
+    let done = Cmd::new(path, "/").args(["-c", code]).capture(&quiet()).ok()?;
+    match done.stdout.trim().split(' ').collect::<Vec<_>>()[..] {
+        [version, program, "True"] => Some((version.to_owned(), program.into())),
+        _ => None,
+    }
+}
+
+/// One Python of each version.
+fn one_per_version() -> impl Iterator<Item = &'static Path> {
+    let mut last = "";
+    pythons().iter().filter_map(move |(version, path)| {
+        let new = version != last;
+        last = version;
+        new.then_some(path.as_path())
+    })
 }
 
 /// The failure of a result that must not have succeeded, checked to be of a kind and to name things.

@@ -37,10 +37,11 @@ fn packages_are_where_python_says_without_starting_it() {
         .args(["-m", "venv", "--without-pip", "--system-site-packages"])
         .arg(&inherits);
     made.read(&quiet()).unwrap();
-    for python in pythons().into_iter().chain([inherits.join("bin/python")]) {
-        let theirs = ask(&python, &folder, code, &Value::Null);
+    let inherits = inherits.join("bin/python");
+    for python in pythons().iter().map(|(_, path)| path).chain([&inherits]) {
+        let theirs = ask(python, &folder, code, &Value::Null);
         let theirs: Vec<PathBuf> = serde_json::from_value(theirs).unwrap();
-        let mut ours = site_packages(&quiet(), &project, &chosen(&python, Origin::Flag)).unwrap();
+        let mut ours = site_packages(&quiet(), &project, &chosen(python, Origin::Flag)).unwrap();
         // An environment that inherits has the user's folder in another place in the order.
         ours.sort();
         let mut theirs: Vec<PathBuf> = theirs.into_iter().filter(|folder| folder.is_dir()).collect();
