@@ -133,8 +133,12 @@ struct Base {
 fn base(ui: &Ui, cwd: &Path, search: &OsStr) -> Result<Base> {
     let mut without_venv = None;
     let mut seen = Vec::new();
+<<<<<<< HEAD
     let found = |name: &'static str| which::which_in_all(name, Some(search), "/").into_iter().flatten();
     for path in NAMES.iter().flat_map(|name| found(name)) {
+=======
+    for path in on_path(&NAMES, search) {
+>>>>>>> config
         // One program in two folders, such as /bin and /usr/bin; by name, too, since a shim goes by the name it has.
         let identity = (path.canonicalize().unwrap_or_else(|_| path.clone()), path.file_name().map(OsStr::to_owned));
         if seen.contains(&identity) {
@@ -153,6 +157,15 @@ fn base(ui: &Ui, cwd: &Path, search: &OsStr) -> Result<Base> {
         without_venv.get_or_insert((path, version));
     }
     Err(no_base(without_venv))
+}
+
+/// All programs of these names on a `PATH`, the names in order.
+pub(super) fn on_path(names: &[&str], search: &OsStr) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for name in names {
+        found.extend(which::which_in_all(name, Some(search), "/").into_iter().flatten());
+    }
+    found
 }
 
 fn no_base(without_venv: Option<(PathBuf, (u32, u32))>) -> anyhow::Error {

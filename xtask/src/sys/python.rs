@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
 use crate::sys::files::write_atomic;
+use crate::sys::managed::on_path;
 use crate::sys::project::{Project, Server};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
@@ -130,7 +131,7 @@ pub fn find(ui: &Ui, project: &Project, wish: &Wish) -> Result<Interpreter> {
             return Ok(plain(python, origin));
         }
     }
-    let candidates = on_path(&wish.path);
+    let candidates = on_path(&["python3", "python"], &wish.path);
     for path in &candidates {
         let interpreter = plain(path.clone(), Origin::Path);
         if has_alembic(ui, project, &interpreter) {
@@ -291,14 +292,6 @@ fn has_alembic(ui: &Ui, project: &Project, interpreter: &Interpreter) -> bool {
     // A shim on PATH that leads nowhere is no candidate, and no failure either.
     site_packages(ui, project, interpreter)
         .is_ok_and(|folders| folders.iter().any(|folder| folder.join("alembic/__init__.py").is_file()))
-}
-
-fn on_path(search: &OsStr) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for name in ["python3", "python"] {
-        found.extend(which::which_in_all(name, Some(search), "/").into_iter().flatten());
-    }
-    found
 }
 
 fn explicit(path: &Path, origin: Origin, search: &OsStr) -> Result<PathBuf> {
