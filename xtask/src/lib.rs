@@ -2,6 +2,7 @@
 //!
 //! A library with a thin `main.rs`, so that the one test binary and the benchmarks reach the parts as well as the whole.
 
+pub mod cmd;
 pub mod fail;
 pub mod model;
 pub mod sys;

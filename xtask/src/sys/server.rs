@@ -27,7 +27,7 @@ use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 pub use binaries::{Binaries, Choice};
 pub use state::{Running, State, keep, states, stop};
@@ -136,13 +136,15 @@ impl Lease {
         if home.throwaway.is_some() {
             state::sweep(&base, account);
         }
-        let name = home.throwaway.clone().unwrap_or_else(|| binaries.major.to_string());
+        let name = home.throwaway.clone().unwrap_or_else(|| binaries.folder());
         let files = Files { dir: place::run_dir(&base, &name)? };
         // Held before the server is looked at: from here on no watchdog stops it.
         let users = lock::shared(&files.users_lock())?;
         let listed = users::Listed::enter(&files)?;
         let start = Start { ui, home, base: &base, binaries: &binaries, account, files: &files };
-        let socket_dir = start.server()?;
+        let socket_dir = start.server().map_err(|error| start.explained(error))?;
+        // What runs may have been started from other programs than those that we have found.
+        let binaries = state::about(&files).unwrap_or(binaries);
         let data = files.data();
         let superuser = SUPERUSER;
         Ok(Lease { socket_dir, port: place::PORT, superuser, binaries, data, files, _listed: listed, _users: users })
@@ -203,10 +205,12 @@ impl Start<'_> {
     }
 
     fn watchdog(&self, held: File) -> Result<Child> {
-        data::prepare(self.ui, self.base, self.files, self.binaries, self.account)?;
-        let about = self.files.about();
-        std::fs::write(&about, self.binaries.to_json().to_string())
-            .with_context(|| format!("writing {}", about.display()))?;
+        let up = PidFile::read(self.files).is_some_and(|pid_file| pid_file.answers().is_some());
+        // A server that lost its watchdog is taken over as it is.
+        if !up {
+            data::prepare(self.ui, self.base, self.files, self.binaries, self.account)?;
+            state::write_about(self.files, self.binaries)?;
+        }
         let watch = Watch {
             dir: self.files.dir.clone(),
             bin: self.binaries.bin.clone(),
@@ -217,10 +221,22 @@ impl Start<'_> {
     }
 
     fn did_not_start(&self) -> Fail {
+        self.fail(&watch::last_words(self.files))
+    }
+
+    /// A full disk is nobody's defect.
+    fn explained(&self, error: anyhow::Error) -> anyhow::Error {
+        let full = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
+        };
+        if error.chain().any(full) { self.fail(&format!("{error:#}")).into() } else { error }
+    }
+
+    fn fail(&self, why: &str) -> Fail {
         let (dir, data) = (self.files.dir.display(), self.files.data());
         Fail::new(Kind::ConnectionRefused, "The embedded PostgreSQL did not start")
             .details(format!("PostgreSQL {} ({}) in {dir}", self.binaries.version, self.binaries.origin))
-            .details(watch::last_words(self.files))
+            .details(why)
             .action(format!("Look for free space: df -h {dir}"))
             .action(format!(
                 "If its data is damaged (it is written without fsync), give it up: rm -rf {}",

@@ -34,13 +34,14 @@ as $$
 declare
     hash bytea := decode(md5(uuid_send(namespace) || convert_to(name, getdatabaseencoding())), 'hex');
 begin
-    hash := set_byte(hash, 6, get_byte(hash, 6) & 15 | 48);
-    hash := set_byte(hash, 8, get_byte(hash, 8) & 63 | 128);
+    hash := set_byte(hash, 6, (get_byte(hash, 6) & 15) | 48);
+    hash := set_byte(hash, 8, (get_byte(hash, 8) & 63) | 128);
     return encode(hash, 'hex')::uuid;
 end
 $$;
 
--- The same with SHA-1 (RFC 3174), which PostgreSQL's core does not have.
+-- The same with SHA-1 (RFC 3174), which PostgreSQL's core does not have. All operators on bits bind alike there, so
+-- the parentheses are needed.
 create function uuid_generate_v5(namespace uuid, name text) returns uuid
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog
@@ -58,14 +59,14 @@ begin
     message := message || decode(repeat('00', (120 - length(message) % 64) % 64), 'hex') || int8send(bits);
     for block in 0 .. length(message) / 64 - 1 loop
         for i in 0 .. 15 loop
-            w[i] := get_byte(message, block * 64 + i * 4)::bigint << 24
-                  | get_byte(message, block * 64 + i * 4 + 1)::bigint << 16
-                  | get_byte(message, block * 64 + i * 4 + 2)::bigint << 8
-                  | get_byte(message, block * 64 + i * 4 + 3)::bigint;
+            w[i] := 0;
+            for j in 0 .. 3 loop
+                w[i] := (w[i] << 8) + get_byte(message, block * 64 + i * 4 + j);
+            end loop;
         end loop;
         for i in 16 .. 79 loop
             x := w[i - 3] # w[i - 8] # w[i - 14] # w[i - 16];
-            w[i] := (x << 1 | x >> 31) & mask;
+            w[i] := ((x << 1) | (x >> 31)) & mask;
         end loop;
         a := h[1]; b := h[2]; c := h[3]; d := h[4]; e := h[5];
         for i in 0 .. 79 loop
@@ -74,14 +75,14 @@ begin
             elsif i < 60 then f := (b & c) | (b & d) | (c & d); k := 2400959708;
             else f := b # c # d; k := 3395469782;
             end if;
-            x := (((a << 5 | a >> 27) & mask) + f + e + k + w[i]) & mask;
-            e := d; d := c; c := (b << 30 | b >> 2) & mask; b := a; a := x;
+            x := ((((a << 5) | (a >> 27)) & mask) + f + e + k + w[i]) & mask;
+            e := d; d := c; c := ((b << 30) | (b >> 2)) & mask; b := a; a := x;
         end loop;
         h := array[(h[1] + a) & mask, (h[2] + b) & mask, (h[3] + c) & mask, (h[4] + d) & mask, (h[5] + e) & mask];
     end loop;
     hash := substr(int8send(h[1]), 5) || substr(int8send(h[2]), 5) || substr(int8send(h[3]), 5) || substr(int8send(h[4]), 5);
-    hash := set_byte(hash, 6, get_byte(hash, 6) & 15 | 80);
-    hash := set_byte(hash, 8, get_byte(hash, 8) & 63 | 128);
+    hash := set_byte(hash, 6, (get_byte(hash, 6) & 15) | 80);
+    hash := set_byte(hash, 8, (get_byte(hash, 8) & 63) | 128);
     return encode(hash, 'hex')::uuid;
 end
 $$;
@@ -99,8 +100,8 @@ declare
     uuid_bytes bytea;
 begin
     uuid_bytes := substr(field, 5, 4) || substr(field, 3, 2) || substr(field, 1, 2) || substr(random_part, 9, 8);
-    uuid_bytes := set_byte(uuid_bytes, 6, get_byte(uuid_bytes, 6) & 15 | 16);
-    uuid_bytes := set_byte(uuid_bytes, 8, get_byte(uuid_bytes, 8) & 63 | 128);
+    uuid_bytes := set_byte(uuid_bytes, 6, (get_byte(uuid_bytes, 6) & 15) | 16);
+    uuid_bytes := set_byte(uuid_bytes, 8, (get_byte(uuid_bytes, 8) & 63) | 128);
     uuid_bytes := set_byte(uuid_bytes, 10, get_byte(uuid_bytes, 10) | 1);
     return encode(uuid_bytes, 'hex')::uuid;
 end
@@ -118,8 +119,8 @@ declare
     uuid_bytes bytea;
 begin
     uuid_bytes := substr(field, 5, 4) || substr(field, 3, 2) || substr(field, 1, 2) || substr(random_part, 9, 8);
-    uuid_bytes := set_byte(uuid_bytes, 6, get_byte(uuid_bytes, 6) & 15 | 16);
-    uuid_bytes := set_byte(uuid_bytes, 8, get_byte(uuid_bytes, 8) & 63 | 128);
+    uuid_bytes := set_byte(uuid_bytes, 6, (get_byte(uuid_bytes, 6) & 15) | 16);
+    uuid_bytes := set_byte(uuid_bytes, 8, (get_byte(uuid_bytes, 8) & 63) | 128);
     uuid_bytes := set_byte(uuid_bytes, 10, get_byte(uuid_bytes, 10) | 1);
     return encode(uuid_bytes, 'hex')::uuid;
 end

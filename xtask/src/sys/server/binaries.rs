@@ -88,6 +88,12 @@ impl Binaries {
         Ok(Binaries { bin: bin.to_owned(), version, major, origin, imitated: Vec::new() })
     }
 
+    /// The name of the folder for this server's data. Where extensions are imitated the data is of its own kind: what
+    /// the real one has put into a database would not be found there.
+    pub(super) fn folder(&self) -> String {
+        if self.imitated.is_empty() { self.major.to_string() } else { format!("{}-imitated", self.major) }
+    }
+
     pub(super) fn to_json(&self) -> Value {
         json!({
             "bin": self.bin.display().to_string(),

@@ -85,7 +85,7 @@ fn id(text: &str) -> Option<u32> {
 /// `/var/tmp` whose name is made from it.
 pub(super) fn base(ui: &Ui, wanted: &Path, account: Account) -> Result<PathBuf> {
     let wanted = std::path::absolute(wanted).with_context(|| format!("resolving {}", wanted.display()))?;
-    fs::create_dir_all(&wanted).with_context(|| format!("making {}", wanted.display()))?;
+    fs::create_dir_all(&wanted).map_err(|error| cannot_make(&wanted, error))?;
     passable(&wanted, account)?;
     if account.enters(ui, &wanted)? {
         return Ok(wanted);
@@ -123,8 +123,20 @@ fn own(dir: &Path, mode: u32) -> Result<()> {
     match DirBuilder::new().mode(mode).create(dir) {
         Ok(()) => fs::set_permissions(dir, Permissions::from_mode(mode)).context("setting a folder's mode"),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => is_own(dir, Account::ours()),
-        Err(error) => Err(error).with_context(|| format!("making {}", dir.display())),
+        Err(error) => Err(cannot_make(dir, error)),
     }
+}
+
+fn cannot_make(dir: &Path, error: std::io::Error) -> anyhow::Error {
+    if error.kind() != ErrorKind::PermissionDenied {
+        return anyhow::Error::from(error).context(format!("making {}", dir.display()));
+    }
+    let parent = dir.ancestors().skip(1).find(|parent| parent.is_dir()).unwrap_or(dir);
+    Fail::new(Kind::PermissionDenied, "No place for the embedded PostgreSQL")
+        .details(format!("cannot make {}: {error}", dir.display()))
+        .action(format!("See whose it is: ls -ld {}", parent.display()))
+        .action("Run the command as that user, or give the folder to yourself")
+        .into()
 }
 
 fn is_own(dir: &Path, owner: Account) -> Result<()> {

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
@@ -19,6 +19,8 @@ use crate::ui::Ui;
 
 /// How long each way of asking a server to stop may take before the next, harder one.
 const PATIENCE: [Duration; 3] = [Duration::from_secs(20), Duration::from_secs(10), Duration::from_secs(10)];
+/// How often a server that is to stop is told so.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What the data is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,14 +128,14 @@ pub(super) fn start(ui: &Ui, files: &Files, bin: &Path, account: Account, worth:
 }
 
 fn command(files: &Files, bin: &Path, socket_dir: &Path, worth: Worth) -> Cmd {
-    // Migrations are what this server is for, so it need not survive a power cut: no waiting for the disk.
+    // Migrations are what this server is for, so it need not survive a power cut: no waiting for the disk. A killed
+    // server is another matter: what was committed is in the system's hands, and the recovery of the next start has it.
     let mut options = vec![
         "listen_addresses=".to_owned(),
         format!("unix_socket_directories={}", socket_dir.display()),
         "unix_socket_permissions=0700".to_owned(),
         "fsync=off".to_owned(),
         "full_page_writes=off".to_owned(),
-        "synchronous_commit=off".to_owned(),
         "wal_level=minimal".to_owned(),
         "max_wal_senders=0".to_owned(),
         "max_connections=200".to_owned(),
@@ -146,7 +148,7 @@ fn command(files: &Files, bin: &Path, socket_dir: &Path, worth: Worth) -> Cmd {
         "jit=off".to_owned(),
     ];
     if worth == Worth::Throwaway {
-        options.push("autovacuum=off".to_owned());
+        options.extend(["autovacuum=off".to_owned(), "synchronous_commit=off".to_owned()]);
     }
     let mut cmd =
         Cmd::new(bin.join("postgres"), &files.dir).arg("-D").arg(files.data()).args(["-p", &PORT.to_string()]);
@@ -170,9 +172,13 @@ pub(super) fn stop(files: &Files, worth: Worth, mut gone: impl FnMut(Duration) -
     let all = [Signal::INT, Signal::QUIT, Signal::KILL];
     let skip = usize::from(worth == Worth::Throwaway);
     for (signal, patience) in all.into_iter().zip(PATIENCE).skip(skip) {
-        send(files, signal);
-        if gone(patience) {
-            return Ok(());
+        let asked = Instant::now();
+        while asked.elapsed() < patience {
+            // Again and again: a server that is only starting has no pid file yet. Repeated, it means nothing more.
+            send(files, signal);
+            if gone(ASK_AGAIN) {
+                return Ok(());
+            }
         }
     }
     anyhow::bail!("the server in {} does not stop", files.dir.display())

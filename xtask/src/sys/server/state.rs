@@ -114,7 +114,7 @@ impl State {
 
 fn all(ui: &Ui, home: &Home) -> Result<Vec<Files>> {
     let base = place::base(ui, &home.base, Account::of_server()?)?;
-    folders(&base, |name| name.bytes().all(|byte| byte.is_ascii_digit()))
+    folders(&base, |name| name.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 fn folders(base: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Files>> {
@@ -123,12 +123,25 @@ fn folders(base: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Files>> {
     Ok(names.filter(|name| wanted(name)).map(|name| Files { dir: base.join(name) }).collect())
 }
 
+/// What a server was last started with.
+pub(super) fn about(files: &Files) -> Option<Binaries> {
+    let value = serde_json::from_str(&fs::read_to_string(files.about()).ok()?).ok()?;
+    Binaries::from_json(&value)
+}
+
+/// Writes down what a server is about to be started with.
+pub(super) fn write_about(files: &Files, binaries: &Binaries) -> Result<()> {
+    let (path, new) = (files.about(), files.about().with_extension("new"));
+    fs::write(&new, binaries.to_json().to_string())
+        .and_then(|()| fs::rename(&new, &path))
+        .with_context(|| format!("writing {}", path.display()))
+}
+
 fn state(files: &Files) -> Option<State> {
-    let about = serde_json::from_str(&fs::read_to_string(files.about()).ok()?).ok()?;
     let socket_dir = PidFile::read(files).and_then(|pid_file| pid_file.answers());
     let kept = files.keep().exists();
     Some(State {
-        binaries: Binaries::from_json(&about)?,
+        binaries: about(files)?,
         data: files.data(),
         running: socket_dir.map(|socket_dir| Running { socket_dir, kept }),
         users: users::list(files),
