@@ -596,6 +596,8 @@ fn a_machine_without_postgres_gets_the_wheel_and_is_told_what_it_imitates() {
     for extension in ["uuid-ossp", "citext", "pg_trgm", "hstore", "btree_gist", "ltree", "unaccent"] {
         client.batch_execute(&format!("create extension \"{extension}\"")).unwrap();
     }
+    assert_eq!(lease.binaries.lacking, ["pgcrypto"]);
+    assert!(client.batch_execute("create extension pgcrypto").is_err(), "it has pgcrypto: do not say that it lacks it");
     let sql = "select uuid_generate_v5(uuid_ns_dns(), 'www.example.com')::text, uuid_generate_v4()::text";
     let row = client.query_one(sql, &[]).unwrap();
     assert_eq!(row.get::<_, &str>(0), "2ed6657d-e927-568b-95e1-2665a8aea6a2");

@@ -127,6 +127,7 @@ fn server_fields(state: &State) -> Value {
         "origin": state.binaries.origin,
         "bin": state.binaries.bin.display().to_string(),
         "imitated": state.binaries.imitated,
+        "lacking": state.binaries.lacking,
         "data": state.data.display().to_string(),
         "socket_dir": running.map(|running| running.socket_dir.display().to_string()),
         "url": state.url("postgres"),

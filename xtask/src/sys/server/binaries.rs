@@ -50,6 +50,8 @@ pub struct Binaries {
     pub origin: String,
     /// The extensions that it has only in our imitation; to be said in every report.
     pub imitated: Vec<String>,
+    /// The extensions of PostgreSQL's own that migrations are known to create and that it does not have at all.
+    pub lacking: Vec<String>,
 }
 
 impl Binaries {
@@ -85,7 +87,7 @@ impl Binaries {
             anyhow::bail!("{}/postgres --version says {:?}", bin.display(), said.trim());
         };
         anyhow::ensure!(major >= OLDEST, "PostgreSQL {version} in {} is older than {OLDEST}", bin.display());
-        Ok(Binaries { bin: bin.to_owned(), version, major, origin, imitated: Vec::new() })
+        Ok(Binaries { bin: bin.to_owned(), version, major, origin, imitated: Vec::new(), lacking: Vec::new() })
     }
 
     /// The name of the folder for this server's data. Where extensions are imitated the data is of its own kind: what
@@ -101,18 +103,23 @@ impl Binaries {
             "major": self.major,
             "origin": self.origin,
             "imitated": self.imitated,
+            "lacking": self.lacking,
         })
     }
 
     pub(super) fn from_json(value: &Value) -> Option<Binaries> {
         let text = |key: &str| Some(value.get(key)?.as_str()?.to_owned());
-        let imitated = value.get("imitated")?.as_array()?;
+        let names = |key: &str| {
+            let names = value.get(key)?.as_array()?.iter().filter_map(Value::as_str);
+            Some(names.map(str::to_owned).collect())
+        };
         Some(Binaries {
             bin: text("bin")?.into(),
             version: text("version")?,
             major: u32::try_from(value.get("major")?.as_u64()?).ok()?,
             origin: text("origin")?,
-            imitated: imitated.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            imitated: names("imitated")?,
+            lacking: names("lacking")?,
         })
     }
 
@@ -125,6 +132,9 @@ impl Binaries {
                 self.imitated.join(" and "),
                 wheel::WHAT_IS_IMITATED
             ));
+        }
+        if !self.lacking.is_empty() {
+            text.push_str(&format!(", without extension {}", self.lacking.join(" and ")));
         }
         text
     }
@@ -223,6 +233,7 @@ mod tests {
             major: 18,
             origin: "a wheel".into(),
             imitated: vec!["uuid-ossp".into()],
+            lacking: vec!["pgcrypto".into()],
         };
         assert_eq!(Binaries::from_json(&binaries.to_json()), Some(binaries.clone()));
         assert!(binaries.summary().contains("uuid-ossp imitated"));

@@ -32,7 +32,8 @@ pub(super) fn prepare(ui: &Ui, base: &Path, files: &Files, binaries: &Binaries, 
     let template = template(ui, base, binaries, account)?;
     let new = files.dir.join("data.new");
     remove(&new)?;
-    copy_dir(&template, &new, account)?;
+    // Half a copy on a full disk would only be in the way.
+    copy_dir(&template, &new, account).inspect_err(|_| drop(remove(&new)))?;
     fs::rename(&new, &data).with_context(|| format!("putting {} in its place", data.display()))
 }
 
@@ -59,7 +60,7 @@ fn template(ui: &Ui, base: &Path, binaries: &Binaries, account: Account) -> Resu
         let _task = ui.task(format!("initialising a PostgreSQL {} data folder", binaries.version));
         let new = base.join("template.new");
         remove(&new)?;
-        initdb(ui, binaries, &new, account)?;
+        initdb(ui, binaries, &new, account).inspect_err(|_| drop(remove(&new)))?;
         fs::rename(&new, &template).with_context(|| format!("putting {} in its place", template.display()))?;
     }
     Ok(template)

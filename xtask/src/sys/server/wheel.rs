@@ -33,6 +33,8 @@ pub(super) const WHAT_IS_IMITATED: &str = "v1 and v1mc carry a random node";
 
 /// The extensions that are put beside the wheel's own.
 const IMITATED: &[&str] = &["uuid-ossp"];
+/// Built without OpenSSL, it has no pgcrypto, and the ciphers in it cannot be imitated in SQL.
+const LACKING: &[&str] = &["pgcrypto"];
 const FILES: &[(&str, &str)] = &[
     ("uuid-ossp.control", include_str!("../pgsql/uuid-ossp.control")),
     ("uuid-ossp--1.1.sql", include_str!("../pgsql/uuid-ossp--1.1.sql")),
@@ -55,6 +57,7 @@ pub(super) fn binaries(ui: &Ui, base: &Path, python: Option<&Path>, account: Acc
     }
     let mut binaries = Binaries::probe(ui, &dir.join(INSIDE).join("bin"), ORIGIN.to_owned(), account)?;
     binaries.imitated = IMITATED.iter().map(|&name| name.to_owned()).collect();
+    binaries.lacking = LACKING.iter().map(|&name| name.to_owned()).collect();
     Ok(binaries)
 }
 
