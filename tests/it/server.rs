@@ -352,6 +352,10 @@ fn a_stale_pid_file_whose_number_is_in_use_again_is_no_obstacle() {
 
     let lease = acquire(&base);
     run(&lease.socket_dir, "select 1");
+    for log in ["server.log", "server.log.old"] {
+        let text = fs::read_to_string(run_dir(&base).join(log)).unwrap();
+        assert!(!text.contains("postmaster.pid"), "it was an obstacle at first: {text}");
+    }
     assert!(other.try_wait().unwrap().is_none(), "the other process was not touched");
     drop(lease);
     gone(&base, &socket_dir);
