@@ -1,10 +1,12 @@
 //! All integration tests, one binary: one PostgreSQL cluster and one Python environment serve them all.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod backup;
 mod config;
 mod driver;
 mod pg;
 mod scratch;
+mod server;
 mod support;
 mod tidy;
 mod tls;

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! A file per command, the same four beats in each: gather, plan, show, apply. Here only the one dispatch.
 
 pub mod ci;
@@ -28,3 +29,8 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         }
     }
 }
+=======
+//! One file per command. Each gathers, plans, shows and applies; none prints but through `ui`.
+
+pub mod db_server;
+>>>>>>> server

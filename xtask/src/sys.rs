@@ -13,4 +13,5 @@ pub mod pg;
 pub mod project;
 pub mod python;
 pub mod run;
+pub mod server;
 pub mod settings;
