@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! A file per command, the same four beats in each: gather, plan, show, apply. Here only the one dispatch.
 
 pub mod ci;
@@ -29,8 +28,3 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         }
     }
 }
-=======
-//! One file per command. Each gathers, plans, shows and applies; none prints but through `ui`.
-
-pub mod db_server;
->>>>>>> server

@@ -3,10 +3,7 @@
 //! A library with a thin `main.rs`, so that the one test binary and the benchmarks reach the parts as well as the whole.
 
 pub mod cmd;
-<<<<<<< HEAD
 pub mod ctx;
-=======
->>>>>>> server
 pub mod fail;
 pub mod flags;
 pub mod model;

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! One Python environment for all tests and test runs: Alembic and the drivers, pinned in `tests/requirements.txt`, made
 //! by the same code that makes the user's. Kept under `target/`, so only the first run needs the network.
 
@@ -18,34 +17,6 @@ pub fn python() -> &'static Path {
             let fail = xtask::fail::from_anyhow(&error);
             panic!("the tests need a Python 3.11 or newer, and the network once: {}\n{}", fail.summary, fail.details)
         })
-=======
-//! One Python environment for all tests: SQLAlchemy and the drivers, pinned, made once under a file lock.
-
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
-
-use xtask::ui::{Options, Ui};
-
-/// The interpreter of the test environment.
-#[expect(clippy::disallowed_methods)]
-pub fn python() -> &'static Path {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let home = workspace().join("target/xtask-test");
-        std::fs::create_dir_all(&home).unwrap();
-        let lock = std::fs::File::create(home.join("lock")).unwrap();
-        lock.lock().unwrap();
-        let venv = home.join("venv");
-        if !home.join("ready").exists() {
-            assert!(Command::new("python3").args(["-m", "venv"]).arg(&venv).status().unwrap().success());
-            let mut pip = Command::new(venv.join("bin/pip"));
-            pip.args(["--quiet", "install", "-r"]).arg(workspace().join("tests/requirements.txt"));
-            assert!(pip.status().unwrap().success(), "the tests need the network once, for Python packages");
-            std::fs::write(home.join("ready"), "").unwrap();
-        }
-        venv.join("bin/python")
->>>>>>> pg
     })
 }
 

@@ -133,12 +133,7 @@ struct Base {
 fn base(ui: &Ui, cwd: &Path, search: &OsStr) -> Result<Base> {
     let mut without_venv = None;
     let mut seen = Vec::new();
-<<<<<<< HEAD
-    let found = |name: &'static str| which::which_in_all(name, Some(search), "/").into_iter().flatten();
-    for path in NAMES.iter().flat_map(|name| found(name)) {
-=======
     for path in on_path(&NAMES, search) {
->>>>>>> config
         // One program in two folders, such as /bin and /usr/bin; by name, too, since a shim goes by the name it has.
         let identity = (path.canonicalize().unwrap_or_else(|_| path.clone()), path.file_name().map(OsStr::to_owned));
         if seen.contains(&identity) {
