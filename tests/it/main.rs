@@ -1,3 +1,4 @@
 //! All integration tests, one binary: one PostgreSQL cluster and one Python environment serve them all.
 
+mod history;
 mod support;
