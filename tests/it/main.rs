@@ -4,6 +4,7 @@
 mod backup;
 mod config;
 mod driver;
+mod history;
 mod pg;
 mod scratch;
 mod server;

@@ -1,5 +1,9 @@
 //! The pure part: what revisions, histories, targets, plans and schemas are. No process, no file, no socket in here, so
 //! everything can be tested by text in, value out.
 
+mod near;
+pub mod graph;
 pub mod ini;
+pub mod revision;
+pub mod target;
 pub mod url;

@@ -4,4 +4,5 @@ pub mod pg;
 pub mod private;
 pub mod project;
 pub mod python;
+pub mod random;
 pub mod xtask;
