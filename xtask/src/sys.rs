@@ -2,4 +2,5 @@
 //! and does what it is told.
 
 pub mod interrupt;
+pub mod pg;
 pub mod run;
