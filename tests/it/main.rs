@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod backup;
+mod catalog;
 mod config;
 mod driver;
 mod history;
 mod pg;
+mod rows;
 mod scratch;
 mod server;
 mod support;

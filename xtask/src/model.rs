@@ -2,8 +2,10 @@
 //! everything can be tested by text in, value out.
 
 mod near;
+pub mod catalog;
 pub mod graph;
 pub mod ini;
 pub mod revision;
+pub mod rows;
 pub mod target;
 pub mod url;

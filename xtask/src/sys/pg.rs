@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! PostgreSQL: the only user of the `postgres` crate. Connections and what can go wrong with them, the version table,
 //! locks and other people's sessions, scratch databases. The catalog is read in `pg/catalog.rs`.
 
@@ -30,3 +31,9 @@ pub fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
+=======
+//! PostgreSQL: the only user of the `postgres` crate.
+
+pub mod catalog;
+pub mod rows;
+>>>>>>> catalog
