@@ -23,7 +23,7 @@ use crate::ui::Ui;
 pub use explain::Names;
 pub use mask::Secret;
 pub use protocol::{Direction, Done, Event, Step, Versions};
-pub use trouble::{Stop, Swallowed, Trouble, TroubleKind};
+pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;
 

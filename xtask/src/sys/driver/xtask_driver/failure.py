@@ -191,8 +191,8 @@ def frames_of_stack(frame):
 
 
 def last_in(frames, wanted):
-    """File and line of the last frame whose file is `wanted(file)`."""
+    """File and line of the last frame whose file is `wanted(file)`, or None."""
     for file, line, _name in reversed(frames):
         if wanted(file):
             return file, line
-    return None, None
+    return None

@@ -36,6 +36,7 @@ class Session:
         self._channel = channel
         self._launch = launch
         self._phase = "config"
+        self._script = None
         self._step = None
         self._heads = set()
         self._script_folders = ()
@@ -270,24 +271,17 @@ class Session:
     def _place(self, error, frames):
         if isinstance(error, SyntaxError) and error.filename:
             return os.path.realpath(error.filename), error.lineno
-        file, line = self._locate(frames)
-        if file is None and self._step is not None:
-            return self._step.path, None
-        return file, line
+        return self._locate(frames)
 
     def _locate(self, frames):
-        """The last frame in the script of the step, else in any script, else in env.py."""
-        env = os.path.realpath(os.path.join(self._script.dir, "env.py")) if self._script_folders else None
-        tests = [
-            lambda file: self._step is not None and file == self._step.path,
-            lambda file: file != env and file.startswith(tuple(f + os.sep for f in self._script_folders)),
-            lambda file: file == env,
-        ]
-        for test in tests:
-            file, line = last_in(frames, test)
-            if file is not None:
-                return file, line
-        return None, None
+        """The last frame in the script of the step; without a step, in any script, else in env.py."""
+        if self._step is not None:
+            # No frame in it: Alembic was writing its version table, or the commit failed.
+            return last_in(frames, lambda file: file == self._step.path) or (self._step.path, None)
+        scripts = tuple(folder + os.sep for folder in self._script_folders)
+        env = self._script and os.path.realpath(os.path.join(self._script.dir, "env.py"))
+        in_script = last_in(frames, lambda file: file.startswith(scripts) and file != env)
+        return in_script or last_in(frames, lambda file: file == env) or (None, None)
 
 
 def env_owns_transaction(context):
