@@ -43,7 +43,7 @@ assert os.path.exists('alembic.ini'), os.getcwd()
         for id in ["a", "b", "c"] {
             assert_eq!(driver.step(&Step::up(id), LIMIT).unwrap().heads, [id], "{name}");
         }
-        driver.stop();
+        assert!(driver.stop(), "{name}: what the scripts have left keeps the process alive");
         assert_eq!(bench.versions(), ["c"]);
     }
 }
