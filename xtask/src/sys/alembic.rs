@@ -23,7 +23,7 @@ use crate::ui::Ui;
 pub use explain::Names;
 pub use mask::Secret;
 pub use protocol::{Direction, Done, Event, Step, Versions};
-pub use trouble::{Stop, Swallowed, Trouble, TroubleKind};
+pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;
 
@@ -55,7 +55,7 @@ pub struct Expect {
 /// Where the driver works.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// Put into the config as `sqlalchemy.url`; `None` leaves the config as it is.
+    /// Put into the config as `sqlalchemy.url`; `None` leaves what the config says.
     pub url: Option<Secret>,
     /// What env.py must end up with, wherever it takes its URL from.
     pub expect: Expect,
@@ -108,6 +108,7 @@ pub struct Driver {
     launch: Launch,
     versions: Option<Versions>,
     backends: Vec<i32>,
+    hangs: bool,
 }
 
 impl Driver {
@@ -119,7 +120,7 @@ impl Driver {
         let folder = install::driver(&launch.state_dir)?;
         let mut process = Process::spawn(ui, launch, &folder)?;
         process.send(&launch_object(launch));
-        Ok(Driver { process, launch: launch.clone(), versions: None, backends: Vec::new() })
+        Ok(Driver { process, launch: launch.clone(), versions: None, backends: Vec::new(), hangs: false })
     }
 
     /// Waits until the project is imported.
@@ -212,8 +213,7 @@ impl Driver {
     /// After a timeout: waits until the hanging step ends after all, say because the caller has terminated
     /// [`Driver::backends`]. True if the driver can go on.
     pub fn settle(&mut self, limit: Duration) -> bool {
-        let mut ignore = |_: &Event| {};
-        match self.answer(Some(limit), &mut ignore) {
+        match self.answer(Some(limit), &mut |_| {}) {
             Ok(_) => true,
             Err(Stop::Trouble(trouble)) => !matches!(trouble.kind, TroubleKind::Timeout | TroubleKind::Ended),
             Err(Stop::Error(_)) => false,
@@ -225,14 +225,18 @@ impl Driver {
         self.process.last_lines()
     }
 
-    /// Ends the process, politely first.
-    pub fn stop(mut self) {
+    /// Ends the process, politely first; whether that was enough.
+    pub fn stop(mut self) -> bool {
         self.process.send(&json!({"do": "stop"}));
-        self.process.end(STOP_LIMIT);
+        self.process.end(STOP_LIMIT)
     }
 
     fn ask(&mut self, command: &Value) -> Outcome<()> {
         self.ready()?;
+        if self.hangs {
+            // Its next answer would be that of the step which hangs.
+            return Err(Stop::Trouble(Box::new(Trouble::new(TroubleKind::Timeout))));
+        }
         if command["do"] == "use" {
             self.backends.clear();
         }
@@ -254,8 +258,12 @@ impl Driver {
             let until = limit.map(|limit| Instant::now() + limit);
             let event = match self.process.next_event(until)? {
                 Ok(event) => event,
-                Err(trouble) => return Err(Stop::Trouble(Box::new(trouble.during(running.as_ref())))),
+                Err(trouble) => {
+                    self.hangs = trouble.kind == TroubleKind::Timeout;
+                    return Err(Stop::Trouble(Box::new(trouble.during(running.as_ref()))));
+                }
             };
+            self.hangs = false;
             match event {
                 Event::Connected(pid) => self.backends.push(pid),
                 Event::Started(ref step) => running = Some(step.clone()),

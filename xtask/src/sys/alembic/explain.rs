@@ -69,6 +69,9 @@ fn kind(trouble: &Trouble) -> Kind {
         TroubleKind::AlembicMissing | TroubleKind::PackageMissing => Kind::AlembicMissing,
         TroubleKind::Moved => Kind::AlreadyRunning,
         TroubleKind::Timeout => Kind::StepTimeout,
+        // Before the first sign of life: whatever was started, it is no Python that can do this.
+        TroubleKind::Ended if trouble.phase == Phase::Start => Kind::PythonMissing,
+        TroubleKind::NoFunction => Kind::MigrationFileInvalid,
         TroubleKind::Raised | TroubleKind::Exit | TroubleKind::Ended => Kind::MigrationRaised,
     }
 }
@@ -96,7 +99,9 @@ fn sql_kind(sqlstate: &str) -> Kind {
 
 /// Before there is a connection libpq gives no SQLSTATE, only text.
 fn connect_kind(message: &str) -> Kind {
-    if message.contains("authentication failed") || message.contains("no password supplied") {
+    let role_missing = message.contains("role \"") && message.contains("does not exist");
+    let refused = ["authentication failed", "no password supplied", "no pg_hba.conf entry"];
+    if role_missing || refused.iter().any(|text| message.contains(text)) {
         Kind::AuthenticationFailed
     } else if message.contains("database \"") && message.contains("does not exist") {
         Kind::DatabaseMissing
@@ -126,7 +131,11 @@ fn summary(kind: Kind, trouble: &Trouble) -> String {
         Kind::WrongDatabase => "env.py turned to another database".into(),
         Kind::MigrationNeedsInput => "The migration asks a question and nobody can answer".into(),
         Kind::MigrationImportFailed => format!("Cannot import {module}"),
+        Kind::MigrationFileInvalid if trouble.kind == TroubleKind::NoFunction => {
+            format!("The migration has no {}()", trouble.function())
+        }
         Kind::MigrationFileInvalid => "Migration file cannot be loaded".into(),
+        Kind::PythonMissing => "Python did not start as it should".into(),
         Kind::AlembicMissing => format!("Python package missing: {module}"),
         Kind::AlreadyRunning => "The database has moved in the meantime".into(),
         Kind::StepTimeout => "A migration does not end".into(),
@@ -340,11 +349,13 @@ fn config_actions(trouble: &Trouble, names: &Names) -> Vec<String> {
         TroubleKind::SeveralRuns => vec![
             "Give each database a config of its own and declare it as a component (workspace.metadata.db.components)"
                 .into(),
-            format!("Until then: {} -m alembic -c {} upgrade head", names.python, names.config),
+            format!("Until then use Alembic itself: {} -m alembic -c {} upgrade head", names.python, names.config),
+            format!("See what the first run has left: {}", names.command("db-status")),
         ],
         TroubleKind::NotRun => vec![
-            "Let env.py call context.run_migrations() whenever it is run (not only under some condition)".into(),
+            "Let env.py call context.run_migrations() whenever it is run, not only under some condition".into(),
             alembic,
+            "Check the whole set-up: cargo xtask doctor".into(),
         ],
         _ => vec![look, alembic, "Check the whole set-up: cargo xtask doctor".into()],
     }
@@ -352,9 +363,11 @@ fn config_actions(trouble: &Trouble, names: &Names) -> Vec<String> {
 
 fn related(kind: Kind, names: &Names) -> String {
     match kind {
-        Kind::AlembicMissing | Kind::ConfigInvalid | Kind::WrongDatabase | Kind::ConnectionRefused => {
-            "cargo xtask doctor".to_owned()
-        }
+        Kind::AlembicMissing
+        | Kind::PythonMissing
+        | Kind::ConfigInvalid
+        | Kind::WrongDatabase
+        | Kind::ConnectionRefused => "cargo xtask doctor".to_owned(),
         Kind::MigrationFileInvalid => names.command("db-check"),
         _ => names.command("db-status"),
     }

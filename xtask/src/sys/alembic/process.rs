@@ -120,13 +120,16 @@ impl Process {
         lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
-    /// Waits for the process to end by itself, then kills it.
-    pub fn end(&mut self, limit: Duration) {
+    /// Waits for the process to end by itself, then kills it and whatever it has left behind. Whether it ended by itself.
+    pub fn end(&mut self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
-        while Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(2));
+        let mut ended = false;
+        while !ended && Instant::now() < until {
+            ended = !matches!(self.child.try_wait(), Ok(None));
+            std::thread::sleep(Duration::from_millis(1));
         }
         self.kill();
+        ended
     }
 
     /// Kills the process and everything that it has started.

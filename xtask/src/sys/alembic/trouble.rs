@@ -63,6 +63,8 @@ pub enum TroubleKind {
     Raised,
     /// `sys.exit()` in a script or env.py: see `status`.
     Exit,
+    /// The script has no function for the direction.
+    NoFunction,
     /// The database is not where it was said to be.
     Moved,
     /// env.py runs the migrations several times (databases, schemas).
@@ -90,6 +92,7 @@ impl TroubleKind {
             "alembic-missing" => TroubleKind::AlembicMissing,
             "missing-package" => TroubleKind::PackageMissing,
             "exit" => TroubleKind::Exit,
+            "no-function" => TroubleKind::NoFunction,
             "moved" => TroubleKind::Moved,
             "several-runs" => TroubleKind::SeveralRuns,
             "not-run" => TroubleKind::NotRun,
@@ -226,11 +229,10 @@ impl Trouble {
         self
     }
 
-    /// Whether the script says itself that it does not go back (or forth): `raise NotImplementedError`.
+    /// Whether the script itself says that it does not go this way: `raise NotImplementedError`, or no such function.
     pub fn is_declared(&self) -> bool {
-        self.kind == TroubleKind::Raised
-            && self.phase == Phase::Step
-            && self.exception.as_deref() == Some("NotImplementedError")
+        let raised = self.kind == TroubleKind::Raised && self.exception.as_deref() == Some("NotImplementedError");
+        self.kind == TroubleKind::NoFunction || raised && self.phase == Phase::Step
     }
 
     /// The function of the script that was running.

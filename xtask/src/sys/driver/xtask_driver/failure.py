@@ -4,17 +4,28 @@ SQLSTATE decides, never SQLAlchemy's exception class, which differs from driver 
 left out: they are the user's rows.
 """
 
+import asyncio
 import configparser
 import os
 import sys
 import traceback
 
+import alembic
+import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+
+from xtask_driver.guard import WrongDatabase
+from xtask_driver.protocol import NeedsInput
 
 # The database drivers whose absence is a matter of installation, not of a script.
 DRIVERS = ("asyncpg", "psycopg", "psycopg2", "pg8000", "greenlet")
 LONGEST = 2000
+# Frames in here are Alembic's and SQLAlchemy's ways, and ours; they say nothing to a person.
+MACHINERY = tuple(
+    os.path.join(os.path.dirname(os.path.realpath(file)), "")
+    for file in (alembic.__file__, sqlalchemy.__file__, asyncio.__file__, __file__)
+)
 
 
 class Refused(Exception):
@@ -49,9 +60,11 @@ def chain(error):
     seen, todo = [], [error]
     while todo:
         current = todo.pop(0)
-        if isinstance(current, BaseException) and current not in seen:
+        if isinstance(current, BaseException) and not any(current is known for known in seen):
             seen.append(current)
             todo += [getattr(current, "orig", None), current.__cause__]
+            members = getattr(current, "exceptions", None)  # of an exception group
+            todo += members if isinstance(members, (list, tuple)) else []
     return seen
 
 
@@ -105,7 +118,7 @@ def kind_of(error, phase, connecting):
     """Which sort of failure, in a word that the Rust side knows."""
     links = chain(error)
     for link in links:
-        if hasattr(link, "prompt") and isinstance(link, EOFError):
+        if isinstance(link, NeedsInput):
             return "needs-input"
         if isinstance(link, Refused):
             return link.kind
@@ -142,14 +155,14 @@ def describe(error, phase, connecting):
     if "message" not in fields:
         fields["message"] = message_of(error)
     elif not hasattr(error, "orig") and not postgres_code(error):
-        fields["raised"] = shortened(str(error))  # the script's own words, `raise … from` the database's error
+        fields["raised"] = shortened(error)  # the script's own words, `raise … from` the database's error
     fields["statement"] = next((shortened(s) for s in (getattr(e, "statement", None) for e in chain(error)) if s), None)
     for link in chain(error):
         if isinstance(link, ImportError) and link.name:
             fields.setdefault("module", link.name)
-        if hasattr(link, "prompt"):
+        if isinstance(link, NeedsInput):
             fields["prompt"] = link.prompt
-        if hasattr(link, "wanted"):
+        if isinstance(link, WrongDatabase):
             fields["wanted"] = link.wanted
     if isinstance(error, SystemExit):
         fields["status"] = error.code if isinstance(error.code, int) else (0 if error.code is None else 1)
@@ -162,14 +175,17 @@ def message_of(error):
     if isinstance(error, SyntaxError):
         return "%s: %s" % (error.msg, (error.text or "").strip())
     if isinstance(origin, BaseException):
-        return shortened(str(origin))
-    return shortened(str(error)) or type(error).__name__
+        return shortened(origin)
+    return shortened(error) or type(error).__name__
 
 
 def shortened(text):
+    try:
+        text = str(text or "").strip()
+    except Exception:  # an exception whose __str__ fails
+        text = ""
     if not text:
         return None
-    text = str(text).strip()
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
@@ -182,6 +198,12 @@ def frames_of_error(error):
     return frames
 
 
+def shown(frames):
+    """The last frames of the project's own code, as text."""
+    own = [frame for frame in frames if not frame[0].startswith(MACHINERY) and os.path.exists(frame[0])]
+    return ["%s:%d in %s" % frame for frame in own[-8:]]
+
+
 def frames_of_stack(frame):
     frames = []
     while frame is not None:
@@ -191,8 +213,8 @@ def frames_of_stack(frame):
 
 
 def last_in(frames, wanted):
-    """File and line of the last frame whose file is `wanted(file)`."""
+    """File and line of the last frame whose file is `wanted(file)`, or None."""
     for file, line, _name in reversed(frames):
         if wanted(file):
             return file, line
-    return None, None
+    return None

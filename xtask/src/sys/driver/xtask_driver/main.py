@@ -16,12 +16,15 @@ def main():
     launch = channel.next()
     os.chdir(launch["project"])
     sys.argv = ["alembic"]
-    session = start(channel, launch, began)
-    if session is not None:
-        session.serve()
-    sys.stderr.flush()
-    # Not sys.exit: a script may have left threads, exit hooks or an event loop that never end.
-    os._exit(0)
+    try:
+        session = start(channel, launch, began)
+        if session is not None:
+            session.serve()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        # Not sys.exit: a script may have left threads, exit hooks or an event loop that never end.
+        os._exit(0)
 
 
 def start(channel, launch, began):

@@ -29,14 +29,14 @@ class Channel:
 
     def __init__(self):
         # Copies made by dup are not inherited by the children of scripts.
-        self._out = os.fdopen(os.dup(1), "w", encoding="ascii")
+        self._out = os.fdopen(os.dup(1), "wb")
         commands = os.fdopen(os.dup(0), "r", encoding="utf-8")
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.close(null)
         os.dup2(2, 1)
         sys.stdin = open(0, closefd=False)
-        sys.stdout = sys.stderr
+        sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._commands = queue.Queue()
@@ -70,9 +70,11 @@ class Channel:
         if os.getpid() != self._pid:
             return
         fields["event"] = event
+        # What is no JSON becomes its str, what is no Unicode (a file name, say) question marks: no event may be lost.
+        line = json.dumps(fields, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
         with self._lock:
             try:
-                self._out.write(json.dumps(fields) + "\n")
+                self._out.write(line)
                 self._out.flush()
             except BrokenPipeError:
                 os._exit(ABANDONED)

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 from alembic.util import load_python_file
 
-from xtask_driver.failure import Recorder, Refused, describe, frames_of_error, last_in
+from xtask_driver.failure import Recorder, Refused, describe, frames_of_error, last_in, shown
 from xtask_driver.guard import Guard
 from xtask_driver.scripts import Bytecode
 
@@ -32,10 +32,13 @@ class Step:
 
 
 class Session:
+    """The config, the scripts and the guard of one project, for as long as the process lives."""
+
     def __init__(self, channel, launch):
         self._channel = channel
         self._launch = launch
         self._phase = "config"
+        self._script = None
         self._step = None
         self._heads = set()
         self._script_folders = ()
@@ -50,6 +53,8 @@ class Session:
     def load(self):
         """Reads the config and every migration script, as each `alembic` command does."""
         self._config = alembic_config(self._launch["config"], self._launch["project"])
+        section = self._config.config_ini_section
+        self._own_url = self._config.file_config.get(section, "sqlalchemy.url", raw=True, fallback=None)
         self._set_url(self._launch["url"])
         self._script = ScriptDirectory.from_config(self._config)
         self._script.dir = os.path.abspath(self._script.dir)
@@ -62,8 +67,9 @@ class Session:
         self._phase = "env"
 
     def _set_url(self, url):
-        if url is not None:
-            self._config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+        text = self._own_url if url is None else url.replace("%", "%%")
+        if text is not None:
+            self._config.set_main_option("sqlalchemy.url", text)
 
     # The commands
 
@@ -219,6 +225,9 @@ class Session:
             # Alembic itself would notice only after the script has run.
             raise Refused("moved", "the database is at %s" % (", ".join(sorted(self._heads)) or "base"))
         self._load_anew(script)
+        function = "downgrade" if direction == "down" else "upgrade"
+        if not hasattr(script.module, function):
+            raise Refused("no-function", "the script has no %s()" % function)
         os.chdir(self._launch["project"])
         self._channel.emit("start", direction=direction, revision=script.revision)
         self._step.began = time.monotonic()
@@ -263,31 +272,24 @@ class Session:
         if self._step is not None:
             fields.update(revision=self._step.revision, direction=self._step.direction)
         fields["file"], fields["line"] = self._place(error, frames)
-        fields["traceback"] = ["%s:%d in %s" % frame for frame in frames[-8:]]
+        fields["traceback"] = shown(frames)
         fields["heads"] = sorted(self._heads)
         self._channel.emit("error", **fields)
 
     def _place(self, error, frames):
         if isinstance(error, SyntaxError) and error.filename:
             return os.path.realpath(error.filename), error.lineno
-        file, line = self._locate(frames)
-        if file is None and self._step is not None:
-            return self._step.path, None
-        return file, line
+        return self._locate(frames)
 
     def _locate(self, frames):
-        """The last frame in the script of the step, else in any script, else in env.py."""
-        env = os.path.realpath(os.path.join(self._script.dir, "env.py")) if self._script_folders else None
-        tests = [
-            lambda file: self._step is not None and file == self._step.path,
-            lambda file: file != env and file.startswith(tuple(f + os.sep for f in self._script_folders)),
-            lambda file: file == env,
-        ]
-        for test in tests:
-            file, line = last_in(frames, test)
-            if file is not None:
-                return file, line
-        return None, None
+        """The last frame in the script of the step; without a step, in any script, else in env.py."""
+        if self._step is not None:
+            # No frame in it: Alembic was writing its version table, or the commit failed.
+            return last_in(frames, lambda file: file == self._step.path) or (self._step.path, None)
+        scripts = tuple(folder + os.sep for folder in self._script_folders)
+        env = self._script and os.path.realpath(os.path.join(self._script.dir, "env.py"))
+        in_script = last_in(frames, lambda file: file.startswith(scripts) and file != env)
+        return in_script or last_in(frames, lambda file: file == env) or (None, None)
 
 
 def env_owns_transaction(context):
