@@ -29,14 +29,47 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A folder of the test's own; what a former run left there is gone.
-fn scratch(name: &str) -> PathBuf {
+/// A folder of the test's own, which goes with it when it has passed.
+struct Base(PathBuf);
+
+impl std::ops::Deref for Base {
+    type Target = Path;
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Base {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            until("nobody needs the test's folder", || watchdogs(self).is_empty());
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+}
+
+/// An empty folder; what a former run left there is gone.
+fn scratch(name: &str) -> Base {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("server-{name}"));
     if let Err(error) = fs::remove_dir_all(&dir) {
         assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
     }
     fs::create_dir_all(&dir).unwrap();
-    dir
+    Base(dir)
+}
+
+/// The same, with the template of the cluster that all tests share: one `initdb` for them all.
+fn prepared(name: &str) -> Base {
+    pg::cluster();
+    let base = scratch(name);
+    for entry in fs::read_dir(pg::base()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_owned();
+        if name.as_encoded_bytes().starts_with(b"template-") {
+            symlink(&path, base.join(name)).unwrap();
+        }
+    }
+    base
 }
 
 fn home(base: &Path) -> Home {
@@ -180,7 +213,7 @@ fn gone(base: &Path, socket_dir: &Path) {
 
 #[test]
 fn a_server_lives_as_long_as_its_user_and_its_data_longer() {
-    let base = scratch("one");
+    let base = prepared("one");
     let lease = acquire(&base);
     run(&lease.socket_dir, "create table kept (n int); insert into kept values (42)");
     assert_eq!(fs::metadata(&lease.socket_dir).unwrap().mode() & 0o777, 0o700);
@@ -197,7 +230,7 @@ fn a_server_lives_as_long_as_its_user_and_its_data_longer() {
 
 #[test]
 fn commands_that_begin_at_once_share_one_server() {
-    let base = scratch("many");
+    let base = prepared("many");
     let starting: Vec<Starting> = (0..4).map(|n| Holder::starting(&base, &n.to_string())).collect();
     let mut holders: Vec<Holder> = starting.into_iter().map(Starting::ready).collect();
     let socket_dir = holders[0].socket_dir.clone();
@@ -214,7 +247,7 @@ fn commands_that_begin_at_once_share_one_server() {
 
 #[test]
 fn a_killed_command_leaves_nothing() {
-    let base = scratch("killed");
+    let base = prepared("killed");
     let holder = Holder::new(&base, "a");
     let socket_dir = holder.socket_dir.clone();
     run(&socket_dir, "select 1");
@@ -224,7 +257,7 @@ fn a_killed_command_leaves_nothing() {
 
 #[test]
 fn a_command_killed_at_any_moment_of_its_start_leaves_nothing() {
-    let base = scratch("killed-early");
+    let base = prepared("killed-early");
     drop(acquire(&base));
     for milliseconds in [0, 5, 10, 20, 40, 60, 80, 120] {
         let mut starting = Holder::starting(&base, "a");
@@ -241,11 +274,11 @@ fn a_command_killed_at_any_moment_of_its_start_leaves_nothing() {
 
 #[test]
 fn a_start_while_the_last_user_ends_finds_a_server() {
-    let base = scratch("relay");
+    let base = prepared("relay");
     drop(acquire(&base));
     let threads: Vec<_> = (0..3)
         .map(|_| {
-            let base = base.clone();
+            let base = base.to_owned();
             std::thread::spawn(move || {
                 for _ in 0..12 {
                     let lease = acquire(&base);
@@ -261,13 +294,16 @@ fn a_start_while_the_last_user_ends_finds_a_server() {
 
 #[test]
 fn start_keeps_it_up_and_stop_ends_it_unless_it_is_used() {
-    let base = scratch("keep");
+    let base = prepared("keep");
     let home = home(&base);
     assert_eq!(db_server::stop(&ui(), &home).unwrap(), Exit::Done, "nothing to stop is no error");
     assert_eq!(db_server::start(&ui(), &home).unwrap(), Exit::Done);
     let pid = postmaster(&base);
     let running = states(&ui(), &home).unwrap().remove(0).running.unwrap();
     assert!(running.kept);
+    // A server that is up is taken as it is; a PostgreSQL that was asked for by name is not mistaken for it.
+    let named = home.clone().choice(Choice::Dir(base.join("bin")));
+    assert_eq!(fail(&Lease::acquire(&ui(), &named).unwrap_err()).kind, Kind::ToolMissing);
 
     let holder = Holder::new(&base, "a");
     assert_eq!(postmaster(&base), pid);
@@ -291,7 +327,7 @@ fn start_keeps_it_up_and_stop_ends_it_unless_it_is_used() {
 
 #[test]
 fn a_server_whose_watchdog_was_killed_is_taken_over() {
-    let base = scratch("watchdog");
+    let base = prepared("watchdog");
     let holder = Holder::new(&base, "a");
     let (socket_dir, pid) = (holder.socket_dir.clone(), postmaster(&base));
     watchdogs(&base).into_iter().for_each(kill);
@@ -319,7 +355,7 @@ fn a_server_whose_watchdog_was_killed_is_taken_over() {
 
 #[test]
 fn a_killed_server_is_cleaned_up_and_started_anew() {
-    let base = scratch("postmaster");
+    let base = prepared("postmaster");
     let lease = acquire(&base);
     run(&lease.socket_dir, "create table kept (n int)");
     kill(postmaster(&base));
@@ -335,7 +371,7 @@ fn a_killed_server_is_cleaned_up_and_started_anew() {
 
 #[test]
 fn a_stale_pid_file_whose_number_is_in_use_again_is_no_obstacle() {
-    let base = scratch("stale");
+    let base = prepared("stale");
     let lease = acquire(&base);
     let (socket_dir, told) = (lease.socket_dir.clone(), fs::read_to_string(pid_file(&base)).unwrap());
     drop(lease);
@@ -383,7 +419,7 @@ fn what_a_killed_run_left_half_made_is_made_anew() {
 
 #[test]
 fn data_of_another_major_version_is_left_alone() {
-    let base = scratch("major");
+    let base = prepared("major");
     drop(acquire(&base));
     let socket_dir = acquire(&base).socket_dir.clone();
     gone(&base, &socket_dir);
@@ -397,7 +433,7 @@ fn data_of_another_major_version_is_left_alone() {
 
 #[test]
 fn a_server_that_cannot_start_shows_its_log_and_leaves_nothing() {
-    let base = scratch("broken");
+    let base = prepared("broken");
     let socket_dir = acquire(&base).socket_dir.clone();
     gone(&base, &socket_dir);
     fs::write(run_dir(&base).join("data/global/pg_control"), "").unwrap();
@@ -410,7 +446,7 @@ fn a_server_that_cannot_start_shows_its_log_and_leaves_nothing() {
 
 #[test]
 fn a_socket_folder_that_is_not_ours_is_never_entered() {
-    let base = scratch("squatted");
+    let base = prepared("squatted");
     let first = acquire(&base).socket_dir.clone();
     gone(&base, &first);
     let victim = base.join("victim");
@@ -429,7 +465,7 @@ fn a_socket_folder_that_is_not_ours_is_never_entered() {
 
 #[test]
 fn a_throwaway_server_takes_its_data_along() {
-    let base = scratch("throwaway");
+    let base = prepared("throwaway");
     let leftovers = |base: &Path| -> Vec<String> {
         let names = fs::read_dir(base).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.starts_with("throwaway-")).collect()
@@ -455,7 +491,7 @@ fn a_throwaway_server_takes_its_data_along() {
 
 #[test]
 fn roles_and_databases_are_made_when_they_are_missing() {
-    let base = scratch("roles");
+    let base = prepared("roles");
     let lease = acquire(&base);
     for (name, owner) in [("backend", "postgres"), ("Odd \"name\" ü", "o'dd \"role\"")] {
         assert!(lease.ensure_database(name, owner).unwrap());
@@ -503,7 +539,7 @@ fn an_ordinary_user_can_run_it_too() {
 #[test]
 fn a_clone_that_the_server_cannot_reach_gets_a_folder_elsewhere() {
     let closed = scratch("closed");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(&*closed, fs::Permissions::from_mode(0o700)).unwrap();
     let base = closed.join("target/postgres");
     let lease = acquire(&base);
     run(&lease.socket_dir, "select 1");

@@ -25,7 +25,7 @@ pub struct Cluster {
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
-        let ui = Ui::new(Options::default());
+        let ui = Ui::new(Options { quiet: true, ..Options::default() });
         let lease = Lease::acquire(&ui, &home().throwaway()).unwrap_or_else(|error| panic!("{}", whole(&error)));
         Cluster { socket_dir: lease.socket_dir.clone(), bin: lease.binaries.bin.clone(), _lease: lease }
     })
@@ -33,7 +33,12 @@ pub fn cluster() -> &'static Cluster {
 
 /// A home whose programs and templates all test runs share.
 pub fn home() -> Home {
-    Home::at(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("pg"), Path::new(env!("CARGO_BIN_EXE_xtask")))
+    Home::at(&base(), Path::new(env!("CARGO_BIN_EXE_xtask")))
+}
+
+/// The folder of that home.
+pub fn base() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("pg")
 }
 
 /// An error as a person sees it: a test that cannot have its server says what to do.

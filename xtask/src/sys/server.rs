@@ -94,6 +94,16 @@ impl Home {
         if self.throwaway.is_some() { Worth::Throwaway } else { Worth::Kept }
     }
 
+    /// The programs of a server that is up and will do: nothing needs to be looked for then.
+    fn running(&self, base: &Path) -> Option<Binaries> {
+        let will_do = |binaries: &Binaries| match &self.choice {
+            Choice::Auto => true,
+            Choice::Dir(bin) => binaries.bin == *bin,
+            Choice::Wheel => binaries.origin == wheel::ORIGIN,
+        };
+        if self.throwaway.is_some() { None } else { state::running(base).into_iter().find(will_do) }
+    }
+
     fn binaries(&self, ui: &Ui, base: &Path, account: Account) -> Result<Binaries> {
         let wheel = || wheel::binaries(ui, base, self.python.as_deref(), account);
         match &self.choice {
@@ -132,7 +142,10 @@ impl Lease {
     pub fn acquire(ui: &Ui, home: &Home) -> Result<Lease> {
         let account = Account::of_server()?;
         let base = place::base(ui, &home.base, account)?;
-        let binaries = home.binaries(ui, &base, account)?;
+        let binaries = match home.running(&base) {
+            Some(binaries) => binaries,
+            None => home.binaries(ui, &base, account)?,
+        };
         if home.throwaway.is_some() {
             state::sweep(&base, account);
         }

@@ -113,14 +113,24 @@ impl State {
 }
 
 fn all(ui: &Ui, home: &Home) -> Result<Vec<Files>> {
-    let base = place::base(ui, &home.base, Account::of_server()?)?;
-    folders(&base, |name| name.starts_with(|first: char| first.is_ascii_digit()))
+    persistent(&place::base(ui, &home.base, Account::of_server()?)?)
+}
+
+/// Their folders begin with the major version.
+fn persistent(base: &Path) -> Result<Vec<Files>> {
+    folders(base, |name| name.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 fn folders(base: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Files>> {
     let entries = fs::read_dir(base).with_context(|| format!("reading {}", base.display()))?;
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     Ok(names.filter(|name| wanted(name)).map(|name| Files { dir: base.join(name) }).collect())
+}
+
+/// What the servers that are up were started with.
+pub(super) fn running(base: &Path) -> Vec<Binaries> {
+    let up = |files: &Files| PidFile::read(files).is_some_and(|pid_file| pid_file.answers().is_some());
+    persistent(base).unwrap_or_default().iter().filter(|files| up(files)).filter_map(about).collect()
 }
 
 /// What a server was last started with.

