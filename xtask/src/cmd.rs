@@ -1,11 +1,13 @@
 //! A file per command, the same four beats in each: gather, plan, show, apply. Here only the one dispatch.
 
+pub mod advice;
 pub mod ci;
 pub mod db_migrate;
 pub mod db_roundtrip;
 pub mod db_server;
 pub mod db_status;
 pub mod doctor;
+pub mod driving;
 
 use anyhow::Result;
 

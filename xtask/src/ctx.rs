@@ -122,10 +122,15 @@ impl Ctx {
 
     /// Where a component's database is.
     pub fn database(&self, config: &AlembicConfig) -> Result<Database> {
-        let url = parse_url(config)?;
-        if self.server()? == Server::Configured {
-            return Ok(Database { url, embedded: false, tools: Vec::new(), remark: None });
+        if self.server()? == Server::Embedded {
+            return self.embedded(config);
         }
+        Ok(Database { url: parse_url(config)?, embedded: false, tools: Vec::new(), remark: None })
+    }
+
+    /// A component's database on the embedded server, whatever the project's usual one is.
+    pub fn embedded(&self, config: &AlembicConfig) -> Result<Database> {
+        let url = parse_url(config)?;
         let lease = self.lease()?;
         let target = url.target();
         let user = if target.user.is_empty() { lease.superuser } else { target.user.as_str() };
@@ -158,7 +163,9 @@ impl Ctx {
     fn agrees_to_install(&self, error: &anyhow::Error) -> bool {
         let missing = matches!(from_anyhow(error).kind, Kind::PythonMissing | Kind::AlembicMissing);
         missing
-            && self.ui.confirm("No Python with Alembic found. Make an environment with Alembic and asyncpg under target/?")
+            && self
+                .ui
+                .confirm("No Python with Alembic found. Make an environment with Alembic and asyncpg under target/?")
                 == Some(true)
     }
 

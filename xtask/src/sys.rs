@@ -6,6 +6,7 @@ pub mod alembic_ini;
 pub mod backup;
 pub mod clock;
 pub mod files;
+pub mod history;
 pub mod interrupt;
 pub mod managed;
 pub mod packages;

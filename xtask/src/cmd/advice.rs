@@ -3,7 +3,9 @@
 
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::status::Revision;
+use crate::model::target::TargetError;
 use crate::model::url::{Address, DbUrl};
+use crate::sys::project::Component;
 
 /// `backend on localhost:8100`, `backend on /run/postgresql`; never a password.
 pub fn place(url: &DbUrl) -> String {
@@ -26,8 +28,12 @@ pub fn is_database_missing(error: &anyhow::Error) -> bool {
 
 /// The command that makes several heads one again.
 pub fn one_head_again(heads: &[Revision]) -> String {
-    let ids: Vec<&str> = heads.iter().map(|head| head.id.as_str()).collect();
-    format!("alembic merge -m \"Merge heads\" {}", ids.join(" "))
+    let ids: Vec<String> = heads.iter().map(|head| head.id.clone()).collect();
+    merge_command(&ids)
+}
+
+fn merge_command(heads: &[String]) -> String {
+    format!("alembic merge -m \"Merge heads\" {}", heads.join(" "))
 }
 
 /// The command that finds out where a revision came from.
@@ -36,27 +42,49 @@ pub fn find_revision(unknown: &[String]) -> String {
     format!("git log --all --oneline -S {id} -- '*.py'   (which branch has it)")
 }
 
-/// Several heads where one is needed.
-pub fn multiple_heads(heads: &[Revision], flag: &str) -> Fail {
-    let mut fail = Fail::new(Kind::MultipleHeads, "Multiple heads detected")
-        .details("Cannot proceed with migration when heads are diverged");
-    for head in heads {
-        let path = head.path.as_ref().map(|path| format!("  {}", path.display())).unwrap_or_default();
-        fail = fail.details(format!("{}{path}", head.with_message()));
-    }
-    fail.action(format!("Check diverged heads: cargo xtask db-status{flag}"))
-        .action(format!("Make them one, if your own revision is not released: set its down_revision to the other head; else: {}", one_head_again(heads)))
-        .action(format!("Retry migration: cargo xtask db-migrate{flag}"))
-        .related("cargo xtask db-status")
-}
-
 /// The database holds ids that no file has.
 pub fn unknown_in_database(unknown: &[String], flag: &str) -> Fail {
     Fail::new(Kind::UnknownRevision, format!("Cannot locate revision '{}'", unknown.join("', '")))
         .details("The database holds it, but no migration file of this checkout does: another branch has migrated it")
         .revision(unknown.first().cloned().unwrap_or_default())
         .action(format!("Find the branch that has it: {}", find_revision(unknown)))
-        .action("Switch to that branch and take the database down to a common revision there, or pull the missing files")
+        .action(
+            "Switch to that branch and take the database down to a common revision there, or pull the missing files",
+        )
         .action(format!("Look again: cargo xtask db-status{flag}"))
         .related("cargo xtask db-status")
+}
+
+/// A target that there is no way to.
+pub fn target(error: &TargetError, text: &str, component: &Component, flag: &str) -> Fail {
+    let status = format!("Look where the database is: cargo xtask db-status{flag}");
+    let (kind, summary) = match error {
+        TargetError::Ambiguous { .. } | TargetError::AmbiguousWalk { .. } => {
+            (Kind::AmbiguousRevision, format!("Ambiguous target '{text}'"))
+        }
+        TargetError::MultipleHeads { .. } => (Kind::MultipleHeads, "Multiple heads detected".to_owned()),
+        _ => (Kind::UnknownRevision, format!("Cannot locate revision '{text}'")),
+    };
+    let fail = Fail::new(kind, summary).details(error.to_string()).related("cargo xtask db-status");
+    match error {
+        TargetError::UnknownRevision { .. } | TargetError::UnknownBranch { .. } => fail
+            .details("Revision not found in migration history")
+            .action(format!("List available revisions: alembic -c {} history", component.config.display()))
+            .action("Check for typos in the revision id")
+            .action(format!("Ensure you're using the correct component (now: {})", component.name))
+            .action(status),
+        TargetError::Ambiguous { candidates, .. } => {
+            fail.action(format!("Write more of it, for example: --target={}", candidates.first().map_or("", |id| id)))
+        }
+        TargetError::MultipleHeads { heads, .. } => fail
+            .details("Cannot proceed with migration when heads are diverged")
+            .action(format!("Check diverged heads: cargo xtask db-status{flag}"))
+            .action(format!("Resolve heads: {}", merge_command(heads)))
+            .action(format!("Retry migration: cargo xtask db-migrate{flag}"))
+            .action(format!("Or go to all of them: cargo xtask db-migrate{flag} --target=heads")),
+        TargetError::AmbiguousWalk { choices, .. } => {
+            fail.action(format!("Name the revision: --target={}", choices.first().map_or("", |id| id))).action(status)
+        }
+        _ => fail.action(status).action("See what a target may be: cargo xtask help db-migrate"),
+    }
 }

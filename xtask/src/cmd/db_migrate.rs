@@ -61,7 +61,7 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
         return show::nothing_to_do(ctx, &facts, &plan, started.elapsed()).map(|_| ());
     }
     let labels = Labels::new(ctx, facts.component).map_err(refuse)?;
-    let mut launch = driving::launch(ctx, &facts.config, facts.db()?, "db-migrate").map_err(refuse)?;
+    let mut launch = facts.launch(ctx).map_err(refuse)?;
     launch.lock_timeout = Some(flags.lock_timeout.unwrap_or(LOCK_TIMEOUT));
     // The imports take seconds; the backup is taken meanwhile.
     let mut driver = Driver::start(&ctx.ui, &launch).map_err(refuse)?;
@@ -80,7 +80,9 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
         seconds: started.elapsed().as_secs_f64(),
     };
     match migrated {
-        Ok(()) => driver.stop(),
+        Ok(()) => {
+            driver.stop();
+        }
         Err(stop) => return Err(broke_off(ctx, &labels, &mut facts, &plan, driver, stop, &mut outcome)),
     }
     outcome.after = facts.read_again()?;
@@ -116,7 +118,7 @@ fn take_backup(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
 fn migrate(ctx: &Ctx, flags: &DbMigrate, plan: &Plan, driver: &mut Driver) -> Result<(), Stop> {
     let mut progress = ctx.ui.steps("Migrating", plan.steps.len());
     let wanted = alembic::Plan {
-        steps: plan.steps.clone(),
+        steps: plan.steps.iter().map(driving::step).collect(),
         before: Some(plan.before.clone()),
         target: plan.target.clone(),
     };
@@ -135,7 +137,11 @@ fn verify(facts: &Facts, plan: &Plan, outcome: &Outcome) -> Result<()> {
     }
     let words = |ids: &[String]| if ids.is_empty() { "(none)".to_owned() } else { ids.join(", ") };
     Err(Fail::new(Kind::WrongDatabase, "The database is not where it should be")
-        .details(format!("Alembic ran every step, but {} holds {}", crate::cmd::advice::place(&facts.database.url), words(&outcome.after)))
+        .details(format!(
+            "Alembic ran every step, but {} holds {}",
+            crate::cmd::advice::place(&facts.database.url),
+            words(&outcome.after)
+        ))
         .details(format!("It should hold {}", words(&plan.after)))
         .action("Look at env.py: does it migrate the database of `sqlalchemy.url`, with the usual version table?")
         .action(format!("Look again: cargo xtask db-status{}", facts.flag))

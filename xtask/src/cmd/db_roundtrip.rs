@@ -18,7 +18,7 @@ use crate::model::roundtrip::{Leg, Verdict};
 use crate::model::route::{Route, Wanted, route};
 use crate::model::rows::DataChange;
 use crate::model::status::Revision;
-use crate::model::target;
+use crate::model::target::{self, Direction, Target};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg;
 use crate::sys::project::Component;
@@ -95,8 +95,14 @@ fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
 
 /// The full id of a revision that may be shortened.
 fn one_revision(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> Result<String> {
-    target::one(graph, text)
-        .map_err(|error| advice::target(graph, error, text, component, &ctx.component_flag(component)).into())
+    let found = Target::parse(text).and_then(|target| target::resolve(graph, Direction::Up, &[], &target));
+    let fail = |error| advice::target(&error, text, component, &ctx.component_flag(component));
+    let destination = found.map_err(fail)?.destination;
+    destination.into_iter().next().ok_or_else(|| {
+        Fail::new(Kind::Usage, format!("`--from {text}` names no revision"))
+            .action("The whole history: cargo xtask db-roundtrip --all")
+            .into()
+    })
 }
 
 /// A run that tested nothing is no proof of anything: exit 4.
@@ -146,5 +152,6 @@ fn cannot_prepare(error: &anyhow::Error, how: &str) -> anyhow::Error {
     if fail.kind == Kind::Interrupted {
         return fail.into();
     }
-    fail.details(format!("This happened while the throwaway database was made ({how}); your own was not touched")).into()
+    fail.details(format!("This happened while the throwaway database was made ({how}); your own was not touched"))
+        .into()
 }

@@ -7,12 +7,33 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
+use crate::flags::DbServer;
 use crate::sys::run::Cmd;
 use crate::sys::server::{self, Home, Lease, State};
 use crate::ui::{Paint, Ui};
 
 const COMMAND: &str = "db-server";
+
+/// Runs it.
+///
+/// # Errors
+/// Those of the action.
+pub fn run(ctx: &Ctx, action: DbServer) -> Result<Exit> {
+    let home = ctx.home()?;
+    match action {
+        DbServer::Start => start(&ctx.ui, &home),
+        DbServer::Stop => stop(&ctx.ui, &home),
+        DbServer::Status => status(&ctx.ui, &home),
+        DbServer::Psql => {
+            let config = ctx.config(ctx.component()?)?;
+            let database = ctx.embedded(&config)?;
+            ctx.ensure_database(&database)?;
+            psql(&ctx.ui, &home, &database.url.target().database, &[], &ctx.project()?.root)
+        }
+    }
+}
 
 /// Starts the server and leaves it up until [`stop`], a restart of the machine, or its crash.
 ///

@@ -54,7 +54,11 @@ fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> 
         if flags.all { ctx.project()?.components.iter().collect() } else { vec![ctx.component()?] };
     let reports = std::thread::scope(|scope| {
         let looks: Vec<_> = components.iter().map(|component| scope.spawn(|| look(ctx, component))).collect();
-        looks.into_iter().zip(&components).map(|(look, component)| look.join().map_err(|_| component.name.clone())).collect()
+        looks
+            .into_iter()
+            .zip(&components)
+            .map(|(look, component)| look.join().map_err(|_| component.name.clone()))
+            .collect()
     });
     let reports: Result<Vec<Report>, String> = reports;
     reports.map_err(|name| anyhow::anyhow!("looking at {name} broke off"))

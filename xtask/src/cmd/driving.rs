@@ -8,8 +8,9 @@ use anyhow::Result;
 
 use crate::ctx::{Ctx, shown};
 use crate::fail::Fail;
-use crate::model::url::{Address, DbUrl, Secret};
-use crate::sys::alembic::{self, Driver, Expect, Launch, Names, Trouble};
+use crate::model::target::{Direction, Step};
+use crate::model::url::{Address, DbUrl};
+use crate::sys::alembic::{self, Driver, Expect, Launch, Names, Secret, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, OtherSession, application_name};
 use crate::sys::project::Component;
@@ -90,7 +91,11 @@ pub fn who_blocks(db: &mut Db, driver: &Driver) -> Vec<String> {
             lines.push(format!("Blocked by {}", session_line(&session)));
         }
     }
-    if lines.is_empty() { vec!["No session blocks it: the step itself is slow, or waits for something else".into()] } else { lines }
+    if lines.is_empty() {
+        vec!["No session blocks it: the step itself is slow, or waits for something else".into()]
+    } else {
+        lines
+    }
 }
 
 /// One session in one line: process id, who, from where, since when, doing what.
@@ -130,4 +135,12 @@ pub fn to_fail(trouble: &Trouble, labels: &Labels, db: &mut Db, driver: &Driver)
         }
     }
     fail
+}
+
+/// A step in the driver's words.
+pub fn step(step: &Step) -> alembic::Step {
+    match step.direction {
+        Direction::Up => alembic::Step::up(&step.revision),
+        Direction::Down => alembic::Step::down(&step.revision),
+    }
 }

@@ -81,7 +81,8 @@ pub struct Standing {
 impl Standing {
     /// Puts the two together.
     pub fn new(graph: &Graph, applied: &[String]) -> Standing {
-        let named = |ids: &[String]| ids.iter().map(|id| Revision::of(graph, id)).collect::<Vec<_>>();
+        let named = |ids: &[&str]| ids.iter().map(|id| Revision::of(graph, id)).collect::<Vec<_>>();
+        let current: Vec<&str> = applied.iter().map(String::as_str).collect();
         let unknown = graph.unknown(applied);
         let pending = if unknown.is_empty() { graph.pending(applied) } else { Vec::new() };
         let heads = graph.heads();
@@ -96,7 +97,13 @@ impl Standing {
         } else {
             State::Behind
         };
-        Standing { state, current: named(applied), heads: named(&heads), pending: named(&pending), unknown }
+        Standing {
+            state,
+            current: named(&current),
+            heads: named(&heads),
+            pending: named(&pending),
+            unknown: unknown.into_iter().map(str::to_owned).collect(),
+        }
     }
 
     /// What can be said when the database cannot be asked.

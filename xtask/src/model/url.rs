@@ -259,6 +259,13 @@ impl DbUrl {
         DbUrl { parts, driver: self.driver, around: Arc::clone(&self.around), target }
     }
 
+    /// The same without a password, for files: the password then goes by `PGPASSWORD`.
+    pub fn without_password(&self) -> DbUrl {
+        let mut url = self.clone();
+        url.parts.password = None;
+        url
+    }
+
     /// The URL for SQLAlchemy, password included.
     pub fn to_sqlalchemy(&self) -> Secret {
         Secret(render(&self.parts, true))

@@ -1,11 +1,12 @@
-<<<<<<< HEAD
 //! PostgreSQL: the only user of the `postgres` crate. Connections and what can go wrong with them, the version table,
 //! locks and other people's sessions, scratch databases. The catalog is read in `pg/catalog.rs`.
 
 mod ask;
+pub mod catalog;
 mod connect;
 mod copy;
 mod errors;
+pub mod rows;
 mod scratch;
 mod session;
 mod surroundings;
@@ -31,9 +32,3 @@ pub fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
-=======
-//! PostgreSQL: the only user of the `postgres` crate.
-
-pub mod catalog;
-pub mod rows;
->>>>>>> catalog

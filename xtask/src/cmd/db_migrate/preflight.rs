@@ -10,12 +10,15 @@ use crate::flags::{DbMigrate, Way};
 use crate::model::graph::Graph;
 use crate::model::status::{Revision, Standing};
 use crate::model::target::{self, Direction, Step, Target};
+use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, MigrationLock, application_name};
 use crate::sys::project::Component;
 
 /// How many other sessions an error lists before it only counts them.
 const LISTED: usize = 5;
+
+const NOT_THERE: &str = "the component's database is not there yet";
 
 /// What is known before anything is decided.
 pub struct Facts<'a> {
@@ -51,13 +54,19 @@ pub struct Guarded<'a> {
 impl Facts<'_> {
     /// The connection.
     pub fn db(&mut self) -> Result<&mut Db> {
-        self.db.as_mut().context("the component's database is not there yet")
+        self.db.as_mut().context(NOT_THERE)
     }
 
     /// Connects anew and reads the version table.
     pub fn read_again(&mut self) -> Result<Vec<String>> {
         self.db = Some(Db::connect(&self.database.url, &application_name("db-migrate"))?);
         self.read()
+    }
+
+    /// What the driver needs to work on just this database.
+    pub fn launch(&mut self, ctx: &Ctx) -> Result<Launch> {
+        let db = self.db.as_mut().context(NOT_THERE)?;
+        driving::launch(ctx, &self.config, db, "db-migrate")
     }
 
     fn read(&mut self) -> Result<Vec<String>> {
@@ -102,7 +111,8 @@ pub fn plan(facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     };
     let steps = Target::parse(&text)
         .and_then(|target| target::resolve(&facts.graph, direction, &facts.applied, &target))
-        .map_err(|error| advice::target(&facts.graph, error, &text, facts.component, &facts.flag))?;
+        .map_err(|error| advice::target(&error, &text, facts.component, &facts.flag))?
+        .steps;
     let name = |step: &Step| {
         let parents = facts.graph.parents(&step.revision).into_iter().map(str::to_owned).collect();
         (Revision::of(&facts.graph, &step.revision), parents)

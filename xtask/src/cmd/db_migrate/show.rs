@@ -40,11 +40,12 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
 pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
     let labels = Labels::new(ctx, facts.component)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
-    let launch = driving::launch(ctx, &facts.config, facts.db()?, "db-migrate")?;
+    let launch = facts.launch(ctx)?;
     let mut driver = Driver::start(&ctx.ui, &launch)?;
+    let steps: Vec<_> = plan.steps.iter().map(driving::step).collect();
     let text = {
         let _task = ctx.ui.task("Asking Alembic for the SQL");
-        driver.offline_sql(&plan.steps, &plan.before, &plan.target)
+        driver.offline_sql(&steps, &plan.before, &plan.target)
     };
     let text = text.map_err(|stop| stop.into_error(&labels.names()))?;
     driver.stop();

@@ -164,8 +164,12 @@ fn with_url(text: &str, line: Option<usize>, url: &str) -> String {
 mod tests {
     #[test]
     fn only_the_url_is_replaced() {
-        let text = "[alembic]\nscript_location = x\nsqlalchemy.url = postgresql://a\n  more\n\n[loggers]\nkeys = root\n";
+        let text =
+            "[alembic]\nscript_location = x\nsqlalchemy.url = postgresql://a\n  more\n\n[loggers]\nkeys = root\n";
         let new = super::with_url(text, Some(3), "postgresql://b/%41");
-        assert_eq!(new, "[alembic]\nscript_location = x\nsqlalchemy.url = postgresql://b/%%41\n\n[loggers]\nkeys = root\n");
+        assert_eq!(
+            new,
+            "[alembic]\nscript_location = x\nsqlalchemy.url = postgresql://b/%%41\n\n[loggers]\nkeys = root\n"
+        );
     }
 }

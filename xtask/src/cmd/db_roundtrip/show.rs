@@ -84,7 +84,12 @@ fn rows(change: &DataChange) -> Vec<String> {
     let count = |rows: Option<u64>| rows.map_or_else(|| "no table".to_owned(), |rows| format!("{rows} rows"));
     let mut lines = Vec::new();
     if change.before_rows != change.after_rows {
-        lines.push(format!("     ~ rows of {}: {} -> {}", change.table, count(change.before_rows), count(change.after_rows)));
+        lines.push(format!(
+            "     ~ rows of {}: {} -> {}",
+            change.table,
+            count(change.before_rows),
+            count(change.after_rows)
+        ));
     }
     for column in &change.columns_lost {
         let what = if column.same_count_but_different {

@@ -16,8 +16,8 @@ use crate::model::roundtrip::{Leg, Point, Trip, Verdict, judge};
 use crate::model::route::applied_set;
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{Driver, Launch, Plan, Stop, Trouble, TroubleKind};
-use crate::sys::pg::{Db, Scratch, application_name, catalog, rows};
 use crate::sys::interrupt;
+use crate::sys::pg::{Db, Scratch, application_name, catalog, rows};
 use crate::ui::Steps;
 
 /// How long a step that hangs may take to notice that its session was ended.
@@ -90,11 +90,13 @@ impl<'a> Walk<'a> {
     fn climb(&mut self) -> Result<Vec<Outcome>> {
         let applied = self.db.applied(&version_table(self.facts.component))?.revisions;
         let applied = applied_set(&self.facts.graph, &applied);
-        let missing: Vec<&String> = self.order.iter().filter(|id| !applied.contains(*id)).collect();
+        let order = self.order;
+        let missing: Vec<&String> = order.iter().filter(|id| !applied.contains(*id)).collect();
         // Only when what is missing is the end of the order do the points on the way up compare with those on the way down.
-        let start = self.order.len() - missing.len();
-        let comparable = self.order[start..].iter().eq(missing.iter().copied());
-        let below: Vec<&String> = missing.iter().copied().filter(|id| self.position(id) < self.low).collect();
+        let start = order.len() - missing.len();
+        let comparable = order[start..].iter().eq(missing.iter().copied());
+        let (below, tested): (Vec<&String>, Vec<&String>) =
+            missing.into_iter().partition(|id| position(order, id) < self.low);
         {
             let _task = self.ctx.ui.task(format!("Upgrading the throwaway database ({} revisions)", below.len()));
             self.upgrade(&below)?;
@@ -102,8 +104,8 @@ impl<'a> Walk<'a> {
         if comparable && start <= self.low {
             self.seen[self.low] = Some(self.point()?);
         }
-        for id in missing.into_iter().filter(|id| self.position(id) >= self.low) {
-            let at = self.position(id);
+        for id in tested {
+            let at = position(order, id);
             match self.step(Direction::Up, at) {
                 Ok(_) => {}
                 Err(stop) => return self.cannot_climb(at, stop),
@@ -246,7 +248,8 @@ impl<'a> Walk<'a> {
         if ids.is_empty() {
             return Ok(());
         }
-        let steps = ids.iter().map(|id| Step { direction: Direction::Up, revision: (*id).clone() }).collect();
+        let step = |id: &&String| driving::step(&Step { direction: Direction::Up, revision: (*id).clone() });
+        let steps = ids.iter().map(step).collect();
         let plan = Plan { steps, before: None, target: "heads".to_owned() };
         match self.driver.migrate(&plan, self.limit, &mut |_| {}) {
             Ok(_) => Ok(()),
@@ -257,7 +260,7 @@ impl<'a> Walk<'a> {
     /// One step, committed; how long it took, in seconds.
     fn step(&mut self, direction: Direction, at: usize) -> Result<f64, Stop> {
         let step = Step { direction, revision: self.order[at].clone() };
-        self.driver.step(&step, self.limit).map(|done| done.seconds)
+        self.driver.step(&driving::step(&step), self.limit).map(|done| done.seconds)
     }
 
     fn cannot_go(&mut self, at: usize, leg: Leg, stop: Stop) -> Result<Outcome> {
@@ -297,10 +300,9 @@ impl<'a> Walk<'a> {
     }
 
     fn point(&mut self) -> Result<Point> {
-        let options = catalog::Options::default();
         let client = self.db.client();
-        let schema = catalog::take(client, &options).context("reading the throwaway database's schema")?;
-        let rows = rows::take(client, &options).context("reading the throwaway database's rows")?;
+        let schema = catalog::take(client, &catalog::Options::default()).context("reading the throwaway schema")?;
+        let rows = rows::take(client, None).context("reading the throwaway database's rows")?;
         Ok(Point { schema, rows })
     }
 
@@ -321,8 +323,8 @@ impl<'a> Walk<'a> {
         heads.sort();
         heads
     }
+}
 
-    fn position(&self, id: &str) -> usize {
-        self.order.iter().position(|other| other == id).unwrap_or(self.order.len())
-    }
+fn position(order: &[String], id: &str) -> usize {
+    order.iter().position(|other| other == id).unwrap_or(order.len())
 }
