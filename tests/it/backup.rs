@@ -134,3 +134,46 @@ fn the_password_is_in_no_argument() {
     assert_eq!(lines[2], "host a,b:1,2 u d require");
     assert!(lines[3].starts_with("-rw-------"), "{seen}");
 }
+
+/// Takes a backup with a `pg_dump` that never ends; run by the test below in a process of its own.
+#[test]
+fn endless() {
+    let Some(root) = std::env::var_os("XTASK_TEST_ENDLESS") else {
+        return;
+    };
+    xtask::sys::interrupt::listen().unwrap();
+    let root = PathBuf::from(root);
+    let request = Request {
+        project_root: &root,
+        component: "manager",
+        url: &DbUrl::parse("postgresql://u@h/d").unwrap(),
+        server: &ServerVersion { number: 150_000, text: "15.0".to_owned() },
+        revision: "x",
+        tools: std::slice::from_ref(&root),
+    };
+    let fail = from_anyhow(&take(&quiet(), &request).unwrap_err());
+    assert_eq!(fail.kind, Kind::Interrupted);
+}
+
+#[test]
+fn an_interrupted_backup_leaves_nothing_behind() {
+    let root = Root::new();
+    let fake = root.0.join("pg_dump");
+    let script = "#!/bin/sh\nif [ \"$1\" = --version ]; then echo 'pg_dump (PostgreSQL) 99.0'; exit; fi\n\
+        for f; do :; done; echo half >\"$f\"; sleep 600\n";
+    fs::write(&fake, script).unwrap();
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    #[expect(clippy::disallowed_methods)]
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "backup::endless"]).env("XTASK_TEST_ENDLESS", &root.0);
+    let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let half = || root.files().iter().any(|name| name.contains(".dump.part-"));
+    while !half() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(root.files(), [".gitignore"]);
+}

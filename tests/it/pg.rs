@@ -366,3 +366,37 @@ fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
+
+/// Runs a long statement until it is told to stop; run by the test below in a process of its own.
+#[test]
+fn long_statement() {
+    let Some(text) = std::env::var_os("XTASK_TEST_LONG") else {
+        return;
+    };
+    xtask::sys::interrupt::listen().unwrap();
+    let mut db = Db::connect(&parse(&text.to_string_lossy()), "xtask long").unwrap();
+    assert_eq!(fail(db.run("select pg_sleep(600)")).kind, Kind::Interrupted);
+    // The session is still good: what was made can be put away through it.
+    db.client().batch_execute("select 1").unwrap();
+}
+
+#[test]
+fn a_long_statement_is_cancelled_on_the_server() {
+    let database = cluster().database();
+    #[expect(clippy::disallowed_methods)]
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "pg::long_statement"]).env("XTASK_TEST_LONG", cluster().url("asyncpg", &database));
+    let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut db = open(&database);
+    let sleeping = |db: &mut Db| {
+        let sessions = db.other_sessions(&[], &[]).unwrap();
+        sessions.iter().any(|session| session.statement.as_deref() == Some("select pg_sleep(600)"))
+    };
+    while !sleeping(&mut db) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(!sleeping(&mut db));
+}

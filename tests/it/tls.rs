@@ -63,8 +63,8 @@ fn url(user: &str, host: &str, words: &str) -> DbUrl {
 }
 
 /// Whether the session is encrypted, or the failure.
-fn connect(url: &DbUrl) -> Result<bool, Fail> {
-    let mut db = Db::connect(url, "test").map_err(|error| error.downcast::<Fail>().unwrap())?;
+fn connect(url: &DbUrl) -> Result<bool, Box<Fail>> {
+    let mut db = Db::connect(url, "test").map_err(|error| Box::new(error.downcast::<Fail>().unwrap()))?;
     let row = db.client().query_one("select ssl from pg_stat_ssl where pid = pg_backend_pid()", &[]).unwrap();
     Ok(row.get(0))
 }

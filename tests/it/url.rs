@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 use xtask::model::url::DbUrl;
@@ -47,7 +48,9 @@ for url in json.load(sys.stdin):
 
 #[expect(clippy::disallowed_methods)]
 fn run(script: &str, input: &Value) -> Vec<Value> {
-    let file: PathBuf = std::env::temp_dir().join(format!("xtu-{}-{}", std::process::id(), script.len()));
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("xtu-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let file: PathBuf = std::env::temp_dir().join(name);
     std::fs::write(&file, input.to_string()).unwrap();
     let mut command = Command::new(python());
     command.args(["-c", script]).stdin(std::fs::File::open(&file).unwrap()).env_remove("PGPASSWORD");

@@ -5,6 +5,7 @@
 
 mod parse;
 mod pgpass;
+mod resolve;
 mod target;
 
 use std::collections::BTreeMap;
@@ -176,7 +177,7 @@ impl DbUrl {
 
     fn of(parts: Parts, around: Arc<Surroundings>) -> Result<DbUrl, UrlError> {
         let driver = Driver::of(&parts.drivername)?;
-        let target = target::resolve(&parts, driver, &around)?;
+        let target = resolve::resolve(&parts, driver, &around)?;
         Ok(DbUrl { parts, driver, around, target })
     }
 

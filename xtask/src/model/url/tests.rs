@@ -65,7 +65,7 @@ fn what_cannot_be_used_is_said_without_the_password() {
         ("postgresql://u:hidden@h/d?service=x", "`service`"),
         ("postgresql://u:hidden@/d?host=a,b,c&port=1,2", "2 ports do not fit 3 hosts"),
         ("postgresql://u:hidden@/d?host=a:1&host=b:2&port=3", "one of the two forms"),
-        ("postgresql+pg8000://:hidden@h/d", "a user"),
+        ("postgresql+pg8000://:hidden@h/d", "no user"),
         ("postgresql+pg8000://u:hidden@/d?unix_sock=/tmp/other", "`/tmp/other`"),
     ] {
         let said = refused(text);
