@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 mod change;
 pub use change::{AttributeChange, Change, What, without};
@@ -38,12 +39,12 @@ pub struct Object {
     /// What it goes with: the table of a column, an index or a trigger, the domain of a constraint.
     pub parent: Option<Key>,
     /// What it is, in the order in which it is told. An attribute with its default is left out.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<(Arc<str>, String)>,
 }
 
 impl Object {
     fn get(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.attributes.iter().find(|(key, _)| **key == *name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -68,8 +69,11 @@ impl Snapshot {
     }
 
     /// Says at which position a column stands in its table.
-    pub fn place(&mut self, table: Key, position: u32, column: impl Into<String>) {
-        self.columns.entry(table).or_default().insert(position, column.into());
+    pub fn place(&mut self, table: &Key, position: u32, column: &str) {
+        match self.columns.get_mut(table) {
+            Some(columns) => columns.insert(position, column.to_owned()),
+            None => self.columns.entry(table.clone()).or_default().insert(position, column.to_owned()),
+        };
     }
 
     /// Takes an object out, with everything that belongs to it.
@@ -144,13 +148,13 @@ fn whole(object: &Object, other: &Snapshot) -> bool {
 }
 
 fn changed(key: &Key, old: &Object, new: &Object) -> Change {
-    let mut names: Vec<&String> = old.attributes.iter().map(|(name, _)| name).collect();
+    let mut names: Vec<&Arc<str>> = old.attributes.iter().map(|(name, _)| name).collect();
     names.extend(new.attributes.iter().map(|(name, _)| name).filter(|name| old.get(name).is_none()));
     let attributes = names
         .into_iter()
         .filter(|name| old.get(name) != new.get(name))
         .map(|name| AttributeChange {
-            name: name.clone(),
+            name: name.to_string(),
             before: old.get(name).map(str::to_owned),
             after: new.get(name).map(str::to_owned),
         })
@@ -159,7 +163,8 @@ fn changed(key: &Key, old: &Object, new: &Object) -> Change {
 }
 
 fn one_sided(what: What, key: &Key, object: &Object, side: &Snapshot) -> Change {
-    let mut told = object.attributes.clone();
+    let mut told: Vec<(String, String)> =
+        object.attributes.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
     let mut children: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (child, _) in side.children(key).filter(|(child, _)| child.kind != "column") {
         children.entry(&child.kind).or_default().push(last_part(&child.name));

@@ -18,11 +18,11 @@ fn snapshot(text: &str) -> Snapshot {
         let attributes = attributes
             .split("; ")
             .filter_map(|part| part.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .map(|(name, value)| (name.into(), value.to_owned()))
             .collect();
         if let (Some(table), "column") = (parent, key(head).kind.as_str()) {
             position += 1;
-            snapshot.place(key(table), position, key(head).name.rsplit_once('.').unwrap().1);
+            snapshot.place(&key(table), position, key(head).name.rsplit_once('.').unwrap().1);
         }
         snapshot.insert(key(head), Object { parent: parent.map(key), attributes });
     }

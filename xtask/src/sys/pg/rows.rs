@@ -21,17 +21,18 @@ const SETTINGS: &str = "set local search_path = ''; set local datestyle = 'ISO, 
 /// Every ordinary table that holds rows of its own (partitions, not the partitioned table), with how to hash each column.
 const TABLES: &str = r"
 select quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
-       pg_relation_size(c.oid) > 0 as used,
-       array(select a.attname::text from pg_attribute a
-              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) as columns,
-       array(select quote_ident(a.attname) from pg_attribute a
-              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) as quoted,
-       array(select case when a.atttypid < 16384 then t.typname::text else 'text' end
+       s.used,
+       case when s.used then array(select a.attname::text from pg_attribute a
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as columns,
+       case when s.used then array(select quote_ident(a.attname) from pg_attribute a
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as quoted,
+       case when s.used then array(select case when a.atttypid < 16384 then t.typname::text else 'text' end
                from pg_attribute a join pg_type t on t.oid = a.atttypid
-              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) as types
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as types
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
- where c.relkind = 'r' and c.relpersistence <> 't'
+  cross join lateral (select pg_relation_size(c.oid) > 0 as used offset 0) s
+ where c.oid >= 16384 and c.relkind = 'r' and c.relpersistence <> 't'
    and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'
    and not exists (select from pg_depend d
                     where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')

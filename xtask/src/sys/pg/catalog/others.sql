@@ -22,6 +22,7 @@ select 'language' as kind, quote_ident(l.lanname) as name, 'pg_language:' || l.o
  where l.lanispl
    and l.oid not in {members of pg_language};
 
+-- when pg_am where oid >= 16384
 select 'access method' as kind, quote_ident(a.amname) as name, 'pg_am:' || a.oid || ':0' as at,
        a.amtype as type, a.amhandler as handler
   from pg_am a
@@ -29,6 +30,7 @@ select 'access method' as kind, quote_ident(a.amname) as name, 'pg_am:' || a.oid
    and a.oid not in {members of pg_am};
 
 -- Text search.
+-- when pg_ts_config where oid >= 16384
 select 'text search configuration' as kind, n.nsp || '.' || quote_ident(c.cfgname) as name,
        'pg_ts_config:' || c.oid || ':0' as at,
        pg_get_userbyid(c.cfgowner) as owner,
@@ -40,6 +42,7 @@ select 'text search configuration' as kind, n.nsp || '.' || quote_ident(c.cfgnam
   join {schemas} n on n.oid = c.cfgnamespace
  where c.oid not in {members of pg_ts_config};
 
+-- when pg_ts_dict where oid >= 16384
 select 'text search dictionary' as kind, n.nsp || '.' || quote_ident(d.dictname) as name,
        'pg_ts_dict:' || d.oid || ':0' as at,
        pg_get_userbyid(d.dictowner) as owner,
@@ -51,6 +54,7 @@ select 'text search dictionary' as kind, n.nsp || '.' || quote_ident(d.dictname)
   join {schemas} n on n.oid = d.dictnamespace
  where d.oid not in {members of pg_ts_dict};
 
+-- when pg_ts_template where oid >= 16384
 select 'text search template' as kind, n.nsp || '.' || quote_ident(t.tmplname) as name,
        'pg_ts_template:' || t.oid || ':0' as at,
        nullif(t.tmplinit::text, '-') as init, t.tmpllexize as lexize
@@ -58,6 +62,7 @@ select 'text search template' as kind, n.nsp || '.' || quote_ident(t.tmplname) a
   join {schemas} n on n.oid = t.tmplnamespace
  where t.oid not in {members of pg_ts_template};
 
+-- when pg_ts_parser where oid >= 16384
 select 'text search parser' as kind, n.nsp || '.' || quote_ident(p.prsname) as name,
        'pg_ts_parser:' || p.oid || ':0' as at,
        p.prsstart as start, p.prstoken as token, p.prsend as "end", nullif(p.prsheadline::text, '-') as headline,
@@ -67,6 +72,7 @@ select 'text search parser' as kind, n.nsp || '.' || quote_ident(p.prsname) as n
  where p.oid not in {members of pg_ts_parser};
 
 -- Event triggers.
+-- when pg_event_trigger
 select 'event trigger' as kind, quote_ident(e.evtname) as name, 'pg_event_trigger:' || e.oid || ':0' as at,
        pg_get_userbyid(e.evtowner) as owner,
        e.evtevent as event, e.evtfoid::regprocedure as function,
@@ -76,6 +82,7 @@ select 'event trigger' as kind, quote_ident(e.evtname) as name, 'pg_event_trigge
  where e.oid not in {members of pg_event_trigger};
 
 -- Foreign data: wrappers, servers, user mappings. The options of a mapping hold passwords: only their digest is taken.
+-- when pg_foreign_data_wrapper
 select 'foreign data wrapper' as kind, quote_ident(w.fdwname) as name, 'pg_foreign_data_wrapper:' || w.oid || ':0' as at,
        pg_get_userbyid(w.fdwowner) as owner,
        nullif(w.fdwhandler, 0)::regprocedure as handler, nullif(w.fdwvalidator, 0)::regprocedure as validator,
@@ -83,6 +90,7 @@ select 'foreign data wrapper' as kind, quote_ident(w.fdwname) as name, 'pg_forei
   from pg_foreign_data_wrapper w
  where w.oid not in {members of pg_foreign_data_wrapper};
 
+-- when pg_foreign_server
 select 'server' as kind, quote_ident(s.srvname) as name, 'pg_foreign_server:' || s.oid || ':0' as at,
        pg_get_userbyid(s.srvowner) as owner, s.srvtype as type, s.srvversion as version,
        (select quote_ident(w.fdwname) from pg_foreign_data_wrapper w where w.oid = s.srvfdw) as wrapper,
@@ -90,6 +98,7 @@ select 'server' as kind, quote_ident(s.srvname) as name, 'pg_foreign_server:' ||
   from pg_foreign_server s
  where s.oid not in {members of pg_foreign_server};
 
+-- when pg_user_mappings
 select 'user mapping' as kind, 'for ' || quote_ident(m.usename) || ' server ' || quote_ident(m.srvname) as name,
        'pg_user_mapping:' || m.umid || ':0' as at,
        (select string_agg(split_part(o, '=', 1), ', ' order by o) from unnest(m.umoptions) o) as options,
@@ -98,6 +107,7 @@ select 'user mapping' as kind, 'for ' || quote_ident(m.usename) || ' server ' ||
   from pg_user_mappings m;
 
 -- Publications with their tables and schemas, and subscriptions without their connection strings.
+-- when pg_publication
 select 'publication' as kind, quote_ident(p.pubname) as name, 'pg_publication:' || p.oid || ':0' as at,
        pg_get_userbyid(p.pubowner) as owner,
        to_jsonb(p) - '{oid,pubname,pubowner}'::text[] as more,
@@ -113,6 +123,7 @@ select 'publication' as kind, quote_ident(p.pubname) as name, 'pg_publication:' 
        null as none
   from pg_publication p;
 
+-- when pg_subscription
 select 'subscription' as kind, quote_ident(s.subname) as name, 'pg_subscription:' || s.oid || ':0' as at,
        pg_get_userbyid(s.subowner) as owner,
        s.subslotname as slot, s.subsynccommit as "synchronous commit",
@@ -132,6 +143,7 @@ select 'subscription' as kind, quote_ident(s.subname) as name, 'pg_subscription:
  where s.subdbid = (select d.oid from pg_database d where d.datname = current_database());
 
 -- Default privileges.
+-- when pg_default_acl
 select 'default privileges' as kind,
        'for ' || quote_ident(pg_get_userbyid(d.defaclrole)) || coalesce(' in ' || quote_ident(n.nspname), '') || ' on '
          || case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'
@@ -172,6 +184,7 @@ select d.classoid::regclass || ':' || d.objoid || ':' || d.objsubid as "more of"
   from pg_description d
  where d.objoid >= 16384 or d.classoid = 'pg_namespace'::regclass;
 
+-- when pg_seclabel
 select l.classoid::regclass || ':' || l.objoid || ':' || l.objsubid as "more of",
        l.provider || ': ' || l.label as "security label"
   from pg_seclabel l;

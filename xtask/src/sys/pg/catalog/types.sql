@@ -31,12 +31,13 @@ select case t.typtype when 'd' then 'domain' else 'type' end as kind,
   join {schemas} n on n.oid = t.typnamespace
   left join pg_type b on b.oid = t.typbasetype
   left join pg_class c on c.oid = t.typrelid
- where t.typtype in ('b', 'c', 'd', 'e', 'p', 'r')
+ where t.oid >= 16384 and t.typtype in ('b', 'c', 'd', 'e', 'p', 'r')
    and (t.typrelid = 0 or c.relkind = 'c')
-   and not exists (select from pg_type e where e.typarray = t.oid)
+   and (t.typelem = 0 or (select e.typarray from pg_type e where e.oid = t.typelem) <> t.oid)
    and t.oid not in {members of pg_type};
 
 -- What makes a range type one.
+-- when pg_range where rngtypid >= 16384
 select 'type' as kind,
        'pg_type:' || r.rngtypid || ':0' as "more of",
        format_type(r.rngsubtype, null) as subtype,
@@ -53,8 +54,9 @@ select 'type' as kind,
  where r.rngtypid >= 16384;
 
 -- Constraints of domains.
+-- when pg_constraint where oid >= 16384 and contypid <> 0
 select 'constraint' as kind,
-       n.nsp || '.' || quote_ident(t.typname) || '.' || quote_ident(k.conname) as name,
+       quote_ident(k.conname) as child,
        'pg_constraint:' || k.oid || ':0' as at,
        'domain' as "parent kind",
        n.nsp || '.' || quote_ident(t.typname) as parent,
@@ -66,6 +68,7 @@ select 'constraint' as kind,
    and t.oid not in {members of pg_type};
 
 -- Functions, procedures, aggregates and window functions.
+-- when pg_proc where oid >= 16384
 select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end as kind,
        n.nsp || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')' as name,
        'pg_proc:' || p.oid || ':0' as at,
@@ -81,17 +84,21 @@ select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else '
        case p.proparallel when 's' then 'safe' when 'r' then 'restricted' end as parallel,
        p.procost as cost, nullif(p.prorows, 0) as rows,
        nullif(p.prosupport::text, '-') as support,
-       (select string_agg(o, ', ' order by o) from unnest(p.proconfig) o) as settings,
-       (select string_agg(format_type(y, null), ', ') from unnest(p.protrftypes) y) as transforms,
+       case when p.proconfig is not null then (select string_agg(o, ', ' order by o) from unnest(p.proconfig) o) end
+         as settings,
+       case when p.protrftypes is not null then
+         (select string_agg(format_type(y, null), ', ') from unnest(p.protrftypes) y)
+       end as transforms,
        case when p.prokind <> 'a' then nullif(p.prosrc, '') end as body,
        pg_get_function_sqlbody(p.oid) as "sql body", -- since 14
        p.probin as library
   from pg_proc p
   join {schemas} n on n.oid = p.pronamespace
   join pg_language l on l.oid = p.prolang
- where p.oid not in {members of pg_proc};
+ where p.oid >= 16384 and p.oid not in {members of pg_proc};
 
 -- What makes an aggregate one.
+-- when pg_aggregate where aggfnoid >= 16384
 select 'aggregate' as kind,
        'pg_proc:' || p.oid || ':0' as "more of",
        case a.aggkind when 'o' then 'ordered-set' when 'h' then 'hypothetical-set' end as form,
@@ -116,6 +123,7 @@ select 'aggregate' as kind,
  where p.oid >= 16384;
 
 -- Operators.
+-- when pg_operator where oid >= 16384
 select 'operator' as kind,
        n.nsp || '.' || o.oprname || '(' || coalesce(format_type(nullif(o.oprleft, 0), null), 'none') || ', '
          || coalesce(format_type(nullif(o.oprright, 0), null), 'none') || ')' as name,
@@ -130,6 +138,7 @@ select 'operator' as kind,
  where o.oid not in {members of pg_operator};
 
 -- Operator families with their members, and operator classes.
+-- when pg_opfamily where oid >= 16384
 select 'operator family' as kind,
        n.nsp || '.' || quote_ident(f.opfname) || ' using ' || am.amname as name,
        'pg_opfamily:' || f.oid || ':0' as at,
@@ -147,6 +156,7 @@ select 'operator family' as kind,
   join pg_am am on am.oid = f.opfmethod
  where f.oid not in {members of pg_opfamily};
 
+-- when pg_opclass where oid >= 16384
 select 'operator class' as kind,
        n.nsp || '.' || quote_ident(o.opcname) || ' using ' || am.amname as name,
        'pg_opclass:' || o.oid || ':0' as at,
@@ -167,6 +177,7 @@ select 'operator class' as kind,
  where o.oid not in {members of pg_opclass};
 
 -- Casts and transforms.
+-- when pg_cast where oid >= 16384
 select 'cast' as kind,
        format_type(c.castsource, null) || ' as ' || format_type(c.casttarget, null) as name,
        'pg_cast:' || c.oid || ':0' as at,
@@ -177,6 +188,7 @@ select 'cast' as kind,
  where c.oid >= 16384
    and c.oid not in {members of pg_cast};
 
+-- when pg_transform
 select 'transform' as kind,
        format_type(t.trftype, null) || ' language ' || quote_ident(l.lanname) as name,
        'pg_transform:' || t.oid || ':0' as at,
@@ -187,6 +199,7 @@ select 'transform' as kind,
  where t.oid not in {members of pg_transform};
 
 -- Collations and conversions; the version of a collation's library is the machine's.
+-- when pg_collation where oid >= 16384
 select 'collation' as kind,
        n.nsp || '.' || quote_ident(c.collname) as name,
        'pg_collation:' || c.oid || ':0' as at,
@@ -196,6 +209,7 @@ select 'collation' as kind,
   join {schemas} n on n.oid = c.collnamespace
  where c.oid not in {members of pg_collation};
 
+-- when pg_conversion where oid >= 16384
 select 'conversion' as kind,
        n.nsp || '.' || quote_ident(c.conname) as name,
        'pg_conversion:' || c.oid || ':0' as at,
