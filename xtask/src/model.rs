@@ -1,2 +1,4 @@
 //! The pure part: what revisions, histories, targets, plans and schemas are. No process, no file, no socket in here, so
 //! everything can be tested by text in, value out.
+
+pub mod edit;
