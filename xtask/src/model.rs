@@ -3,6 +3,7 @@
 
 mod near;
 pub mod catalog;
+pub mod edit;
 pub mod graph;
 pub mod ini;
 pub mod revision;
