@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::flags::{Common, ServerChoice};
 use crate::model::graph::Graph;
-use crate::model::url::DbUrl;
+use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::VersionTable;
 use crate::sys::project::{Component, Project};
@@ -43,6 +43,22 @@ pub struct Database {
     pub tools: Vec<PathBuf>,
     /// What is imitated on the embedded server, for reports.
     pub remark: Option<String>,
+}
+
+impl Database {
+    /// `backend on localhost:8100`, `backend on the embedded server`; never a password.
+    pub fn place(&self) -> String {
+        let target = self.url.target();
+        if self.embedded {
+            return format!("{} on the embedded server", target.database);
+        }
+        let name = |endpoint: &Endpoint| match &endpoint.address {
+            Address::Host(host) => format!("{host}:{}", endpoint.port),
+            Address::Socket(folder) => folder.display().to_string(),
+        };
+        let servers: Vec<String> = target.endpoints.iter().map(name).collect();
+        format!("{} on {}", target.database, servers.join(", "))
+    }
 }
 
 impl Ctx {

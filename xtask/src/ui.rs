@@ -215,7 +215,6 @@ impl Ui {
         text
     }
 
-    #[expect(clippy::print_stdout, reason = "the one place that writes answers")]
     fn write_out(&self, text: &str) {
         // A reader that went away (`| head`) is no error of ours.
         self.progress.suspend(|| {

@@ -1,25 +1,10 @@
-//! Words that several commands say the same way: where a database is, what to do about several heads, about a revision
+//! Words that several commands say the same way: what to do about several heads, about a revision
 //! that no file has, about a target that cannot be reached.
 
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::status::Revision;
 use crate::model::target::TargetError;
-use crate::model::url::{Address, DbUrl};
 use crate::sys::project::Component;
-
-/// `backend on localhost:8100`, `backend on /run/postgresql`; never a password.
-pub fn place(url: &DbUrl) -> String {
-    let target = url.target();
-    let servers: Vec<String> = target
-        .endpoints
-        .iter()
-        .map(|endpoint| match &endpoint.address {
-            Address::Host(host) => format!("{host}:{}", endpoint.port),
-            Address::Socket(folder) => folder.display().to_string(),
-        })
-        .collect();
-    format!("{} on {}", target.database, servers.join(", "))
-}
 
 /// Whether an error only says that the database is not there.
 pub fn is_database_missing(error: &anyhow::Error) -> bool {

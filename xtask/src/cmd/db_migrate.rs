@@ -137,11 +137,7 @@ fn verify(facts: &Facts, plan: &Plan, outcome: &Outcome) -> Result<()> {
     }
     let words = |ids: &[String]| if ids.is_empty() { "(none)".to_owned() } else { ids.join(", ") };
     Err(Fail::new(Kind::WrongDatabase, "The database is not where it should be")
-        .details(format!(
-            "Alembic ran every step, but {} holds {}",
-            crate::cmd::advice::place(&facts.database.url),
-            words(&outcome.after)
-        ))
+        .details(format!("Alembic ran every step, but {} holds {}", facts.database.place(), words(&outcome.after)))
         .details(format!("It should hold {}", words(&plan.after)))
         .action("Look at env.py: does it migrate the database of `sqlalchemy.url`, with the usual version table?")
         .action(format!("Look again: cargo xtask db-status{}", facts.flag))

@@ -10,7 +10,6 @@ use crate::fail::{Exit, Fail, from_anyhow};
 use crate::flags;
 use crate::model::graph::Graph;
 use crate::model::status::{Standing, State};
-use crate::model::url::DbUrl;
 use crate::report::json::revisions;
 use crate::report::table::table;
 use crate::sys::pg::{Db, application_name};
@@ -100,12 +99,8 @@ fn ask(database: &Database, component: &Component) -> Result<(Vec<String>, Strin
         connected => connected?,
     };
     let applied = db.applied(&version_table(component))?;
-    let server = format!("{} (PostgreSQL {})", place(&database.url), db.server_version().text);
-    Ok((applied.revisions, database.remark.clone().map_or(server.clone(), |remark| format!("{server}; {remark}"))))
-}
-
-fn place(url: &DbUrl) -> String {
-    advice::place(url)
+    let server = database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", db.server_version().text));
+    Ok((applied.revisions, format!("{}, {server}", database.place())))
 }
 
 fn exit(flags: &flags::DbStatus, reports: &[Report]) -> Exit {

@@ -120,10 +120,10 @@ fn database(ctx: &Ctx, component: &Component) -> Result<String> {
     let database = ctx.database(&ctx.config(component)?)?;
     match Db::connect(&database.url, &application_name("doctor")) {
         Err(error) if database.embedded && advice::is_database_missing(&error) => {
-            Ok(format!("{}: made by the first db-migrate", advice::place(&database.url)))
+            Ok(format!("{}: made by the first db-migrate", database.place()))
         }
         Err(error) => Err(error),
-        Ok(db) => Ok(format!("{} (PostgreSQL {})", advice::place(&database.url), db.server_version().text)),
+        Ok(db) => Ok(format!("{} (PostgreSQL {})", database.place(), db.server_version().text)),
     }
 }
 

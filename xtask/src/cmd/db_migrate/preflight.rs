@@ -156,7 +156,7 @@ pub fn guard<'a>(ctx: &Ctx, flags: &DbMigrate, mut facts: Facts<'a>, mut plan: P
 
 fn remote(facts: &Facts, plan: &Plan) -> Fail {
     Fail::new(Kind::RemoteDatabase, "The database is not on this machine")
-        .details(advice::place(&facts.database.url))
+        .details(facts.database.place())
         .details("A migration of a database that others use should be meant, not slipped into")
         .action(format!("Look first: {} --dry-run", plan.command(&facts.flag)))
         .action(format!("If it is meant: {} --allow-remote", plan.command(&facts.flag)))

@@ -73,15 +73,15 @@ fn clone(ctx: &Ctx, facts: &Facts, making: &Making) -> Result<Option<Baseline>> 
     if !unknown.is_empty() {
         ctx.ui.warn(format!(
             "{} holds {}, which no file has; it is not cloned",
-            advice::place(url),
+            facts.database.place(),
             unknown.join(", ")
         ));
         return Ok(None);
     }
-    let _task = ctx.ui.task(format!("Cloning {}", advice::place(url)));
+    let _task = ctx.ui.task(format!("Cloning {}", facts.database.place()));
     let name = &url.target().database;
     let scratch = Scratch::clone_of(url, name, making)?;
-    let words = format!("clone of {} at {}", advice::place(url), applied.join(", "));
+    let words = format!("clone of {} at {}", facts.database.place(), applied.join(", "));
     Ok(Some(Baseline { scratch, words, from_empty: false }))
 }
 

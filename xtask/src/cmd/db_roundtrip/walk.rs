@@ -97,10 +97,7 @@ impl<'a> Walk<'a> {
         let comparable = order[start..].iter().eq(missing.iter().copied());
         let (below, tested): (Vec<&String>, Vec<&String>) =
             missing.into_iter().partition(|id| position(order, id) < self.low);
-        {
-            let _task = self.ctx.ui.task(format!("Upgrading the throwaway database ({} revisions)", below.len()));
-            self.upgrade(&below)?;
-        }
+        self.upgrade(&below)?;
         if comparable && start <= self.low {
             self.seen[self.low] = Some(self.point()?);
         }
@@ -248,6 +245,7 @@ impl<'a> Walk<'a> {
         if ids.is_empty() {
             return Ok(());
         }
+        let _task = self.ctx.ui.task(format!("Upgrading the throwaway database ({} revisions)", ids.len()));
         let step = |id: &&String| driving::step(&Step { direction: Direction::Up, revision: (*id).clone() });
         let steps = ids.iter().map(step).collect();
         let plan = Plan { steps, before: None, target: "heads".to_owned() };
