@@ -198,6 +198,11 @@ pub fn parse(words: Vec<OsString>) -> Result<(Common, Command), Fail> {
     Ok((common, command))
 }
 
+/// Every command's name, in the order of the overview.
+pub fn command_names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|row| row.name)
+}
+
 /// Whether `--json` stands on the command line, for the error of a command line that could not be parsed.
 pub fn wants_json(words: &[OsString]) -> bool {
     words.iter().any(|word| word == "--json")

@@ -100,9 +100,7 @@ pub(super) fn no_answer(endpoint: &Endpoint, seconds: u64) -> Fail {
 }
 
 fn unreachable(details: String) -> Fail {
-    Fail::new(Kind::ConnectionRefused, "Cannot connect to database")
-        .details(details)
-        .related("cargo xtask cli-executor")
+    Fail::new(Kind::ConnectionRefused, "Cannot connect to database").details(details).related("cargo xtask doctor")
 }
 
 fn is_it_running(fail: Fail, endpoint: &Endpoint) -> Fail {
@@ -147,7 +145,7 @@ fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail
         )),
         Kind::ConnectionRefused => fail(Kind::ConnectionRefused, "Cannot connect to database")
             .action("Wait until the server is up and try again")
-            .related("cargo xtask cli-executor"),
+            .related("cargo xtask doctor"),
         Kind::ConnectionLost => fail(Kind::ConnectionLost, "Connection to the database was lost")
             .action("Wait until the server is up and try again"),
         kind => fail(kind, "The database server refuses the connection"),
