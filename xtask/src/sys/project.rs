@@ -276,3 +276,27 @@ fn oneshot(root: &Path, component: &str) -> Option<Vec<String>> {
     let words = ["./backend.ai", "mgr", "schema", "oneshot", "-f", "{config}"];
     here.then(|| words.map(str::to_owned).to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_things_go_where_the_environment_says_or_under_target() {
+        let state = |variables: &[(&str, &str)], workspace: Option<&str>| {
+            let variable = |key: &str| variables.iter().find(|(name, _)| *name == key).map(|(_, value)| value.into());
+            state_dir(Path::new("/project"), workspace.map(Path::new), variable)
+        };
+        let both = [("CARGO_TARGET_DIR", "/t"), ("XTASK_STATE_DIR", "/s")];
+        assert_eq!(state(&both, Some("/w")), Path::new("/s"));
+        assert_eq!(state(&both[..1], Some("/w")), Path::new("/t/xtask"));
+        assert_eq!(
+            state(&[("XTASK_STATE_DIR", ""), ("CARGO_TARGET_DIR", "")], Some("/w")),
+            Path::new("/w/target/xtask")
+        );
+        assert_eq!(state(&[("XTASK_STATE_DIR", "rel")], None), std::env::current_dir().unwrap().join("rel"));
+        // No workspace round the project: the one that this binary was built from.
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        assert_eq!(state(&[], None), own.join("target/xtask"));
+    }
+}
