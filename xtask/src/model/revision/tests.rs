@@ -1,3 +1,5 @@
+//! Headers as they are met in practice, and those that must be refused.
+
 use super::*;
 
 fn script(text: &str) -> Script {
