@@ -1,4 +1,18 @@
 //! All integration tests, one binary: one PostgreSQL cluster and one Python environment serve them all.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, which clippy's allow-unwrap-in-tests does not see")]
+
+mod backup;
+mod catalog;
+mod config;
 mod driver;
+mod history;
+mod pg;
+mod rows;
+mod scratch;
+mod server;
 mod support;
+mod tidy;
+mod tls;
+mod url;

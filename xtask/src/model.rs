@@ -1,2 +1,15 @@
 //! The pure part: what revisions, histories, targets, plans and schemas are. No process, no file, no socket in here, so
 //! everything can be tested by text in, value out.
+
+mod near;
+pub mod catalog;
+pub mod edit;
+pub mod graph;
+pub mod ini;
+pub mod revision;
+pub mod roundtrip;
+pub mod route;
+pub mod rows;
+pub mod status;
+pub mod target;
+pub mod url;

@@ -2,5 +2,19 @@
 //! and does what it is told.
 
 pub mod alembic;
+pub mod alembic_ini;
+pub mod backup;
+pub mod clock;
+pub mod files;
+pub mod git;
+pub mod history;
 pub mod interrupt;
+pub mod journal;
+pub mod managed;
+pub mod packages;
+pub mod pg;
+pub mod project;
+pub mod python;
 pub mod run;
+pub mod server;
+pub mod settings;

@@ -1,35 +1,31 @@
-//! The Python that tests use: a virtual environment under `target/`, made once for all test runs, under a lock.
+//! One Python environment for all tests and test runs: Alembic and the drivers, pinned in `tests/requirements.txt`, made
+//! by the same code that makes the user's. Kept under `target/`, so only the first run needs the network.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
-const REQUIREMENTS: &[&str] =
-    &["alembic==1.13.3", "SQLAlchemy==2.0.*", "asyncpg", "psycopg[binary]", "psycopg2-binary", "pg8000"];
+use xtask::sys::python::managed;
+use xtask::ui::{Options, Ui};
 
-/// The interpreter, with Alembic and the four database drivers.
+/// The interpreter of the test environment.
 pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(make)
+    PYTHON.get_or_init(|| {
+        let requirements = workspace().join("tests/requirements.txt");
+        let search = std::env::var_os("PATH").unwrap_or_default();
+        managed(&quiet(), &workspace().join("target/xtask-test"), &requirements, &search).unwrap_or_else(|error| {
+            let fail = xtask::fail::from_anyhow(&error);
+            panic!("the tests need a Python 3.11 or newer, and the network once: {}\n{}", fail.summary, fail.details)
+        })
+    })
 }
 
-#[expect(clippy::disallowed_methods)]
-fn make() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/xtask-test");
-    std::fs::create_dir_all(&folder).unwrap();
-    let folder = folder.canonicalize().unwrap();
-    let lock = File::create(folder.join("python.lock")).unwrap();
-    lock.lock().unwrap();
-    let venv = folder.join("driver-venv");
-    let python = venv.join("bin/python");
-    if !venv.join("ready").exists() {
-        let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).status().unwrap();
-        assert!(made.success(), "python3 -m venv failed: install python3-venv");
-        let pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check"];
-        let installed = Command::new(&python).args(pip).args(REQUIREMENTS).status().unwrap();
-        assert!(installed.success(), "pip could not install {REQUIREMENTS:?}");
-        std::fs::write(venv.join("ready"), "").unwrap();
-    }
-    python
+/// The folder of the workspace, without symlinks.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().canonicalize().unwrap()
+}
+
+/// A `Ui` that says nothing.
+pub fn quiet() -> Ui {
+    Ui::new(Options { quiet: true, ..Options::default() })
 }

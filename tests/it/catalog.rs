@@ -1,0 +1,149 @@
+//! The schema comparison against its judge: on every change of `catalog/*.sql` our `diff` says 'equal' exactly when
+//! `pg_dump --schema-only` is equal.
+//!
+//! All cases stand in one database, each in a schema of its own (`case017`) and with names of its own outside of
+//! schemas, so three dumps and three snapshots do for all of them: at the start, after every change, after every undo.
+//! A dump is cut into its entries, an entry belongs to the case whose name is in it.
+
+mod judge;
+
+use std::collections::BTreeMap;
+
+use postgres::Client;
+use xtask::model::catalog::{Change, Snapshot, diff, order_notes};
+use xtask::sys::pg::catalog::{Options, take};
+
+use crate::support::pg::{Cluster, cluster};
+use judge::{Dump, Verdict};
+
+/// One change and, where there is one, what takes it back; `@` stands for the case's own name.
+struct Case {
+    name: String,
+    setup: String,
+    change: String,
+    undo: String,
+    /// Something that `pg_dump` does not write and we look at all the same.
+    more_than_pg_dump: bool,
+}
+
+fn cases(text: &str) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for part in text.split("-- case ").skip(1) {
+        let (title, body) = part.split_once('\n').unwrap();
+        let (setup, rest) = body.split_once("-- change\n").unwrap_or_else(|| panic!("{title}: no change"));
+        let (change, undo) = rest.split_once("-- undo\n").unwrap_or((rest, ""));
+        let name = title.trim_end_matches(" (more than pg_dump)").to_owned();
+        let text = |sql: &str| sql.trim().to_owned();
+        cases.push(Case {
+            more_than_pg_dump: name != title,
+            name,
+            setup: text(setup),
+            change: text(change),
+            undo: text(undo),
+        });
+    }
+    cases
+}
+
+/// Runs one part of every case, and names all that do not run.
+fn run_all(client: &mut Client, cases: &[(String, &Case)], part: fn(&Case) -> &str) {
+    let mut failed = Vec::new();
+    for (tag, case) in cases.iter().filter(|(_, case)| !part(case).is_empty()) {
+        let sql = part(case).replace('@', tag);
+        if let Err(error) = client.batch_execute(&sql) {
+            failed.push(format!("{tag} {}: {}\n  {sql}", case.name, error.as_db_error().unwrap().message()));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Both views of the database at one moment.
+struct Moment {
+    snapshot: Snapshot,
+    dump: Dump,
+}
+
+fn moment(cluster: &Cluster, client: &mut Client, database: &str) -> Moment {
+    let snapshot = take(client, &Options::default()).unwrap();
+    Moment { snapshot, dump: judge::dump(cluster, database) }
+}
+
+/// Our side for one pair of moments: the changes and the notes on column order, by case.
+fn ours(a: &Moment, b: &Moment) -> BTreeMap<String, (Vec<Change>, Vec<String>)> {
+    let mut homes = BTreeMap::new();
+    for (key, object) in a.snapshot.objects().chain(b.snapshot.objects()) {
+        let text = format!("{key} {object:?}");
+        homes.entry(key.clone()).or_insert_with(|| judge::tag(&text));
+    }
+    let mut by_case: BTreeMap<String, (Vec<Change>, Vec<String>)> = BTreeMap::new();
+    for change in diff(&a.snapshot, &b.snapshot) {
+        let tag = homes[change.key()].clone().unwrap_or_else(|| panic!("belongs to no case: {change}"));
+        by_case.entry(tag).or_default().0.push(change);
+    }
+    for note in order_notes(&a.snapshot, &b.snapshot) {
+        let tag = judge::tag(&note).unwrap_or_else(|| panic!("belongs to no case: {note}"));
+        by_case.entry(tag).or_default().1.push(note);
+    }
+    by_case
+}
+
+/// What is wrong with our answer for one case, if anything.
+fn complaint(case: &Case, judged: &Verdict, changes: &[Change], notes: &[String]) -> Option<String> {
+    let told: String = changes.iter().map(|change| format!("\n  {change}")).collect();
+    match judged {
+        Verdict::Equal if !changes.is_empty() && !case.more_than_pg_dump => {
+            Some(format!("pg_dump sees nothing, we see{told}"))
+        }
+        Verdict::Differs(lines) if changes.is_empty() => Some(format!("we see nothing, pg_dump sees\n{lines}")),
+        Verdict::OrderOnly(lines) if changes.is_empty() && notes.is_empty() => {
+            Some(format!("we note no order, pg_dump has\n{lines}"))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn equal_exactly_when_pg_dump_is_equal() {
+    let cases: Vec<Case> = [
+        include_str!("catalog/tables.sql"),
+        include_str!("catalog/columns.sql"),
+        include_str!("catalog/constraints.sql"),
+        include_str!("catalog/types.sql"),
+        include_str!("catalog/code.sql"),
+        include_str!("catalog/others.sql"),
+    ]
+    .into_iter()
+    .flat_map(cases)
+    .collect();
+    let tagged: Vec<(String, &Case)> =
+        cases.iter().enumerate().map(|(index, case)| (format!("case{index:03}"), case)).collect();
+    let cluster = cluster();
+    judge::prepare(cluster);
+    let database = cluster.database();
+    let mut client = cluster.client(&database);
+    run_all(&mut client, &tagged, |_| "create schema @");
+    run_all(&mut client, &tagged, |case| &case.setup);
+    let start = moment(cluster, &mut client, &database);
+    run_all(&mut client, &tagged, |case| &case.change);
+    let changed = moment(cluster, &mut client, &database);
+    run_all(&mut client, &tagged, |case| &case.undo);
+    let undone = moment(cluster, &mut client, &database);
+
+    let mut wrong = Vec::new();
+    let mut counts = [0, 0, 0];
+    for (what, a, b) in [("change", &start, &changed), ("undo", &changed, &undone), ("both", &start, &undone)] {
+        let ours = ours(a, b);
+        for (tag, case) in &tagged {
+            let judged = a.dump.against(&b.dump, tag);
+            let none = Default::default();
+            let (changes, notes) = ours.get(tag).unwrap_or(&none);
+            counts[judged.index()] += 1;
+            if let Some(text) = complaint(case, &judged, changes, notes) {
+                wrong.push(format!("{tag} {} ({what}): {text}", case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong of {counts:?}:\n{}", wrong.len(), wrong.join("\n"));
+    // The judge must have had something to judge on both sides.
+    assert!(counts[0] > 150 && counts[2] > 300, "equal, order only, different: {counts:?}");
+}

@@ -1,0 +1,172 @@
+//! Runs the built binary the way a user would, in an environment of its own: nothing of the developer's shell, git
+//! configuration or PostgreSQL variables gets in.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::pg::cluster;
+
+/// A command line of the tool, to be run in a folder.
+pub struct Xtask {
+    command: Command,
+}
+
+/// How it ended and what it said, separately.
+#[must_use = "look at the output or assert how it ended"]
+pub struct Output {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Xtask {
+    /// `xtask WORDS…` (split at white space) in `folder`.
+    pub fn new(folder: &Path, words: &str) -> Xtask {
+        #[expect(clippy::disallowed_methods)]
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(words.split_whitespace()).current_dir(folder).env_clear();
+        for (key, value) in hermetic(folder) {
+            command.env(key, value);
+        }
+        Xtask { command }
+    }
+
+    /// An argument that may hold white space.
+    pub fn arg(mut self, word: &str) -> Xtask {
+        self.command.arg(word);
+        self
+    }
+
+    pub fn env(mut self, key: &str, value: impl AsRef<std::ffi::OsStr>) -> Xtask {
+        self.command.env(key, value);
+        self
+    }
+
+    pub fn env_remove(mut self, key: &str) -> Xtask {
+        self.command.env_remove(key);
+        self
+    }
+
+    /// Runs it to its end, with nothing on stdin.
+    pub fn run(mut self) -> Output {
+        let done = self.command.stdin(Stdio::null()).output().unwrap();
+        Output {
+            code: done.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(done.stdout).unwrap(),
+            stderr: String::from_utf8(done.stderr).unwrap(),
+        }
+    }
+
+    /// Starts it and leaves it running.
+    pub fn spawn(mut self) -> Child {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+}
+
+/// What every command run by a test sees. `XTASK_STATE_DIR` is the test's own, so tests don't meet there.
+pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
+    let set = |key: &str, value: &str| (key.to_owned(), value.into());
+    let mut env = vec![
+        set("LC_ALL", "C.UTF-8"),
+        set("TZ", "UTC"),
+        set("COLUMNS", "100"),
+        set("GIT_CONFIG_SYSTEM", "/dev/null"),
+        set("GIT_CONFIG_GLOBAL", "/dev/null"),
+        set("GIT_TERMINAL_PROMPT", "0"),
+        set("PYTHONNOUSERSITE", "1"),
+        set("PGPASSFILE", "/dev/null"),
+    ];
+    env.push(("HOME".into(), folder.as_os_str().into()));
+    env.push(("XTASK_STATE_DIR".into(), folder.join("state").into()));
+    // What reaches package registries on this machine stays, or pip could not be used at all.
+    let kept = |key: &str| {
+        ["PATH", "TMPDIR", "LLVM_PROFILE_FILE"].contains(&key)
+            || ["PIP_", "SSL_", "PYENV_"].iter().any(|start| key.starts_with(start))
+            || key.ends_with("_CA_BUNDLE")
+            || key.to_ascii_lowercase().ends_with("_proxy")
+    };
+    env.extend(std::env::vars().filter(|(key, _)| kept(key)).map(|(key, value)| (key, value.into())));
+    env
+}
+
+impl Output {
+    /// Asserts the exit code; the whole output is in the message.
+    #[track_caller]
+    pub fn code(self, expected: i32) -> Output {
+        assert_eq!(self.code, expected, "exit code\n{self}");
+        self
+    }
+
+    /// Asserts that stdout has a text.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Output {
+        assert!(self.stdout.contains(text), "stdout lacks {text:?}\n{self}");
+        self
+    }
+
+    /// Asserts that stderr has a text.
+    #[track_caller]
+    pub fn complains(self, text: &str) -> Output {
+        assert!(self.stderr.contains(text), "stderr lacks {text:?}\n{self}");
+        self
+    }
+
+    /// Asserts that a text is in neither stream (a password, say).
+    #[track_caller]
+    pub fn never_says(self, text: &str) -> Output {
+        assert!(!self.stdout.contains(text) && !self.stderr.contains(text), "{text:?} is in the output\n{self}");
+        self
+    }
+
+    /// The one JSON object on stdout.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self}"))
+    }
+
+    /// The kind in the JSON error.
+    #[track_caller]
+    pub fn kind(&self) -> String {
+        self.json()["error"]["kind"].as_str().unwrap_or_else(|| panic!("no error kind\n{self}")).to_owned()
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}------- stderr -------\n{}[exit status: {}]", self.stdout, self.stderr, self.code)
+    }
+}
+
+/// A folder that goes when the value does; kept and named when the test fails.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Folder {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("xt-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().canonicalize().unwrap().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// The socket folder of the test cluster, for URLs.
+pub fn socket() -> String {
+    cluster().socket_dir.display().to_string()
+}

@@ -1,0 +1,517 @@
+//! The whole command line: a struct per command, one table of commands and flags (`flags/table.rs`), and parsing. Help,
+//! `docs/commands.md` and usage errors all come from that table, so they cannot disagree with what is parsed.
+//!
+//! pico-args takes an option's next word whatever it is and lets unknown flags pass as positionals, so every word is
+//! checked against the table first (`check_words`); what is left for pico-args is to pull out the values.
+
+mod help;
+mod table;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pico_args::Arguments;
+
+use crate::fail::{Fail, Kind};
+use crate::ui;
+pub use help::{command_help, commands_page, overview};
+use table::{COMMANDS, COMMON, CommandRow, FlagRow};
+
+/// What every command takes.
+#[derive(Clone, Debug, Default)]
+pub struct Common {
+    /// `-c, --component`; `None` is the default component.
+    pub component: Option<String>,
+    /// `--project`.
+    pub project: Option<PathBuf>,
+    /// `--python`.
+    pub python: Option<PathBuf>,
+    /// `--server`.
+    pub server: Option<ServerChoice>,
+    /// `-y, --yes`.
+    pub yes: bool,
+    /// `--json`, `-q`, `-v`, `--color`.
+    pub output: ui::Options,
+}
+
+/// `--server`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerChoice {
+    /// The server in the config's `sqlalchemy.url`.
+    Configured,
+    /// A PostgreSQL of our own, started on demand.
+    Embedded,
+}
+
+/// One parsed command with its own flags.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// `db-status`
+    DbStatus(DbStatus),
+    /// `db-migrate`
+    DbMigrate(DbMigrate),
+    /// `db-roundtrip`
+    DbRoundtrip(DbRoundtrip),
+    /// `db-server`
+    DbServer(DbServer),
+    /// `doctor`
+    Doctor,
+    /// `ci`
+    Ci,
+    /// `help`, with the page that was asked for.
+    Help(String),
+}
+
+impl Command {
+    /// As it is typed, and as it stands in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::DbStatus(_) => "db-status",
+            Command::DbMigrate(_) => "db-migrate",
+            Command::DbRoundtrip(_) => "db-roundtrip",
+            Command::DbServer(_) => "db-server",
+            Command::Doctor => "doctor",
+            Command::Ci => "ci",
+            Command::Help(_) => "help",
+        }
+    }
+}
+
+/// `db-status`.
+#[derive(Clone, Debug, Default)]
+pub struct DbStatus {
+    /// Every component.
+    pub all: bool,
+    /// Exit 4 unless up-to-date.
+    pub check: bool,
+}
+
+/// Which way `db-migrate` goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// Apply newer revisions.
+    #[default]
+    Upgrade,
+    /// Take revisions back.
+    Downgrade,
+}
+
+impl Way {
+    /// The word of the flag.
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::Upgrade => "upgrade",
+            Way::Downgrade => "downgrade",
+        }
+    }
+}
+
+/// `db-migrate`.
+#[derive(Clone, Debug, Default)]
+pub struct DbMigrate {
+    /// `--direction`.
+    pub way: Way,
+    /// `--target`; `head` unless given.
+    pub target: Option<String>,
+    /// What is shown instead of done.
+    pub show: Option<Show>,
+    /// Take no backup before a downgrade.
+    pub no_backup: bool,
+    /// Go on though the database is on another machine.
+    pub allow_remote: bool,
+    /// Go on though others are connected.
+    pub allow_connections: bool,
+    /// How long a statement may wait for a lock.
+    pub lock_timeout: Option<Duration>,
+    /// How long one revision may take.
+    pub step_timeout: Option<Duration>,
+}
+
+/// What `db-migrate` shows instead of migrating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// `--dry-run`: the revisions that would run.
+    Plan,
+    /// `--sql`: Alembic's offline SQL.
+    Sql,
+}
+
+/// `db-roundtrip`.
+#[derive(Clone, Debug, Default)]
+pub struct DbRoundtrip {
+    /// Which revisions.
+    pub range: Range,
+    /// Keep the scratch database.
+    pub keep: bool,
+    /// How long one step may take.
+    pub step_timeout: Option<Duration>,
+}
+
+/// Which revisions `db-roundtrip` tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Range {
+    /// The head revision (every head, if there are several).
+    #[default]
+    Head,
+    /// The newest N.
+    Steps(usize),
+    /// From this revision up to the head, both included.
+    From(String),
+    /// The whole history.
+    All,
+}
+
+/// `db-server`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DbServer {
+    /// Start it and keep it up.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Is it up, since when, where.
+    Status,
+    /// A psql session on the component's database.
+    Psql,
+}
+
+/// Takes the command line (without the program's name) to a command.
+///
+/// # Errors
+/// A `usage` failure (exit 2) that names the word that is wrong and the nearest known one.
+pub fn parse(words: Vec<OsString>) -> Result<(Common, Command), Fail> {
+    let words = as_text(words)?;
+    let Some(at) = command_position(&words)? else {
+        return no_command(words);
+    };
+    let name = &words[at];
+    let row = COMMANDS.iter().find(|row| row.name == name).ok_or_else(|| unknown_command(name))?;
+    let mut rest = words.clone();
+    rest.remove(at);
+    if rest.iter().any(|word| word == "-h" || word == "--help") {
+        return Ok((Common::default(), Command::Help(command_help(row))));
+    }
+    check_words(row, &rest)?;
+    let mut args = Arguments::from_vec(rest.into_iter().map(OsString::from).collect());
+    let common = common(&mut args)?;
+    let command = command(row, &mut args)?;
+    Ok((common, command))
+}
+
+/// Every command's name, in the order of the overview.
+pub fn command_names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|row| row.name)
+}
+
+/// Whether `--json` stands on the command line, for the error of a command line that could not be parsed.
+pub fn wants_json(words: &[OsString]) -> bool {
+    words.iter().any(|word| word == "--json")
+}
+
+fn command(row: &CommandRow, args: &mut Arguments) -> Result<Command, Fail> {
+    Ok(match row.name {
+        "db-status" => Command::DbStatus(db_status(args)?),
+        "db-migrate" => Command::DbMigrate(db_migrate(args)?),
+        "db-roundtrip" => Command::DbRoundtrip(db_roundtrip(args)?),
+        "db-server" => Command::DbServer(db_server(row, args)?),
+        "doctor" => Command::Doctor,
+        "ci" => Command::Ci,
+        _ => Command::Help(help_about(args)?),
+    })
+}
+
+fn common(args: &mut Arguments) -> Result<Common, Fail> {
+    let output = ui::Options {
+        json: args.contains("--json"),
+        quiet: args.contains(["-q", "--quiet"]),
+        verbose: args.contains(["-v", "--verbose"]),
+        color: match value(args, "--color")?.as_deref() {
+            Some("always") => ui::Color::Always,
+            Some("never") => ui::Color::Never,
+            _ => ui::Color::Auto,
+        },
+    };
+    if output.quiet && output.verbose {
+        return Err(conflict("--quiet", "--verbose"));
+    }
+    Ok(Common {
+        yes: args.contains(["-y", "--yes"]),
+        component: args.opt_value_from_str(["-c", "--component"]).map_err(from_pico)?,
+        project: value(args, "--project")?.map(PathBuf::from),
+        python: value(args, "--python")?.map(PathBuf::from),
+        server: value(args, "--server")?.map(|word| match word.as_str() {
+            "embedded" => ServerChoice::Embedded,
+            _ => ServerChoice::Configured,
+        }),
+        output,
+    })
+}
+
+fn db_status(args: &mut Arguments) -> Result<DbStatus, Fail> {
+    Ok(DbStatus { all: args.contains("--all"), check: args.contains("--check") })
+}
+
+fn db_migrate(args: &mut Arguments) -> Result<DbMigrate, Fail> {
+    let show = match (args.contains("--dry-run"), args.contains("--sql")) {
+        (true, true) => return Err(conflict("--dry-run", "--sql")),
+        (true, false) => Some(Show::Plan),
+        (false, true) => Some(Show::Sql),
+        (false, false) => None,
+    };
+    let flags = DbMigrate {
+        show,
+        no_backup: args.contains("--no-backup"),
+        allow_remote: args.contains("--allow-remote"),
+        allow_connections: args.contains("--allow-connections"),
+        way: match value(args, "--direction")?.as_deref() {
+            Some("downgrade") => Way::Downgrade,
+            _ => Way::Upgrade,
+        },
+        target: value(args, "--target")?,
+        lock_timeout: duration(args, "--lock-timeout")?,
+        step_timeout: duration(args, "--step-timeout")?,
+    };
+    check_target(&flags)?;
+    Ok(flags)
+}
+
+/// A target that goes the other way than the direction is a slip of the pen, not a plan.
+fn check_target(flags: &DbMigrate) -> Result<(), Fail> {
+    let target = flags.target.as_deref();
+    match (flags.way, target) {
+        (Way::Downgrade, None) => Err(usage("`--direction downgrade` needs a `--target`")
+            .details("Without one it would not be clear how far to go down")
+            .action("Take back the last revision: cargo xtask db-migrate --direction=downgrade --target=-1")),
+        (Way::Upgrade, Some(text)) if text.starts_with('-') => {
+            Err(usage(format!("`--target={text}` goes down, the direction is upgrade"))
+                .action(format!("To go down: cargo xtask db-migrate --direction=downgrade --target={text}")))
+        }
+        (Way::Downgrade, Some(text)) if text.starts_with('+') => {
+            Err(usage(format!("`--target={text}` goes up, the direction is downgrade"))
+                .action(format!("To go up: cargo xtask db-migrate --target={text}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn db_roundtrip(args: &mut Arguments) -> Result<DbRoundtrip, Fail> {
+    let all = args.contains("--all");
+    let keep = args.contains("--keep");
+    let steps = value(args, "--steps")?.map(|text| whole_number("--steps", &text)).transpose()?;
+    let from = value(args, "--from")?;
+    let range = match (all, steps, from) {
+        (true, Some(_), _) => return Err(conflict("--all", "--steps")),
+        (true, _, Some(_)) => return Err(conflict("--all", "--from")),
+        (_, Some(_), Some(_)) => return Err(conflict("--steps", "--from")),
+        (true, None, None) => Range::All,
+        (false, Some(count), None) => Range::Steps(count),
+        (false, None, Some(id)) => Range::From(id),
+        (false, None, None) => Range::Head,
+    };
+    Ok(DbRoundtrip { range, keep, step_timeout: duration(args, "--step-timeout")? })
+}
+
+fn db_server(row: &CommandRow, args: &mut Arguments) -> Result<DbServer, Fail> {
+    let word: Option<String> = args.opt_free_from_str().map_err(from_pico)?;
+    match word.as_deref() {
+        Some("start") => Ok(DbServer::Start),
+        Some("stop") => Ok(DbServer::Stop),
+        Some("status") => Ok(DbServer::Status),
+        Some("psql") => Ok(DbServer::Psql),
+        Some(other) => Err(usage(format!("unknown action `{other}`"))
+            .details(format!("`cargo xtask {}` takes start, stop, status or psql", row.name))
+            .action(nearest_action(other, ["start", "stop", "status", "psql"].into_iter(), "cargo xtask db-server "))),
+        None => Err(usage("`db-server` needs an action: start, stop, status or psql")
+            .action("See where it stands: cargo xtask db-server status")),
+    }
+}
+
+fn help_about(args: &mut Arguments) -> Result<String, Fail> {
+    let name: Option<String> = args.opt_free_from_str().map_err(from_pico)?;
+    match name {
+        None => Ok(overview()),
+        Some(name) => {
+            let row = COMMANDS.iter().find(|row| row.name == name).ok_or_else(|| unknown_command(&name))?;
+            Ok(command_help(row))
+        }
+    }
+}
+
+/// Where the command's name stands: the first word that is neither a flag nor a common flag's value.
+fn command_position(words: &[String]) -> Result<Option<usize>, Fail> {
+    let mut at = 0;
+    while at < words.len() {
+        let word = &words[at];
+        if !word.starts_with('-') {
+            return Ok(Some(at));
+        }
+        let takes_next = find_flag(COMMON, word).is_some_and(|flag| flag.value.is_some()) && !word.contains('=');
+        at += if takes_next { 2 } else { 1 };
+    }
+    Ok(None)
+}
+
+fn no_command(words: Vec<String>) -> Result<(Common, Command), Fail> {
+    match words.iter().find(|word| !matches!(word.as_str(), "-h" | "--help")) {
+        None if !words.is_empty() => Ok((Common::default(), Command::Help(overview()))),
+        None => Err(usage("no command given").action("See what there is: cargo xtask help")),
+        Some(word) if word == "--version" || word == "-V" => {
+            Ok((Common::default(), Command::Help(format!("xtask {}", env!("CARGO_PKG_VERSION")))))
+        }
+        Some(word) => {
+            Err(usage(format!("`{word}` stands alone, without a command"))
+                .action("See what there is: cargo xtask help"))
+        }
+    }
+}
+
+/// Checks every word against the table before pico-args sees it: unknown flags, missing values, repeated flags, values
+/// that are not among the allowed ones, leftover words.
+fn check_words(row: &CommandRow, words: &[String]) -> Result<(), Fail> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut positionals = 0;
+    let mut at = 0;
+    while at < words.len() {
+        let word = &words[at];
+        at += 1;
+        if !word.starts_with('-') {
+            positionals += 1;
+            if positionals > row.positional.len() {
+                return Err(leftover(row, word));
+            }
+            continue;
+        }
+        let flag = find_flag(row.flags, word)
+            .or_else(|| find_flag(COMMON, word).filter(|flag| row.takes(flag)))
+            .ok_or_else(|| unknown_flag(row, word))?;
+        if seen.contains(&flag.long) {
+            return Err(usage(format!("`{}` is given twice", flag.long)));
+        }
+        seen.push(flag.long);
+        let inline = word.split_once('=').map(|(_, value)| value);
+        match (flag.value, inline) {
+            (None, Some(_)) => return Err(usage(format!("`{}` takes no value", flag.long))),
+            (None, None) => {}
+            (Some(_), Some(value)) => check_value(flag, value)?,
+            (Some(metavar), None) => {
+                let value = words.get(at).ok_or_else(|| missing_value(flag, metavar, None))?;
+                if looks_like_flag(value) {
+                    return Err(missing_value(flag, metavar, Some(value)));
+                }
+                check_value(flag, value)?;
+                at += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_value(flag: &FlagRow, value: &str) -> Result<(), Fail> {
+    if value.is_empty() {
+        return Err(missing_value(flag, flag.value.unwrap_or("VALUE"), None));
+    }
+    if flag.allowed.is_empty() || flag.allowed.contains(&value) {
+        return Ok(());
+    }
+    Err(usage(format!("`{}` does not take `{value}`", flag.long))
+        .details(format!("It takes: {}", flag.allowed.join(", ")))
+        .action(nearest_action(value, flag.allowed.iter().copied(), &format!("{}=", flag.long))))
+}
+
+/// `-1` and `-12` are targets, everything else with a dash is a flag.
+fn looks_like_flag(word: &str) -> bool {
+    word.strip_prefix('-').is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+fn find_flag<'a>(flags: &'a [FlagRow], word: &str) -> Option<&'a FlagRow> {
+    let name = word.split('=').next().unwrap_or(word);
+    flags.iter().find(|flag| flag.long == name || flag.short == Some(name))
+}
+
+fn as_text(words: Vec<OsString>) -> Result<Vec<String>, Fail> {
+    words
+        .into_iter()
+        .map(|word| word.into_string().map_err(|word| usage(format!("{} is not UTF-8", word.display()))))
+        .collect()
+}
+
+fn value(args: &mut Arguments, flag: &'static str) -> Result<Option<String>, Fail> {
+    args.opt_value_from_str(flag).map_err(from_pico)
+}
+
+fn duration(args: &mut Arguments, flag: &'static str) -> Result<Option<Duration>, Fail> {
+    value(args, flag)?.map(|text| parse_duration(flag, &text)).transpose()
+}
+
+/// `500ms`, `30s`, `2m`, `1h`; a plain number is seconds.
+fn parse_duration(flag: &str, text: &str) -> Result<Duration, Fail> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => Some(1),
+        "" | "s" => Some(1_000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let millis = number.parse::<u64>().ok().zip(scale).and_then(|(number, scale)| number.checked_mul(scale));
+    millis.filter(|millis| *millis > 0).map(Duration::from_millis).ok_or_else(|| {
+        usage(format!("`{flag}` does not take `{text}`"))
+            .details("A duration is a whole number over 0 with ms, s, m or h: 500ms, 30s, 2m")
+    })
+}
+
+fn whole_number(flag: &str, text: &str) -> Result<usize, Fail> {
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| usage(format!("`{flag}` does not take `{text}`")).details("It takes a whole number, 1 or more"))
+}
+
+fn from_pico(error: pico_args::Error) -> Fail {
+    usage(error.to_string())
+}
+
+fn usage(summary: impl Into<String>) -> Fail {
+    Fail::new(Kind::Usage, summary)
+}
+
+fn conflict(one: &str, other: &str) -> Fail {
+    usage(format!("`{one}` and `{other}` exclude each other"))
+        .action(format!("Leave one of them out: {one} or {other}"))
+}
+
+fn missing_value(flag: &FlagRow, metavar: &str, next: Option<&str>) -> Fail {
+    let fail = usage(format!("`{}` needs a value: {} {metavar}", flag.long, flag.long));
+    match next {
+        Some(next) => fail.details(format!("The next word is `{next}`, a flag")),
+        None => fail,
+    }
+}
+
+fn leftover(row: &CommandRow, word: &str) -> Fail {
+    usage(format!("`{word}` is one word too many for `{}`", row.name))
+        .action(format!("See what it takes: cargo xtask help {}", row.name))
+}
+
+fn unknown_command(name: &str) -> Fail {
+    usage(format!("unknown command `{name}`"))
+        .action(nearest_action(name, COMMANDS.iter().map(|row| row.name), "cargo xtask "))
+        .action("See what there is: cargo xtask help")
+}
+
+fn unknown_flag(row: &CommandRow, word: &str) -> Fail {
+    let name = word.split('=').next().unwrap_or(word);
+    let known = row.flags.iter().chain(COMMON.iter().filter(|flag| row.takes(flag))).map(|flag| flag.long);
+    usage(format!("unknown flag `{name}` for `{}`", row.name))
+        .action(nearest_action(name, known, ""))
+        .action(format!("See what it takes: cargo xtask help {}", row.name))
+}
+
+fn nearest_action<'a>(word: &str, known: impl Iterator<Item = &'a str>, before: &str) -> String {
+    let nearest = known.max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)));
+    format!("Perhaps you mean: {before}{}", nearest.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

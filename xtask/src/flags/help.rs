@@ -1,0 +1,107 @@
+//! Help for a person and `docs/commands.md`, both made from the table.
+
+use super::table::{COMMANDS, COMMON, CommandRow, FlagRow};
+
+/// Exit codes as the contract has them.
+const EXIT_CODES: &[(&str, &str)] = &[
+    ("0", "done, or nothing to do"),
+    ("1", "the operation failed; what was changed is said"),
+    ("2", "the command line is wrong; nothing was changed"),
+    ("3", "a pre-flight check refused; nothing was changed"),
+    ("4", "a check found something, or there was nothing to test"),
+    ("130", "interrupted; what was changed is said, and how to go on"),
+];
+
+/// `cargo xtask help`.
+pub fn overview() -> String {
+    let mut text = String::from(
+        "Database workflows round Alembic, PostgreSQL and git\n\nUsage: cargo xtask COMMAND [flags]\n\nCommands:\n",
+    );
+    for row in COMMANDS {
+        text.push_str(&format!("  {:14} {}\n", row.name, row.summary));
+    }
+    text.push_str("\nCommon flags:\n");
+    push_flags(&mut text, COMMON.iter());
+    push_exit_codes(&mut text);
+    text.push_str("\nMore on one command: cargo xtask help COMMAND");
+    text
+}
+
+/// `cargo xtask help COMMAND`.
+pub fn command_help(row: &CommandRow) -> String {
+    let mut text = format!("cargo xtask {}: {}\n\n{}\n\nUsage: {}\n", row.name, row.summary, row.about, usage(row));
+    if !row.flags.is_empty() {
+        text.push_str("\nFlags:\n");
+        push_flags(&mut text, row.flags.iter());
+    }
+    text.push_str("\nCommon flags:\n");
+    push_flags(&mut text, COMMON.iter().filter(|flag| row.takes(flag)));
+    if !row.examples.is_empty() {
+        text.push_str("\nExamples:\n");
+        for (why, line) in row.examples {
+            text.push_str(&format!("  # {why}\n  {line}\n"));
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+/// `docs/commands.md`, whole.
+pub fn commands_page() -> String {
+    let mut text = String::from(
+        "# Commands\n\n<!-- Made from xtask/src/flags/table.rs; a test compares. Rewrite it: UPDATE_EXPECT=1 cargo test commands_page -->\n\n\
+         ## Common flags\n\n",
+    );
+    push_table(&mut text, COMMON.iter());
+    text.push_str("\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
+    for (code, meaning) in EXIT_CODES {
+        text.push_str(&format!("| {code} | {meaning} |\n"));
+    }
+    for row in COMMANDS {
+        text.push_str(&format!("\n## `{}`\n\n{}.\n\n{}\n\n    {}\n", row.name, row.summary, row.about, usage(row)));
+        if !row.flags.is_empty() {
+            text.push('\n');
+            push_table(&mut text, row.flags.iter());
+        }
+        for (why, line) in row.examples {
+            text.push_str(&format!("\n{why}:\n\n    {line}\n"));
+        }
+    }
+    text
+}
+
+fn usage(row: &CommandRow) -> String {
+    let mut text = format!("cargo xtask {}", row.name);
+    for word in row.positional {
+        text.push_str(&format!(" [{word}]"));
+    }
+    text.push_str(" [flags]");
+    text
+}
+
+fn push_flags<'a>(text: &mut String, flags: impl Iterator<Item = &'a FlagRow>) {
+    for flag in flags {
+        text.push_str(&format!("  {:26} {}\n", names(flag), flag.help));
+    }
+}
+
+fn push_table<'a>(text: &mut String, flags: impl Iterator<Item = &'a FlagRow>) {
+    text.push_str("| flag | meaning |\n|---|---|\n");
+    for flag in flags {
+        text.push_str(&format!("| `{}` | {} |\n", names(flag).trim_start(), flag.help));
+    }
+}
+
+fn push_exit_codes(text: &mut String) {
+    text.push_str("\nExit codes:\n");
+    for (code, meaning) in EXIT_CODES {
+        text.push_str(&format!("  {code:4} {meaning}\n"));
+    }
+}
+
+fn names(flag: &FlagRow) -> String {
+    let short = flag.short.map_or("    ".to_owned(), |short| format!("{short}, "));
+    match flag.value {
+        Some(value) => format!("{short}{} {value}", flag.long),
+        None => format!("{short}{}", flag.long),
+    }
+}

@@ -1,0 +1,189 @@
+//! The table of commands and flags: names, values, help. Nothing else in the program names a flag.
+
+/// A flag as it is shown and checked.
+pub struct FlagRow {
+    /// With its dashes.
+    pub long: &'static str,
+    /// With its dash.
+    pub short: Option<&'static str>,
+    /// What its value is called; `None` for a switch.
+    pub value: Option<&'static str>,
+    /// The values it takes, if they can be listed.
+    pub allowed: &'static [&'static str],
+    /// One or two lines, no full stop.
+    pub help: &'static str,
+}
+
+/// A command as it is shown and checked.
+pub struct CommandRow {
+    /// As it is typed.
+    pub name: &'static str,
+    /// One line for the overview.
+    pub summary: &'static str,
+    /// A paragraph or two.
+    pub about: &'static str,
+    /// The words it takes besides flags.
+    pub positional: &'static [&'static str],
+    /// Its own flags.
+    pub flags: &'static [FlagRow],
+    /// Common flags that make no sense here.
+    pub without: &'static [&'static str],
+    /// Command lines worth showing.
+    pub examples: &'static [(&'static str, &'static str)],
+}
+
+impl CommandRow {
+    /// Whether a common flag makes sense here.
+    pub fn takes(&self, common: &FlagRow) -> bool {
+        !self.without.contains(&common.long)
+    }
+}
+
+const fn switch(long: &'static str, help: &'static str) -> FlagRow {
+    FlagRow { long, short: None, value: None, allowed: &[], help }
+}
+
+const fn option(long: &'static str, value: &'static str, help: &'static str) -> FlagRow {
+    FlagRow { long, short: None, value: Some(value), allowed: &[], help }
+}
+
+const fn choice(
+    long: &'static str,
+    value: &'static str,
+    allowed: &'static [&'static str],
+    help: &'static str,
+) -> FlagRow {
+    FlagRow { long, short: None, value: Some(value), allowed, help }
+}
+
+const fn with_short(short: &'static str, flag: FlagRow) -> FlagRow {
+    FlagRow { short: Some(short), ..flag }
+}
+
+const STEP_TIMEOUT: FlagRow =
+    option("--step-timeout", "DUR", "how long one revision may take: 500ms, 30s, 2m (no limit unless given)");
+
+/// The flags that (nearly) every command takes.
+pub const COMMON: &[FlagRow] = &[
+    with_short(
+        "-c",
+        option("--component", "NAME", "which component: manager (default), accountmgr, appproxy, or your own"),
+    ),
+    option("--project", "DIR", "project root; found upwards from the working directory unless given"),
+    option("--python", "PATH", "the interpreter that runs Alembic; found unless given"),
+    choice(
+        "--server",
+        "WHICH",
+        &["configured", "embedded"],
+        "which PostgreSQL: `configured` (the one in sqlalchemy.url) or `embedded` (our own, started on demand)",
+    ),
+    switch("--json", "one JSON object on stdout, nothing else there"),
+    with_short("-q", switch("--quiet", "no progress")),
+    with_short("-v", switch("--verbose", "show every command that is run, pasteable, secrets left out")),
+    choice("--color", "WHEN", &["auto", "always", "never"], "auto (default), always or never; NO_COLOR is honoured"),
+    with_short("-y", switch("--yes", "answer yes to a confirmation")),
+    with_short("-h", switch("--help", "show this")),
+];
+
+/// The commands, in the order of the overview.
+pub const COMMANDS: &[CommandRow] = &[
+    CommandRow {
+        name: "db-status",
+        summary: "current revision, head, pending migrations, state; needs no Python",
+        about: "Reads the migration scripts and asks the database one question. Starts no Python and changes nothing.\n\
+                Exits 0 whatever the state is, 1 if the database cannot be asked, 4 with --check unless up-to-date.",
+        positional: &[],
+        flags: &[switch("--all", "every component that has a config"), switch("--check", "exit 4 unless up-to-date")],
+        without: &["--yes"],
+        examples: &[
+            ("Where is the manager's database?", "cargo xtask db-status"),
+            ("All three at once, for a script", "cargo xtask db-status --all --check --json"),
+        ],
+    },
+    CommandRow {
+        name: "db-migrate",
+        summary: "pre-flight, upgrade or downgrade, verify, report",
+        about: "Checks first (connection, one head, every revision known, nobody else at work; for a downgrade also: nobody\n\
+                connected, a backup taken), then lets Alembic run the revisions in the project's own transaction mode, then\n\
+                verifies that the database is where it should be. A target is what Alembic takes: head, heads, base, a full\n\
+                or partial revision id, +N, -N, REV+N, REV-N, LABEL@head; -N through a merge revision works here.",
+        positional: &[],
+        flags: &[
+            choice("--direction", "WAY", &["upgrade", "downgrade"], "upgrade (default) or downgrade"),
+            option("--target", "T", "where to go: head (default), base, a revision, +N, -N, REV+N, REV-N, LABEL@head"),
+            switch("--dry-run", "list what would run; for a downgrade, what each script would drop"),
+            switch("--sql", "print Alembic's offline SQL instead of running it"),
+            switch("--no-backup", "take no backup before a downgrade"),
+            switch("--allow-remote", "go on though the database is not on this machine"),
+            switch("--allow-connections", "downgrade though other sessions are connected"),
+            option("--lock-timeout", "DUR", "how long a statement may wait for a lock (30s unless given)"),
+            STEP_TIMEOUT,
+        ],
+        without: &[],
+        examples: &[
+            ("Apply what is pending", "cargo xtask db-migrate"),
+            ("Another component", "cargo xtask db-migrate --component=appproxy"),
+            ("Take back the last revision", "cargo xtask db-migrate --direction=downgrade --target=-1"),
+            ("Look before you leap", "cargo xtask db-migrate --dry-run"),
+        ],
+    },
+    CommandRow {
+        name: "db-roundtrip",
+        summary: "prove that revisions go up, down and up again and leave schema and rows as they were",
+        about: "Works on a throwaway database: a clone of the component's, or one built by its baseline command, or from\n\
+                empty by upgrade; never on your own. Each revision is taken down and up again, schema and rows are compared,\n\
+                and every difference is named with its object, revision and step. Exits 4 when it found something, or when\n\
+                there was nothing to test.",
+        positional: &[],
+        flags: &[
+            option("--steps", "N", "the newest N revisions (the head revision unless given)"),
+            option("--from", "REV", "from this revision up to the head, both included"),
+            switch("--all", "the whole history"),
+            switch("--keep", "keep the scratch database and say how to connect"),
+            STEP_TIMEOUT,
+        ],
+        without: &[],
+        examples: &[
+            ("The newest revision", "cargo xtask db-roundtrip"),
+            ("The newest five of another component", "cargo xtask db-roundtrip -c appproxy --steps 5"),
+        ],
+    },
+    CommandRow {
+        name: "db-server",
+        summary: "the embedded PostgreSQL: start, stop, status, psql",
+        about: "A PostgreSQL of our own, on a private Unix socket, with its data under target/. Commands start and stop it\n\
+                by themselves; `start` keeps it up. `psql` opens a session on the component's database.",
+        positional: &["start|stop|status|psql"],
+        flags: &[],
+        without: &[],
+        examples: &[("Keep it up and look inside", "cargo xtask db-server start && cargo xtask db-server psql")],
+    },
+    CommandRow {
+        name: "doctor",
+        summary: "each tool, version, config and connection: a line and a fix each",
+        about: "Looks at everything the other commands need and says what is there, what is missing and what to do about it.\n\
+                Exits 4 when something that is needed is missing.",
+        positional: &[],
+        flags: &[],
+        without: &["--component"],
+        examples: &[],
+    },
+    CommandRow {
+        name: "ci",
+        summary: "what CI runs: formatting, clippy with warnings denied, all tests",
+        about: "For this project's own developers. Each part is a named and timed section.",
+        positional: &[],
+        flags: &[],
+        without: &["--component", "--project", "--python", "--server", "--json", "--yes"],
+        examples: &[],
+    },
+    CommandRow {
+        name: "help",
+        summary: "this overview, or one command in full",
+        about: "Shows the overview, or all about one command.",
+        positional: &["COMMAND"],
+        flags: &[],
+        without: &["--component", "--project", "--python", "--server", "--json", "--yes"],
+        examples: &[],
+    },
+];

@@ -1,0 +1,223 @@
+//! Who came from whom: the main branch, merge bases (in the middle of a merge, rebase or cherry-pick too), what changed
+//! between two states.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::{Oid, Repo, parse};
+use crate::fail::{Fail, Kind};
+
+/// Where released work is, in the order of trust. A clone knows the server's default branch as `origin/HEAD`; one made
+/// by `git init` and `git fetch` does not. The server's state comes before one's own branch of the same name, which may
+/// have commits that nobody else has seen.
+const MAIN: [(&str, &str); 5] = [
+    ("origin/HEAD", "refs/remotes/origin/HEAD"),
+    ("origin/main", "refs/remotes/origin/main"),
+    ("main", "refs/heads/main"),
+    ("origin/master", "refs/remotes/origin/master"),
+    ("master", "refs/heads/master"),
+];
+
+/// The branch that released revisions are on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MainBranch {
+    /// The name by which it was found, for instance `origin/HEAD`.
+    pub name: String,
+    /// Its tip.
+    pub commit: Oid,
+}
+
+/// Why history has no sure answer. It travels inside a [`Fail`]'s place in `anyhow::Error`; [`Unclear::fail`] says it to
+/// a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unclear {
+    /// History was cut off.
+    Shallow,
+    /// None of the names leads to a commit.
+    NoMain {
+        /// The names that were tried.
+        tried: Vec<String>,
+    },
+    /// There is no commit yet.
+    NoCommit,
+    /// The histories have nothing in common.
+    Unrelated {
+        /// The other side.
+        with: String,
+    },
+    /// Criss-cross merges: several best common ancestors, and the answer depends on the one chosen.
+    Several {
+        /// The other side.
+        with: String,
+        /// The ancestors.
+        bases: Vec<Oid>,
+    },
+}
+
+impl fmt::Display for Unclear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unclear::Shallow => f.write_str("The clone is shallow: git does not have the whole history"),
+            Unclear::NoMain { .. } => f.write_str("No main branch was found"),
+            Unclear::NoCommit => f.write_str("The repository has no commit yet"),
+            Unclear::Unrelated { with } => write!(f, "HEAD and {with} have no commit in common"),
+            Unclear::Several { with, .. } => write!(f, "HEAD and {with} have several merge bases"),
+        }
+    }
+}
+
+impl std::error::Error for Unclear {}
+
+impl Unclear {
+    /// For a person, as a refusal. What else than git can say where to begin (`--onto REV`) is the command's to add.
+    pub fn fail(&self) -> Fail {
+        // The contract has no kind for it; what cannot be used as it stands is the checkout.
+        let fail = Fail::new(Kind::ConfigInvalid, self.to_string()).refused();
+        match self {
+            Unclear::Shallow => fail.details("what is behind the cut cannot be told").action("git fetch --unshallow"),
+            Unclear::NoMain { tried } => fail
+                .details(format!("tried {}", tried.join(", ")))
+                .action("git remote set-head origin --auto")
+                .action("Or name the main branch"),
+            Unclear::NoCommit => fail.action("git commit"),
+            Unclear::Unrelated { with } => fail
+                .details(format!("`git merge-base HEAD {with}` finds nothing"))
+                .action("Name the branch that this work started from"),
+            Unclear::Several { with, bases } => {
+                let bases: Vec<&str> = bases.iter().map(Oid::short).collect();
+                fail.details(format!("merge bases: {}", bases.join(", "))).action(format!("git merge {with}"))
+            }
+        }
+    }
+}
+
+/// What a state is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To<'a> {
+    /// Another commit.
+    Commit(&'a Oid),
+    /// What would be committed.
+    Index,
+    /// The files as they lie there; untracked ones do not count.
+    WorkTree,
+}
+
+/// A file that differs between two states. A blob is `None` where git has not stored the content (in the work tree).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "before, after, from and path say it")]
+pub enum Changed {
+    /// Only the later state has it.
+    Added { path: PathBuf, blob: Option<Oid> },
+    /// Only the earlier state has it.
+    Deleted { path: PathBuf, blob: Oid },
+    /// Both have it, not alike.
+    Modified { path: PathBuf, before: Oid, after: Option<Oid> },
+    /// It moved, and perhaps changed a little.
+    Renamed { from: PathBuf, path: PathBuf, before: Oid, after: Option<Oid> },
+    /// It is in conflict.
+    Unmerged { path: PathBuf },
+}
+
+impl Repo {
+    /// The main branch: the configured name if there is one (and then no other), else the server's default branch, else
+    /// `main` or `master`, the server's before one's own.
+    ///
+    /// # Errors
+    /// [`Unclear::NoMain`].
+    pub fn main_branch(&self, configured: Option<&str>) -> Result<MainBranch> {
+        let candidates: Vec<(&str, &str)> = match configured {
+            Some(name) => vec![(name, name)],
+            None => MAIN.to_vec(),
+        };
+        let refs: Vec<&str> = candidates.iter().map(|(_, name)| *name).collect();
+        let mut found = candidates.iter().zip(self.commits(&refs)?);
+        match found.find_map(|((name, _), commit)| Some(MainBranch { name: (*name).to_owned(), commit: commit? })) {
+            Some(main) => Ok(main),
+            None => {
+                Err(Unclear::NoMain { tried: candidates.iter().map(|(name, _)| (*name).to_owned()).collect() }.into())
+            }
+        }
+    }
+
+    /// The best common ancestors of `with` and what the work tree is about to become: the head together with
+    /// `MERGE_HEAD`, `REBASE_HEAD` or `CHERRY_PICK_HEAD`. Mid-merge the head alone would give the old base, as if what
+    /// is coming in were one's own.
+    ///
+    /// # Errors
+    /// [`Unclear::Shallow`], [`Unclear::NoCommit`], [`Unclear::Unrelated`].
+    pub fn merge_bases(&self, with: &str) -> Result<Vec<Oid>> {
+        if self.is_shallow {
+            return Err(Unclear::Shallow.into());
+        }
+        let progress = self.progress()?;
+        let head = progress.head.ok_or(Unclear::NoCommit)?;
+        // `merge-base A B C` is about A and a merge of B and C that need not exist: just what is wanted.
+        let question = self.git.ask(["merge-base", "--all", "--end-of-options", with, head.as_str()]);
+        let answer = progress.incoming.iter().fold(question, |question, commit| question.arg(commit.as_str())).run()?;
+        if answer.yes()? {
+            return parse::ids("merge-base", &answer.stdout);
+        }
+        Err(Unclear::Unrelated { with: with.to_owned() }.into())
+    }
+
+    /// The one best common ancestor, as [`Repo::merge_bases`].
+    ///
+    /// # Errors
+    /// Those, and [`Unclear::Several`].
+    pub fn merge_base(&self, with: &str) -> Result<Oid> {
+        let mut bases = self.merge_bases(with)?;
+        match bases.pop() {
+            Some(base) if bases.is_empty() => Ok(base),
+            last => {
+                bases.extend(last);
+                Err(Unclear::Several { with: with.to_owned(), bases }.into())
+            }
+        }
+    }
+
+    /// Whether everything in `ancestor` is in `descendant`; a commit is its own ancestor.
+    ///
+    /// # Errors
+    /// Also when one of them is not known, which is no "no".
+    pub fn is_ancestor(&self, ancestor: &str, descendant: &str) -> Result<bool> {
+        self.git.ask(["merge-base", "--is-ancestor", "--end-of-options", ancestor, descendant]).run()?.yes()
+    }
+
+    /// The files that differ between a commit and something later, under some folders (all of them for none), renames
+    /// detected.
+    pub fn changed<P: AsRef<Path>>(&self, from: &Oid, to: To<'_>, folders: &[P]) -> Result<Vec<Changed>> {
+        let args = ["diff", "--raw", "-z", "--no-abbrev", "--find-renames", "--no-ext-diff", "--no-relative"];
+        let question = self.git.ask(args).args(["--ita-invisible-in-index", "--ignore-submodules"]);
+        let question = match to {
+            To::Commit(commit) => question.arg(from.as_str()).arg(commit.as_str()),
+            To::Index => question.arg("--cached").arg(from.as_str()),
+            To::WorkTree => question.arg(from.as_str()),
+        };
+        let output = question.paths(&self.pathspecs(folders)?).run()?.ok()?;
+        let mut changed = Vec::new();
+        for entry in parse::raw(&output)? {
+            let entry = entry.change()?;
+            // The work tree's side of a conflict comes as a second, plain entry.
+            let again = matches!(changed.last(), Some(Changed::Unmerged { path }) if path == entry.path());
+            if !again {
+                changed.push(entry);
+            }
+        }
+        Ok(changed)
+    }
+}
+
+impl Changed {
+    /// Where the file is, or was, if it is no more.
+    pub fn path(&self) -> &Path {
+        match self {
+            Changed::Added { path, .. }
+            | Changed::Deleted { path, .. }
+            | Changed::Modified { path, .. }
+            | Changed::Renamed { path, .. }
+            | Changed::Unmerged { path } => path,
+        }
+    }
+}

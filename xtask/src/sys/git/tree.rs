@@ -1,0 +1,150 @@
+//! What is in git's trees, in the index and in the work tree: files with their blobs, contents, states, conflicts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::{Oid, Repo, parse};
+
+/// A file in a commit or in the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Relative to the root.
+    pub path: PathBuf,
+    /// Its content; see [`Repo::blobs`].
+    pub blob: Oid,
+    /// `0o100644`, `0o100755`, or `0o120000` for a symlink.
+    pub mode: u32,
+}
+
+/// What would be committed now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    /// The files. One that was only announced (`git add --intent-to-add`) is not among them.
+    pub files: Vec<File>,
+    /// Files in conflict: git commits nothing before they are resolved.
+    pub unmerged: Vec<PathBuf>,
+}
+
+/// A file in conflict, with the blobs that are to be made one; `None` where a side has no such file.
+///
+/// In a rebase "ours" is not one's own work: see [`super::Operation::ours`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Relative to the root.
+    pub path: PathBuf,
+    /// The common ancestor's.
+    pub base: Option<Oid>,
+    /// Stage 2.
+    pub ours: Option<Oid>,
+    /// Stage 3.
+    pub theirs: Option<Oid>,
+}
+
+/// A file's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// As committed (or not there at all).
+    Clean,
+    /// Not known to git.
+    Untracked,
+    /// Not known to git and meant to be so.
+    Ignored,
+    /// In conflict.
+    Conflicted,
+    /// Known and not as committed; deletion counts.
+    Changed {
+        /// The index differs from the last commit.
+        staged: bool,
+        /// The work tree differs from the index.
+        unstaged: bool,
+    },
+}
+
+/// The states of files; what is not listed is clean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// By path relative to the root.
+    pub files: BTreeMap<PathBuf, State>,
+}
+
+impl Status {
+    /// The state of one file.
+    pub fn of(&self, path: &Path) -> State {
+        self.files.get(path).copied().unwrap_or(State::Clean)
+    }
+}
+
+impl Repo {
+    /// The files of a commit under some folders (all of them for none).
+    pub fn files_at<P: AsRef<Path>>(&self, commit: &Oid, folders: &[P]) -> Result<Vec<File>> {
+        let folders = self.relative_all(folders)?;
+        let question = self.git.ask(["ls-tree", "-r", "-z", "--full-tree", commit.as_str()]);
+        // No folders are the whole tree for git as well; the root itself (``) has to be asked for in that way.
+        let folders: &[PathBuf] = if folders.iter().any(is_root) { &[] } else { &folders };
+        parse::ls_tree(&question.paths(folders).run()?.ok()?)
+    }
+
+    /// What a commit made now would hold under some folders (all of it for none).
+    pub fn index<P: AsRef<Path>>(&self, folders: &[P]) -> Result<Index> {
+        // Compared with nothing, everything in the index is new. `ls-files` would list announced files as empty ones.
+        let args = ["diff-index", "--cached", "--ita-invisible-in-index", "--no-renames", "-z", "--no-abbrev"];
+        let question = self.git.ask(args).arg(self.empty_tree.as_str()).paths(&self.pathspecs(folders)?);
+        let mut index = Index::default();
+        for entry in parse::raw(&question.run()?.ok()?)? {
+            match (entry.letter, entry.new) {
+                (b'A', Some(blob)) if entry.mode != 0o160_000 => {
+                    index.files.push(File { path: entry.path, blob, mode: entry.mode });
+                }
+                (b'U', _) => index.unmerged.push(entry.path),
+                // Submodules.
+                _ => {}
+            }
+        }
+        // A conflict has an entry for each of its sides besides.
+        index.unmerged.dedup();
+        let unmerged = &index.unmerged;
+        index.files.retain(|file| !unmerged.contains(&file.path));
+        Ok(index)
+    }
+
+    /// The contents of many blobs by one process; `None` for one that the repository does not hold.
+    pub fn blobs(&self, ids: &[Oid]) -> Result<HashMap<Oid, Option<Vec<u8>>>> {
+        let mut asked = ids.to_vec();
+        asked.sort();
+        asked.dedup();
+        if asked.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let input: String = asked.iter().map(|id| format!("{id}\n")).collect();
+        let output = self.git.ask(["cat-file", "--batch", "--buffer"]).stdin(input.into_bytes()).run()?.ok()?;
+        let contents = parse::batch(&output, &asked)?;
+        Ok(asked.into_iter().zip(contents).collect())
+    }
+
+    /// The states of files, given one by one or as folders (all of them for none). A renamed file is one that went and
+    /// one that came.
+    pub fn status<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Status> {
+        let args = ["status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=all", "--ignored=traditional"];
+        // A submodule with work in it has a state of its own; asking for it would start git in each.
+        let question = self.git.ask(args).arg("--ignore-submodules=all").paths(&self.pathspecs(paths)?);
+        Ok(Status { files: parse::status(&question.run()?.ok()?)?.into_iter().collect() })
+    }
+
+    /// The files in conflict.
+    pub fn conflicts(&self) -> Result<Vec<Conflict>> {
+        parse::unmerged(&self.git.ask(["ls-files", "--unmerged", "-z"]).run()?.ok()?)
+    }
+
+    /// Paths as literal pathspecs; the root is `.`, since an empty one is refused.
+    pub(super) fn pathspecs<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Vec<PathBuf>> {
+        let mut specs = self.relative_all(paths)?;
+        specs.iter_mut().filter(|spec| is_root(spec)).for_each(|spec| *spec = PathBuf::from("."));
+        Ok(specs)
+    }
+}
+
+fn is_root(path: &PathBuf) -> bool {
+    path.as_os_str().is_empty() || path == Path::new(".")
+}

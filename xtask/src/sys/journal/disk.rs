@@ -1,0 +1,131 @@
+//! Files for the journal: read with their mode, replaced or removed so that a crash leaves the old one or the new one
+//! whole, on disk before the call returns. Every act passes a point at which a test may have the process die.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The bits of a mode that are permissions.
+const PERMISSIONS: u32 = 0o7777;
+
+/// A file's content and permissions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Image {
+    pub(super) bytes: Vec<u8>,
+    pub(super) mode: u32,
+}
+
+/// A file as it is; `None` where there is none. A folder is an error.
+pub(super) fn read(path: &Path) -> Result<Option<Image>> {
+    let reading = || format!("reading {}", path.display());
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(reading),
+    };
+    let mode = fs::metadata(path).with_context(reading)?.mode() & PERMISSIONS;
+    Ok(Some(Image { bytes, mode }))
+}
+
+/// Makes a file this one (`None`: no file), with this mode or the usual one. One that is so already is left alone.
+pub(super) fn put(path: &Path, bytes: Option<&[u8]>, mode: Option<u32>) -> Result<()> {
+    let now = read(path)?;
+    let is_so = match (&now, bytes) {
+        (Some(now), Some(bytes)) => now.bytes == bytes && mode.is_none_or(|mode| mode == now.mode),
+        (None, None) => true,
+        _ => false,
+    };
+    if is_so {
+        return Ok(());
+    }
+    let done = match bytes {
+        Some(bytes) => replace(path, bytes, mode),
+        None => remove(path),
+    };
+    done.with_context(|| format!("writing {}", path.display()))
+}
+
+/// Removes what a crash between writing and renaming left behind.
+pub(super) fn sweep(path: &Path) -> Result<()> {
+    let temporary = temporary(path);
+    if temporary.exists() {
+        remove(&temporary).with_context(|| format!("removing {}", temporary.display()))?;
+    }
+    Ok(())
+}
+
+/// Makes a folder that is still there after a crash.
+pub(super) fn make_folder(path: &Path) -> Result<()> {
+    if !path.is_dir() {
+        fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))?;
+        sync_folder_of(path).with_context(|| format!("making {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: Option<u32>) -> std::io::Result<()> {
+    let temporary = temporary(path);
+    crash_point();
+    // Left behind by a crash; nobody else has one of this name, since the folder of the journal is locked.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::create_new(&temporary)?;
+    file.write_all(bytes)?;
+    keep_owner(&file, path);
+    if let Some(mode) = mode {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
+    file.sync_all()?;
+    crash_point();
+    fs::rename(&temporary, path)?;
+    sync_folder_of(path)
+}
+
+/// Only root may give files away; for anybody else the new file is the writer's own.
+fn keep_owner(file: &File, old: &Path) {
+    if let Ok(old) = fs::metadata(old) {
+        let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
+    }
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    crash_point();
+    fs::remove_file(path)?;
+    sync_folder_of(path)
+}
+
+/// A new name, or a name's end, is on disk only when the folder is.
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// Beside the file, of a name that is no script's and that a later run finds again.
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".xtask-journal");
+    path.with_file_name(name)
+}
+
+/// Dies here, without any cleaning up, when `XTASK_CRASH_AT` is the number of this call (from 1): tests put an end to an
+/// operation at each of its writes. Steps that change a database call it before and after. Release builds know nothing
+/// of it.
+pub fn crash_point() {
+    #[cfg(debug_assertions)]
+    {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static PASSED: AtomicU64 = AtomicU64::new(0);
+        let number = PASSED.fetch_add(1, Ordering::SeqCst) + 1;
+        let wanted = std::env::var("XTASK_CRASH_AT").ok().and_then(|text| text.parse().ok());
+        if wanted == Some(number) {
+            std::process::abort();
+        }
+    }
+}
