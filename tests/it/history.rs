@@ -299,7 +299,7 @@ fn parents(drafts: &[Draft], random: &mut Random) -> Vec<String> {
 }
 
 /// One thing that neither side may accept (or that alembic only warns of).
-fn break_one(drafts: &mut Vec<Draft>, random: &mut Random) {
+fn break_one(drafts: &mut [Draft], random: &mut Random) {
     let at = random.below(drafts.len());
     let (first, last) = (drafts[0].id.clone(), drafts[drafts.len() - 1].id.clone());
     match random.below(7) {
