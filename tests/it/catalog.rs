@@ -87,11 +87,11 @@ fn ours(a: &Moment, b: &Moment) -> BTreeMap<String, (Vec<Change>, Vec<String>)> 
     by_case
 }
 
-/// What is wrong with our answer for one case, if anything.
-fn complaint(case: &Case, judged: &Verdict, changes: &[Change], notes: &[String]) -> Option<String> {
+/// What is wrong with our answer for one case or walk, if anything.
+fn complaint(more_than_pg_dump: bool, judged: &Verdict, changes: &[Change], notes: &[String]) -> Option<String> {
     let told: String = changes.iter().map(|change| format!("\n  {change}")).collect();
     match judged {
-        Verdict::Equal if !changes.is_empty() && !case.more_than_pg_dump => {
+        Verdict::Equal if !changes.is_empty() && !more_than_pg_dump => {
             Some(format!("pg_dump sees nothing, we see{told}"))
         }
         Verdict::Differs(lines) if changes.is_empty() => Some(format!("we see nothing, pg_dump sees\n{lines}")),
@@ -138,7 +138,7 @@ fn equal_exactly_when_pg_dump_is_equal() {
             let none = Default::default();
             let (changes, notes) = ours.get(tag).unwrap_or(&none);
             counts[judged.index()] += 1;
-            if let Some(text) = complaint(case, &judged, changes, notes) {
+            if let Some(text) = complaint(case.more_than_pg_dump, &judged, changes, notes) {
                 wrong.push(format!("{tag} {} ({what}): {text}", case.name));
             }
         }
@@ -146,4 +146,74 @@ fn equal_exactly_when_pg_dump_is_equal() {
     assert!(wrong.is_empty(), "{} wrong of {counts:?}:\n{}", wrong.len(), wrong.join("\n"));
     // The judge must have had something to judge on both sides.
     assert!(counts[0] > 150 && counts[2] > 300, "equal, order only, different: {counts:?}");
+}
+
+/// A step of a generator that repeats for the same seed (splitmix64), below `limit`.
+fn random(state: &mut u64, limit: usize) -> usize {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) % limit as u64) as usize
+}
+
+/// Changes that have not been taken back yet, by number.
+type Open = Vec<usize>;
+
+/// Goes on with one walk: takes changes and undoes them in any order. What does not run in the present state is left
+/// out.
+fn walk(client: &mut Client, tag: &str, steps: &[Case], seed: &mut u64, length: usize, open: &mut Open) {
+    for _ in 0..length {
+        let forward = open.is_empty() || random(seed, 3) > 0;
+        let pick = random(seed, if forward { steps.len() } else { open.len() });
+        let step = if forward { pick } else { open.remove(pick) };
+        let sql = if forward { &steps[step].change } else { &steps[step].undo };
+        if client.batch_execute(&sql.replace('@', tag)).is_ok() && forward {
+            open.push(step);
+        }
+    }
+}
+
+#[test]
+fn random_walks_are_told_as_pg_dump_tells_them() {
+    const WALKS: usize = 60;
+    let seed: u64 = std::env::var("XTASK_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
+    let steps = cases(include_str!("catalog/steps.sql"));
+    let cluster = cluster();
+    judge::prepare(cluster);
+    let database = cluster.database();
+    let mut client = cluster.client(&database);
+    let mut walks: Vec<(String, u64, Open)> =
+        (0..WALKS).map(|n| (format!("walk{n:03}"), seed.wrapping_mul(n as u64 + 1), Open::new())).collect();
+    for (tag, ..) in &walks {
+        client
+            .batch_execute(&format!("create schema {tag};{}", include_str!("catalog/base.sql").replace('@', tag)))
+            .unwrap();
+    }
+    let mut moments = vec![moment(cluster, &mut client, &database)];
+    for (tag, state, open) in &mut walks {
+        let length = 1 + random(state, 12);
+        walk(&mut client, tag, &steps, state, length, open);
+    }
+    moments.push(moment(cluster, &mut client, &database));
+    for (tag, _, open) in &mut walks {
+        for step in open.drain(..).rev() {
+            let _ = client.batch_execute(&steps[step].undo.replace('@', tag));
+        }
+    }
+    moments.push(moment(cluster, &mut client, &database));
+    let mut wrong = Vec::new();
+    let mut counts = [0, 0, 0];
+    for (a, b) in [(0, 1), (1, 2), (0, 2)] {
+        let (a, b) = (&moments[a], &moments[b]);
+        let ours = ours(a, b);
+        for (tag, ..) in &walks {
+            let judged = a.dump.against(&b.dump, tag);
+            let none = Default::default();
+            let (changes, notes) = ours.get(tag).unwrap_or(&none);
+            counts[judged.index()] += 1;
+            wrong.extend(complaint(false, &judged, changes, notes).map(|text| format!("{tag}: {text}")));
+        }
+    }
+    assert!(wrong.is_empty(), "seed {seed}: {} wrong of {counts:?}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(counts[0] > 20 && counts[2] > 60, "equal, order only, different: {counts:?}");
 }

@@ -3,5 +3,4 @@
 
 mod catalog;
 mod rows;
-mod scratch;
 mod support;
