@@ -85,6 +85,7 @@ select 'pg_class:' || a.attrelid || ':' || a.attnum as "more of",
 select 'pg_class:' || c.oid || ':' || a.attnum as "more of",
        case when k.conname <> c.relname || '_' || a.attname || '_not_null' then k.conname end as "not null constraint",
        case when k.connoinherit then 'no' end as "not null inherited",
+       case when k.conislocal and k.coninhcount > 0 and not c.relispartition then 'yes' end as "not null of its own",
        case when not k.convalidated then 'no' end as "not null validated",
        (select d.description from pg_description d
          where d.objoid = k.oid and d.classoid = 'pg_constraint'::regclass and d.objsubid = 0) as "not null comment"
