@@ -340,6 +340,17 @@ mod tests {
     }
 
     #[test]
+    fn no_version_leaves_a_comma_before_from() {
+        for major in 12..=18 {
+            for superuser in [false, true] {
+                let words: Vec<String> = script(major, superuser).split_whitespace().map(str::to_owned).collect();
+                let dangling = words.windows(2).find(|pair| pair[0].ends_with(',') && pair[1] == "from");
+                assert_eq!(dangling, None, "on {major}");
+            }
+        }
+    }
+
+    #[test]
     fn no_placeholder_is_left() {
         for major in 12..=18 {
             let text = script(major, true);

@@ -233,11 +233,11 @@ select 'statistics' as kind,
        'pg_statistic_ext:' || s.oid || ':0' as at,
        c.kind as "parent kind", c.full_name as parent,
        pg_get_userbyid(s.stxowner) as owner,
+       nullif(s.stxstattarget, -1) as "statistics target", -- since 13
+       pg_get_expr(s.stxexprs, s.stxrelid) as expressions, -- since 14
        s.stxkind::text as kinds,
        (select string_agg(quote_ident(a.attname), ', ' order by a.attname)
-          from pg_attribute a where a.attrelid = s.stxrelid and a.attnum = any (s.stxkeys)) as columns,
-       pg_get_expr(s.stxexprs, s.stxrelid) as expressions, -- since 14
-       nullif(s.stxstattarget, -1) as "statistics target" -- since 13
+          from pg_attribute a where a.attrelid = s.stxrelid and a.attnum = any (s.stxkeys)) as columns
   from pg_statistic_ext s
   join {schemas} n on n.oid = s.stxnamespace
   join {relations} c on c.oid = s.stxrelid
