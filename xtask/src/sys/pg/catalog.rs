@@ -28,11 +28,19 @@ const PREPARED: &str = "xtask_catalog_";
 /// Tables whose names begin so belong to this tool.
 const OWN_PREFIX: &str = "xtask_";
 
-/// What to leave out of a snapshot.
+/// What to leave out of a snapshot, of the schema as of the rows.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Alembic's version tables, with or without their schema: no migration makes them.
     pub version_tables: Vec<String>,
+}
+
+impl Options {
+    /// Whether a table, by its schema-qualified name, is Alembic's or this tool's own.
+    pub fn leaves_out(&self, table: &str) -> bool {
+        let bare = table.split_once('.').map_or(table, |(_, bare)| bare);
+        bare.starts_with(OWN_PREFIX) || self.version_tables.iter().any(|own| own == table || own == bare)
+    }
 }
 
 impl Default for Options {
@@ -283,8 +291,13 @@ impl Reading {
     }
 
     fn finish(mut self, options: &Options) -> Snapshot {
-        let keys: Vec<Key> =
-            self.objects.iter().filter(|(key, _)| left_out(key, options)).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<Key> = self
+            .objects
+            .iter()
+            .map(|(key, _)| key)
+            .filter(|key| key.kind == "table" && options.leaves_out(&key.name))
+            .cloned()
+            .collect();
         for (key, object) in self.objects {
             self.snapshot.insert(key, object);
         }
@@ -293,13 +306,6 @@ impl Reading {
         }
         self.snapshot
     }
-}
-
-fn left_out(key: &Key, options: &Options) -> bool {
-    let bare = key.name.split_once('.').map_or(key.name.as_str(), |(_, bare)| bare);
-    key.kind == "table"
-        && (bare.starts_with(OWN_PREFIX)
-            || options.version_tables.iter().any(|table| *table == key.name || *table == bare))
 }
 
 /// The members of a JSON object as attributes.
@@ -331,6 +337,17 @@ mod tests {
         assert!(!script(13, true).contains("where not t.tgisinternal\n"));
         assert!(script(17, true).contains("subconninfo"));
         assert!(!script(17, false).contains("subconninfo"));
+    }
+
+    #[test]
+    fn no_version_leaves_a_comma_before_from() {
+        for major in 12..=18 {
+            for superuser in [false, true] {
+                let words: Vec<String> = script(major, superuser).split_whitespace().map(str::to_owned).collect();
+                let dangling = words.windows(2).find(|pair| pair[0].ends_with(',') && pair[1] == "from");
+                assert_eq!(dangling, None, "on {major}");
+            }
+        }
     }
 
     #[test]

@@ -111,16 +111,15 @@ select 'user mapping' as kind, 'for ' || quote_ident(m.usename) || ' server ' ||
 select 'publication' as kind, quote_ident(p.pubname) as name, 'pg_publication:' || p.oid || ':0' as at,
        pg_get_userbyid(p.pubowner) as owner,
        to_jsonb(p) - '{oid,pubname,pubowner}'::text[] as more,
+       (select string_agg(s.pnnspid::regnamespace::text, ', ' order by s.pnnspid::regnamespace::text) -- since 15
+          from pg_publication_namespace s where s.pnpubid = p.oid) as schemas, -- since 15
        (select string_agg(r.prrelid::regclass::text
                  || coalesce(' (' || (select string_agg(quote_ident(a.attname), ', ' order by a.attname) -- since 15
                                         from pg_attribute a -- since 15
                                        where a.attrelid = r.prrelid and a.attnum = any (r.prattrs)) || ')', '') -- since 15
                  || coalesce(' where ' || pg_get_expr(r.prqual, r.prrelid), '') -- since 15
                  , ', ' order by r.prrelid::regclass::text)
-          from pg_publication_rel r where r.prpubid = p.oid) as tables,
-       (select string_agg(s.pnnspid::regnamespace::text, ', ' order by s.pnnspid::regnamespace::text) -- since 15
-          from pg_publication_namespace s where s.pnpubid = p.oid) as schemas, -- since 15
-       null as none
+          from pg_publication_rel r where r.prpubid = p.oid) as tables
   from pg_publication p;
 
 -- when pg_subscription
@@ -128,7 +127,6 @@ select 'subscription' as kind, quote_ident(s.subname) as name, 'pg_subscription:
        pg_get_userbyid(s.subowner) as owner,
        s.subslotname as slot, s.subsynccommit as "synchronous commit",
        array_to_string(s.subpublications, ', ') as publications,
-       s.subenabled as enabled,
        s.subbinary as binary, -- since 14
        s.substream as streaming, -- since 14
        s.subtwophasestate as "two phase", -- since 15
@@ -137,8 +135,8 @@ select 'subscription' as kind, quote_ident(s.subname) as name, 'pg_subscription:
        s.subpasswordrequired as "password required", -- since 16
        s.subrunasowner as "run as owner", -- since 16
        s.subfailover as failover, -- since 17
-       left(encode(sha256(convert_to(s.subconninfo, 'UTF8')), 'hex'), 16) as "digest of the connection" -- superuser
-       , null as none
+       left(encode(sha256(convert_to(s.subconninfo, 'UTF8')), 'hex'), 16) as "digest of the connection", -- superuser
+       s.subenabled as enabled
   from pg_subscription s
  where s.subdbid = (select d.oid from pg_database d where d.datname = current_database());
 

@@ -85,6 +85,7 @@ select 'pg_class:' || a.attrelid || ':' || a.attnum as "more of",
 select 'pg_class:' || c.oid || ':' || a.attnum as "more of",
        case when k.conname <> c.relname || '_' || a.attname || '_not_null' then k.conname end as "not null constraint",
        case when k.connoinherit then 'no' end as "not null inherited",
+       case when k.conislocal and k.coninhcount > 0 and not c.relispartition then 'yes' end as "not null of its own",
        case when not k.convalidated then 'no' end as "not null validated",
        (select d.description from pg_description d
          where d.objoid = k.oid and d.classoid = 'pg_constraint'::regclass and d.objsubid = 0) as "not null comment"
@@ -232,11 +233,11 @@ select 'statistics' as kind,
        'pg_statistic_ext:' || s.oid || ':0' as at,
        c.kind as "parent kind", c.full_name as parent,
        pg_get_userbyid(s.stxowner) as owner,
+       nullif(s.stxstattarget, -1) as "statistics target", -- since 13
+       pg_get_expr(s.stxexprs, s.stxrelid) as expressions, -- since 14
        s.stxkind::text as kinds,
        (select string_agg(quote_ident(a.attname), ', ' order by a.attname)
-          from pg_attribute a where a.attrelid = s.stxrelid and a.attnum = any (s.stxkeys)) as columns,
-       pg_get_expr(s.stxexprs, s.stxrelid) as expressions, -- since 14
-       nullif(s.stxstattarget, -1) as "statistics target" -- since 13
+          from pg_attribute a where a.attrelid = s.stxrelid and a.attnum = any (s.stxkeys)) as columns
   from pg_statistic_ext s
   join {schemas} n on n.oid = s.stxnamespace
   join {relations} c on c.oid = s.stxrelid

@@ -47,9 +47,9 @@ select 'type' as kind,
        (select quote_ident(cn.nspname) || '.' || quote_ident(o.opcname)
           from pg_opclass o join pg_namespace cn on cn.oid = o.opcnamespace where o.oid = r.rngsubopc)
          as "operator class",
+       format_type(r.rngmultitypid, null) as multirange, -- since 14
        nullif(r.rngcanonical::text, '-') as canonical,
-       nullif(r.rngsubdiff::text, '-') as difference,
-       format_type(r.rngmultitypid, null) as multirange -- since 14
+       nullif(r.rngsubdiff::text, '-') as difference
   from pg_range r
  where r.rngtypid >= 16384;
 
