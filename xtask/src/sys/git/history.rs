@@ -116,7 +116,7 @@ pub enum Changed {
     Modified { path: PathBuf, before: Oid, after: Option<Oid> },
     /// It moved, and perhaps changed a little.
     Renamed { from: PathBuf, path: PathBuf, before: Oid, after: Option<Oid> },
-    /// It is in conflict.
+    /// It is in conflict; said of the index only, in the work tree the file counts as it lies there.
     Unmerged { path: PathBuf },
 }
 
@@ -196,16 +196,7 @@ impl Repo {
             To::WorkTree => question.arg(from.as_str()),
         };
         let output = question.paths(&self.pathspecs(folders)?).run()?.ok()?;
-        let mut changed = Vec::new();
-        for entry in parse::raw(&output)? {
-            let entry = entry.change()?;
-            // The work tree's side of a conflict comes as a second, plain entry.
-            let again = matches!(changed.last(), Some(Changed::Unmerged { path }) if path == entry.path());
-            if !again {
-                changed.push(entry);
-            }
-        }
-        Ok(changed)
+        parse::raw(&output)?.into_iter().map(parse::Raw::change).collect()
     }
 }
 
