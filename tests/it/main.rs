@@ -1,9 +1,6 @@
 //! All integration tests, one binary: one PostgreSQL cluster and one Python environment serve them all.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-// Helpers of tests are not `#[test]` functions, which is all that `allow-unwrap-in-tests` covers.
-#![allow(clippy::unwrap_used)]
-
 mod backup;
 mod catalog;
 mod config;

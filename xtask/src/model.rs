@@ -1,14 +1,13 @@
 //! The pure part: what revisions, histories, targets, plans and schemas are. No process, no file, no socket in here, so
 //! everything can be tested by text in, value out.
 
-#[cfg(test)]
-
-mod near;
 pub mod catalog;
 pub mod edit;
+#[cfg(test)]
 pub mod fixture;
 pub mod graph;
 pub mod ini;
+mod near;
 pub mod revision;
 pub mod roundtrip;
 pub mod route;

@@ -299,8 +299,9 @@ impl<'a> Walk<'a> {
 
     fn point(&mut self) -> Result<Point> {
         let client = self.db.client();
-        let schema = catalog::take(client, &catalog::Options::default()).context("reading the throwaway schema")?;
-        let rows = rows::take(client, None).context("reading the throwaway database's rows")?;
+        let options = catalog::Options::default();
+        let schema = catalog::take(client, &options).context("reading the throwaway database's schema")?;
+        let rows = rows::take(client, &options, None).context("reading the throwaway database's rows")?;
         Ok(Point { schema, rows })
     }
 

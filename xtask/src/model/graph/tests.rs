@@ -1,6 +1,5 @@
-<<<<<<< HEAD
 //! Histories in a line each: heads, order, reach, bookkeeping, and every way to be broken.
-=======
+
 use super::*;
 use crate::model::fixture::{graph, scripts};
 use crate::model::target::{Direction, Step};
@@ -196,4 +195,3 @@ fn long_histories() {
     let problems = Graph::build(scripts(&circle)).unwrap_err();
     assert!(matches!(&problems[..], [Problem::Cycle { places, .. }] if places.len() == count));
 }
->>>>>>> graph

@@ -1,6 +1,5 @@
-<<<<<<< HEAD
 //! Every form of a target on small histories; the big comparison with Alembic itself is in `tests/it/history.rs`.
-=======
+
 use super::*;
 use crate::model::fixture::graph;
 
@@ -224,4 +223,3 @@ fn an_empty_history_has_no_surprises() {
     );
     check("", Direction::Down, &[("", "base", Ok("=>")), ("", "head", Ok("=>"))]);
 }
->>>>>>> graph
