@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::preflight::{Facts, Plan};
 use super::{Outcome, outcome_json};
-use crate::cmd::driving::{self, Labels};
+use crate::cmd::driving::Labels;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
 use crate::model::status::{Revision, Standing, State};
@@ -42,10 +42,9 @@ pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     let launch = facts.launch(ctx)?;
     let mut driver = Driver::start(&ctx.ui, &launch)?;
-    let steps: Vec<_> = plan.steps.iter().map(driving::step).collect();
     let text = {
         let _task = ctx.ui.task("Asking Alembic for the SQL");
-        driver.offline_sql(&steps, &plan.before, &plan.target)
+        driver.offline_sql(&plan.steps, &plan.before, &plan.target)
     };
     let text = text.map_err(|stop| stop.into_error(&labels.names()))?;
     driver.stop();

@@ -246,8 +246,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let _task = self.ctx.ui.task(format!("Upgrading the throwaway database ({} revisions)", ids.len()));
-        let step = |id: &&String| driving::step(&Step { direction: Direction::Up, revision: (*id).clone() });
-        let steps = ids.iter().map(step).collect();
+        let steps = ids.iter().map(|id| Step::up(id.as_str())).collect();
         let plan = Plan { steps, before: None, target: "heads".to_owned() };
         match self.driver.migrate(&plan, self.limit, &mut |_| {}) {
             Ok(_) => Ok(()),
@@ -258,7 +257,7 @@ impl<'a> Walk<'a> {
     /// One step, committed; how long it took, in seconds.
     fn step(&mut self, direction: Direction, at: usize) -> Result<f64, Stop> {
         let step = Step { direction, revision: self.order[at].clone() };
-        self.driver.step(&driving::step(&step), self.limit).map(|done| done.seconds)
+        self.driver.step(&step, self.limit).map(|done| done.seconds)
     }
 
     fn cannot_go(&mut self, at: usize, leg: Leg, stop: Stop) -> Result<Outcome> {
@@ -316,8 +315,7 @@ impl<'a> Walk<'a> {
     fn heads_with(&self, position: usize) -> Vec<String> {
         let mut heads = Vec::new();
         for id in &self.order[..position] {
-            let step = Step { direction: Direction::Up, revision: id.clone() };
-            heads = self.facts.graph.heads_after(&heads, &step).unwrap_or(heads);
+            heads = self.facts.graph.heads_after(&heads, &Step::up(id)).unwrap_or(heads);
         }
         heads.sort();
         heads
