@@ -610,3 +610,25 @@ create table @.t (a int); insert into @.t values (1);
 analyze @.t;
 -- undo
 truncate @.t;
+
+-- case privileges on a function of the server
+do 'begin create role @_role; exception when duplicate_object then null; end';
+-- change
+grant execute on function pg_catalog.pg_read_file(text) to @_role;
+-- undo
+revoke execute on function pg_catalog.pg_read_file(text) from @_role;
+
+-- case privileges on a table of the server
+do 'begin create role @_role; exception when duplicate_object then null; end';
+grant select on pg_catalog.pg_authid to @_role;
+-- change
+grant insert on pg_catalog.pg_authid to @_role;
+-- undo
+revoke select, insert on pg_catalog.pg_authid from @_role;
+
+-- case privileges on a function of an extension
+do 'begin create role @_role; exception when duplicate_object then null; end'; create extension cube schema @;
+-- change
+grant execute on function @.cube_dim(@.cube) to @_role;
+-- undo
+revoke execute on function @.cube_dim(@.cube) from @_role;

@@ -177,6 +177,24 @@ select a.at as "more of",
                 select 'pg_foreign_server:' || oid || ':0', srvacl, 'S', srvowner
                   from pg_foreign_server where srvacl is not null) g) a;
 
+-- Privileges on what is the server's own or an extension's, where they are not those that came with it. The first
+-- condition, which order can fool, keeps most rows from the second.
+select 'privileges' as kind, g.name, 'pg_init_privs:' || g.class || g.oid || ':0' as at,
+       coalesce((select string_agg(x::text, ', ' order by x::text) from unnest(g.acl) x), 'none') as privileges
+  from (select 'pg_class'::regclass as class, oid, 'on ' || oid::regclass as name, relacl as acl,
+               case relkind when 'S' then 's'::"char" else 'r'::"char" end as type, relowner as owner
+          from pg_class
+         where relacl is not null and (oid < 16384 or oid in {members of pg_class})
+           and relnamespace <> 'information_schema'::regnamespace
+        union all
+        select 'pg_proc'::regclass, oid, 'on function ' || oid::regprocedure, proacl, 'f', proowner
+          from pg_proc
+         where proacl is not null and (oid < 16384 or oid in {members of pg_proc})) g
+  left join pg_init_privs i on i.objoid = g.oid and i.classoid = g.class and i.objsubid = 0
+ where g.acl is distinct from i.initprivs
+   and (select array_agg(x::text order by x::text) from unnest(g.acl) x) is distinct from
+       (select array_agg(x::text order by x::text) from unnest(coalesce(i.initprivs, acldefault(g.type, g.owner))) x);
+
 -- Comments and security labels on anything.
 select d.classoid::regclass || ':' || d.objoid || ':' || d.objsubid as "more of", d.description as comment
   from pg_description d
