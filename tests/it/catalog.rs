@@ -6,6 +6,7 @@
 //! A dump is cut into its entries, an entry belongs to the case whose name is in it.
 
 mod judge;
+mod taking;
 
 use std::collections::{BTreeMap, BTreeSet};
 
