@@ -106,7 +106,7 @@ select 'user mapping' as kind, 'for ' || quote_ident(m.usename) || ' server ' ||
           from unnest(m.umoptions) o) as "digest of the options"
   from pg_user_mappings m;
 
--- Publications with their tables and schemas, and subscriptions without their connection strings.
+-- Publications with their tables and schemas, and subscriptions with a digest of their connection string.
 -- when pg_publication
 select 'publication' as kind, quote_ident(p.pubname) as name, 'pg_publication:' || p.oid || ':0' as at,
        pg_get_userbyid(p.pubowner) as owner,
@@ -122,7 +122,8 @@ select 'publication' as kind, quote_ident(p.pubname) as name, 'pg_publication:' 
           from pg_publication_rel r where r.prpubid = p.oid) as tables
   from pg_publication p;
 
--- when pg_subscription
+-- As for pg_dump, they are for a superuser alone to see.
+-- when pg_subscription where current_setting('is_superuser') = 'on' and subdbid = (select oid from pg_database where datname = current_database())
 select 'subscription' as kind, quote_ident(s.subname) as name, 'pg_subscription:' || s.oid || ':0' as at,
        pg_get_userbyid(s.subowner) as owner,
        s.subslotname as slot, s.subsynccommit as "synchronous commit",
@@ -135,7 +136,7 @@ select 'subscription' as kind, quote_ident(s.subname) as name, 'pg_subscription:
        s.subpasswordrequired as "password required", -- since 16
        s.subrunasowner as "run as owner", -- since 16
        s.subfailover as failover, -- since 17
-       left(encode(sha256(convert_to(s.subconninfo, 'UTF8')), 'hex'), 16) as "digest of the connection", -- superuser
+       left(encode(sha256(convert_to(s.subconninfo, 'UTF8')), 'hex'), 16) as "digest of the connection",
        s.subenabled as enabled
   from pg_subscription s
  where s.subdbid = (select d.oid from pg_database d where d.datname = current_database());
