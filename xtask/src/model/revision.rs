@@ -221,13 +221,9 @@ fn message(docstring: &str) -> String {
 
 /// The line (from 1) of a byte offset; `\n`, `\r\n` and a lone `\r` end a line, as in Python.
 fn line_of(text: &str, offset: usize) -> usize {
-    let before = &text.as_bytes()[..offset.min(text.len())];
-    let ends = |(at, byte): (usize, &u8)| match byte {
-        b'\n' => true,
-        b'\r' => text.as_bytes().get(at + 1) != Some(&b'\n'),
-        _ => false,
-    };
-    1 + before.iter().enumerate().filter(|&pair| ends(pair)).count()
+    let before = text.get(..offset).unwrap_or(text);
+    let lone = |at: &(usize, &str)| text.as_bytes().get(at.0 + 1) != Some(&b'\n');
+    1 + before.matches('\n').count() + before.match_indices('\r').filter(lone).count()
 }
 
 #[cfg(test)]
