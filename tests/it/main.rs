@@ -3,9 +3,15 @@
 
 mod backup;
 mod catalog;
+mod cli;
 mod config;
+mod db_migrate;
+mod db_roundtrip;
+mod db_status;
 mod driver;
+mod errors;
 mod history;
+mod interrupts;
 mod pg;
 mod rows;
 mod scratch;

@@ -5,4 +5,5 @@ pub mod private;
 pub mod project;
 pub mod python;
 pub mod random;
+pub mod scene;
 pub mod xtask;
