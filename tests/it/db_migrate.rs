@@ -2,7 +2,6 @@
 //! failure. After each run the database itself is compared with what the report claims.
 
 mod failures;
-mod guards;
 
 use std::os::unix::fs::PermissionsExt;
 
