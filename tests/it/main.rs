@@ -3,11 +3,17 @@
 
 mod backup;
 mod catalog;
+mod cli;
 mod config;
+mod db_migrate;
+mod db_roundtrip;
+mod db_status;
 mod driver;
 mod edit;
+mod errors;
 mod git;
 mod history;
+mod interrupts;
 mod journal;
 mod pg;
 mod rows;
