@@ -5,6 +5,7 @@ mod backup;
 mod catalog;
 mod config;
 mod driver;
+mod dry_run;
 mod history;
 mod pg;
 mod rows;

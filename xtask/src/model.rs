@@ -10,6 +10,8 @@ pub mod revision;
 pub mod roundtrip;
 pub mod route;
 pub mod rows;
+pub mod script_body;
+pub mod sql;
 pub mod status;
 pub mod target;
 pub mod url;
