@@ -10,6 +10,7 @@ pub mod revision;
 pub mod roundtrip;
 pub mod route;
 pub mod rows;
+pub mod rules;
 pub mod script_body;
 pub mod sql;
 pub mod status;
