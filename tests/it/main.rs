@@ -9,6 +9,7 @@ mod db_migrate;
 mod db_roundtrip;
 mod db_status;
 mod driver;
+mod dry_run;
 mod edit;
 mod errors;
 mod git;

@@ -12,7 +12,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ruff_python_ast::{Expr, Stmt};
+use ruff_python_ast::{Expr, ModModule, Stmt};
+use ruff_python_parser::Parsed;
 use ruff_text_size::Ranged;
 
 use names::{Binding, Names, Value};
@@ -138,6 +139,14 @@ pub fn read(path: &Path, text: &str) -> Result<Script, Unreadable> {
 /// The first syntax error of the whole text, if it has one.
 pub fn syntax_error(path: &Path, text: &str) -> Option<Unreadable> {
     header::first_error(path, text)
+}
+
+/// The whole text as a syntax tree, for what has more to read in it than the header.
+///
+/// # Errors
+/// A syntax error, or nesting beyond measure.
+pub(in crate::model) fn parse(path: &Path, text: &str) -> Result<Parsed<ModModule>, Unreadable> {
+    header::parse_whole(path, text)
 }
 
 struct Reader<'a> {

@@ -50,6 +50,19 @@ pub(super) fn first_error(path: &Path, text: &str) -> Option<Unreadable> {
     }
 }
 
+/// The whole text, free of syntax errors.
+pub(super) fn parse_whole(path: &Path, text: &str) -> Result<Parsed<ModModule>, Unreadable> {
+    let parsed = python(path, text)?;
+    match error_in(path, text, &parsed) {
+        None if depth::is_indented_too_far(parsed.tokens()) => {
+            std::mem::forget(parsed);
+            Err(Unreadable { path: path.to_owned(), line: None, what: "too many levels of indentation".to_owned() })
+        }
+        None => Ok(parsed),
+        Some((_, error)) => Err(error),
+    }
+}
+
 fn whole(path: &Path, text: &str) -> Result<Header, Unreadable> {
     let parsed = python(path, text)?;
     let body = &parsed.syntax().body;
