@@ -2,6 +2,7 @@
 //! everything can be tested by text in, value out.
 
 pub mod catalog;
+pub mod cause;
 pub mod edit;
 pub mod graph;
 pub mod ini;
