@@ -14,6 +14,7 @@ use std::time::Duration;
 use pico_args::Arguments;
 
 use crate::fail::{Fail, Kind};
+use crate::model::route::Part;
 use crate::ui;
 pub use help::{command_help, commands_page, overview};
 use table::{COMMANDS, COMMON, CommandRow, FlagRow};
@@ -145,6 +146,8 @@ pub enum Show {
 pub struct DbRoundtrip {
     /// Which revisions.
     pub range: Range,
+    /// Which part of them.
+    pub partition: Option<Part>,
     /// Keep the scratch database.
     pub keep: bool,
     /// How long one step may take.
@@ -154,9 +157,11 @@ pub struct DbRoundtrip {
 /// Which revisions `db-roundtrip` tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Range {
-    /// The head revision (every head, if there are several).
+    /// What this branch adds to the main one, else the head revision (every head, if there are several).
     #[default]
     Head,
+    /// What came since the work tree and this commit went apart.
+    Since(String),
     /// The newest N.
     Steps(usize),
     /// From this revision up to the head, both included.
@@ -343,20 +348,36 @@ fn check_target(flags: &DbMigrate) -> Result<(), Fail> {
 }
 
 fn db_roundtrip(args: &mut Arguments) -> Result<DbRoundtrip, Fail> {
-    let all = args.contains("--all");
-    let keep = args.contains("--keep");
+    Ok(DbRoundtrip {
+        range: range(args)?,
+        partition: value(args, "--partition")?.map(|text| part(&text)).transpose()?,
+        keep: args.contains("--keep"),
+        step_timeout: duration(args, "--step-timeout")?,
+    })
+}
+
+fn range(args: &mut Arguments) -> Result<Range, Fail> {
+    let all = args.contains("--all").then_some(("--all", Range::All));
     let steps = value(args, "--steps")?.map(|text| whole_number("--steps", &text)).transpose()?;
-    let from = value(args, "--from")?;
-    let range = match (all, steps, from) {
-        (true, Some(_), _) => return Err(conflict("--all", "--steps")),
-        (true, _, Some(_)) => return Err(conflict("--all", "--from")),
-        (_, Some(_), Some(_)) => return Err(conflict("--steps", "--from")),
-        (true, None, None) => Range::All,
-        (false, Some(count), None) => Range::Steps(count),
-        (false, None, Some(id)) => Range::From(id),
-        (false, None, None) => Range::Head,
-    };
-    Ok(DbRoundtrip { range, keep, step_timeout: duration(args, "--step-timeout")? })
+    let given = [
+        all,
+        steps.map(|count| ("--steps", Range::Steps(count))),
+        value(args, "--from")?.map(|id| ("--from", Range::From(id))),
+        value(args, "--since")?.map(|reference| ("--since", Range::Since(reference))),
+    ];
+    let mut given = given.into_iter().flatten();
+    match (given.next(), given.next()) {
+        (Some((one, _)), Some((other, _))) => Err(conflict(one, other)),
+        (Some((_, range)), None) => Ok(range),
+        (None, _) => Ok(Range::Head),
+    }
+}
+
+fn part(text: &str) -> Result<Part, Fail> {
+    Part::parse(text).ok_or_else(|| {
+        usage(format!("`--partition` does not take `{text}`"))
+            .details("It takes K/N, the K-th of N parts: 1/4, 2/4, 3/4, 4/4")
+    })
 }
 
 fn db_check(args: &mut Arguments) -> Result<DbCheck, Fail> {

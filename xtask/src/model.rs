@@ -2,6 +2,7 @@
 //! everything can be tested by text in, value out.
 
 pub mod catalog;
+pub mod cause;
 pub mod edit;
 #[cfg(test)]
 pub mod fixture;

@@ -136,9 +136,15 @@ pub const COMMANDS: &[CommandRow] = &[
                 there was nothing to test.",
         positional: &[],
         flags: &[
-            option("--steps", "N", "the newest N revisions (the head revision unless given)"),
+            option("--steps", "N", "the newest N revisions"),
             option("--from", "REV", "from this revision up to the head, both included"),
             switch("--all", "the whole history"),
+            option(
+                "--since",
+                "GITREF",
+                "the revisions this branch adds; in a git checkout the default is those since the main branch, else the head",
+            ),
+            option("--partition", "K/N", "only the K-th of N parts, for several machines: each revision is in one of them"),
             switch("--keep", "keep the scratch database and say how to connect"),
             STEP_TIMEOUT,
         ],

@@ -5,6 +5,7 @@
 //! one file; nothing is guessed.
 
 mod depth;
+mod downgrade;
 mod header;
 mod names;
 
@@ -16,6 +17,7 @@ use ruff_python_ast::{Expr, ModModule, Stmt};
 use ruff_python_parser::Parsed;
 use ruff_text_size::Ranged;
 
+pub use downgrade::{Downgrade, downgrade};
 use names::{Binding, Names, Value};
 
 /// A migration script, as far as the history is concerned.
