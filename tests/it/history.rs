@@ -202,7 +202,8 @@ fn check_single_steps(graph: &Graph, query: &RouteQuery, route: &Route) {
     assert_eq!(left, route.destination.iter().collect());
 }
 
-fn describe(graph: &Graph) -> Value {
+/// The whole of a history, in the form in which `history.py` tells alembic's view of it.
+pub fn describe(graph: &Graph) -> Value {
     let one = |script: &Script| {
         let id = script.id.as_str();
         let mut children = graph.children(id);

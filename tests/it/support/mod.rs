@@ -1,5 +1,6 @@
 //! What tests stand on: the cluster, the Python environment, the hermetic command environment.
 
+pub mod backendai;
 pub mod pg;
 pub mod private;
 pub mod project;
