@@ -1,7 +1,9 @@
 //! git's answers on real repositories: what is where, in which state, in every kind of checkout and under every kind of
-//! name. The questions of history are in `git/history.rs`, the acts in `git/verbs.rs`.
+//! name. The questions of history are in `git/history.rs`, the acts in `git/verbs.rs`, other programs in git's place in
+//! `git/programs.rs`.
 
 mod history;
+mod programs;
 mod verbs;
 
 use std::collections::BTreeSet;

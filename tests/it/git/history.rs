@@ -211,7 +211,7 @@ fn a_shallow_clone_has_no_sure_answer() {
     assert!(repo.is_shallow());
     let error = repo.merge_base("origin/main").unwrap_err();
     assert_eq!(error.downcast_ref(), Some(&Unclear::Shallow));
-    let fail = Unclear::Shallow.fail();
+    let fail = fail::from_anyhow(&error);
     assert_eq!((fail.exit.code(), fail.actions[0].as_str()), (3, "git fetch --unshallow"));
     made.git_in(&clone, &["fetch", "--quiet", "--unshallow"]);
     assert_eq!(find(&clone).merge_base("origin/main").unwrap().as_str(), made.id("mine~1"));
