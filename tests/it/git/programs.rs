@@ -50,14 +50,12 @@ fn every_question() {
     };
     write_log("= commit 1");
     let head = repo.commit("HEAD").unwrap();
-    question("known 0", &|repo| {
-        drop((repo.root(), repo.git_dir(), repo.common_dir(), repo.hooks(), repo.is_shallow()))
-    });
+    question("known 0", &|repo| assert!(repo.hooks().starts_with(repo.common_dir()) && !repo.is_shallow()));
     question("head 1", &|repo| drop(repo.head().unwrap()));
     question("operation 1", &|repo| drop(repo.operation().unwrap()));
     question("main_branch 1", &|repo| drop(repo.main_branch(None).unwrap()));
     question("merge_bases 2", &|repo| drop(repo.merge_bases("main").unwrap()));
-    question("is_ancestor 1", &|repo| drop(repo.is_ancestor("HEAD", "HEAD").unwrap()));
+    question("is_ancestor 1", &|repo| assert!(repo.is_ancestor("HEAD", "HEAD").unwrap()));
     question("files_at 1", &|repo| drop(repo.files_at(&head, none).unwrap()));
     question("index 1", &|repo| drop(repo.index(none).unwrap()));
     question("status 1", &|repo| drop(repo.status(none).unwrap()));
