@@ -55,7 +55,10 @@ fn layering() {
         let Ok(inside) = path.strip_prefix("xtask/src") else { continue };
         let room = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
         let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == room) else {
-            wrong.push(format!("{}: error: no such room `{room}`, add it to LAYERS and docs/architecture.md", path.display()));
+            wrong.push(format!(
+                "{}: error: no such room `{room}`, add it to LAYERS and docs/architecture.md",
+                path.display()
+            ));
             continue;
         };
         for (number, line) in text.lines().enumerate() {
@@ -66,7 +69,11 @@ fn layering() {
                     wrong.push(format!("{}:{}: error: `{room}` may not use `{used}`", path.display(), number + 1));
                 }
             }
-            if line.contains("postgres::") && !inside.starts_with("sys/pg") && inside != Path::new("sys/pg.rs") && !line.trim_start().starts_with("//") {
+            if line.contains("postgres::")
+                && !inside.starts_with("sys/pg")
+                && inside != Path::new("sys/pg.rs")
+                && !line.trim_start().starts_with("//")
+            {
                 wrong.push(format!("{}:{}: error: only sys/pg uses `postgres`", path.display(), number + 1));
             }
         }
@@ -118,7 +125,11 @@ fn every_test_file_is_part_of_the_binary() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap();
             if path.extension().is_some_and(|extension| extension == "rs") && !["main", "mod"].contains(&name) {
-                assert!(declared.contains(&format!("mod {name};")), "{} is not declared: it never runs", path.display());
+                assert!(
+                    declared.contains(&format!("mod {name};")),
+                    "{} is not declared: it never runs",
+                    path.display()
+                );
             }
         }
     }
@@ -127,6 +138,32 @@ fn every_test_file_is_part_of_the_binary() {
 #[test]
 fn commands_page() {
     expect_test::expect_file!["../../docs/commands.md"].assert_eq(&flags::commands_page());
+}
+
+/// A printed command that does not exist is worse than none.
+#[test]
+fn every_command_that_is_named_exists() {
+    let known: Vec<&str> = flags::command_names().collect();
+    let mut wrong = Vec::new();
+    let mut texts = all_rust();
+    for page in
+        ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "tests/halfstack/README.md", "tests/halfstack/py"]
+    {
+        texts.push((page.into(), fs::read_to_string(root().join(page)).unwrap()));
+    }
+    for (path, text) in
+        texts.iter().filter(|(path, _)| !path.ends_with("flags/tests.rs") && !path.starts_with("tests/it"))
+    {
+        for (number, line) in text.lines().enumerate() {
+            for rest in line.split("cargo xtask ").skip(1) {
+                let word: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+                if !word.is_empty() && !word.starts_with('-') && !known.contains(&word.as_str()) {
+                    wrong.push(format!("{}:{}: error: there is no command `{word}`", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 #[test]

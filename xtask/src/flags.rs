@@ -63,6 +63,21 @@ pub enum Command {
     Help(String),
 }
 
+impl Command {
+    /// As it is typed, and as it stands in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::DbStatus(_) => "db-status",
+            Command::DbMigrate(_) => "db-migrate",
+            Command::DbRoundtrip(_) => "db-roundtrip",
+            Command::DbServer(_) => "db-server",
+            Command::Doctor => "doctor",
+            Command::Ci => "ci",
+            Command::Help(_) => "help",
+        }
+    }
+}
+
 /// `db-status`.
 #[derive(Clone, Debug, Default)]
 pub struct DbStatus {
@@ -181,6 +196,11 @@ pub fn parse(words: Vec<OsString>) -> Result<(Common, Command), Fail> {
     let common = common(&mut args)?;
     let command = command(row, &mut args)?;
     Ok((common, command))
+}
+
+/// Every command's name, in the order of the overview.
+pub fn command_names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|row| row.name)
 }
 
 /// Whether `--json` stands on the command line, for the error of a command line that could not be parsed.

@@ -2,8 +2,51 @@
 //!
 //! A library with a thin `main.rs`, so that the one test binary and the benchmarks reach the parts as well as the whole.
 
+pub mod cmd;
+pub mod ctx;
 pub mod fail;
 pub mod flags;
 pub mod model;
+pub mod report;
 pub mod sys;
 pub mod ui;
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use serde_json::json;
+
+use ctx::Ctx;
+use fail::Exit;
+use flags::{Command, Common};
+use ui::Ui;
+
+/// Runs one command line (without the program's name): parse, build the context, dispatch, report.
+pub fn run(words: Vec<OsString>) -> Exit {
+    let json = flags::wants_json(&words);
+    let (common, command) = match flags::parse(words) {
+        Ok(parsed) => parsed,
+        Err(fail) => {
+            let ui = Ui::new(ui::Options { json, ..ui::Options::default() });
+            ui.json("xtask", fail.exit, json!({}), Some(&fail));
+            ui.error(&fail);
+            return fail.exit;
+        }
+    };
+    let ui = Ui::new(common.output);
+    match work(&ui, common, &command) {
+        Ok(exit) => exit,
+        Err(error) => {
+            let fail = fail::from_anyhow(&error);
+            // A command that has more to say than the error has printed its own object already.
+            ui.json_once(command.name(), fail.exit, json!({}), Some(&fail));
+            ui.error(&fail);
+            fail.exit
+        }
+    }
+}
+
+fn work(ui: &Ui, common: Common, command: &Command) -> Result<Exit> {
+    sys::interrupt::listen()?;
+    cmd::run(&Ctx::new(ui.clone(), common)?, command)
+}

@@ -1,4 +1,17 @@
 //! The pure part: what revisions, histories, targets, plans and schemas are. No process, no file, no socket in here, so
 //! everything can be tested by text in, value out.
 
+pub mod catalog;
 pub mod edit;
+#[cfg(test)]
+pub mod fixture;
+pub mod graph;
+pub mod ini;
+mod near;
+pub mod revision;
+pub mod roundtrip;
+pub mod route;
+pub mod rows;
+pub mod status;
+pub mod target;
+pub mod url;

@@ -1,7 +1,20 @@
 //! The outside, each thing in one place: processes, git, Alembic, PostgreSQL, files. Nothing in here decides; it asks
 //! and does what it is told.
 
+pub mod alembic;
+pub mod alembic_ini;
+pub mod backup;
+pub mod clock;
+pub mod files;
 pub mod git;
+pub mod history;
 pub mod interrupt;
 pub mod journal;
+pub mod managed;
+pub mod packages;
+pub mod pg;
+pub mod project;
+pub mod python;
 pub mod run;
+pub mod server;
+pub mod settings;

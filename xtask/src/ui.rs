@@ -3,6 +3,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -46,6 +47,7 @@ pub struct Ui {
     color_err: bool,
     progress: Arc<MultiProgress>,
     terminal: bool,
+    answered: Arc<AtomicBool>,
 }
 
 /// The colours that are used, by meaning.
@@ -81,6 +83,7 @@ impl Ui {
             color_err: wants(terminal),
             progress: Arc::new(MultiProgress::with_draw_target(target)),
             terminal,
+            answered: Arc::default(),
         }
     }
 
@@ -117,7 +120,15 @@ impl Ui {
         if let Some(fail) = error {
             object.insert("error".into(), fail.to_json());
         }
+        self.answered.store(true, Ordering::Relaxed);
         self.write_out(&Value::Object(object).to_string());
+    }
+
+    /// As [`Ui::json`], unless the command has printed its object already: there is one object on stdout, always.
+    pub fn json_once(&self, command: &str, exit: Exit, fields: Value, error: Option<&Fail>) {
+        if !self.answered.load(Ordering::Relaxed) {
+            self.json(command, exit, fields, error);
+        }
     }
 
     /// A line of progress on stderr; silent under `--quiet`.
@@ -204,7 +215,6 @@ impl Ui {
         text
     }
 
-    #[expect(clippy::print_stdout, reason = "the one place that writes answers")]
     fn write_out(&self, text: &str) {
         // A reader that went away (`| head`) is no error of ours.
         self.progress.suspend(|| {

@@ -1,28 +1,50 @@
-//! One PostgreSQL cluster for the whole test run, on a Unix socket, and a fresh database for each test that asks.
-//! The cluster goes when the test process ends, however it ends: a watchdog holds the read end of a pipe.
+//! One PostgreSQL cluster for the whole test run, on a Unix socket, and a fresh database for each test that asks. It is
+//! a throwaway server of the product's own making (`sys/server.rs`): it goes when the test process ends, however it ends.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
+use xtask::sys::server::{Home, Lease};
+use xtask::ui::{Options, Ui};
 
 /// The superuser of the test cluster; it has no password (trust, on a private socket).
-pub const SUPERUSER: &str = "postgres";
+pub const SUPERUSER: &str = xtask::sys::server::SUPERUSER;
 
 pub struct Cluster {
     /// The folder of the socket; also what `?host=` takes.
     pub socket_dir: PathBuf,
     /// Where `postgres`, `pg_dump` and the others are.
     pub bin: PathBuf,
+    // Never dropped, being static: the kernel lets its locks go with the process, and the watchdog does the rest.
+    _lease: Lease,
 }
 
 /// The cluster of this test process, started by the first test that asks.
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(start)
+    CLUSTER.get_or_init(|| {
+        let ui = Ui::new(Options { quiet: true, ..Options::default() });
+        let lease = Lease::acquire(&ui, &home().throwaway()).unwrap_or_else(|error| panic!("{}", whole(&error)));
+        Cluster { socket_dir: lease.socket_dir.clone(), bin: lease.binaries.bin.clone(), _lease: lease }
+    })
+}
+
+/// A home whose programs and templates all test runs share.
+pub fn home() -> Home {
+    Home::at(&base(), Path::new(env!("CARGO_BIN_EXE_xtask")))
+}
+
+/// The folder of that home.
+pub fn base() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("pg")
+}
+
+/// An error as a person sees it: a test that cannot have its server says what to do.
+pub fn whole(error: &anyhow::Error) -> String {
+    let fail = xtask::fail::from_anyhow(error);
+    format!("{}\n{}\n{}", fail.summary, fail.details, fail.actions.join("\n"))
 }
 
 impl Cluster {
@@ -44,36 +66,6 @@ impl Cluster {
     pub fn url(&self, driver: &str, database: &str) -> String {
         format!("postgresql+{driver}://{SUPERUSER}@/{database}?host={}", self.socket_dir.display())
     }
-}
-
-fn start() -> Cluster {
-    let bin = Path::new("/usr/lib/postgresql/15/bin").to_owned();
-    let root = std::env::temp_dir().join(format!("xtt-{}", std::process::id()));
-    std::fs::create_dir_all(&root).unwrap();
-    let uid =
-        if rustix::process::geteuid().is_root() { "setpriv --reuid=65534 --regid=65534 --clear-groups" } else { "" };
-    std::os::unix::fs::chown(&root, uid.split('=').nth(1).and(Some(65534)), None).unwrap();
-    let script = format!(
-        "set -e; {uid} {bin}/initdb -D {root}/data --no-sync -A trust -E UTF8 --locale=C -U {SUPERUSER} >{root}/log 2>&1; \
-         {uid} {bin}/postgres -D {root}/data -F -c listen_addresses= -c unix_socket_directories={root} \
-         -c full_page_writes=off -c synchronous_commit=off -c autovacuum=off -c max_connections=200 >>{root}/log 2>&1 & \
-         pid=$!; cat >/dev/null; pkill -QUIT -P $pid; kill -QUIT $pid; sleep 0.3; rm -rf {root}",
-        bin = bin.display(),
-        root = root.display(),
-    );
-    use std::os::unix::process::CommandExt;
-    #[expect(clippy::disallowed_methods)]
-    let mut watchdog = Command::new("sh").arg("-c").arg(script).stdin(Stdio::piped()).process_group(0).spawn().unwrap();
-    // The pipe stays open as long as this process lives; its end is the watchdog's signal.
-    std::mem::forget(watchdog.stdin.take());
-    let cluster = Cluster { socket_dir: root.clone(), bin };
-    let until = Instant::now() + Duration::from_secs(60);
-    let url = format!("host={} user={SUPERUSER} dbname=postgres", root.display());
-    while Client::connect(&url, NoTls).is_err() {
-        assert!(Instant::now() < until, "the test cluster did not start; see {}/log", root.display());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    cluster
 }
 
 #[test]

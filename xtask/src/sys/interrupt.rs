@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -12,6 +12,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::fail::{Fail, Kind};
 
 static REQUESTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+/// How many [`shielded`] sections are running.
+static SHIELDS: AtomicUsize = AtomicUsize::new(0);
 
 /// Starts listening. Called once, by `main`.
 pub fn listen() -> Result<()> {
@@ -27,7 +29,7 @@ pub fn listen() -> Result<()> {
 
 /// Whether somebody asked us to stop.
 pub fn requested() -> bool {
-    REQUESTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
+    SHIELDS.load(Ordering::Relaxed) == 0 && REQUESTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
 }
 
 /// An `interrupted` failure if somebody asked us to stop; call it between steps.
@@ -36,4 +38,12 @@ pub fn check() -> Result<()> {
         return Err(Fail::new(Kind::Interrupted, "Interrupted").into());
     }
     Ok(())
+}
+
+/// Runs something that has to be said or put away although somebody asked us to stop. A second signal still ends us.
+pub fn shielded<T>(work: impl FnOnce() -> T) -> T {
+    SHIELDS.fetch_add(1, Ordering::Relaxed);
+    let result = work();
+    SHIELDS.fetch_sub(1, Ordering::Relaxed);
+    result
 }

@@ -1,0 +1,1 @@
+"""The account manager: accounts and their profiles."""

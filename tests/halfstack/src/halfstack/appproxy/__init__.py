@@ -1,0 +1,1 @@
+"""The application proxy: which worker carries which circuit to which endpoint."""

@@ -1,0 +1,1 @@
+"""The cluster manager: who may run what, where it runs, and what it may use."""

@@ -1,0 +1,161 @@
+//! Where the project is, and what `[workspace.metadata.db]` says of it.
+
+use std::path::Path;
+
+use xtask::fail::Kind;
+use xtask::sys::project::{Project, Seed, Server, VersionTable};
+
+use super::{Folder, failure};
+
+fn names(project: &Project) -> Vec<&str> {
+    project.components.iter().map(|component| component.name.as_str()).collect()
+}
+
+#[test]
+fn a_backend_ai_checkout_needs_no_configuration() {
+    let folder = Folder::new();
+    for name in ["alembic-appproxy.ini", "alembic.ini"] {
+        folder.write(name, "[alembic]\n");
+    }
+    folder.program("backend.ai", "#!/bin/sh\n");
+    std::fs::create_dir_all(folder.join("src/ai/backend")).unwrap();
+    let project = Project::find(&folder.join("src/ai/backend"), None).unwrap();
+    assert_eq!(project.root, *folder);
+    assert_eq!(names(&project), ["manager", "appproxy"]);
+    assert_eq!((project.server, &project.requirements), (Server::Configured, &None));
+    let manager = project.component(None).unwrap();
+    assert_eq!(manager.config, Path::new("alembic.ini"));
+    assert_eq!(manager.baseline.as_ref().unwrap()[0], "./backend.ai");
+    assert_eq!(project.component(Some("appproxy")).unwrap().baseline, None);
+    failure(
+        project.component(Some("accountmgr")),
+        Kind::ConfigMissing,
+        &["accountmgr", folder.join("alembic-accountmgr.ini").to_str().unwrap(), "--project=DIR", "manager"],
+    );
+    failure(project.component(Some("appproxi")), Kind::Usage, &["appproxi", "manager", "--component=appproxy"]);
+    failure(project.component(Some("zzz")), Kind::Usage, &["'zzz'", "manager, appproxy, accountmgr"]);
+    assert!(!folder.join("target").exists(), "finding a project must not make folders");
+}
+
+#[test]
+fn the_section_says_everything() {
+    let folder = Folder::new();
+    folder.write(
+        "Cargo.toml",
+        r#"
+[workspace]
+members = []
+[workspace.metadata.other]
+db = 1
+[workspace.metadata.db]
+project = "database"
+server = "embedded"
+requirements = "requirements.txt"
+[workspace.metadata.db.components.billing]
+config = "conf/billing.ini"
+baseline = ["./make", "{config}"]
+services = ["billing serve"]
+seed = ["one.sql", "two.sql"]
+version_table = "meta.versions"
+[workspace.metadata.db.components.manager]
+services = []
+[workspace.metadata.db.components.audit]
+config = "audit.ini"
+version_table = "v"
+seed = { ab12 = "ab12.sql" }
+"#,
+    );
+    folder.write("database/alembic.ini", "[alembic]\n");
+    std::fs::create_dir_all(folder.join("crates/x")).unwrap();
+    for from in ["", "crates/x", "database"] {
+        let project = Project::find(&folder.join(from), None).unwrap();
+        assert_eq!(project.root, folder.join("database"), "from {from:?}");
+        assert_eq!(project.workspace.as_deref(), Some(&*folder.0));
+        assert_eq!(project.server, Server::Embedded);
+        assert_eq!(project.requirements.as_deref(), Some(&*folder.join("database/requirements.txt")));
+        assert_eq!(names(&project), ["manager", "audit", "billing"]);
+        let manager = project.component(None).unwrap();
+        assert_eq!((manager.config.to_str().unwrap(), manager.services.len()), ("alembic.ini", 0));
+        let billing = project.component(Some("billing")).unwrap();
+        assert_eq!(billing.baseline.as_ref().unwrap(), &["./make", "{config}"]);
+        let seed = |file: &str| Seed { revision: None, file: file.into() };
+        assert_eq!(billing.seed, [seed("one.sql"), seed("two.sql")]);
+        let table = VersionTable { schema: Some("meta".into()), table: "versions".into() };
+        assert_eq!(billing.version_table, Some(table));
+        let audit = project.component(Some("audit")).unwrap();
+        assert_eq!(audit.seed, [Seed { revision: Some("ab12".into()), file: "ab12.sql".into() }]);
+        assert_eq!(audit.version_table, Some(VersionTable { schema: None, table: "v".into() }));
+    }
+}
+
+#[test]
+fn another_projects_settings_do_not_apply() {
+    let folder = Folder::new();
+    folder.write("Cargo.toml", "[workspace.metadata.db]\nproject = \"example\"\nserver = \"embedded\"\n");
+    folder.write("example/alembic.ini", "[alembic]\n");
+    folder.write("other/alembic.ini", "[alembic]\n");
+    assert_eq!(Project::find(&folder, None).unwrap().server, Server::Embedded);
+    let other = Project::find(&folder, Some(Path::new("other"))).unwrap();
+    assert_eq!((other.server, other.root), (Server::Configured, folder.join("other")));
+}
+
+#[test]
+fn one_component_need_not_be_named() {
+    let folder = Folder::new();
+    let section = "[workspace.metadata.db.components.NAME]\nconfig = \"NAME.ini\"\n";
+    folder.write("Cargo.toml", section.replace("NAME", "billing"));
+    let project = Project::find(&folder, None).unwrap();
+    assert_eq!(project.component(None).unwrap().name, "billing");
+    folder.write("Cargo.toml", section.replace("NAME", "billing") + &section.replace("NAME", "audit"));
+    let project = Project::find(&folder, None).unwrap();
+    failure(project.component(None), Kind::Usage, &["'manager'", "audit, billing", "--component=audit"]);
+}
+
+#[test]
+fn no_project_says_where_was_looked() {
+    let folder = Folder::new();
+    let here = folder.to_str().unwrap();
+    failure(Project::find(&folder, None), Kind::ConfigMissing, &[here, "alembic-accountmgr.ini", "--project=DIR"]);
+    failure(Project::find(&folder, Some(Path::new("nope"))), Kind::ConfigMissing, &["nope", "does not exist"]);
+    folder.write("file", "");
+    failure(Project::find(&folder, Some(Path::new("file"))), Kind::ConfigMissing, &["is not a folder"]);
+    folder.write("Cargo.toml", "[workspace.metadata.db]\nproject = \"gone\"\n");
+    failure(Project::find(&folder, None), Kind::ConfigInvalid, &["Cargo.toml", "gone"]);
+    // A named folder without configs is a project without components.
+    std::fs::create_dir(folder.join("empty")).unwrap();
+    let empty = Project::find(&folder, Some(Path::new("empty"))).unwrap();
+    failure(empty.component(None), Kind::ConfigMissing, &[folder.join("empty/alembic.ini").to_str().unwrap()]);
+}
+
+#[test]
+fn a_wrong_section_is_refused_by_file_line_and_key() {
+    let cases: &[(&str, usize, &[&str])] = &[
+        ("projet = \".\"", 2, &["`projet`", "did you mean `project`"]),
+        ("xyzzy = 1", 2, &["`xyzzy`", "known are project, server"]),
+        ("project = 5", 2, &["`project`", "string"]),
+        ("project = \"\"", 2, &["`project`"]),
+        ("\nserver = \"docker\"", 3, &["`server`", "embedded"]),
+        ("components = []", 2, &["`components`", "table"]),
+        ("components.x = 1", 2, &["`components.x`", "table"]),
+        ("[workspace.metadata.db.components.x]\nconfg = \"a\"", 3, &["`components.x.confg`", "`config`"]),
+        ("components.x.baseline = \"make\"", 2, &["`components.x.baseline`", "array"]),
+        ("components.x.services = [1]", 2, &["`components.x.services`"]),
+        ("components.x.seed = 1", 2, &["`components.x.seed`"]),
+        ("components.x.seed = { a = 1 }", 2, &["`components.x.seed.a`"]),
+        ("components.x.version_table = \"a.b.c\"", 2, &["`components.x.version_table`", "schema.table"]),
+        ("project = ", 2, &[]),
+    ];
+    for (text, line, names) in cases {
+        let folder = Folder::new();
+        let path = folder.write("Cargo.toml", format!("[workspace.metadata.db]\n{text}\n"));
+        let place = format!("{}:{line}", path.display());
+        let names: Vec<&str> = names.iter().copied().chain([place.as_str()]).collect();
+        let fail = failure(Project::find(&folder, None), Kind::ConfigInvalid, &names);
+        assert_eq!(fail.line, Some(*line), "{text}");
+    }
+    let folder = Folder::new();
+    folder.write("Cargo.toml", "[workspace.metadata]\ndb = true\n");
+    failure(Project::find(&folder, None), Kind::ConfigInvalid, &["`db`", "table"]);
+    folder.write("Cargo.toml", "[workspace.metadata.db.components.x]\nservices = []\n");
+    failure(Project::find(&folder, None), Kind::ConfigInvalid, &["components.x.config", "alembic-x.ini"]);
+}

@@ -1,0 +1,114 @@
+//! A cluster of a test's own, where the shared one will not do: passwords, TLS, a server that will not let anybody in.
+//! Like the shared one it goes with the test process, however that ends.
+
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use postgres::{Client, NoTls};
+
+use super::pg::cluster;
+
+/// An unprivileged user, for when the tests run as root.
+const NOBODY: u32 = 65534;
+
+pub struct Private {
+    /// The folder of the socket, where the superuser `postgres` is trusted.
+    pub dir: PathBuf,
+    /// The port, on 127.0.0.1 and ::1 where there is one.
+    pub port: u16,
+    watchdog: Child,
+}
+
+/// Starts a cluster with these lines of configuration, these lines of pg_hba.conf for connections over TCP, and these
+/// files beside its data.
+pub fn private_cluster(conf: &str, hba: &str, files: &[(&str, &str)]) -> Private {
+    let private = Private::launch(conf, hba, files);
+    private.wait_for(|error| error.is_none());
+    private
+}
+
+impl Private {
+    /// Starts it without waiting.
+    #[expect(clippy::disallowed_methods)]
+    pub fn launch(conf: &str, hba: &str, files: &[(&str, &str)]) -> Private {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("xtp-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let dir = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        let root = rustix::process::geteuid().is_root();
+        for (name, text) in files {
+            let path = dir.join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            if root {
+                chown(&path, Some(NOBODY), None).unwrap();
+            }
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        std::fs::write(dir.join("hba"), format!("local all postgres trust\n{hba}\n")).unwrap();
+        std::fs::write(dir.join("conf"), format!("{conf}\nhba_file = '{}/hba'\n", dir.display())).unwrap();
+        let script = format!(
+            "set -e; cd {dir}; PATH={bin}:$PATH; \
+             initdb -D data --no-sync -A trust -E UTF8 --locale=C -U postgres >log 2>&1; \
+             cat conf >>data/postgresql.conf; [ ! -f standby ] || touch data/standby.signal; \
+             postgres -D data -F -p {port} -c listen_addresses=localhost -c unix_socket_directories={dir} \
+             -c autovacuum=off >>log 2>&1 & pid=$!; cat >/dev/null; kill -QUIT $pid; sleep 0.3; rm -rf {dir}",
+            dir = dir.display(),
+            bin = cluster().bin.display(),
+        );
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).stdin(Stdio::piped()).process_group(0);
+        if root {
+            chown(&dir, Some(NOBODY), None).unwrap();
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        Private { dir, port, watchdog: command.spawn().unwrap() }
+    }
+
+    /// Waits until connecting ends as wanted.
+    pub fn wait_for(&self, wanted: impl Fn(Option<&postgres::Error>) -> bool) {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let result = self.try_client("postgres");
+            if wanted(result.as_ref().err()) {
+                return;
+            }
+            let log = || std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+            assert!(Instant::now() < until, "the private cluster did not get there: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn try_client(&self, database: &str) -> Result<Client, postgres::Error> {
+        let (dir, port) = (self.dir.display(), self.port);
+        Client::connect(&format!("host={dir} port={port} user=postgres dbname={database}"), NoTls)
+    }
+
+    /// A superuser's connection, over the socket.
+    pub fn client(&self, database: &str) -> Client {
+        self.try_client(database).unwrap()
+    }
+
+    /// One of the server's programs, as the server's user.
+    #[expect(clippy::disallowed_methods)]
+    pub fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(cluster().bin.join(name));
+        command.current_dir(&self.dir);
+        if rustix::process::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        drop(self.watchdog.stdin.take());
+        let _ = self.watchdog.wait();
+    }
+}

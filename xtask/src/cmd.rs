@@ -1,0 +1,32 @@
+//! A file per command, the same four beats in each: gather, plan, show, apply. Here only the one dispatch.
+
+pub mod advice;
+pub mod ci;
+pub mod db_migrate;
+pub mod db_roundtrip;
+pub mod db_server;
+pub mod db_status;
+pub mod doctor;
+pub mod driving;
+
+use anyhow::Result;
+
+use crate::ctx::Ctx;
+use crate::fail::Exit;
+use crate::flags::Command;
+
+/// Runs a command; its answer is printed by itself, its failure by the caller.
+pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
+    match command {
+        Command::DbStatus(flags) => db_status::run(ctx, flags),
+        Command::DbMigrate(flags) => db_migrate::run(ctx, flags),
+        Command::DbRoundtrip(flags) => db_roundtrip::run(ctx, flags),
+        Command::DbServer(action) => db_server::run(ctx, *action),
+        Command::Doctor => doctor::run(ctx),
+        Command::Ci => ci::run(&ctx.ui),
+        Command::Help(text) => {
+            ctx.ui.answer(text);
+            Ok(Exit::Done)
+        }
+    }
+}

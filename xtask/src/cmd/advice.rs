@@ -1,0 +1,75 @@
+//! Words that several commands say the same way: what to do about several heads, about a revision
+//! that no file has, about a target that cannot be reached.
+
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::status::Revision;
+use crate::model::target::TargetError;
+use crate::sys::project::Component;
+
+/// Whether an error only says that the database is not there.
+pub fn is_database_missing(error: &anyhow::Error) -> bool {
+    from_anyhow(error).kind == Kind::DatabaseMissing
+}
+
+/// The command that makes several heads one again.
+pub fn one_head_again(heads: &[Revision]) -> String {
+    let ids: Vec<String> = heads.iter().map(|head| head.id.clone()).collect();
+    merge_command(&ids)
+}
+
+fn merge_command(heads: &[String]) -> String {
+    format!("python -m alembic merge -m \"Merge heads\" {}", heads.join(" "))
+}
+
+/// The command that finds out where a revision came from.
+pub fn find_revision(unknown: &[String]) -> String {
+    let id = unknown.first().map_or("REVISION", String::as_str);
+    format!("git log --all --oneline -S {id} -- '*.py'   (which branch has it)")
+}
+
+/// The database holds ids that no file has.
+pub fn unknown_in_database(unknown: &[String], flag: &str) -> Fail {
+    Fail::new(Kind::UnknownRevision, format!("Cannot locate revision '{}'", unknown.join("', '")))
+        .details("The database holds it, but no migration file of this checkout does: another branch has migrated it")
+        .revision(unknown.first().cloned().unwrap_or_default())
+        .action(format!("Find the branch that has it: {}", find_revision(unknown)))
+        .action(
+            "Switch to that branch and take the database down to a common revision there, or pull the missing files",
+        )
+        .action(format!("Look again: cargo xtask db-status{flag}"))
+        .related("cargo xtask db-status")
+}
+
+/// A target that there is no way to.
+pub fn target(error: &TargetError, text: &str, component: &Component, flag: &str) -> Fail {
+    let status = format!("Look where the database is: cargo xtask db-status{flag}");
+    let (kind, summary) = match error {
+        TargetError::Ambiguous { .. } | TargetError::AmbiguousWalk { .. } => {
+            (Kind::AmbiguousRevision, format!("Ambiguous target '{text}'"))
+        }
+        TargetError::MultipleHeads { .. } => (Kind::MultipleHeads, "Multiple heads detected".to_owned()),
+        _ => (Kind::UnknownRevision, format!("Cannot locate revision '{text}'")),
+    };
+    let fail = Fail::new(kind, summary).details(error.to_string()).related("cargo xtask db-status");
+    match error {
+        TargetError::UnknownRevision { .. } | TargetError::UnknownBranch { .. } => fail
+            .details("Revision not found in migration history")
+            .action(format!("List available revisions: python -m alembic -c {} history", component.config.display()))
+            .action("Check for typos in the revision id")
+            .action(format!("Ensure you're using the correct component (now: {})", component.name))
+            .action(status),
+        TargetError::Ambiguous { candidates, .. } => {
+            fail.action(format!("Write more of it, for example: --target={}", candidates.first().map_or("", |id| id)))
+        }
+        TargetError::MultipleHeads { heads, .. } => fail
+            .details("Cannot proceed with migration when heads are diverged")
+            .action(format!("Check diverged heads: cargo xtask db-status{flag}"))
+            .action(format!("Resolve heads: {}", merge_command(heads)))
+            .action(format!("Retry migration: cargo xtask db-migrate{flag}"))
+            .action(format!("Or go to all of them: cargo xtask db-migrate{flag} --target=heads")),
+        TargetError::AmbiguousWalk { choices, .. } => {
+            fail.action(format!("Name the revision: --target={}", choices.first().map_or("", |id| id))).action(status)
+        }
+        _ => fail.action(status).action("See what a target may be: cargo xtask help db-migrate"),
+    }
+}

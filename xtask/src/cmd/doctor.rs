@@ -1,0 +1,154 @@
+//! `doctor`: each tool, version, config and connection: a line and a fix each. Changes nothing, starts no server.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::cmd::advice;
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Fail, from_anyhow};
+use crate::sys::pg::{Db, application_name};
+use crate::sys::project::Component;
+use crate::sys::run::Cmd;
+use crate::sys::server;
+use crate::sys::settings::Server;
+use crate::ui::Paint;
+
+/// One line of the report.
+struct Line {
+    name: String,
+    result: Result<String, Box<Fail>>,
+    /// Whether the work stops without it.
+    needed: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// None of its own: what is missing is its answer (exit 4 when something that is needed is).
+pub fn run(ctx: &Ctx) -> Result<Exit> {
+    let lines = gather(ctx);
+    let missing = lines.iter().any(|line| line.needed && line.result.is_err());
+    let exit = if missing { Exit::Findings } else { Exit::Done };
+    ctx.ui.json("doctor", exit, json!({"checks": lines.iter().map(to_json).collect::<Vec<_>>()}), None);
+    for line in &lines {
+        ctx.ui.answer(text(ctx, line));
+    }
+    Ok(exit)
+}
+
+fn gather(ctx: &Ctx) -> Vec<Line> {
+    let mut lines = vec![Line { name: "git".into(), result: git(ctx), needed: false }];
+    let project = ctx.project().map_err(boxed);
+    lines.push(Line {
+        name: "project".into(),
+        result: project.as_ref().map(|project| project.root.display().to_string()).map_err(Clone::clone),
+        needed: true,
+    });
+    let Ok(project) = project else { return lines };
+    lines.push(Line { name: "python".into(), result: python(ctx).map_err(boxed), needed: true });
+    lines.push(Line { name: "postgresql".into(), result: postgresql(ctx).map_err(boxed), needed: true });
+    for component in &project.components {
+        let name = |part: &str| format!("{} {part}", component.name);
+        lines.push(Line { name: name("config"), result: config(ctx, component).map_err(boxed), needed: true });
+        lines.push(Line { name: name("scripts"), result: scripts(ctx, component).map_err(boxed), needed: true });
+        lines.push(Line { name: name("database"), result: database(ctx, component).map_err(boxed), needed: true });
+    }
+    lines
+}
+
+fn boxed(error: anyhow::Error) -> Box<Fail> {
+    Box::new(from_anyhow(&error))
+}
+
+fn git(ctx: &Ctx) -> Result<String, Box<Fail>> {
+    let said = Cmd::new("git", "/").arg("--version").read(&ctx.ui).map_err(boxed)?;
+    Ok(said.trim().to_owned())
+}
+
+fn python(ctx: &Ctx) -> Result<String> {
+    let python = ctx.python()?;
+    python.require_alembic(&ctx.ui, ctx.project()?)?;
+    let code = "import sys, alembic, sqlalchemy; \
+                print(sys.version.split()[0], alembic.__version__, sqlalchemy.__version__)";
+    let said = python.cmd(ctx.project()?).args(["-c", code]).read(&ctx.ui)?;
+    let versions: Vec<&str> = said.split_whitespace().collect();
+    let [python_version, alembic, sqlalchemy] = versions.as_slice() else {
+        anyhow::bail!("{} answered {:?}", python.path.display(), said.trim());
+    };
+    let origin = python.origin.words();
+    let path = python.path.display();
+    Ok(format!("{path} (from {origin}): Python {python_version}, Alembic {alembic}, SQLAlchemy {sqlalchemy}"))
+}
+
+fn postgresql(ctx: &Ctx) -> Result<String> {
+    if ctx.server()? == Server::Configured {
+        return Ok("the one in each config's sqlalchemy.url".to_owned());
+    }
+    let states = server::states(&ctx.ui, &ctx.home()?)?;
+    let words: Vec<String> = states
+        .iter()
+        .map(|state| {
+            let up = if state.running.is_some() { "running" } else { "not running" };
+            format!("{}, {up}", state.binaries.summary())
+        })
+        .collect();
+    Ok(if words.is_empty() {
+        "embedded, not started yet".to_owned()
+    } else {
+        format!("embedded: {}", words.join("; "))
+    })
+}
+
+fn config(ctx: &Ctx, component: &Component) -> Result<String> {
+    let config = ctx.config(component)?;
+    config.url()?;
+    Ok(config.path.display().to_string())
+}
+
+fn scripts(ctx: &Ctx, component: &Component) -> Result<String> {
+    let config = ctx.config(component)?;
+    let graph = ctx.history(&config)?;
+    let heads = graph.heads().join(", ");
+    Ok(format!("{} revisions, head {heads}, in {}", graph.len(), config.script_location.display()))
+}
+
+fn database(ctx: &Ctx, component: &Component) -> Result<String> {
+    if ctx.server()? == Server::Embedded && server::states(&ctx.ui, &ctx.home()?)?.iter().all(|it| it.running.is_none())
+    {
+        return Ok("on the embedded server, which is started when it is needed".to_owned());
+    }
+    let database = ctx.database(&ctx.config(component)?)?;
+    match Db::connect(&database.url, &application_name("doctor")) {
+        Err(error) if database.embedded && advice::is_database_missing(&error) => {
+            Ok(format!("{}: made by the first db-migrate", database.place()))
+        }
+        Err(error) => Err(error),
+        Ok(db) => Ok(format!("{} (PostgreSQL {})", database.place(), db.server_version().text)),
+    }
+}
+
+fn text(ctx: &Ctx, line: &Line) -> String {
+    match &line.result {
+        Ok(text) => format!("{} {}: {text}", ctx.ui.paint(Paint::Good, "✅"), line.name),
+        Err(fail) => {
+            let mut text = format!("{} {}: {}", ctx.ui.paint(Paint::Bad, "❌"), line.name, fail.summary);
+            for more in fail.details.lines() {
+                text.push_str(&format!("\n     {more}"));
+            }
+            if let Some(action) = fail.actions.first() {
+                text.push_str(&format!("\n     fix: {action}"));
+            }
+            text
+        }
+    }
+}
+
+fn to_json(line: &Line) -> Value {
+    json!({
+        "name": line.name,
+        "ok": line.result.is_ok(),
+        "needed": line.needed,
+        "text": line.result.as_ref().ok(),
+        "error": line.result.as_ref().err().map(|fail| fail.to_json()),
+    })
+}

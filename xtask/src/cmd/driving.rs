@@ -1,0 +1,137 @@
+//! How commands set the driver up, what they do when it is interrupted or hangs, and how its trouble becomes a failure
+//! that also says where the database stands now.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::ctx::{Ctx, shown};
+use crate::fail::Fail;
+use crate::model::url::{Address, DbUrl};
+use crate::sys::alembic::{self, Driver, Expect, Launch, Names, Trouble};
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::pg::{Db, OtherSession, application_name};
+use crate::sys::project::Component;
+use crate::sys::python::MANAGED_VARIABLE;
+
+/// How long the server may take to end a session that we asked it to end.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// What stands in the pasteable commands of a component's errors.
+pub struct Labels {
+    component: String,
+    config: String,
+    python: String,
+    project: PathBuf,
+}
+
+impl Labels {
+    /// Asks the context; the interpreter must be known by then.
+    pub fn new(ctx: &Ctx, component: &Component) -> Result<Labels> {
+        let project = ctx.project()?;
+        let python = shown(project, &ctx.python()?.path);
+        let python = if python.is_absolute() { python } else { PathBuf::from(".").join(python) };
+        Ok(Labels {
+            component: component.name.clone(),
+            config: component.config.display().to_string(),
+            python: python.display().to_string(),
+            project: project.root.clone(),
+        })
+    }
+
+    /// For the driver.
+    pub fn names(&self) -> Names<'_> {
+        Names { component: &self.component, config: &self.config, python: &self.python, project: &self.project }
+    }
+}
+
+/// What the driver needs to work on the database that `db` is connected to, and on no other.
+pub fn launch(ctx: &Ctx, config: &AlembicConfig, db: &mut Db, command: &str) -> Result<Launch> {
+    let project = ctx.project()?;
+    let python = ctx.python()?;
+    let env = python.managed.iter().map(|path| (MANAGED_VARIABLE.to_owned(), path.display().to_string())).collect();
+    Ok(Launch {
+        python: python.path.clone(),
+        project: project.root.clone(),
+        config: config.path.clone(),
+        database: database(db)?,
+        lock_timeout: None,
+        state_dir: project.state_dir.clone(),
+        application_name: application_name(command),
+        env,
+    })
+}
+
+/// The announced database: its URL for SQLAlchemy, and how the driver knows it from every other one.
+pub fn database(db: &mut Db) -> Result<alembic::Database> {
+    let identity = db.text(alembic::IDENTITY_SQL, "asking the database who it is")?;
+    let url = db.url();
+    Ok(alembic::Database {
+        url: Some(url.to_sqlalchemy()),
+        expect: Expect { database: db.database().to_owned(), servers: servers(url), identity: Some(identity) },
+    })
+}
+
+fn servers(url: &DbUrl) -> Vec<(String, u16)> {
+    let name = |address: &Address| match address {
+        Address::Host(host) => host.clone(),
+        Address::Socket(folder) => folder.display().to_string(),
+    };
+    url.target().endpoints.iter().map(|endpoint| (name(&endpoint.address), endpoint.port)).collect()
+}
+
+/// Who keeps the driver's sessions waiting, as lines for an error's details.
+pub fn who_blocks(db: &mut Db, driver: &Driver) -> Vec<String> {
+    let mut lines = Vec::new();
+    for pid in driver.backends() {
+        // What cannot be asked is left out: the timeout itself is the news.
+        for session in db.blockers(*pid).unwrap_or_default() {
+            lines.push(format!("Blocked by {}", session_line(&session)));
+        }
+    }
+    if lines.is_empty() {
+        vec!["No session blocks it: the step itself is slow, or waits for something else".into()]
+    } else {
+        lines
+    }
+}
+
+/// One session in one line: process id, who, from where, since when, doing what.
+pub fn session_line(session: &OtherSession) -> String {
+    let mut line = format!("process {}", session.pid);
+    let mut add = |label: &str, value: &Option<String>| {
+        if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
+            line.push_str(&format!(", {label}{value}"));
+        }
+    };
+    add("user ", &session.user);
+    add("", &session.application);
+    add("from ", &Some(session.client.clone()));
+    add("", &session.state);
+    add("since ", &session.since);
+    add("", &session.statement.as_ref().map(|statement| format!("`{}`", statement.trim())));
+    line
+}
+
+/// Ends what the driver has left running on the server, so that nothing of it is still at work when we say where the
+/// database stands.
+pub fn end_sessions(db: &mut Db, driver: &Driver) {
+    for pid in driver.backends() {
+        let _ = db.terminate(*pid);
+    }
+    for pid in driver.backends() {
+        let _ = db.wait_gone(*pid, ENDING);
+    }
+}
+
+/// A trouble as a failure, with who blocks it where it hangs.
+pub fn to_fail(trouble: &Trouble, labels: &Labels, db: &mut Db, driver: &Driver) -> Fail {
+    let mut fail = trouble.to_fail(&labels.names());
+    if trouble.kind == alembic::TroubleKind::Timeout {
+        for line in who_blocks(db, driver) {
+            fail = fail.details(line);
+        }
+    }
+    fail
+}

@@ -1,0 +1,227 @@
+//! What a command works on: project, component, history, database, interpreter, embedded server. Each is opened when it
+//! is first asked for, and only once, also when components are looked at side by side.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use anyhow::{Context, Result};
+
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::flags::{Common, ServerChoice};
+use crate::model::graph::Graph;
+use crate::model::url::{Address, DbUrl, Endpoint};
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::pg::VersionTable;
+use crate::sys::project::{Component, Project};
+use crate::sys::python::{self, Interpreter, Wish};
+use crate::sys::server::{Home, Lease};
+use crate::sys::settings::Server;
+use crate::sys::{history, interrupt};
+use crate::ui::Ui;
+
+/// Built once per run.
+pub struct Ctx {
+    /// The two streams.
+    pub ui: Ui,
+    /// The common flags.
+    pub common: Common,
+    cwd: PathBuf,
+    project: OnceLock<Project>,
+    python: OnceLock<Interpreter>,
+    lease: OnceLock<Lease>,
+    opening: Mutex<()>,
+}
+
+/// A component's database: where it is and what is known of the server before connecting.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// How to connect, the same driver as in the config.
+    pub url: DbUrl,
+    /// Whether it is on our own server, which waits for no disk and whose databases we make ourselves.
+    pub embedded: bool,
+    /// Folders with PostgreSQL's client programs, beside the usual ones.
+    pub tools: Vec<PathBuf>,
+    /// What is imitated on the embedded server, for reports.
+    pub remark: Option<String>,
+}
+
+impl Database {
+    /// `backend on localhost:8100`, `backend on the embedded server`; never a password.
+    pub fn place(&self) -> String {
+        let target = self.url.target();
+        if self.embedded {
+            return format!("{} on the embedded server", target.database);
+        }
+        let name = |endpoint: &Endpoint| match &endpoint.address {
+            Address::Host(host) => format!("{host}:{}", endpoint.port),
+            Address::Socket(folder) => folder.display().to_string(),
+        };
+        let servers: Vec<String> = target.endpoints.iter().map(name).collect();
+        format!("{} on {}", target.database, servers.join(", "))
+    }
+}
+
+impl Ctx {
+    /// For the working directory of this process; opens nothing yet.
+    pub fn new(ui: Ui, common: Common) -> Result<Ctx> {
+        let cwd = std::env::current_dir().context("asking for the working directory")?;
+        Ok(Ctx {
+            ui,
+            common,
+            cwd,
+            project: OnceLock::new(),
+            python: OnceLock::new(),
+            lease: OnceLock::new(),
+            opening: Mutex::new(()),
+        })
+    }
+
+    /// The project.
+    pub fn project(&self) -> Result<&Project> {
+        self.once(&self.project, || Project::find(&self.cwd, self.common.project.as_deref()))
+    }
+
+    /// The component that the command line names, or the default one.
+    pub fn component(&self) -> Result<&Component> {
+        self.project()?.component(self.common.component.as_deref())
+    }
+
+    /// Which PostgreSQL: the flag, else what the project says.
+    pub fn server(&self) -> Result<Server> {
+        Ok(match self.common.server {
+            Some(ServerChoice::Configured) => Server::Configured,
+            Some(ServerChoice::Embedded) => Server::Embedded,
+            None => self.project()?.server,
+        })
+    }
+
+    /// A component's Alembic config. Python is asked only where a package is not in the project and its place cannot be
+    /// read off the disk.
+    pub fn config(&self, component: &Component) -> Result<AlembicConfig> {
+        let project = self.project()?;
+        AlembicConfig::read(project, component, || python::site_packages(&self.ui, project, self.python()?))
+    }
+
+    /// The migration history of a config, checked: no duplicate, no missing parent, no cycle.
+    pub fn history(&self, config: &AlembicConfig) -> Result<Graph> {
+        history::read(&self.project()?.root, config)
+    }
+
+    /// The interpreter that runs Alembic. Asks before it installs anything that the project has not asked for.
+    pub fn python(&self) -> Result<&Interpreter> {
+        let project = self.project()?;
+        let server = self.server()?;
+        self.once(&self.python, || {
+            let flag = self.common.python.as_ref().map(|path| self.cwd.join(path));
+            let wish = Wish { flag, agreed: self.common.yes, ..Wish::from_environment(server) };
+            let found = python::find(&self.ui, project, &wish);
+            match found {
+                Err(error) if self.agrees_to_install(&error) => {
+                    python::find(&self.ui, project, &Wish { agreed: true, ..wish })
+                }
+                found => found,
+            }
+        })
+    }
+
+    /// The embedded server, started if it is not up.
+    pub fn lease(&self) -> Result<&Lease> {
+        let home = self.home()?;
+        self.once(&self.lease, || Lease::acquire(&self.ui, &home))
+    }
+
+    /// Where the embedded server's files are.
+    pub fn home(&self) -> Result<Home> {
+        let exe = std::env::current_exe().context("asking for the path of this program")?;
+        Ok(Home::new(&self.project()?.state_dir, &exe))
+    }
+
+    /// Where a component's database is.
+    pub fn database(&self, config: &AlembicConfig) -> Result<Database> {
+        if self.server()? == Server::Embedded {
+            return self.embedded(config);
+        }
+        Ok(Database { url: parse_url(config)?, embedded: false, tools: Vec::new(), remark: None })
+    }
+
+    /// A component's database on the embedded server, whatever the project's usual one is.
+    pub fn embedded(&self, config: &AlembicConfig) -> Result<Database> {
+        let url = parse_url(config)?;
+        let lease = self.lease()?;
+        let target = url.target();
+        let user = if target.user.is_empty() { lease.superuser } else { target.user.as_str() };
+        lease.ensure_role(user)?;
+        Ok(Database {
+            url: url.on_socket(&lease.socket_dir, lease.port, user, &target.database),
+            embedded: true,
+            tools: vec![lease.binaries.bin.clone()],
+            remark: (!lease.binaries.imitated.is_empty()).then(|| lease.binaries.summary()),
+        })
+    }
+
+    /// On the embedded server the component's database is made when it is first needed; elsewhere it is its owner's.
+    pub fn ensure_database(&self, database: &Database) -> Result<()> {
+        if database.embedded {
+            let target = database.url.target();
+            self.lease()?.ensure_database(&target.database, &target.user)?;
+        }
+        Ok(())
+    }
+
+    /// The flags that lead back to the component, for commands that are printed: empty for the default one.
+    pub fn component_flag(&self, component: &Component) -> String {
+        match self.project().and_then(|project| project.component(None)) {
+            Ok(default) if default.name == component.name => String::new(),
+            _ => format!(" --component={}", component.name),
+        }
+    }
+
+    fn agrees_to_install(&self, error: &anyhow::Error) -> bool {
+        let missing = matches!(from_anyhow(error).kind, Kind::PythonMissing | Kind::AlembicMissing);
+        missing
+            && self
+                .ui
+                .confirm("No Python with Alembic found. Make an environment with Alembic and asyncpg under target/?")
+                == Some(true)
+    }
+
+    /// Fills a cell at the first call; calls that meet wait for the first. The lock is not re-entrant: what `make` needs
+    /// of this context is asked for before, not inside.
+    fn once<'a, T>(&self, cell: &'a OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&'a T> {
+        if let Some(value) = cell.get() {
+            return Ok(value);
+        }
+        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if cell.get().is_none() {
+            interrupt::check()?;
+            let _ = cell.set(make()?);
+        }
+        cell.get().context("a cell that was just filled is empty")
+    }
+}
+
+/// The URL in a config, completed from the environment.
+fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
+    let (path, line) = config.place("sqlalchemy.url");
+    let url = DbUrl::parse(&config.url()?).map_err(|error| {
+        Fail::new(Kind::ConfigInvalid, "Cannot use `sqlalchemy.url` of the Alembic config")
+            .details(error.to_string())
+            .at(path, line)
+            .action("Write it as: postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE")
+            .related("cargo xtask doctor")
+    })?;
+    crate::sys::pg::complete(&url)
+}
+
+/// The version table of a component, as `sys/pg` wants it.
+pub fn version_table(component: &Component) -> VersionTable {
+    match &component.version_table {
+        Some(table) => VersionTable { schema: table.schema.clone(), name: table.table.clone() },
+        None => VersionTable::default(),
+    }
+}
+
+/// A path as it is shown: relative to the project where it is inside.
+pub fn shown(project: &Project, path: &Path) -> PathBuf {
+    path.strip_prefix(&project.root).unwrap_or(path).to_owned()
+}

@@ -1,0 +1,115 @@
+//! The order in which alembic goes through a set of revisions, newest first. Applying goes the other way round.
+//!
+//! Alembic keeps a list of tips and walks down from one of them until it comes to a revision that another tip still
+//! stands above; then it goes on at that other tip. It answers "stands above" by a set of ancestors for each tip. Here
+//! it is answered by counting: in a set without gaps, a revision is free to go as soon as all that follow it directly
+//! have gone. Only to find out which tip is the other one are the revisions above looked at.
+
+use std::collections::VecDeque;
+
+use super::Graph;
+
+impl Graph {
+    /// The wanted revisions, newest first, beginning at the tips in `heads`. `wanted` must have no gaps: what lies
+    /// between two wanted revisions is wanted.
+    pub(in crate::model) fn sorted(&self, wanted: Vec<bool>, heads: Vec<usize>) -> Vec<usize> {
+        let mut heads: Vec<usize> = heads.into_iter().filter(|&at| wanted[at]).collect();
+        heads.sort_unstable();
+        heads.dedup();
+        Walk::new(self, wanted, heads).run()
+    }
+}
+
+struct Walk<'a> {
+    graph: &'a Graph,
+    wanted: Vec<bool>,
+    /// How many revisions directly above are still to go, for each revision.
+    waiting: Vec<usize>,
+    tips: Vec<usize>,
+    is_tip: Vec<bool>,
+    at: usize,
+    above: Above,
+}
+
+/// What stands above one revision. Kept, since the walk comes back to a branch point once for each of its branches.
+struct Above {
+    of: Option<usize>,
+    stamp: usize,
+    stamps: Vec<usize>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(graph: &'a Graph, wanted: Vec<bool>, tips: Vec<usize>) -> Walk<'a> {
+        let mut waiting = vec![0; wanted.len()];
+        for (node, _) in graph.nodes.iter().zip(&wanted).filter(|&(_, &wanted)| wanted) {
+            for &down in &node.down {
+                waiting[down] += 1;
+            }
+        }
+        let mut is_tip = vec![false; wanted.len()];
+        for &tip in &tips {
+            is_tip[tip] = true;
+        }
+        let above = Above { of: None, stamp: 0, stamps: vec![0; wanted.len()] };
+        Walk { graph, wanted, waiting, tips, is_tip, at: 0, above }
+    }
+
+    fn run(mut self) -> Vec<usize> {
+        let mut order = Vec::with_capacity(self.tips.len());
+        while let Some(&candidate) = self.tips.get(self.at) {
+            if self.waiting[candidate] > 0
+                && let Some(other) = self.tip_above(candidate)
+            {
+                self.at = other;
+                continue;
+            }
+            self.wanted[candidate] = false;
+            order.push(candidate);
+            self.step_down(candidate);
+        }
+        order
+    }
+
+    /// Replaces the tip that has just gone by what it follows.
+    fn step_down(&mut self, gone: usize) {
+        let node = &self.graph.nodes[gone];
+        for &down in &node.down {
+            self.waiting[down] -= 1;
+        }
+        self.is_tip[gone] = false;
+        let next: Vec<usize> =
+            node.down.iter().copied().filter(|&down| self.wanted[down] && !self.is_tip[down]).collect();
+        if next.is_empty() {
+            self.tips.remove(self.at);
+            self.at = self.at.saturating_sub(1);
+            return;
+        }
+        for &tip in &next {
+            self.is_tip[tip] = true;
+        }
+        self.tips[self.at] = next[0];
+        self.tips.extend_from_slice(&next[1..]);
+    }
+
+    /// The first other tip that the candidate is an ancestor of.
+    fn tip_above(&mut self, candidate: usize) -> Option<usize> {
+        self.above.find(self.graph, &self.wanted, candidate);
+        let is_above = |tip: usize| tip != candidate && self.above.stamps[tip] == self.above.stamp;
+        self.tips.iter().position(|&tip| is_above(tip))
+    }
+}
+
+impl Above {
+    fn find(&mut self, graph: &Graph, wanted: &[bool], candidate: usize) {
+        if self.of.replace(candidate) == Some(candidate) {
+            return;
+        }
+        self.stamp += 1;
+        let mut todo = VecDeque::from([candidate]);
+        while let Some(at) = todo.pop_front() {
+            if wanted[at] && std::mem::replace(&mut self.stamps[at], self.stamp) != self.stamp {
+                todo.extend(&graph.nodes[at].followers);
+            }
+        }
+    }
+}

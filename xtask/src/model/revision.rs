@@ -1,0 +1,234 @@
+//! One migration script's text, read as a value: id, parents, dependencies, labels, message, and where in the bytes each
+//! of them stands, so that an edit can leave everything else alone.
+//!
+//! Python is not run. What cannot be read off the text (a call, an `if`, an imported name) is an [`Unreadable`] for that
+//! one file; nothing is guessed.
+
+mod depth;
+mod header;
+mod names;
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use ruff_python_ast::{Expr, Stmt};
+use ruff_text_size::Ranged;
+
+use names::{Binding, Names, Value};
+
+/// A migration script, as far as the history is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The file.
+    pub path: PathBuf,
+    /// The revision id.
+    pub id: String,
+    /// The parents (`down_revision`) as written; none for a base, several for a merge point.
+    pub down: Vec<String>,
+    /// What must be applied before as well (`depends_on`): ids or branch labels, as written.
+    pub depends_on: Vec<String>,
+    /// The labels that the script itself declares.
+    pub branch_labels: Vec<String>,
+    /// The message that alembic shows: the docstring's first paragraph, which may have several lines; `""` without one.
+    pub message: String,
+    /// Where the values stand.
+    pub spans: Spans,
+    /// The line (from 1) on which the id stands.
+    pub line: usize,
+    /// The line (from 1) on which the value of `down_revision` begins.
+    pub down_line: usize,
+}
+
+/// Byte ranges of the values in the script's text, a byte order mark included in the count.
+///
+/// A range covers exactly one expression: a string with all its implicitly joined parts, a tuple with its own
+/// parentheses, or, where a name is followed, the name. Redundant parentheses round the value are left out
+/// (`("ab12")` gives `"ab12"`), so whatever stands on its own as an expression (a string, `None`, a tuple in
+/// parentheses) can be put in the range's place. In a chained assignment (`revision = down_revision = None`) several
+/// names share one range: an editor has to look for that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spans {
+    /// `revision`; `None` where the id is taken from the file name.
+    pub revision: Option<Range<usize>>,
+    /// `down_revision`.
+    pub down_revision: Option<Range<usize>>,
+    /// `depends_on`.
+    pub depends_on: Option<Range<usize>>,
+    /// `branch_labels`.
+    pub branch_labels: Option<Range<usize>>,
+    /// The docstring, quotes included.
+    pub docstring: Option<Range<usize>>,
+}
+
+/// Why a script cannot be read without running it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1, where one can be named.
+    pub line: Option<usize>,
+    /// What is in the way, as a sentence without a full stop.
+    pub what: String,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.path.display(), self.what),
+            None => write!(f, "{}: {}", self.path.display(), self.what),
+        }
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+impl Script {
+    /// The message's first line.
+    pub fn title(&self) -> &str {
+        self.message.lines().next().unwrap_or_default()
+    }
+}
+
+/// Whether alembic takes a file of this name for a migration script: `*.py`, but not `__init__*` and not the lock files
+/// that Emacs leaves (`.#*`). Other dot files count.
+pub fn is_script_name(name: &str) -> bool {
+    name.ends_with(".py") && !name.starts_with("__init__") && !name.starts_with(".#")
+}
+
+/// Reads a script.
+///
+/// # Errors
+/// [`Unreadable`] when the header has a syntax error, when `down_revision` is missing (alembic fails as well), when there
+/// is neither a `revision` nor a file name of hexadecimal digits to take it from, and when one of the four values is not
+/// a literal, or a name bound to a literal, at the top level of the file. A syntax error further down does not matter
+/// here; see [`syntax_error`].
+pub fn read(path: &Path, text: &str) -> Result<Script, Unreadable> {
+    let parsed = header::parse(path, text)?;
+    let body = parsed.statements();
+    let names = Names::collect(body);
+    let reader = Reader { path, text, names: &names };
+    let (id, revision) = reader.id()?;
+    let (down, down_at) = reader.list("down_revision")?;
+    let Some(down_at) = down_at else {
+        return Err(reader.unreadable(None, "no `down_revision` at the top level of the file".to_owned()));
+    };
+    let (depends_on, depends_at) = reader.list("depends_on")?;
+    let (branch_labels, labels_at) = reader.list("branch_labels")?;
+    let docstring = docstring(body);
+    Ok(Script {
+        path: path.to_owned(),
+        id,
+        down,
+        depends_on,
+        branch_labels,
+        message: docstring.as_ref().map(|(value, _)| message(value)).unwrap_or_default(),
+        line: revision.as_ref().map_or(1, |range| line_of(text, range.start)),
+        down_line: line_of(text, down_at.start),
+        spans: Spans {
+            revision,
+            down_revision: Some(down_at),
+            depends_on: depends_at,
+            branch_labels: labels_at,
+            docstring: docstring.map(|(_, range)| range),
+        },
+    })
+}
+
+/// The first syntax error of the whole text, if it has one.
+pub fn syntax_error(path: &Path, text: &str) -> Option<Unreadable> {
+    header::first_error(path, text)
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+    names: &'a Names<'a>,
+}
+
+impl Reader<'_> {
+    fn id(&self) -> Result<(String, Option<Range<usize>>), Unreadable> {
+        let Some(binding) = self.names.get("revision") else {
+            return match legacy_id(self.path) {
+                Some(id) => Ok((id, None)),
+                None => Err(self.unreadable(None, "no `revision` at the top level of the file".to_owned())),
+            };
+        };
+        match &binding.value {
+            Value::Str(id) if !id.is_empty() => Ok((id.clone(), Some(binding.range.clone()))),
+            Value::Str(_) => Err(self.refused("revision", binding, "is an empty string")),
+            Value::None => Err(self.refused("revision", binding, "is `None`")),
+            Value::Seq(_) => Err(self.refused("revision", binding, "is not a string")),
+            Value::Opaque(why) => Err(self.refused("revision", binding, why)),
+        }
+    }
+
+    /// The strings that one of the header's names is bound to. Alembic takes `None`, an empty sequence and a missing
+    /// name for the same thing, and `(None,)` too.
+    fn list(&self, name: &str) -> Result<(Vec<String>, Option<Range<usize>>), Unreadable> {
+        let Some(binding) = self.names.get(name) else { return Ok((Vec::new(), None)) };
+        let list = match &binding.value {
+            Value::Str(one) => vec![one.clone()],
+            Value::None => Vec::new(),
+            Value::Seq(items) if items.as_slice() == [None] => Vec::new(),
+            Value::Seq(items) => match items.iter().cloned().collect() {
+                Some(strings) => strings,
+                None => return Err(self.refused(name, binding, "holds `None` beside other values")),
+            },
+            Value::Opaque(why) => return Err(self.refused(name, binding, why)),
+        };
+        Ok((list, Some(binding.range.clone())))
+    }
+
+    fn refused(&self, name: &str, binding: &Binding, why: &str) -> Unreadable {
+        self.unreadable(Some(line_of(self.text, binding.range.start)), format!("`{name}` {why}"))
+    }
+
+    fn unreadable(&self, line: Option<usize>, what: String) -> Unreadable {
+        Unreadable { path: self.path.to_owned(), line, what }
+    }
+}
+
+/// Before alembic 0.2 the id was the file's name, and alembic still takes it from there if it is hexadecimal.
+fn legacy_id(path: &Path) -> Option<String> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".py")?;
+    let hex = |c: char| matches!(c, 'a'..='f' | '0'..='9');
+    (!stem.is_empty() && stem.chars().all(hex)).then(|| stem.to_owned())
+}
+
+fn docstring(body: &[Stmt]) -> Option<(String, Range<usize>)> {
+    let Stmt::Expr(statement) = body.first()? else { return None };
+    let Expr::StringLiteral(literal) = &*statement.value else { return None };
+    Some((literal.value.to_str().to_owned(), literal.range().to_std_range()))
+}
+
+/// What alembic shows of a docstring: stripped, up to the first empty line; dedented as Python does from 3.13 on.
+fn message(docstring: &str) -> String {
+    // Python reads source with universal newlines.
+    let text = docstring.replace("\r\n", "\n").replace('\r', "\n");
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let filled = text.lines().skip(1).filter(|line| !line.trim().is_empty());
+    let margin = filled.map(indent).min().unwrap_or(0);
+    let lines: Vec<&str> = text
+        .split('\n')
+        .enumerate()
+        .map(|(n, line)| if n == 0 { line } else { &line[margin.min(indent(line))..] })
+        .collect();
+    let clean = lines.join("\n");
+    let clean = clean.trim();
+    clean.split("\n\n").next().unwrap_or(clean).to_owned()
+}
+
+/// The line (from 1) of a byte offset; `\n`, `\r\n` and a lone `\r` end a line, as in Python.
+fn line_of(text: &str, offset: usize) -> usize {
+    let before = &text.as_bytes()[..offset.min(text.len())];
+    let ends = |(at, byte): (usize, &u8)| match byte {
+        b'\n' => true,
+        b'\r' => text.as_bytes().get(at + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    1 + before.iter().enumerate().filter(|&pair| ends(pair)).count()
+}
+
+#[cfg(test)]
+mod tests;

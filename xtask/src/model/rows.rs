@@ -1,0 +1,128 @@
+//! What the tables hold, as a value that compares: per table the number of rows, per column the number of values and a
+//! digest that does not depend on the order of the rows. Where two differ, what was lost is named.
+
+use std::collections::BTreeMap;
+
+/// One column's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// How many values are not NULL.
+    pub values: u64,
+    /// The sum of the values' hashes; empty when there are none.
+    pub digest: String,
+}
+
+/// One table's content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// How many rows, those of child tables not counted.
+    pub rows: u64,
+    /// The columns by name; none for an empty table, which needs no looking at.
+    pub columns: BTreeMap<String, Column>,
+}
+
+/// What the tables of a database hold, by schema-qualified name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Every table that was looked at, the empty ones too.
+    pub tables: BTreeMap<String, Table>,
+}
+
+impl Rows {
+    /// How many rows there are in all.
+    pub fn total(&self) -> u64 {
+        self.tables.values().map(|table| table.rows).sum()
+    }
+}
+
+/// A column whose content is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnLoss {
+    /// The column's bare name.
+    pub column: String,
+    /// How many values it held.
+    pub before_values: u64,
+    /// How many it holds; 0 also when it is gone.
+    pub after_values: u64,
+    /// As many as before, but not the same ones.
+    pub same_count_but_different: bool,
+}
+
+/// A table whose content is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataChange {
+    /// The schema-qualified name.
+    pub table: String,
+    /// How many rows it had; `None` when it was not there.
+    pub before_rows: Option<u64>,
+    /// How many it has; `None` when it is gone.
+    pub after_rows: Option<u64>,
+    /// The columns that lost values or hold others. When rows went as well, only those that lost more than their rows.
+    pub columns_lost: Vec<ColumnLoss>,
+}
+
+impl DataChange {
+    /// Whether something that was there is gone or was overwritten; rows that came on top are no loss.
+    pub fn is_loss(&self) -> bool {
+        self.after_rows.unwrap_or(0) < self.before_rows.unwrap_or(0) || !self.columns_lost.is_empty()
+    }
+}
+
+/// What differs, by table. A table that came or went without a row in it is a matter of the schema, not of the rows.
+pub fn diff(before: &Rows, after: &Rows) -> Vec<DataChange> {
+    let mut changes = Vec::new();
+    for (name, old) in &before.tables {
+        let new = after.tables.get(name);
+        let after_rows = new.map(|table| table.rows);
+        let columns_lost = new.map(|new| columns_lost(old, new)).unwrap_or_default();
+        if old.rows != after_rows.unwrap_or(0) || !columns_lost.is_empty() {
+            changes.push(DataChange { table: name.clone(), before_rows: Some(old.rows), after_rows, columns_lost });
+        }
+    }
+    for (name, new) in &after.tables {
+        if !before.tables.contains_key(name) && new.rows > 0 {
+            let after_rows = Some(new.rows);
+            changes.push(DataChange { table: name.clone(), before_rows: None, after_rows, columns_lost: Vec::new() });
+        }
+    }
+    changes.sort_by(|a, b| a.table.cmp(&b.table));
+    changes
+}
+
+fn columns_lost(old: &Table, new: &Table) -> Vec<ColumnLoss> {
+    if new.rows == 0 {
+        return Vec::new();
+    }
+    let mut lost = Vec::new();
+    for (name, was) in &old.columns {
+        let is = new.columns.get(name);
+        let after_values = is.map_or(0, |column| column.values);
+        // With other rows the digests must differ; then a column is only lost when it lost more than the rows did.
+        let rows_gone = old.rows.saturating_sub(new.rows);
+        let fewer = after_values < was.values.saturating_sub(rows_gone);
+        let different = old.rows == new.rows
+            && after_values >= was.values
+            && is.is_some_and(|column| column.values != was.values || column.digest != was.digest)
+            && was.values > 0;
+        // NULLs that were filled add values to the digest; whether the old ones are still there cannot be told.
+        let same_count_but_different = different && after_values == was.values;
+        if fewer || same_count_but_different {
+            lost.push(ColumnLoss {
+                column: name.clone(),
+                before_values: was.values,
+                after_values,
+                same_count_but_different,
+            });
+        }
+    }
+    lost
+}
+
+/// Where the sequences stand: one sentence for each that does not stand where it stood. A note, since a sequence that
+/// ran on is no loss.
+pub fn sequence_notes(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> Vec<String> {
+    let text = |value: Option<&i64>| value.map_or_else(|| "not used".to_owned(), ToString::to_string);
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let moved = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    moved.map(|name| format!("sequence {name}: {} -> {}", text(before.get(name)), text(after.get(name)))).collect()
+}

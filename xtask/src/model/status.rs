@@ -1,0 +1,113 @@
+//! Where a database stands against the scripts: the files say the heads, the database says what it holds.
+
+use std::path::PathBuf;
+
+use super::graph::Graph;
+
+/// The states of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The database is at the head.
+    UpToDate,
+    /// There are revisions to apply.
+    Behind,
+    /// The scripts have several heads.
+    Diverged,
+    /// The database holds no revision at all.
+    NoRevision,
+    /// The database holds an id that no file has.
+    UnknownRevision,
+    /// The database could not be asked.
+    Unreachable,
+}
+
+impl State {
+    /// The word as it stands in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::UpToDate => "up-to-date",
+            State::Behind => "behind",
+            State::Diverged => "diverged",
+            State::NoRevision => "no-revision",
+            State::UnknownRevision => "unknown-revision",
+            State::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// A revision as it is shown: its id, the first line of its docstring, its file if there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// The id.
+    pub id: String,
+    /// The first line of the docstring; empty when there is none or no file.
+    pub message: String,
+    /// Relative to the project where the file is inside it.
+    pub path: Option<PathBuf>,
+}
+
+impl Revision {
+    /// The revision of that id, as far as the history knows it.
+    pub fn of(graph: &Graph, id: &str) -> Revision {
+        let script = graph.get(id);
+        Revision {
+            id: id.to_owned(),
+            message: script.map(|script| script.title().to_owned()).unwrap_or_default(),
+            path: script.map(|script| script.path.clone()),
+        }
+    }
+
+    /// `abc123 (Add session priority)`.
+    pub fn with_message(&self) -> String {
+        if self.message.is_empty() { self.id.clone() } else { format!("{} ({})", self.id, self.message) }
+    }
+}
+
+/// What a history and a database's version table say together.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The one word for it.
+    pub state: State,
+    /// What the version table holds.
+    pub current: Vec<Revision>,
+    /// The heads of the scripts.
+    pub heads: Vec<Revision>,
+    /// What would be applied by an upgrade to all heads, in that order; empty when the table holds an unknown id.
+    pub pending: Vec<Revision>,
+    /// Ids in the version table that no file has.
+    pub unknown: Vec<String>,
+}
+
+impl Standing {
+    /// Puts the two together.
+    pub fn new(graph: &Graph, applied: &[String]) -> Standing {
+        let named = |ids: &[&str]| ids.iter().map(|id| Revision::of(graph, id)).collect::<Vec<_>>();
+        let current: Vec<&str> = applied.iter().map(String::as_str).collect();
+        let unknown = graph.unknown(applied);
+        let pending = if unknown.is_empty() { graph.pending(applied) } else { Vec::new() };
+        let heads = graph.heads();
+        let state = if !unknown.is_empty() {
+            State::UnknownRevision
+        } else if heads.len() > 1 {
+            State::Diverged
+        } else if applied.is_empty() {
+            State::NoRevision
+        } else if pending.is_empty() {
+            State::UpToDate
+        } else {
+            State::Behind
+        };
+        Standing {
+            state,
+            current: named(&current),
+            heads: named(&heads),
+            pending: named(&pending),
+            unknown: unknown.into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// What can be said when the database cannot be asked.
+    pub fn unreachable(graph: &Graph) -> Standing {
+        Standing { state: State::Unreachable, current: Vec::new(), pending: Vec::new(), ..Standing::new(graph, &[]) }
+    }
+}

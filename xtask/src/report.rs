@@ -1,0 +1,4 @@
+//! Values to text, tables and JSON. Nothing in here asks or decides anything.
+
+pub mod json;
+pub mod table;

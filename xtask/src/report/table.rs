@@ -1,0 +1,30 @@
+//! A plain table: columns as wide as their widest cell, two blanks between, nothing that a pipe would mind.
+
+/// Lays out rows under a heading; the last column is not padded.
+pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let columns = heading.len();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([heading[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
+    let line = |row: &Vec<String>| {
+        let padded = row.iter().enumerate().map(|(at, cell)| {
+            let fill = widths.get(at).copied().unwrap_or(0).saturating_sub(cell.chars().count());
+            format!("{cell}{}", " ".repeat(fill))
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    std::iter::once(&heading).chain(rows).map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn columns_line_up() {
+        let rows = [vec!["a".into(), "long cell".into()], vec!["longer".into(), "ü".into()]];
+        let text = super::table(&["one", "two"], &rows);
+        assert_eq!(text, "one     two\na       long cell\nlonger  ü");
+    }
+}

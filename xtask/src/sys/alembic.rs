@@ -1,0 +1,308 @@
+//! Alembic, through one Python process per workflow. The process (the package in `driver/`) imports the project once
+//! and then runs steps as it is told, in JSON lines over two pipes: `protocol.rs` is the language, `process.rs` the
+//! process, `trouble.rs` an error as structure, `explain.rs` the same for a person.
+//!
+//! Starting takes seconds (the application is imported), so [`Driver::start`] does not wait for it: start early, prepare
+//! the database meanwhile. A driver that is dropped is killed with everything that it has started.
+
+mod explain;
+mod install;
+mod mask;
+mod process;
+mod protocol;
+mod trouble;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::model::target::Step;
+use crate::model::url::Secret;
+use crate::ui::Ui;
+
+pub use explain::Names;
+pub use protocol::{Done, Event, Versions};
+pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
+
+use process::Process;
+
+/// How long the imports of an application may take.
+const START_LIMIT: Duration = Duration::from_secs(600);
+/// How long a driver may take to end by itself.
+const STOP_LIMIT: Duration = Duration::from_secs(3);
+
+/// One value that tells this database on this server from every other one: ask it of the announced database and put
+/// the answer into [`Expect::identity`]. The driver asks the same of every connection that env.py opens.
+pub const IDENTITY_SQL: &str = "select concat_ws('/', d.oid, \
+     cast(extract(epoch from pg_postmaster_start_time()) * 1000000 as bigint)) \
+     from pg_database d where d.datname = current_database()";
+
+/// The result of anything that the driver is asked to do.
+pub type Outcome<T> = std::result::Result<T, Stop>;
+
+/// The one database that env.py may connect to.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// Its name.
+    pub database: String,
+    /// The hosts (or socket folders) and ports where it may be reached; empty leaves the question to `identity`.
+    pub servers: Vec<(String, u16)>,
+    /// What [`IDENTITY_SQL`] answers there; `None` does not check it.
+    pub identity: Option<String>,
+}
+
+/// Where the driver works.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Put into the config as `sqlalchemy.url`; `None` leaves what the config says.
+    pub url: Option<Secret>,
+    /// What env.py must end up with, wherever it takes its URL from.
+    pub expect: Expect,
+}
+
+/// How to start a driver.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The project's interpreter (or its `./py`).
+    pub python: PathBuf,
+    /// The project's root: working directory and first entry of `sys.path`.
+    pub project: PathBuf,
+    /// The Alembic config, relative to `project` or absolute.
+    pub config: PathBuf,
+    /// The database to begin with.
+    pub database: Database,
+    /// `lock_timeout` of every connection; `None` leaves the server's.
+    pub lock_timeout: Option<Duration>,
+    /// A folder for the driver's own files, made if it is not there.
+    pub state_dir: PathBuf,
+    /// `application_name` of every connection.
+    pub application_name: String,
+    /// Environment variables on top of ours.
+    pub env: Vec<(String, String)>,
+}
+
+/// What [`Driver::migrate`] is to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// The heads that the database must have now; `None` does not check.
+    pub before: Option<Vec<String>>,
+    /// What the user asked for (`head`, `-1`, …); env.py can see it.
+    pub target: String,
+}
+
+/// A migration that went through.
+#[derive(Clone, Debug)]
+pub struct Migrated {
+    /// The heads in the version table at the end.
+    pub heads: Vec<String>,
+    /// Every step with its time.
+    pub steps: Vec<Done>,
+}
+
+/// A Python process with the project's Alembic environment in it.
+pub struct Driver {
+    process: Process,
+    launch: Launch,
+    versions: Option<Versions>,
+    backends: Vec<i32>,
+    hangs: bool,
+}
+
+impl Driver {
+    /// Starts the process and returns at once; the first thing that it is asked to do waits until it is ready.
+    ///
+    /// # Errors
+    /// `python-missing` when the interpreter cannot be started; plain errors when the state folder cannot be written.
+    pub fn start(ui: &Ui, launch: &Launch) -> Result<Driver> {
+        let folder = install::driver(&launch.state_dir)?;
+        let mut process = Process::spawn(ui, launch, &folder)?;
+        process.send(&launch_object(launch));
+        Ok(Driver { process, launch: launch.clone(), versions: None, backends: Vec::new(), hangs: false })
+    }
+
+    /// Waits until the project is imported.
+    pub fn ready(&mut self) -> Outcome<Versions> {
+        if let Some(versions) = &self.versions {
+            return Ok(versions.clone());
+        }
+        match self.answer(Some(START_LIMIT), &mut |_| {})? {
+            Event::Ready(versions) => {
+                self.versions = Some(versions.clone());
+                Ok(versions)
+            }
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Runs steps in the project's own transaction mode, as `alembic upgrade` and `alembic downgrade` do.
+    /// `limit` is for each step.
+    pub fn migrate(&mut self, plan: &Plan, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Migrated> {
+        let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
+        self.ask(&json!({"do": "migrate", "steps": steps, "before": plan.before, "target": plan.target}))?;
+        let mut done = Vec::new();
+        let answer = self.answer(limit, &mut |event| {
+            if let Event::Done(step) = event {
+                done.push(step.clone());
+            }
+            on(event);
+        })?;
+        match answer {
+            Event::Migrated(heads) => Ok(Migrated { heads, steps: done }),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Runs one step and commits it. Steps that follow each other share one connection and one run of env.py, unless
+    /// env.py opens the transaction itself; then each step is a run of its own.
+    ///
+    /// After an error the driver can go on, on a database that was put back: see [`Driver::use_database`]. After
+    /// [`TroubleKind::Timeout`] the step still hangs: see [`Driver::settle`].
+    pub fn step(&mut self, step: &Step, limit: Option<Duration>) -> Outcome<Done> {
+        self.ask(&json!({"do": "step", "direction": step.direction.name(), "revision": step.revision}))?;
+        match self.answer(limit, &mut |_| {})? {
+            Event::Done(done) => Ok(done),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Closes the walk's connection, so that the database can be copied or dropped. (An env.py that keeps an engine of
+    /// its own may still hold one: end [`Driver::backends`] if the server says so.)
+    pub fn release(&mut self) -> Outcome<()> {
+        self.ask(&json!({"do": "release"}))?;
+        self.answer_ok()
+    }
+
+    /// Goes on with another database.
+    pub fn use_database(&mut self, database: &Database) -> Outcome<()> {
+        self.launch.database = database.clone();
+        self.process.hide(database);
+        let mut command = launch_object(&self.launch);
+        command["do"] = "use".into();
+        self.ask(&command)?;
+        self.answer_ok()
+    }
+
+    /// Alembic's offline SQL for steps that begin at the heads `start` (empty: at the base).
+    pub fn offline_sql(&mut self, steps: &[Step], start: &[String], target: &str) -> Outcome<String> {
+        let steps: Vec<Value> = steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
+        self.ask(&json!({"do": "sql", "steps": steps, "start": start, "target": target}))?;
+        match self.answer(None, &mut |_| {})? {
+            Event::Sql(text) => Ok(text),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// The heads of the scripts as Alembic itself sees them.
+    pub fn heads(&mut self) -> Outcome<Vec<String>> {
+        self.ask(&json!({"do": "heads"}))?;
+        match self.answer(None, &mut |_| {})? {
+            Event::Heads(heads) => Ok(heads),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// The server processes of every connection that was opened since the start or the last [`Driver::use_database`],
+    /// oldest first; those closed in the meantime included.
+    pub fn backends(&self) -> &[i32] {
+        &self.backends
+    }
+
+    /// After a timeout: waits until the hanging step ends after all, say because the caller has terminated
+    /// [`Driver::backends`]. True if the driver can go on.
+    pub fn settle(&mut self, limit: Duration) -> bool {
+        match self.answer(Some(limit), &mut |_| {}) {
+            Ok(_) => true,
+            Err(Stop::Trouble(trouble)) => !matches!(trouble.kind, TroubleKind::Timeout | TroubleKind::Ended),
+            Err(Stop::Error(_)) => false,
+        }
+    }
+
+    /// The last lines that the scripts printed, passwords masked.
+    pub fn last_lines(&self) -> String {
+        self.process.last_lines()
+    }
+
+    /// Ends the process, politely first; whether that was enough.
+    pub fn stop(mut self) -> bool {
+        self.process.send(&json!({"do": "stop"}));
+        self.process.end(STOP_LIMIT)
+    }
+
+    fn ask(&mut self, command: &Value) -> Outcome<()> {
+        self.ready()?;
+        if self.hangs {
+            // Its next answer would be that of the step which hangs.
+            return Err(Stop::Trouble(Box::new(Trouble::new(TroubleKind::Timeout))));
+        }
+        if command["do"] == "use" {
+            self.backends.clear();
+        }
+        self.process.send(command);
+        Ok(())
+    }
+
+    fn answer_ok(&mut self) -> Outcome<()> {
+        match self.answer(None, &mut |_| {})? {
+            Event::Ok => Ok(()),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Reads events until the one that answers; `limit` starts anew with each event.
+    fn answer(&mut self, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
+        let mut running: Option<Step> = None;
+        loop {
+            let until = limit.map(|limit| Instant::now() + limit);
+            let event = match self.process.next_event(until)? {
+                Ok(event) => event,
+                Err(trouble) => {
+                    self.hangs = trouble.kind == TroubleKind::Timeout;
+                    return Err(Stop::Trouble(Box::new(trouble.during(running.as_ref()))));
+                }
+            };
+            self.hangs = false;
+            match event {
+                Event::Connected(pid) => self.backends.push(pid),
+                Event::Started(ref step) => running = Some(step.clone()),
+                Event::Failed(trouble) => return Err(Stop::Trouble(trouble)),
+                _ => {}
+            }
+            on(&event);
+            let between = matches!(event, Event::Connected(_) | Event::Started(_));
+            // In `migrate` a `done` is one of several; the walk's step is answered by it.
+            let part = matches!(event, Event::Done(_)) && self.process.is_migrating();
+            if !between && !part {
+                return Ok(event);
+            }
+        }
+    }
+
+    fn unexpected(&self, event: &Event) -> Stop {
+        Stop::Error(anyhow::anyhow!("the driver answered {event:?} to another question"))
+    }
+}
+
+fn launch_object(launch: &Launch) -> Value {
+    let expect = &launch.database.expect;
+    let mut settings = json!({"application_name": launch.application_name});
+    if let Some(limit) = launch.lock_timeout {
+        settings["lock_timeout"] = format!("{}ms", limit.as_millis()).into();
+    }
+    json!({
+        "project": launch.project.to_string_lossy(),
+        "config": launch.config.to_string_lossy(),
+        "state_dir": launch.state_dir.to_string_lossy(),
+        "url": launch.database.url.as_ref().map(Secret::expose),
+        "expect": {
+            "database": expect.database,
+            "servers": expect.servers,
+            "identity": expect.identity,
+            "identity_sql": IDENTITY_SQL,
+        },
+        "settings": settings,
+    })
+}

@@ -1,0 +1,220 @@
+//! The driver's process: two threads read what it says and what the scripts print, the caller waits with one eye on the
+//! clock and the other on Ctrl-C.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::mask::Mask;
+use super::protocol::Event;
+use super::trouble::{Trouble, TroubleKind};
+use super::{Database, Launch};
+use crate::fail::{self, Kind};
+use crate::sys::interrupt;
+use crate::sys::run::{Cmd, kill_group};
+use crate::ui::Ui;
+
+/// How often a wait looks at the clock, at Ctrl-C and at the process.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How many lines of what scripts print are kept.
+const KEPT_LINES: usize = 20;
+/// How much of one printed line is kept; a script may print a megabyte without a line end.
+const KEPT_BYTES: u64 = 8 * 1024;
+
+/// The process and the pipes to it.
+pub struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<Value>,
+    printed: Arc<Mutex<VecDeque<String>>>,
+    mask: Arc<Mutex<Mask>>,
+    migrating: bool,
+}
+
+impl Process {
+    /// Starts Python on the driver in `folder`.
+    pub fn spawn(ui: &Ui, launch: &Launch, folder: &Path) -> Result<Process> {
+        let mut cmd = Cmd::new(&launch.python, &launch.project).arg(folder);
+        for (key, value) in &launch.env {
+            cmd = cmd.env(key, value);
+        }
+        let mut child =
+            cmd.spawn(ui, Stdio::piped(), Stdio::piped(), Stdio::piped()).map_err(|error| no_python(error, launch))?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().context("the driver has no stdout")?;
+        let stderr = child.stderr.take().context("the driver has no stderr")?;
+        let mask = Arc::new(Mutex::new(Mask::default()));
+        let printed = Arc::new(Mutex::new(VecDeque::new()));
+        let (sender, lines) = channel();
+        std::thread::spawn(move || read_events(stdout, &sender));
+        let (kept, masked, ui) = (Arc::clone(&printed), Arc::clone(&mask), ui.clone());
+        std::thread::spawn(move || read_printed(stderr, &kept, &masked, &ui));
+        let mut process = Process { child, stdin, lines, printed, mask, migrating: false };
+        process.hide(&launch.database);
+        Ok(process)
+    }
+
+    /// From now on the password of this database is masked.
+    pub fn hide(&mut self, database: &Database) {
+        if let Some(url) = &database.url {
+            self.mask.lock().unwrap_or_else(PoisonError::into_inner).learn(url.expose());
+        }
+    }
+
+    /// Sends a command. That the process is gone shows when its answer is waited for.
+    pub fn send(&mut self, command: &Value) {
+        self.migrating = command["do"] == "migrate";
+        if let Some(stdin) = &mut self.stdin {
+            let _ = writeln!(stdin, "{command}").and_then(|()| stdin.flush());
+        }
+    }
+
+    /// Whether the last command was one of several steps.
+    pub fn is_migrating(&self) -> bool {
+        self.migrating
+    }
+
+    /// The next event. `Ok(Err(…))` is the process's trouble: it took until `until`, or it has ended.
+    ///
+    /// # Errors
+    /// `interrupted`; the process is killed then.
+    pub fn next_event(&mut self, until: Option<Instant>) -> Result<Result<Event, Trouble>> {
+        loop {
+            let left = until.map_or(GLANCE, |until| until.saturating_duration_since(Instant::now()).min(GLANCE));
+            match self.lines.recv_timeout(left) {
+                Ok(value) => {
+                    if let Some(event) = Event::parse(&self.masked(value)) {
+                        return Ok(Ok(event));
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(Err(self.ended())),
+                Err(RecvTimeoutError::Timeout) => {
+                    if interrupt::requested() {
+                        self.kill();
+                        interrupt::check()?;
+                    }
+                    // A child that a script has forked may hold the pipe open after the process is gone.
+                    if self.child.try_wait().context("waiting for the driver")?.is_some()
+                        && self.lines.recv_timeout(GLANCE).is_err()
+                    {
+                        return Ok(Err(self.ended()));
+                    }
+                    if until.is_some_and(|until| Instant::now() >= until) {
+                        return Ok(Err(Trouble::new(TroubleKind::Timeout)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The last lines that scripts printed.
+    pub fn last_lines(&self) -> String {
+        let lines = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Waits for the process to end by itself, then kills it and whatever it has left behind. Whether it ended by itself.
+    pub fn end(&mut self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        let mut ended = false;
+        while !ended && Instant::now() < until {
+            ended = !matches!(self.child.try_wait(), Ok(None));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.kill();
+        ended
+    }
+
+    /// Kills the process and everything that it has started.
+    fn kill(&mut self) {
+        self.stdin = None;
+        kill_group(&mut self.child);
+    }
+
+    /// The process has gone without an answer.
+    fn ended(&mut self) -> Trouble {
+        let status = self.child.wait();
+        let mut trouble = Trouble::new(TroubleKind::Ended);
+        trouble.message = match status {
+            Ok(status) => format!("the Python process ended with {status}"),
+            Err(error) => format!("the Python process is lost: {error}"),
+        };
+        // What it printed last is on its way through the other thread.
+        std::thread::sleep(GLANCE);
+        trouble.printed = self.last_lines();
+        trouble
+    }
+
+    fn masked(&self, mut value: Value) -> Value {
+        let mask = self.mask.lock().unwrap_or_else(PoisonError::into_inner);
+        if value["event"] == "error" {
+            mask_texts(&mask, &mut value);
+        }
+        value
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn mask_texts(mask: &Mask, value: &mut Value) {
+    match value {
+        Value::String(text) => *text = mask.apply(text),
+        Value::Array(list) => list.iter_mut().for_each(|value| mask_texts(mask, value)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| mask_texts(mask, value)),
+        _ => {}
+    }
+}
+
+fn read_events(stdout: impl Read, sender: &Sender<Value>) {
+    for line in BufReader::new(stdout).lines() {
+        let Ok(line) = line else { return };
+        // What is not JSON is not ours (a `./py` that greets, say) and is passed over.
+        if let Ok(value) = serde_json::from_str(&line)
+            && sender.send(value).is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn read_printed(stderr: impl Read, kept: &Mutex<VecDeque<String>>, mask: &Mutex<Mask>, ui: &Ui) {
+    let mut reader = BufReader::new(stderr);
+    let mut line = Vec::new();
+    while matches!((&mut reader).take(KEPT_BYTES).read_until(b'\n', &mut line), Ok(1..)) {
+        let text = String::from_utf8_lossy(&line);
+        let text = mask.lock().unwrap_or_else(PoisonError::into_inner).apply(text.trim_end());
+        ui.verbose(&text);
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == KEPT_LINES {
+            kept.pop_front();
+        }
+        kept.push_back(text);
+        line.clear();
+    }
+}
+
+/// An interpreter that cannot be started is `python-missing`, whatever the general rule calls it.
+fn no_python(error: anyhow::Error, launch: &Launch) -> anyhow::Error {
+    let mut found = fail::from_anyhow(&error);
+    if found.kind != Kind::ToolMissing {
+        return error;
+    }
+    found.kind = Kind::PythonMissing;
+    found.summary = format!("Cannot start Python: {}", launch.python.display());
+    found.actions = vec![
+        "Name the project's interpreter: --python PATH or XTASK_PYTHON".to_owned(),
+        "See which one is used and why: cargo xtask doctor".to_owned(),
+    ];
+    found.into()
+}

@@ -1,0 +1,102 @@
+//! What the driver says: one JSON object per line, read into an [`Event`].
+
+use serde_json::Value;
+
+use super::trouble::Trouble;
+use crate::model::target::Step;
+
+/// A step that went through.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The step.
+    pub step: Step,
+    /// The heads in the version table after it.
+    pub heads: Vec<String>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// What runs in the project's Python.
+#[derive(Clone, Debug)]
+pub struct Versions {
+    /// Alembic's version.
+    pub alembic: String,
+    /// SQLAlchemy's version.
+    pub sqlalchemy: String,
+    /// Python's version.
+    pub python: String,
+    /// From the start of the process until every script was loaded.
+    pub seconds: f64,
+}
+
+/// One line from the driver.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The project is imported.
+    Ready(Versions),
+    /// A connection to the right database was opened; its server process.
+    Connected(i32),
+    /// A step begins.
+    Started(Step),
+    /// A step is done; in a walk it is committed, in [`super::Driver::migrate`] the project's transaction mode decides.
+    Done(Done),
+    /// All steps of a `migrate` are done and committed; the heads after them.
+    Migrated(Vec<String>),
+    /// Done, nothing to say.
+    Ok,
+    /// Offline SQL.
+    Sql(String),
+    /// The heads of the scripts.
+    Heads(Vec<String>),
+    /// It went wrong.
+    Failed(Box<Trouble>),
+}
+
+impl Event {
+    /// Reads a line; `None` when it is not one of ours.
+    pub fn parse(value: &Value) -> Option<Event> {
+        let event = match value["event"].as_str()? {
+            "ready" => Event::Ready(Versions {
+                alembic: text(value, "alembic")?,
+                sqlalchemy: text(value, "sqlalchemy")?,
+                python: text(value, "python")?,
+                seconds: value["seconds"].as_f64()?,
+            }),
+            "connected" => Event::Connected(i32::try_from(value["pid"].as_i64()?).ok()?),
+            "start" => Event::Started(step(value)?),
+            "done" => Event::Done(Done {
+                step: step(value)?,
+                heads: texts(value, "heads"),
+                seconds: value["seconds"].as_f64()?,
+            }),
+            "migrated" => Event::Migrated(texts(value, "heads")),
+            "ok" => Event::Ok,
+            "sql" => Event::Sql(text(value, "text")?),
+            "heads" => Event::Heads(texts(value, "heads")),
+            "error" => Event::Failed(Box::new(Trouble::parse(value))),
+            _ => return None,
+        };
+        Some(event)
+    }
+}
+
+/// The step that an object names, if it names one.
+pub fn step(value: &Value) -> Option<Step> {
+    let revision = text(value, "revision")?;
+    match value["direction"].as_str()? {
+        "up" => Some(Step::up(revision)),
+        "down" => Some(Step::down(revision)),
+        _ => None,
+    }
+}
+
+/// A field that is a text.
+pub fn text(value: &Value, name: &str) -> Option<String> {
+    value[name].as_str().map(str::to_owned)
+}
+
+/// A field that is a list of texts; anything else is an empty list.
+pub fn texts(value: &Value, name: &str) -> Vec<String> {
+    let list = value[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}

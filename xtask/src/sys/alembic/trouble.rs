@@ -1,0 +1,261 @@
+//! What went wrong in the driver, as structure. Nothing in here is guessed from English text but what drivers say before
+//! there is a connection, where no SQLSTATE exists.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::explain::{self, Names};
+use super::protocol::{step, text, texts};
+use crate::fail::Fail;
+use crate::model::target::{Direction, Step};
+
+/// Why an operation of the driver ended early.
+#[derive(Debug)]
+pub enum Stop {
+    /// Something about the project, its database or its Python.
+    Trouble(Box<Trouble>),
+    /// Ctrl-C, or a defect of this tool.
+    Error(anyhow::Error),
+}
+
+impl Stop {
+    /// The error to end a command with.
+    pub fn into_error(self, names: &Names) -> anyhow::Error {
+        match self {
+            Stop::Trouble(trouble) => trouble.to_fail(names).into(),
+            Stop::Error(error) => error,
+        }
+    }
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Stop {
+        Stop::Error(error)
+    }
+}
+
+/// Which sort of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// PostgreSQL said no: see `sqlstate`.
+    Sql,
+    /// No connection could be made.
+    Connect,
+    /// The connection broke.
+    Lost,
+    /// env.py turned to another database: see `wanted`.
+    WrongDatabase,
+    /// A script asked for input: see `prompt`.
+    NeedsInput,
+    /// An import failed: see `module`.
+    Import,
+    /// A file has a syntax error.
+    Syntax,
+    /// The scripts cannot be made into a history.
+    Load,
+    /// The Alembic config, or what it names, cannot be used.
+    Config,
+    /// Alembic or SQLAlchemy cannot be imported.
+    AlembicMissing,
+    /// The package of the database driver cannot be imported.
+    PackageMissing,
+    /// Any other Python exception.
+    Raised,
+    /// `sys.exit()` in a script or env.py: see `status`.
+    Exit,
+    /// The script has no function for the direction.
+    NoFunction,
+    /// The database is not where it was said to be.
+    Moved,
+    /// env.py runs the migrations several times (databases, schemas).
+    SeveralRuns,
+    /// env.py did not run the migrations at all.
+    NotRun,
+    /// A step took too long; it is still running.
+    Timeout,
+    /// The process has gone: `os._exit`, a signal, a Python that is none.
+    Ended,
+}
+
+impl TroubleKind {
+    fn parse(word: &str) -> TroubleKind {
+        match word {
+            "sql" => TroubleKind::Sql,
+            "connect" => TroubleKind::Connect,
+            "lost" => TroubleKind::Lost,
+            "wrong-database" => TroubleKind::WrongDatabase,
+            "needs-input" => TroubleKind::NeedsInput,
+            "import" => TroubleKind::Import,
+            "syntax" => TroubleKind::Syntax,
+            "load" => TroubleKind::Load,
+            "config" => TroubleKind::Config,
+            "alembic-missing" => TroubleKind::AlembicMissing,
+            "missing-package" => TroubleKind::PackageMissing,
+            "exit" => TroubleKind::Exit,
+            "no-function" => TroubleKind::NoFunction,
+            "moved" => TroubleKind::Moved,
+            "several-runs" => TroubleKind::SeveralRuns,
+            "not-run" => TroubleKind::NotRun,
+            _ => TroubleKind::Raised,
+        }
+    }
+}
+
+/// Where the driver stood.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Before or while the project was imported.
+    #[default]
+    Start,
+    /// In env.py, between steps or round them.
+    Env,
+    /// In a step.
+    Step,
+}
+
+/// The first database error of a step, which the script has swallowed and PostgreSQL has not forgotten.
+#[derive(Clone, Debug, Default)]
+pub struct Swallowed {
+    /// Its SQLSTATE.
+    pub sqlstate: Option<String>,
+    /// PostgreSQL's message.
+    pub message: String,
+    /// The statement, shortened.
+    pub statement: Option<String>,
+    /// The line in the script.
+    pub line: Option<usize>,
+}
+
+/// What went wrong. Passwords are masked in every text.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// Which sort.
+    pub kind: TroubleKind,
+    /// Where the driver stood.
+    pub phase: Phase,
+    /// The step that was being run.
+    pub step: Option<Step>,
+    /// The script (or env.py, or a file with a syntax error) that it happened in; absolute.
+    pub file: Option<PathBuf>,
+    /// The line in `file`, from 1.
+    pub line: Option<usize>,
+    /// PostgreSQL's five characters.
+    pub sqlstate: Option<String>,
+    /// PostgreSQL's message, or the exception's.
+    pub message: String,
+    /// PostgreSQL's detail.
+    pub detail: Option<String>,
+    /// PostgreSQL's hint.
+    pub hint: Option<String>,
+    /// The schema that PostgreSQL named.
+    pub schema: Option<String>,
+    /// The table that PostgreSQL named.
+    pub table: Option<String>,
+    /// The column that PostgreSQL named.
+    pub column: Option<String>,
+    /// The constraint that PostgreSQL named.
+    pub constraint: Option<String>,
+    /// The statement, shortened, without its parameters.
+    pub statement: Option<String>,
+    /// The class of the Python exception.
+    pub exception: Option<String>,
+    /// The script's own words, where it raised them from a database error.
+    pub raised: Option<String>,
+    /// The last frames, `file:line in function`, innermost last.
+    pub traceback: Vec<String>,
+    /// The module that could not be imported.
+    pub module: Option<String>,
+    /// The question that a script asked.
+    pub prompt: Option<String>,
+    /// The `host:port/database` that env.py wanted.
+    pub wanted: Option<String>,
+    /// The status of `sys.exit()`.
+    pub status: Option<i64>,
+    /// Before 25P02: the error that the script swallowed.
+    pub swallowed: Option<Swallowed>,
+    /// The heads that Alembic last saw; what is committed of them the transaction mode decides.
+    pub heads: Vec<String>,
+    /// The last lines that the process printed, where it has ended.
+    pub printed: String,
+}
+
+impl Trouble {
+    /// A trouble of which only the kind is known.
+    pub fn new(kind: TroubleKind) -> Trouble {
+        Trouble { kind, ..Trouble::parse(&Value::Null) }
+    }
+
+    /// Reads the driver's `error` event.
+    pub fn parse(value: &Value) -> Trouble {
+        let phase = match value["phase"].as_str() {
+            Some("env") => Phase::Env,
+            Some("step") => Phase::Step,
+            _ => Phase::Start,
+        };
+        Trouble {
+            kind: TroubleKind::parse(value["kind"].as_str().unwrap_or_default()),
+            phase,
+            step: step(value),
+            file: text(value, "file").map(PathBuf::from),
+            line: line(value),
+            sqlstate: text(value, "sqlstate"),
+            message: text(value, "message").unwrap_or_default(),
+            detail: text(value, "detail"),
+            hint: text(value, "hint"),
+            schema: text(value, "schema"),
+            table: text(value, "table"),
+            column: text(value, "column"),
+            constraint: text(value, "constraint"),
+            statement: text(value, "statement"),
+            exception: text(value, "exception"),
+            raised: text(value, "raised"),
+            traceback: texts(value, "traceback"),
+            module: text(value, "module"),
+            prompt: text(value, "prompt"),
+            wanted: text(value, "wanted"),
+            status: value["status"].as_i64(),
+            swallowed: swallowed(&value["swallowed"]),
+            heads: texts(value, "heads"),
+            printed: String::new(),
+        }
+    }
+
+    /// The same, happened during `step` if it does not know better.
+    pub fn during(mut self, step: Option<&Step>) -> Trouble {
+        if self.step.is_none() && step.is_some() {
+            self.step = step.cloned();
+            self.phase = Phase::Step;
+        }
+        self
+    }
+
+    /// Whether the script itself says that it does not go this way: `raise NotImplementedError`, or no such function.
+    pub fn is_declared(&self) -> bool {
+        let raised = self.kind == TroubleKind::Raised && self.exception.as_deref() == Some("NotImplementedError");
+        self.kind == TroubleKind::NoFunction || raised && self.phase == Phase::Step
+    }
+
+    /// The function of the script that was running.
+    pub fn function(&self) -> &'static str {
+        self.step.as_ref().map_or(Direction::Up, |step| step.direction).function()
+    }
+
+    /// The same for a person.
+    pub fn to_fail(&self, names: &Names) -> Fail {
+        explain::fail(self, names)
+    }
+}
+
+fn line(value: &Value) -> Option<usize> {
+    value["line"].as_u64().and_then(|line| usize::try_from(line).ok())
+}
+
+fn swallowed(value: &Value) -> Option<Swallowed> {
+    value.is_object().then(|| Swallowed {
+        sqlstate: text(value, "sqlstate"),
+        message: text(value, "message").unwrap_or_default(),
+        statement: text(value, "statement"),
+        line: line(value),
+    })
+}

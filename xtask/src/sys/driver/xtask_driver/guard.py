@@ -1,0 +1,120 @@
+"""Refuses every database but the announced one, and prepares each connection that is allowed.
+
+Two layers, since some env.py ignore the URL that they are given. `do_connect` sees where an engine wants to go before
+it goes there; the pool's `connect` asks the server itself and so catches `creator=` too. A script that calls its
+database driver directly is seen by neither.
+"""
+
+import os
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import Pool
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class WrongDatabase(Exception):
+    """env.py (or a script) turned to another database than the announced one."""
+
+    def __init__(self, wanted):
+        super().__init__("refused to connect to %s" % wanted)
+        self.wanted = wanted
+
+
+class Guard:
+    """`expect` is xtask's word on the one database: see `Expect` and `Launch` on the Rust side."""
+
+    def __init__(self, channel):
+        self._channel = channel
+        self._expect = None
+        self._settings = {}
+        self.refusal = None
+        self.connecting = False
+
+    def expect(self, expect, settings):
+        self._expect = expect
+        self._settings = settings
+
+    def begin(self):
+        """A new run of env.py: what the last one did is no longer of interest."""
+        self.refusal = None
+        self.connecting = False
+
+    def install(self):
+        event.listen(Engine, "do_connect", self._before_connect)
+        event.listen(Pool, "connect", self._after_connect)
+
+    def _before_connect(self, dialect, _record, _args, params):
+        if dialect.name != "postgresql":
+            self._refuse("a %s database" % dialect.name)
+        database = params.get("database") or params.get("dbname")
+        wanted = wanted_servers(params)
+        right = not database or database == self._expect["database"]
+        allowed = [server(host, port) for host, port in self._expect["servers"]]
+        if not right or (allowed and any(pair not in allowed for pair in wanted)):
+            place = ",".join("%s:%s" % pair for pair in wanted) or "the default server"
+            self._refuse("%s/%s" % (place, database or "the default database"))
+        self.connecting = True
+
+    def _after_connect(self, connection, _record):
+        self.connecting = False
+        identity = self._expect.get("identity")
+        cursor = connection.cursor()
+        try:
+            cursor.execute(
+                "select current_database(), pg_backend_pid(), (%s)" % (self._expect["identity_sql"] if identity else "''")
+            )
+            database, pid, found = cursor.fetchone()
+            connection.rollback()
+            if database != self._expect["database"]:
+                self._refuse("database %s" % database)
+            if identity and found != identity:
+                self._refuse("a database %s on another server" % database)
+            # Committed, so that no rollback takes the settings back.
+            cursor.execute("select %s" % ", ".join(map(set_config, self._settings.items())))
+            cursor.fetchall()
+            # Only a superuser may; English messages are what people search for.
+            cursor.execute(
+                "select set_config('lc_messages', 'C', false) from pg_roles where rolname = current_user and rolsuper"
+            )
+            cursor.fetchall()
+            connection.commit()
+        finally:
+            cursor.close()
+        self._channel.emit("connected", pid=pid)
+
+    def _refuse(self, wanted):
+        self.refusal = WrongDatabase(wanted)
+        raise self.refusal
+
+
+def set_config(setting):
+    name, value = setting
+    return "set_config('%s', '%s', false)" % (name, value.replace("'", "''"))
+
+
+def server(host, port):
+    """A host and port so that the same place is written the same way."""
+    host = "localhost" if host in LOOPBACK else host
+    return host.rstrip("/") if host.startswith("/") else host.lower(), int(port or 5432)
+
+
+def wanted_servers(params):
+    """The (host, port) pairs of connect arguments; empty where they do not say and the driver decides."""
+    if params.get("unix_sock"):  # pg8000
+        folder, name = os.path.split(params["unix_sock"])
+        return [server(folder, name.rpartition(".")[2])]
+    hosts = listed(params.get("host") or params.get("hostaddr") or os.environ.get("PGHOST"))
+    ports = listed(params.get("port") or os.environ.get("PGPORT"))
+    if len(ports) < 2:
+        ports = (ports or [None]) * len(hosts)
+    return [server(host, port) for host, port in zip(hosts, ports) if host]
+
+
+def listed(value):
+    if value is None or value == "":
+        return []
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    return str(value).split(",")

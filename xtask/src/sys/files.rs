@@ -1,0 +1,138 @@
+//! The migration scripts on disk, listed as Alembic lists them, and the only way files are replaced: atomically.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result};
+
+use crate::fail::{Fail, Kind};
+use crate::sys::alembic_ini::AlembicConfig;
+
+/// The scripts of a config's version locations, absolute, in Alembic's order: location by location, folder by folder,
+/// by name. A file that is reached twice counts once. Folders that do not exist hold nothing, as for Alembic.
+/// Bytecode without source (`sourceless`) is left out: it cannot be read.
+pub fn scripts(config: &AlembicConfig) -> Result<Vec<PathBuf>> {
+    let mut list = Listing { recursive: config.recursive, seen: HashSet::new(), scripts: Vec::new() };
+    for location in &config.version_locations {
+        if location.is_dir() {
+            // Resolved once here, so that the files in it need not be resolved one by one.
+            let folder = location.canonicalize().with_context(|| format!("resolving {}", location.display()))?;
+            list.folder(&folder)?;
+        }
+    }
+    Ok(list.scripts)
+}
+
+/// The text of a script. One that is not UTF-8 is `migration-file-invalid`.
+pub fn read_script(path: &Path) -> Result<String> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        Fail::new(Kind::MigrationFileInvalid, "A migration script is not UTF-8")
+            .details(format!("{}:{line}: bytes that are no UTF-8", path.display()))
+            .at(path, Some(line))
+            .action(format!("Save {} as UTF-8", path.display()))
+            .related("cargo xtask db-status")
+            .into()
+    })
+}
+
+/// Replaces a file, or makes it: the new content is written beside it, synced, and renamed over it, so that a reader and
+/// a crash see the old file or the new one whole. Mode and owner stay; a symlink stays one and its target is replaced.
+pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
+    let path = match path.canonicalize() {
+        Ok(real) => real,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error).with_context(|| format!("resolving {}", path.display())),
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = folder.join(temporary_name(&path));
+    let written = write_synced(&temporary, content, fs::metadata(&path).ok())
+        .and_then(|()| fs::rename(&temporary, &path))
+        // The rename itself is on disk only when the folder is.
+        .and_then(|()| File::open(folder)?.sync_all());
+    written.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        anyhow::Error::from(error).context(format!("writing {}", path.display()))
+    })
+}
+
+fn write_synced(path: &Path, content: &[u8], like: Option<fs::Metadata>) -> std::io::Result<()> {
+    let mut file = File::create_new(path)?;
+    if let Some(old) = like {
+        let new = file.metadata()?;
+        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+            // Only root may give files away; for anybody else the new file is the writer's own.
+            let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
+        }
+        file.set_permissions(old.permissions())?;
+    }
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// A name that no two writers share and that Alembic does not take for a script.
+fn temporary_name(path: &Path) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().unwrap_or(OsStr::new("file")).to_string_lossy();
+    format!(".{name}.{}-{count}.tmp", std::process::id())
+}
+
+struct Listing {
+    recursive: bool,
+    seen: HashSet<PathBuf>,
+    scripts: Vec<PathBuf>,
+}
+
+impl Listing {
+    /// Alembic's `Script._list_py_dir` and the first half of `_from_filename`. `folder` has no symlinks in it.
+    fn folder(&mut self, folder: &Path) -> Result<()> {
+        if folder.as_os_str().as_bytes().ends_with(b"__pycache__") {
+            return Ok(());
+        }
+        let reading = || format!("listing {}", folder.display());
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(folder).with_context(reading)? {
+            let entry = entry.with_context(reading)?;
+            entries.push((entry.file_name(), entry.file_type().with_context(reading)?));
+        }
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        for (name, kind) in entries.iter().filter(|(_, kind)| !kind.is_dir()) {
+            self.file(folder.join(name), kind.is_symlink());
+        }
+        // Symlinks to folders are not followed: `os.walk` does not.
+        let folders = entries.iter().filter(|(_, kind)| self.recursive && kind.is_dir());
+        for name in folders.map(|(name, _)| name).collect::<Vec<_>>() {
+            self.folder(&folder.join(name))?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: PathBuf, is_symlink: bool) {
+        let mut path = path;
+        if is_symlink {
+            // Alembic goes by the name of what the link leads to. A dangling link is listed: reading it says so.
+            path = path.canonicalize().unwrap_or(path);
+            if path.is_dir() {
+                return;
+            }
+        }
+        if path.file_name().is_some_and(is_script_name) && self.seen.insert(path.clone()) {
+            self.scripts.push(path);
+        }
+    }
+}
+
+/// Alembic's `_only_source_rev_file`: editors' `.#…` locks and every `__init__…` are no scripts.
+fn is_script_name(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    name.ends_with(b".py") && !name.starts_with(b".#") && !name.starts_with(b"__init__")
+}

@@ -1,0 +1,36 @@
+//! PostgreSQL: the only user of the `postgres` crate. Connections and what can go wrong with them, the version table,
+//! locks and other people's sessions, scratch databases. The catalog is read in `pg/catalog.rs`.
+
+mod ask;
+pub mod catalog;
+mod connect;
+mod copy;
+mod errors;
+mod roles;
+pub mod rows;
+mod scratch;
+mod session;
+mod surroundings;
+mod sweep;
+mod tls;
+mod tools;
+
+pub use connect::{Db, ServerVersion};
+pub use errors::{kind_of, sql_fail};
+pub use roles::{ensure_database, ensure_role};
+pub use scratch::{Kept, Making, SavePoint, Scratch};
+pub use session::{Applied, MigrationLock, OtherSession, VersionTable};
+pub use surroundings::{application_name, complete};
+pub use sweep::sweep;
+pub use tools::{client_tool, for_libpq};
+
+/// An identifier for SQL text, quoted.
+pub fn ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A string for SQL text, quoted; right whatever `standard_conforming_strings` says.
+pub fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}

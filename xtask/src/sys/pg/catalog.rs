@@ -1,0 +1,362 @@
+//! Reads a database's schema into a [`Snapshot`], in two round trips: one asks which server this is and which kinds of
+//! object there are at all, the other carries the queries for those, inside a read-only transaction with an empty
+//! search path so that every name comes qualified.
+//!
+//! The queries are in `catalog/*.sql`. Each gives rows of text: `kind`, `name` and `at` (the catalog address) say what
+//! the object is, `parent kind` and `parent` what it belongs to (`child` is then the last part of its name), `position`
+//! where a column stands, and every other column is an attribute under its own name; NULL leaves it out. `more` is a JSON object of further attributes, and a
+//! row with `more of` adds to the object at that address. A line that ends in `-- since 14`, `-- before 14` or
+//! `-- superuser` is only sent where that holds; a query under `-- when …` only where that catalog has such a row, since
+//! planning a query costs more than it takes to find nothing. On the session they stay prepared for the next snapshot,
+//! for the same reason: a third of the time would go into planning.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use postgres::{Client, IsolationLevel, SimpleQueryMessage, SimpleQueryRow, Transaction};
+
+use crate::model::catalog::{Key, Object, Snapshot};
+
+/// The queries, in the order in which they are sent; rows with `more of` come after what they add to.
+const QUERIES: &[&str] =
+    &[include_str!("catalog/relations.sql"), include_str!("catalog/types.sql"), include_str!("catalog/others.sql")];
+
+/// How the names of the prepared queries begin.
+const PREPARED: &str = "xtask_catalog_";
+
+/// Tables whose names begin so belong to this tool.
+const OWN_PREFIX: &str = "xtask_";
+
+/// What to leave out of a snapshot, of the schema as of the rows.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Alembic's version tables, with or without their schema: no migration makes them.
+    pub version_tables: Vec<String>,
+}
+
+impl Options {
+    /// Whether a table, by its schema-qualified name, is Alembic's or this tool's own.
+    pub fn leaves_out(&self, table: &str) -> bool {
+        let bare = table.split_once('.').map_or(table, |(_, bare)| bare);
+        bare.starts_with(OWN_PREFIX) || self.version_tables.iter().any(|own| own == table || own == bare)
+    }
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { version_tables: vec!["alembic_version".to_owned()] }
+    }
+}
+
+/// The schema of the database as it is now.
+///
+/// # Errors
+/// When the connection is lost, or a catalog is not readable for this user.
+pub fn take(client: &mut Client, options: &Options) -> Result<Snapshot> {
+    let mut transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()
+        .context("beginning to read the schema")?;
+    take_within(&mut transaction, options)
+}
+
+/// The same inside a transaction that is already open, its own uncommitted work included. Leaves the transaction's
+/// settings as they were.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_within(transaction: &mut Transaction<'_>, options: &Options) -> Result<Snapshot> {
+    let server = Server::ask(transaction)?;
+    let script = server.script();
+    // Never committed: rolling back puts the search path back as well.
+    let mut inner = transaction.transaction().context("beginning to read the schema")?;
+    let messages = inner.simple_query(&script).context("reading the schema")?;
+    inner.rollback().context("ending to read the schema")?;
+    let mut reading = Reading::default();
+    for message in messages {
+        match message {
+            SimpleQueryMessage::RowDescription(columns) => {
+                reading.fields = columns.iter().map(|column| Field::of(column.name())).collect()
+            }
+            SimpleQueryMessage::Row(row) => reading.row(&row)?,
+            _ => {}
+        }
+    }
+    Ok(reading.finish(options))
+}
+
+/// One query as it stands in the files.
+struct Query {
+    /// What must be in the catalogs for it to have any row.
+    when: &'static str,
+    lines: Vec<&'static str>,
+}
+
+fn queries() -> Vec<Query> {
+    let mut queries = Vec::new();
+    let mut query = Query { when: "", lines: Vec::new() };
+    for line in QUERIES.iter().flat_map(|text| text.lines()) {
+        if let Some(when) = line.strip_prefix("-- when ") {
+            query.when = when;
+        } else if !line.starts_with("--") && !line.is_empty() {
+            query.lines.push(line);
+            if line.ends_with(';') {
+                queries.push(std::mem::replace(&mut query, Query { when: "", lines: Vec::new() }));
+            }
+        }
+    }
+    queries
+}
+
+/// What the first round trip tells: for what server the queries are to be written, and which are worth asking.
+struct Server {
+    major: i32,
+    superuser: bool,
+    /// The queries by their number, which is also in the name under which they are prepared.
+    queries: Vec<(usize, Query)>,
+    prepared: String,
+}
+
+impl Server {
+    fn ask(transaction: &mut Transaction<'_>) -> Result<Server> {
+        let queries = queries();
+        let mut sql = format!(
+            "select pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('is_superuser'), \
+             (select pg_catalog.string_agg(name, ' ') from pg_catalog.pg_prepared_statements \
+              where name like '{PREPARED}%')"
+        );
+        for query in queries.iter().filter(|query| !query.when.is_empty()) {
+            sql.push_str(&format!(", exists (select from pg_catalog.{})", query.when));
+        }
+        let messages = transaction.simple_query(&sql).context("asking the server's version")?;
+        let row = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let row = row.context("asking the server's version: no answer")?;
+        let version: i32 = row.get(0).unwrap_or_default().parse().context("reading the server's version")?;
+        let mut gate = 2;
+        let mut open = |query: &Query| {
+            gate += usize::from(!query.when.is_empty());
+            query.when.is_empty() || row.get(gate) == Some("t")
+        };
+        Ok(Server {
+            major: version / 10_000,
+            superuser: row.get(1) == Some("on"),
+            queries: queries.into_iter().enumerate().filter(|(_, query)| open(query)).collect(),
+            prepared: row.get(2).unwrap_or_default().to_owned(),
+        })
+    }
+
+    fn script(&self) -> String {
+        let mut script = String::from("set local search_path = ''; set local jit = off;\n");
+        for (number, query) in &self.queries {
+            let name = format!("{PREPARED}{number}");
+            if !self.prepared.split(' ').any(|prepared| prepared == name) {
+                script.push_str(&format!("prepare {name} as {}", query.text(self.major, self.superuser)));
+            }
+            script.push_str(&format!("execute {name};\n"));
+        }
+        script
+    }
+}
+
+impl Query {
+    /// The text for a server of this major version.
+    fn text(&self, major: i32, superuser: bool) -> String {
+        let mut text = String::new();
+        for line in &self.lines {
+            let (sql, condition) = line.split_once(" --").unwrap_or((line, ""));
+            let wanted = match condition.trim().split_once(' ') {
+                Some(("since", version)) => version.parse().is_ok_and(|version: i32| major >= version),
+                Some(("before", version)) => version.parse().is_ok_and(|version: i32| major < version),
+                _ => condition.trim() != "superuser" || superuser,
+            };
+            if wanted {
+                text.push_str(sql);
+                text.push('\n');
+            }
+        }
+        expand(&text)
+    }
+}
+
+/// Puts the texts that many queries share in place of their names in braces.
+fn expand(script: &str) -> String {
+    const SCHEMAS: &str = "(select oid, quote_ident(nspname) as nsp from pg_namespace \
+                           where nspname not like 'pg\\_%' and nspname <> 'information_schema')";
+    const RELATIONS: &str = "(select c.oid, n.nsp || '.' || quote_ident(c.relname) as full_name, \
+                             case c.relkind when 'f' then 'foreign table' when 'v' then 'view' \
+                             when 'm' then 'materialized view' else 'table' end as kind \
+                             from pg_class c join {schemas} n on n.oid = c.relnamespace)";
+    let script = script.replace("{relations}", RELATIONS).replace("{schemas}", SCHEMAS);
+    let mut parts = script.split("{members of ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (class, rest) = part.split_once('}').unwrap_or((part, ""));
+        text.push_str(&format!(
+            "(select objid from pg_depend where refclassid = 'pg_extension'::regclass \
+             and classid = '{class}'::regclass and deptype = 'e')"
+        ));
+        text.push_str(rest);
+    }
+    text
+}
+
+/// What a column of an answer is.
+enum Field {
+    Kind,
+    Name,
+    Child,
+    At,
+    MoreOf,
+    ParentKind,
+    Parent,
+    Position,
+    More,
+    Attribute(Arc<str>),
+}
+
+impl Field {
+    fn of(name: &str) -> Field {
+        match name {
+            "kind" => Field::Kind,
+            "name" => Field::Name,
+            "child" => Field::Child,
+            "at" => Field::At,
+            "more of" => Field::MoreOf,
+            "parent kind" => Field::ParentKind,
+            "parent" => Field::Parent,
+            "position" => Field::Position,
+            "more" => Field::More,
+            attribute => Field::Attribute(attribute.into()),
+        }
+    }
+}
+
+/// A snapshot while its rows come in.
+#[derive(Default)]
+struct Reading {
+    /// What the columns of the present answer are.
+    fields: Vec<Field>,
+    objects: Vec<(Key, Object)>,
+    /// Where in `objects` the object at an address is.
+    at: HashMap<String, usize>,
+    snapshot: Snapshot,
+}
+
+impl Reading {
+    fn row(&mut self, row: &SimpleQueryRow) -> Result<()> {
+        let mut object = Object::default();
+        let (mut kind, mut name, mut child, mut at, mut more_of) = ("", "", None, "", None);
+        let (mut parent_kind, mut parent, mut position) = (None, "", None);
+        for (index, field) in self.fields.iter().enumerate() {
+            let Some(value) = row.try_get(index).context("reading the schema")? else { continue };
+            match field {
+                Field::Kind => kind = value,
+                Field::Name => name = value,
+                Field::Child => child = Some(value),
+                Field::At => at = value,
+                Field::MoreOf => more_of = Some(value),
+                Field::ParentKind => parent_kind = Some(value),
+                Field::Parent => parent = value,
+                Field::Position => position = value.parse().ok(),
+                Field::More => flatten(value, &mut object.attributes)?,
+                Field::Attribute(attribute) => object.attributes.push((attribute.clone(), value.to_owned())),
+            }
+        }
+        if let Some(address) = more_of {
+            self.add(address, object.attributes);
+            return Ok(());
+        }
+        object.parent = parent_kind.map(|kind| Key::new(kind, parent));
+        if let (Some(position), Some(child), "column", Some(table)) = (position, child, kind, &object.parent) {
+            self.snapshot.place(table, position, child);
+        }
+        let key =
+            Key { kind: kind.to_owned(), name: child.map_or(name.to_owned(), |child| format!("{parent}.{child}")) };
+        self.at.insert(at.to_owned(), self.objects.len());
+        self.objects.push((key, object));
+        Ok(())
+    }
+
+    /// Adds attributes to the object at an address; one that is not in the snapshot has none to be told.
+    fn add(&mut self, address: &str, attributes: Vec<(Arc<str>, String)>) {
+        if let Some((_, object)) = self.at.get(address).and_then(|index| self.objects.get_mut(*index)) {
+            object.attributes.extend(attributes);
+        }
+    }
+
+    fn finish(mut self, options: &Options) -> Snapshot {
+        let keys: Vec<Key> = self
+            .objects
+            .iter()
+            .map(|(key, _)| key)
+            .filter(|key| key.kind == "table" && options.leaves_out(&key.name))
+            .cloned()
+            .collect();
+        for (key, object) in self.objects {
+            self.snapshot.insert(key, object);
+        }
+        for key in keys {
+            self.snapshot.remove(&key);
+        }
+        self.snapshot
+    }
+}
+
+/// The members of a JSON object as attributes.
+fn flatten(json: &str, attributes: &mut Vec<(Arc<str>, String)>) -> Result<()> {
+    let value: serde_json::Value = serde_json::from_str(json).context("reading the schema: a JSON column")?;
+    for (name, value) in value.as_object().into_iter().flatten() {
+        match value {
+            serde_json::Value::Null => {}
+            serde_json::Value::String(text) => attributes.push((name.as_str().into(), text.clone())),
+            other => attributes.push((name.as_str().into(), other.to_string())),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::queries;
+
+    fn script(major: i32, superuser: bool) -> String {
+        queries().iter().map(|query| query.text(major, superuser)).collect()
+    }
+
+    #[test]
+    fn lines_follow_the_servers_version_and_user() {
+        assert!(!script(12, true).contains("attcompression"));
+        assert!(script(14, true).contains("attcompression"));
+        assert!(script(12, true).contains("where not t.tgisinternal\n"));
+        assert!(!script(13, true).contains("where not t.tgisinternal\n"));
+        assert!(script(17, true).contains("subconninfo"));
+        assert!(!script(17, false).contains("subconninfo"));
+    }
+
+    #[test]
+    fn no_version_leaves_a_comma_before_from() {
+        for major in 12..=18 {
+            for superuser in [false, true] {
+                let words: Vec<String> = script(major, superuser).split_whitespace().map(str::to_owned).collect();
+                let dangling = words.windows(2).find(|pair| pair[0].ends_with(',') && pair[1] == "from");
+                assert_eq!(dangling, None, "on {major}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_placeholder_is_left() {
+        for major in 12..=18 {
+            let text = script(major, true);
+            let left: Vec<_> = text.match_indices('{').map(|(at, _)| &text[at..(at + 12).min(text.len())]).collect();
+            // Array literals such as '{oid,…}' are SQL; names in braces are not.
+            assert!(left.iter().all(|part| part.starts_with("{oid")), "{left:?}");
+        }
+    }
+}

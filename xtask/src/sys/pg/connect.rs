@@ -1,0 +1,269 @@
+//! A connection: the hosts in turn, TLS as asked for, a time limit on the whole attempt, patience with a server that is
+//! starting up, and a session whose output formats do not depend on who set the server up.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use postgres::config::{SslMode as Tls, TargetSessionAttrs};
+use postgres::error::SqlState;
+use postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::errors::{connect_fail, no_answer, sql_fail, tls_reason};
+use super::{surroundings, tls};
+use crate::fail::{Fail, Kind};
+use crate::model::url::{Address, DbUrl, Endpoint, Session, SslMode, Target};
+use crate::sys::interrupt;
+
+/// How long one server may take to let us in, unless the URL says otherwise.
+const LIMIT: Duration = Duration::from_secs(10);
+/// How long a server may say that it is starting up.
+const STARTING_UP: Duration = Duration::from_secs(10);
+
+/// An open session.
+pub struct Db {
+    client: Client,
+    tls: Option<MakeRustlsConnect>,
+    url: DbUrl,
+    endpoint: Endpoint,
+    version: ServerVersion,
+    pid: i32,
+}
+
+/// The server's version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerVersion {
+    /// `server_version_num`: 150018 for 15.18.
+    pub number: u32,
+    /// `server_version`, such as `15.18 (Debian 15.18-0+deb12u1)`.
+    pub text: String,
+}
+
+impl ServerVersion {
+    /// 15 for 15.18.
+    pub fn major(&self) -> u32 {
+        self.number / 10_000
+    }
+}
+
+impl Db {
+    /// Connects; what the URL leaves out is filled from the environment first. `application_name` is how the session
+    /// shows in `pg_stat_activity`.
+    ///
+    /// # Errors
+    /// `connection-refused`, `authentication-failed`, `database-missing`, `permission-denied`, `config-invalid` (a TLS
+    /// file), `interrupted`; with several hosts, the last one's.
+    pub fn connect(url: &DbUrl, application_name: &str) -> Result<Db> {
+        let url = surroundings::complete(url)?;
+        let target = url.target();
+        let encrypted = target.ssl.mode != SslMode::Disable
+            && target.endpoints.iter().any(|endpoint| matches!(endpoint.address, Address::Host(_)));
+        let tls = if encrypted { Some(tls::connector(&target.ssl)?) } else { None };
+        let mut last = None;
+        for endpoint in &target.endpoints {
+            match patiently(endpoint, target, tls.as_ref(), application_name) {
+                Ok(client) => return Db::introduce(client, tls, url.clone(), endpoint.clone()),
+                Err(error) => {
+                    interrupt::check()?;
+                    // Only a server that is not there makes way for the next one; libpq keeps to that too.
+                    let next = error.kind == Kind::ConnectionRefused;
+                    last = Some(*error);
+                    if !next {
+                        break;
+                    }
+                }
+            }
+        }
+        // The list is never empty; without a connection there is an error.
+        Err(last.unwrap_or_else(|| Fail::new(Kind::ConnectionRefused, "Cannot connect to database")).into())
+    }
+
+    /// Pins the session and asks the server who it is, in one round trip.
+    fn introduce(mut client: Client, tls: Option<MakeRustlsConnect>, url: DbUrl, endpoint: Endpoint) -> Result<Db> {
+        let rows = client.simple_query(PIN).map_err(|error| sql_fail(&error, "setting the session up"))?;
+        let row = rows.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let text = |at: usize| row.and_then(|row| row.get(at)).unwrap_or_default();
+        let version = ServerVersion { number: text(0).parse().unwrap_or_default(), text: text(1).to_owned() };
+        let pid = text(2).parse().unwrap_or_default();
+        Ok(Db { client, tls, url, endpoint, version, pid })
+    }
+
+    /// The client itself, for queries.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// The server's version.
+    pub fn server_version(&self) -> &ServerVersion {
+        &self.version
+    }
+
+    /// The database.
+    pub fn database(&self) -> &str {
+        &self.url.target().database
+    }
+
+    /// The server that let us in, when there were several.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The URL, completed from the environment.
+    pub fn url(&self) -> &DbUrl {
+        &self.url
+    }
+
+    /// The server process of this session.
+    pub fn backend_pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Runs statements that may take long; Ctrl-C cancels them on the server.
+    ///
+    /// # Errors
+    /// `interrupted`, else what the server says, as it is.
+    pub fn run(&mut self, sql: &str) -> Result<Result<(), postgres::Error>> {
+        let token = self.client.cancel_token();
+        let tls = self.tls.clone();
+        let (done, over) = mpsc::channel::<()>();
+        let watch = std::thread::spawn(move || {
+            while let Err(mpsc::RecvTimeoutError::Timeout) = over.recv_timeout(Duration::from_millis(20)) {
+                if interrupt::requested() {
+                    let _ = match tls {
+                        Some(tls) => token.cancel_query(tls),
+                        None => token.cancel_query(NoTls),
+                    };
+                    return;
+                }
+            }
+        });
+        let result = self.client.batch_execute(sql);
+        drop(done);
+        let _ = watch.join();
+        if result.is_err() {
+            interrupt::check()?;
+        }
+        Ok(result)
+    }
+}
+
+/// Formats that others may have set differently for the role or the database, and messages in English where we may.
+/// `lc_messages` is a superuser's; on a server that is older than the setting, the condition finds no row.
+const PIN: &str = "set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres'; set timezone = 'UTC'; \
+    set bytea_output = 'hex'; set extra_float_digits = 1; set standard_conforming_strings = on; \
+    set client_min_messages = 'warning'; \
+    select pg_catalog.set_config('lc_messages', 'C', false) from pg_catalog.pg_roles \
+    where rolname = current_user and rolsuper; \
+    select pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('server_version'), \
+    pg_catalog.pg_backend_pid()";
+
+/// One server, with patience while it says that it is starting up.
+fn patiently(
+    endpoint: &Endpoint,
+    target: &Target,
+    tls: Option<&MakeRustlsConnect>,
+    application_name: &str,
+) -> Result<Client, Box<Fail>> {
+    let until = Instant::now() + STARTING_UP;
+    let limit = target.connect_timeout.unwrap_or(LIMIT);
+    loop {
+        let error = match negotiate(endpoint, target, tls, application_name, limit) {
+            Ok(client) => return Ok(client),
+            Err(Attempt::NoAnswer) => return Err(Box::new(no_answer(endpoint, limit.as_secs()))),
+            Err(Attempt::Refused(error)) => error,
+        };
+        let starting = error.code() == Some(&SqlState::CANNOT_CONNECT_NOW);
+        if !starting || Instant::now() > until || interrupt::requested() {
+            return Err(Box::new(connect_fail(&error, endpoint, target)));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+enum Attempt {
+    NoAnswer,
+    Refused(postgres::Error),
+}
+
+/// With or without TLS, and the other way round where `sslmode` leaves it open.
+fn negotiate(
+    endpoint: &Endpoint,
+    target: &Target,
+    tls: Option<&MakeRustlsConnect>,
+    application_name: &str,
+    limit: Duration,
+) -> Result<Client, Attempt> {
+    let config = config(endpoint, target, application_name);
+    let Some(tls) = tls.filter(|_| matches!(endpoint.address, Address::Host(_))) else {
+        return in_time(config, Tls::Disable, None, limit);
+    };
+    let (first, second) = match target.ssl.mode {
+        SslMode::Allow => (Tls::Disable, Some(Tls::Require)),
+        SslMode::Prefer => (Tls::Prefer, Some(Tls::Disable)),
+        _ => (Tls::Require, None),
+    };
+    let refused = match in_time(config.clone(), first, Some(tls), limit) {
+        Err(Attempt::Refused(error)) => error,
+        done => return done,
+    };
+    match second.filter(|_| other_way_may_help(&refused)) {
+        // The first refusal is the one worth telling when the other way leads nowhere either.
+        Some(second) => in_time(config, second, Some(tls), limit).map_err(|_| Attempt::Refused(refused)),
+        None => Err(Attempt::Refused(refused)),
+    }
+}
+
+/// pg_hba.conf may have an entry for the other kind of connection only. A wrong password is not tried twice.
+fn other_way_may_help(error: &postgres::Error) -> bool {
+    error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION) || tls_reason(error).is_some()
+}
+
+/// The whole attempt within the limit: name lookup, handshake and authentication, which the crate's own
+/// `connect_timeout` does not cover.
+fn in_time(mut config: Config, mode: Tls, tls: Option<&MakeRustlsConnect>, limit: Duration) -> Result<Client, Attempt> {
+    config.ssl_mode(mode);
+    let tls = tls.cloned();
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let client = match tls {
+            Some(tls) => config.connect(tls),
+            None => config.connect(NoTls),
+        };
+        // When nobody waits any more, the connection is closed by being dropped here.
+        let _ = send.send(client);
+    });
+    let until = Instant::now() + limit;
+    loop {
+        match receive.recv_timeout(Duration::from_millis(50)) {
+            Ok(client) => return client.map_err(Attempt::Refused),
+            Err(mpsc::RecvTimeoutError::Timeout) if Instant::now() < until && !interrupt::requested() => {}
+            Err(_) => return Err(Attempt::NoAnswer),
+        }
+    }
+}
+
+fn config(endpoint: &Endpoint, target: &Target, application_name: &str) -> Config {
+    let mut config = Config::new();
+    match &endpoint.address {
+        Address::Host(host) => config.host(host),
+        Address::Socket(dir) => config.host_path(dir),
+    };
+    config.port(endpoint.port).user(&target.user).dbname(&target.database).application_name(application_name);
+    config.connect_timeout(target.connect_timeout.unwrap_or(LIMIT));
+    if let Some(password) = &endpoint.password {
+        config.password(password.expose());
+    }
+    if let Some(options) = &target.options {
+        config.options(options);
+    }
+    config.target_session_attrs(match target.session {
+        Session::Any => TargetSessionAttrs::Any,
+        Session::ReadWrite => TargetSessionAttrs::ReadWrite,
+        Session::ReadOnly => TargetSessionAttrs::ReadOnly,
+    });
+    config
+}

@@ -1,0 +1,49 @@
+//! A copy of a database by `pg_dump` and `pg_restore`, for where the server itself will not copy: somebody is connected,
+//! or it is somebody else's.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{Db, Making, client_tool, for_libpq};
+use crate::model::url::DbUrl;
+use crate::sys::run::Cmd;
+
+/// Long enough for any database that somebody would clone.
+const LONG: Duration = Duration::from_secs(24 * 3600);
+
+/// The slow copy, which disturbs nobody. The dump lies in a folder of ours alone, for as long as it takes.
+pub(super) fn dump_and_restore(making: &Making<'_>, owner: &Db, from: &DbUrl, to: &DbUrl) -> Result<()> {
+    let major = owner.server_version().major();
+    let dump = client_tool(making.ui, "pg_dump", major, making.tools)?;
+    let restore = client_tool(making.ui, "pg_restore", major, making.tools)?;
+    let folder = Folder::new(&to.target().database)?;
+    let file = folder.0.join("dump");
+    let dump = Cmd::new(dump, &folder.0).args(["-Fc", "-Z0", "--no-password", "-f"]).arg(&file).limit(LONG);
+    for_libpq(dump, from.target()).read(making.ui).context("copying a database that is in use")?;
+    // Owners and grants that we may not set would fail; the roles are the same server's.
+    let restore =
+        Cmd::new(restore, &folder.0).args(["--no-password", "--exit-on-error", "--no-owner", "-d"]).limit(LONG);
+    let restore = restore.arg(&to.target().database).arg(&file);
+    for_libpq(restore, to.target()).read(making.ui).context("copying a database that is in use")?;
+    Ok(())
+}
+
+/// A folder of our own under the system's temporary one, which goes with the value.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Result<Folder> {
+        let path = std::env::temp_dir().join(name);
+        std::fs::DirBuilder::new().mode(0o700).create(&path).with_context(|| format!("making {}", path.display()))?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

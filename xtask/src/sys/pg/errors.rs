@@ -1,0 +1,216 @@
+//! From what PostgreSQL and the network say to what a person can act on: one table of SQLSTATEs, one place that words
+//! the ways in which a connection cannot be made.
+
+use std::error::Error as _;
+use std::io;
+
+use postgres::error::DbError;
+
+use crate::fail::{Fail, Kind};
+use crate::model::url::{Address, Endpoint, Target};
+
+/// The kind that an SQLSTATE stands for.
+pub fn kind_of(sqlstate: &str) -> Kind {
+    match sqlstate {
+        "23503" => Kind::ForeignKeyViolation,
+        "23505" => Kind::UniqueViolation,
+        "23502" => Kind::NotNullViolation,
+        "23514" => Kind::CheckViolation,
+        "42P01" | "42703" | "42704" | "42883" | "3F000" => Kind::UndefinedObject,
+        "42P07" | "42701" | "42710" | "42723" | "42P06" => Kind::DuplicateObject,
+        "2BP01" => Kind::DependentObjects,
+        "42804" => Kind::TypeChangeBlocked,
+        "25P02" => Kind::TransactionAborted,
+        "55P03" => Kind::LockTimeout,
+        "42501" => Kind::PermissionDenied,
+        "3D000" => Kind::DatabaseMissing,
+        "57P03" => Kind::ConnectionRefused,
+        "57P01" | "57P02" => Kind::ConnectionLost,
+        code if code.starts_with("28") => Kind::AuthenticationFailed,
+        code if code.starts_with("08") => Kind::ConnectionLost,
+        _ => Kind::SqlError,
+    }
+}
+
+/// A failure of an SQL statement; `what` says what was being done ("reading the version table").
+pub fn sql_fail(error: &postgres::Error, what: &str) -> Fail {
+    let Some(db) = error.as_db_error() else {
+        return lost(error, what);
+    };
+    let code = db.code().code();
+    let kind = kind_of(code);
+    let summary = match kind {
+        Kind::PermissionDenied => "Permission denied by the database".to_owned(),
+        Kind::ConnectionLost => "Connection to the database was lost".to_owned(),
+        Kind::LockTimeout => "A lock was not to be had in time".to_owned(),
+        _ => format!("PostgreSQL refused: {what}"),
+    };
+    let mut fail = Fail::new(kind, summary).details(format!("While {what}: {}", db.message())).sqlstate(code);
+    for line in [db.detail(), db.hint(), db.where_()].into_iter().flatten() {
+        fail = fail.details(line);
+    }
+    match kind {
+        Kind::PermissionDenied => fail.action("Grant the privilege, or connect as the owner of the database"),
+        Kind::ConnectionLost => fail.action("See whether the server restarted: cargo xtask doctor"),
+        _ => fail,
+    }
+    .related("cargo xtask db-status")
+}
+
+/// An error that is not the server's answer: mostly the connection broke.
+fn lost(error: &postgres::Error, what: &str) -> Fail {
+    let broken = error.is_closed() || io_error(error).is_some();
+    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    let kind = if broken { Kind::ConnectionLost } else { Kind::Internal };
+    let summary = if broken { "Connection to the database was lost" } else { "PostgreSQL's answer was not understood" };
+    Fail::new(kind, summary)
+        .details(format!("While {what}: {error}{cause}"))
+        .action("See whether the server is up: cargo xtask doctor")
+        .action("See what is in the database now: cargo xtask db-status")
+        .related("cargo xtask db-status")
+}
+
+/// Why no connection was made to `endpoint`.
+pub(super) fn connect_fail(error: &postgres::Error, endpoint: &Endpoint, target: &Target) -> Fail {
+    if let Some(db) = error.as_db_error() {
+        return refused_by_server(db, endpoint, target);
+    }
+    if let Some(reason) = tls_reason(error) {
+        return unreachable(format!("TLS to {endpoint} failed: {reason}"))
+            .action(format!("Check the server's certificate: psql \"{}\"", psql_words(endpoint, target)))
+            .action("Check sslmode, sslrootcert, sslcert and sslkey in the database configuration");
+    }
+    if error.source().is_some_and(|source| source.to_string() == "password missing") {
+        let details = format!("{endpoint} asks user {} for a password, and there is none", target.user);
+        return bad_credentials(details, endpoint, target);
+    }
+    let details = match io_error(error) {
+        Some(error) => io_reason(error, endpoint),
+        None => {
+            let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+            format!("{endpoint}: {error}{cause}")
+        }
+    };
+    is_it_running(unreachable(details), endpoint)
+}
+
+/// Nobody answered in time.
+pub(super) fn no_answer(endpoint: &Endpoint, seconds: u64) -> Fail {
+    is_it_running(unreachable(format!("No answer from {endpoint} within {seconds} s")), endpoint)
+}
+
+fn unreachable(details: String) -> Fail {
+    Fail::new(Kind::ConnectionRefused, "Cannot connect to database").details(details).related("cargo xtask doctor")
+}
+
+fn is_it_running(fail: Fail, endpoint: &Endpoint) -> Fail {
+    if !endpoint.is_local() {
+        let fail = fail.action(format!("Check that this machine reaches {endpoint}: network, VPN, firewall"));
+        return fail.action("Verify database configuration (sqlalchemy.url in the Alembic config)");
+    }
+    fail.action("Check PostgreSQL is running: docker ps | grep postgres")
+        .action("Verify database configuration (sqlalchemy.url in the Alembic config)")
+        .action("Start infrastructure: ./scripts/run-dev.sh, or use an own server: cargo xtask db-server start")
+}
+
+fn bad_credentials(details: String, endpoint: &Endpoint, target: &Target) -> Fail {
+    Fail::new(Kind::AuthenticationFailed, "The database server refuses the user")
+        .details(details)
+        .action("Verify user and password in the database configuration (sqlalchemy.url, PGPASSWORD, ~/.pgpass)")
+        .action(format!("Try it by hand: psql \"{}\"", psql_words(endpoint, target)))
+        .related("cargo xtask doctor")
+}
+
+fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail {
+    let code = db.code().code();
+    let (user, database) = (&target.user, &target.database);
+    let fail = |kind, summary: &str| {
+        let fail = Fail::new(kind, summary).details(format!("{endpoint}: {}", db.message())).sqlstate(code);
+        let fail = db.detail().into_iter().fold(fail, Fail::details);
+        fail.related("cargo xtask doctor")
+    };
+    match kind_of(code) {
+        Kind::AuthenticationFailed => {
+            bad_credentials(format!("{endpoint}: {}", db.message()), endpoint, target).sqlstate(code).action(format!(
+                "If the message names pg_hba.conf, the server must be told to let user {user} in from this machine"
+            ))
+        }
+        Kind::DatabaseMissing => fail(Kind::DatabaseMissing, "The database does not exist")
+            .action(format!("Create it: createdb {}", createdb_words(endpoint, user, database)))
+            .action("Check for typos in the database's name (sqlalchemy.url in the Alembic config)"),
+        Kind::PermissionDenied => fail(Kind::PermissionDenied, "Permission denied by the database").action(format!(
+            "As a superuser: GRANT CONNECT ON DATABASE {} TO {}",
+            super::ident(database),
+            super::ident(user)
+        )),
+        Kind::ConnectionRefused => fail(Kind::ConnectionRefused, "Cannot connect to database")
+            .action("Wait until the server is up and try again")
+            .related("cargo xtask doctor"),
+        Kind::ConnectionLost => fail(Kind::ConnectionLost, "Connection to the database was lost")
+            .action("Wait until the server is up and try again"),
+        kind => fail(kind, "The database server refuses the connection"),
+    }
+}
+
+/// `host=… port=… user=… dbname=…`, for psql; no password.
+fn psql_words(endpoint: &Endpoint, target: &Target) -> String {
+    let host = endpoint.address.to_string();
+    let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+    let database = quoted(&target.database);
+    format!("host={} port={} user={} dbname={database}", quoted(&host), endpoint.port, quoted(&target.user))
+}
+
+fn createdb_words(endpoint: &Endpoint, user: &str, database: &str) -> String {
+    let host = endpoint.address.to_string();
+    let port = endpoint.port.to_string();
+    let words = ["-h", &host, "-p", &port, "-U", user, database].map(shell_word);
+    words.join(" ")
+}
+
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn io_reason(error: &io::Error, endpoint: &Endpoint) -> String {
+    match (error.kind(), &endpoint.address) {
+        (io::ErrorKind::ConnectionRefused, _) => format!("Connection refused to {endpoint}"),
+        (io::ErrorKind::NotFound, Address::Socket(_)) => format!("No socket {endpoint}"),
+        (io::ErrorKind::TimedOut, _) => format!("No answer from {endpoint}"),
+        (io::ErrorKind::PermissionDenied, _) if error.raw_os_error().is_none() => format!("{endpoint}: {error}"),
+        (_, Address::Host(host)) if error.to_string().contains("lookup address") => {
+            format!("Cannot find the host {host}: {error}")
+        }
+        _ => format!("{endpoint}: {error}"),
+    }
+}
+
+/// The first I/O error in the chain.
+fn io_error(error: &postgres::Error) -> Option<&io::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// What TLS complained about, if it was TLS: rustls' words inside the I/O error, or the server having none.
+pub(super) fn tls_reason(error: &postgres::Error) -> Option<String> {
+    let text = error.to_string();
+    let source = error.source().map(ToString::to_string).unwrap_or_default();
+    if source == "server does not support TLS" {
+        return Some("the server does not offer it, and sslmode asks for it".to_owned());
+    }
+    let inner = io_error(error).and_then(io::Error::get_ref);
+    if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return Some(error.to_string());
+    }
+    text.contains("TLS").then_some(source)
+}

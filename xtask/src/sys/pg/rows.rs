@@ -1,0 +1,151 @@
+//! Counts and digests what the tables hold: exact, not estimated. Two round trips for all tables: one asks which tables
+//! have any page at all (an empty one has none and needs no reading) and of which columns they are made, the other reads
+//! those tables once each.
+//!
+//! A digest is the sum of the values' 64-bit hashes, so it depends neither on the order of the rows nor of the columns,
+//! and equal values do not cancel each other out. The session's settings that decide how a value looks as text are
+//! pinned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use postgres::{Client, IsolationLevel, SimpleQueryMessage, Transaction};
+
+use crate::model::rows::{Column, Rows, Table};
+use crate::sys::pg::catalog::Options;
+
+/// What decides how values look as text. Row security is off so that a policy which would hide rows is an error.
+const SETTINGS: &str = "set local search_path = ''; set local datestyle = 'ISO, YMD'; set local timezone = 'UTC'; \
+    set local extra_float_digits = 3; set local bytea_output = 'hex'; set local intervalstyle = 'iso_8601'; \
+    set local lc_monetary = 'C'; set local xmloption = 'content'; set local row_security = off;";
+
+/// Every ordinary table that holds rows of its own (partitions, not the partitioned table), with how to hash each column.
+const TABLES: &str = r"
+select quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
+       s.used,
+       case when s.used then array(select a.attname::text from pg_attribute a
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as columns,
+       case when s.used then array(select quote_ident(a.attname) from pg_attribute a
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as quoted,
+       case when s.used then array(select case when a.atttypid < 16384 then t.typname::text else 'text' end
+               from pg_attribute a join pg_type t on t.oid = a.atttypid
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as types
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  cross join lateral (select pg_relation_size(c.oid) > 0 as used offset 0) s
+ where c.oid >= 16384 and c.relkind = 'r' and c.relpersistence <> 't'
+   and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'
+   and not exists (select from pg_depend d
+                    where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+ order by 1";
+
+/// What the tables hold now. `only` restricts it to tables of these schema-qualified names.
+///
+/// # Errors
+/// When the connection is lost, a table is not readable for this user, or is hidden from it by row security.
+pub fn take(client: &mut Client, options: &Options, only: Option<&BTreeSet<String>>) -> Result<Rows> {
+    let mut transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()
+        .context("beginning to read the rows")?;
+    take_within(&mut transaction, options, only)
+}
+
+/// The same inside a transaction that is already open; its settings are left as they were.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_within(
+    transaction: &mut Transaction<'_>,
+    options: &Options,
+    only: Option<&BTreeSet<String>>,
+) -> Result<Rows> {
+    // Never committed: rolling back puts the settings back as well.
+    let mut inner = transaction.transaction().context("beginning to read the rows")?;
+    let mut rows = Rows::default();
+    let mut used = Vec::new();
+    for row in inner.query(TABLES, &[]).context("listing the tables")? {
+        let name: String = row.get("name");
+        if options.leaves_out(&name) || only.is_some_and(|only| !only.contains(&name)) {
+            continue;
+        }
+        rows.tables.insert(name.clone(), Table::default());
+        if row.get("used") {
+            used.push(Layout { name, columns: row.get("columns"), quoted: row.get("quoted"), types: row.get("types") });
+        }
+    }
+    let script: String = used.iter().map(Layout::select).collect();
+    let messages = inner.simple_query(&format!("{SETTINGS}{script}")).context("counting the rows")?;
+    let answers = messages.into_iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    for (layout, answer) in used.iter().zip(answers) {
+        let fields: Vec<&str> = answer.get(0).unwrap_or_default().split(' ').collect();
+        rows.tables.insert(layout.name.clone(), layout.table(&fields)?);
+    }
+    inner.rollback().context("ending to read the rows")?;
+    Ok(rows)
+}
+
+/// A table that may hold rows, its columns sorted by name.
+struct Layout {
+    name: String,
+    columns: Vec<String>,
+    quoted: Vec<String>,
+    types: Vec<String>,
+}
+
+impl Layout {
+    /// A statement that gives one row with one text: the count, then per column the count of values and the digest.
+    fn select(&self) -> String {
+        let mut sql = String::from("select array_to_string(array[count(*)::text");
+        for (column, kind) in self.quoted.iter().zip(&self.types) {
+            sql.push_str(&format!(", count({column})::text, sum({})::text", hash(column, kind)));
+        }
+        sql.push_str(&format!("], ' ', '-') from only {};", self.name));
+        sql
+    }
+
+    fn table(&self, fields: &[&str]) -> Result<Table> {
+        let number = |at: usize| -> Result<u64> {
+            let field: &str = fields.get(at).copied().unwrap_or_default();
+            field.parse().with_context(|| format!("counting the rows of {}: `{field}`", self.name))
+        };
+        let rows = number(0)?;
+        let mut table = Table { rows, columns: BTreeMap::new() };
+        for (index, column) in self.columns.iter().enumerate().filter(|_| rows > 0) {
+            let digest = fields.get(2 * index + 2).filter(|digest| **digest != "-").copied().unwrap_or_default();
+            table.columns.insert(column.clone(), Column { values: number(2 * index + 1)?, digest: digest.to_owned() });
+        }
+        Ok(table)
+    }
+}
+
+/// The expression that hashes one value to 64 bits: directly where the type's own hash tells all values apart that look
+/// different, else by its text (1.0 and 1.00 are equal numbers, but not the same value).
+fn hash(column: &str, kind: &str) -> String {
+    match kind {
+        "int2" => format!("hashint2extended({column}, 0)"),
+        "int4" => format!("hashint4extended({column}, 0)"),
+        "int8" => format!("hashint8extended({column}, 0)"),
+        "uuid" => format!("uuid_hash_extended({column}, 0)"),
+        "timestamp" => format!("timestamp_hash_extended({column}, 0)"),
+        "timestamptz" => format!("timestamp_hash_extended({column} at time zone 'UTC', 0)"),
+        // A collation that calls different texts equal hashes them alike.
+        _ => format!("hashtextextended({column}::text collate \"C\", 0)"),
+    }
+}
+
+/// Where the sequences stand, by schema-qualified name; one that was never used is not in it.
+///
+/// # Errors
+/// When the connection is lost.
+pub fn sequence_positions(client: &mut Client) -> Result<BTreeMap<String, i64>> {
+    const POSITIONS: &str = r"select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value
+        from pg_catalog.pg_sequences where last_value is not null and schemaname not like 'pg\_%'";
+    let rows = client.query(POSITIONS, &[]).context("asking where the sequences stand")?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}

@@ -1,0 +1,319 @@
+//! Throwaway databases. Each is named `xtask_scratch_<pid>_<random>`, carries a comment, and lives as long as a session
+//! in the maintenance database holds an advisory lock made from its name. Whatever ends that session frees the lock,
+//! so [`sweep`] can tell a dead run's leftovers, also another machine's, from a live run's database.
+//!
+//! Nobody is ever disconnected from any database but a scratch one.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::Result;
+use postgres::error::SqlState;
+
+use super::copy::dump_and_restore;
+use super::session::{keep_idle_session, try_lock};
+use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
+use super::{Db, ident, literal, sql_fail, surroundings};
+use crate::fail::{Fail, Kind};
+use crate::model::url::DbUrl;
+use crate::sys::clock::utc_stamp;
+use crate::sys::pg::for_libpq;
+use crate::sys::run::Cmd;
+use crate::ui::Ui;
+
+/// How scratch databases are to be made.
+#[derive(Clone, Copy)]
+pub struct Making<'a> {
+    /// Where commands are echoed.
+    pub ui: &'a Ui,
+    /// What it is for; stands in the database's comment.
+    pub why: &'a str,
+    /// Copy files instead of pages: faster where the server does not wait for the disk (our embedded one), slower and
+    /// with two checkpoints elsewhere. Needs PostgreSQL 15; ignored below.
+    pub file_copy: bool,
+    /// More folders to look for `pg_dump` and `pg_restore` in.
+    pub tools: &'a [PathBuf],
+}
+
+/// A database that goes when this value goes.
+pub struct Scratch {
+    owner: Db,
+    name: String,
+    url: DbUrl,
+    file_copy: bool,
+    /// `set …` tails that `alter database` gives to each new copy; a template's are not copied by the server.
+    settings: Vec<String>,
+    saved: Vec<String>,
+    count: u32,
+    over: bool,
+}
+
+/// A copy of a scratch database as it was at some moment. It goes with the scratch database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavePoint(String);
+
+/// A scratch database that stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its name.
+    pub database: String,
+    /// A command that connects to it; it asks for the password where one is needed.
+    pub psql: String,
+    /// A command that drops it.
+    pub drop: String,
+}
+
+impl Scratch {
+    /// An empty database (a copy of `template0`) on the server of `admin`.
+    ///
+    /// # Errors
+    /// `permission-denied` without CREATEDB, and what connecting may meet.
+    pub fn empty(admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
+        let mut scratch = Scratch::claim(admin, making)?;
+        scratch.create("template0", "", making.why)?;
+        Ok(scratch)
+    }
+
+    /// A copy of the database `source` on the same server: by the server itself where nobody else is connected to it
+    /// and we may, else by `pg_dump` and `pg_restore`.
+    ///
+    /// # Errors
+    /// `permission-denied`, `database-missing`, `tool-missing`, `interrupted`, and what connecting may meet.
+    pub fn clone_of(admin: &DbUrl, source: &str, making: &Making<'_>) -> Result<Scratch> {
+        let mut scratch = Scratch::claim(admin, making)?;
+        let facts = scratch.source(source)?;
+        scratch.settings = facts.settings;
+        if !facts.in_use && scratch.copied(source, making.why)? {
+            return Ok(scratch);
+        }
+        scratch.create("template0", &facts.locale, making.why)?;
+        let from = scratch.url.with_database(source);
+        dump_and_restore(making, &scratch.owner, &from, &scratch.url)?;
+        Ok(scratch)
+    }
+
+    /// A name, and the lock that says that somebody cares for it; no database yet.
+    fn claim(admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
+        let mut owner = maintenance(admin)?;
+        keep_idle_session(owner.client())?;
+        let name = new_name();
+        if !try_lock(owner.client(), SCRATCH_CLASS, key(&name))? {
+            // Another scratch database's name has the same hash: rare, and only the name has to change.
+            drop(owner);
+            return Scratch::claim(admin, making);
+        }
+        let url = owner.url().with_database(&name);
+        let file_copy = making.file_copy && owner.server_version().major() >= 15;
+        Ok(Scratch { owner, name, url, file_copy, settings: Vec::new(), saved: Vec::new(), count: 0, over: false })
+    }
+
+    /// The database's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its URL, for the same driver as the one it was made with.
+    pub fn url(&self) -> &DbUrl {
+        &self.url
+    }
+
+    /// Keeps a copy of the database as it is now. Our own sessions in it must be closed first, or on their way.
+    ///
+    /// # Errors
+    /// `active-connections` when somebody is still connected to the scratch database after five seconds.
+    pub fn save(&mut self) -> Result<SavePoint> {
+        self.count += 1;
+        let name = format!("{}_s{}", self.name, self.count);
+        // On the list before it exists: an interrupted copy is dropped with the rest.
+        self.saved.push(name.clone());
+        let sql = self.create_sql(&name, &self.name, "");
+        match self.owner.run(&sql)? {
+            Ok(()) => {}
+            Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => return Err(self.still_connected(&error)),
+            Err(error) => return Err(sql_fail(&error, "keeping a copy of the scratch database").into()),
+        }
+        self.mark(&name, "save point")?;
+        Ok(SavePoint(name))
+    }
+
+    /// Puts the database back to a save point; whoever is connected to the scratch database is disconnected.
+    pub fn restore(&mut self, point: &SavePoint) -> Result<()> {
+        let name = self.name.clone();
+        drop_database(&mut self.owner, &name)?;
+        self.create(&point.0, "", "restored")
+    }
+
+    /// Drops a save point that is needed no more.
+    pub fn forget(&mut self, point: SavePoint) -> Result<()> {
+        self.saved.retain(|name| *name != point.0);
+        drop_database(&mut self.owner, &point.0)
+    }
+
+    /// Leaves the database where it is, out of [`sweep`]'s reach, and says how to get at it.
+    pub fn keep(mut self) -> Result<Kept> {
+        let sql = format!("comment on database {} is {}", ident(&self.name), literal(KEPT));
+        self.owner.client().batch_execute(&sql).map_err(|error| sql_fail(&error, "keeping the scratch database"))?;
+        for name in std::mem::take(&mut self.saved) {
+            drop_database(&mut self.owner, &name)?;
+        }
+        self.over = true;
+        let line = |program: &str, words: &[&str]| {
+            // The environment part is what psql needs; the password is not in it.
+            let cmd = for_libpq(Cmd::new(program, "/").args(words), &self.url.target().clone());
+            cmd.line()
+        };
+        Ok(Kept {
+            psql: line("psql", &[]),
+            drop: line("dropdb", &["--maintenance-db", self.owner.database(), &self.name]),
+            database: self.name.clone(),
+        })
+    }
+
+    /// Drops the database and its save points, and says if that fails; without it, the end of the value does the same
+    /// in silence.
+    pub fn remove(mut self) -> Result<()> {
+        self.over = true;
+        self.drop_all()
+    }
+
+    fn drop_all(&mut self) -> Result<()> {
+        // Asked, not assumed: a session that the server ended looks open until somebody uses it.
+        if self.owner.client().batch_execute("").is_err() {
+            self.owner = maintenance(&self.url)?;
+        }
+        let names: Vec<String> = self.saved.drain(..).chain([self.name.clone()]).collect();
+        let results: Vec<Result<()>> = names.iter().map(|name| drop_database(&mut self.owner, name)).collect();
+        results.into_iter().collect()
+    }
+
+    /// Creates the scratch database itself from a template.
+    fn create(&mut self, template: &str, options: &str, why: &str) -> Result<()> {
+        let name = self.name.clone();
+        let sql = self.create_sql(&name, template, options);
+        if let Err(error) = self.owner.run(&sql)? {
+            return Err(self.cannot_create(&error));
+        }
+        self.mark(&name, why)
+    }
+
+    /// A copy by the server; false when it does not let us and a dump may.
+    fn copied(&mut self, source: &str, why: &str) -> Result<bool> {
+        let name = self.name.clone();
+        let sql = self.create_sql(&name, source, "");
+        match self.owner.run(&sql)? {
+            Ok(()) => {}
+            Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => return Ok(false),
+            // Only the owner of a database may copy it, whoever may create databases may restore a dump.
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && self.may_create()? => {
+                return Ok(false);
+            }
+            Err(error) => return Err(self.cannot_create(&error)),
+        }
+        self.mark(&name, why)?;
+        Ok(true)
+    }
+
+    fn create_sql(&self, name: &str, template: &str, options: &str) -> String {
+        let strategy = if self.file_copy { " strategy file_copy" } else { "" };
+        format!("create database {} template {}{strategy} {options}", ident(name), ident(template))
+    }
+
+    /// The comment and the database's own settings.
+    fn mark(&mut self, name: &str, why: &str) -> Result<()> {
+        let by = surroundings::application_name("scratch");
+        let text = format!("{MARK} ({why}), made by {by} at {}; safe to drop", utc_stamp(SystemTime::now()));
+        let mut sql = format!("comment on database {} is {};", ident(name), literal(&text));
+        for setting in &self.settings {
+            sql.push_str(&format!("alter database {} {setting};", ident(name)));
+        }
+        let done = self.owner.client().batch_execute(&sql);
+        done.map_err(|error| sql_fail(&error, "marking the scratch database").into())
+    }
+
+    fn may_create(&mut self) -> Result<bool> {
+        let sql = "select rolsuper or rolcreatedb from pg_roles where rolname = current_user";
+        let row = self.owner.client().query_one(sql, &[]);
+        Ok(row.map_err(|error| sql_fail(&error, "asking for CREATEDB"))?.get(0))
+    }
+
+    fn cannot_create(&mut self, error: &postgres::Error) -> anyhow::Error {
+        let target = self.owner.url().target();
+        let (user, server) = (target.user.clone(), self.owner.endpoint().to_string());
+        let fail = sql_fail(error, "creating a scratch database");
+        if fail.kind != Kind::PermissionDenied {
+            return fail.into();
+        }
+        Fail::new(Kind::PermissionDenied, "No right to create a scratch database")
+            .details(format!("User {user} on {server}: {}", fail.details))
+            .sqlstate(SqlState::INSUFFICIENT_PRIVILEGE.code())
+            .action("Use an own server: repeat the command with --server embedded")
+            .action(format!("Or, as a superuser: ALTER ROLE {} CREATEDB", ident(&user)))
+            .related("cargo xtask db-server start")
+            .into()
+    }
+
+    fn still_connected(&self, error: &postgres::Error) -> anyhow::Error {
+        let detail = error.as_db_error().and_then(|db| db.detail()).unwrap_or_default().to_owned();
+        Fail::new(Kind::ActiveConnections, "The scratch database is still in use")
+            .details(format!("{}: {detail}", self.name))
+            .action("A migration keeps a connection open after its step; close it in the migration script")
+            .into()
+    }
+
+    fn source(&mut self, source: &str) -> Result<Source> {
+        let sql = "select d.oid, format('encoding %L lc_collate %L lc_ctype %L', pg_encoding_to_char(encoding), \
+            datcollate, datctype), exists (select from pg_stat_activity a where a.datid = d.oid \
+            and a.backend_type = 'client backend'), coalesce(s.setconfig, '{}') from pg_database d \
+            left join pg_db_role_setting s on s.setdatabase = d.oid and s.setrole = 0 where datname = $1";
+        let row = self.owner.client().query_opt(sql, &[&source]);
+        let row = row.map_err(|error| sql_fail(&error, "looking at the database to clone"))?;
+        let row = row.ok_or_else(|| {
+            Fail::new(Kind::DatabaseMissing, "The database does not exist")
+                .details(format!("{source} on {}", self.owner.endpoint()))
+                .action(format!("Create it: createdb {source}"))
+                .related("cargo xtask db-status")
+        })?;
+        let settings: Vec<String> = row.get(3);
+        let settings = settings.iter().filter_map(|setting| set_tail(setting)).collect();
+        Ok(Source { locale: row.get(1), in_use: row.get(2), settings })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.over {
+            // There is nobody to tell; what stays is swept by the next run, since the lock goes with this session.
+            let _ = self.drop_all();
+        }
+    }
+}
+
+/// What a clone has to know of its source.
+struct Source {
+    locale: String,
+    in_use: bool,
+    settings: Vec<String>,
+}
+
+/// `search_path=a, "B"` to `set search_path = a, "B"`. Lists are stored quoted, other values plain.
+fn set_tail(setting: &str) -> Option<String> {
+    const LISTS: &[&str] = &["search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"];
+    let (name, value) = setting.split_once('=')?;
+    let value = if LISTS.contains(&name) && !value.is_empty() { value.to_owned() } else { literal(value) };
+    let name = name.split('.').map(ident).collect::<Vec<_>>().join(".");
+    Some(format!("set {name} = {value}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_a_database() {
+        assert_eq!(set_tail("search_path=app, \"B\"").as_deref(), Some("set \"search_path\" = app, \"B\""));
+        assert_eq!(set_tail("work_mem=4MB").as_deref(), Some("set \"work_mem\" = '4MB'"));
+        assert_eq!(set_tail("app.name=it's").as_deref(), Some("set \"app\".\"name\" = 'it''s'"));
+        assert_eq!(set_tail("search_path=").as_deref(), Some("set \"search_path\" = ''"));
+        assert_eq!(set_tail("odd"), None);
+    }
+}

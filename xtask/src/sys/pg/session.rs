@@ -1,0 +1,284 @@
+//! What is in the database before anything is changed: the version table, who else is connected, who blocks whom, and
+//! the lock that keeps two migrations of one database apart.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use postgres::error::SqlState;
+use postgres::{Client, Row, SimpleQueryMessage};
+
+use super::{Db, ident, literal, sql_fail, surroundings};
+use crate::fail::{Fail, Kind};
+use crate::model::url::DbUrl;
+use crate::sys::interrupt;
+
+/// Alembic's version table, as its configuration names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionTable {
+    /// `version_table_schema`; without it the search path decides.
+    pub schema: Option<String>,
+    /// `version_table`.
+    pub name: String,
+}
+
+impl Default for VersionTable {
+    fn default() -> VersionTable {
+        VersionTable { schema: None, name: "alembic_version".to_owned() }
+    }
+}
+
+impl VersionTable {
+    fn in_schema(&self, schema: &str) -> VersionTable {
+        VersionTable { schema: Some(schema.to_owned()), name: self.name.clone() }
+    }
+
+    /// For SQL text.
+    pub fn quoted(&self) -> String {
+        let schema = self.schema.as_ref().map(|schema| ident(schema) + ".").unwrap_or_default();
+        schema + &ident(&self.name)
+    }
+}
+
+/// What the version table says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The revision ids, sorted; none when the table is empty or missing.
+    pub revisions: Vec<String>,
+    /// The schema, when the table was neither where the configuration says nor on the search path.
+    pub elsewhere: Option<String>,
+    /// Whether there is a table.
+    pub table: bool,
+}
+
+/// A session of somebody else. What the server keeps from an ordinary user is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherSession {
+    /// The server process; 0 is a prepared transaction, which has none.
+    pub pid: i32,
+    /// The role.
+    pub user: Option<String>,
+    /// `application_name`.
+    pub application: Option<String>,
+    /// The client's address, or `local`.
+    pub client: String,
+    /// `active`, `idle in transaction`, …
+    pub state: Option<String>,
+    /// When the session began, UTC to the second.
+    pub since: Option<String>,
+    /// The last or current statement, its first 200 characters.
+    pub statement: Option<String>,
+}
+
+impl std::fmt::Display for OtherSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.pid == 0 {
+            return f.write_str("a prepared transaction (see pg_prepared_xacts)");
+        }
+        write!(f, "pid {}", self.pid)?;
+        for (word, value) in [(", user ", &self.user), (", ", &self.application)] {
+            if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
+                write!(f, "{word}{value}")?;
+            }
+        }
+        write!(f, ", from {}", self.client)?;
+        for (word, value) in [(", ", &self.state), (", since ", &self.since)] {
+            if let Some(value) = value {
+                write!(f, "{word}{value}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The columns of an [`OtherSession`], from `pg_stat_activity` as `a`.
+const SESSION: &str = "coalesce(a.pid, 0), a.usename::text, a.application_name, coalesce(host(a.client_addr), 'local'), \
+    a.state, to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS\" UTC\"'), left(a.query, 200)";
+
+fn session(row: &Row) -> OtherSession {
+    OtherSession {
+        pid: row.get(0),
+        user: row.get(1),
+        application: row.get(2),
+        client: row.get(3),
+        state: row.get(4),
+        since: row.get(5),
+        statement: row.get(6),
+    }
+}
+
+impl Db {
+    /// The revisions that the database holds: one round trip where the table is where it should be.
+    ///
+    /// # Errors
+    /// `permission-denied`; `config-invalid` when the table is in several schemas and none is on the search path.
+    pub fn applied(&mut self, table: &VersionTable) -> Result<Applied> {
+        if let Some(revisions) = versions(self.client(), table)? {
+            return Ok(Applied { revisions, elsewhere: None, table: true });
+        }
+        if table.schema.is_some() {
+            return Ok(Applied::default());
+        }
+        let schemas = self.schemas_with(&table.name)?;
+        match schemas.as_slice() {
+            [] => Ok(Applied::default()),
+            [schema] => {
+                let revisions = versions(self.client(), &table.in_schema(schema))?;
+                let table = revisions.is_some();
+                Ok(Applied { revisions: revisions.unwrap_or_default(), elsewhere: Some(schema.clone()), table })
+            }
+            several => Err(several_tables(&table.name, several).into()),
+        }
+    }
+
+    /// The schemas with a table of this name that has Alembic's column.
+    fn schemas_with(&mut self, table: &str) -> Result<Vec<String>> {
+        let sql = "select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+            where c.relname = $1 and c.relkind in ('r', 'p') and n.nspname !~ '^pg_(temp|toast)' \
+            and exists (select from pg_attribute where attrelid = c.oid and attname = 'version_num') order by 1";
+        let rows =
+            self.client().query(sql, &[&table]).map_err(|error| sql_fail(&error, "looking for the version table"))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Who else is connected to this database. Left out: this session, `own` server processes, and sessions whose
+    /// application name begins with one of `own_names`.
+    pub fn other_sessions(&mut self, own: &[i32], own_names: &[&str]) -> Result<Vec<OtherSession>> {
+        let sql = format!(
+            "select {SESSION} from pg_stat_activity a where a.datname = current_database() \
+             and a.backend_type = 'client backend' and a.pid <> pg_backend_pid() and a.pid <> all ($1) \
+             and not exists (select from unnest($2::text[]) own where starts_with(a.application_name, own)) \
+             order by a.backend_start"
+        );
+        let names: Vec<String> = own_names.iter().map(|name| (*name).to_owned()).collect();
+        let rows = self.client().query(&sql, &[&own, &names]);
+        Ok(rows.map_err(|error| sql_fail(&error, "listing the sessions"))?.iter().map(session).collect())
+    }
+
+    /// Who keeps `pid` waiting, directly or through others; empty when it waits for nobody.
+    pub fn blockers(&mut self, pid: i32) -> Result<Vec<OtherSession>> {
+        let sql = format!(
+            "with recursive chain(pid) as (select unnest(pg_blocking_pids($1)) union \
+             select next from chain, unnest(pg_blocking_pids(chain.pid)) next) \
+             select {SESSION} from chain left join pg_stat_activity a using (pid) where chain.pid <> $1 order by 1"
+        );
+        let rows = self.client().query(&sql, &[&pid]).map_err(|error| sql_fail(&error, "asking who blocks"))?;
+        Ok(rows.iter().map(session).collect())
+    }
+
+    /// Asks a server process to end; false when there is none.
+    ///
+    /// # Errors
+    /// `permission-denied` when it belongs to a user that we may not end.
+    pub fn terminate(&mut self, pid: i32) -> Result<bool> {
+        let row = self.client().query_one("select pg_terminate_backend($1)", &[&pid]);
+        Ok(row.map_err(|error| sql_fail(&error, "ending a session"))?.get(0))
+    }
+
+    /// Waits until a server process has ended; false when it is still there after `limit`.
+    pub fn wait_gone(&mut self, pid: i32, limit: Duration) -> Result<bool> {
+        let until = Instant::now() + limit;
+        loop {
+            let there = self.client().query_opt("select 1 from pg_stat_activity where pid = $1", &[&pid]);
+            if there.map_err(|error| sql_fail(&error, "waiting for a session to end"))?.is_none() {
+                return Ok(true);
+            }
+            if Instant::now() > until {
+                return Ok(false);
+            }
+            interrupt::check()?;
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// The rows of the version table, or `None` when there is no such table (or schema).
+fn versions(client: &mut Client, table: &VersionTable) -> Result<Option<Vec<String>>> {
+    // The simple protocol: no prepare, one round trip.
+    match client.simple_query(&format!("select version_num from {} order by 1", table.quoted())) {
+        Ok(messages) => {
+            let rows = messages.iter().filter_map(|message| match message {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            });
+            Ok(Some(rows.collect()))
+        }
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+        Err(error) => Err(sql_fail(&error, "reading the version table").into()),
+    }
+}
+
+fn several_tables(name: &str, schemas: &[String]) -> Fail {
+    Fail::new(Kind::ConfigInvalid, "Several version tables, and none is on the search path")
+        .details(format!("{name} is in the schemas {}", schemas.join(", ")))
+        .action(format!("Say which one is meant: version_table_schema = {} in the Alembic config", schemas[0]))
+        .related("cargo xtask db-status")
+}
+
+/// The class of all our advisory locks: `xtk` in bytes.
+pub(super) const LOCK_CLASS: i32 = 0x0078_746b;
+const MIGRATION: i32 = 1;
+
+/// Keeps other migrations of the same database out while it lives; on a session of its own, so that no transaction of
+/// the work can lose it, and so that the end of this process, however it comes, frees it.
+pub struct MigrationLock {
+    db: Db,
+}
+
+impl MigrationLock {
+    /// Takes the lock for `command` (`db-migrate`), or says who has it.
+    ///
+    /// # Errors
+    /// `already-running`, and what connecting may meet.
+    pub fn take(url: &DbUrl, command: &str) -> Result<MigrationLock> {
+        let mut db = Db::connect(url, &surroundings::application_name(command))?;
+        keep_idle_session(db.client())?;
+        if try_lock(db.client(), LOCK_CLASS, MIGRATION)? {
+            return Ok(MigrationLock { db });
+        }
+        Err(already_running(&mut db)?.into())
+    }
+
+    /// The server process that holds the lock.
+    pub fn backend_pid(&self) -> i32 {
+        self.db.backend_pid()
+    }
+
+    /// Whether the session still lives, and the lock with it.
+    ///
+    /// # Errors
+    /// `connection-lost` when it does not.
+    pub fn check(&mut self) -> Result<()> {
+        self.db.client().batch_execute("").map_err(|error| sql_fail(&error, "holding the migration lock").into())
+    }
+}
+
+/// An idle session with a lock must not be ended by the server for being idle (14 and later can).
+pub(super) fn keep_idle_session(client: &mut Client) -> Result<()> {
+    let sql = "select set_config(name, '0', false) from pg_settings where name = 'idle_session_timeout'";
+    client.batch_execute(sql).map_err(|error| sql_fail(&error, "setting the lock's session up").into())
+}
+
+pub(super) fn try_lock(client: &mut Client, class: i32, key: i32) -> Result<bool> {
+    let row = client.query_one("select pg_try_advisory_lock($1, $2)", &[&class, &key]);
+    Ok(row.map_err(|error| sql_fail(&error, "taking an advisory lock"))?.get(0))
+}
+
+fn already_running(db: &mut Db) -> Result<Fail> {
+    let sql = format!(
+        "select {SESSION} from pg_locks l left join pg_stat_activity a using (pid) where l.locktype = 'advisory' \
+         and l.granted and l.classid = {LOCK_CLASS} and l.objid = {MIGRATION} and l.objsubid = 2 \
+         and l.database = (select oid from pg_database where datname = current_database())"
+    );
+    let rows = db.client().query(&sql, &[]).map_err(|error| sql_fail(&error, "asking who holds the lock"))?;
+    let holder = rows.first().map(session);
+    let fail = Fail::new(Kind::AlreadyRunning, "Another migration of this database is running").refused();
+    let Some(holder) = holder else {
+        return Ok(fail.details("It ended just now").action("Try again"));
+    };
+    let end = format!("select pg_terminate_backend({})", holder.pid);
+    Ok(fail
+        .details(format!("{} is being migrated by {holder}", db.database()))
+        .action("Wait for it, then see where the database is: cargo xtask db-status")
+        .action(format!("If it hangs, stop that process, or end its session: psql -c {}", literal(&end)))
+        .related("cargo xtask db-status"))
+}

@@ -1,0 +1,138 @@
+//! PostgreSQL's own programs (`pg_dump`, `pg_restore`, `psql`): finding one that is new enough for the server, and
+//! telling it where to connect without showing a password.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::fail::{Fail, Kind};
+use crate::model::url::{SslMode, Target};
+use crate::sys::run::Cmd;
+use crate::ui::Ui;
+
+/// A program of at least the server's major version: the newest-enough one found first in `extra`, on `PATH`, where
+/// `pg_config` says, and in the usual places. An older `pg_dump` refuses a newer server.
+///
+/// # Errors
+/// `tool-missing`, naming what was found and is too old.
+pub fn client_tool(ui: &Ui, name: &str, major: u32, extra: &[PathBuf]) -> Result<PathBuf> {
+    let mut too_old = Vec::new();
+    for path in candidates(ui, name, extra) {
+        match version(ui, &path) {
+            Some(found) if found >= major => return Ok(path),
+            Some(found) => too_old.push(format!("{} is version {found}", path.display())),
+            None => {}
+        }
+    }
+    Err(missing(name, major, &too_old).into())
+}
+
+fn missing(name: &str, major: u32, too_old: &[String]) -> Fail {
+    let fail = Fail::new(Kind::ToolMissing, format!("No {name} that is new enough"))
+        .details(format!("The server is PostgreSQL {major}; {name} must be {major} or newer"));
+    let fail = too_old.iter().fold(fail, |fail, found| fail.details(found));
+    fail.action(format!("Install it: apt-get install postgresql-client-{major}, or brew install postgresql@{major}"))
+        .action("Or put its folder on PATH")
+        .related("cargo xtask doctor")
+}
+
+/// Where such a program may be, best first.
+fn candidates(ui: &Ui, name: &str, extra: &[PathBuf]) -> Vec<PathBuf> {
+    let mut dirs: Vec<PathBuf> = extra.to_vec();
+    let on_path = which::which_all(name).into_iter().flatten().collect::<Vec<_>>();
+    dirs.extend(by_pg_config(ui));
+    dirs.extend(newest_first("/usr/lib/postgresql", "bin"));
+    dirs.extend(newest_first("/usr/pgsql", "bin"));
+    for brew in ["/opt/homebrew/opt", "/usr/local/opt"] {
+        dirs.extend(newest_first(brew, "bin").into_iter().filter(|dir| dir.to_string_lossy().contains("postgresql")));
+        dirs.push(Path::new(brew).join("libpq/bin"));
+    }
+    let count = extra.len();
+    let mut paths: Vec<PathBuf> = dirs[..count].iter().map(|dir| dir.join(name)).collect();
+    paths.extend(on_path);
+    paths.extend(dirs[count..].iter().map(|dir| dir.join(name)));
+    paths.retain(|path| path.is_file());
+    paths
+}
+
+fn by_pg_config(ui: &Ui) -> Option<PathBuf> {
+    let done = Cmd::new(which::which("pg_config").ok()?, "/").arg("--bindir").capture(ui).ok()?;
+    done.status.success().then(|| PathBuf::from(done.stdout.trim()))
+}
+
+/// `parent/*/tail`, the highest number first.
+fn newest_first(parent: &str, tail: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let number = |path: &PathBuf| path.to_string_lossy().chars().filter(char::is_ascii_digit).collect::<String>();
+    dirs.sort_by_key(|path| std::cmp::Reverse(number(path).parse::<u64>().unwrap_or_default()));
+    dirs.into_iter().map(|dir| dir.join(tail)).collect()
+}
+
+/// The major version in `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+fn version(ui: &Ui, path: &Path) -> Option<u32> {
+    let done = Cmd::new(path, "/").arg("--version").capture(ui).ok()?;
+    parse_version(&done.stdout).filter(|_| done.status.success())
+}
+
+fn parse_version(text: &str) -> Option<u32> {
+    let number = text.split(") ").nth(1)?;
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// Makes a libpq program connect where `target` leads, all by environment: nothing of the person's own `PG*` variables
+/// leads it elsewhere, and the password is in no argument.
+pub fn for_libpq(mut cmd: Cmd, target: &Target) -> Cmd {
+    for name in ["PGSERVICE", "PGHOSTADDR", "PGOPTIONS", "PGREQUIRESSL", "PGTARGETSESSIONATTRS", "PGSSLCRL"] {
+        cmd = cmd.env_remove(name);
+    }
+    let list = |each: &dyn Fn(usize) -> String| (0..target.endpoints.len()).map(each).collect::<Vec<_>>().join(",");
+    let host = list(&|at| target.endpoints[at].address.to_string());
+    cmd = cmd
+        .env("PGHOST", host)
+        .env("PGPORT", list(&|at| target.endpoints[at].port.to_string()))
+        .env("PGUSER", &target.user)
+        .env("PGDATABASE", &target.database)
+        .env("PGSSLMODE", mode(target.ssl.mode));
+    let files =
+        [("PGSSLROOTCERT", &target.ssl.root_cert), ("PGSSLCERT", &target.ssl.cert), ("PGSSLKEY", &target.ssl.key)];
+    for (name, value) in files {
+        cmd = match value {
+            Some(value) => cmd.env(name, value),
+            None => cmd.env_remove(name),
+        };
+    }
+    match target.single_password() {
+        Some(password) => cmd.secret_env("PGPASSWORD", password.expose()),
+        // Several hosts with a password each: libpq finds them in the password file as we did.
+        None => cmd.env_remove("PGPASSWORD"),
+    }
+}
+
+fn mode(mode: SslMode) -> &'static str {
+    match mode {
+        SslMode::Disable => "disable",
+        SslMode::Allow => "allow",
+        SslMode::Prefer => "prefer",
+        SslMode::Require => "require",
+        SslMode::VerifyCa => "verify-ca",
+        SslMode::VerifyFull => "verify-full",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_version;
+
+    #[test]
+    fn versions() {
+        for (text, expected) in [
+            ("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", Some(15)),
+            ("pg_dump (PostgreSQL) 18beta1\n", Some(18)),
+            ("psql (PostgreSQL) 9.6.24\n", Some(9)),
+            ("", None),
+        ] {
+            assert_eq!(parse_version(text), expected, "{text}");
+        }
+    }
+}

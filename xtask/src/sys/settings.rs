@@ -1,0 +1,241 @@
+//! `[workspace.metadata.db]` in a `Cargo.toml`: how a workspace says where its Alembic project is and what its
+//! components are. Every key is checked: an unknown one or a value of the wrong type is `config-invalid`, with the
+//! file, the line and the nearest known name.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use toml::de::{DeTable, DeValue};
+
+use crate::fail::{Fail, Kind};
+
+/// Which PostgreSQL is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Server {
+    /// The one in the config's `sqlalchemy.url`.
+    #[default]
+    Configured,
+    /// One of our own, started on demand.
+    Embedded,
+}
+
+/// What a `Cargo.toml` says under `[workspace.metadata.db]`; paths as they are written.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The folder of the Alembic configs, relative to the `Cargo.toml`.
+    pub project: Option<PathBuf>,
+    /// Which PostgreSQL.
+    pub server: Server,
+    /// A pip requirements file, relative to the project.
+    pub requirements: Option<PathBuf>,
+    /// `components.NAME`, in the file's order of names.
+    pub components: Vec<Declared>,
+}
+
+/// One `[workspace.metadata.db.components.NAME]`.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    /// The name of the component.
+    pub name: String,
+    /// The Alembic config, relative to the project.
+    pub config: Option<PathBuf>,
+    /// The command that makes a fresh database.
+    pub baseline: Option<Vec<String>>,
+    /// What to restart after an upgrade.
+    pub services: Option<Vec<String>>,
+    /// SQL files with rows for round trips.
+    pub seed: Vec<Seed>,
+    /// Where Alembic keeps the present revision, if not in `alembic_version`.
+    pub version_table: Option<VersionTable>,
+}
+
+/// An SQL file with rows: for every round trip, or for those that stand at one revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seed {
+    /// The revision at which the rows go in; `None`: as soon as the database stands.
+    pub revision: Option<String>,
+    /// The file, relative to the project.
+    pub file: PathBuf,
+}
+
+/// The table in which Alembic keeps the present revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionTable {
+    /// Its schema; `None`: wherever the search path leads.
+    pub schema: Option<String>,
+    /// Its name.
+    pub table: String,
+}
+
+/// Reads a `Cargo.toml`; `None` where it has no `[workspace.metadata.db]`.
+pub fn read(path: &Path) -> Result<Option<Settings>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let file = File { path, text: &text };
+    let root = match DeTable::parse(&text) {
+        Ok(root) => root,
+        Err(error) => return Err(file.fail(error.span(), "", &one_line(error.message()))),
+    };
+    let mut table = root.get_ref();
+    for (depth, key) in ["workspace", "metadata", "db"].iter().enumerate() {
+        let Some(value) = table.get(*key) else { return Ok(None) };
+        match value.get_ref().as_table() {
+            Some(inner) => table = inner,
+            // What else stands under `metadata` is other tools' business, so only our own key has to be a table.
+            None if depth < 2 => return Ok(None),
+            None => return Err(file.wrong(&value.span(), "db", "a table")),
+        }
+    }
+    file.settings(table).map(Some)
+}
+
+/// Whether a `Cargo.toml` is a workspace's; unreadable ones are nobody's.
+pub fn is_workspace(path: &Path) -> bool {
+    std::fs::read_to_string(path)
+        .is_ok_and(|text| DeTable::parse(&text).is_ok_and(|root| root.get_ref().contains_key("workspace")))
+}
+
+/// The known name that is most like `word`, if any is like it at all.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.into_iter().map(|name| (strsim::jaro_winkler(word, name), name));
+    scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
+type Value<'i> = toml::Spanned<DeValue<'i>>;
+
+struct File<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl File<'_> {
+    fn settings(&self, table: &DeTable<'_>) -> Result<Settings> {
+        const KEYS: [&str; 4] = ["project", "server", "requirements", "components"];
+        let mut settings = Settings::default();
+        for (name, value) in table {
+            let key: &str = name.get_ref();
+            match key {
+                "project" => settings.project = Some(self.string(value, key)?.into()),
+                "server" => settings.server = self.server(value)?,
+                "requirements" => settings.requirements = Some(self.string(value, key)?.into()),
+                "components" => settings.components = self.components(value)?,
+                _ => return Err(self.unknown(&name.span(), "", key, &KEYS)),
+            }
+        }
+        Ok(settings)
+    }
+
+    fn server(&self, value: &Value<'_>) -> Result<Server> {
+        match self.string(value, "server")?.as_str() {
+            "configured" => Ok(Server::Configured),
+            "embedded" => Ok(Server::Embedded),
+            _ => Err(self.wrong(&value.span(), "server", "\"configured\" or \"embedded\"")),
+        }
+    }
+
+    fn components(&self, value: &Value<'_>) -> Result<Vec<Declared>> {
+        let table = value.get_ref().as_table();
+        let table = table.ok_or_else(|| self.wrong(&value.span(), "components", "a table"))?;
+        table.iter().map(|(name, value)| self.component(name.get_ref(), value)).collect()
+    }
+
+    fn component(&self, name: &str, value: &Value<'_>) -> Result<Declared> {
+        const KEYS: [&str; 5] = ["config", "baseline", "services", "seed", "version_table"];
+        let path = format!("components.{name}");
+        let table = value.get_ref().as_table().ok_or_else(|| self.wrong(&value.span(), &path, "a table"))?;
+        let mut declared = Declared { name: name.to_owned(), ..Declared::default() };
+        for (name, value) in table {
+            let name_text: &str = name.get_ref();
+            let key = format!("{path}.{name_text}");
+            match name_text {
+                "config" => declared.config = Some(self.string(value, &key)?.into()),
+                "baseline" => declared.baseline = Some(self.strings(value, &key)?),
+                "services" => declared.services = Some(self.strings(value, &key)?),
+                "seed" => declared.seed = self.seed(value, &key)?,
+                "version_table" => declared.version_table = Some(self.version_table(value, &key)?),
+                _ => return Err(self.unknown(&name.span(), &path, name_text, &KEYS)),
+            }
+        }
+        Ok(declared)
+    }
+
+    /// One file, several files, or a table from revision to file.
+    fn seed(&self, value: &Value<'_>, key: &str) -> Result<Vec<Seed>> {
+        let always = |file: String| Seed { revision: None, file: file.into() };
+        match value.get_ref() {
+            DeValue::String(_) => Ok(vec![always(self.string(value, key)?)]),
+            DeValue::Array(_) => Ok(self.strings(value, key)?.into_iter().map(always).collect()),
+            DeValue::Table(table) => {
+                let one = |(revision, file): (&toml::Spanned<_>, &Value<'_>)| {
+                    let revision: &std::borrow::Cow<'_, str> = revision.get_ref();
+                    let file = self.string(file, &format!("{key}.{revision}"))?;
+                    Ok(Seed { revision: Some(revision.to_string()), file: file.into() })
+                };
+                table.iter().map(one).collect()
+            }
+            _ => Err(self.wrong(&value.span(), key, "a file, an array of files, or a table from revision to file")),
+        }
+    }
+
+    fn version_table(&self, value: &Value<'_>, key: &str) -> Result<VersionTable> {
+        let text = self.string(value, key)?;
+        let (schema, table) = match text.split_once('.') {
+            Some((schema, table)) => (Some(schema), table),
+            None => (None, text.as_str()),
+        };
+        if table.is_empty() || table.contains('.') || schema.is_some_and(str::is_empty) {
+            return Err(self.wrong(&value.span(), key, "\"table\" or \"schema.table\""));
+        }
+        Ok(VersionTable { schema: schema.map(str::to_owned), table: table.to_owned() })
+    }
+
+    fn string(&self, value: &Value<'_>, key: &str) -> Result<String> {
+        match value.get_ref().as_str() {
+            Some(text) if !text.is_empty() => Ok(text.to_owned()),
+            _ => Err(self.wrong(&value.span(), key, "a string that is not empty")),
+        }
+    }
+
+    fn strings(&self, value: &Value<'_>, key: &str) -> Result<Vec<String>> {
+        let wrong = || self.wrong(&value.span(), key, "an array of strings");
+        let array = value.get_ref().as_array().ok_or_else(wrong)?;
+        array.iter().map(|item| item.get_ref().as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+    }
+
+    fn wrong(&self, span: &Range<usize>, key: &str, wanted: &str) -> anyhow::Error {
+        self.fail(Some(span.clone()), key, &format!("`{key}` has to be {wanted}"))
+    }
+
+    fn unknown(&self, span: &Range<usize>, under: &str, key: &str, known: &[&str]) -> anyhow::Error {
+        let full = if under.is_empty() { key.to_owned() } else { format!("{under}.{key}") };
+        let hint = match nearest(key, known.iter().copied()) {
+            Some(name) => format!("; did you mean `{name}`?"),
+            None => format!("; known are {}", known.join(", ")),
+        };
+        self.fail(Some(span.clone()), &full, &format!("unknown key `{full}`{hint}"))
+    }
+
+    fn fail(&self, span: Option<Range<usize>>, key: &str, problem: &str) -> anyhow::Error {
+        let before = span.and_then(|span| self.text.get(..span.start));
+        let line = before.map(|text| text.matches('\n').count() + 1);
+        let place = match line {
+            Some(line) => format!("{}:{line}", self.path.display()),
+            None => self.path.display().to_string(),
+        };
+        let section = if key.is_empty() { "" } else { " in [workspace.metadata.db]" };
+        Fail::new(Kind::ConfigInvalid, format!("Cannot use {}{section}", file_name(self.path)))
+            .details(format!("{place}: {problem}"))
+            .at(self.path, line)
+            .action(format!("Correct {place}"))
+            .related("cargo xtask doctor")
+            .into()
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+fn one_line(text: &str) -> String {
+    text.split('\n').map(str::trim).collect::<Vec<_>>().join("; ")
+}
