@@ -7,6 +7,7 @@ mod config;
 mod driver;
 mod history;
 mod pg;
+mod roundtrip;
 mod rows;
 mod scratch;
 mod server;
