@@ -16,12 +16,14 @@ use xtask::ui::{Options, Ui};
 use crate::support::python::python;
 use crate::support::random::Random;
 
-const HISTORIES: u64 = 300;
+/// How many histories, unless `XTASK_TEST_HISTORIES` asks for more.
+const HISTORIES: u64 = 120;
 
 #[test]
 fn histories_agree_with_alembic() {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("history-{}", std::process::id()));
-    let mut cases: Vec<Case> = (0..HISTORIES).map(|seed| Case::write(&root, seed)).collect();
+    let count = std::env::var("XTASK_TEST_HISTORIES").map_or(HISTORIES, |count| count.parse().unwrap());
+    let mut cases: Vec<Case> = (0..count).map(|seed| Case::write(&root, seed)).collect();
     for case in &mut cases {
         case.ask();
     }
@@ -34,7 +36,7 @@ fn histories_agree_with_alembic() {
     fs::remove_dir_all(&root).unwrap();
     // The comparison is worth what it has seen.
     let Tally { routes, refused, merges, rows, broken } = tally;
-    assert!(routes > 5_000 && refused > 1_000 && merges > 100 && rows > 5_000 && broken > 10, "{tally:?}");
+    assert!(routes > 10_000 && refused > 5_000 && merges > 100 && rows > 5_000 && broken > 5, "{tally:?}");
 }
 
 /// How much of each kind was compared.
@@ -97,7 +99,7 @@ impl Case {
     fn ask(&mut self) {
         let Ok(graph) = &self.graph else { return };
         let mut random = Random::new(self.seed + 1_000_000);
-        for _ in 0..12 {
+        for _ in 0..6 {
             let current = state(graph, &mut random);
             for target in targets(graph, &current, &mut random) {
                 let direction = if random.one_in(2) { Direction::Up } else { Direction::Down };
@@ -118,6 +120,8 @@ impl Case {
         let row = |q: &RowQuery| json!({"up": up(q.step.direction), "revision": q.step.revision, "current": q.current});
         json!({
             "folder": self.folder,
+            // What alembic takes for sound may still have a circle, and its walks do not end then.
+            "sound": self.graph.is_ok(),
             "routes": self.routes.iter().map(route).collect::<Vec<_>>(),
             "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
         })
@@ -198,7 +202,8 @@ fn check_single_steps(graph: &Graph, query: &RouteQuery, route: &Route) {
     assert_eq!(left, route.destination.iter().collect());
 }
 
-fn describe(graph: &Graph) -> Value {
+/// The whole of a history, in the form in which `history.py` tells alembic's view of it.
+pub fn describe(graph: &Graph) -> Value {
     let one = |script: &Script| {
         let id = script.id.as_str();
         let mut children = graph.children(id);
@@ -244,7 +249,7 @@ struct Draft {
 }
 
 fn drafts(random: &mut Random) -> Vec<Draft> {
-    let count = 1 + random.below(24);
+    let count = if random.one_in(40) { 60 } else { 1 + random.below(24) };
     let mut drafts: Vec<Draft> = Vec::new();
     for number in 0..count {
         let id = fresh_id(&drafts, number, random);
@@ -295,14 +300,18 @@ fn parents(drafts: &[Draft], random: &mut Random) -> Vec<String> {
 }
 
 /// One thing that neither side may accept (or that alembic only warns of).
-fn break_one(drafts: &mut Vec<Draft>, random: &mut Random) {
+fn break_one(drafts: &mut [Draft], random: &mut Random) {
     let at = random.below(drafts.len());
     let (first, last) = (drafts[0].id.clone(), drafts[drafts.len() - 1].id.clone());
     match random.below(7) {
         0 => drafts[at].down.push("nowhere".to_owned()),
         1 => drafts[at].depends_on.push("nowhere".to_owned()),
         2 => drafts[at].down = vec![drafts[at].id.clone()],
-        3 => drafts[0].down = vec![last],
+        3 => {
+            drafts[0].down = vec![last];
+            // Alembic follows a label round a circle for ever.
+            drafts.iter_mut().for_each(|draft| draft.labels.clear());
+        }
         4 => drafts[at].labels = vec![first],
         5 => drafts[at].id.push_str("-1"),
         _ => drafts[at].down = vec![String::new()],

@@ -140,6 +140,32 @@ fn commands_page() {
     expect_test::expect_file!["../../docs/commands.md"].assert_eq(&flags::commands_page());
 }
 
+/// A printed command that does not exist is worse than none.
+#[test]
+fn every_command_that_is_named_exists() {
+    let known: Vec<&str> = flags::command_names().collect();
+    let mut wrong = Vec::new();
+    let mut texts = all_rust();
+    for page in
+        ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "tests/halfstack/README.md", "tests/halfstack/py"]
+    {
+        texts.push((page.into(), fs::read_to_string(root().join(page)).unwrap()));
+    }
+    for (path, text) in
+        texts.iter().filter(|(path, _)| !path.ends_with("flags/tests.rs") && !path.starts_with("tests/it"))
+    {
+        for (number, line) in text.lines().enumerate() {
+            for rest in line.split("cargo xtask ").skip(1) {
+                let word: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+                if !word.is_empty() && !word.starts_with('-') && !known.contains(&word.as_str()) {
+                    wrong.push(format!("{}:{}: error: there is no command `{word}`", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_changelog_knows_this_version() {
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();

@@ -54,6 +54,8 @@ pub enum Command {
     DbMigrate(DbMigrate),
     /// `db-roundtrip`
     DbRoundtrip(DbRoundtrip),
+    /// `db-check`
+    DbCheck(DbCheck),
     /// `db-server`
     DbServer(DbServer),
     /// `doctor`
@@ -71,6 +73,7 @@ impl Command {
             Command::DbStatus(_) => "db-status",
             Command::DbMigrate(_) => "db-migrate",
             Command::DbRoundtrip(_) => "db-roundtrip",
+            Command::DbCheck(_) => "db-check",
             Command::DbServer(_) => "db-server",
             Command::Doctor => "doctor",
             Command::Ci => "ci",
@@ -167,6 +170,49 @@ pub enum Range {
     All,
 }
 
+/// `db-check`.
+#[derive(Clone, Debug, Default)]
+pub struct DbCheck {
+    /// Every component.
+    pub all: bool,
+    /// What is looked at.
+    pub look: Look,
+    /// Look at released scripts with every rule.
+    pub released: bool,
+    /// `--format`; `--json` is the same as `--format json`.
+    pub format: Format,
+    /// Print a rule's page instead of checking.
+    pub explain: Option<String>,
+}
+
+/// What `db-check` looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// The files as they lie there.
+    #[default]
+    WorkTree,
+    /// What would be committed, compared with the last commit.
+    Staged,
+    /// The files as they lie there, compared with a commit.
+    Since(String),
+}
+
+/// How `db-check` reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// The contract's JSON.
+    Json,
+    /// GitHub's workflow commands.
+    Github,
+    /// JUnit XML.
+    Junit,
+    /// SARIF 2.1.0.
+    Sarif,
+}
+
 /// `db-server`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DbServer {
@@ -198,9 +244,15 @@ pub fn parse(words: Vec<OsString>) -> Result<(Common, Command), Fail> {
     }
     check_words(row, &rest)?;
     let mut args = Arguments::from_vec(rest.into_iter().map(OsString::from).collect());
-    let common = common(&mut args)?;
-    let command = command(row, &mut args)?;
+    let mut common = common(&mut args)?;
+    let mut command = command(row, &mut args)?;
+    agree_on_format(&mut common, &mut command)?;
     Ok((common, command))
+}
+
+/// Every command's name, in the order of the overview.
+pub fn command_names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|row| row.name)
 }
 
 /// Whether `--json` stands on the command line, for the error of a command line that could not be parsed.
@@ -213,6 +265,7 @@ fn command(row: &CommandRow, args: &mut Arguments) -> Result<Command, Fail> {
         "db-status" => Command::DbStatus(db_status(args)?),
         "db-migrate" => Command::DbMigrate(db_migrate(args)?),
         "db-roundtrip" => Command::DbRoundtrip(db_roundtrip(args)?),
+        "db-check" => Command::DbCheck(db_check(args)?),
         "db-server" => Command::DbServer(db_server(row, args)?),
         "doctor" => Command::Doctor,
         "ci" => Command::Ci,
@@ -325,6 +378,37 @@ fn part(text: &str) -> Result<Part, Fail> {
         usage(format!("`--partition` does not take `{text}`"))
             .details("It takes K/N, the K-th of N parts: 1/4, 2/4, 3/4, 4/4")
     })
+}
+
+fn db_check(args: &mut Arguments) -> Result<DbCheck, Fail> {
+    let look = match (args.contains("--staged"), value(args, "--base")?) {
+        (true, Some(_)) => return Err(conflict("--staged", "--base")),
+        (true, None) => Look::Staged,
+        (false, Some(reference)) => Look::Since(reference),
+        (false, None) => Look::WorkTree,
+    };
+    let format = match value(args, "--format")?.as_deref() {
+        Some("json") => Format::Json,
+        Some("github") => Format::Github,
+        Some("junit") => Format::Junit,
+        Some("sarif") => Format::Sarif,
+        _ => Format::Text,
+    };
+    let (all, released) = (args.contains("--all"), args.contains("--released"));
+    Ok(DbCheck { all, look, released, format, explain: value(args, "--explain")? })
+}
+
+/// `--json` and `--format json` are one thing; with another format one of the two is a mistake.
+fn agree_on_format(common: &mut Common, command: &mut Command) -> Result<(), Fail> {
+    let Command::DbCheck(check) = command else { return Ok(()) };
+    match check.format {
+        Format::Json => common.output.json = true,
+        Format::Text if common.output.json => check.format = Format::Json,
+        Format::Text => {}
+        _ if common.output.json => return Err(conflict("--json", "--format")),
+        _ => {}
+    }
+    Ok(())
 }
 
 fn db_server(row: &CommandRow, args: &mut Arguments) -> Result<DbServer, Fail> {

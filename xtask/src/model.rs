@@ -4,6 +4,8 @@
 pub mod catalog;
 pub mod cause;
 pub mod edit;
+#[cfg(test)]
+pub mod fixture;
 pub mod graph;
 pub mod ini;
 mod near;
@@ -11,6 +13,9 @@ pub mod revision;
 pub mod roundtrip;
 pub mod route;
 pub mod rows;
+pub mod rules;
+pub mod script_body;
+pub mod sql;
 pub mod status;
 pub mod target;
 pub mod url;

@@ -117,11 +117,8 @@ fn take_backup(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
 
 fn migrate(ctx: &Ctx, flags: &DbMigrate, plan: &Plan, driver: &mut Driver) -> Result<(), Stop> {
     let mut progress = ctx.ui.steps("Migrating", plan.steps.len());
-    let wanted = alembic::Plan {
-        steps: plan.steps.iter().map(driving::step).collect(),
-        before: Some(plan.before.clone()),
-        target: plan.target.clone(),
-    };
+    let wanted =
+        alembic::Plan { steps: plan.steps.clone(), before: Some(plan.before.clone()), target: plan.target.clone() };
     let migrated = driver.migrate(&wanted, flags.step_timeout, &mut |event| {
         if let Event::Started(step) = event {
             progress.next(plan.line(&step.revision));

@@ -155,6 +155,34 @@ pub const COMMANDS: &[CommandRow] = &[
         ],
     },
     CommandRow {
+        name: "db-check",
+        summary: "static checks of the migration scripts; needs no Python and no database",
+        about: "Reads the scripts and asks git, and names for each finding what is wrong, why it bites and the fix. Rules and\n\
+                their codes are in docs/rules/; a project sets their weight in [workspace.metadata.db.rules], one script\n\
+                switches a rule off by a comment: # xtask: allow CODE: reason. Rules of taste say nothing about scripts that\n\
+                are on the main branch already. Exits 4 when there is an error; warnings alone exit 0.",
+        positional: &[],
+        flags: &[
+            switch("--all", "every component (with --staged and --base that is so unless one is named)"),
+            switch("--staged", "what would be committed, and of that only what the last commit did not have"),
+            option("--base", "GITREF", "only what is new since a branch, tag or commit"),
+            switch("--released", "rules of taste, too, on scripts that are on the main branch already"),
+            choice(
+                "--format",
+                "FORMAT",
+                &["text", "json", "github", "junit", "sarif"],
+                "text (default), json, github (annotations), junit, sarif",
+            ),
+            option("--explain", "CODE", "all about one rule, by its code or name"),
+        ],
+        without: &["--server", "--yes"],
+        examples: &[
+            ("Before a commit", "cargo xtask db-check --staged"),
+            ("In CI, on a pull request", "cargo xtask db-check --base origin/main --format github"),
+            ("What is this about?", "cargo xtask db-check --explain DB101"),
+        ],
+    },
+    CommandRow {
         name: "db-server",
         summary: "the embedded PostgreSQL: start, stop, status, psql",
         about: "A PostgreSQL of our own, on a private Unix socket, with its data under target/. Commands start and stop it\n\

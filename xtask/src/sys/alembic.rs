@@ -18,11 +18,12 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::model::target::Step;
+use crate::model::url::Secret;
 use crate::ui::Ui;
 
 pub use explain::Names;
-pub use mask::Secret;
-pub use protocol::{Direction, Done, Event, Step, Versions};
+pub use protocol::{Done, Event, Versions};
 pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;

@@ -107,7 +107,7 @@ impl<'a> Ground<'a> {
             Deed::Seed(sql) => return self.seed(sql).map(|()| Ok(0.0)),
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
-                let plan = Plan { steps: steps.iter().map(driving::step).collect(), before: None, target };
+                let plan = Plan { steps: steps.to_vec(), before: None, target };
                 match self.driver.migrate(&plan, self.limit, &mut |_| {}) {
                     Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
                     Err(stop) => stop,
@@ -137,7 +137,7 @@ impl<'a> Ground<'a> {
         let client = self.db()?.client();
         let options = catalog::Options { version_tables: vec![versions] };
         let schema = catalog::take(client, &options).context("reading the throwaway schema")?;
-        let rows = rows::take(client, None).context("reading the throwaway database's rows")?;
+        let rows = rows::take(client, &options, None).context("reading the throwaway database's rows")?;
         Ok(Point { schema, rows })
     }
 
@@ -264,7 +264,7 @@ impl<'a> Ground<'a> {
     fn walk(&mut self, steps: &[Step]) -> Result<f64, Stop> {
         let mut seconds = 0.0;
         for step in steps {
-            seconds += self.driver.step(&driving::step(step), self.limit)?.seconds;
+            seconds += self.driver.step(step, self.limit)?.seconds;
         }
         Ok(seconds)
     }
