@@ -18,6 +18,7 @@ mod history;
 mod interrupts;
 mod journal;
 mod pg;
+mod roundtrip;
 mod rows;
 mod scratch;
 mod server;

@@ -109,9 +109,18 @@ pub struct Trip<'a> {
 /// Judges one round trip. The downgrade is looked at first: what it leaves behind is often hidden again by the upgrade
 /// that follows.
 pub fn judge(trip: &Trip<'_>) -> Judgement {
-    let down = trip.lower_true.map(|truth| compare(truth, trip.lower));
+    let down = trip.lower_true.map(|truth| {
+        let (schema, mut data) = compare(truth, trip.lower);
+        let filled = rows::filled(&truth.rows, &trip.lower.rows);
+        data.extend(filled.into_iter().filter(|new| !data.iter().any(|old| old.table == new.table)).collect::<Vec<_>>());
+        (schema, data)
+    });
     let mut up = compare(trip.upper, trip.again);
     let mut notes = catalog::order_notes(&trip.upper.schema, &trip.again.schema);
+    if let Some(truth) = trip.lower_true {
+        let below = catalog::order_notes(&truth.schema, &trip.lower.schema);
+        notes.extend(below.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
+    }
     if down.as_ref().is_some_and(|(schema, data)| schema.is_empty() && data.is_empty()) {
         notes.extend(set_new_values_aside(&mut up.1));
     }

@@ -34,6 +34,8 @@ pub struct Passed {
     pub mode: Mode,
     /// See `mode`.
     pub notes: Vec<String>,
+    /// The database at the revision is again just as it was.
+    pub restored: bool,
 }
 
 /// A step did not go through.
@@ -103,8 +105,9 @@ impl Round<'_, '_> {
         };
         let again = self.ground.point()?;
         let judgement = judge(&Trip { upper: &upper, lower_true, lower: &lower, again: &again });
+        let restored = again.schema == upper.schema && again.rows == upper.rows;
         let Round { mode, notes, .. } = self;
-        Ok(Trial::Passed(Box::new(Passed { judgement, lower, again, down, up, mode, notes })))
+        Ok(Trial::Passed(Box::new(Passed { judgement, lower, again, down, up, mode, notes, restored })))
     }
 
     /// One step from the state `before`, in the walk's mode and, where that fails without a trace, in the project's own.
@@ -116,10 +119,15 @@ impl Round<'_, '_> {
         };
         let mut undamaged = self.ground.is_at(before)?;
         if self.mode == Mode::Walk && undamaged && depends_on_mode(&first) {
+            let anew = leg != Leg::Upgrade && first.trouble.kind == TroubleKind::Raised;
+            if anew {
+                // Of two `alembic` commands, the second would not see what the first has left in the process.
+                self.ground.restart()?;
+            }
             match self.ground.attempt(&Deed::steps(direction, self.ids, Mode::Own))? {
                 Ok(seconds) => {
                     self.mode = Mode::Own;
-                    self.notes.push(only_in_own_mode(leg, &first));
+                    self.notes.push(if anew { only_anew(leg, &first) } else { only_in_own_mode(leg, &first) });
                     return Ok(Ok(seconds));
                 }
                 Err(_) => undamaged = self.ground.is_at(before)?,
@@ -137,6 +145,10 @@ pub fn only_in_own_mode(leg: Leg, failure: &Failure) -> String {
         leg.name(),
         failure.trouble.message
     )
+}
+
+fn only_anew(leg: Leg, failure: &Failure) -> String {
+    format!("the {} passes in a process of its own and fails where the script ran before: {}", leg.name(), failure.trouble.message)
 }
 
 /// Whether another transaction mode could make a difference.

@@ -207,7 +207,7 @@ impl<'a> Walk<'a> {
 
     fn passed_from_below(&mut self, id: &String, ids: &[String], passed: Passed) -> Result<Option<Point>> {
         self.ground.keep(Deed::steps(Direction::Up, ids, passed.mode));
-        let clean = passed.judgement.verdict == Verdict::Reversible;
+        let clean = passed.restored || passed.judgement.verdict == Verdict::Reversible;
         let again = passed.again.clone();
         self.record(id, Err(passed));
         if !clean {
