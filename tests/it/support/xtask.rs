@@ -7,8 +7,6 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::pg::cluster;
-
 /// A command line of the tool, to be run in a folder.
 pub struct Xtask {
     command: Command,
@@ -164,9 +162,4 @@ impl Drop for Folder {
             let _ = std::fs::remove_dir_all(&self.0);
         }
     }
-}
-
-/// The socket folder of the test cluster, for URLs.
-pub fn socket() -> String {
-    cluster().socket_dir.display().to_string()
 }
