@@ -5,6 +5,7 @@
 //! one file; nothing is guessed.
 
 mod depth;
+mod drops;
 mod header;
 mod names;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::Ranged;
 
+pub use drops::drops;
 use names::{Binding, Names, Value};
 
 /// A migration script, as far as the history is concerned.

@@ -10,23 +10,32 @@ use super::{Outcome, outcome_json};
 use crate::cmd::driving::{self, Labels};
 use crate::ctx::Ctx;
 use crate::fail::Exit;
+use crate::model::revision;
 use crate::model::status::{Revision, Standing, State};
 use crate::report::json::revisions;
 use crate::sys::alembic::Driver;
+use crate::sys::files;
 use crate::ui::Paint;
 
 /// `--dry-run`.
 pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
     let planned: Vec<Revision> = plan.revisions().cloned().collect();
     let mut fields = outcome_json(plan, &Outcome::unchanged(plan, Duration::ZERO));
+    let drops = drops(ctx, plan)?;
     fields["planned"] = revisions(&planned);
+    for (revision, drops) in drops.iter().enumerate() {
+        fields["planned"][revision]["drops"] = json!(drops);
+    }
     ctx.ui.json("db-migrate", Exit::Done, fields, None);
     let mut lines = heading(ctx, Paint::Bold, "Dry run: nothing was changed", plan);
     if plan.steps.is_empty() {
         lines.push(format!("Nothing to do: {}", standing(facts, &plan.before)));
     } else {
         lines.push(format!("Would be {}:", plan.verb()));
-        lines.extend(plan.lines().map(|line| format!("  - {line}")));
+        for (at, line) in plan.lines().enumerate() {
+            lines.push(format!("  - {line}"));
+            lines.extend(drops.get(at).into_iter().flatten().map(|phrase| format!("      drops {phrase}")));
+        }
         lines.push(String::new());
         lines.push(format!("Then: {}", standing(facts, &plan.after)));
         lines.push(String::new());
@@ -34,6 +43,19 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
     }
     ctx.ui.answer(lines.join("\n"));
     Ok(Exit::Done)
+}
+
+/// For a downgrade, what each script would drop, in the order of the plan; nothing for an upgrade.
+fn drops(ctx: &Ctx, plan: &Plan) -> Result<Vec<Vec<String>>> {
+    if !plan.is_downgrade() {
+        return Ok(Vec::new());
+    }
+    let root = &ctx.project()?.root;
+    let of_script = |revision: &Revision| match &revision.path {
+        Some(path) => files::read_script(&root.join(path)).map(|text| revision::drops(path, &text)),
+        None => Ok(Vec::new()),
+    };
+    plan.revisions().map(of_script).collect()
 }
 
 /// `--sql`: Alembic's offline SQL; the database is only asked where to begin.
