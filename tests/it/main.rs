@@ -4,6 +4,7 @@
 mod backup;
 mod catalog;
 mod config;
+mod db_check;
 mod driver;
 mod dry_run;
 mod history;

@@ -4,6 +4,7 @@
 //! Python is not run. A value that is only known when the script runs is [`Value::Unknown`], a string that is only partly
 //! known has holes ([`Text`]); a reader has to take either for "could be anything".
 
+mod compare;
 mod dropped;
 mod follow;
 mod operation;
@@ -20,6 +21,7 @@ use ruff_text_size::Ranged;
 use crate::model::revision::{self, Unreadable};
 use crate::model::sql::{self, Statement};
 
+pub use compare::difference;
 pub use dropped::{Dropped, dropped};
 pub use operation::{Operation, Subject};
 pub use value::{Call, Text, Value};
@@ -167,7 +169,12 @@ impl<'a> Reader<'a> {
             _ => None,
         };
         let comments = self.parsed.tokens().iter().filter(|token| token.kind() == TokenKind::Comment);
-        let inside = comments.map(Ranged::range).filter(|range| function.range().contains_range(*range));
+        // A comment behind the last statement is behind the function for the parser.
+        let end = function.end().to_usize();
+        let end = end + self.text[end..].find('\n').unwrap_or(self.text.len() - end);
+        let inside = comments
+            .map(Ranged::range)
+            .filter(|range| range.start() >= function.start() && range.end().to_usize() <= end);
         inside.chain(docstring).any(|range| says(&self.text[range.to_std_range()]))
     }
 
