@@ -13,7 +13,6 @@ pub struct Xtask {
 }
 
 /// How it ended and what it said, separately.
-#[must_use = "look at the output or assert how it ended"]
 pub struct Output {
     pub code: i32,
     pub stdout: String,
@@ -49,6 +48,7 @@ impl Xtask {
     }
 
     /// Runs it to its end, with nothing on stdin.
+    #[must_use = "look at the output or assert how it ended"]
     pub fn run(mut self) -> Output {
         let done = self.command.stdin(Stdio::null()).output().unwrap();
         Output {
