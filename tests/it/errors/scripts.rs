@@ -40,7 +40,8 @@ fn multiple_heads() {
           4. Or go to all of them: cargo xtask db-migrate --target=heads
 
         Related command: cargo xtask db-status
-    "#]].assert_eq(&failure.output.stderr);
+    "#]]
+    .assert_eq(&failure.output.stderr);
     assert_eq!(scene.versions(), ["b2"]);
     // Named, a way is open.
     assert_eq!(scene.json("db-migrate --target=heads")["after"], json!(["c3", "d4"]));

@@ -61,7 +61,8 @@ fn foreign_key_violation() {
           4. Try again: cargo xtask db-migrate --component=manager
 
         Related command: cargo xtask db-status --component=manager
-    "#]].assert_eq(&failure.output.stderr);
+    "#]]
+    .assert_eq(&failure.output.stderr);
 }
 
 #[test]
