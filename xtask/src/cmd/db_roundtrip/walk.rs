@@ -236,7 +236,7 @@ impl<'a> Walk<'a> {
             self.rebuild_if_more()?;
             return Ok(None);
         }
-        blocked.insert(id.clone(), does_not_go_up(id, &stuck.failure));
+        blocked.insert(id.to_owned(), does_not_go_up(id, &stuck.failure));
         self.record(id, Ok(stuck));
         Ok(self.ground.is_at(before)?.then(|| before.clone()))
     }
@@ -327,7 +327,13 @@ impl<'a> Walk<'a> {
         let ids = std::slice::from_ref(id);
         match trip::from_above(&mut self.ground, ids, upper)? {
             Trial::Up(point) => Ok(Some(*point)),
-            Trial::Passed(passed) => self.passed_from_above(id, ids, *passed, barred),
+            Trial::Passed(mut passed) => {
+                if self.facts.component.baseline.is_some() && passed.judgement.verdict == Verdict::SchemaDiffers {
+                    let words = "the baseline command made the database: the models and this script may disagree";
+                    passed.notes.push(words.to_owned());
+                }
+                self.passed_from_above(id, ids, *passed, barred)
+            }
             Trial::Failed(stuck) if stuck.leg == Leg::Downgrade => {
                 barred.insert(id.clone(), format!("{id} cannot be taken down"));
                 let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
@@ -353,7 +359,7 @@ impl<'a> Walk<'a> {
         barred: &mut HashMap<String, String>,
     ) -> Result<Option<Point>> {
         let down = Deed::steps(Direction::Down, ids, passed.mode);
-        let clean = passed.judgement.verdict == Verdict::Reversible;
+        let clean = passed.restored;
         let lower = passed.lower.clone();
         self.record(id, Err(passed));
         if self.wanted.is_empty() {
@@ -366,7 +372,7 @@ impl<'a> Walk<'a> {
         if let Err(failure) = self.ground.attempt(&down)? {
             // It went down before and does not now: the way up was not the way back.
             self.ground.take_back();
-            barred.insert(id.clone(), format!("{id} cannot be taken down a second time"));
+            barred.insert(id.to_owned(), format!("{id} cannot be taken down a second time"));
             let notes = vec!["it went down once, and not again after the re-upgrade".to_owned()];
             let stuck = Stuck {
                 leg: Leg::Downgrade,
