@@ -8,7 +8,7 @@ use crate::support::scene::{Failure, Scene};
 
 /// A database at `a1`, and a `b2` with this body.
 fn with_body(body: &str) -> Scene {
-    Scene::new().table("a1", "").revision("b2", "a1", body, "pass").at("a1")
+    Scene::new().table("a1", "").at("a1").revision("b2", "a1", body, "pass")
 }
 
 /// The same refusal from all commands that read the history; db-status cannot refuse, it fails.
@@ -91,8 +91,12 @@ fn migration_file_missing() {
 
 #[test]
 fn migration_file_invalid_for_a_syntax_error() {
+    let scene = Scene::three().at("a1").header("c3", "down_revision = (");
+    refused(&scene, Kind::MigrationFileInvalid, &["migrations/versions/c3.py:"]);
+    // Below what is read without Python, it shows when Python loads the script; still before anything is changed.
     let scene = with_body("op.execute('");
-    refused(&scene, Kind::MigrationFileInvalid, &["migrations/versions/b2.py:7"]);
+    scene.fails("db-migrate", Kind::MigrationFileInvalid, 3, &["migrations/versions/b2.py:7", "unterminated string"]);
+    assert_eq!(scene.versions(), ["a1"]);
 }
 
 #[test]
@@ -156,9 +160,20 @@ fn migration_raised() {
 #[test]
 fn migration_raised_for_a_process_that_is_gone() {
     let scene = with_body("import os; print('last words', flush=True); os._exit(3)");
-    let failure = scene.fails("db-migrate", Kind::MigrationRaised, 1, &["exit status: 3", "Revision b2"]);
+    let names = ["exit status: 3", "last words", "Revision b2"];
+    let failure = scene.fails("db-migrate", Kind::MigrationRaised, 1, &names);
     failure.says("Nothing of this run was kept").has("after", json!(["a1"]));
     assert_eq!(scene.versions(), ["a1"]);
+}
+
+#[test]
+fn migration_raised_in_env_py() {
+    for env in ["import os; os._exit(3)", "raise ValueError('which tenant?')"] {
+        let scene = Scene::three().env(env);
+        let failure = scene.fails("db-migrate", Kind::MigrationRaised, 1, &[]);
+        failure.says("Nothing of this run was kept: the database is still at no revision").has("applied", json!([]));
+        assert_eq!(scene.tables(), "");
+    }
 }
 
 #[test]

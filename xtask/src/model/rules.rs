@@ -8,7 +8,20 @@ mod body;
 mod finding;
 mod scene;
 
+mod application_import;
 mod concurrently;
+mod contract_at_once;
+mod downgrade_forgets;
+mod downgrade_missing;
+mod interpolated_sql;
+mod part_of;
+mod prints_secret;
+mod required_column;
+mod several_changes;
+mod type_rewrite;
+mod unbounded_insert;
+mod waits_for_input;
+
 mod conflict_marker;
 mod cycle;
 mod docstring;
@@ -88,7 +101,19 @@ pub const RULES: &[&Rule] = &[
     &not_in_git::RULE,
     &ignored_by_git::RULE,
     &allow::RULE,
+    &downgrade_missing::RULE,
+    &downgrade_forgets::RULE,
+    &application_import::RULE,
+    &waits_for_input::RULE,
+    &prints_secret::RULE,
+    &unbounded_insert::RULE,
     &concurrently::RULE,
+    &required_column::RULE,
+    &type_rewrite::RULE,
+    &contract_at_once::RULE,
+    &interpolated_sql::RULE,
+    &several_changes::RULE,
+    &part_of::RULE,
 ];
 
 /// What a project says about rules, by code.
@@ -111,9 +136,9 @@ pub fn nearest(word: &str) -> Option<String> {
 pub fn check(scene: &Scene, levels: &Levels) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in RULES {
-        let level = levels.get(rule.code).copied().unwrap_or(rule.level);
-        if level != Level::Off {
-            let mut sink = Sink::new(rule, level, scene, &mut findings);
+        let configured = levels.get(rule.code).copied();
+        if configured.unwrap_or(rule.level) != Level::Off {
+            let mut sink = Sink::new(rule, configured, scene, &mut findings);
             match rule.check {
                 Check::Together(check) => check(scene, &mut sink),
                 Check::Each(check) => {

@@ -35,6 +35,8 @@ pub struct Action {
     pub object: Object,
     /// Its name.
     pub name: String,
+    /// `ADD COLUMN … NOT NULL` without a value for the rows that are there.
+    pub is_required: bool,
 }
 
 macro_rules! words {
@@ -203,7 +205,10 @@ fn action(tokens: &[Token]) -> Option<Action> {
         }
     };
     rest.skip(&["if", "not", "exists", "to"]);
-    Some(Action { verb, object, name: rest.name() })
+    let says = |word: &str| tokens.iter().any(|token| token.is(word));
+    let has_value = says("default") || says("generated") || says("serial") || says("bigserial");
+    let is_required = verb == Verb::Create && object == Object::Column && says("not") && says("null") && !has_value;
+    Some(Action { verb, object, name: rest.name(), is_required })
 }
 
 /// What is left of a statement.

@@ -109,6 +109,7 @@ impl Gatherer<'_> {
             return Ok(Judged { component: component.name.clone(), findings: Vec::new(), checked: 0, scene });
         }
         let mut scene = Scene::new(self.sources(&config, &folders)?, flag);
+        scene.packages = packages(&self.ctx.project()?.root, &config);
         self.mark(&mut scene, &folders, changed.as_ref())?;
         self.search(&mut scene, &folders);
         let mut findings = rules::check(&scene, &self.ctx.project()?.rules);
@@ -140,7 +141,7 @@ impl Gatherer<'_> {
         match (&self.repo, &self.flags.look) {
             (Some(repo), Look::Staged) => {
                 let index = repo.index(&inside(repo, folders))?;
-                self.from_git(repo, index.files, config, folders)
+                self.out_of_git(repo, index.files, config, folders)
             }
             _ => {
                 let root = &self.ctx.project()?.root;
@@ -154,7 +155,7 @@ impl Gatherer<'_> {
     }
 
     /// Scripts out of git, in Alembic's order: folder by folder as configured, by name.
-    fn from_git(
+    fn out_of_git(
         &self,
         repo: &Repo,
         found: Vec<File>,
@@ -235,7 +236,7 @@ impl Gatherer<'_> {
     fn findings_at(&self, commit: &Oid, config: &AlembicConfig, folders: &[PathBuf]) -> Result<Vec<Finding>> {
         let Some(repo) = &self.repo else { return Ok(Vec::new()) };
         let files = repo.files_at(commit, &inside(repo, folders))?;
-        let scene = Scene::new(self.from_git(repo, files, config, folders)?, String::new());
+        let scene = Scene::new(self.out_of_git(repo, files, config, folders)?, String::new());
         Ok(rules::check(&scene, &self.ctx.project()?.rules))
     }
 
@@ -251,6 +252,23 @@ impl Gatherer<'_> {
 fn folders(config: &AlembicConfig) -> Result<Vec<PathBuf>> {
     let there = config.version_locations.iter().filter(|folder| folder.is_dir());
     there.map(|folder| folder.canonicalize().with_context(|| format!("resolving {}", folder.display()))).collect()
+}
+
+/// What can be imported from the project itself: packages with an `__init__.py` on Alembic's own path, at the top and in
+/// `src`. A folder of tests or of the migrations themselves is no application.
+fn packages(root: &Path, config: &AlembicConfig) -> Vec<String> {
+    let own = [root.to_owned(), root.join("src")];
+    let mut names = BTreeSet::new();
+    for folder in own.iter().chain(&config.prepend_sys_path) {
+        let Ok(entries) = std::fs::read_dir(folder) else { continue };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let is_migrations = config.script_location.starts_with(&path) && path.join("env.py").exists();
+            if path.join("__init__.py").exists() && !is_migrations {
+                names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+            }
+        }
+    }
+    names.into_iter().collect()
 }
 
 /// Those that are in the checkout. Scripts of an installed package are in none.

@@ -21,7 +21,7 @@ use crate::ui::Paint;
 /// `--dry-run`.
 pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
     let planned: Vec<Revision> = plan.revisions().cloned().collect();
-    let mut fields = outcome_json(plan, &unchanged(plan, Duration::ZERO));
+    let mut fields = outcome_json(plan, &Outcome::unchanged(plan, Duration::ZERO));
     fields["planned"] = revisions(&planned);
     let drops = if plan.is_downgrade() { drops(ctx, facts, plan)? } else { BTreeMap::new() };
     if plan.is_downgrade() {
@@ -81,7 +81,7 @@ pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
     };
     let text = text.map_err(|stop| stop.into_error(&labels.names()))?;
     driver.stop();
-    let mut fields = outcome_json(plan, &unchanged(plan, Duration::ZERO));
+    let mut fields = outcome_json(plan, &Outcome::unchanged(plan, Duration::ZERO));
     fields["sql"] = json!(text);
     ctx.ui.json("db-migrate", Exit::Done, fields, None);
     ctx.ui.answer(text.trim_end());
@@ -90,7 +90,7 @@ pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
 
 /// The database is where it should be already.
 pub fn nothing_to_do(ctx: &Ctx, facts: &Facts, plan: &Plan, took: Duration) -> Result<Exit> {
-    ctx.ui.json("db-migrate", Exit::Done, outcome_json(plan, &unchanged(plan, took)), None);
+    ctx.ui.json("db-migrate", Exit::Done, outcome_json(plan, &Outcome::unchanged(plan, took)), None);
     let mut lines = heading(ctx, Paint::Good, "✅ Nothing to do", plan);
     lines.push(format!("Status: {}", standing(facts, &plan.before)));
     ctx.ui.answer(lines.join("\n"));
@@ -106,7 +106,7 @@ pub fn done(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome) -> Result<
     lines.push(title.to_owned());
     lines.extend(plan.lines().map(|line| format!("  - {line}{mark}")));
     lines.push(String::new());
-    lines.push(format!("New status: {}", standing(facts, &outcome.after)));
+    lines.push(format!("New status: {}", standing(facts, &plan.after)));
     if let Some(remark) = &facts.database.remark {
         lines.push(format!("Server: {remark}"));
     }
@@ -155,15 +155,5 @@ fn standing(facts: &Facts, applied: &[String]) -> String {
         State::UpToDate => "Database is up-to-date".to_owned(),
         State::NoRevision => "Database has no revision".to_owned(),
         _ => format!("Database at revision {}, {} pending", ids.join(", "), standing.pending.len()),
-    }
-}
-
-fn unchanged(plan: &Plan, took: Duration) -> Outcome {
-    Outcome {
-        before: plan.before.clone(),
-        after: plan.before.clone(),
-        done: Vec::new(),
-        backup: None,
-        seconds: took.as_secs_f64(),
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::Facts;
 use crate::cmd::advice;
 use crate::ctx::{Ctx, version_table};
-use crate::fail::{Fail, Kind};
+use crate::fail::{Fail, Kind, refuse};
 use crate::model::url::DbUrl;
 use crate::sys::pg::{Db, Making, Scratch, application_name};
 use crate::sys::python::MANAGED_VARIABLE;
@@ -65,8 +65,8 @@ fn clone(ctx: &Ctx, facts: &Facts, making: &Making) -> Result<Option<Baseline>> 
     let url = &facts.database.url;
     let applied = match Db::connect(url, &application_name("db-roundtrip")) {
         Err(error) if advice::is_database_missing(&error) => return Ok(None),
-        Err(error) => return Err(error),
-        Ok(mut db) => db.applied(&version_table(facts.component))?.revisions,
+        Err(error) => return Err(refuse(error)),
+        Ok(mut db) => db.applied(&version_table(facts.component)).map_err(refuse)?.revisions,
     };
     if applied.is_empty() {
         return Ok(None);

@@ -249,7 +249,7 @@ fn nothing_deep_panics(deep: usize) {
         format!("revision = 'a'\ndown_revision = {}1", "-".repeat(deep)),
         format!("revision = 'a'\ndown_revision = 'a'{}", ".b".repeat(deep)),
         format!("revision = 'a'\ndown_revision = 'a'{}", " + 'b'".repeat(deep)),
-        format!("revision = 'a'\ndown_revision = {}1{}", "{f\"".repeat(deep.min(2000)), "\"}".repeat(deep.min(2000))),
+        format!("revision = 'a'\ndown_revision = {}1{}", "{f\"".repeat(deep.min(1000)), "\"}".repeat(deep.min(1000))),
         format!("revision = 'a'\ndown_revision = 1{}", " if 1 else 1".repeat(deep)),
         format!("revision = 'a'\ndown_revision = 1{}", ")".repeat(deep)),
         (0..deep.min(3000)).map(|n| format!("{}if x:\n", " ".repeat(n))).collect(),

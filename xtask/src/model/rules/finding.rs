@@ -64,13 +64,24 @@ impl Finding {
 pub struct Sink<'a> {
     rule: &'static Rule,
     level: Level,
+    is_configured: bool,
     scene: &'a Scene,
     findings: &'a mut Vec<Finding>,
 }
 
 impl<'a> Sink<'a> {
-    pub(super) fn new(rule: &'static Rule, level: Level, scene: &'a Scene, findings: &'a mut Vec<Finding>) -> Sink<'a> {
-        Sink { rule, level, scene, findings }
+    pub(super) fn new(
+        rule: &'static Rule,
+        configured: Option<Level>,
+        scene: &'a Scene,
+        findings: &'a mut Vec<Finding>,
+    ) -> Sink<'a> {
+        Sink { rule, level: configured.unwrap_or(rule.level), is_configured: configured.is_some(), scene, findings }
+    }
+
+    /// Whether the project says something about this rule.
+    pub(super) fn is_configured(&self) -> bool {
+        self.is_configured
     }
 
     /// Something is wrong in a line of a file.

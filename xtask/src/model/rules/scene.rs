@@ -17,6 +17,8 @@ pub struct Scene {
     pub graph: Result<Graph, Vec<Problem>>,
     /// Where git has seen a revision that no script holds, by id.
     pub sighted: BTreeMap<String, Sighted>,
+    /// The packages at the top of the project: its own code.
+    pub packages: Vec<String>,
     /// `--component=…` for commands in messages, empty for the default one.
     pub flag: String,
 }
@@ -102,7 +104,7 @@ impl Scene {
     /// Puts the history together; git's knowledge is to be filled in.
     pub fn new(sources: Vec<Source>, flag: String) -> Scene {
         let scripts = sources.iter().filter_map(|source| source.header.clone().ok()).collect();
-        Scene { graph: Graph::build(scripts), sources, sighted: BTreeMap::new(), flag }
+        Scene { graph: Graph::build(scripts), sources, sighted: BTreeMap::new(), packages: Vec::new(), flag }
     }
 
     /// The source of a path.

@@ -6,7 +6,7 @@ use ruff_python_ast::{
     Expr, ExprFString, FStringPart, InterpolatedStringElement, Number, Operator, Stmt, StmtFunctionDef,
 };
 
-use super::value::{Call, Text, Value};
+use super::value::{Call, Text, Value, is_constant_name};
 
 /// Calls that give back their argument, as far as SQL is concerned.
 const TRANSPARENT: &[&str] =
@@ -59,7 +59,10 @@ impl<'a> Scope<'a> {
                 self.bind(&assign.target, value);
             }
             Stmt::AugAssign(assign) => self.bind(&assign.target, Value::Unknown),
-            Stmt::For(stmt) => self.bind(&stmt.target, Value::Unknown),
+            Stmt::For(stmt) => {
+                let is_constant = self.is_constant_list(&stmt.iter);
+                self.bind_each(&stmt.target, is_constant);
+            }
             _ => {}
         }
     }
@@ -69,6 +72,29 @@ impl<'a> Scope<'a> {
             Expr::Name(name) => self.bind_name(name.id.as_str(), value),
             Expr::Tuple(tuple) => tuple.elts.iter().for_each(|target| self.bind(target, Value::Unknown)),
             _ => {}
+        }
+    }
+
+    /// The variables of a loop.
+    fn bind_each(&mut self, target: &'a Expr, is_constant: bool) {
+        match target {
+            Expr::Name(name) if is_constant => self.bind(target, Value::Str(Text::pick(name.id.as_str()))),
+            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|target| self.bind_each(target, is_constant)),
+            _ => self.bind(target, Value::Unknown),
+        }
+    }
+
+    /// `TABLES`, `("a", "b")`, `NAMES.items()`, `reversed(TABLES)`, if all of it stands in the file.
+    fn is_constant_list(&self, expr: &Expr) -> bool {
+        match self.evaluate(expr) {
+            Value::Call(call) => match call.last() {
+                "items" | "keys" | "values" => call.receiver.as_ref().is_some_and(Value::is_constant),
+                "reversed" | "sorted" | "enumerate" | "zip" | "list" | "tuple" | "set" => {
+                    call.args.iter().all(Value::is_constant)
+                }
+                _ => false,
+            },
+            value => value.is_constant(),
         }
     }
 
@@ -85,7 +111,10 @@ impl<'a> Scope<'a> {
             Expr::FString(string) => Value::Str(self.f_string(string)),
             Expr::NoneLiteral(_) => Value::None,
             Expr::BooleanLiteral(literal) => Value::Bool(literal.value),
-            Expr::NumberLiteral(_) => Value::Number,
+            Expr::NumberLiteral(literal) => Value::Number(match &literal.value {
+                Number::Int(int) => int.as_usize(),
+                _ => None,
+            }),
             Expr::Tuple(list) => self.list(&list.elts),
             Expr::List(list) => self.list(&list.elts),
             Expr::Set(list) => self.list(&list.elts),
@@ -96,10 +125,15 @@ impl<'a> Scope<'a> {
             Expr::Attribute(_) => dotted(expr).map_or(Value::Unknown, Value::Name),
             Expr::BinOp(sum) if sum.op == Operator::Add => self.sum(&sum.left, &sum.right),
             Expr::BinOp(format) if format.op == Operator::Mod => match self.evaluate(&format.left) {
-                Value::Str(text) => Value::Str(Text { holes: text.holes + 1, ..text }),
+                Value::Str(text) => Value::Str(self.filled(text, [&*format.right])),
                 _ => Value::Unknown,
             },
             Expr::Call(call) => self.call_value(call),
+            Expr::Dict(dict) => {
+                let is_constant = |value: &Expr| self.evaluate(value).is_constant();
+                Value::Dict(dict.items.iter().all(|item| is_constant(&item.value)))
+            }
+            Expr::ListComp(_) | Expr::Generator(_) | Expr::SetComp(_) => Value::Rows,
             _ => Value::Unknown,
         }
     }
@@ -139,9 +173,20 @@ impl<'a> Scope<'a> {
         if call.last() == "format"
             && let Some(Value::Str(text)) = &call.receiver
         {
-            return Value::Str(Text { holes: text.holes + 1, text: text.text.clone() });
+            let arguments = expr.arguments.args.iter();
+            let arguments = arguments.chain(expr.arguments.keywords.iter().map(|keyword| &keyword.value));
+            return Value::Str(self.filled(text.clone(), arguments));
         }
         Value::Call(Box::new(call))
+    }
+
+    /// A template with something put in: known as far as what is put in is.
+    fn filled<'e>(&self, text: Text, with: impl IntoIterator<Item = &'e Expr>) -> Text {
+        let is_constant = with.into_iter().all(|expr| self.evaluate(expr).is_constant());
+        match is_constant {
+            true => Text { picks: text.picks + 1, ..text },
+            false => Text { holes: text.holes + 1, ..text },
+        }
     }
 
     fn list(&self, elements: &[Expr]) -> Value {
@@ -187,12 +232,10 @@ impl<'a> Scope<'a> {
             InterpolatedStringElement::Literal(literal) => return Text::whole(&*literal.value),
             InterpolatedStringElement::Interpolation(interpolation) => &interpolation.expression,
         };
-        match (self.evaluate(expr), &**expr) {
-            (Value::Str(text), _) if text.text.len() < LONGEST / 100 => text,
-            (Value::Number, Expr::NumberLiteral(number)) => match &number.value {
-                Number::Int(int) => Text::whole(int.to_string()),
-                _ => Text::hole("number"),
-            },
+        match self.evaluate(expr) {
+            Value::Str(text) if text.text.len() < LONGEST / 100 => text,
+            Value::Number(Some(number)) => Text::whole(number.to_string()),
+            Value::Name(name) if is_constant_name(&name) => Text::pick(&name),
             _ => Text::hole(&dotted(expr).unwrap_or_else(|| "…".to_owned())),
         }
     }

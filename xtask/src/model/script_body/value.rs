@@ -9,10 +9,14 @@ pub enum Value {
     Bool(bool),
     /// `None`.
     None,
-    /// A number.
-    Number,
+    /// A number; its value, if it is a whole one that is no more than a length or a count.
+    Number(Option<usize>),
     /// A tuple, list or set.
     List(Vec<Value>),
+    /// A dictionary; whether nothing but literals is in it.
+    Dict(bool),
+    /// A list whose length only shows when the script runs.
+    Rows,
     /// A call: `sa.Column("a", sa.Integer())`.
     Call(Box<Call>),
     /// A name that is not bound to anything known in the file: `sa.Integer`.
@@ -28,6 +32,9 @@ pub struct Text {
     pub text: String,
     /// How many parts are not known.
     pub holes: usize,
+    /// How many parts are one of several that stand in the file: the variable of a loop over literals, a constant that
+    /// is imported.
+    pub picks: usize,
 }
 
 /// A call.
@@ -48,22 +55,28 @@ pub struct Call {
 impl Text {
     /// A text without holes.
     pub fn whole(text: impl Into<String>) -> Text {
-        Text { text: text.into(), holes: 0 }
+        Text { text: text.into(), holes: 0, picks: 0 }
     }
 
     /// A hole, shown as what stands in the script.
     pub fn hole(shown: &str) -> Text {
-        Text { text: format!("{{{shown}}}"), holes: 1 }
+        Text { text: format!("{{{shown}}}"), holes: 1, picks: 0 }
+    }
+
+    /// One of several texts that stand in the file.
+    pub fn pick(shown: &str) -> Text {
+        Text { holes: 0, picks: 1, ..Text::hole(shown) }
     }
 
     /// Whether nothing is missing.
     pub fn is_whole(&self) -> bool {
-        self.holes == 0
+        self.holes == 0 && self.picks == 0
     }
 
     pub(super) fn push(&mut self, other: &Text) {
         self.text.push_str(&other.text);
         self.holes += other.holes;
+        self.picks += other.picks;
     }
 }
 
@@ -93,7 +106,37 @@ impl Value {
                 let named = call.named.iter().map(|(_, value)| value);
                 sum(&call.args) + named.chain(&call.receiver).map(Value::size).sum::<usize>()
             }
-            Value::Bool(_) | Value::None | Value::Number | Value::Unknown => 0,
+            _ => 0,
+        }
+    }
+
+    /// The number, if it is a whole one.
+    pub fn int(&self) -> Option<usize> {
+        match self {
+            Value::Number(number) => *number,
+            _ => None,
+        }
+    }
+
+    /// Whether all of it stands in the file.
+    pub fn is_constant(&self) -> bool {
+        match self {
+            Value::Str(text) => text.holes == 0,
+            Value::List(list) => list.iter().all(Value::is_constant),
+            Value::Dict(is_constant) => *is_constant,
+            Value::Bool(_) | Value::None | Value::Number(_) => true,
+            Value::Name(name) => is_constant_name(name),
+            Value::Call(_) | Value::Rows | Value::Unknown => false,
+        }
+    }
+
+    /// Every text in it, at any depth.
+    pub fn texts<'v>(&'v self, take: &mut dyn FnMut(&'v Text)) {
+        match self {
+            Value::Str(text) => take(text),
+            Value::List(list) => list.iter().for_each(|value| value.texts(take)),
+            Value::Call(call) => call.texts(take),
+            _ => {}
         }
     }
 
@@ -112,6 +155,28 @@ impl Call {
         self.name.rsplit('.').next().unwrap_or(&self.name)
     }
 
+    /// Every text in its arguments, at any depth.
+    pub fn texts<'v>(&'v self, take: &mut dyn FnMut(&'v Text)) {
+        let named = self.named.iter().map(|(_, value)| value);
+        self.args.iter().chain(named).chain(&self.receiver).for_each(|value| value.texts(take));
+    }
+
+    /// Every call in its arguments, at any depth.
+    pub fn calls<'v>(&'v self, take: &mut dyn FnMut(&'v Call)) {
+        fn inside<'v>(value: &'v Value, take: &mut dyn FnMut(&'v Call)) {
+            match value {
+                Value::Call(call) => {
+                    take(call);
+                    call.calls(take);
+                }
+                Value::List(list) => list.iter().for_each(|value| inside(value, take)),
+                _ => {}
+            }
+        }
+        let named = self.named.iter().map(|(_, value)| value);
+        self.args.iter().chain(named).chain(&self.receiver).for_each(|value| inside(value, take));
+    }
+
     /// A named argument.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.named.iter().find(|(key, _)| key == name).map(|(_, value)| value)
@@ -121,4 +186,10 @@ impl Call {
     pub fn arg(&self, at: usize, name: &str) -> Option<&Value> {
         self.args.get(at).or_else(|| self.get(name))
     }
+}
+
+/// `TABLE`, `Status.ACTIVE.value`: what a person writes in capitals does not change.
+pub(super) fn is_constant_name(name: &str) -> bool {
+    let last = name.split('.').rev().find(|part| !matches!(*part, "value" | "name"));
+    last.is_some_and(|part| part.contains(char::is_uppercase) && !part.contains(char::is_lowercase))
 }
