@@ -56,7 +56,7 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
         return nothing_to_test(ctx, &facts);
     }
     let findings = walk::run(ctx, &facts, flags)?;
-    show::report(ctx, &facts, &findings)
+    show::report(ctx, flags, &facts, &findings)
 }
 
 fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
