@@ -69,6 +69,8 @@ def answer(request):
     loaded = attempt(lambda: load(request["folder"]))
     if "error" in loaded:
         return loaded
+    if not request["sound"]:
+        return {"ok": None}
     script, revisions = loaded["ok"]
     return {
         "ok": describe(script, revisions),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use postgres::Client;
 use xtask::model::rows::{DataChange, Rows, diff, sequence_notes};
+use xtask::sys::pg::catalog::Options;
 use xtask::sys::pg::rows::{sequence_positions, take};
 
 use crate::support::pg::cluster;
@@ -13,6 +14,7 @@ const SETUP: &str = "
     insert into users (mail, age, extra) select 'u' || n, n % 3, '{\"a\": 1}' from generate_series(1, 100) n;
     update users set age = null where id > 90;
     create table empty (a int);
+    create table alembic_version (version_num text); insert into alembic_version values ('a');
     create table parts (a int, b text) partition by list (a);
     create table parts_1 partition of parts for values in (1);
     create table parts_2 partition of parts for values in (2);
@@ -27,9 +29,9 @@ fn compare(change: &str) -> Vec<DataChange> {
     let database = cluster().database();
     let mut client = cluster().client(&database);
     client.batch_execute(SETUP).unwrap();
-    let before = take(&mut client, None).unwrap();
+    let before = take(&mut client, &Options::default(), None).unwrap();
     client.batch_execute(change).unwrap();
-    diff(&before, &take(&mut client, None).unwrap())
+    diff(&before, &take(&mut client, &Options::default(), None).unwrap())
 }
 
 fn told(changes: &[DataChange]) -> Vec<String> {
@@ -54,7 +56,7 @@ fn every_table_that_holds_rows_is_counted_once() {
     let database = cluster().database();
     let mut client = cluster().client(&database);
     client.batch_execute(SETUP).unwrap();
-    let rows = take(&mut client, None).unwrap();
+    let rows = take(&mut client, &Options::default(), None).unwrap();
     assert_eq!(
         counts(&rows),
         [
@@ -67,7 +69,7 @@ fn every_table_that_holds_rows_is_counted_once() {
         ]
     );
     let only = BTreeSet::from(["public.parts_2".to_owned()]);
-    assert_eq!(counts(&take(&mut client, Some(&only)).unwrap()), [("public.parts_2", 2)]);
+    assert_eq!(counts(&take(&mut client, &Options::default(), Some(&only)).unwrap()), [("public.parts_2", 2)]);
 }
 
 #[test]
@@ -130,14 +132,14 @@ fn values_are_read_past_row_security_or_not_at_all() {
     let mut client = cluster().client(&database);
     client.batch_execute(SETUP).unwrap();
     client.batch_execute("alter table users enable row level security").unwrap();
-    assert_eq!(take(&mut client, None).unwrap().tables["public.users"].rows, 100);
+    assert_eq!(take(&mut client, &Options::default(), None).unwrap().tables["public.users"].rows, 100);
     let role = format!("reader_{database}");
     client
         .batch_execute(&format!(
             "create role {role}; grant select on all tables in schema public to {role}; set role {role}"
         ))
         .unwrap();
-    let error = take(&mut client, None).unwrap_err();
+    let error = take(&mut client, &Options::default(), None).unwrap_err();
     assert!(format!("{error:#}").contains("row-level security"), "{error:#}");
 }
 

@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("fail", &[]),
     ("ui", &["fail"]),
-    ("flags", &["fail", "ui"]),
+    ("flags", &["model", "fail", "ui"]),
     ("report", &["model", "fail"]),
     ("sys", &["model", "fail", "ui"]),
     ("ctx", &["sys", "model", "fail", "ui", "flags"]),
@@ -138,6 +138,32 @@ fn every_test_file_is_part_of_the_binary() {
 #[test]
 fn commands_page() {
     expect_test::expect_file!["../../docs/commands.md"].assert_eq(&flags::commands_page());
+}
+
+/// A printed command that does not exist is worse than none.
+#[test]
+fn every_command_that_is_named_exists() {
+    let known: Vec<&str> = flags::command_names().collect();
+    let mut wrong = Vec::new();
+    let mut texts = all_rust();
+    for page in
+        ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "tests/halfstack/README.md", "tests/halfstack/py"]
+    {
+        texts.push((page.into(), fs::read_to_string(root().join(page)).unwrap()));
+    }
+    for (path, text) in
+        texts.iter().filter(|(path, _)| !path.ends_with("flags/tests.rs") && !path.starts_with("tests/it"))
+    {
+        for (number, line) in text.lines().enumerate() {
+            for rest in line.split("cargo xtask ").skip(1) {
+                let word: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+                if !word.is_empty() && !word.starts_with('-') && !known.contains(&word.as_str()) {
+                    wrong.push(format!("{}:{}: error: there is no command `{word}`", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 #[test]

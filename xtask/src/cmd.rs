@@ -2,6 +2,7 @@
 
 pub mod advice;
 pub mod ci;
+pub mod db_check;
 pub mod db_migrate;
 pub mod db_roundtrip;
 pub mod db_server;
@@ -21,6 +22,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbStatus(flags) => db_status::run(ctx, flags),
         Command::DbMigrate(flags) => db_migrate::run(ctx, flags),
         Command::DbRoundtrip(flags) => db_roundtrip::run(ctx, flags),
+        Command::DbCheck(flags) => db_check::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
         Command::Doctor => doctor::run(ctx),
         Command::Ci => ci::run(&ctx.ui),

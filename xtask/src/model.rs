@@ -2,7 +2,10 @@
 //! everything can be tested by text in, value out.
 
 pub mod catalog;
+pub mod cause;
 pub mod edit;
+#[cfg(test)]
+pub mod fixture;
 pub mod graph;
 pub mod ini;
 mod near;
@@ -10,6 +13,9 @@ pub mod revision;
 pub mod roundtrip;
 pub mod route;
 pub mod rows;
+pub mod rules;
+pub mod script_body;
+pub mod sql;
 pub mod status;
 pub mod target;
 pub mod url;

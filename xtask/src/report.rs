@@ -1,4 +1,8 @@
 //! Values to text, tables and JSON. Nothing in here asks or decides anything.
 
+pub mod findings;
+pub mod github;
 pub mod json;
+pub mod junit;
+pub mod sarif;
 pub mod table;

@@ -54,7 +54,7 @@ alter table @.t drop constraint uq; alter table @.t add constraint uq unique (a)
 -- undo
 alter table @.t drop constraint uq; alter table @.t add constraint uq unique (a);
 
--- case unique nulls
+-- case unique nulls (since 15)
 create table @.t (a int, constraint uq unique (a));
 -- change
 alter table @.t drop constraint uq; alter table @.t add constraint uq unique nulls not distinct (a);
@@ -139,7 +139,7 @@ alter table @.t drop constraint fk; alter table @.t add constraint fk foreign ke
 -- undo
 alter table @.t drop constraint fk; alter table @.t add constraint fk foreign key (a) references @.k on update cascade;
 
--- case foreign key set null columns
+-- case foreign key set null columns (since 15)
 create table @.k (a int, b int, primary key (a, b)); create table @.t (a int, b int, constraint fk foreign key (a, b) references @.k on delete set null);
 -- change
 alter table @.t drop constraint fk; alter table @.t add constraint fk foreign key (a, b) references @.k on delete set null (b);
@@ -315,7 +315,7 @@ drop index @.ix; create index ix on @.t (a) include (b);
 -- undo
 drop index @.ix; create index ix on @.t (a);
 
--- case index nulls not distinct
+-- case index nulls not distinct (since 15)
 create table @.t (a int); create unique index ix on @.t (a);
 -- change
 drop index @.ix; create unique index ix on @.t (a) nulls not distinct;

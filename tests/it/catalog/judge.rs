@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::Once;
 
 use crate::support::pg::{Cluster, SUPERUSER};
 
@@ -78,6 +79,11 @@ pub fn tag(text: &str) -> Option<String> {
 
 /// What the cases need that belongs to the cluster and not to a database.
 pub fn prepare(cluster: &Cluster) {
+    static DONE: Once = Once::new();
+    DONE.call_once(|| make(cluster));
+}
+
+fn make(cluster: &Cluster) {
     let mut client = cluster.client("postgres");
     client.batch_execute("create role cat_reader; create role cat_writer superuser").unwrap();
     client.batch_execute("set allow_in_place_tablespaces = on").unwrap();

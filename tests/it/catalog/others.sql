@@ -441,21 +441,21 @@ alter publication @_pub add table @.t;
 -- undo
 alter publication @_pub drop table @.t;
 
--- case publication columns
+-- case publication columns (since 15)
 create table @.t (a int primary key, b int); create publication @_pub for table @.t;
 -- change
 alter publication @_pub set table @.t (a);
 -- undo
 alter publication @_pub set table @.t;
 
--- case publication condition
+-- case publication condition (since 15)
 create table @.t (a int primary key, b int); create publication @_pub for table @.t;
 -- change
 alter publication @_pub set table @.t where (a > 5);
 -- undo
 alter publication @_pub set table @.t;
 
--- case publication of a schema
+-- case publication of a schema (since 15)
 create publication @_pub;
 -- change
 alter publication @_pub add tables in schema @;
@@ -499,9 +499,16 @@ alter subscription @_sub set publication p with (refresh = false);
 -- case subscription options
 create subscription @_sub connection 'dbname=nowhere' publication p with (connect = false);
 -- change
-alter subscription @_sub set (binary = true, synchronous_commit = 'local', disable_on_error = true);
+alter subscription @_sub set (binary = true, synchronous_commit = 'local');
 -- undo
-alter subscription @_sub set (binary = false, synchronous_commit = 'off', disable_on_error = false);
+alter subscription @_sub set (binary = false, synchronous_commit = 'off');
+
+-- case subscription disabled on error (since 15)
+create subscription @_sub connection 'dbname=nowhere' publication p with (connect = false);
+-- change
+alter subscription @_sub set (disable_on_error = true);
+-- undo
+alter subscription @_sub set (disable_on_error = false);
 
 -- case extension
 -- change
@@ -531,9 +538,9 @@ comment on extension ltree is 'trees of @';
 comment on extension ltree is 'other trees of @';
 
 -- case extension version (more than pg_dump)
-create extension pg_stat_statements schema @ version '1.9';
+create extension pg_stat_statements schema @ version '1.8';
 -- change
-alter extension pg_stat_statements update to '1.10';
+alter extension pg_stat_statements update to '1.9';
 
 -- case extension member becomes a plain one
 create extension unaccent schema @;
@@ -543,11 +550,11 @@ alter extension unaccent drop function @.unaccent(text);
 alter extension unaccent add function @.unaccent(text);
 
 -- case extension takes a table
-create extension "uuid-ossp" schema @; create table @.t (a int);
+create extension isn schema @; create table @.t (a int);
 -- change
-alter extension "uuid-ossp" add table @.t;
+alter extension isn add table @.t;
 -- undo
-alter extension "uuid-ossp" drop table @.t;
+alter extension isn drop table @.t;
 
 -- case default privileges in a schema
 -- change
@@ -563,21 +570,21 @@ alter default privileges in schema @ grant execute on functions to cat_reader wi
 alter default privileges in schema @ revoke grant option for execute on functions from cat_reader;
 
 -- case default privileges of a role
-create role @_role;
+do 'begin create role @_role; exception when others then null; end';
 -- change
 alter default privileges for role @_role grant usage on sequences to cat_reader;
 -- undo
 alter default privileges for role @_role revoke usage on sequences from cat_reader;
 
 -- case default privileges taken from public
-create role @_role;
+do 'begin create role @_role; exception when others then null; end';
 -- change
 alter default privileges for role @_role revoke execute on functions from public;
 -- undo
 alter default privileges for role @_role grant execute on functions to public;
 
 -- case default privileges on types and schemas
-create role @_role;
+do 'begin create role @_role; exception when others then null; end';
 -- change
 alter default privileges for role @_role grant usage on types to cat_reader; alter default privileges for role @_role grant create on schemas to cat_reader;
 -- undo
@@ -603,3 +610,25 @@ create table @.t (a int); insert into @.t values (1);
 analyze @.t;
 -- undo
 truncate @.t;
+
+-- case privileges on a function of the server
+do 'begin create role @_role; exception when others then null; end';
+-- change
+grant execute on function pg_catalog.pg_read_file(text) to @_role;
+-- undo
+revoke execute on function pg_catalog.pg_read_file(text) from @_role;
+
+-- case privileges on a table of the server
+do 'begin create role @_role; exception when others then null; end';
+grant select on pg_catalog.pg_authid to @_role;
+-- change
+grant insert on pg_catalog.pg_authid to @_role;
+-- undo
+revoke select, insert on pg_catalog.pg_authid from @_role;
+
+-- case privileges on a function of an extension
+do 'begin create role @_role; exception when others then null; end'; create extension cube schema @;
+-- change
+grant execute on function @.cube_dim(@.cube) to @_role;
+-- undo
+revoke execute on function @.cube_dim(@.cube) from @_role;

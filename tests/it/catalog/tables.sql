@@ -274,7 +274,7 @@ alter table @.t1 disable trigger tr;
 -- undo
 alter table @.t1 enable trigger tr;
 
--- case access method of a table
+-- case access method of a table (since 15)
 create access method @_am type table handler heap_tableam_handler; create table @.t (a int);
 -- change
 alter table @.t set access method @_am;

@@ -53,7 +53,7 @@ alter sequence @.s rename to s2;
 -- undo
 alter sequence @.s2 rename to s;
 
--- case sequence unlogged
+-- case sequence unlogged (since 15)
 create sequence @.s;
 -- change
 alter sequence @.s set unlogged;
@@ -309,21 +309,21 @@ create collation @.co (locale = 'C');
 -- undo
 drop collation @.co;
 
--- case collation provider
+-- case collation provider (icu)
 create collation @.co (locale = 'C');
 -- change
 drop collation @.co; create collation @.co (provider = icu, locale = 'und');
 -- undo
 drop collation @.co; create collation @.co (locale = 'C');
 
--- case collation deterministic
+-- case collation deterministic (icu)
 create collation @.co (provider = icu, locale = 'und');
 -- change
 drop collation @.co; create collation @.co (provider = icu, locale = 'und', deterministic = false);
 -- undo
 drop collation @.co; create collation @.co (provider = icu, locale = 'und');
 
--- case collation locale
+-- case collation locale (icu)
 create collation @.co (provider = icu, locale = 'und');
 -- change
 drop collation @.co; create collation @.co (provider = icu, locale = 'de');

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use xtask::fail::{self, Fail, Kind};
-use xtask::sys::alembic::{Driver, Names, Phase, Secret, Step, Trouble, TroubleKind};
+use xtask::model::target::Step;
+use xtask::model::url::Secret;
+use xtask::sys::alembic::{Driver, Names, Phase, Trouble, TroubleKind};
 
 use super::{Bench, DROP, LIMIT, TABLE, trouble, ui};
 use crate::support::pg::cluster;
-use crate::support::project::{ASYNC, SYNC};
+use crate::support::project::{ASYNC, SYNC, script};
 
 const DRIVERS: [&str; 4] = ["asyncpg", "psycopg", "psycopg2", "pg8000"];
 
@@ -238,6 +240,21 @@ fn python_exceptions() {
     assert!(fail.details.contains("The script says: rows!"));
     assert_eq!(run("g").0.kind, TroubleKind::Raised);
     assert_eq!(run("h").1.kind, Kind::MigrationRaised);
+}
+
+#[test]
+fn a_script_without_a_downgrade() {
+    let bench = Bench::new("psycopg").revision("a", "", TABLE, DROP);
+    let path = bench.project.path(&script("a"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.split("def downgrade").next().unwrap()).unwrap();
+    let mut driver = bench.driver();
+    driver.step(&Step::up("a"), LIMIT).unwrap();
+    let found = trouble(driver.step(&Step::down("a"), LIMIT));
+    assert!(found.is_declared(), "{found:?}");
+    let fail = fail(&bench, &found);
+    assert_eq!((fail.kind, fail.summary.as_str()), (Kind::MigrationFileInvalid, "The migration has no downgrade()"));
+    assert_eq!(bench.versions(), ["a"]);
 }
 
 #[test]

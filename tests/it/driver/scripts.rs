@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use xtask::sys::alembic::{Driver, Step};
+use xtask::model::target::Step;
+use xtask::sys::alembic::Driver;
 
 use super::{Bench, DROP, LIMIT, TABLE, ui};
 use crate::support::pg::cluster;
@@ -182,4 +183,21 @@ op.execute('create table t ()')
     driver.step(&Step::up("a"), LIMIT).unwrap();
     assert!(driver.step(&Step::up("b"), LIMIT).is_err());
     assert_eq!(cluster().client(&bench.database).query("select 1 from t", &[]).unwrap().len(), 0);
+}
+
+/// The driver's own files must run on every Python that a project may have; 3.8 is the oldest.
+#[test]
+#[expect(clippy::disallowed_methods)]
+fn the_driver_is_written_in_the_python_of_3_8() {
+    let check = "
+import ast, pathlib, sys
+files = list(pathlib.Path(sys.argv[1]).rglob('*.py'))
+assert len(files) > 5
+for file in files:
+    ast.parse(file.read_text(), str(file), feature_version=(3, 8))
+";
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sys/driver");
+    let python = std::process::Command::new(crate::support::python::python()).args(["-c", check, folder]).output();
+    let python = python.unwrap();
+    assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
 }

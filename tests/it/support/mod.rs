@@ -6,4 +6,6 @@ pub mod private;
 pub mod project;
 pub mod python;
 pub mod random;
+pub mod repo;
+pub mod scene;
 pub mod xtask;

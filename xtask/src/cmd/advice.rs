@@ -18,7 +18,7 @@ pub fn one_head_again(heads: &[Revision]) -> String {
 }
 
 fn merge_command(heads: &[String]) -> String {
-    format!("alembic merge -m \"Merge heads\" {}", heads.join(" "))
+    format!("python -m alembic merge -m \"Merge heads\" {}", heads.join(" "))
 }
 
 /// The command that finds out where a revision came from.
@@ -54,7 +54,7 @@ pub fn target(error: &TargetError, text: &str, component: &Component, flag: &str
     match error {
         TargetError::UnknownRevision { .. } | TargetError::UnknownBranch { .. } => fail
             .details("Revision not found in migration history")
-            .action(format!("List available revisions: alembic -c {} history", component.config.display()))
+            .action(format!("List available revisions: python -m alembic -c {} history", component.config.display()))
             .action("Check for typos in the revision id")
             .action(format!("Ensure you're using the correct component (now: {})", component.name))
             .action(status),

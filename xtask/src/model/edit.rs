@@ -6,6 +6,7 @@
 //! it. Where parts of a string were joined, the new one stands in place of the last part and comments stay where they
 //! were.
 
+mod edits;
 mod value;
 
 use std::fmt;

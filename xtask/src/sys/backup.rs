@@ -119,5 +119,5 @@ fn failed(request: &Request<'_>, cause: &Fail) -> Fail {
         .details(&cause.details);
     let helpful = cause.actions.iter().filter(|_| cause.kind != Kind::Internal);
     let fail = helpful.fold(fail, |fail, action| fail.action(action));
-    fail.action("Take one by hand, then repeat the command with --no-backup").related("cargo xtask db-backup")
+    fail.action("Take one by hand, then repeat the command with --no-backup").related("cargo xtask doctor")
 }

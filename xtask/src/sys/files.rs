@@ -39,7 +39,7 @@ pub fn read_script(path: &Path) -> Result<String> {
             .details(format!("{}:{line}: bytes that are no UTF-8", path.display()))
             .at(path, Some(line))
             .action(format!("Save {} as UTF-8", path.display()))
-            .related("cargo xtask db-check")
+            .related("cargo xtask db-status")
             .into()
     })
 }

@@ -35,7 +35,7 @@ pub struct Operation {
     pub name: String,
     /// Its arguments, so that it can be resumed as it was meant.
     pub arguments: Vec<String>,
-    /// The command that goes on with it, for instance `cargo xtask db-rebase --resume`.
+    /// The command that goes on with it, to be pasted.
     pub resume: String,
     /// The command that takes it back.
     pub abort: String,
@@ -55,7 +55,18 @@ pub struct Planned {
 pub struct Journal {
     folder: PathBuf,
     record: Record,
-    _lock: File,
+    _lock: Lock,
+}
+
+/// The right to change a project. Given back expressly: a child that is being started at this moment has the file open
+/// too, and closing ours would not be enough.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 impl Journal {
@@ -221,12 +232,12 @@ fn change(planned: Planned) -> Result<Change> {
     Ok(Change { before: disk::read(&path)?, path, after: planned.after })
 }
 
-fn lock(folder: &Path) -> Result<File> {
+fn lock(folder: &Path) -> Result<Lock> {
     let path = folder.join(LOCK);
     let opened = File::options().create(true).truncate(false).write(true).open(&path);
     let file = opened.with_context(|| format!("opening {}", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(Fail::new(Kind::AlreadyRunning, "Another xtask is changing this project")
             .details(format!("it holds {}", path.display()))
             .action("Wait until it has ended, then run the same command again")

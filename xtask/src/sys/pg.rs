@@ -6,6 +6,7 @@ pub mod catalog;
 mod connect;
 mod copy;
 mod errors;
+mod roles;
 pub mod rows;
 mod scratch;
 mod session;
@@ -16,6 +17,7 @@ mod tools;
 
 pub use connect::{Db, ServerVersion};
 pub use errors::{kind_of, sql_fail};
+pub use roles::{ensure_database, ensure_role};
 pub use scratch::{Kept, Making, SavePoint, Scratch};
 pub use session::{Applied, MigrationLock, OtherSession, VersionTable};
 pub use surroundings::{application_name, complete};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::rules::Levels;
 use crate::sys::settings::{self, Declared, Settings, nearest};
 
 pub use crate::sys::alembic_ini::AlembicConfig;
@@ -38,6 +39,8 @@ pub struct Project {
     pub requirements: Option<PathBuf>,
     /// The components: built-in ones whose config exists, and all that are declared.
     pub components: Vec<Component>,
+    /// What db-check's rules weigh here, where it is said.
+    pub rules: Levels,
 }
 
 /// One database and its migrations.
@@ -74,6 +77,7 @@ impl Project {
             server: settings.server,
             requirements: settings.requirements.as_ref().map(|file| root.join(file)),
             components: components(&root, &settings)?,
+            rules: settings.rules,
             root,
         })
     }
@@ -275,4 +279,28 @@ fn oneshot(root: &Path, component: &str) -> Option<Vec<String>> {
     let here = component == "manager" && root.join("backend.ai").is_file();
     let words = ["./backend.ai", "mgr", "schema", "oneshot", "-f", "{config}"];
     here.then(|| words.map(str::to_owned).to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_things_go_where_the_environment_says_or_under_target() {
+        let state = |variables: &[(&str, &str)], workspace: Option<&str>| {
+            let variable = |key: &str| variables.iter().find(|(name, _)| *name == key).map(|(_, value)| value.into());
+            state_dir(Path::new("/project"), workspace.map(Path::new), variable)
+        };
+        let both = [("CARGO_TARGET_DIR", "/t"), ("XTASK_STATE_DIR", "/s")];
+        assert_eq!(state(&both, Some("/w")), Path::new("/s"));
+        assert_eq!(state(&both[..1], Some("/w")), Path::new("/t/xtask"));
+        assert_eq!(
+            state(&[("XTASK_STATE_DIR", ""), ("CARGO_TARGET_DIR", "")], Some("/w")),
+            Path::new("/w/target/xtask")
+        );
+        assert_eq!(state(&[("XTASK_STATE_DIR", "rel")], None), std::env::current_dir().unwrap().join("rel"));
+        // No workspace round the project: the one that this binary was built from.
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        assert_eq!(state(&[], None), own.join("target/xtask"));
+    }
 }

@@ -15,7 +15,6 @@ mod data;
 mod lock;
 mod place;
 mod postmaster;
-mod roles;
 mod state;
 mod users;
 mod watch;
@@ -34,7 +33,7 @@ pub use state::{Running, State, keep, states, stop};
 pub use watch::{WATCH_COMMAND, watch};
 
 use crate::fail::{Fail, Kind};
-use crate::sys::interrupt;
+use crate::sys::{interrupt, pg};
 use crate::ui::Ui;
 use place::Account;
 use postmaster::{Files, PidFile, Worth};
@@ -165,12 +164,12 @@ impl Lease {
 
     /// Makes a role of that name (a superuser, as the official image's `POSTGRES_USER` is) unless there is one.
     pub fn ensure_role(&self, name: &str) -> Result<()> {
-        roles::ensure_role(self, name)
+        pg::ensure_role(&self.socket_dir, self.port, self.superuser, name)
     }
 
     /// Makes a database of that name unless there is one, and its owner with it. Says whether it was made.
     pub fn ensure_database(&self, name: &str, owner: &str) -> Result<bool> {
-        roles::ensure_database(self, name, owner)
+        pg::ensure_database(&self.socket_dir, self.port, self.superuser, name, owner)
     }
 
     /// The URL of a database here in libpq's form, for a person to paste.

@@ -30,6 +30,9 @@ fn header(text: &str) -> Header {
         };
         for name in names {
             let name = name.as_name_expr().unwrap().id.to_string();
+            if !["revision", "down_revision", "depends_on", "branch_labels"].contains(&name.as_str()) {
+                continue;
+            }
             let range = value.range().to_std_range();
             match name.as_str() {
                 "down_revision" => header.places.down_revision = range,

@@ -1,3 +1,5 @@
+//! URLs of every form, and what is said of those that cannot be used.
+
 use std::path::Path;
 
 use super::*;

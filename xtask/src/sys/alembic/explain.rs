@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::trouble::{Phase, Trouble, TroubleKind};
 use crate::fail::{Fail, Kind};
+use crate::sys::pg::kind_of;
 
 /// The names that stand in commands which can be pasted.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,7 @@ pub fn fail(trouble: &Trouble, names: &Names) -> Fail {
 
 fn kind(trouble: &Trouble) -> Kind {
     match trouble.kind {
-        TroubleKind::Sql => sql_kind(trouble.sqlstate.as_deref().unwrap_or_default()),
+        TroubleKind::Sql => kind_of(trouble.sqlstate.as_deref().unwrap_or_default()),
         TroubleKind::Connect => connect_kind(&trouble.message),
         TroubleKind::Lost => Kind::ConnectionLost,
         TroubleKind::WrongDatabase => Kind::WrongDatabase,
@@ -73,27 +74,6 @@ fn kind(trouble: &Trouble) -> Kind {
         TroubleKind::Ended if trouble.phase == Phase::Start => Kind::PythonMissing,
         TroubleKind::NoFunction => Kind::MigrationFileInvalid,
         TroubleKind::Raised | TroubleKind::Exit | TroubleKind::Ended => Kind::MigrationRaised,
-    }
-}
-
-fn sql_kind(sqlstate: &str) -> Kind {
-    match sqlstate {
-        "23503" => Kind::ForeignKeyViolation,
-        "23505" => Kind::UniqueViolation,
-        "23502" => Kind::NotNullViolation,
-        "23514" => Kind::CheckViolation,
-        "42P01" | "42703" | "42704" | "42883" | "3F000" => Kind::UndefinedObject,
-        "42P07" | "42701" | "42710" | "42723" | "42P06" => Kind::DuplicateObject,
-        "2BP01" => Kind::DependentObjects,
-        "42804" => Kind::TypeChangeBlocked,
-        "25P02" => Kind::TransactionAborted,
-        "55P03" => Kind::LockTimeout,
-        "42501" => Kind::PermissionDenied,
-        "3D000" => Kind::DatabaseMissing,
-        "57P01" | "57P02" => Kind::ConnectionLost,
-        code if code.starts_with("08") => Kind::ConnectionLost,
-        code if code.starts_with("28") => Kind::AuthenticationFailed,
-        _ => Kind::SqlError,
     }
 }
 
@@ -213,45 +193,105 @@ fn one_line(statement: &str) -> String {
     }
 }
 
+/// What to do, in order. `Words` holds what most of the sentences need.
 fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<String> {
-    let file = trouble.file.as_deref().map_or_else(|| "the script".to_owned(), |file| names.relative(file));
-    let place = trouble.line.map_or_else(|| file.clone(), |line| format!("{file}:{line}"));
-    let function = trouble.function();
-    let status = format!("See where the database stands: {}", names.command("db-status"));
-    let retry = format!("Try again: {}", names.command("db-migrate"));
-    let module = trouble.module.as_deref().unwrap_or("the module");
+    let words = Words::new(trouble, names);
     match kind {
         Kind::ForeignKeyViolation | Kind::UniqueViolation | Kind::NotNullViolation | Kind::CheckViolation => vec![
             format!("Find the rows in the way: {}", rows_query(kind, trouble)),
-            format!("Correct those rows, or let {function}() in {place} correct them before the constraint"),
-            format!("Prove the change on a throwaway database: {}", names.command("db-roundtrip")),
-            retry,
+            format!(
+                "Correct those rows, or let {}() in {} correct them before the constraint",
+                words.function, words.place
+            ),
+            words.prove,
+            words.retry,
         ],
+        Kind::UndefinedObject | Kind::DuplicateObject | Kind::DependentObjects | Kind::TypeChangeBlocked => {
+            object_actions(kind, trouble, names, words)
+        }
+        Kind::TransactionAborted | Kind::LockTimeout | Kind::StepTimeout => waiting_actions(kind, names, words),
+        Kind::MigrationNeedsInput | Kind::MigrationImportFailed | Kind::MigrationFileInvalid => {
+            script_actions(kind, trouble, names, words)
+        }
+        Kind::AlembicMissing | Kind::PythonMissing => python_actions(kind, trouble, names),
+        Kind::ConfigInvalid => config_actions(trouble, names),
+        Kind::AlreadyRunning => vec![
+            words.status,
+            "Look for another migration that is running, by hand or in a deployment".to_owned(),
+            words.retry,
+        ],
+        Kind::WrongDatabase | Kind::PermissionDenied => access_actions(kind, trouble, names, words),
+        Kind::ConnectionRefused | Kind::AuthenticationFailed | Kind::DatabaseMissing | Kind::ConnectionLost => vec![
+            "Check that PostgreSQL is running: docker ps | grep postgres".to_owned(),
+            format!("Verify sqlalchemy.url in {}", names.config),
+            words.status,
+            words.retry,
+        ],
+        _ => vec![
+            format!("Look at {}() in {}", words.function, words.place),
+            words.status,
+            format!("See everything that it printed: {} --verbose", names.command("db-migrate")),
+        ],
+    }
+}
+
+/// Sentences and names that several kinds share.
+struct Words {
+    function: &'static str,
+    file: String,
+    place: String,
+    status: String,
+    retry: String,
+    prove: String,
+}
+
+impl Words {
+    fn new(trouble: &Trouble, names: &Names) -> Words {
+        let file = trouble.file.as_deref().map_or_else(|| "the script".to_owned(), |file| names.relative(file));
+        Words {
+            function: trouble.function(),
+            place: trouble.line.map_or_else(|| file.clone(), |line| format!("{file}:{line}")),
+            file,
+            status: format!("See where the database stands: {}", names.command("db-status")),
+            retry: format!("Try again: {}", names.command("db-migrate")),
+            prove: format!("Prove the change on a throwaway database: {}", names.command("db-roundtrip")),
+        }
+    }
+}
+
+fn object_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) -> Vec<String> {
+    let Words { file, place, retry, prove, .. } = words;
+    match kind {
         Kind::UndefinedObject => vec![
-            format!("Compare the name in {place} with the database: PostgreSQL says {}", trouble.message),
+            format!("Compare the name in {place} with the database: {}", trouble.message),
             format!(
                 "If an earlier downgrade() removed it, let its upgrade() bring it back: {}",
                 names.command("db-history")
             ),
-            format!("Prove the change on a throwaway database: {}", names.command("db-roundtrip")),
+            prove,
             retry,
         ],
         Kind::DuplicateObject => vec![
             format!("Let the downgrade() in {file} drop what its upgrade() creates (an enum type outlives its table)"),
-            format!("If the object was made by hand, drop it: PostgreSQL says {}", trouble.message),
-            format!("Prove the change on a throwaway database: {}", names.command("db-roundtrip")),
+            format!("If the object was made by hand, drop it: {}", trouble.message),
+            prove,
             retry,
         ],
-        Kind::DependentObjects => vec![
-            format!("Drop the dependent objects first in {place}, those that need them before those that are needed"),
-            format!("Prove the change on a throwaway database: {}", names.command("db-roundtrip")),
-            retry,
-        ],
-        Kind::TypeChangeBlocked => vec![
+        Kind::DependentObjects => {
+            vec![format!("Drop the dependent objects first in {place}; the detail above names them"), prove, retry]
+        }
+        _ => vec![
             format!("In {place} drop the column's default before the type changes and set it anew after it"),
             "Say how values are turned over: postgresql_using='column::new_type' in op.alter_column".to_owned(),
-            format!("Prove the change on a throwaway database: {}", names.command("db-roundtrip")),
+            prove,
+            retry,
         ],
+    }
+}
+
+fn waiting_actions(kind: Kind, names: &Names, words: Words) -> Vec<String> {
+    let Words { function, file, place, retry, .. } = words;
+    match kind {
         Kind::TransactionAborted => vec![
             format!("Look for `except` round a statement before {place}: PostgreSQL refuses all after the first error"),
             "Ask before you act (`if_exists=True`, an inspector), or put a savepoint round the statement: \
@@ -260,35 +300,29 @@ fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<String> {
             retry,
         ],
         Kind::LockTimeout => vec![
-            "See who holds the lock: select pid, application_name, state, query from pg_stat_activity \
-             where pid = any(pg_blocking_pids(PID))"
+            "See who holds a lock: select pid, application_name, state, query from pg_stat_activity \
+             where state like 'idle in transaction%' or state = 'active'"
                 .to_owned(),
             "Stop the services that use the database".to_owned(),
             format!("Wait longer: {} --lock-timeout=60s", names.command("db-migrate")),
         ],
-        Kind::StepTimeout => vec![
+        _ => vec![
             format!(
-                "See what {function}() in {file} waits for: select pid, wait_event_type, wait_event, query from \
-                     pg_stat_activity where application_name like '%xtask%'"
+                "See what {function}() in {file} waits for: select pid, pg_blocking_pids(pid), wait_event, query \
+                 from pg_stat_activity where application_name like '%xtask%'"
             ),
-            format!("If it opens a second connection, let it use op.get_bind(): it waits for its own lock"),
+            "If it opens a second connection, let it use op.get_bind(): it waits for its own lock".to_owned(),
             format!("If it only takes long: {} --step-timeout=30m", names.command("db-migrate")),
         ],
-        Kind::PermissionDenied => vec![
-            format!("Grant what PostgreSQL names, as its owner: {}", trouble.message),
-            format!("Or set sqlalchemy.url in {} to a user that may", names.config),
-            retry,
-        ],
-        Kind::WrongDatabase => vec![
-            "Let env.py take its URL from config.get_main_option(\"sqlalchemy.url\")".to_owned(),
-            format!(
-                "Look at {}, and at environment variables that env.py reads",
-                if trouble.file.is_some() { &file } else { "env.py" }
-            ),
-            format!("See which database the component has: {}", names.command("doctor")),
-        ],
+    }
+}
+
+fn script_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) -> Vec<String> {
+    let Words { file, place, status, retry, .. } = words;
+    let module = trouble.module.as_deref().unwrap_or("MODULE");
+    match kind {
         Kind::MigrationNeedsInput => vec![
-            format!("Give the answer beforehand, if {place} offers a way (an environment variable, say)"),
+            format!("Give the answer beforehand, if {file} offers a way (an environment variable, say)"),
             format!(
                 "Or run it where somebody can answer: {} -m alembic -c {} upgrade head",
                 names.python, names.config
@@ -298,32 +332,38 @@ fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<String> {
         Kind::MigrationImportFailed => vec![
             format!("Look at {place}: the code may have moved since the script was written"),
             format!("If a package is missing: {}", names.pip(module.split('.').next().unwrap_or(module))),
-            format!("If it is the project's own, check that it is importable: {} -c 'import {module}'", names.python),
+            format!("If it is the project's own, try it alone: {} -c 'import {module}'", names.python),
         ],
-        Kind::AlembicMissing => vec![
-            format!("Install it: {}", names.pip(module)),
-            "Or name the interpreter that has it: --python PATH or XTASK_PYTHON".to_owned(),
-            "See which one is used and why: cargo xtask doctor".to_owned(),
-        ],
-        Kind::MigrationFileInvalid => {
-            vec![format!("Correct {place}"), format!("Check all scripts: {}", names.command("db-check")), retry]
-        }
-        Kind::ConfigInvalid => config_actions(trouble, names),
-        Kind::AlreadyRunning => {
-            vec![status, "Look for another migration that is running, by hand or in a deployment".to_owned(), retry]
-        }
-        Kind::ConnectionRefused | Kind::AuthenticationFailed | Kind::DatabaseMissing | Kind::ConnectionLost => vec![
-            "Check that PostgreSQL is running: docker ps | grep postgres".to_owned(),
-            format!("Verify sqlalchemy.url in {}", names.config),
-            status,
-            retry,
-        ],
-        _ => vec![
-            format!("Look at {function}() in {place}"),
-            status,
-            format!("See everything that it printed: {} --verbose", names.command("db-migrate")),
-        ],
+        _ => vec![format!("Correct {place}"), format!("Check all scripts: {}", names.command("db-check")), retry],
     }
+}
+
+fn python_actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<String> {
+    let first = match kind {
+        Kind::AlembicMissing => format!("Install it: {}", names.pip(trouble.module.as_deref().unwrap_or("alembic"))),
+        _ => format!("See what it says itself: {} --version", names.python),
+    };
+    vec![
+        first,
+        "Or name the interpreter that has it: --python PATH or XTASK_PYTHON".to_owned(),
+        "See which one is used and why: cargo xtask doctor".to_owned(),
+    ]
+}
+
+fn access_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) -> Vec<String> {
+    if kind == Kind::PermissionDenied {
+        return vec![
+            format!("Grant what PostgreSQL names, as its owner: {}", trouble.message),
+            format!("Or set sqlalchemy.url in {} to a user that may", names.config),
+            words.retry,
+        ];
+    }
+    let file = if trouble.file.is_some() { words.place } else { "env.py".to_owned() };
+    vec![
+        "Let env.py take its URL from config.get_main_option(\"sqlalchemy.url\")".to_owned(),
+        format!("Look at {file}, and at the environment variables that env.py reads"),
+        format!("See which database the component has: {}", names.command("doctor")),
+    ]
 }
 
 /// The query that shows the rows which break the constraint, as far as PostgreSQL's detail tells the columns.

@@ -51,11 +51,11 @@ impl Repo {
     /// The newest commits, on any branch, tag or stash, that added something.
     pub fn sightings(&self, needle: Needle<'_>) -> Result<Vec<Sighting>> {
         let stashes = self.stashes()?;
-        // `-m` is not wanted: what a merge adds, one of its parents added before. A stash is a merge whose parents hold
-        // what was staged and what was untracked.
+        // The full history, or git would not look behind a merge that has no such file: a stash is one, and its parents
+        // hold what was staged and what was untracked.
         let args =
-            ["log", "--all", "--source", "--no-renames", "--diff-filter=A", "--name-only", "-z", "-n", SIGHTINGS];
-        let mut question = self.git.ask(args).arg("--format=%x01%H%x00%S%x00%s");
+            ["log", "--all", "--source", "--full-history", "--no-renames", "--diff-filter=A", "--name-only", "-z"];
+        let mut question = self.git.ask(args).args(["-n", SIGHTINGS, "--format=%x01%H%x00%S%x00%s"]);
         let folder = match needle {
             Needle::Path(path) => path,
             Needle::Text(text, folder) => {
@@ -80,7 +80,8 @@ impl Repo {
     /// The tags that have any of some files, in the order of the tags' names. `pattern` narrows the tags down, as in
     /// `v*`.
     pub fn tags_with<P: AsRef<Path>>(&self, paths: &[P], pattern: Option<&str>) -> Result<Vec<Tagged>> {
-        let output = self.git.ask(["tag", "--list"]).args(pattern).run()?.ok()?;
+        let pattern = pattern.map_or("refs/tags".to_owned(), |pattern| format!("refs/tags/{pattern}"));
+        let output = self.git.ask(["for-each-ref", "--format=%(refname:lstrip=2)", &pattern]).run()?.ok()?;
         let tags: Vec<String> = parse::lines(&output).map(|tag| String::from_utf8_lossy(tag).into_owned()).collect();
         let paths = self.relative_all(paths)?;
         let pairs: Vec<(&String, &PathBuf)> =

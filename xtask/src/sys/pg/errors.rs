@@ -23,10 +23,10 @@ pub fn kind_of(sqlstate: &str) -> Kind {
         "25P02" => Kind::TransactionAborted,
         "55P03" => Kind::LockTimeout,
         "42501" => Kind::PermissionDenied,
-        "28P01" | "28000" => Kind::AuthenticationFailed,
         "3D000" => Kind::DatabaseMissing,
         "57P03" => Kind::ConnectionRefused,
         "57P01" | "57P02" => Kind::ConnectionLost,
+        code if code.starts_with("28") => Kind::AuthenticationFailed,
         code if code.starts_with("08") => Kind::ConnectionLost,
         _ => Kind::SqlError,
     }
@@ -100,9 +100,7 @@ pub(super) fn no_answer(endpoint: &Endpoint, seconds: u64) -> Fail {
 }
 
 fn unreachable(details: String) -> Fail {
-    Fail::new(Kind::ConnectionRefused, "Cannot connect to database")
-        .details(details)
-        .related("cargo xtask cli-executor")
+    Fail::new(Kind::ConnectionRefused, "Cannot connect to database").details(details).related("cargo xtask doctor")
 }
 
 fn is_it_running(fail: Fail, endpoint: &Endpoint) -> Fail {
@@ -147,7 +145,7 @@ fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail
         )),
         Kind::ConnectionRefused => fail(Kind::ConnectionRefused, "Cannot connect to database")
             .action("Wait until the server is up and try again")
-            .related("cargo xtask cli-executor"),
+            .related("cargo xtask doctor"),
         Kind::ConnectionLost => fail(Kind::ConnectionLost, "Connection to the database was lost")
             .action("Wait until the server is up and try again"),
         kind => fail(kind, "The database server refuses the connection"),

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use postgres::{Client, IsolationLevel, SimpleQueryMessage, Transaction};
 
 use crate::model::rows::{Column, Rows, Table};
+use crate::sys::pg::catalog::Options;
 
 /// What decides how values look as text. Row security is off so that a policy which would hide rows is an error.
 const SETTINGS: &str = "set local search_path = ''; set local datestyle = 'ISO, YMD'; set local timezone = 'UTC'; \
@@ -42,28 +43,32 @@ select quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
 ///
 /// # Errors
 /// When the connection is lost, a table is not readable for this user, or is hidden from it by row security.
-pub fn take(client: &mut Client, only: Option<&BTreeSet<String>>) -> Result<Rows> {
+pub fn take(client: &mut Client, options: &Options, only: Option<&BTreeSet<String>>) -> Result<Rows> {
     let mut transaction = client
         .build_transaction()
         .isolation_level(IsolationLevel::RepeatableRead)
         .read_only(true)
         .start()
         .context("beginning to read the rows")?;
-    take_within(&mut transaction, only)
+    take_within(&mut transaction, options, only)
 }
 
 /// The same inside a transaction that is already open; its settings are left as they were.
 ///
 /// # Errors
 /// As [`take`].
-pub fn take_within(transaction: &mut Transaction<'_>, only: Option<&BTreeSet<String>>) -> Result<Rows> {
+pub fn take_within(
+    transaction: &mut Transaction<'_>,
+    options: &Options,
+    only: Option<&BTreeSet<String>>,
+) -> Result<Rows> {
     // Never committed: rolling back puts the settings back as well.
     let mut inner = transaction.transaction().context("beginning to read the rows")?;
     let mut rows = Rows::default();
     let mut used = Vec::new();
     for row in inner.query(TABLES, &[]).context("listing the tables")? {
         let name: String = row.get("name");
-        if only.is_some_and(|only| !only.contains(&name)) {
+        if options.leaves_out(&name) || only.is_some_and(|only| !only.contains(&name)) {
             continue;
         }
         rows.tables.insert(name.clone(), Table::default());

@@ -65,7 +65,14 @@ def chain(error):
             todo += [getattr(current, "orig", None), current.__cause__]
             members = getattr(current, "exceptions", None)  # of an exception group
             todo += members if isinstance(members, (list, tuple)) else []
+            if package_of(current) in DRIVERS or isinstance(current, ConnectionError):
+                # pg8000 reports the connection that it could not close, over why it was to be closed.
+                todo.append(current.__context__)
     return seen
+
+
+def package_of(error):
+    return type(error).__module__.partition(".")[0]
 
 
 def postgres_fields(error):
@@ -98,7 +105,7 @@ def take_codes(fields, link):
         for name, letter in letters.items():
             if report.get(letter):
                 fields.setdefault(name, report[letter])
-    elif code and type(link).__module__.startswith("asyncpg.") and link.args:
+    elif code and package_of(link) == "asyncpg" and link.args:
         fields["message"] = str(link.args[0])
 
 
@@ -191,15 +198,19 @@ def shortened(text):
 
 def frames_of_error(error):
     """(file, line, function) of every frame of the whole chain, the outermost exception's last frame last."""
-    frames = []
-    for link in reversed(chain(error)):
-        for frame, line in traceback.walk_tb(link.__traceback__):
-            frames.append((os.path.realpath(frame.f_code.co_filename), line, frame.f_code.co_name))
-    return frames
+    return [frame for link in reversed(chain(error)) for frame in frames_of_traceback(link.__traceback__)]
 
 
-def shown(frames):
+def frames_of_traceback(found):
+    return [
+        (os.path.realpath(frame.f_code.co_filename), line, frame.f_code.co_name)
+        for frame, line in traceback.walk_tb(found)
+    ]
+
+
+def shown(error):
     """The last frames of the project's own code, as text."""
+    frames = frames_of_traceback(error.__traceback__)
     own = [frame for frame in frames if not frame[0].startswith(MACHINERY) and os.path.exists(frame[0])]
     return ["%s:%d in %s" % frame for frame in own[-8:]]
 

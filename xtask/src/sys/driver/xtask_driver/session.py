@@ -62,7 +62,9 @@ class Session:
         self._bytecode = Bytecode(self._launch["state_dir"], (self._script.dir,) + self._script_folders)
         self._bytecode.install()
         self._phase = "load"
-        self._script.get_heads()
+        self._parents = {
+            script.revision: script._all_down_revisions for script in self._script.walk_revisions("base", "heads")
+        }
         self._bytecode.save()
         self._phase = "env"
 
@@ -145,6 +147,7 @@ class Session:
         def steps(_heads, _context):
             for direction, revision in command["steps"]:
                 yield self._prepare(direction, revision)
+                self._applied = self._ancestors(self._heads)
 
         start = command["start"]
         # A single id as a word, not as a list: older versions of Alembic take nothing else.
@@ -169,6 +172,7 @@ class Session:
             if len(calls) > 1:
                 raise Refused("several-runs", "env.py runs the migrations more than once (several databases or schemas)")
             self._heads = set(heads)
+            self._applied = self._ancestors(heads)
             return steps(heads, context)
 
         environment = EnvironmentContext(self._config, self._script, fn=fn, destination_rev=target, **options)
@@ -193,15 +197,25 @@ class Session:
             arguments = signature.bind(*args, **kw)
             callbacks = arguments.arguments.get("on_version_apply") or ()
             callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
-            arguments.arguments["on_version_apply"] = callbacks + (self._applied,)
+            arguments.arguments["on_version_apply"] = callbacks + (self._heads_now,)
             if per_migration:
                 arguments.arguments["transaction_per_migration"] = True
             return configure(*arguments.args, **arguments.kwargs)
 
         environment.configure = configured
 
-    def _applied(self, heads, **_kw):
+    def _heads_now(self, heads, **_kw):
         self._heads = set(heads)
+
+    def _ancestors(self, heads):
+        """Every revision that a database with these heads has, heads included."""
+        found, todo = set(), list(heads)
+        while todo:
+            revision = todo.pop()
+            if revision not in found:
+                found.add(revision)
+                todo += self._parents.get(revision, ())
+        return found
 
     def _name_command(self, target):
         """Some env.py look at the command line that Alembic has parsed."""
@@ -221,9 +235,7 @@ class Session:
         self._step = Step(direction, script.revision, script.path)
         self._phase = "step"
         self._recorder.begin()
-        if (direction == "down") != (script.revision in self._heads) and not self._config.output_buffer:
-            # Alembic itself would notice only after the script has run.
-            raise Refused("moved", "the database is at %s" % (", ".join(sorted(self._heads)) or "base"))
+        self._check_possible(direction, script.revision)
         self._load_anew(script)
         function = "downgrade" if direction == "down" else "upgrade"
         if not hasattr(script.module, function):
@@ -233,6 +245,15 @@ class Session:
         self._step.began = time.monotonic()
         make = MigrationStep.downgrade_from_script if direction == "down" else MigrationStep.upgrade_from_script
         return make(self._script.revision_map, script)
+
+    def _check_possible(self, direction, revision):
+        """Refuses what Alembic itself would notice only after the script has run, or not at all (a second head)."""
+        if direction == "down":
+            possible = revision in self._heads
+        else:
+            possible = revision not in self._applied and self._applied.issuperset(self._parents[revision])
+        if not possible:
+            raise Refused("moved", "the database is at %s" % (", ".join(sorted(self._heads)) or "base"))
 
     def _load_anew(self, script):
         """A script that has run before, or was edited since, is loaded again, as a new process would load it."""
@@ -249,6 +270,7 @@ class Session:
 
     def _done(self):
         step, self._step = self._step, None
+        (self._applied.add if step.direction == "up" else self._applied.discard)(step.revision)
         self._phase = "env"
         self._channel.emit(
             "done",
@@ -272,7 +294,7 @@ class Session:
         if self._step is not None:
             fields.update(revision=self._step.revision, direction=self._step.direction)
         fields["file"], fields["line"] = self._place(error, frames)
-        fields["traceback"] = shown(frames)
+        fields["traceback"] = shown(error)
         fields["heads"] = sorted(self._heads)
         self._channel.emit("error", **fields)
 

@@ -106,29 +106,28 @@ select 'user mapping' as kind, 'for ' || quote_ident(m.usename) || ' server ' ||
           from unnest(m.umoptions) o) as "digest of the options"
   from pg_user_mappings m;
 
--- Publications with their tables and schemas, and subscriptions without their connection strings.
+-- Publications with their tables and schemas, and subscriptions with a digest of their connection string.
 -- when pg_publication
 select 'publication' as kind, quote_ident(p.pubname) as name, 'pg_publication:' || p.oid || ':0' as at,
        pg_get_userbyid(p.pubowner) as owner,
        to_jsonb(p) - '{oid,pubname,pubowner}'::text[] as more,
+       (select string_agg(s.pnnspid::regnamespace::text, ', ' order by s.pnnspid::regnamespace::text) -- since 15
+          from pg_publication_namespace s where s.pnpubid = p.oid) as schemas, -- since 15
        (select string_agg(r.prrelid::regclass::text
                  || coalesce(' (' || (select string_agg(quote_ident(a.attname), ', ' order by a.attname) -- since 15
                                         from pg_attribute a -- since 15
                                        where a.attrelid = r.prrelid and a.attnum = any (r.prattrs)) || ')', '') -- since 15
                  || coalesce(' where ' || pg_get_expr(r.prqual, r.prrelid), '') -- since 15
                  , ', ' order by r.prrelid::regclass::text)
-          from pg_publication_rel r where r.prpubid = p.oid) as tables,
-       (select string_agg(s.pnnspid::regnamespace::text, ', ' order by s.pnnspid::regnamespace::text) -- since 15
-          from pg_publication_namespace s where s.pnpubid = p.oid) as schemas, -- since 15
-       null as none
+          from pg_publication_rel r where r.prpubid = p.oid) as tables
   from pg_publication p;
 
--- when pg_subscription
+-- As for pg_dump, they are for a superuser alone to see.
+-- when pg_subscription where current_setting('is_superuser') = 'on' and subdbid = (select oid from pg_database where datname = current_database())
 select 'subscription' as kind, quote_ident(s.subname) as name, 'pg_subscription:' || s.oid || ':0' as at,
        pg_get_userbyid(s.subowner) as owner,
        s.subslotname as slot, s.subsynccommit as "synchronous commit",
        array_to_string(s.subpublications, ', ') as publications,
-       s.subenabled as enabled,
        s.subbinary as binary, -- since 14
        s.substream as streaming, -- since 14
        s.subtwophasestate as "two phase", -- since 15
@@ -137,8 +136,8 @@ select 'subscription' as kind, quote_ident(s.subname) as name, 'pg_subscription:
        s.subpasswordrequired as "password required", -- since 16
        s.subrunasowner as "run as owner", -- since 16
        s.subfailover as failover, -- since 17
-       left(encode(sha256(convert_to(s.subconninfo, 'UTF8')), 'hex'), 16) as "digest of the connection" -- superuser
-       , null as none
+       left(encode(sha256(convert_to(s.subconninfo, 'UTF8')), 'hex'), 16) as "digest of the connection",
+       s.subenabled as enabled
   from pg_subscription s
  where s.subdbid = (select d.oid from pg_database d where d.datname = current_database());
 
@@ -178,6 +177,24 @@ select a.at as "more of",
                 union all
                 select 'pg_foreign_server:' || oid || ':0', srvacl, 'S', srvowner
                   from pg_foreign_server where srvacl is not null) g) a;
+
+-- Privileges on what is the server's own or an extension's, where they are not those that came with it. The first
+-- condition, which order can fool, keeps most rows from the second.
+select 'privileges' as kind, g.name, 'pg_init_privs:' || g.class || g.oid || ':0' as at,
+       coalesce((select string_agg(x::text, ', ' order by x::text) from unnest(g.acl) x), 'none') as privileges
+  from (select 'pg_class'::regclass as class, oid, 'on ' || oid::regclass as name, relacl as acl,
+               case relkind when 'S' then 's'::"char" else 'r'::"char" end as type, relowner as owner
+          from pg_class
+         where relacl is not null and (oid < 16384 or oid in {members of pg_class})
+           and relnamespace <> 'information_schema'::regnamespace
+        union all
+        select 'pg_proc'::regclass, oid, 'on function ' || oid::regprocedure, proacl, 'f', proowner
+          from pg_proc
+         where proacl is not null and (oid < 16384 or oid in {members of pg_proc})) g
+  left join pg_init_privs i on i.objoid = g.oid and i.classoid = g.class and i.objsubid = 0
+ where g.acl is distinct from i.initprivs
+   and (select array_agg(x::text order by x::text) from unnest(g.acl) x) is distinct from
+       (select array_agg(x::text order by x::text) from unnest(coalesce(i.initprivs, acldefault(g.type, g.owner))) x);
 
 -- Comments and security labels on anything.
 select d.classoid::regclass || ':' || d.objoid || ':' || d.objsubid as "more of", d.description as comment

@@ -12,8 +12,9 @@ select case c.relkind when 'f' then 'foreign table' when 'v' then 'view' when 'm
        end as "toast options",
        case when c.relrowsecurity then 'enabled' end as "row security",
        case when c.relforcerowsecurity then 'yes' end as "row security forced",
-       case c.relreplident when 'n' then 'nothing' when 'f' then 'full' when 'i' then 'an index' end
-         as "replica identity",
+       case when c.relkind in ('r', 'p', 'm') then
+         case c.relreplident when 'n' then 'nothing' when 'f' then 'full' when 'i' then 'an index' end
+       end as "replica identity",
        case when c.relam <> 0 then (select am.amname from pg_am am where am.oid = c.relam) end as "access method",
        case when c.reltablespace <> 0 then (select s.spcname from pg_tablespace s where s.oid = c.reltablespace) end
          as tablespace,
@@ -46,7 +47,7 @@ select case c.relkind when 'c' then 'attribute' else 'column' end as kind,
        n.nsp || '.' || quote_ident(c.relname) as parent,
        a.attnum as position,
        format_type(a.atttypid, a.atttypmod) as type,
-       case when a.attnotnull then 'no' else 'yes' end as nullable,
+       case when a.attnotnull then 'no' when c.relkind <> 'c' then 'yes' end as nullable,
        case when a.atthasdef then pg_get_expr(d.adbin, d.adrelid) end as "default"
   from pg_class c
   join {schemas} n on n.oid = c.relnamespace
@@ -85,6 +86,7 @@ select 'pg_class:' || a.attrelid || ':' || a.attnum as "more of",
 select 'pg_class:' || c.oid || ':' || a.attnum as "more of",
        case when k.conname <> c.relname || '_' || a.attname || '_not_null' then k.conname end as "not null constraint",
        case when k.connoinherit then 'no' end as "not null inherited",
+       case when k.conislocal and k.coninhcount > 0 and not c.relispartition then 'yes' end as "not null of its own",
        case when not k.convalidated then 'no' end as "not null validated",
        (select d.description from pg_description d
          where d.objoid = k.oid and d.classoid = 'pg_constraint'::regclass and d.objsubid = 0) as "not null comment"
@@ -232,11 +234,11 @@ select 'statistics' as kind,
        'pg_statistic_ext:' || s.oid || ':0' as at,
        c.kind as "parent kind", c.full_name as parent,
        pg_get_userbyid(s.stxowner) as owner,
+       nullif(s.stxstattarget, -1) as "statistics target", -- since 13
+       pg_get_expr(s.stxexprs, s.stxrelid) as expressions, -- since 14
        s.stxkind::text as kinds,
        (select string_agg(quote_ident(a.attname), ', ' order by a.attname)
-          from pg_attribute a where a.attrelid = s.stxrelid and a.attnum = any (s.stxkeys)) as columns,
-       pg_get_expr(s.stxexprs, s.stxrelid) as expressions, -- since 14
-       nullif(s.stxstattarget, -1) as "statistics target" -- since 13
+          from pg_attribute a where a.attrelid = s.stxrelid and a.attnum = any (s.stxkeys)) as columns
   from pg_statistic_ext s
   join {schemas} n on n.oid = s.stxnamespace
   join {relations} c on c.oid = s.stxrelid

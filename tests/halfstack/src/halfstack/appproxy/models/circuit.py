@@ -21,7 +21,7 @@ class Endpoint(Base):
     name: Mapped[str] = mapped_column(sa.String(255), unique=True)
     created_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=sa.func.now())
     health_check_enabled: Mapped[bool] = mapped_column(server_default=sa.false())
-    health_check_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    health_check_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
 
 class Circuit(Base):

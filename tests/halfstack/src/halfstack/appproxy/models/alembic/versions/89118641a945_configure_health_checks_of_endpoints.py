@@ -16,7 +16,7 @@ down_revision = "1989ebbda50c"
 branch_labels = None
 depends_on = None
 
-endpoints = sa.table("endpoints", sa.column("name", sa.String), sa.column("health_check_config", JSONB))
+endpoints = sa.table("endpoints", sa.column("name", sa.String), sa.column("health_check_enabled", sa.Boolean))
 
 
 def upgrade() -> None:
@@ -24,11 +24,14 @@ def upgrade() -> None:
         "endpoints",
         sa.Column("health_check_enabled", sa.Boolean(), server_default=sa.false(), nullable=False),
     )
-    op.add_column("endpoints", sa.Column("health_check_config", JSONB(none_as_null=True), nullable=True))
+    op.add_column("endpoints", sa.Column("health_check_config", JSONB(), nullable=True))
+    op.execute(endpoints.update().where(endpoints.c.name == "llm-small").values(health_check_enabled=True))
     op.execute(
-        endpoints.update()
-        .where(endpoints.c.name == "llm-small")
-        .values(health_check_config={"path": "/health", "interval": 10.0, "max_retries": 3})
+        """
+        UPDATE endpoints
+        SET health_check_config = jsonb_build_object('path', '/health', 'interval', 10.0, 'max_retries', 3)
+        WHERE health_check_enabled
+        """
     )
 
 

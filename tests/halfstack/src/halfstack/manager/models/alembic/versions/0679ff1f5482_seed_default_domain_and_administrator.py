@@ -52,7 +52,6 @@ users = sa.table(
 policies = sa.table(
     "keypair_resource_policies",
     sa.column("name", sa.String),
-    sa.column("total_resource_slots", postgresql.JSONB),
     sa.column("max_concurrent_sessions", sa.Integer),
     sa.column("created_at", sa.DateTime(timezone=True)),
 )
@@ -95,16 +94,10 @@ def upgrade() -> None:
             },
         ],
     )
-    op.bulk_insert(
-        policies,
-        [
-            {
-                "name": "default",
-                "total_resource_slots": {"cpu": 16, "mem": "64g"},
-                "max_concurrent_sessions": 5,
-                "created_at": EPOCH,
-            },
-        ],
+    op.bulk_insert(policies, [{"name": "default", "max_concurrent_sessions": 5, "created_at": EPOCH}])
+    op.execute(
+        "UPDATE keypair_resource_policies SET total_resource_slots = jsonb_build_object('cpu', 16, 'mem', '64g')"
+        " WHERE name = 'default'"
     )
     op.bulk_insert(
         keypairs,

@@ -46,7 +46,9 @@ def upgrade() -> None:
         SELECT md5(f.name || u.email)::uuid, f.name, u.id, p.id, f.permission::vfolderpermission, f.size_bytes,
                timestamptz '2023-06-01 00:00+00'
         FROM users u
-        CROSS JOIN (VALUES ('home', 'wd', 104857600), ('datasets', 'ro', 2147483648)) AS f (name, permission, size_bytes)
+        CROSS JOIN (
+            VALUES ('home', 'wd', 104857600), ('datasets', 'ro', 2147483648)
+        ) AS f (name, permission, size_bytes)
         JOIN projects p ON p.domain_name = u.domain_name AND p.name = 'default'
         """
     )

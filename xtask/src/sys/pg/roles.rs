@@ -1,28 +1,38 @@
 //! What a URL of a project's config asks of a server that was empty a moment ago: its role and its database.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 
-use super::Lease;
+use super::ident;
 
-pub(super) fn ensure_role(lease: &Lease, name: &str) -> Result<()> {
-    create_role(&mut client(lease)?, name)
+/// Makes the superuser role `name` on the server of a socket unless it is there.
+///
+/// # Errors
+/// When `superuser` cannot connect, or may not make roles.
+pub fn ensure_role(socket_dir: &Path, port: u16, superuser: &str, name: &str) -> Result<()> {
+    create_role(&mut client(socket_dir, port, superuser)?, name)
 }
 
-pub(super) fn ensure_database(lease: &Lease, name: &str, owner: &str) -> Result<bool> {
-    let mut client = client(lease)?;
+/// Makes the database `name` unless it is there, and its owner with it. Says whether it was made.
+///
+/// # Errors
+/// As [`ensure_role`].
+pub fn ensure_database(socket_dir: &Path, port: u16, superuser: &str, name: &str, owner: &str) -> Result<bool> {
+    let mut client = client(socket_dir, port, superuser)?;
     if client.query_opt("select from pg_catalog.pg_database where datname = $1", &[&name])?.is_some() {
         return Ok(false);
     }
     create_role(&mut client, owner)?;
-    let made = client.batch_execute(&format!("create database {} owner {}", identifier(name), identifier(owner)));
+    let made = client.batch_execute(&format!("create database {} owner {}", ident(name), ident(owner)));
     made_or_there(made).with_context(|| format!("making the database {name}"))
 }
 
 fn create_role(client: &mut Client, name: &str) -> Result<()> {
     if client.query_opt("select from pg_catalog.pg_roles where rolname = $1", &[&name])?.is_none() {
-        let made = client.batch_execute(&format!("create role {} login superuser", identifier(name)));
+        let made = client.batch_execute(&format!("create role {} login superuser", ident(name)));
         made_or_there(made).with_context(|| format!("making the role {name}"))?;
     }
     Ok(())
@@ -43,12 +53,8 @@ fn made_or_there(made: Result<(), postgres::Error>) -> Result<bool> {
 const ALREADY_THERE: &[SqlState] =
     &[SqlState::DUPLICATE_DATABASE, SqlState::DUPLICATE_OBJECT, SqlState::UNIQUE_VIOLATION];
 
-fn client(lease: &Lease) -> Result<Client> {
+fn client(socket_dir: &Path, port: u16, superuser: &str) -> Result<Client> {
     let mut config = Config::new();
-    config.host_path(&lease.socket_dir).port(lease.port).user(lease.superuser).dbname("postgres");
+    config.host_path(socket_dir).port(port).user(superuser).dbname("postgres");
     config.connect(NoTls).context("connecting to the embedded PostgreSQL")
-}
-
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -1,0 +1,125 @@
+//! What git is told to do, and how its refusals come through: the kind, the files, its own words, nothing changed.
+
+use xtask::sys::git::{Merged, Operation, WithCommit};
+
+use super::*;
+
+/// `main` and `mine`, one commit each, in files of their own or in the same one.
+fn pair(mine: (&str, &str), theirs: (&str, &str)) -> Made {
+    let made = Made::new();
+    made.commit("base", &[("both", "base\n"), ("v/a.py", "1\n")]).branch("mine");
+    made.commit("theirs", &[theirs]);
+    made.switch("mine").commit("mine", &[mine]);
+    made
+}
+
+#[test]
+fn a_merge_that_fits() {
+    let made = pair(("v/mine.py", "1"), ("v/theirs.py", "1"));
+    let repo = find(made.root());
+    let Merged::Moved(head) = repo.merge("main", WithCommit::Yes).unwrap() else { panic!("the branch moves") };
+    assert_eq!(head.as_str(), made.id("HEAD"));
+    assert!(made.root().join("v/theirs.py").exists());
+    assert_eq!(repo.merge("main", WithCommit::Yes).unwrap(), Merged::UpToDate);
+    assert_eq!(find(made.switch("main").root()).merge("mine", WithCommit::Yes).unwrap(), Merged::Moved(head));
+}
+
+#[test]
+fn a_merge_that_waits_for_its_commit_and_is_taken_back() {
+    let made = pair(("v/mine.py", "1"), ("v/theirs.py", "1"));
+    let (repo, before) = (find(made.root()), made.id("HEAD"));
+    assert_eq!(repo.merge("main", WithCommit::No).unwrap(), Merged::Uncommitted);
+    assert!(matches!(repo.operation().unwrap(), Some(Operation::Merge { .. })));
+    repo.merge_abort().unwrap();
+    assert_eq!((made.id("HEAD"), repo.operation().unwrap()), (before, None));
+    assert!(!made.root().join("v/theirs.py").exists());
+    let error = repo.merge_abort().unwrap_err().to_string();
+    assert!(error.contains("There is no merge to abort"), "{error}");
+}
+
+#[test]
+fn a_conflict_names_the_files_and_can_be_taken_back() {
+    let made = pair(("both", "mine\n"), ("both", "theirs\n"));
+    let repo = find(made.root());
+    let fail = failure(repo.merge("main", WithCommit::Yes));
+    assert_eq!(fail.kind.name(), "git-conflict");
+    assert_eq!(fail.summary, "git cannot merge main by itself: 1 file in conflict");
+    assert!(fail.details.contains("conflict: both\n"), "{}", fail.details);
+    assert!(fail.details.contains("CONFLICT (content): Merge conflict in both"), "{}", fail.details);
+    // Trying once more, or going elsewhere, says the same and changes nothing.
+    assert_eq!(failure(repo.merge("main", WithCommit::Yes)).kind.name(), "git-conflict");
+    assert_eq!(failure(repo.switch("main")).kind.name(), "git-conflict");
+    repo.merge_abort().unwrap();
+    assert_eq!(fs::read_to_string(made.root().join("both")).unwrap(), "mine\n");
+}
+
+#[test]
+fn files_in_the_way_are_named_and_nothing_is_changed() {
+    for (theirs, written) in [(("both", "theirs\n"), "both"), (("v/new.py", "theirs\n"), "v/new.py")] {
+        let made = pair(("v/mine.py", "1"), theirs);
+        made.write(written, "not committed\n");
+        let (repo, before) = (find(made.root()), made.git(&["status", "--porcelain"]));
+        for fail in [failure(repo.merge("main", WithCommit::Yes)), failure(repo.switch("main"))] {
+            assert_eq!(fail.kind.name(), "dirty-work-tree");
+            assert!(fail.details.contains(&format!("in the way: {written}\n")), "{}", fail.details);
+            assert!(fail.details.contains("would be overwritten by"), "{}", fail.details);
+        }
+        assert_eq!(made.git(&["status", "--porcelain"]), before);
+        assert_eq!(fs::read_to_string(made.root().join(written)).unwrap(), "not committed\n");
+    }
+}
+
+#[test]
+fn switching() {
+    let made = pair(("v/mine.py", "1"), ("v/theirs.py", "1"));
+    let repo = find(made.root());
+    repo.switch("main").unwrap();
+    assert_eq!(repo.head().unwrap().branch.as_deref(), Some("main"));
+    let fail = failure(repo.switch("nosuch"));
+    assert_eq!((fail.kind.name(), fail.summary.as_str()), ("usage", "git knows no branch `nosuch`"));
+    for fail in [failure(repo.switch("--detach")), failure(repo.merge("--abort", WithCommit::Yes))] {
+        assert_eq!(fail.kind.name(), "usage", "a name is never an option");
+    }
+    made.git(&["update-ref", "refs/remotes/origin/remote", "mine"]);
+    made.git(&["config", "remote.origin.url", "."]);
+    made.git(&["config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"]);
+    repo.switch("remote").unwrap();
+    assert_eq!(repo.head().unwrap().branch.as_deref(), Some("remote"));
+}
+
+#[test]
+fn switching_in_the_middle_of_a_rebase_is_refused() {
+    let made = pair(("both", "mine\n"), ("both", "theirs\n"));
+    made.rebase("main");
+    made.write("both", "resolved\n").git(&["add", "both"]);
+    let fail = failure(find(made.root()).switch("main"));
+    assert_eq!(fail.kind.name(), "dirty-work-tree");
+    assert!(fail.details.contains("cannot switch branch while rebasing"), "{}", fail.details);
+}
+
+#[test]
+fn merging_what_is_not_there_keeps_gits_words() {
+    let made = pair(("v/mine.py", "1"), ("v/theirs.py", "1"));
+    let error = find(made.root()).merge("nosuch", WithCommit::Yes).unwrap_err().to_string();
+    assert!(error.contains("nosuch - not something we can merge"), "{error}");
+}
+
+#[test]
+fn a_hook_that_refuses_is_heard() {
+    let made = pair(("v/mine.py", "1"), ("v/theirs.py", "1"));
+    made.hook("pre-merge-commit", "echo 'not on a Friday' >&2; exit 1");
+    let error = find(made.root()).merge("main", WithCommit::Yes).unwrap_err().to_string();
+    assert!(error.contains("not on a Friday"), "{error}");
+}
+
+#[test]
+fn adding_takes_names_as_they_stand() {
+    let made = Made::new();
+    made.write("v/*.py", "star").write("v/a.py", "a").write(":(top)b.py", "b");
+    let repo = find(made.root());
+    repo.add(&["v/*.py", ":(top)b.py"]).unwrap();
+    let added = names(repo.index(NONE).unwrap().files.into_iter().map(|file| file.path));
+    assert_eq!(added, set(&["v/*.py", ":(top)b.py"]));
+    assert!(repo.add(&["v/[a].py"]).is_err(), "there is no such file");
+    assert!(repo.add(&["nowhere.py"]).unwrap_err().to_string().contains("nowhere.py"));
+}
