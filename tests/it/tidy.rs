@@ -155,7 +155,7 @@ fn every_command_that_is_named_exists() {
         texts.iter().filter(|(path, _)| !path.ends_with("flags/tests.rs") && !path.starts_with("tests/it"))
     {
         for (number, line) in text.lines().enumerate() {
-            for rest in line.split("cargo xtask ").skip(1) {
+            for rest in line.split("cargo xtask ").skip(1).chain(line.split("command(\"").skip(1)) {
                 let word: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
                 if !word.is_empty() && !word.starts_with('-') && !known.contains(&word.as_str()) {
                     wrong.push(format!("{}:{}: error: there is no command `{word}`", path.display(), number + 1));

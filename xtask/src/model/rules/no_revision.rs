@@ -18,7 +18,7 @@ fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
     }
     let message = format!("There is {}, so Alembic cannot place this script and refuses to load any", problem.what);
     let help = "Add it, or move the file out of the version folder if it is no migration; \
-                a new one is made by: cargo xtask db-create-migration -m MESSAGE";
+                a new one is made by: alembic revision -m MESSAGE";
     sink.at(&source.path, problem.line.unwrap_or(1), message, help);
 }
 

@@ -34,10 +34,9 @@ fn check(scene: &Scene, sink: &mut Sink<'_>) {
             let line = source.body().ok().and_then(|body| body.upgrade.as_ref()).map_or(1, |upgrade| upgrade.line);
             let help = format!(
                 "Take the edit back: git checkout {} -- {}; then make a revision of it: \
-                 cargo xtask db-create-migration -m MESSAGE{}",
+                 alembic revision -m MESSAGE",
                 past.base,
-                source.path.display(),
-                scene.flag
+                source.path.display()
             );
             sink.at(&source.path, line, message, help);
         }

@@ -27,12 +27,7 @@ fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
             groups.len(),
             named.join("; ")
         );
-        sink.at(
-            &source.path,
-            upgrade.line,
-            message,
-            "Make a revision of each: cargo xtask db-create-migration -m MESSAGE",
-        );
+        sink.at(&source.path, upgrade.line, message, "Make a revision of each: alembic revision -m MESSAGE");
     }
 }
 

@@ -265,8 +265,8 @@ fn object_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) ->
         Kind::UndefinedObject => vec![
             format!("Compare the name in {place} with the database: {}", trouble.message),
             format!(
-                "If an earlier downgrade() removed it, let its upgrade() bring it back: {}",
-                names.command("db-history")
+                "If an earlier downgrade() removed it, let its upgrade() bring it back: {} -m alembic -c {} history",
+                names.python, names.config
             ),
             prove,
             retry,
