@@ -3,6 +3,7 @@
 
 mod formats;
 mod history;
+mod odd;
 
 use std::path::Path;
 

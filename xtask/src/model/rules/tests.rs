@@ -234,6 +234,7 @@ fn sql_that_is_put_together() {
     assert_eq!(body("[op.execute(f'DROP TABLE {TABLE}') for x in y]", raises), NONE);
     assert_eq!(body("op.execute('DELETE FROM t WHERE a = %s' % a)", raises), ["DB411 a.py:6"]);
     assert_eq!(body("op.execute('SELECT {}'.format(', '.join(f\"'{v}'\" for v in ('a', 'b'))))", raises), NONE);
+    assert_eq!(body("op.execute(f\"SELECT left(a, {LONGEST - 1}) {'x' if y else 'z'}\")", raises), NONE);
     let in_loop = "for t in ('a', 'b'):\n        op.execute(f'TRUNCATE {t}')";
     assert_eq!(body(in_loop, raises), NONE);
 }

@@ -166,6 +166,15 @@ impl<'a> Scope<'a> {
                 Value::Str(text) => Value::Str(self.filled(text, [&*format.right])),
                 _ => Value::Unknown,
             },
+            Expr::BinOp(sum) => match self.evaluate(&sum.left).is_constant() && self.evaluate(&sum.right).is_constant()
+            {
+                true => Value::Number(None),
+                false => Value::Unknown,
+            },
+            Expr::If(either) => match (self.evaluate(&either.body), self.evaluate(&either.orelse)) {
+                (Value::Str(one), Value::Str(other)) if one.holes + other.holes == 0 => Value::Str(Text::pick("…")),
+                _ => Value::Unknown,
+            },
             Expr::Call(call) => self.call_value(call),
             Expr::Dict(dict) => {
                 let is_constant = |value: &Expr| self.evaluate(value).is_constant();

@@ -75,7 +75,7 @@ def downgrade():
         "7: column ….name",
         "17: column a.b",
         "18: index ix_b",
-        "20: table …",
+        "20: table {name}",
         "21: rows of {name}",
     ];
     assert_eq!(drops(text), expected);
