@@ -148,6 +148,8 @@ pub struct DbRoundtrip {
     pub range: Range,
     /// Which part of them.
     pub partition: Option<Part>,
+    /// On the component's own database.
+    pub in_place: bool,
     /// Where JUnit XML goes.
     pub junit: Option<PathBuf>,
     /// Where an HTML page goes.
@@ -352,14 +354,19 @@ fn check_target(flags: &DbMigrate) -> Result<(), Fail> {
 }
 
 fn db_roundtrip(args: &mut Arguments) -> Result<DbRoundtrip, Fail> {
-    Ok(DbRoundtrip {
+    let flags = DbRoundtrip {
         range: range(args)?,
         partition: value(args, "--partition")?.map(|text| part(&text)).transpose()?,
+        in_place: args.contains("--in-place"),
         junit: value(args, "--junit")?.map(PathBuf::from),
         html: value(args, "--html")?.map(PathBuf::from),
         keep: args.contains("--keep"),
         step_timeout: duration(args, "--step-timeout")?,
-    })
+    };
+    if flags.in_place && flags.keep {
+        return Err(conflict("--in-place", "--keep"));
+    }
+    Ok(flags)
 }
 
 fn range(args: &mut Arguments) -> Result<Range, Fail> {

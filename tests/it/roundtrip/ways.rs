@@ -218,3 +218,31 @@ fn files_for_others() {
     assert!(xml.contains("tests=\"2\" failures=\"1\""), "{xml}");
     assert!(html.contains("failed in the re-upgrade") && html.contains("u is there already"), "{html}");
 }
+
+#[test]
+fn in_place_asks_backs_up_and_comes_back_to_the_head() {
+    let (project, database) = project();
+    let project = project.revision("a", "", TABLE, DROP).revision(
+        "b",
+        "a",
+        "op.execute('create index i on t (id)')",
+        "op.execute('drop index i')",
+    );
+    let _ = run(&project, "db-migrate -q").code(0);
+    let refused = run(&project, "db-roundtrip --in-place").code(3);
+    assert!(refused.stderr.contains("has to be confirmed"), "{refused}");
+    let project = project.revision("c", "b", "op.execute('create table u ()')", "op.execute('drop table v')");
+    let report = roundtrip(&project, "--in-place --yes --steps 2", 4);
+    assert_eq!(told(&report), ["c failed downgrade", "b skipped"]);
+    let project = project.revision("c", "b", "op.execute('create table u ()')", "op.execute('drop table u')");
+    cluster().client(&database).batch_execute("insert into t values (1)").unwrap();
+    let report = roundtrip(&project, "--in-place --yes --steps 2", 0);
+    assert_eq!(told(&report), ["c reversible", "b reversible"]);
+    let mut client = cluster().client(&database);
+    let held: String = client.query_one("select version_num from alembic_version", &[]).unwrap().get(0);
+    let rows: i64 = client.query_one("select count(*) from t", &[]).unwrap().get(0);
+    assert_eq!((held.as_str(), rows), ("c", 1));
+    let baseline = report["baseline"].as_str().unwrap();
+    let backup = baseline.split("backup: ").nth(1).unwrap().trim_end_matches(')');
+    assert!(std::fs::metadata(backup).unwrap().len() > 0, "{baseline}");
+}

@@ -4,6 +4,7 @@
 mod baseline;
 mod cause;
 mod ground;
+mod in_place;
 mod outcome;
 mod range;
 mod seed;
@@ -55,7 +56,7 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     if facts.route.tested.is_empty() {
         return nothing_to_test(ctx, &facts);
     }
-    let findings = walk::run(ctx, &facts, flags)?;
+    let findings = if flags.in_place { in_place::run(ctx, &facts, flags)? } else { walk::run(ctx, &facts, flags)? };
     show::report(ctx, flags, &facts, &findings)
 }
 

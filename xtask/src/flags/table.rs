@@ -131,7 +131,7 @@ pub const COMMANDS: &[CommandRow] = &[
         name: "db-roundtrip",
         summary: "prove that revisions go up, down and up again and leave schema and rows as they were",
         about: "Works on a throwaway database: a clone of the component's, or one built by its baseline command, or from\n\
-                empty by upgrade; never on your own. Each revision is taken down and up again, schema and rows are compared,\n\
+                empty by upgrade; never on your own, unless --in-place says so. Each revision is taken down and up again, schema and rows are compared,\n\
                 and every difference is named with its object, revision and step. Exits 4 when it found something, or when\n\
                 there was nothing to test.",
         positional: &[],
@@ -149,6 +149,7 @@ pub const COMMANDS: &[CommandRow] = &[
                 "K/N",
                 "only the K-th of N parts, for several machines: each revision is in one of them",
             ),
+            switch("--in-place", "on the component's own database, after a backup and a confirmation"),
             option("--junit", "FILE", "also write the report as JUnit XML"),
             option("--html", "FILE", "also write the report as one HTML page"),
             switch("--keep", "keep the scratch database and say how to connect"),

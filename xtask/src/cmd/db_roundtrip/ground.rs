@@ -20,6 +20,9 @@ use crate::sys::pg::{Db, Kept, SavePoint, Scratch, application_name, catalog, ro
 /// How long a step that hangs may take to notice that its session was ended.
 const SETTLING: Duration = Duration::from_secs(5);
 
+/// Nobody asks for it: a walk on the component's own database never turns back.
+const OWN: &str = "there is no copy of the component's own database";
+
 /// How many deeds are rather done again than saved in a copy.
 const LONG_WAY: usize = 12;
 
@@ -71,7 +74,8 @@ pub struct Ground<'a> {
     launch: Launch,
     driver: Driver,
     db: Option<Db>,
-    scratch: Scratch,
+    /// `None`: the component's own database, which has no way back but its backup.
+    scratch: Option<Scratch>,
     from_empty: bool,
     saved: Option<SavePoint>,
     /// What was done since `saved`, or since the database was made.
@@ -81,7 +85,13 @@ pub struct Ground<'a> {
 impl<'a> Ground<'a> {
     /// Starts the driver on a database that was just made.
     pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, baseline: Baseline) -> Result<Ground<'a>> {
-        let mut db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
+        let db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
+        let ground = Ground::on(ctx, facts, limit, db)?;
+        Ok(Ground { from_empty: baseline.from_empty, scratch: Some(baseline.scratch), ..ground })
+    }
+
+    /// Starts the driver on a database that is not ours to put back.
+    pub fn on(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, mut db: Db) -> Result<Ground<'a>> {
         let launch = driving::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
         Ok(Ground {
             ctx,
@@ -91,8 +101,8 @@ impl<'a> Ground<'a> {
             driver: Driver::start(&ctx.ui, &launch)?,
             launch,
             db: Some(db),
-            scratch: baseline.scratch,
-            from_empty: baseline.from_empty,
+            scratch: None,
+            from_empty: false,
             saved: None,
             since: Vec::new(),
         })
@@ -178,7 +188,7 @@ impl<'a> Ground<'a> {
         let _ = self.driver.release();
         self.db = None;
         match &self.saved {
-            Some(point) => self.scratch.restore(point)?,
+            Some(point) => self.scratch.as_mut().context(OWN)?.restore(point)?,
             None => self.make_again()?,
         }
         self.turn_driver()?;
@@ -200,16 +210,17 @@ impl<'a> Ground<'a> {
     pub fn save(&mut self) -> Result<()> {
         let _ = self.driver.release();
         self.db = None;
-        let point = match self.scratch.save() {
+        let scratch = self.scratch.as_mut().context(OWN)?;
+        let point = match scratch.save() {
             Err(error) if from_anyhow(&error).kind == Kind::ActiveConnections => {
                 // An env.py or a thread of a script holds on to a connection: only the process's end closes it.
                 self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
-                self.scratch.save()?
+                scratch.save()?
             }
             point => point?,
         };
         if let Some(old) = self.saved.replace(point) {
-            self.scratch.forget(old)?;
+            scratch.forget(old)?;
         }
         self.since.clear();
         Ok(())
@@ -232,12 +243,17 @@ impl<'a> Ground<'a> {
     pub fn end(self, keep: bool) -> Result<Option<Kept>> {
         self.driver.stop();
         drop(self.db);
-        if keep { self.scratch.keep().map(Some) } else { self.scratch.remove().map(|()| None) }
+        match self.scratch {
+            Some(scratch) if keep => scratch.keep().map(Some),
+            Some(scratch) => scratch.remove().map(|()| None),
+            None => Ok(None),
+        }
     }
 
     fn db(&mut self) -> Result<&mut Db> {
         if self.db.is_none() {
-            self.db = Some(Db::connect(self.scratch.url(), &application_name("db-roundtrip"))?);
+            let url = self.scratch.as_ref().map_or(&self.facts.database.url, Scratch::url);
+            self.db = Some(Db::connect(url, &application_name("db-roundtrip"))?);
         }
         self.db.as_mut().context("connected just now")
     }
@@ -248,7 +264,7 @@ impl<'a> Ground<'a> {
         } else {
             baseline::make(self.ctx, self.facts)?.scratch
         };
-        std::mem::replace(&mut self.scratch, fresh).remove()
+        self.scratch.replace(fresh).map_or(Ok(()), Scratch::remove)
     }
 
     /// Tells the driver of the database that now bears the name.
