@@ -144,7 +144,11 @@ pub const COMMANDS: &[CommandRow] = &[
                 "GITREF",
                 "the revisions this branch adds; in a git checkout the default is those since the main branch, else the head",
             ),
-            option("--partition", "K/N", "only the K-th of N parts, for several machines: each revision is in one of them"),
+            option(
+                "--partition",
+                "K/N",
+                "only the K-th of N parts, for several machines: each revision is in one of them",
+            ),
             switch("--keep", "keep the scratch database and say how to connect"),
             STEP_TIMEOUT,
         ],

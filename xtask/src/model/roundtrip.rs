@@ -112,7 +112,9 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
     let down = trip.lower_true.map(|truth| {
         let (schema, mut data) = compare(truth, trip.lower);
         let filled = rows::filled(&truth.rows, &trip.lower.rows);
-        data.extend(filled.into_iter().filter(|new| !data.iter().any(|old| old.table == new.table)).collect::<Vec<_>>());
+        data.extend(
+            filled.into_iter().filter(|new| !data.iter().any(|old| old.table == new.table)).collect::<Vec<_>>(),
+        );
         (schema, data)
     });
     let mut up = compare(trip.upper, trip.again);

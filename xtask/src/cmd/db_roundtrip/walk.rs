@@ -189,9 +189,7 @@ impl<'a> Walk<'a> {
                 Ok((!seeded).then_some(*point))
             }
             Trial::Passed(passed) => self.passed_from_below(id, ids, *passed),
-            Trial::Failed(stuck) if stuck.leg == Leg::Upgrade => {
-                self.cannot_climb(id, *stuck, &before, blocked)
-            }
+            Trial::Failed(stuck) if stuck.leg == Leg::Upgrade => self.cannot_climb(id, *stuck, &before, blocked),
             Trial::Failed(stuck) => {
                 self.ground.keep(Deed::steps(Direction::Up, ids, stuck.mode));
                 let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
@@ -303,9 +301,7 @@ impl<'a> Walk<'a> {
     /// What stands on a revision and cannot be taken down.
     fn bar(&self, id: &str, barred: &HashMap<String, String>) -> Option<String> {
         let graph = &self.facts.graph;
-        let stands_on = |above: &&String| {
-            graph.parents(above).contains(&id) || graph.dependencies(above).contains(&id)
-        };
+        let stands_on = |above: &&String| graph.parents(above).contains(&id) || graph.dependencies(above).contains(&id);
         barred.keys().find(stands_on).and_then(|above| barred.get(above).cloned())
     }
 
