@@ -1,5 +1,6 @@
 //! What `db-check` judges: the scripts of a component, from the work tree or from the index, with what git knows.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -43,8 +44,7 @@ pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Ve
         (Some(repo), Look::Since(reference)) => Some(since(repo, reference)?),
         _ => None,
     };
-    let main = repo.as_ref().and_then(|repo| main(ctx, repo));
-    let look = Gatherer { ctx, flags, repo, base, main };
+    let look = Gatherer { ctx, flags, repo, base, main: OnceCell::new() };
     components.iter().map(|component| look.judge(component)).collect()
 }
 
@@ -102,11 +102,15 @@ struct Gatherer<'a> {
     repo: Option<Repo>,
     /// What findings are compared with.
     base: Option<Oid>,
-    /// What holds the released scripts.
-    main: Option<Main>,
+    /// What holds the released scripts; asked for when the first component has anything to look at.
+    main: OnceCell<Option<Main>>,
 }
 
 impl Gatherer<'_> {
+    fn main(&self) -> Option<&Main> {
+        self.main.get_or_init(|| main(self.ctx, self.repo.as_ref()?)).as_ref()
+    }
+
     fn judge(&self, component: &Component) -> Result<Judged> {
         let config = self.ctx.config(component)?;
         let folders = folders(&config)?;
@@ -198,7 +202,7 @@ impl Gatherer<'_> {
     /// What git knows of each script.
     fn mark(&self, scene: &mut Scene, folders: &[PathBuf], changed: Option<&BTreeSet<PathBuf>>) -> Result<()> {
         let Some(repo) = &self.repo else { return Ok(()) };
-        let released: BTreeSet<PathBuf> = match &self.main {
+        let released: BTreeSet<PathBuf> = match self.main() {
             Some(main) => {
                 let files = repo.files_at(&main.base, &inside(repo, folders))?;
                 files.iter().map(|file| self.shown(repo, &file.path)).collect()
@@ -251,7 +255,7 @@ impl Gatherer<'_> {
         folders: &[PathBuf],
         changed: Option<&BTreeSet<PathBuf>>,
     ) -> Result<Option<Past>> {
-        let (Some(repo), Some(main)) = (&self.repo, &self.main) else { return Ok(None) };
+        let (Some(repo), Some(main)) = (&self.repo, self.main()) else { return Ok(None) };
         let is_staged = self.flags.look == Look::Staged;
         let to = if is_staged { To::Index } else { To::WorkTree };
         let since = repo.changed(&main.base, to, &inside(repo, folders))?;

@@ -1,7 +1,7 @@
 //! Everything that rules judge, gathered before: scripts, history, git's knowledge.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::allow::Allowed;
@@ -14,6 +14,7 @@ use crate::model::script_body::{self, Body};
 pub struct Scene {
     /// The scripts, in Alembic's order of loading.
     pub sources: Vec<Source>,
+    by_path: HashMap<PathBuf, usize>,
     /// The history they make. Scripts that cannot be read are not in it.
     pub graph: Result<Graph, Vec<Problem>>,
     /// Where git has seen a revision that no script holds, by id.
@@ -141,6 +142,7 @@ impl Scene {
         let scripts = sources.iter().filter_map(|source| source.header.clone().ok()).collect();
         Scene {
             graph: Graph::build(scripts),
+            by_path: sources.iter().enumerate().map(|(at, source)| (source.path.clone(), at)).collect(),
             sources,
             sighted: BTreeMap::new(),
             past: None,
@@ -152,7 +154,7 @@ impl Scene {
 
     /// The source of a path.
     pub fn source(&self, path: &Path) -> Option<&Source> {
-        self.sources.iter().find(|source| source.path == path)
+        self.by_path.get(path).and_then(|&at| self.sources.get(at))
     }
 
     /// What is wrong with the history.
