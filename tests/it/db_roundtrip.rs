@@ -65,7 +65,8 @@ fn a_revision_that_goes_down_and_up_again() {
     assert!(seconds["down"].is_f64() && seconds["up"].is_f64(), "{seconds}");
     let expected = json!({
         "revision": "c3", "message": "revision c3", "path": "migrations/versions/c3.py", "verdict": "reversible", "step": null,
-        "schema_changes": [], "data_changes": [], "error": null, "reason": null, "notes": [],
+        "schema_changes": [], "data_changes": [], "error": null, "reason": null, "cause": null,
+        "notes": [], "without_rows": true,
     });
     assert_eq!(result, expected);
 }
