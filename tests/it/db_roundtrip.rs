@@ -45,7 +45,19 @@ fn a_revision_that_goes_down_and_up_again() {
     let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
     assert_eq!(
         keys,
-        ["version", "command", "outcome", "component", "baseline", "server", "results", "tested", "failed", "kept"]
+        [
+            "version",
+            "command",
+            "outcome",
+            "component",
+            "revisions",
+            "baseline",
+            "server",
+            "results",
+            "tested",
+            "failed",
+            "kept"
+        ]
     );
     assert_eq!((&json["tested"], &json["failed"], &json["kept"]), (&json!(1), &json!(0), &Value::Null));
     let mut result = json["results"][0].clone();
@@ -53,7 +65,8 @@ fn a_revision_that_goes_down_and_up_again() {
     assert!(seconds["down"].is_f64() && seconds["up"].is_f64(), "{seconds}");
     let expected = json!({
         "revision": "c3", "message": "revision c3", "path": "migrations/versions/c3.py", "verdict": "reversible", "step": null,
-        "schema_changes": [], "data_changes": [], "error": null, "reason": null, "notes": [],
+        "schema_changes": [], "data_changes": [], "error": null, "reason": null, "cause": null,
+        "notes": [], "without_rows": true,
     });
     assert_eq!(result, expected);
 }
@@ -68,6 +81,7 @@ fn the_report() {
         Round trip: down, up again, compared with what was there before
 
         Component: manager
+        Revisions: the newest revision
         Baseline: empty, upgraded
 
         ❌ b2 (revision b2): failed in the re-upgrade
@@ -77,6 +91,7 @@ fn the_report() {
                migrations/versions/b2.py:7
                PostgreSQL: type "mood" already exists
                Statement: create type mood as enum ('glad'); create table b2 (m mood)
+             cause: type mood is left behind: dropping its table or column does not drop it; add sa.Enum(name='mood').drop(op.get_bind()) or op.execute('DROP TYPE mood')
 
         Tested 1 revision: 1 failed.
     "#]]

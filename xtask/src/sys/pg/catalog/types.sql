@@ -97,7 +97,9 @@ select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else '
   from pg_proc p
   join {schemas} n on n.oid = p.pronamespace
   join pg_language l on l.oid = p.prolang
- where p.oid >= 16384 and p.oid not in {members of pg_proc};
+ where p.oid >= 16384 and p.oid not in {members of pg_proc}
+   -- What came with a range type goes with it.
+   and not exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'i');
 
 -- What makes an aggregate one.
 -- when pg_aggregate where aggfnoid >= 16384
@@ -188,7 +190,8 @@ select 'cast' as kind,
        case c.castmethod when 'i' then 'inout' when 'b' then 'binary' else 'function' end as method
   from pg_cast c
  where c.oid >= 16384
-   and c.oid not in {members of pg_cast};
+   and c.oid not in {members of pg_cast}
+   and not exists (select from pg_depend where classid = 'pg_cast'::regclass and objid = c.oid and deptype = 'i');
 
 -- when pg_transform
 select 'transform' as kind,
