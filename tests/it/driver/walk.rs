@@ -111,11 +111,9 @@ fn goes_on_after_an_error_in_a_database_that_was_put_back() {
         driver.release().unwrap();
 
         let other = cluster().database();
-        let admin = format!(
-            "create table t (id int); create table alembic_version (version_num varchar(32) primary key); \
-                             insert into alembic_version values ('b')"
-        );
-        cluster().client(&other).batch_execute(&admin).unwrap();
+        let admin = "create table t (id int); create table alembic_version (version_num varchar(32) primary key); \
+                             insert into alembic_version values ('b')";
+        cluster().client(&other).batch_execute(admin).unwrap();
         let database = Database { url: Some(Secret::new(url(name, &other))), expect: expect(&other) };
         driver.use_database(&database).unwrap();
         assert_eq!(driver.step(&Step::up("c"), LIMIT).unwrap().heads, ["c"]);
