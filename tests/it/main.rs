@@ -4,6 +4,7 @@
 mod backup;
 mod catalog;
 mod config;
+mod db_rebase;
 mod driver;
 mod edit;
 mod git;

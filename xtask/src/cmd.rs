@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod ci;
 pub mod db_migrate;
+pub mod db_rebase;
 pub mod db_roundtrip;
 pub mod db_server;
 pub mod db_status;
@@ -21,6 +22,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbStatus(flags) => db_status::run(ctx, flags),
         Command::DbMigrate(flags) => db_migrate::run(ctx, flags),
         Command::DbRoundtrip(flags) => db_roundtrip::run(ctx, flags),
+        Command::DbRebase(flags) => db_rebase::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
         Command::Doctor => doctor::run(ctx),
         Command::Ci => ci::run(&ctx.ui),
