@@ -9,8 +9,9 @@ mod walk;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use xtask::model::target::Step;
 use xtask::sys::alembic::{
-    Database, Driver, Event, Expect, IDENTITY_SQL, Launch, Outcome, Plan, Step, Stop, Trouble, TroubleKind,
+    Database, Driver, Event, Expect, IDENTITY_SQL, Launch, Outcome, Plan, Stop, Trouble, TroubleKind,
 };
 use xtask::ui::{Options, Ui};
 

@@ -1,7 +1,9 @@
 //! git's answers on real repositories: what is where, in which state, in every kind of checkout and under every kind of
-//! name. The questions of history are in `git/history.rs`, the acts in `git/verbs.rs`.
+//! name. The questions of history are in `git/history.rs`, the acts in `git/verbs.rs`, other programs in git's place in
+//! `git/programs.rs`.
 
 mod history;
+mod programs;
 mod verbs;
 
 use std::collections::BTreeSet;
@@ -33,6 +35,11 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 
 fn failure<T>(result: anyhow::Result<T>) -> Fail {
     fail::from_anyhow(&result.err().expect("this was to fail"))
+}
+
+/// A blob's bytes.
+fn content(repo: &Repo, blob: &Oid) -> Vec<u8> {
+    repo.blobs(std::slice::from_ref(blob)).unwrap().remove(blob).unwrap().expect("the blob is there")
 }
 
 const NONE: &[&str] = &[];
@@ -244,7 +251,7 @@ fn the_index_is_what_will_be_committed_and_not_what_lies_there() {
     let index = repo.index(&["v"]).unwrap();
     assert_eq!(names(index.files.iter().map(|file| file.path.clone())), set(&["v/a.py"]));
     let blob = &index.files[0].blob;
-    assert_eq!(repo.blobs(&[blob.clone()]).unwrap()[blob].as_deref(), Some(&b"staged"[..]));
+    assert_eq!(content(&repo, blob), b"staged");
 }
 
 #[test]
@@ -267,8 +274,8 @@ fn a_repository_with_sha256_answers_the_same() {
     let head = repo.commit("HEAD").unwrap();
     assert_eq!(head.as_str().len(), 64);
     let file = &repo.files_at(&head, &["v"]).unwrap()[0];
-    assert_eq!(repo.index(&["v"]).unwrap().files, [file.clone()]);
-    assert_eq!(repo.blobs(&[file.blob.clone()]).unwrap()[&file.blob].as_deref(), Some(&b"1"[..]));
+    assert_eq!(&repo.index(&["v"]).unwrap().files[0], file);
+    assert_eq!(content(&repo, &file.blob), b"1");
     assert_eq!(repo.merge_base("main").unwrap(), head);
 }
 
@@ -311,21 +318,20 @@ fn in_a_hook_the_index_of_that_commit_counts() {
     fs::copy(made.beside("seen.index"), cwd.join(&index)).unwrap();
     let git_dir = made.root().join(".git");
     let hook = HookEnv::new(&cwd, &[("GIT_DIR", git_dir.to_str().unwrap()), ("GIT_INDEX_FILE", &index)]);
-    let content = |hook: &HookEnv, dir: &Path, path: &str| {
+    let staged = |hook: &HookEnv, dir: &Path, path: &str| {
         let repo = Repo::find_in(&ui(), dir, hook).unwrap().unwrap();
-        let blob = repo.index(&[path]).unwrap().files[0].blob.clone();
-        String::from_utf8(repo.blobs(&[blob.clone()]).unwrap().remove(&blob).unwrap().unwrap()).unwrap()
+        String::from_utf8(content(&repo, &repo.index(&[path]).unwrap().files[0].blob)).unwrap()
     };
-    assert_eq!(content(&hook, made.root(), "v/a.py"), "2", "what is being committed");
-    assert_eq!(content(&HookEnv::default(), made.root(), "v/a.py"), "1", "what is staged");
+    assert_eq!(staged(&hook, made.root(), "v/a.py"), "2", "what is being committed");
+    assert_eq!(staged(&HookEnv::default(), made.root(), "v/a.py"), "1", "what is staged");
     // Another checkout has nothing to do with it.
     let other = Made::new();
     other.commit("other", &[("v/a.py", "other")]);
-    assert_eq!(content(&hook, other.root(), "v/a.py"), "other");
+    assert_eq!(staged(&hook, other.root(), "v/a.py"), "other");
     // Nor has a linked work tree of the same repository.
     let linked = made.beside("linked");
     made.git(&["worktree", "add", "--quiet", "--detach", linked.to_str().unwrap()]);
-    assert_eq!(content(&hook, &linked, "v/a.py"), "1");
+    assert_eq!(staged(&hook, &linked, "v/a.py"), "1");
 }
 
 #[test]

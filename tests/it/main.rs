@@ -1,16 +1,25 @@
 //! All integration tests, one binary: one PostgreSQL cluster and one Python environment serve them all.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod backendai;
 mod backup;
 mod catalog;
+mod cli;
 mod config;
+mod db_migrate;
 mod db_rebase;
+mod db_roundtrip;
+mod db_status;
 mod driver;
+mod dry_run;
 mod edit;
+mod errors;
 mod git;
 mod history;
+mod interrupts;
 mod journal;
 mod pg;
+mod roundtrip;
 mod rows;
 mod scratch;
 mod server;

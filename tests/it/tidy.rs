@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("fail", &[]),
     ("ui", &["fail"]),
-    ("flags", &["fail", "ui"]),
+    ("flags", &["model", "fail", "ui"]),
     ("report", &["model", "fail"]),
     ("sys", &["model", "fail", "ui"]),
     ("ctx", &["sys", "model", "fail", "ui", "flags"]),

@@ -18,7 +18,6 @@ macro_rules! kinds {
 
         impl Kind {
             /// Every kind, so that a test can ask whether each has been made to happen.
-            #[cfg(test)]
             pub const ALL: &[Kind] = &[$(Kind::$name,)*];
 
             /// The name as it stands in JSON.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use pico_args::Arguments;
 
 use crate::fail::{Fail, Kind};
+use crate::model::route::Part;
 use crate::ui;
 pub use help::{command_help, commands_page, overview};
 use table::{COMMANDS, COMMON, CommandRow, FlagRow};
@@ -55,6 +56,8 @@ pub enum Command {
     DbRoundtrip(DbRoundtrip),
     /// `db-rebase`
     DbRebase(DbRebase),
+    /// `db-check`
+    DbCheck(DbCheck),
     /// `db-server`
     DbServer(DbServer),
     /// `doctor`
@@ -73,6 +76,7 @@ impl Command {
             Command::DbMigrate(_) => "db-migrate",
             Command::DbRoundtrip(_) => "db-roundtrip",
             Command::DbRebase(_) => "db-rebase",
+            Command::DbCheck(_) => "db-check",
             Command::DbServer(_) => "db-server",
             Command::Doctor => "doctor",
             Command::Ci => "ci",
@@ -145,6 +149,8 @@ pub enum Show {
 pub struct DbRoundtrip {
     /// Which revisions.
     pub range: Range,
+    /// Which part of them.
+    pub partition: Option<Part>,
     /// Keep the scratch database.
     pub keep: bool,
     /// How long one step may take.
@@ -154,9 +160,11 @@ pub struct DbRoundtrip {
 /// Which revisions `db-roundtrip` tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Range {
-    /// The head revision (every head, if there are several).
+    /// What this branch adds to the main one, else the head revision (every head, if there are several).
     #[default]
     Head,
+    /// What came since the work tree and this commit went apart.
+    Since(String),
     /// The newest N.
     Steps(usize),
     /// From this revision up to the head, both included.
@@ -191,6 +199,49 @@ pub struct Rebase {
     pub allow_dirty: bool,
 }
 
+/// `db-check`.
+#[derive(Clone, Debug, Default)]
+pub struct DbCheck {
+    /// Every component.
+    pub all: bool,
+    /// What is looked at.
+    pub look: Look,
+    /// Look at released scripts with every rule.
+    pub released: bool,
+    /// `--format`; `--json` is the same as `--format json`.
+    pub format: Format,
+    /// Print a rule's page instead of checking.
+    pub explain: Option<String>,
+}
+
+/// What `db-check` looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// The files as they lie there.
+    #[default]
+    WorkTree,
+    /// What would be committed, compared with the last commit.
+    Staged,
+    /// The files as they lie there, compared with a commit.
+    Since(String),
+}
+
+/// How `db-check` reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// The contract's JSON.
+    Json,
+    /// GitHub's workflow commands.
+    Github,
+    /// JUnit XML.
+    Junit,
+    /// SARIF 2.1.0.
+    Sarif,
+}
+
 /// `db-server`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DbServer {
@@ -222,8 +273,9 @@ pub fn parse(words: Vec<OsString>) -> Result<(Common, Command), Fail> {
     }
     check_words(row, &rest)?;
     let mut args = Arguments::from_vec(rest.into_iter().map(OsString::from).collect());
-    let common = common(&mut args)?;
-    let command = command(row, &mut args)?;
+    let mut common = common(&mut args)?;
+    let mut command = command(row, &mut args)?;
+    agree_on_format(&mut common, &mut command)?;
     Ok((common, command))
 }
 
@@ -243,6 +295,7 @@ fn command(row: &CommandRow, args: &mut Arguments) -> Result<Command, Fail> {
         "db-migrate" => Command::DbMigrate(db_migrate(args)?),
         "db-roundtrip" => Command::DbRoundtrip(db_roundtrip(args)?),
         "db-rebase" => Command::DbRebase(db_rebase(args)?),
+        "db-check" => Command::DbCheck(db_check(args)?),
         "db-server" => Command::DbServer(db_server(row, args)?),
         "doctor" => Command::Doctor,
         "ci" => Command::Ci,
@@ -325,20 +378,67 @@ fn check_target(flags: &DbMigrate) -> Result<(), Fail> {
 }
 
 fn db_roundtrip(args: &mut Arguments) -> Result<DbRoundtrip, Fail> {
-    let all = args.contains("--all");
-    let keep = args.contains("--keep");
+    Ok(DbRoundtrip {
+        range: range(args)?,
+        partition: value(args, "--partition")?.map(|text| part(&text)).transpose()?,
+        keep: args.contains("--keep"),
+        step_timeout: duration(args, "--step-timeout")?,
+    })
+}
+
+fn range(args: &mut Arguments) -> Result<Range, Fail> {
+    let all = args.contains("--all").then_some(("--all", Range::All));
     let steps = value(args, "--steps")?.map(|text| whole_number("--steps", &text)).transpose()?;
-    let from = value(args, "--from")?;
-    let range = match (all, steps, from) {
-        (true, Some(_), _) => return Err(conflict("--all", "--steps")),
-        (true, _, Some(_)) => return Err(conflict("--all", "--from")),
-        (_, Some(_), Some(_)) => return Err(conflict("--steps", "--from")),
-        (true, None, None) => Range::All,
-        (false, Some(count), None) => Range::Steps(count),
-        (false, None, Some(id)) => Range::From(id),
-        (false, None, None) => Range::Head,
+    let given = [
+        all,
+        steps.map(|count| ("--steps", Range::Steps(count))),
+        value(args, "--from")?.map(|id| ("--from", Range::From(id))),
+        value(args, "--since")?.map(|reference| ("--since", Range::Since(reference))),
+    ];
+    let mut given = given.into_iter().flatten();
+    match (given.next(), given.next()) {
+        (Some((one, _)), Some((other, _))) => Err(conflict(one, other)),
+        (Some((_, range)), None) => Ok(range),
+        (None, _) => Ok(Range::Head),
+    }
+}
+
+fn part(text: &str) -> Result<Part, Fail> {
+    Part::parse(text).ok_or_else(|| {
+        usage(format!("`--partition` does not take `{text}`"))
+            .details("It takes K/N, the K-th of N parts: 1/4, 2/4, 3/4, 4/4")
+    })
+}
+
+fn db_check(args: &mut Arguments) -> Result<DbCheck, Fail> {
+    let look = match (args.contains("--staged"), value(args, "--base")?) {
+        (true, Some(_)) => return Err(conflict("--staged", "--base")),
+        (true, None) => Look::Staged,
+        (false, Some(reference)) => Look::Since(reference),
+        (false, None) => Look::WorkTree,
     };
-    Ok(DbRoundtrip { range, keep, step_timeout: duration(args, "--step-timeout")? })
+    let format = match value(args, "--format")?.as_deref() {
+        Some("json") => Format::Json,
+        Some("github") => Format::Github,
+        Some("junit") => Format::Junit,
+        Some("sarif") => Format::Sarif,
+        _ => Format::Text,
+    };
+    let (all, released) = (args.contains("--all"), args.contains("--released"));
+    Ok(DbCheck { all, look, released, format, explain: value(args, "--explain")? })
+}
+
+/// `--json` and `--format json` are one thing; with another format one of the two is a mistake.
+fn agree_on_format(common: &mut Common, command: &mut Command) -> Result<(), Fail> {
+    let Command::DbCheck(check) = command else { return Ok(()) };
+    match check.format {
+        Format::Json => common.output.json = true,
+        Format::Text if common.output.json => check.format = Format::Json,
+        Format::Text => {}
+        _ if common.output.json => return Err(conflict("--json", "--format")),
+        _ => {}
+    }
+    Ok(())
 }
 
 fn db_rebase(args: &mut Arguments) -> Result<DbRebase, Fail> {

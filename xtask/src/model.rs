@@ -2,6 +2,7 @@
 //! everything can be tested by text in, value out.
 
 pub mod catalog;
+pub mod cause;
 pub mod edit;
 #[cfg(test)]
 pub mod fixture;
@@ -13,6 +14,9 @@ pub mod revision;
 pub mod roundtrip;
 pub mod route;
 pub mod rows;
+pub mod rules;
+pub mod script_body;
+pub mod sql;
 pub mod status;
 pub mod target;
 pub mod url;

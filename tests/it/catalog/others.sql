@@ -570,21 +570,21 @@ alter default privileges in schema @ grant execute on functions to cat_reader wi
 alter default privileges in schema @ revoke grant option for execute on functions from cat_reader;
 
 -- case default privileges of a role
-do 'begin create role @_role; exception when duplicate_object then null; end';
+do 'begin create role @_role; exception when others then null; end';
 -- change
 alter default privileges for role @_role grant usage on sequences to cat_reader;
 -- undo
 alter default privileges for role @_role revoke usage on sequences from cat_reader;
 
 -- case default privileges taken from public
-do 'begin create role @_role; exception when duplicate_object then null; end';
+do 'begin create role @_role; exception when others then null; end';
 -- change
 alter default privileges for role @_role revoke execute on functions from public;
 -- undo
 alter default privileges for role @_role grant execute on functions to public;
 
 -- case default privileges on types and schemas
-do 'begin create role @_role; exception when duplicate_object then null; end';
+do 'begin create role @_role; exception when others then null; end';
 -- change
 alter default privileges for role @_role grant usage on types to cat_reader; alter default privileges for role @_role grant create on schemas to cat_reader;
 -- undo
@@ -610,3 +610,25 @@ create table @.t (a int); insert into @.t values (1);
 analyze @.t;
 -- undo
 truncate @.t;
+
+-- case privileges on a function of the server
+do 'begin create role @_role; exception when others then null; end';
+-- change
+grant execute on function pg_catalog.pg_read_file(text) to @_role;
+-- undo
+revoke execute on function pg_catalog.pg_read_file(text) from @_role;
+
+-- case privileges on a table of the server
+do 'begin create role @_role; exception when others then null; end';
+grant select on pg_catalog.pg_authid to @_role;
+-- change
+grant insert on pg_catalog.pg_authid to @_role;
+-- undo
+revoke select, insert on pg_catalog.pg_authid from @_role;
+
+-- case privileges on a function of an extension
+do 'begin create role @_role; exception when others then null; end'; create extension cube schema @;
+-- change
+grant execute on function @.cube_dim(@.cube) to @_role;
+-- undo
+revoke execute on function @.cube_dim(@.cube) from @_role;

@@ -88,7 +88,7 @@ alter publication @_pub set (publish_generated_columns = stored);
 alter publication @_pub set (publish_generated_columns = none);
 
 -- case default privileges on large objects (since 18)
-do 'begin create role @_role; exception when duplicate_object then null; end';
+do 'begin create role @_role; exception when others then null; end';
 -- change
 alter default privileges for role @_role grant select on large objects to cat_reader;
 -- undo

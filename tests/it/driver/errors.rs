@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use xtask::fail::{self, Fail, Kind};
-use xtask::sys::alembic::{Driver, Names, Phase, Secret, Step, Trouble, TroubleKind};
+use xtask::model::target::Step;
+use xtask::model::url::Secret;
+use xtask::sys::alembic::{Driver, Names, Phase, Trouble, TroubleKind};
 
 use super::{Bench, DROP, LIMIT, TABLE, trouble, ui};
 use crate::support::pg::cluster;

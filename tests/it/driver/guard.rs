@@ -1,6 +1,8 @@
 //! No database but the announced one.
 
-use xtask::sys::alembic::{Database, Driver, Outcome, Secret, Step, Trouble, TroubleKind};
+use xtask::model::target::Step;
+use xtask::model::url::Secret;
+use xtask::sys::alembic::{Database, Driver, Outcome, Trouble, TroubleKind};
 
 use super::{Bench, DROP, LIMIT, TABLE, expect, trouble, ui, url};
 use crate::support::pg::cluster;

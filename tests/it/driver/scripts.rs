@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use xtask::sys::alembic::{Driver, Step};
+use xtask::model::target::Step;
+use xtask::sys::alembic::Driver;
 
 use super::{Bench, DROP, LIMIT, TABLE, ui};
 use crate::support::pg::cluster;

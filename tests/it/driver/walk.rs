@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use xtask::sys::alembic::{Database, Driver, Secret, Step, TroubleKind};
+use xtask::model::target::Step;
+use xtask::model::url::Secret;
+use xtask::sys::alembic::{Database, Driver, TroubleKind};
 
 use super::{Bench, DROP, LIMIT, TABLE, expect, trouble, url};
 use crate::support::pg::cluster;

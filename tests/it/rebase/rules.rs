@@ -187,6 +187,55 @@ fn dirty_and_conflicted_files_are_refused() {
 }
 
 #[test]
+fn a_cherry_pick_and_a_rebase_that_stopped() {
+    // Both stop at a file beside the scripts; what they bring is one's own.
+    for way in ["cherry-pick", "rebase"] {
+        let bench = Bench::new(NOWHERE, "p");
+        bench.repo.git(&["switch", "--quiet", "--create", "feature"]);
+        bench.repo.commit("both", &[("note", "feature"), (&path("a"), &script("a", "p"))]);
+        bench.switch("main").commit("r < p").repo.commit("note", &[("note", "main")]);
+        let outcome = match way {
+            "rebase" => bench.switch("feature").repo.rebase("main"),
+            _ => bench.repo.cherry_pick("feature"),
+        };
+        assert_eq!(outcome, Outcome::Conflict(vec!["note".to_owned()]), "{way}");
+        assert_eq!(moves(&bench.run(FILES).code(0).json()), ["a: p → r"], "{way}");
+        assert_eq!(bench.history(), "a<r p< r<p", "{way}");
+    }
+}
+
+#[test]
+fn both_sides_touched_the_same_table() {
+    let bench = Bench::new(NOWHERE, "p");
+    let touching =
+        |id: &str| script(id, "p").replace(&format!("create table t_{id} (v int)"), "alter table t_p add x int");
+    bench.repo.git(&["switch", "--quiet", "--create", "feature"]);
+    bench.repo.commit("a", &[(&path("a"), &touching("a"))]);
+    bench.switch("main").repo.commit("r", &[(&path("r"), &touching("r"))]);
+    bench.switch("feature").repo.merge("main");
+    let line = "table t_p: a (migrations/versions/a.py:15) will run after r (migrations/versions/r.py:15)";
+    let _ = bench.run("db-rebase --no-db --dry-run").code(0).says(line);
+    let answer = bench.run(FILES).code(0).complains(line).json();
+    assert_eq!(answer["both_sides"][0]["what"], "table t_p");
+    assert_eq!(answer["both_sides"][0]["below"]["line"], 15);
+}
+
+#[test]
+fn several_components_one_after_the_other() {
+    let bench = diverged("r < p", "a < p");
+    let second = |id: &str| format!("second/versions/{id}.py");
+    bench.switch("main");
+    let ini = format!("[alembic]\nscript_location = second\nsqlalchemy.url = {NOWHERE}\n");
+    bench.repo.commit("second", &[("alembic-appproxy.ini", &ini), (&second("p2"), &script("p2", ""))]);
+    bench.switch("feature").repo.merge("main");
+    bench.repo.commit("a2", &[(&second("a2"), &script("a2", "p2"))]);
+    bench.switch("main").repo.commit("r2", &[(&second("r2"), &script("r2", "p2"))]);
+    bench.switch("feature").repo.merge("main");
+    let both = ["", " --component=appproxy"].map(|flag| moves(&bench.run(&format!("{FILES}{flag}")).code(0).json()));
+    assert_eq!(both, [["a: p → r"], ["a2: p2 → r2"]]);
+}
+
+#[test]
 fn the_command_line() {
     let bench = Bench::new(NOWHERE, "p");
     let _ = bench.run("db-rebase --merge --onto p").code(2).complains("exclude each other");

@@ -1,9 +1,11 @@
 //! What tests stand on: the cluster, the Python environment, the hermetic command environment.
 
+pub mod backendai;
 pub mod pg;
 pub mod private;
 pub mod project;
 pub mod python;
 pub mod random;
 pub mod repo;
+pub mod scene;
 pub mod xtask;

@@ -50,9 +50,14 @@ pub fn whole(error: &anyhow::Error) -> String {
 impl Cluster {
     /// A fresh empty database with a name of its own.
     pub fn database(&self) -> String {
+        self.clone_of("template1")
+    }
+
+    /// A copy of a database that nobody is connected to, with a name of its own.
+    pub fn clone_of(&self, template: &str) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("t_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        self.client("postgres").batch_execute(&format!("create database {name}")).unwrap();
+        self.client("postgres").batch_execute(&format!("create database {name} template {template}")).unwrap();
         name
     }
 

@@ -26,10 +26,27 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a run has done, for the report.
 struct Outcome {
     before: Vec<String>,
-    after: Vec<String>,
+    /// What the version table holds now; `None` where that could not be asked.
+    after: Option<Vec<String>>,
+    /// How many steps the driver began.
+    begun: usize,
     done: Vec<Revision>,
     backup: Option<PathBuf>,
     seconds: f64,
+}
+
+impl Outcome {
+    /// Of a run that has done nothing (yet).
+    fn unchanged(plan: &Plan, took: Duration) -> Outcome {
+        Outcome {
+            before: plan.before.clone(),
+            after: Some(plan.before.clone()),
+            begun: 0,
+            done: Vec::new(),
+            backup: None,
+            seconds: took.as_secs_f64(),
+        }
+    }
 }
 
 /// Runs it.
@@ -71,24 +88,19 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
         driver.ready()
     };
     begun.map_err(|stop| refuse(stop.into_error(&labels.names())))?;
-    let migrated = migrate(ctx, flags, &plan, &mut driver);
-    let mut outcome = Outcome {
-        before: plan.before.clone(),
-        after: plan.before.clone(),
-        done: Vec::new(),
-        backup,
-        seconds: started.elapsed().as_secs_f64(),
-    };
-    match migrated {
+    let mut outcome = Outcome { backup, ..Outcome::unchanged(&plan, started.elapsed()) };
+    match migrate(ctx, flags, &plan, &mut driver, &mut outcome.begun) {
         Ok(()) => {
             driver.stop();
         }
         Err(stop) => return Err(broke_off(ctx, &labels, &mut facts, &plan, driver, stop, &mut outcome)),
     }
-    outcome.after = facts.read_again()?;
-    outcome.done = plan.done(&facts.graph, &outcome.after);
+    let after = facts.read_again()?;
+    outcome.done = plan.done(&facts.graph, &after, outcome.begun);
     outcome.seconds = started.elapsed().as_secs_f64();
-    verify(&facts, &plan, &outcome).inspect_err(|error| report_failure(ctx, &plan, &outcome, error))?;
+    let verified = verify(&facts, &plan, &after);
+    outcome.after = Some(after);
+    verified.inspect_err(|error| report_failure(ctx, &plan, &outcome, error))?;
     show::done(ctx, &facts, &plan, &outcome)
 }
 
@@ -115,15 +127,13 @@ fn take_backup(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
     Ok(Some(path))
 }
 
-fn migrate(ctx: &Ctx, flags: &DbMigrate, plan: &Plan, driver: &mut Driver) -> Result<(), Stop> {
+fn migrate(ctx: &Ctx, flags: &DbMigrate, plan: &Plan, driver: &mut Driver, begun: &mut usize) -> Result<(), Stop> {
     let mut progress = ctx.ui.steps("Migrating", plan.steps.len());
-    let wanted = alembic::Plan {
-        steps: plan.steps.iter().map(driving::step).collect(),
-        before: Some(plan.before.clone()),
-        target: plan.target.clone(),
-    };
+    let wanted =
+        alembic::Plan { steps: plan.steps.clone(), before: Some(plan.before.clone()), target: plan.target.clone() };
     let migrated = driver.migrate(&wanted, flags.step_timeout, &mut |event| {
         if let Event::Started(step) = event {
+            *begun += 1;
             progress.next(plan.line(&step.revision));
         }
     });
@@ -131,13 +141,13 @@ fn migrate(ctx: &Ctx, flags: &DbMigrate, plan: &Plan, driver: &mut Driver) -> Re
 }
 
 /// The database must hold what the steps lead to; an env.py with ideas of its own could have worked elsewhere.
-fn verify(facts: &Facts, plan: &Plan, outcome: &Outcome) -> Result<()> {
-    if sorted(&outcome.after) == sorted(&plan.after) {
+fn verify(facts: &Facts, plan: &Plan, after: &[String]) -> Result<()> {
+    if sorted(after) == sorted(&plan.after) {
         return Ok(());
     }
     let words = |ids: &[String]| if ids.is_empty() { "(none)".to_owned() } else { ids.join(", ") };
     Err(Fail::new(Kind::WrongDatabase, "The database is not where it should be")
-        .details(format!("Alembic ran every step, but {} holds {}", facts.database.place(), words(&outcome.after)))
+        .details(format!("Alembic ran every step, but {} holds {}", facts.database.place(), words(after)))
         .details(format!("It should hold {}", words(&plan.after)))
         .action("Look at env.py: does it migrate the database of `sqlalchemy.url`, with the usual version table?")
         .action(format!("Look again: cargo xtask db-status{}", facts.flag))
@@ -165,11 +175,18 @@ fn broke_off(
     // Asked on a fresh connection: the one we had may be what broke. Ctrl-C must not keep us from saying it.
     match interrupt::shielded(|| facts.read_again()) {
         Ok(after) => {
-            outcome.done = plan.done(&facts.graph, &after);
+            outcome.done = plan.done(&facts.graph, &after, outcome.begun);
             fail = fail.details(standing_now(facts, plan, outcome, &after));
-            outcome.after = after;
+            outcome.after = Some(after);
         }
-        Err(_) => fail = fail.details("Where the database stands now could not be asked"),
+        Err(_) => {
+            fail = fail.details("Where the database stands now could not be asked");
+            outcome.after = None;
+        }
+    }
+    if fail.kind == Kind::AlreadyRunning && outcome.begun == 0 {
+        // Somebody else has moved the database; we have done nothing to it.
+        fail = fail.refused();
     }
     if let Some(path) = &outcome.backup {
         fail = fail.details(format!("The backup taken before: {}", path.display()));
@@ -190,6 +207,9 @@ fn standing_now(facts: &Facts, plan: &Plan, outcome: &Outcome, after: &[String])
     let at: Vec<String> = at.iter().map(Revision::with_message).collect();
     let at = if at.is_empty() { "at no revision".to_owned() } else { format!("at {}", at.join(", ")) };
     match (outcome.done.len(), plan.steps.len()) {
+        (0, _) if sorted(after) != sorted(&plan.before) => {
+            format!("This run has changed nothing, but the database has moved: it is {at}")
+        }
         (0, _) => format!("Nothing of this run was kept: the database is still {at}"),
         (done, all) => format!("{done} of {all} revisions were {} and stay: the database is {at}", plan.verb()),
     }

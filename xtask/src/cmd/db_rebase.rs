@@ -10,7 +10,6 @@ mod whose;
 mod work;
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::Result;
 
@@ -19,7 +18,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::flags::{DbRebase, Rebase};
 use crate::model::graph::Graph;
-use crate::model::rebase::{self, Change, Plan, Refusal, Trip, Wish};
+use crate::model::rebase::{self, Both, Change, Plan, Refusal, Trip, Wish};
 use crate::model::target::{self, Direction, Target, TargetError};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::Repo;
@@ -46,6 +45,8 @@ struct Facts<'a> {
 struct Prepared {
     plan: Plan,
     edits: Vec<Edit>,
+    /// What moved revisions and the ones that will be below them both touch.
+    both: Vec<Both>,
     found: Found,
     trip: Trip,
     work: Work,
@@ -56,18 +57,15 @@ struct Prepared {
 /// # Errors
 /// A refusal (exit 3) before anything was changed; a failure (exit 1) with what was changed and how to go on.
 pub fn run(ctx: &Ctx, flags: &DbRebase) -> Result<Exit> {
-    let started = Instant::now();
     match flags {
         DbRebase::Begin(flags) => begin(ctx, flags),
-        DbRebase::Resume => steps::resume(ctx, started),
-        DbRebase::Abort => steps::abort(ctx, started),
+        DbRebase::Resume => steps::resume(ctx),
+        DbRebase::Abort => steps::abort(ctx),
     }
 }
 
 fn begin(ctx: &Ctx, flags: &Rebase) -> Result<Exit> {
-    if let Some(journal) = Journal::pending(&journal_folder(ctx)?).map_err(refuse)? {
-        return Err(journal.unfinished().into());
-    }
+    check_nothing_pending(ctx)?;
     let component = ctx.component()?;
     let config = ctx.config(component).map_err(refuse)?;
     let graph = ctx.history(&config).map_err(refuse)?;
@@ -86,6 +84,19 @@ fn begin(ctx: &Ctx, flags: &Rebase) -> Result<Exit> {
     }
     show::before(ctx, &facts, &prepared);
     steps::begin(ctx, &facts, &prepared)
+}
+
+/// Refuses what must not happen before a rebase that did not end has ended, one way or the other.
+///
+/// # Errors
+/// `already-running`.
+pub fn check_nothing_pending(ctx: &Ctx) -> Result<()> {
+    // What is wrong with the project itself is for the command to say.
+    let Ok(folder) = journal_folder(ctx) else { return Ok(()) };
+    match Journal::pending(&folder).map_err(refuse)? {
+        Some(journal) => Err(journal.unfinished().into()),
+        None => Ok(()),
+    }
 }
 
 /// Where an operation that did not end is found.
@@ -181,6 +192,7 @@ fn prepare(ctx: &Ctx, flags: &Rebase, facts: &Facts, plan: Plan) -> Result<Prepa
         Found::At { applied, .. } => database::plan(facts, &plan.change, &moved, applied)?,
         Found::NotAsked | Found::Down(_) => Trip::default(),
     };
-    let work = Work::new(facts.component, &facts.graph, moved, merge, &trip, &found);
-    Ok(Prepared { plan, edits, found, trip, work })
+    let both = files::touched_on_both_sides(root, &facts.graph, &plan.change)?;
+    let work = Work::new(facts.component, &facts.graph, moved, merge, &both, &trip, &found);
+    Ok(Prepared { plan, edits, both, found, trip, work })
 }

@@ -2,26 +2,28 @@
 //! were. `baseline.rs` makes the database, `walk.rs` walks it, `show.rs` reports; the verdicts are in `model/roundtrip`.
 
 mod baseline;
+mod cause;
+mod ground;
+mod outcome;
+mod range;
+mod seed;
 mod show;
+mod trip;
 mod walk;
 
 use anyhow::Result;
 use serde_json::json;
 
-use crate::cmd::advice;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
-use crate::flags::{DbRoundtrip, Range};
-use crate::model::catalog::Change;
+use crate::flags::DbRoundtrip;
 use crate::model::graph::Graph;
-use crate::model::roundtrip::{Leg, Verdict};
-use crate::model::route::{Route, Wanted, route};
-use crate::model::rows::DataChange;
-use crate::model::status::Revision;
-use crate::model::target::{self, Direction, Target};
+use crate::model::route::Route;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg;
 use crate::sys::project::Component;
+
+use outcome::Outcome;
 
 /// What is known before anything is made.
 struct Facts<'a> {
@@ -30,21 +32,8 @@ struct Facts<'a> {
     graph: Graph,
     database: Database,
     route: Route,
-}
-
-/// What was found about one revision.
-struct Outcome {
-    revision: Revision,
-    verdict: Verdict,
-    step: Option<Leg>,
-    schema_changes: Vec<Change>,
-    data_changes: Vec<DataChange>,
-    error: Option<Fail>,
-    /// Why it was skipped, or what it says of itself.
-    reason: Option<String>,
-    notes: Vec<String>,
-    down: Option<f64>,
-    up: Option<f64>,
+    /// How the revisions were chosen: `--steps 3`, `the newest revision`.
+    chosen: String,
 }
 
 /// What a run has found.
@@ -63,7 +52,7 @@ struct Findings {
 /// wrong with a revision is no error but a finding (exit 4).
 pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     let facts = gather(ctx, flags).map_err(refuse)?;
-    if facts.route.low == facts.route.order.len() {
+    if facts.route.tested.is_empty() {
         return nothing_to_test(ctx, &facts);
     }
     let findings = walk::run(ctx, &facts, flags)?;
@@ -74,35 +63,20 @@ fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
     let component = ctx.component()?;
     let config = ctx.config(component)?;
     let graph = ctx.history(&config)?;
-    let from = match &flags.range {
-        Range::From(text) => Some(one_revision(ctx, &graph, component, text)?),
-        _ => None,
-    };
-    let wanted = match (&flags.range, &from) {
-        (Range::Steps(count), _) => Wanted::Newest(*count),
-        (Range::All, _) => Wanted::All,
-        (_, Some(id)) => Wanted::From(id),
-        (_, None) => Wanted::Heads,
-    };
-    let route = route(&graph, wanted);
+    let (route, chosen) = range::choose(ctx, &graph, component, flags)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     let database = ctx.database(&config)?;
     for name in pg::sweep(&database.url).unwrap_or_default() {
         ctx.ui.status(format!("Swept what a run that was killed left behind: {name}"));
     }
-    Ok(Facts { component, config, graph, database, route })
+    Ok(Facts { component, config, graph, database, route, chosen })
 }
 
-/// The full id of a revision that may be shortened.
-fn one_revision(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> Result<String> {
-    let found = Target::parse(text).and_then(|target| target::resolve(graph, Direction::Up, &[], &target));
-    let fail = |error| advice::target(&error, text, component, &ctx.component_flag(component));
-    let destination = found.map_err(fail)?.destination;
-    destination.into_iter().next().ok_or_else(|| {
-        Fail::new(Kind::Usage, format!("`--from {text}` names no revision"))
-            .action("The whole history: cargo xtask db-roundtrip --all")
-            .into()
-    })
+fn nothing_because(facts: &Facts) -> String {
+    if facts.graph.is_empty() {
+        return format!("The history of {} has no revision", facts.component.name);
+    }
+    format!("No revision of {} was chosen: {}", facts.component.name, facts.chosen)
 }
 
 /// A run that tested nothing is no proof of anything: exit 4.
@@ -110,40 +84,14 @@ fn nothing_to_test(ctx: &Ctx, facts: &Facts) -> Result<Exit> {
     let fail = Fail {
         exit: Exit::Findings,
         ..Fail::new(Kind::MigrationFileMissing, "There is nothing to test")
-            .details(format!("The history of {} has no revision", facts.component.name))
-            .action(format!("Look where the scripts are: {}", facts.config.path.display()))
+            .details(nothing_because(facts))
+            .action("The whole history: cargo xtask db-roundtrip --all")
+            .action(format!("See where the scripts are: {}", facts.config.path.display()))
             .related("cargo xtask doctor")
     };
     ctx.ui.json("db-roundtrip", Exit::Findings, json!({"component": facts.component.name, "results": []}), Some(&fail));
     ctx.ui.error(&fail);
     Ok(Exit::Findings)
-}
-
-impl Outcome {
-    fn new(graph: &Graph, id: &str, verdict: Verdict) -> Outcome {
-        Outcome {
-            revision: Revision::of(graph, id),
-            verdict,
-            step: None,
-            schema_changes: Vec::new(),
-            data_changes: Vec::new(),
-            error: None,
-            reason: None,
-            notes: Vec::new(),
-            down: None,
-            up: None,
-        }
-    }
-
-    /// A step of it failed.
-    fn failed(graph: &Graph, id: &str, leg: Leg, fail: Fail) -> Outcome {
-        Outcome { step: Some(leg), error: Some(fail), ..Outcome::new(graph, id, Verdict::Failed) }
-    }
-
-    /// It was not tested.
-    fn skipped(graph: &Graph, id: &str, reason: String) -> Outcome {
-        Outcome { reason: Some(reason), ..Outcome::new(graph, id, Verdict::Skipped) }
-    }
 }
 
 /// The failure to end with when the throwaway database itself could not be made.

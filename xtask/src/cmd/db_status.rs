@@ -9,7 +9,7 @@ use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, from_anyhow};
 use crate::flags;
 use crate::model::graph::Graph;
-use crate::model::status::{Standing, State};
+use crate::model::status::{Revision, Standing, State};
 use crate::report::json::revisions;
 use crate::report::table::table;
 use crate::sys::pg::{Db, application_name};
@@ -163,7 +163,7 @@ fn headline(standing: &Standing) -> (Paint, String) {
     (paint, text.to_owned())
 }
 
-fn named(label: &str, revisions: &[crate::model::status::Revision]) -> String {
+fn named(label: &str, revisions: &[Revision]) -> String {
     match revisions {
         [] => format!("{label}: (none)"),
         [one] => format!("{label}: {}", one.with_message()),
@@ -202,23 +202,28 @@ fn action(standing: &Standing, flag: &str) -> Option<String> {
 }
 
 fn overview(reports: &[Report]) -> String {
-    let rows: Vec<Vec<String>> = reports
-        .iter()
-        .map(|report| {
-            let ids = |pick: fn(&Standing) -> &Vec<crate::model::status::Revision>| match &report.standing {
-                None => "?".to_owned(),
-                Some(standing) if pick(standing).is_empty() => "-".to_owned(),
-                Some(standing) => pick(standing).iter().map(|it| it.id.clone()).collect::<Vec<_>>().join(", "),
-            };
-            let standing = report.standing.as_ref();
-            vec![
-                report.component.name.clone(),
-                standing.map_or("unreadable", |standing| standing.state.name()).to_owned(),
-                ids(|standing| &standing.current),
-                ids(|standing| &standing.heads),
-                standing.map_or_else(|| "?".to_owned(), |standing| standing.pending.len().to_string()),
-            ]
-        })
-        .collect();
+    let rows: Vec<Vec<String>> = reports.iter().map(overview_row).collect();
     table(&["Component", "State", "Current", "Head", "Pending"], &rows)
+}
+
+/// `?` stands for what could not be asked, `-` for what is not there.
+fn overview_row(report: &Report) -> Vec<String> {
+    let name = report.component.name.clone();
+    let unknown = || "?".to_owned();
+    let Some(standing) = &report.standing else {
+        return vec![name, "unreadable".to_owned(), unknown(), unknown(), unknown()];
+    };
+    let asked = standing.state != State::Unreachable;
+    vec![
+        name,
+        standing.state.name().to_owned(),
+        if asked { ids(&standing.current) } else { unknown() },
+        ids(&standing.heads),
+        if asked { standing.pending.len().to_string() } else { unknown() },
+    ]
+}
+
+fn ids(revisions: &[Revision]) -> String {
+    let ids: Vec<&str> = revisions.iter().map(|revision| revision.id.as_str()).collect();
+    if ids.is_empty() { "-".to_owned() } else { ids.join(", ") }
 }

@@ -8,9 +8,8 @@ use anyhow::Result;
 
 use crate::ctx::{Ctx, shown};
 use crate::fail::Fail;
-use crate::model::target::{Direction, Step};
 use crate::model::url::{Address, DbUrl};
-use crate::sys::alembic::{self, Driver, Expect, Launch, Names, Secret, Trouble};
+use crate::sys::alembic::{self, Driver, Expect, Launch, Names, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, OtherSession, application_name};
 use crate::sys::project::Component;
@@ -69,7 +68,7 @@ pub fn database(db: &mut Db) -> Result<alembic::Database> {
     let identity = db.text(alembic::IDENTITY_SQL, "asking the database who it is")?;
     let url = db.url();
     Ok(alembic::Database {
-        url: Some(Secret::new(url.to_sqlalchemy().expose())),
+        url: Some(url.to_sqlalchemy()),
         expect: Expect { database: db.database().to_owned(), servers: servers(url), identity: Some(identity) },
     })
 }
@@ -135,12 +134,4 @@ pub fn to_fail(trouble: &Trouble, labels: &Labels, db: &mut Db, driver: &Driver)
         }
     }
     fail
-}
-
-/// A step in the driver's words.
-pub fn step(step: &Step) -> alembic::Step {
-    match step.direction {
-        Direction::Up => alembic::Step::up(&step.revision),
-        Direction::Down => alembic::Step::down(&step.revision),
-    }
 }

@@ -136,9 +136,19 @@ pub const COMMANDS: &[CommandRow] = &[
                 there was nothing to test.",
         positional: &[],
         flags: &[
-            option("--steps", "N", "the newest N revisions (the head revision unless given)"),
+            option("--steps", "N", "the newest N revisions"),
             option("--from", "REV", "from this revision up to the head, both included"),
             switch("--all", "the whole history"),
+            option(
+                "--since",
+                "GITREF",
+                "the revisions this branch adds; in a git checkout the default is those since the main branch, else the head",
+            ),
+            option(
+                "--partition",
+                "K/N",
+                "only the K-th of N parts, for several machines: each revision is in one of them",
+            ),
             switch("--keep", "keep the scratch database and say how to connect"),
             STEP_TIMEOUT,
         ],
@@ -171,6 +181,34 @@ pub const COMMANDS: &[CommandRow] = &[
             ("After a merge that left two heads", "cargo xtask db-rebase"),
             ("Look before you leap", "cargo xtask db-rebase --dry-run"),
             ("Without git: everything else on top of this revision", "cargo xtask db-rebase --onto=9c41"),
+        ],
+    },
+    CommandRow {
+        name: "db-check",
+        summary: "static checks of the migration scripts; needs no Python and no database",
+        about: "Reads the scripts and asks git, and names for each finding what is wrong, why it bites and the fix. Rules and\n\
+                their codes are in docs/rules/; a project sets their weight in [workspace.metadata.db.rules], one script\n\
+                switches a rule off by a comment: # xtask: allow CODE: reason. Rules of taste say nothing about scripts that\n\
+                are on the main branch already. Exits 4 when there is an error; warnings alone exit 0.",
+        positional: &[],
+        flags: &[
+            switch("--all", "every component (with --staged and --base that is so unless one is named)"),
+            switch("--staged", "what would be committed, and of that only what the last commit did not have"),
+            option("--base", "GITREF", "only what is new since a branch, tag or commit"),
+            switch("--released", "rules of taste, too, on scripts that are on the main branch already"),
+            choice(
+                "--format",
+                "FORMAT",
+                &["text", "json", "github", "junit", "sarif"],
+                "text (default), json, github (annotations), junit, sarif",
+            ),
+            option("--explain", "CODE", "all about one rule, by its code or name"),
+        ],
+        without: &["--server", "--yes"],
+        examples: &[
+            ("Before a commit", "cargo xtask db-check --staged"),
+            ("In CI, on a pull request", "cargo xtask db-check --base origin/main --format github"),
+            ("What is this about?", "cargo xtask db-check --explain DB101"),
         ],
     },
     CommandRow {

@@ -8,6 +8,7 @@
 
 mod database;
 mod place;
+mod touched;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::model::graph::{Graph, Links};
 use crate::model::revision::Script;
 
 pub use database::{Trip, after, trip};
+pub use touched::{Both, Source, Touch, both};
 
 /// What the person asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! one file; nothing is guessed.
 
 mod depth;
+mod downgrade;
 mod header;
 mod names;
 
@@ -12,9 +13,11 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ruff_python_ast::{Expr, Stmt};
+use ruff_python_ast::{Expr, ModModule, Stmt};
+use ruff_python_parser::Parsed;
 use ruff_text_size::Ranged;
 
+pub use downgrade::{Downgrade, downgrade};
 use names::{Binding, Names, Value};
 
 /// A migration script, as far as the history is concerned.
@@ -140,6 +143,14 @@ pub fn syntax_error(path: &Path, text: &str) -> Option<Unreadable> {
     header::first_error(path, text)
 }
 
+/// The whole text as a syntax tree, for what has more to read in it than the header.
+///
+/// # Errors
+/// A syntax error, or nesting beyond measure.
+pub(in crate::model) fn parse(path: &Path, text: &str) -> Result<Parsed<ModModule>, Unreadable> {
+    header::parse_whole(path, text)
+}
+
 struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
@@ -221,13 +232,9 @@ fn message(docstring: &str) -> String {
 
 /// The line (from 1) of a byte offset; `\n`, `\r\n` and a lone `\r` end a line, as in Python.
 fn line_of(text: &str, offset: usize) -> usize {
-    let before = &text.as_bytes()[..offset.min(text.len())];
-    let ends = |(at, byte): (usize, &u8)| match byte {
-        b'\n' => true,
-        b'\r' => text.as_bytes().get(at + 1) != Some(&b'\n'),
-        _ => false,
-    };
-    1 + before.iter().enumerate().filter(|&pair| ends(pair)).count()
+    let before = text.get(..offset).unwrap_or(text);
+    let lone = |at: &(usize, &str)| text.as_bytes().get(at.0 + 1) != Some(&b'\n');
+    1 + before.matches('\n').count() + before.match_indices('\r').filter(lone).count()
 }
 
 #[cfg(test)]

@@ -87,8 +87,10 @@ pub struct Judgement {
     pub schema_changes: Vec<Change>,
     /// The tables whose rows differ.
     pub data_changes: Vec<DataChange>,
-    /// What is worth knowing and no defect: columns that came back at another place.
+    /// What is worth knowing and no defect: columns that came back at another place, values that are new each time.
     pub notes: Vec<String>,
+    /// No table that the revision changes held a row, so that little was proven.
+    pub without_rows: bool,
 }
 
 /// One revision's round trip.
@@ -102,44 +104,85 @@ pub struct Trip<'a> {
     pub lower: &'a Point,
     /// The database after the upgrade that followed.
     pub again: &'a Point,
-    /// Differences to `lower_true` that revisions above have left behind already.
-    pub carried: &'a [Change],
 }
 
 /// Judges one round trip. The downgrade is looked at first: what it leaves behind is often hidden again by the upgrade
 /// that follows.
 pub fn judge(trip: &Trip<'_>) -> Judgement {
-    let down = trip.lower_true.map(|truth| compare(truth, trip.lower, trip.carried));
-    let up = compare(trip.upper, trip.again, &[]);
-    let notes = catalog::order_notes(&trip.upper.schema, &trip.again.schema);
-    let first = [down.map(|seen| (Leg::Downgrade, seen)), Some((Leg::ReUpgrade, up))];
-    let mut verdict = Judgement {
+    let down = trip.lower_true.map(|truth| {
+        let (schema, mut data) = compare(truth, trip.lower);
+        let filled = rows::filled(&truth.rows, &trip.lower.rows);
+        data.extend(filled.into_iter().filter(|new| !data.iter().any(|old| old.table == new.table)).collect::<Vec<_>>());
+        (schema, data)
+    });
+    let mut up = compare(trip.upper, trip.again);
+    let mut notes = catalog::order_notes(&trip.upper.schema, &trip.again.schema);
+    if let Some(truth) = trip.lower_true {
+        let below = catalog::order_notes(&truth.schema, &trip.lower.schema);
+        notes.extend(below.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
+    }
+    if down.as_ref().is_some_and(|(schema, data)| schema.is_empty() && data.is_empty()) {
+        notes.extend(set_new_values_aside(&mut up.1));
+    }
+    let mut found = Judgement {
         verdict: Verdict::Reversible,
         step: None,
         schema_changes: Vec::new(),
         data_changes: Vec::new(),
         notes,
+        without_rows: touches_no_rows(trip),
     };
-    for (leg, (schema, data)) in first.into_iter().flatten() {
-        // The upgrade often shows the same object again; the first sight of it is the one that counts.
-        let new_schema = catalog::without(schema, &verdict.schema_changes);
-        let seen: Vec<String> = verdict.data_changes.iter().map(|change| change.table.clone()).collect();
-        let new_data: Vec<DataChange> = data.into_iter().filter(|change| !seen.contains(&change.table)).collect();
-        if verdict.step.is_none() && !(new_schema.is_empty() && new_data.is_empty()) {
-            verdict.step = Some(leg);
-        }
-        verdict.schema_changes.extend(new_schema);
-        verdict.data_changes.extend(new_data);
+    for (leg, seen) in [(Leg::Downgrade, down), (Leg::ReUpgrade, Some(up))] {
+        found.add(leg, seen.unwrap_or_default());
     }
-    verdict.verdict = match (verdict.schema_changes.is_empty(), verdict.data_changes.is_empty()) {
+    found.verdict = match (found.schema_changes.is_empty(), found.data_changes.is_empty()) {
         (false, _) => Verdict::SchemaDiffers,
         (true, false) => Verdict::DataLost,
         (true, true) => Verdict::Reversible,
     };
-    verdict
+    found
 }
 
-fn compare(before: &Point, after: &Point, known: &[Change]) -> (Vec<Change>, Vec<DataChange>) {
-    let schema = catalog::without(catalog::diff(&before.schema, &after.schema), known);
-    (schema, rows::diff(&before.rows, &after.rows))
+type Differences = (Vec<Change>, Vec<DataChange>);
+
+impl Judgement {
+    /// Adds what was seen after a step. The upgrade often shows the same object again; the first sight of it counts.
+    fn add(&mut self, leg: Leg, (schema, data): Differences) {
+        let new_schema = catalog::without(schema, &self.schema_changes);
+        let seen: Vec<String> = self.data_changes.iter().map(|change| change.table.clone()).collect();
+        let new_data: Vec<DataChange> = data.into_iter().filter(|change| !seen.contains(&change.table)).collect();
+        if self.step.is_none() && !(new_schema.is_empty() && new_data.is_empty()) {
+            self.step = Some(leg);
+        }
+        self.schema_changes.extend(new_schema);
+        self.data_changes.extend(new_data);
+    }
+}
+
+fn compare(before: &Point, after: &Point) -> Differences {
+    (catalog::diff(&before.schema, &after.schema), rows::diff(&before.rows, &after.rows))
+}
+
+/// Both upgrades began at the very same state, so values that differ, as many as they were, are values that the upgrade
+/// makes up anew each time (`now()`, `gen_random_uuid()`): nobody's loss.
+fn set_new_values_aside(changes: &mut Vec<DataChange>) -> Vec<String> {
+    let mut notes = Vec::new();
+    for change in changes.iter_mut().filter(|change| change.before_rows == change.after_rows) {
+        let (new, lost): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut change.columns_lost).into_iter().partition(|column| column.same_count_but_different);
+        change.columns_lost = lost;
+        let table = &change.table;
+        notes.extend(new.iter().map(|column| format!("values of {table}.{} are new in each upgrade", column.column)));
+    }
+    changes.retain(|change| change.before_rows != change.after_rows || !change.columns_lost.is_empty());
+    notes
+}
+
+/// Whether the revision changes tables and none of them held a row on either side.
+fn touches_no_rows(trip: &Trip<'_>) -> bool {
+    let changes = catalog::diff(&trip.lower.schema, &trip.upper.schema);
+    let mut tables = changes.iter().flat_map(|change| [Some(change.key()), change.parent()]).flatten();
+    let mut tables = tables.by_ref().filter(|key| key.kind == "table").map(|key| key.name.as_str()).peekable();
+    let rows = |point: &Point, table: &str| point.rows.tables.get(table).map_or(0, |table| table.rows);
+    tables.peek().is_some() && tables.all(|table| rows(trip.upper, table) == 0 && rows(trip.lower, table) == 0)
 }

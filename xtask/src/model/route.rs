@@ -1,6 +1,5 @@
-//! Which revisions a round trip tests and in which order the whole history is walked for it. The revisions that are
-//! tested come last, so that they can be taken down first; every order that comes out is one in which the history can
-//! be applied.
+//! Which revisions a round trip tests and in which order the history is walked for it. Every order that comes out is one
+//! in which the history can be applied; what a database holds already comes first, since it can only be taken down.
 
 use std::collections::HashSet;
 
@@ -15,35 +14,125 @@ pub enum Wanted<'a> {
     Newest(usize),
     /// This one and everything above it. A full id of the history.
     From(&'a str),
+    /// These. Full ids; what the history does not have is left out.
+    These(&'a HashSet<String>),
     /// All.
     All,
 }
 
-/// An order of the whole history.
+/// One of several parts that together are the whole: the K-th of N, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which.
+    pub number: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+impl Part {
+    /// Reads `2/4`.
+    pub fn parse(text: &str) -> Option<Part> {
+        let (number, of) = text.split_once('/')?;
+        let part = Part { number: number.parse().ok()?, of: of.parse().ok()? };
+        (1..=part.of).contains(&part.number).then_some(part)
+    }
+}
+
+/// An order of the whole history, and what of it is tested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// Every revision, in an order in which they can be applied.
     pub order: Vec<String>,
-    /// From this position on they are tested.
-    pub low: usize,
+    /// The ones that are put to the test.
+    pub tested: HashSet<String>,
 }
 
-/// Puts the wanted revisions at the end.
-pub fn route(graph: &Graph, wanted: Wanted<'_>) -> Route {
-    let order = graph.pending(&[]);
-    let last: HashSet<&str> = match wanted {
+/// The wanted revisions, or the given part of them: neighbours stay together, so each part walks a stretch of its own.
+pub fn route(graph: &Graph, wanted: Wanted<'_>, part: Option<Part>) -> Route {
+    let order: Vec<&str> = graph.pending(&[]);
+    let chosen: HashSet<&str> = match wanted {
         // What only a `depends_on` follows cannot be taken down first either.
         Wanted::Heads => graph.effective_heads().into_iter().collect(),
         Wanted::Newest(count) => order.iter().rev().take(count).copied().collect(),
         Wanted::From(id) => graph.descendants(&[id], Links::WithDependencies).into_iter().chain([id]).collect(),
+        Wanted::These(ids) => order.iter().copied().filter(|id| ids.contains(*id)).collect(),
         Wanted::All => order.iter().copied().collect(),
     };
-    let (tested, others): (Vec<&str>, Vec<&str>) = order.into_iter().partition(|id| last.contains(id));
-    Route { low: others.len(), order: others.into_iter().chain(tested).map(str::to_owned).collect() }
+    let mut tested: Vec<&str> = order.iter().copied().filter(|id| chosen.contains(id)).collect();
+    if let Some(Part { number, of }) = part {
+        let all = tested.len();
+        tested = tested[all * (number - 1) / of..all * number / of].to_vec();
+    }
+    Route {
+        order: order.into_iter().map(str::to_owned).collect(),
+        tested: tested.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+impl Route {
+    /// Whether a revision is put to the test.
+    pub fn tests(&self, id: &str) -> bool {
+        self.tested.contains(id)
+    }
+
+    /// The order split at what a database holds: that first, then what it lacks.
+    pub fn split(&self, held: &HashSet<String>) -> (Vec<String>, Vec<String>) {
+        self.order.iter().cloned().partition(|id| held.contains(id))
+    }
 }
 
 /// The revisions that a version table with these rows stands for.
 pub fn applied_set(graph: &Graph, heads: &[String]) -> HashSet<String> {
     let below = graph.ancestors(heads, Links::WithDependencies).into_iter().map(str::to_owned);
     below.chain(heads.iter().cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::revision;
+
+    fn chain(count: usize) -> Graph {
+        let script = |at: usize| {
+            let down = if at == 0 { "None".to_owned() } else { format!("'r{:02}'", at - 1) };
+            let text = format!("revision = 'r{at:02}'\ndown_revision = {down}\n");
+            revision::read(std::path::Path::new("x.py"), &text).unwrap()
+        };
+        Graph::build((0..count).map(script).collect()).unwrap()
+    }
+
+    #[test]
+    fn parts_are_disjoint_and_together_everything() {
+        let graph = chain(23);
+        for of in 1..30 {
+            let parts = (1..=of).map(|number| route(&graph, Wanted::All, Some(Part { number, of })).tested);
+            let all: Vec<String> = parts.flatten().collect();
+            let once: HashSet<&String> = all.iter().collect();
+            assert_eq!((all.len(), once.len()), (23, 23), "{of} parts");
+        }
+    }
+
+    #[test]
+    fn a_part_is_a_stretch_of_neighbours() {
+        let mut middle: Vec<String> =
+            route(&chain(9), Wanted::All, Part::parse("2/3")).tested.into_iter().collect();
+        middle.sort();
+        assert_eq!(middle, ["r03", "r04", "r05"]);
+    }
+
+    #[test]
+    fn a_part_is_one_of_its_whole() {
+        assert_eq!(Part::parse("1/1"), Some(Part { number: 1, of: 1 }));
+        for wrong in ["0/2", "3/2", "1", "/", "a/2", "1/0", "-1/2"] {
+            assert_eq!(Part::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_held_comes_first() {
+        let route = route(&chain(3), Wanted::Heads, None);
+        let (held, missing) = route.split(&HashSet::from(["r00".to_owned()]));
+        assert_eq!((held.join(" "), missing.join(" ")), ("r00".to_owned(), "r01 r02".to_owned()));
+        assert!(route.tests("r02") && !route.tests("r01"));
+    }
 }

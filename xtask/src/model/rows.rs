@@ -89,6 +89,27 @@ pub fn diff(before: &Rows, after: &Rows) -> Vec<DataChange> {
     changes
 }
 
+/// Where NULLs were filled: the columns that hold more values in as many rows. Nothing that was there need be gone, so
+/// [`diff`] leaves them out; a database that should be just as it was is another all the same.
+pub fn filled(before: &Rows, after: &Rows) -> Vec<DataChange> {
+    let mut changes = Vec::new();
+    for (name, old) in &before.tables {
+        let Some(new) = after.tables.get(name).filter(|new| new.rows == old.rows) else { continue };
+        let more = |(column, was): (&String, &Column)| {
+            let after_values = new.columns.get(column).map_or(0, |column| column.values);
+            let (column, before_values) = (column.clone(), was.values);
+            let filled = after_values > before_values;
+            filled.then_some(ColumnLoss { column, before_values, after_values, same_count_but_different: false })
+        };
+        let columns_lost: Vec<ColumnLoss> = old.columns.iter().filter_map(more).collect();
+        if !columns_lost.is_empty() {
+            let rows = Some(old.rows);
+            changes.push(DataChange { table: name.clone(), before_rows: rows, after_rows: rows, columns_lost });
+        }
+    }
+    changes
+}
+
 fn columns_lost(old: &Table, new: &Table) -> Vec<ColumnLoss> {
     if new.rows == 0 {
         return Vec::new();

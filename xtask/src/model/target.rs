@@ -26,6 +26,24 @@ pub enum Direction {
     Down,
 }
 
+impl Direction {
+    /// `up` or `down`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Up => "up",
+            Direction::Down => "down",
+        }
+    }
+
+    /// The name of Alembic's command, and of the function in the script.
+    pub fn function(self) -> &'static str {
+        match self {
+            Direction::Up => "upgrade",
+            Direction::Down => "downgrade",
+        }
+    }
+}
+
 /// One script, run one way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Step {
@@ -33,6 +51,18 @@ pub struct Step {
     pub direction: Direction,
     /// The full revision id.
     pub revision: String,
+}
+
+impl Step {
+    /// `upgrade()` of a revision.
+    pub fn up(revision: impl Into<String>) -> Step {
+        Step { direction: Direction::Up, revision: revision.into() }
+    }
+
+    /// `downgrade()` of a revision.
+    pub fn down(revision: impl Into<String>) -> Step {
+        Step { direction: Direction::Down, revision: revision.into() }
+    }
 }
 
 /// A target as written, not yet looked up.
@@ -101,10 +131,7 @@ pub fn resolve(graph: &Graph, direction: Direction, current: &[String], target: 
 
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Direction::Up => "upgrade",
-            Direction::Down => "downgrade",
-        })
+        f.write_str(self.function())
     }
 }
 

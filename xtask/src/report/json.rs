@@ -20,13 +20,14 @@ pub fn revisions(list: &[Revision]) -> Value {
     list.iter().map(revision).collect()
 }
 
-/// `{"object", "change", "before", "after"}`.
+/// `{"object", "change", "before", "after", "cause"}`; the cause is null where the pattern is not known.
 pub fn schema_change(change: &Change) -> Value {
     json!({
         "object": change.object,
         "change": change.what.name(),
         "before": change.before,
         "after": change.after,
+        "cause": change.cause,
     })
 }
 

@@ -18,17 +18,20 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::model::target::Step;
+use crate::model::url::Secret;
 use crate::ui::Ui;
 
 pub use explain::Names;
-pub use mask::Secret;
-pub use protocol::{Direction, Done, Event, Step, Versions};
+pub use protocol::{Done, Event, Versions};
 pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;
 
 /// How long the imports of an application may take.
 const START_LIMIT: Duration = Duration::from_secs(600);
+/// What env.py may take before the first step, where steps have a limit.
+const ENV_LIMIT: Duration = Duration::from_secs(60);
 /// How long a driver may take to end by itself.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
@@ -143,7 +146,7 @@ impl Driver {
         let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
         self.ask(&json!({"do": "migrate", "steps": steps, "before": plan.before, "target": plan.target}))?;
         let mut done = Vec::new();
-        let answer = self.answer(limit, &mut |event| {
+        let answer = self.answer_of_step(limit, &mut |event| {
             if let Event::Done(step) = event {
                 done.push(step.clone());
             }
@@ -162,7 +165,7 @@ impl Driver {
     /// [`TroubleKind::Timeout`] the step still hangs: see [`Driver::settle`].
     pub fn step(&mut self, step: &Step, limit: Option<Duration>) -> Outcome<Done> {
         self.ask(&json!({"do": "step", "direction": step.direction.name(), "revision": step.revision}))?;
-        match self.answer(limit, &mut |_| {})? {
+        match self.answer_of_step(limit, &mut |_| {})? {
             Event::Done(done) => Ok(done),
             other => Err(self.unexpected(&other)),
         }
@@ -253,13 +256,32 @@ impl Driver {
 
     /// Reads events until the one that answers; `limit` starts anew with each event.
     fn answer(&mut self, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
+        self.answer_in(limit, limit, on)
+    }
+
+    /// The same where the limit is a step's: what env.py does before the first one is not the step's time.
+    fn answer_of_step(&mut self, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
+        self.answer_in(limit.map(|limit| limit.max(ENV_LIMIT)), limit, on)
+    }
+
+    fn answer_in(
+        &mut self,
+        before: Option<Duration>,
+        limit: Option<Duration>,
+        on: &mut dyn FnMut(&Event),
+    ) -> Outcome<Event> {
         let mut running: Option<Step> = None;
         loop {
+            let limit = if running.is_some() { limit } else { before };
             let until = limit.map(|limit| Instant::now() + limit);
             let event = match self.process.next_event(until)? {
                 Ok(event) => event,
-                Err(trouble) => {
+                Err(mut trouble) => {
                     self.hangs = trouble.kind == TroubleKind::Timeout;
+                    if self.versions.is_some() {
+                        // Python and Alembic did start: what ended or hangs is the project's.
+                        trouble.phase = Phase::Env;
+                    }
                     return Err(Stop::Trouble(Box::new(trouble.during(running.as_ref()))));
                 }
             };

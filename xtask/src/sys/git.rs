@@ -4,8 +4,8 @@
 //!
 //! What a question costs, in processes of about 3 ms: [`Repo::find`] 1 (2 where only `GIT_DIR` names the repository),
 //! [`Repo::merge_bases`] 2, [`Repo::sightings`] 2 and one per commit found (at most 3), [`Repo::tags_with`] 2,
-//! [`Repo::merge`] 3 to 4, every other one 1, whatever the number of files. What is known from [`Repo::find`] (folders,
-//! shallow or not) costs nothing.
+//! [`Repo::merge`] 3, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
+//! (folders, shallow or not) costs nothing.
 
 mod find;
 mod history;
@@ -180,6 +180,15 @@ impl Repo {
         let question = self.git.ask(["cat-file", "--batch-check=%(objectname) %(objecttype)"]).stdin(input);
         parse::batch_check(&question.run()?.ok()?, specs.len())
     }
+}
+
+/// A name that git cannot take for an option. No branch begins with a dash, and `--end-of-options` is not understood by
+/// `switch` before git 2.43.
+fn no_option(name: &str) -> Result<&str> {
+    if !name.starts_with('-') {
+        return Ok(name);
+    }
+    Err(Fail::new(Kind::Usage, format!("`{name}` is no branch and no commit")).action("git branch --all").into())
 }
 
 /// git's bytes for a path.

@@ -35,7 +35,7 @@ pub struct Operation {
     pub name: String,
     /// Its arguments, so that it can be resumed as it was meant.
     pub arguments: Vec<String>,
-    /// The command that goes on with it, for instance `cargo xtask db-rebase --resume`.
+    /// The command that goes on with it, to be pasted.
     pub resume: String,
     /// The command that takes it back.
     pub abort: String,

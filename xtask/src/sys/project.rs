@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::rules::Levels;
 use crate::sys::settings::{self, Declared, Settings, nearest};
 
 pub use crate::sys::alembic_ini::AlembicConfig;
@@ -38,6 +39,8 @@ pub struct Project {
     pub requirements: Option<PathBuf>,
     /// The components: built-in ones whose config exists, and all that are declared.
     pub components: Vec<Component>,
+    /// What db-check's rules weigh here, where it is said.
+    pub rules: Levels,
 }
 
 /// One database and its migrations.
@@ -74,6 +77,7 @@ impl Project {
             server: settings.server,
             requirements: settings.requirements.as_ref().map(|file| root.join(file)),
             components: components(&root, &settings)?,
+            rules: settings.rules,
             root,
         })
     }

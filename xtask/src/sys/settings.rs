@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use toml::de::{DeTable, DeValue};
 
 use crate::fail::{Fail, Kind};
+use crate::model::rules::{self, Level, Levels};
 
 /// Which PostgreSQL is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub requirements: Option<PathBuf>,
     /// `components.NAME`, in the file's order of names.
     pub components: Vec<Declared>,
+    /// `rules`: what db-check's rules weigh here, by code.
+    pub rules: Levels,
 }
 
 /// One `[workspace.metadata.db.components.NAME]`.
@@ -110,7 +113,7 @@ struct File<'a> {
 
 impl File<'_> {
     fn settings(&self, table: &DeTable<'_>) -> Result<Settings> {
-        const KEYS: [&str; 4] = ["project", "server", "requirements", "components"];
+        const KEYS: [&str; 5] = ["project", "server", "requirements", "components", "rules"];
         let mut settings = Settings::default();
         for (name, value) in table {
             let key: &str = name.get_ref();
@@ -119,6 +122,7 @@ impl File<'_> {
                 "server" => settings.server = self.server(value)?,
                 "requirements" => settings.requirements = Some(self.string(value, key)?.into()),
                 "components" => settings.components = self.components(value)?,
+                "rules" => settings.rules = self.rules(value)?,
                 _ => return Err(self.unknown(&name.span(), "", key, &KEYS)),
             }
         }
@@ -131,6 +135,24 @@ impl File<'_> {
             "embedded" => Ok(Server::Embedded),
             _ => Err(self.wrong(&value.span(), "server", "\"configured\" or \"embedded\"")),
         }
+    }
+
+    /// `DB403 = "off"`, or by name: `application-import = "error"`.
+    fn rules(&self, value: &Value<'_>) -> Result<Levels> {
+        let table = value.get_ref().as_table().ok_or_else(|| self.wrong(&value.span(), "rules", "a table"))?;
+        let mut levels = Levels::new();
+        for (name, value) in table {
+            let word: &str = name.get_ref();
+            let key = format!("rules.{word}");
+            let Some(rule) = rules::find(word) else {
+                let known: Vec<&str> = rules::RULES.iter().flat_map(|rule| [rule.code, rule.name]).collect();
+                return Err(self.unknown(&name.span(), "rules", word, &known));
+            };
+            let level = Level::parse(&self.string(value, &key)?);
+            let wanted = "\"off\", \"warning\" or \"error\"";
+            levels.insert(rule.code, level.ok_or_else(|| self.wrong(&value.span(), &key, wanted))?);
+        }
+        Ok(levels)
     }
 
     fn components(&self, value: &Value<'_>) -> Result<Vec<Declared>> {

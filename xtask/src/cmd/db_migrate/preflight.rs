@@ -226,14 +226,14 @@ impl Plan {
         self.names.iter().map(|(revision, _)| revision)
     }
 
-    /// Which steps are done, by what the version table holds now: the first ones, up to where they lead to just that.
-    /// None where no number of steps does.
-    pub fn done(&self, graph: &Graph, after: &[String]) -> Vec<Revision> {
+    /// Which of the `begun` steps are done, by what the version table holds now: the first ones, up to where they lead to
+    /// just that. None where no number of steps does.
+    pub fn done(&self, graph: &Graph, after: &[String], begun: usize) -> Vec<Revision> {
         let goal = sorted(after);
         let leads_there = |count: &usize| {
             heads_after(graph, &self.before, &self.steps[..*count]).is_ok_and(|heads| sorted(&heads) == goal)
         };
-        let done = (0..=self.steps.len()).find(leads_there).unwrap_or(0);
+        let done = (0..=begun.min(self.steps.len())).find(leads_there).unwrap_or(0);
         self.revisions().take(done).cloned().collect()
     }
 

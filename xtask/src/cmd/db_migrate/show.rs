@@ -1,32 +1,43 @@
 //! The reports of `db-migrate`, in the seed's form.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::preflight::{Facts, Plan};
 use super::{Outcome, outcome_json};
-use crate::cmd::driving::{self, Labels};
+use crate::cmd::driving::Labels;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
+use crate::model::script_body::{self, Dropped, dropped};
 use crate::model::status::{Revision, Standing, State};
 use crate::report::json::revisions;
 use crate::sys::alembic::Driver;
+use crate::sys::files;
 use crate::ui::Paint;
 
 /// `--dry-run`.
 pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
     let planned: Vec<Revision> = plan.revisions().cloned().collect();
-    let mut fields = outcome_json(plan, &unchanged(plan, Duration::ZERO));
+    let mut fields = outcome_json(plan, &Outcome::unchanged(plan, Duration::ZERO));
     fields["planned"] = revisions(&planned);
+    let drops = if plan.is_downgrade() { drops(ctx, facts, plan)? } else { BTreeMap::new() };
+    if plan.is_downgrade() {
+        fields["drops"] = drops_json(&drops);
+    }
     ctx.ui.json("db-migrate", Exit::Done, fields, None);
     let mut lines = heading(ctx, Paint::Bold, "Dry run: nothing was changed", plan);
     if plan.steps.is_empty() {
         lines.push(format!("Nothing to do: {}", standing(facts, &plan.before)));
     } else {
         lines.push(format!("Would be {}:", plan.verb()));
-        lines.extend(plan.lines().map(|line| format!("  - {line}")));
+        for (line, revision) in plan.lines().zip(plan.revisions()) {
+            lines.push(format!("  - {line}"));
+            let drops = drops.get(&revision.id).into_iter().flatten();
+            lines.extend(drops.map(|dropped| format!("      drops {} (line {})", dropped.what, dropped.line)));
+        }
         lines.push(String::new());
         lines.push(format!("Then: {}", standing(facts, &plan.after)));
         lines.push(String::new());
@@ -36,20 +47,41 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What each script's `downgrade()` drops, by revision. Read off the text: what a script only decides when it runs is shown
+/// as the script has it, or not at all.
+fn drops(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<BTreeMap<String, Vec<Dropped>>> {
+    let root = &ctx.project()?.root;
+    let mut found = BTreeMap::new();
+    for revision in plan.revisions() {
+        let Some(script) = facts.graph.get(&revision.id) else { continue };
+        let text = files::read_script(&root.join(&script.path))?;
+        // A syntax error is Alembic's to report when it comes to it; here it only means that nothing can be said.
+        let body = script_body::read(&script.path, &text).unwrap_or_default();
+        found.insert(revision.id.clone(), body.downgrade.as_ref().map(dropped).unwrap_or_default());
+    }
+    Ok(found)
+}
+
+fn drops_json(drops: &BTreeMap<String, Vec<Dropped>>) -> Value {
+    let list = |dropped: &Vec<Dropped>| -> Value {
+        dropped.iter().map(|dropped| json!({"what": dropped.what, "line": dropped.line})).collect()
+    };
+    drops.iter().map(|(id, dropped)| (id.clone(), list(dropped))).collect::<serde_json::Map<_, _>>().into()
+}
+
 /// `--sql`: Alembic's offline SQL; the database is only asked where to begin.
 pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
     let labels = Labels::new(ctx, facts.component)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     let launch = facts.launch(ctx)?;
     let mut driver = Driver::start(&ctx.ui, &launch)?;
-    let steps: Vec<_> = plan.steps.iter().map(driving::step).collect();
     let text = {
         let _task = ctx.ui.task("Asking Alembic for the SQL");
-        driver.offline_sql(&steps, &plan.before, &plan.target)
+        driver.offline_sql(&plan.steps, &plan.before, &plan.target)
     };
     let text = text.map_err(|stop| stop.into_error(&labels.names()))?;
     driver.stop();
-    let mut fields = outcome_json(plan, &unchanged(plan, Duration::ZERO));
+    let mut fields = outcome_json(plan, &Outcome::unchanged(plan, Duration::ZERO));
     fields["sql"] = json!(text);
     ctx.ui.json("db-migrate", Exit::Done, fields, None);
     ctx.ui.answer(text.trim_end());
@@ -58,7 +90,7 @@ pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
 
 /// The database is where it should be already.
 pub fn nothing_to_do(ctx: &Ctx, facts: &Facts, plan: &Plan, took: Duration) -> Result<Exit> {
-    ctx.ui.json("db-migrate", Exit::Done, outcome_json(plan, &unchanged(plan, took)), None);
+    ctx.ui.json("db-migrate", Exit::Done, outcome_json(plan, &Outcome::unchanged(plan, took)), None);
     let mut lines = heading(ctx, Paint::Good, "✅ Nothing to do", plan);
     lines.push(format!("Status: {}", standing(facts, &plan.before)));
     ctx.ui.answer(lines.join("\n"));
@@ -74,7 +106,7 @@ pub fn done(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome) -> Result<
     lines.push(title.to_owned());
     lines.extend(plan.lines().map(|line| format!("  - {line}{mark}")));
     lines.push(String::new());
-    lines.push(format!("New status: {}", standing(facts, &outcome.after)));
+    lines.push(format!("New status: {}", standing(facts, &plan.after)));
     if let Some(remark) = &facts.database.remark {
         lines.push(format!("Server: {remark}"));
     }
@@ -123,15 +155,5 @@ fn standing(facts: &Facts, applied: &[String]) -> String {
         State::UpToDate => "Database is up-to-date".to_owned(),
         State::NoRevision => "Database has no revision".to_owned(),
         _ => format!("Database at revision {}, {} pending", ids.join(", "), standing.pending.len()),
-    }
-}
-
-fn unchanged(plan: &Plan, took: Duration) -> Outcome {
-    Outcome {
-        before: plan.before.clone(),
-        after: plan.before.clone(),
-        done: Vec::new(),
-        backup: None,
-        seconds: took.as_secs_f64(),
     }
 }

@@ -189,7 +189,7 @@ impl<'a> Place<'a> {
         let mut launch = driving::launch(ctx, &self.config, &mut self.db, COMMAND)?;
         launch.lock_timeout = Some(LOCK_TIMEOUT);
         let mut driver = Driver::start(&ctx.ui, &launch)?;
-        let steps = ids.iter().map(|id| driving::step(&Step { direction, revision: id.clone() })).collect();
+        let steps = ids.iter().map(|id| Step { direction, revision: id.clone() }).collect();
         let target = ids.last().cloned().unwrap_or_default();
         let plan = alembic::Plan { steps, before: Some(before), target };
         let mut progress = ctx.ui.steps("Migrating", ids.len());

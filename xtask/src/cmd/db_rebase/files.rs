@@ -11,8 +11,10 @@ use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::model::edit::{EditError, Places, repoint_bytes};
 use crate::model::graph::Graph;
-use crate::model::rebase::Moved;
+use crate::model::graph::Links;
+use crate::model::rebase::{self, Both, Change, Moved, Source};
 use crate::model::revision::{self, Script};
+use crate::model::script_body;
 use crate::report::diff::diff;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::clock::utc_stamp;
@@ -81,6 +83,32 @@ fn cannot_edit(shown: &Path, line: Option<usize>, why: &str) -> Fail {
         .action(format!("Write `down_revision` in {} as a plain string, tuple or None", shown.display()))
         .action("Or join the heads without moving any: cargo xtask db-rebase --merge")
         .refused()
+}
+
+/// What a moved revision, or one above it, touches together with one that will be below it and was not.
+pub fn touched_on_both_sides(root: &Path, graph: &Graph, change: &Change) -> Result<Vec<Both>> {
+    let Change::Move(moved) = change else { return Ok(Vec::new()) };
+    let new = rebase::applied(graph, change)?;
+    let sources = |ids: &[&str]| -> Result<Vec<Source>> { ids.iter().map(|id| source(root, graph, id)).collect() };
+    let mut all: Vec<Both> = Vec::new();
+    for moved in moved {
+        let id = [moved.revision.as_str()];
+        let old = graph.ancestors(&id, Links::Parents);
+        let mut below = new.ancestors(&id, Links::Parents);
+        below.retain(|id| !old.contains(id));
+        let pairs = rebase::both(&sources(&graph.descendants(&id, Links::Parents))?, &sources(&below)?);
+        let is_new: Vec<Both> = pairs.into_iter().filter(|pair| !all.contains(pair)).collect();
+        all.extend(is_new);
+    }
+    Ok(all)
+}
+
+/// What a script does; nothing where that cannot be read.
+fn source(root: &Path, graph: &Graph, id: &str) -> Result<Source> {
+    let shown = graph.get(id).context("a revision of the history has a script")?.path.clone();
+    let text = read_script(&root.join(&shown))?;
+    let body = script_body::read(&shown, &text).unwrap_or_default();
+    Ok(Source { revision: id.to_owned(), path: shown, body })
 }
 
 /// Refuses to edit what git could not give back.

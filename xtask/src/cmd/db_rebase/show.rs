@@ -11,15 +11,24 @@ use super::{Facts, Prepared};
 use crate::ctx::Ctx;
 use crate::fail::Exit;
 use crate::model::graph::Graph;
-use crate::model::rebase::{Change, Trip, Why, ids};
+use crate::model::rebase::{Change, Touch, Trip, Why, ids};
 use crate::model::status::Revision;
 use crate::sys::project::Component;
 use crate::ui::Paint;
 
+/// How many pairs are listed before they are only counted.
+const LISTED: usize = 20;
+
 /// There is one head already.
 pub fn nothing(ctx: &Ctx, component: &Component, graph: &Graph) -> Result<Exit> {
-    let work =
-        Work { component: component.name.clone(), moved: Vec::new(), merge: None, trip: Trip::default(), place: None };
+    let work = Work {
+        component: component.name.clone(),
+        moved: Vec::new(),
+        merge: None,
+        both: serde_json::Value::Array(Vec::new()),
+        trip: Trip::default(),
+        place: None,
+    };
     ctx.ui.json("db-rebase", Exit::Done, report(&work, &[], None), None);
     let heads: Vec<String> = graph.heads().into_iter().map(|id| Revision::of(graph, id).with_message()).collect();
     let head = if heads.is_empty() { "(none)".to_owned() } else { heads.join(", ") };
@@ -65,6 +74,16 @@ fn plan(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
         lines.push(String::new());
         lines.push(ctx.ui.paint(Paint::Bold, &edit.shown.display().to_string()));
         lines.extend(edit.diff().into_iter().map(|line| format!("  {line}")));
+    }
+    if !prepared.both.is_empty() {
+        lines.push(String::new());
+        lines.push(ctx.ui.paint(Paint::Warn, "⚠️  Both sides touch the same; from now on the order decides:"));
+        lines.extend(prepared.both.iter().take(LISTED).map(|both| {
+            let place = |touch: &Touch| format!("{} ({}:{})", touch.revision, touch.path.display(), touch.line);
+            format!("  - {}: {} will run after {}", both.what, place(&both.mine), place(&both.theirs))
+        }));
+        let more = prepared.both.len().saturating_sub(LISTED);
+        lines.extend((more > 0).then(|| format!("  - … and {more} more")));
     }
     lines.push(String::new());
     lines.extend(database(facts, prepared));

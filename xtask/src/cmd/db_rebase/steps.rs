@@ -65,7 +65,7 @@ pub fn begin(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
 ///
 /// # Errors
 /// As [`begin`]; a usage error where there is nothing to go on with.
-pub fn resume(ctx: &Ctx, _started: Instant) -> Result<Exit> {
+pub fn resume(ctx: &Ctx) -> Result<Exit> {
     let (journal, work) = pending(ctx)?;
     if journal.noted(TAKEN_BACK).is_some() {
         return Err(Fail::new(Kind::AlreadyRunning, "This rebase is being taken back").action(ABORT).refused().into());
@@ -79,7 +79,7 @@ pub fn resume(ctx: &Ctx, _started: Instant) -> Result<Exit> {
 ///
 /// # Errors
 /// As [`resume`]. It can be repeated.
-pub fn abort(ctx: &Ctx, _started: Instant) -> Result<Exit> {
+pub fn abort(ctx: &Ctx) -> Result<Exit> {
     let (journal, work) = pending(ctx)?;
     let component = ctx.project()?.component(Some(&work.component))?;
     let mut run = Run { ctx, work, journal, place: None, timed: Vec::new() };
@@ -257,6 +257,7 @@ pub fn report(work: &Work, timed: &[Timed], backup: Option<&Path>) -> Value {
         "steps": steps,
         "moved": work.moved_json(),
         "merge": work.merge,
+        "both_sides": work.both,
         "database": {"before": work.trip.before, "reverted": work.trip.down, "applied": work.trip.up, "after": work.trip.after},
         "backup": backup.map(|path| path.display().to_string()),
     })

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::database::Found;
 use crate::model::graph::Graph;
-use crate::model::rebase::{Moved, Trip};
+use crate::model::rebase::{Both, Moved, Touch, Trip};
 use crate::model::status::Revision;
 use crate::sys::project::Component;
 
@@ -24,6 +24,8 @@ pub struct Work {
     pub moved: Vec<(Moved, Revision)>,
     /// The merge revision that is made instead.
     pub merge: Option<String>,
+    /// What moved revisions and the ones below them both touch, as it stands in JSON.
+    pub both: Value,
     /// What the database goes through.
     pub trip: Trip,
     /// Which database that is.
@@ -62,6 +64,7 @@ impl Work {
         graph: &Graph,
         moved: Vec<Moved>,
         merge: Option<String>,
+        both: &[Both],
         trip: &Trip,
         found: &Found,
     ) -> Work {
@@ -74,7 +77,7 @@ impl Work {
             (moved, revision)
         };
         let moved = moved.into_iter().map(named).collect();
-        Work { component: component.name.clone(), moved, merge, trip: trip.clone(), place }
+        Work { component: component.name.clone(), moved, merge, both: both_json(both), trip: trip.clone(), place }
     }
 
     /// The steps, in order.
@@ -117,6 +120,7 @@ impl Work {
             "component": self.component,
             "moved": self.moved_json(),
             "merge": self.merge,
+            "both_sides": self.both,
             "place": self.place,
             "database": {
                 "before": trip.before, "down": trip.down, "between": trip.between, "up": trip.up, "after": trip.after,
@@ -149,6 +153,7 @@ impl Work {
             component: text(&note["component"]).context("the journal names no component")?,
             moved: note["moved"].as_array().into_iter().flatten().map(one).collect::<Result<_>>()?,
             merge: text(&note["merge"]),
+            both: note["both_sides"].clone(),
             place: text(&note["place"]),
             trip: Trip {
                 before: list(&database["before"])?,
@@ -159,4 +164,11 @@ impl Work {
             },
         })
     }
+}
+
+fn both_json(both: &[Both]) -> Value {
+    let touch = |touch: &Touch| json!({"revision": touch.revision, "path": touch.path.display().to_string(), "line": touch.line});
+    both.iter()
+        .map(|both| json!({"what": both.what, "moved": touch(&both.mine), "below": touch(&both.theirs)}))
+        .collect()
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::Facts;
 use crate::cmd::advice;
 use crate::ctx::{Ctx, version_table};
-use crate::fail::{Fail, Kind};
+use crate::fail::{Fail, Kind, refuse};
 use crate::model::url::DbUrl;
 use crate::sys::pg::{Db, Making, Scratch, application_name};
 use crate::sys::python::MANAGED_VARIABLE;
@@ -23,6 +23,8 @@ pub struct Baseline {
     pub words: String,
     /// Whether it can be made again at any revision: only what began empty can.
     pub from_empty: bool,
+    /// Whether its rows are the component's own.
+    pub is_clone: bool,
 }
 
 /// Makes the database.
@@ -34,7 +36,7 @@ pub fn make(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
     let admin = &facts.database.url;
     let scratch = Scratch::empty(admin, &making)?;
     let Some(command) = &facts.component.baseline else {
-        return Ok(Baseline { scratch, words: "empty, upgraded".to_owned(), from_empty: true });
+        return Ok(Baseline { scratch, words: "empty, upgraded".to_owned(), from_empty: true, is_clone: false });
     };
     let _task = ctx.ui.task(format!("Making a database: {}", command.join(" ")));
     run_command(ctx, facts, command, scratch.url())?;
@@ -46,7 +48,7 @@ pub fn make(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
             .action("Or leave it out of Cargo.toml: the database is then made from empty by upgrade")
             .into());
     }
-    Ok(Baseline { scratch, words: format!("made by `{}`", command.join(" ")), from_empty: false })
+    Ok(Baseline { scratch, words: format!("made by `{}`", command.join(" ")), from_empty: false, is_clone: false })
 }
 
 /// An empty database on the same server, for starting again at a lower revision.
@@ -63,8 +65,8 @@ fn clone(ctx: &Ctx, facts: &Facts, making: &Making) -> Result<Option<Baseline>> 
     let url = &facts.database.url;
     let applied = match Db::connect(url, &application_name("db-roundtrip")) {
         Err(error) if advice::is_database_missing(&error) => return Ok(None),
-        Err(error) => return Err(error),
-        Ok(mut db) => db.applied(&version_table(facts.component))?.revisions,
+        Err(error) => return Err(refuse(error)),
+        Ok(mut db) => db.applied(&version_table(facts.component)).map_err(refuse)?.revisions,
     };
     if applied.is_empty() {
         return Ok(None);
@@ -82,7 +84,7 @@ fn clone(ctx: &Ctx, facts: &Facts, making: &Making) -> Result<Option<Baseline>> 
     let name = &url.target().database;
     let scratch = Scratch::clone_of(url, name, making)?;
     let words = format!("clone of {} at {}", facts.database.place(), applied.join(", "));
-    Ok(Some(Baseline { scratch, words, from_empty: false }))
+    Ok(Some(Baseline { scratch, words, from_empty: false, is_clone: true }))
 }
 
 /// Runs the baseline command with a config of its own that names the scratch database. A password goes by environment.

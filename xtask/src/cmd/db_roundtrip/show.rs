@@ -3,7 +3,8 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{Facts, Findings, Outcome};
+use super::outcome::Outcome;
+use super::{Facts, Findings};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail};
 use crate::model::roundtrip::Verdict;
@@ -21,6 +22,7 @@ pub fn report(ctx: &Ctx, facts: &Facts, findings: &Findings) -> Result<Exit> {
         ctx.ui.paint(Paint::Bold, "Round trip: down, up again, compared with what was there before"),
         String::new(),
         format!("Component: {}", facts.component.name),
+        format!("Revisions: {}", facts.chosen),
         format!("Baseline: {}", findings.baseline),
         format!("Server: {}", server(facts, findings)),
         String::new(),
@@ -55,7 +57,8 @@ fn one(ctx: &Ctx, outcome: &Outcome) -> Vec<String> {
         (_, Some(step)) => format!("{} after the {}", outcome.verdict.name(), step.name()),
     };
     let word = ctx.ui.paint(paint, &word);
-    let mut lines = vec![format!("{sign} {}: {word}{}", outcome.revision.with_message(), times(outcome))];
+    let bare = if outcome.without_rows { "  (no rows in the tables it touches)" } else { "" };
+    let mut lines = vec![format!("{sign} {}: {word}{}{bare}", outcome.revision.with_message(), times(outcome))];
     if let Some(reason) = &outcome.reason {
         lines.push(format!("     {reason}"));
     }
@@ -69,6 +72,7 @@ fn one(ctx: &Ctx, outcome: &Outcome) -> Vec<String> {
     if let Some(fail) = &outcome.error {
         lines.extend(error(fail));
     }
+    lines.extend(outcome.cause.iter().map(|cause| format!("     cause: {cause}")));
     lines.extend(outcome.notes.iter().map(|note| format!("     note: {note}")));
     lines
 }
@@ -149,7 +153,9 @@ fn result(outcome: &Outcome) -> Value {
     fields["data_changes"] = outcome.data_changes.iter().map(data_change).collect();
     fields["error"] = outcome.error.as_ref().map_or(Value::Null, Fail::to_json);
     fields["reason"] = json!(outcome.reason);
+    fields["cause"] = json!(outcome.cause);
     fields["notes"] = json!(outcome.notes);
+    fields["without_rows"] = json!(outcome.without_rows);
     fields["seconds"] = json!({"down": outcome.down, "up": outcome.up});
     fields
 }

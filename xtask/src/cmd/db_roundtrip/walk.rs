@@ -1,329 +1,476 @@
-//! The walk: bring the throwaway database to the head, then from the top take each revision down, up and down again,
-//! and look at the database in between. What fails is written down and the walk goes on below it where it can.
+//! The walk. What the database lacks is climbed and tested on the way up (up, down, up: the database below a revision
+//! is then known as it was before that was ever applied); what it holds already is tested on the way down (down, up,
+//! down). After a finding the last good state is put back, so nobody is blamed for what another revision has left
+//! behind. Where a revision of a clone cannot be taken down, what lies below it is tested on a database made from empty.
 
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::baseline::{self, Baseline};
-use super::{Facts, Findings, Outcome, cannot_prepare};
-use crate::cmd::driving::{self, Labels};
-use crate::ctx::{Ctx, version_table};
-use crate::fail::{Fail, Kind};
+use super::ground::{Deed, Failure, Ground, Mode};
+use super::trip::{self, Passed, Stuck, Trial, depends_on_mode};
+use super::{Facts, Findings, Outcome, baseline, cannot_prepare, cause, seed};
+use crate::ctx::Ctx;
+use crate::fail::Fail;
 use crate::flags::DbRoundtrip;
-use crate::model::catalog::Change;
-use crate::model::roundtrip::{Leg, Point, Trip, Verdict, judge};
+use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::route::applied_set;
-use crate::model::target::{Direction, Step};
-use crate::sys::alembic::{Driver, Launch, Plan, Stop, Trouble, TroubleKind};
+use crate::model::target::Direction;
 use crate::sys::interrupt;
-use crate::sys::pg::{Db, Scratch, application_name, catalog, rows};
 use crate::ui::Steps;
-
-/// How long a step that hangs may take to notice that its session was ended.
-const SETTLING: Duration = Duration::from_secs(5);
 
 /// Makes the database, walks it, and puts everything away.
 pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
-    let words = baseline.words.clone();
-    let mut walk = Walk::start(ctx, facts, flags, baseline)?;
-    let outcomes = match walk.climb() {
-        Ok(outcomes) => walk.descend(outcomes)?,
-        Err(error) => return Err(cannot_prepare(&error, &words)),
+    let (words, seeded) = (baseline.words.clone(), !baseline.is_clone);
+    let mut walk = Walk {
+        ctx,
+        facts,
+        to_save: !baseline.from_empty && facts.route.tested.len() > 1,
+        ground: Ground::new(ctx, facts, flags.step_timeout, baseline)?,
+        seeds: if seeded { seed::read(ctx, facts)? } else { seed::Seeds::default() },
+        wanted: facts.route.tested.clone(),
+        found: HashMap::new(),
+        note: None,
+        progress: ctx.ui.steps("Round trip", facts.route.tested.len()),
     };
-    let server = walk.db.server_version().text.clone();
-    let Walk { scratch, driver, db, .. } = walk;
-    driver.stop();
-    drop(db);
-    let kept = if flags.keep { Some(scratch.keep()?) } else { scratch.remove().map(|()| None)? };
+    walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
+    let server = walk.ground.server()?;
+    let mut found = walk.found;
+    let kept = walk.ground.end(flags.keep)?;
+    // Newest first, each of them once.
+    let outcomes = facts.route.order.iter().rev().filter_map(|id| found.remove(id)).collect();
     Ok(Findings { baseline: words, server, outcomes, kept })
 }
 
-/// A walk under way. `order[..position]` is what the database holds.
 struct Walk<'a> {
     ctx: &'a Ctx,
     facts: &'a Facts<'a>,
-    labels: Labels,
-    limit: Option<Duration>,
-    order: &'a [String],
-    low: usize,
-    from_empty: bool,
-    launch: Launch,
-    driver: Driver,
-    db: Db,
-    scratch: Scratch,
-    /// What the database held on the way up with `order[..n]` applied; `None` where it was not seen.
-    seen: Vec<Option<Point>>,
-    /// What revisions above have left behind, so that the ones below are not blamed for it.
-    carried: Vec<Change>,
+    ground: Ground<'a>,
+    /// A copy is to be made before the first step, since the database can be made again only with pains.
+    to_save: bool,
+    seeds: seed::Seeds,
+    /// What is still to be tested.
+    wanted: HashSet<String>,
+    found: HashMap<String, Outcome>,
+    /// What is to be said of every outcome from now on.
+    note: Option<String>,
     progress: Steps,
 }
 
 impl<'a> Walk<'a> {
-    fn start(ctx: &'a Ctx, facts: &'a Facts<'a>, flags: &DbRoundtrip, baseline: Baseline) -> Result<Walk<'a>> {
-        let mut db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
-        let launch = driving::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
-        let order = facts.route.order.as_slice();
-        Ok(Walk {
-            ctx,
-            facts,
-            labels: Labels::new(ctx, facts.component)?,
-            limit: flags.step_timeout,
-            order,
-            low: facts.route.low,
-            from_empty: baseline.from_empty,
-            driver: Driver::start(&ctx.ui, &launch)?,
-            launch,
-            db,
-            scratch: baseline.scratch,
-            seen: vec![None; order.len() + 1],
-            carried: Vec::new(),
-            progress: ctx.ui.steps("Round trip", order.len() - facts.route.low),
-        })
+    fn everything(&mut self) -> Result<()> {
+        let held = applied_set(&self.facts.graph, &self.ground.held()?);
+        let (held, lacking) = self.facts.route.split(&held);
+        if !held.is_empty() {
+            self.seed(None)?;
+        }
+        if self.to_save {
+            self.ground.save()?;
+        }
+        let on_both_sides = self.tests_any(&held) && self.tests_any(&lacking);
+        self.climb(&lacking)?;
+        if on_both_sides {
+            self.ground.begin_again()?;
+        }
+        let barred = self.descend(&held)?;
+        self.below_the_bar(&barred)
     }
 
-    /// Upgrades to the head. What is below the tested revisions runs in the project's own transaction mode; the tested
-    /// ones run one by one, and the database is looked at before and after each.
-    ///
-    /// Gives the outcomes of what cannot be tested because it, or something below it, does not go up; newest first.
-    fn climb(&mut self) -> Result<Vec<Outcome>> {
-        let applied = self.db.applied(&version_table(self.facts.component))?.revisions;
-        let applied = applied_set(&self.facts.graph, &applied);
-        let order = self.order;
-        let missing: Vec<&String> = order.iter().filter(|id| !applied.contains(*id)).collect();
-        // Only when what is missing is the end of the order do the points on the way up compare with those on the way down.
-        let start = order.len() - missing.len();
-        let comparable = order[start..].iter().eq(missing.iter().copied());
-        let (below, tested): (Vec<&String>, Vec<&String>) =
-            missing.into_iter().partition(|id| position(order, id) < self.low);
-        self.upgrade(&below)?;
-        if comparable && start <= self.low {
-            self.seen[self.low] = Some(self.point()?);
-        }
-        for id in tested {
-            let at = position(order, id);
-            match self.step(Direction::Up, at) {
-                Ok(_) => {}
-                Err(stop) => return self.cannot_climb(at, stop),
-            }
-            if comparable {
-                self.seen[at + 1] = Some(self.point()?);
-            }
-        }
-        Ok(Vec::new())
+    fn tests_any(&self, ids: &[String]) -> bool {
+        ids.iter().any(|id| self.wanted.contains(id))
     }
 
-    fn cannot_climb(&mut self, at: usize, stop: Stop) -> Result<Vec<Outcome>> {
-        let (fail, _) = self.explain(stop)?;
-        let id = &self.order[at];
-        let reason = format!("{id}, below it, does not go up");
-        let above = self.order[at + 1..].iter().rev();
-        let mut outcomes: Vec<Outcome> =
-            above.map(|id| Outcome::skipped(&self.facts.graph, id, reason.clone())).collect();
-        outcomes.push(Outcome::failed(&self.facts.graph, id, Leg::Upgrade, fail));
-        Ok(outcomes)
-    }
+    // Upwards
 
-    /// From the highest revision that the database holds down to the lowest that is tested.
-    fn descend(&mut self, mut outcomes: Vec<Outcome>) -> Result<Vec<Outcome>> {
-        let top = self.order.len() - outcomes.len();
-        if !outcomes.is_empty() && !self.restart(top)? {
-            return Ok(self.skip_rest(top, outcomes, "the database could not be put back after that"));
-        }
-        let mut upper = None;
-        for at in (self.low..top).rev() {
+    /// Applies what is wanted of `ids`, in their order, and what lies below it; the wanted ones are tested on the way.
+    fn climb(&mut self, ids: &[String]) -> Result<()> {
+        let Some(last) = ids.iter().rposition(|id| self.wanted.contains(id)) else { return Ok(()) };
+        let mut blocked: HashMap<String, String> = HashMap::new();
+        let mut failure = None;
+        let mut waiting: Vec<String> = Vec::new();
+        let mut lower = None;
+        for id in &ids[..=last] {
             interrupt::check()?;
-            self.progress.next(&self.order[at]);
-            let (outcome, next) = self.trip(at, upper.take())?;
-            upper = next;
-            let clean = outcome.verdict == Verdict::Reversible;
-            outcomes.push(outcome);
-            if at > self.low && !clean && !self.put_below(at)? {
-                let reason = format!("{} could not be taken down", self.order[at]);
-                return Ok(self.skip_rest(at, outcomes, &reason));
+            if !self.wanted.contains(id) {
+                waiting.push(id.clone());
+                continue;
+            }
+            if !waiting.is_empty() {
+                lower = None;
+                failure = self.apply(&std::mem::take(&mut waiting), &mut blocked)?.or(failure);
+            }
+            if let Some(reason) = self.blocker(id, &blocked) {
+                self.skip(id, &reason);
+                blocked.insert(id.clone(), reason);
+                continue;
+            }
+            lower = self.trip_from_below(id, lower.take(), &mut blocked)?;
+        }
+        match failure {
+            // Nothing could be tested since the database could not be made: that is no finding about a revision.
+            Some(fail) if self.note.is_none() && !self.found.values().any(|outcome| outcome.verdict.is_tested()) => {
+                Err(fail.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Applies revisions that are not tested, as the project itself would; where that fails, one by one.
+    ///
+    /// Gives the first failure; what does not go up, and why, is added to `blocked`.
+    fn apply(&mut self, ids: &[String], blocked: &mut HashMap<String, String>) -> Result<Option<Fail>> {
+        let _task = self.ctx.ui.task(format!("Upgrading the throwaway database ({} revisions)", ids.len()));
+        let all = Deed::steps(Direction::Up, ids, Mode::Own);
+        if !ids.iter().any(|id| self.blocker(id, blocked).is_some()) {
+            match self.ground.attempt(&all)? {
+                Ok(_) => {
+                    self.ground.keep(all);
+                    return self.seed_all(ids).map(|()| None);
+                }
+                Err(failure) if !depends_on_mode(&failure) => {}
+                Err(failure) => self.ctx.ui.warn(format!(
+                    "`alembic upgrade` of everything at once fails ({}); going on one revision at a time",
+                    failure.fail.summary
+                )),
+            }
+            self.ground.rebuild()?;
+        }
+        let mut first = None;
+        for id in ids {
+            if let Some(reason) = self.blocker(id, blocked) {
+                blocked.insert(id.clone(), reason);
+                continue;
+            }
+            let one = Deed::steps(Direction::Up, std::slice::from_ref(id), Mode::Walk);
+            if let Err(failure) = self.ground.attempt(&one)? {
+                blocked.insert(id.clone(), does_not_go_up(id, &failure));
+                first = first.or(Some(failure.fail));
+                self.ground.rebuild()?;
+                continue;
+            }
+            self.ground.keep(one);
+            self.seed(Some(id))?;
+        }
+        Ok(first)
+    }
+
+    /// Why a revision cannot be reached: something below it does not go up.
+    fn blocker(&self, id: &str, blocked: &HashMap<String, String>) -> Option<String> {
+        let graph = &self.facts.graph;
+        let mut below = graph.parents(id).into_iter().chain(graph.dependencies(id));
+        below.find_map(|below| blocked.get(below).cloned())
+    }
+
+    /// Gives what the database then holds, where that was seen.
+    fn trip_from_below(
+        &mut self,
+        id: &String,
+        before: Option<Point>,
+        blocked: &mut HashMap<String, String>,
+    ) -> Result<Option<Point>> {
+        self.progress.next(id);
+        self.wanted.remove(id);
+        let before = match before {
+            Some(point) => point,
+            None => self.ground.point()?,
+        };
+        let ids = std::slice::from_ref(id);
+        let declared = cause::said(self.ctx, self.facts, id).irreversible;
+        let trial = match &declared {
+            Some(_) => trip::only_up(&mut self.ground, ids, &before)?,
+            None => trip::from_below(&mut self.ground, ids, Mode::Walk, &before)?,
+        };
+        match trial {
+            Trial::Up(point) => {
+                self.ground.keep(Deed::steps(Direction::Up, ids, Mode::Walk));
+                self.declared(id, declared.unwrap_or_default());
+                let seeded = self.seed(Some(id))?;
+                Ok((!seeded).then_some(*point))
+            }
+            Trial::Passed(passed) => self.passed_from_below(id, ids, *passed),
+            Trial::Failed(stuck) if stuck.leg == Leg::Upgrade => {
+                self.cannot_climb(id, *stuck, &before, blocked)
+            }
+            Trial::Failed(stuck) => {
+                self.ground.keep(Deed::steps(Direction::Up, ids, stuck.mode));
+                let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
+                self.record(id, Ok(*stuck));
+                let seeded = self.seed(Some(id))?;
+                if undamaged && !seeded {
+                    return Ok(upper);
+                }
+                self.rebuild_if_more().map(|()| None)
             }
         }
-        Ok(outcomes)
     }
 
-    fn skip_rest(&self, below: usize, mut outcomes: Vec<Outcome>, reason: &str) -> Vec<Outcome> {
-        let rest = self.order[self.low..below].iter().rev();
-        outcomes.extend(rest.map(|id| Outcome::skipped(&self.facts.graph, id, reason.to_owned())));
-        outcomes
+    fn passed_from_below(&mut self, id: &String, ids: &[String], passed: Passed) -> Result<Option<Point>> {
+        self.ground.keep(Deed::steps(Direction::Up, ids, passed.mode));
+        let clean = passed.restored || passed.judgement.verdict == Verdict::Reversible;
+        let again = passed.again.clone();
+        self.record(id, Err(passed));
+        if !clean {
+            self.rebuild_if_more()?;
+        }
+        let seeded = self.seed(Some(id))?;
+        Ok((clean && !seeded).then_some(again))
     }
 
-    /// One revision down, up and down again. Gives what the database holds below it, where the next trip may begin with
-    /// that.
-    fn trip(&mut self, at: usize, upper: Option<Point>) -> Result<(Outcome, Option<Point>)> {
+    /// An upgrade that fails alone is tried together with the revision before it, as the project would run both.
+    fn cannot_climb(
+        &mut self,
+        id: &String,
+        stuck: Stuck,
+        before: &Point,
+        blocked: &mut HashMap<String, String>,
+    ) -> Result<Option<Point>> {
+        if !stuck.undamaged {
+            self.ground.rebuild()?;
+        }
+        if depends_on_mode(&stuck.failure)
+            && let Some(passed) = self.with_the_one_before(id)?
+        {
+            let Passed { notes, mut judgement, .. } = *passed;
+            judgement.notes.push(trip::only_in_own_mode(Leg::Upgrade, &stuck.failure));
+            judgement.notes.extend(notes);
+            self.record(id, Err(Passed { judgement, notes: Vec::new(), ..*passed }));
+            self.rebuild_if_more()?;
+            return Ok(None);
+        }
+        blocked.insert(id.clone(), does_not_go_up(id, &stuck.failure));
+        self.record(id, Ok(stuck));
+        Ok(self.ground.is_at(before)?.then(|| before.clone()))
+    }
+
+    fn with_the_one_before(&mut self, id: &String) -> Result<Option<Box<Passed>>> {
+        let Some(last) = self.ground.take_back() else { return Ok(None) };
+        let previous = match &last {
+            Deed::Steps(steps, Mode::Walk) if steps.len() == 1 => steps[0].revision.clone(),
+            _ => {
+                self.ground.keep(last);
+                return Ok(None);
+            }
+        };
+        self.ground.rebuild()?;
+        let both = [previous, id.clone()];
+        let before = self.ground.point()?;
+        match trip::from_below(&mut self.ground, &both, Mode::Own, &before)? {
+            Trial::Passed(passed) => {
+                self.ground.keep(Deed::steps(Direction::Up, &both, Mode::Own));
+                Ok(Some(passed))
+            }
+            Trial::Up(_) | Trial::Failed(_) => {
+                self.ground.keep(last);
+                self.ground.rebuild()?;
+                Ok(None)
+            }
+        }
+    }
+
+    // Downwards
+
+    /// From the highest of `ids` down to the lowest that is wanted. Gives what could not be reached: the revision that
+    /// is in the way, for each that is left.
+    fn descend(&mut self, ids: &[String]) -> Result<HashMap<String, String>> {
+        let mut barred: HashMap<String, String> = HashMap::new();
+        let Some(lowest) = ids.iter().position(|id| self.wanted.contains(id)) else { return Ok(barred) };
+        let mut upper = None;
+        for id in ids[lowest..].iter().rev() {
+            interrupt::check()?;
+            if let Some(bar) = self.bar(id, &barred) {
+                barred.insert(id.clone(), bar);
+                continue;
+            }
+            if self.wanted.contains(id) {
+                upper = self.trip_from_above(id, upper.take(), &mut barred)?;
+                continue;
+            }
+            upper = None;
+            let down = Deed::steps(Direction::Down, std::slice::from_ref(id), Mode::Walk);
+            match self.ground.attempt(&down)? {
+                Ok(_) => self.ground.keep(down),
+                Err(failure) => {
+                    barred.insert(id.clone(), format!("{id} cannot be taken down ({})", failure.fail.summary));
+                    self.ground.rebuild()?;
+                }
+            }
+        }
+        barred.retain(|id, _| self.wanted.contains(id));
+        Ok(barred)
+    }
+
+    /// What stands on a revision and cannot be taken down.
+    fn bar(&self, id: &str, barred: &HashMap<String, String>) -> Option<String> {
+        let graph = &self.facts.graph;
+        let stands_on = |above: &&String| {
+            graph.parents(above).contains(&id) || graph.dependencies(above).contains(&id)
+        };
+        barred.keys().find(stands_on).and_then(|above| barred.get(above).cloned())
+    }
+
+    /// Gives what the database then holds, where that was seen.
+    fn trip_from_above(
+        &mut self,
+        id: &String,
+        upper: Option<Point>,
+        barred: &mut HashMap<String, String>,
+    ) -> Result<Option<Point>> {
+        self.progress.next(id);
+        self.wanted.remove(id);
+        let upper = if self.seed(Some(id))? { None } else { upper };
         let upper = match upper {
             Some(point) => point,
-            None => self.point()?,
+            None => self.ground.point()?,
         };
-        let down = match self.step(Direction::Down, at) {
-            Ok(seconds) => seconds,
-            Err(stop) => return Ok((self.cannot_go(at, Leg::Downgrade, stop)?, None)),
-        };
-        let lower = self.point()?;
-        let up = match self.step(Direction::Up, at) {
-            Ok(seconds) => seconds,
-            Err(stop) => {
-                let outcome = Outcome { down: Some(down), ..self.cannot_go(at, Leg::ReUpgrade, stop)? };
-                return Ok((outcome, None));
+        if let Some(reason) = cause::said(self.ctx, self.facts, id).irreversible {
+            barred.insert(id.clone(), format!("{id} declares that it cannot be undone"));
+            self.declared(id, reason);
+            return Ok(Some(upper));
+        }
+        let ids = std::slice::from_ref(id);
+        match trip::from_above(&mut self.ground, ids, upper)? {
+            Trial::Up(point) => Ok(Some(*point)),
+            Trial::Passed(passed) => self.passed_from_above(id, ids, *passed, barred),
+            Trial::Failed(stuck) if stuck.leg == Leg::Downgrade => {
+                barred.insert(id.clone(), format!("{id} cannot be taken down"));
+                let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
+                self.record(id, Ok(*stuck));
+                if undamaged {
+                    return Ok(upper);
+                }
+                self.rebuild_if_more().map(|()| None)
             }
-        };
-        let again = self.point()?;
-        let found = judge(&Trip {
-            upper: &upper,
-            lower_true: self.seen[at].as_ref(),
-            lower: &lower,
-            again: &again,
-            carried: &self.carried,
-        });
-        let id = &self.order[at];
-        let outcome = Outcome {
-            step: found.step,
-            schema_changes: found.schema_changes,
-            data_changes: found.data_changes,
-            notes: found.notes,
-            down: Some(down),
-            up: Some(up),
-            ..Outcome::new(&self.facts.graph, id, found.verdict)
-        };
-        if at == self.low || outcome.verdict != Verdict::Reversible {
-            return Ok((outcome, None));
+            Trial::Failed(stuck) => {
+                self.ground.keep(Deed::steps(Direction::Down, ids, stuck.mode));
+                self.record(id, Ok(*stuck));
+                self.rebuild_if_more().map(|()| None)
+            }
         }
-        match self.step(Direction::Down, at) {
-            Ok(_) => Ok((outcome, Some(lower))),
+    }
+
+    fn passed_from_above(
+        &mut self,
+        id: &String,
+        ids: &[String],
+        passed: Passed,
+        barred: &mut HashMap<String, String>,
+    ) -> Result<Option<Point>> {
+        let down = Deed::steps(Direction::Down, ids, passed.mode);
+        let clean = passed.judgement.verdict == Verdict::Reversible;
+        let lower = passed.lower.clone();
+        self.record(id, Err(passed));
+        if self.wanted.is_empty() {
+            return Ok(None);
+        }
+        self.ground.keep(down.clone());
+        if !clean {
+            return self.ground.rebuild().map(|()| None);
+        }
+        if let Err(failure) = self.ground.attempt(&down)? {
             // It went down before and does not now: the way up was not the way back.
-            Err(stop) => Ok((self.cannot_go(at, Leg::Downgrade, stop)?, None)),
+            self.ground.take_back();
+            barred.insert(id.clone(), format!("{id} cannot be taken down a second time"));
+            let notes = vec!["it went down once, and not again after the re-upgrade".to_owned()];
+            let stuck = Stuck {
+                leg: Leg::Downgrade,
+                failure,
+                undamaged: false,
+                upper: None,
+                mode: Mode::Walk,
+                down: None,
+                notes,
+            };
+            self.record(id, Ok(stuck));
+            return self.ground.rebuild().map(|()| None);
         }
+        Ok(Some(lower))
     }
 
-    /// After a revision that is not clean: the database as it must be below it. Made anew where it began empty; a clone
-    /// can only go on if the revision can be taken down after all, with what it leaves behind noted.
-    fn put_below(&mut self, at: usize) -> Result<bool> {
-        if self.restart(at)? {
-            return Ok(true);
-        }
-        let held = self.held()?;
-        if held == self.heads_with(at) {
-            return Ok(true);
-        }
-        if held != self.heads_with(at + 1) || self.step(Direction::Down, at).is_err() {
-            return Ok(false);
-        }
-        if let Some(truth) = &self.seen[at] {
-            let truth = truth.schema.clone();
-            self.carried = crate::model::catalog::diff(&truth, &self.point()?.schema);
-        }
-        Ok(true)
-    }
-
-    /// Starts again with an empty database, upgraded to `order[..position]`. False where the database did not begin
-    /// empty, so that this would be another database.
-    fn restart(&mut self, position: usize) -> Result<bool> {
-        if !self.from_empty {
-            return Ok(false);
-        }
-        let fresh = baseline::empty(self.ctx, self.facts)?;
-        self.db = Db::connect(fresh.url(), &application_name("db-roundtrip"))?;
-        self.launch.database = driving::database(&mut self.db)?;
-        let moved = self.driver.use_database(&self.launch.database);
-        if moved.is_err() {
-            self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
-        }
-        // The old one goes only now that nothing of ours is connected to it.
-        std::mem::replace(&mut self.scratch, fresh).remove()?;
-        self.carried.clear();
-        let all: Vec<&String> = self.order[..position].iter().collect();
-        self.upgrade(&all).map(|()| true)
-    }
-
-    /// Runs revisions in the project's own transaction mode.
-    fn upgrade(&mut self, ids: &[&String]) -> Result<()> {
-        if ids.is_empty() {
+    /// Tests what lies below a revision that cannot be taken down, on a database made from empty.
+    fn below_the_bar(&mut self, barred: &HashMap<String, String>) -> Result<()> {
+        if self.wanted.is_empty() {
             return Ok(());
         }
-        let _task = self.ctx.ui.task(format!("Upgrading the throwaway database ({} revisions)", ids.len()));
-        let step = |id: &&String| driving::step(&Step { direction: Direction::Up, revision: (*id).clone() });
-        let steps = ids.iter().map(step).collect();
-        let plan = Plan { steps, before: None, target: "heads".to_owned() };
-        match self.driver.migrate(&plan, self.limit, &mut |_| {}) {
-            Ok(_) => Ok(()),
-            Err(stop) => Err(self.explain(stop)?.0.into()),
-        }
-    }
-
-    /// One step, committed; how long it took, in seconds.
-    fn step(&mut self, direction: Direction, at: usize) -> Result<f64, Stop> {
-        let step = Step { direction, revision: self.order[at].clone() };
-        self.driver.step(&driving::step(&step), self.limit).map(|done| done.seconds)
-    }
-
-    fn cannot_go(&mut self, at: usize, leg: Leg, stop: Stop) -> Result<Outcome> {
-        let id = &self.order[at];
-        let (fail, trouble) = self.explain(stop)?;
-        if leg == Leg::Downgrade && trouble.is_some_and(|trouble| trouble.is_declared()) {
-            let said = fail.details.lines().next().unwrap_or_default().to_owned();
-            let outcome = Outcome::new(&self.facts.graph, id, Verdict::Irreversible);
-            return Ok(Outcome { reason: Some(said), ..outcome });
-        }
-        Ok(Outcome::failed(&self.facts.graph, id, leg, fail))
-    }
-
-    /// A stop as a failure, with the driver ready to go on. What is no trouble of the project's (Ctrl-C, a defect of
-    /// ours) ends the walk.
-    fn explain(&mut self, stop: Stop) -> Result<(Fail, Option<Trouble>)> {
-        let trouble = match stop {
-            Stop::Trouble(trouble) => *trouble,
-            Stop::Error(error) => {
-                interrupt::shielded(|| driving::end_sessions(&mut self.db, &self.driver));
-                return Err(error);
+        let rest: Vec<String> = self.wanted.iter().cloned().collect();
+        let needed: HashSet<String> = applied_set(&self.facts.graph, &rest);
+        let order: Vec<String> = self.facts.route.order.iter().filter(|id| needed.contains(*id)).cloned().collect();
+        let bars: HashSet<&str> = barred.values().map(String::as_str).collect();
+        let mut bars: Vec<&str> = bars.into_iter().collect();
+        bars.sort_unstable();
+        self.note = Some(format!("tested on a database made from empty, since {}", bars.join(", and ")));
+        let tried = self.ground.begin_empty().and_then(|()| self.climb(&order));
+        if let Err(error) = &tried {
+            interrupt::check()?;
+            let why = crate::fail::from_anyhow(error).summary;
+            for id in std::mem::take(&mut self.wanted) {
+                let bar = barred.get(&id).cloned().unwrap_or_default();
+                self.note = None;
+                self.skip(&id, &format!("{bar}, and a database made from empty does not get there: {why}"));
             }
+        }
+        for (id, bar) in barred {
+            if let Some(outcome) = self.found.get_mut(id).filter(|outcome| outcome.verdict == Verdict::Skipped)
+                && let Some(reason) = &mut outcome.reason
+                && !reason.starts_with(bar.as_str())
+            {
+                *reason = format!("{bar}, and on a database made from empty {reason}");
+                outcome.notes.clear();
+            }
+        }
+        Ok(())
+    }
+
+    // Both ways
+
+    fn rebuild_if_more(&mut self) -> Result<()> {
+        if self.wanted.is_empty() { Ok(()) } else { self.ground.rebuild() }
+    }
+
+    /// Puts in the rows that the project has for a database that stands at this revision; whether there were any.
+    fn seed(&mut self, at: Option<&str>) -> Result<bool> {
+        let mut any = false;
+        for sql in self.seeds.at(at) {
+            let deed = Deed::Seed(sql);
+            if let Err(failure) = self.ground.attempt(&deed)? {
+                return Err(failure.fail.into());
+            }
+            self.ground.keep(deed);
+            any = true;
+        }
+        Ok(any)
+    }
+
+    fn seed_all(&mut self, ids: &[String]) -> Result<()> {
+        self.seed(None)?;
+        ids.iter().try_for_each(|id| self.seed(Some(id)).map(|_| ()))
+    }
+
+    fn skip(&mut self, id: &String, reason: &str) {
+        self.progress.next(id);
+        self.wanted.remove(id);
+        let outcome = Outcome::skipped(&self.facts.graph, id, reason.to_owned());
+        self.found.insert(id.clone(), outcome);
+    }
+
+    /// The script says so itself, and is believed.
+    fn declared(&mut self, id: &str, reason: String) {
+        let outcome = Outcome::new(&self.facts.graph, id, Verdict::Irreversible);
+        let notes = self.note.clone().into_iter().collect();
+        self.found.insert(id.to_owned(), Outcome { reason: Some(reason), notes, ..outcome });
+    }
+
+    fn record(&mut self, id: &str, trial: Result<Stuck, Passed>) {
+        let said = cause::said(self.ctx, self.facts, id);
+        let mut outcome = match trial {
+            Ok(stuck) => Outcome::of_failure(&self.facts.graph, id, stuck, &said),
+            Err(passed) => Outcome::of_passed(&self.facts.graph, id, passed, &said),
         };
-        let fail = driving::to_fail(&trouble, &self.labels, &mut self.db, &self.driver);
-        let hangs = trouble.kind == TroubleKind::Timeout;
-        if hangs {
-            driving::end_sessions(&mut self.db, &self.driver);
-        }
-        if trouble.kind == TroubleKind::Ended || (hangs && !self.driver.settle(SETTLING)) {
-            self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
-        }
-        if fail.kind == Kind::WrongDatabase {
-            // Every further step would meet the same refusal.
-            return Err(fail.into());
-        }
-        Ok((fail, Some(trouble)))
-    }
-
-    fn point(&mut self) -> Result<Point> {
-        let client = self.db.client();
-        let options = catalog::Options::default();
-        let schema = catalog::take(client, &options).context("reading the throwaway database's schema")?;
-        let rows = rows::take(client, &options, None).context("reading the throwaway database's rows")?;
-        Ok(Point { schema, rows })
-    }
-
-    /// What the version table holds, sorted.
-    fn held(&mut self) -> Result<Vec<String>> {
-        let mut held = self.db.applied(&version_table(self.facts.component))?.revisions;
-        held.sort();
-        Ok(held)
-    }
-
-    /// What the version table holds when `order[..position]` is applied, sorted.
-    fn heads_with(&self, position: usize) -> Vec<String> {
-        let mut heads = Vec::new();
-        for id in &self.order[..position] {
-            let step = Step { direction: Direction::Up, revision: id.clone() };
-            heads = self.facts.graph.heads_after(&heads, &step).unwrap_or(heads);
-        }
-        heads.sort();
-        heads
+        outcome.notes.extend(self.note.clone());
+        self.found.insert(id.to_owned(), outcome);
     }
 }
 
-fn position(order: &[String], id: &str) -> usize {
-    order.iter().position(|other| other == id).unwrap_or(order.len())
+fn does_not_go_up(id: &str, failure: &Failure) -> String {
+    format!("{id}, below it, does not go up ({})", failure.fail.summary)
 }

@@ -209,11 +209,11 @@ impl Graph {
     fn link_upward(&mut self) {
         for at in 0..self.nodes.len() {
             for below in self.nodes[at].parents.clone() {
-                push_new(&mut self.nodes[below].children, at);
-                push_new(&mut self.nodes[below].followers, at);
+                push_once(&mut self.nodes[below].children, at);
+                push_once(&mut self.nodes[below].followers, at);
             }
             for below in self.nodes[at].dependencies.clone() {
-                push_new(&mut self.nodes[below].followers, at);
+                push_once(&mut self.nodes[below].followers, at);
             }
         }
     }
@@ -258,7 +258,13 @@ impl Graph {
     }
 }
 
-/// Links come in the order of loading, so an equal one can only be the last.
+/// The revisions that are linked upward come in the order of loading, so an equal one can only be the last.
+fn push_once(list: &mut Vec<usize>, item: usize) {
+    if list.last() != Some(&item) {
+        list.push(item);
+    }
+}
+
 fn push_new(list: &mut Vec<usize>, item: usize) {
     if !list.contains(&item) {
         list.push(item);

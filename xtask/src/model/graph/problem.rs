@@ -85,7 +85,7 @@ impl Place {
 }
 
 impl Problem {
-    /// Where it is to be mended: the first place, where there are several.
+    /// Where it is to be mended: of several files with one id the last, of a circle the first.
     pub fn place(&self) -> Option<&Place> {
         match self {
             Problem::DuplicateId { places, .. } => places.last(),

@@ -54,3 +54,22 @@ pub(super) fn is_exceeded(tokens: &Tokens) -> bool {
     }
     false
 }
+
+/// How many levels of indentation Python takes.
+const INDENTS: usize = 100;
+
+/// Whether Python would refuse it: a tree of statements is visited recursively, too.
+pub(super) fn is_indented_too_far(tokens: &Tokens) -> bool {
+    let mut level = 0_usize;
+    for token in tokens {
+        match token.kind() {
+            TokenKind::Indent => level += 1,
+            TokenKind::Dedent => level = level.saturating_sub(1),
+            _ => {}
+        }
+        if level >= INDENTS {
+            return true;
+        }
+    }
+    false
+}

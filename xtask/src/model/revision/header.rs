@@ -2,7 +2,7 @@
 //! tenth of the text; parsing only that much makes reading a long history several times faster.
 //!
 //! The cut must not change the answer. So the whole text is parsed after all where the part above the cut does not parse
-//! by itself (a cut inside a triple-quoted string, say) or where more top-level code follows below the functions.
+//! by itself (a cut inside a triple-quoted string, say) or where top-level code below the functions may assign the values.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ impl Header {
 /// A syntax error above the first function or class, or an expression that nests beyond measure.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Header, Unreadable> {
     if let Some(at) = first_definition(text)
-        && !has_code_after(&text[at..])
+        && !may_assign(&text[at..])
     {
         let parsed = python(path, text.get(..at).unwrap_or(text))?;
         if parsed.errors().is_empty() {
@@ -47,6 +47,19 @@ pub(super) fn first_error(path: &Path, text: &str) -> Option<Unreadable> {
     match python(path, text) {
         Ok(parsed) => error_in(path, text, &parsed).map(|(_, error)| error),
         Err(too_deep) => Some(too_deep),
+    }
+}
+
+/// The whole text, free of syntax errors.
+pub(super) fn parse_whole(path: &Path, text: &str) -> Result<Parsed<ModModule>, Unreadable> {
+    let parsed = python(path, text)?;
+    match error_in(path, text, &parsed) {
+        None if depth::is_indented_too_far(parsed.tokens()) => {
+            std::mem::forget(parsed);
+            Err(Unreadable { path: path.to_owned(), line: None, what: "too many levels of indentation".to_owned() })
+        }
+        None => Ok(parsed),
+        Some((_, error)) => Err(error),
     }
 }
 
@@ -75,8 +88,8 @@ fn error_in(path: &Path, text: &str, parsed: &Parsed<ModModule>) -> Option<(usiz
 
 fn python(path: &Path, text: &str) -> Result<Parsed<ModModule>, Unreadable> {
     let parsed = parse_unchecked_source(text, PySourceType::Python);
-    // A level takes a byte at least.
-    if text.len() > depth::LIMIT && depth::is_exceeded(parsed.tokens()) {
+    // A level takes a token at least.
+    if parsed.tokens().len() > depth::LIMIT && depth::is_exceeded(parsed.tokens()) {
         // Dropping it would be the very recursion that must not happen.
         std::mem::forget(parsed);
         let what = format!("an expression nests more than {} levels deep", depth::LIMIT);
@@ -97,9 +110,15 @@ fn first_definition(text: &str) -> Option<usize> {
     None
 }
 
+/// Whether the values may be assigned in this lower part: there is top-level code in it, and one of the names.
+fn may_assign(text: &str) -> bool {
+    // `down_revision` holds `revision`.
+    has_code(text) && ["revision", "depends_on", "branch_labels"].iter().any(|name| text.contains(name))
+}
+
 /// Whether anything but functions, classes, comments and closing brackets stands in column 0. Text in a triple-quoted
 /// string looks like code to this; the price is only that the whole file is parsed.
-fn has_code_after(text: &str) -> bool {
+fn has_code(text: &str) -> bool {
     let code = |line: &str| match line.as_bytes().first() {
         None | Some(b' ' | b'\t' | b'\n' | b'#' | b')' | b']' | b'}') => false,
         Some(b'\r') => line != "\r\n",

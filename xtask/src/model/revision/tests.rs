@@ -98,6 +98,8 @@ fn what_cannot_be_read_names_file_line_and_reason() {
             "x_add.py:3: `down_revision` is changed by an augmented assignment",
         ),
         ("down_revision = 'a'\ndel down_revision", "x_add.py:3: `down_revision` is deleted"),
+        // the line `def` stands in a string, and what is above it looks like a value
+        ("down_revision = '''b\ndef q\n '''.strip()", "x_add.py:2: `down_revision` is a call, not a literal"),
         ("down_revision: str", "x_add.py: no `down_revision` at the top level of the file"),
         ("def down_revision(): pass", "x_add.py: no `down_revision` at the top level of the file"),
         ("down_revision = 'a'\nbranch_labels = X", "`branch_labels` is the name `X`, which this file does not set"),
@@ -247,7 +249,7 @@ fn nothing_deep_panics(deep: usize) {
         format!("revision = 'a'\ndown_revision = {}1", "-".repeat(deep)),
         format!("revision = 'a'\ndown_revision = 'a'{}", ".b".repeat(deep)),
         format!("revision = 'a'\ndown_revision = 'a'{}", " + 'b'".repeat(deep)),
-        format!("revision = 'a'\ndown_revision = {}1{}", "{f\"".repeat(deep.min(2000)), "\"}".repeat(deep.min(2000))),
+        format!("revision = 'a'\ndown_revision = {}1{}", "{f\"".repeat(deep.min(1000)), "\"}".repeat(deep.min(1000))),
         format!("revision = 'a'\ndown_revision = 1{}", " if 1 else 1".repeat(deep)),
         format!("revision = 'a'\ndown_revision = 1{}", ")".repeat(deep)),
         (0..deep.min(3000)).map(|n| format!("{}if x:\n", " ".repeat(n))).collect(),

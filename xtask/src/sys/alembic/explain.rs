@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::trouble::{Phase, Trouble, TroubleKind};
 use crate::fail::{Fail, Kind};
+use crate::sys::pg::kind_of;
 
 /// The names that stand in commands which can be pasted.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,7 @@ pub fn fail(trouble: &Trouble, names: &Names) -> Fail {
 
 fn kind(trouble: &Trouble) -> Kind {
     match trouble.kind {
-        TroubleKind::Sql => sql_kind(trouble.sqlstate.as_deref().unwrap_or_default()),
+        TroubleKind::Sql => kind_of(trouble.sqlstate.as_deref().unwrap_or_default()),
         TroubleKind::Connect => connect_kind(&trouble.message),
         TroubleKind::Lost => Kind::ConnectionLost,
         TroubleKind::WrongDatabase => Kind::WrongDatabase,
@@ -73,27 +74,6 @@ fn kind(trouble: &Trouble) -> Kind {
         TroubleKind::Ended if trouble.phase == Phase::Start => Kind::PythonMissing,
         TroubleKind::NoFunction => Kind::MigrationFileInvalid,
         TroubleKind::Raised | TroubleKind::Exit | TroubleKind::Ended => Kind::MigrationRaised,
-    }
-}
-
-fn sql_kind(sqlstate: &str) -> Kind {
-    match sqlstate {
-        "23503" => Kind::ForeignKeyViolation,
-        "23505" => Kind::UniqueViolation,
-        "23502" => Kind::NotNullViolation,
-        "23514" => Kind::CheckViolation,
-        "42P01" | "42703" | "42704" | "42883" | "3F000" => Kind::UndefinedObject,
-        "42P07" | "42701" | "42710" | "42723" | "42P06" => Kind::DuplicateObject,
-        "2BP01" => Kind::DependentObjects,
-        "42804" => Kind::TypeChangeBlocked,
-        "25P02" => Kind::TransactionAborted,
-        "55P03" => Kind::LockTimeout,
-        "42501" => Kind::PermissionDenied,
-        "3D000" => Kind::DatabaseMissing,
-        "57P01" | "57P02" => Kind::ConnectionLost,
-        code if code.starts_with("08") => Kind::ConnectionLost,
-        code if code.starts_with("28") => Kind::AuthenticationFailed,
-        _ => Kind::SqlError,
     }
 }
 

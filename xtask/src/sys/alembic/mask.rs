@@ -1,32 +1,12 @@
 //! Passwords out of texts that others have written: exception messages, tracebacks, what scripts print.
 
+use crate::model::url::Secret;
+
 /// What stands in a password's place.
 const MASK: &str = "***";
 /// A password shorter than this is masked only where its place gives it away: as a mere word it would mask half the
 /// text and tell by that what it is.
 const SHORTEST: usize = 6;
-
-/// A text that is never shown: its `Debug` is stars.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes a text into custody.
-    pub fn new(text: impl Into<String>) -> Secret {
-        Secret(text.into())
-    }
-
-    /// The text itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(MASK)
-    }
-}
 
 /// Knows the passwords of this run.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +21,8 @@ impl Mask {
         let decoded = percent_encoding::percent_decode_str(password).decode_utf8_lossy().into_owned();
         for word in [password.to_owned(), decoded] {
             let telling = word.len() >= SHORTEST && word != user && !url.ends_with(&format!("/{word}"));
-            if telling && !self.passwords.iter().any(|known| known.0 == word) {
-                self.passwords.push(Secret(word));
+            if telling && !self.passwords.iter().any(|known| known.expose() == word) {
+                self.passwords.push(Secret::new(word));
             }
         }
     }
@@ -51,7 +31,7 @@ impl Mask {
     pub fn apply(&self, text: &str) -> String {
         let mut text = mask_urls(text);
         for password in &self.passwords {
-            text = text.replace(&password.0, MASK);
+            text = text.replace(password.expose(), MASK);
         }
         mask_keyword(&text)
     }

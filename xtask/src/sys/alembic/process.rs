@@ -23,6 +23,8 @@ use crate::ui::Ui;
 
 /// How often a wait looks at the clock, at Ctrl-C and at the process.
 const GLANCE: Duration = Duration::from_millis(50);
+/// How long the last events of a process that has gone may take to reach us, on a busy machine.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How many lines of what scripts print are kept.
 const KEPT_LINES: usize = 20;
 /// How much of one printed line is kept; a script may print a megabyte without a line end.
@@ -100,11 +102,8 @@ impl Process {
                         self.kill();
                         interrupt::check()?;
                     }
-                    // A child that a script has forked may hold the pipe open after the process is gone.
-                    if self.child.try_wait().context("waiting for the driver")?.is_some()
-                        && self.lines.recv_timeout(GLANCE).is_err()
-                    {
-                        return Ok(Err(self.ended()));
+                    if self.child.try_wait().context("waiting for the driver")?.is_some() {
+                        return Ok(self.last_event());
                     }
                     if until.is_some_and(|until| Instant::now() >= until) {
                         return Ok(Err(Trouble::new(TroubleKind::Timeout)));
@@ -112,6 +111,17 @@ impl Process {
                 }
             }
         }
+    }
+
+    /// After the process has gone: what it said last may still be on its way through the reading thread. A child that a
+    /// script has forked may hold the pipe open, so the end of the pipe is not waited for.
+    fn last_event(&mut self) -> Result<Event, Trouble> {
+        while let Ok(value) = self.lines.recv_timeout(LAST_WORDS) {
+            if let Some(event) = Event::parse(&self.masked(value)) {
+                return Ok(event);
+            }
+        }
+        Err(self.ended())
     }
 
     /// The last lines that scripts printed.

@@ -3,54 +3,7 @@
 use serde_json::Value;
 
 use super::trouble::Trouble;
-
-/// Which way a step goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// The script's `upgrade()`.
-    Up,
-    /// The script's `downgrade()`.
-    Down,
-}
-
-impl Direction {
-    /// The word of the protocol.
-    pub fn name(self) -> &'static str {
-        match self {
-            Direction::Up => "up",
-            Direction::Down => "down",
-        }
-    }
-
-    /// The name of the function in the script.
-    pub fn function(self) -> &'static str {
-        match self {
-            Direction::Up => "upgrade",
-            Direction::Down => "downgrade",
-        }
-    }
-}
-
-/// One revision, one direction.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Which way.
-    pub direction: Direction,
-    /// The full revision id.
-    pub revision: String,
-}
-
-impl Step {
-    /// `upgrade()` of a revision.
-    pub fn up(revision: impl Into<String>) -> Step {
-        Step { direction: Direction::Up, revision: revision.into() }
-    }
-
-    /// `downgrade()` of a revision.
-    pub fn down(revision: impl Into<String>) -> Step {
-        Step { direction: Direction::Down, revision: revision.into() }
-    }
-}
+use crate::model::target::Step;
 
 /// A step that went through.
 #[derive(Clone, Debug)]

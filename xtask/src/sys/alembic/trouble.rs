@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::explain::{self, Names};
-use super::protocol::{Direction, Step, step, text, texts};
+use super::protocol::{step, text, texts};
 use crate::fail::Fail;
+use crate::model::target::{Direction, Step};
 
 /// Why an operation of the driver ended early.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{Oid, Repo, parse};
+use super::{Oid, Repo, no_option, parse};
 use crate::fail::{Fail, Kind};
 
 /// Where released work is, in the order of trust. A clone knows the server's default branch as `origin/HEAD`; one made
@@ -29,8 +29,8 @@ pub struct MainBranch {
     pub commit: Oid,
 }
 
-/// Why history has no sure answer. It travels inside a [`Fail`]'s place in `anyhow::Error`; [`Unclear::fail`] says it to
-/// a person.
+/// Why history has no sure answer. In an `anyhow::Error` it travels together with its [`Unclear::fail`]: who can do
+/// better asks `error.downcast_ref::<Unclear>()`, who cannot lets it pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unclear {
     /// History was cut off.
@@ -71,6 +71,10 @@ impl fmt::Display for Unclear {
 impl std::error::Error for Unclear {}
 
 impl Unclear {
+    fn raise(self) -> anyhow::Error {
+        anyhow::Error::new(self.fail()).context(self)
+    }
+
     /// For a person, as a refusal. What else than git can say where to begin (`--onto REV`) is the command's to add.
     pub fn fail(&self) -> Fail {
         // The contract has no kind for it; what cannot be used as it stands is the checkout.
@@ -136,7 +140,7 @@ impl Repo {
         match found.find_map(|((name, _), commit)| Some(MainBranch { name: (*name).to_owned(), commit: commit? })) {
             Some(main) => Ok(main),
             None => {
-                Err(Unclear::NoMain { tried: candidates.iter().map(|(name, _)| (*name).to_owned()).collect() }.into())
+                Err(Unclear::NoMain { tried: candidates.iter().map(|(name, _)| (*name).to_owned()).collect() }.raise())
             }
         }
     }
@@ -149,17 +153,17 @@ impl Repo {
     /// [`Unclear::Shallow`], [`Unclear::NoCommit`], [`Unclear::Unrelated`].
     pub fn merge_bases(&self, with: &str) -> Result<Vec<Oid>> {
         if self.is_shallow {
-            return Err(Unclear::Shallow.into());
+            return Err(Unclear::Shallow.raise());
         }
         let progress = self.progress()?;
-        let head = progress.head.ok_or(Unclear::NoCommit)?;
+        let head = progress.head.ok_or_else(|| Unclear::NoCommit.raise())?;
         // `merge-base A B C` is about A and a merge of B and C that need not exist: just what is wanted.
-        let question = self.git.ask(["merge-base", "--all", "--end-of-options", with, head.as_str()]);
+        let question = self.git.ask(["merge-base", "--all", no_option(with)?, head.as_str()]);
         let answer = progress.incoming.iter().fold(question, |question, commit| question.arg(commit.as_str())).run()?;
         if answer.yes()? {
             return parse::ids("merge-base", &answer.stdout);
         }
-        Err(Unclear::Unrelated { with: with.to_owned() }.into())
+        Err(Unclear::Unrelated { with: with.to_owned() }.raise())
     }
 
     /// The one best common ancestor, as [`Repo::merge_bases`].
@@ -172,7 +176,7 @@ impl Repo {
             Some(base) if bases.is_empty() => Ok(base),
             last => {
                 bases.extend(last);
-                Err(Unclear::Several { with: with.to_owned(), bases }.into())
+                Err(Unclear::Several { with: with.to_owned(), bases }.raise())
             }
         }
     }
@@ -182,7 +186,8 @@ impl Repo {
     /// # Errors
     /// Also when one of them is not known, which is no "no".
     pub fn is_ancestor(&self, ancestor: &str, descendant: &str) -> Result<bool> {
-        self.git.ask(["merge-base", "--is-ancestor", "--end-of-options", ancestor, descendant]).run()?.yes()
+        let question = self.git.ask(["merge-base", "--is-ancestor", no_option(ancestor)?, no_option(descendant)?]);
+        question.run()?.yes()
     }
 
     /// The files that differ between a commit and something later, under some folders (all of them for none), renames

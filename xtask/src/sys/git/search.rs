@@ -80,7 +80,8 @@ impl Repo {
     /// The tags that have any of some files, in the order of the tags' names. `pattern` narrows the tags down, as in
     /// `v*`.
     pub fn tags_with<P: AsRef<Path>>(&self, paths: &[P], pattern: Option<&str>) -> Result<Vec<Tagged>> {
-        let output = self.git.ask(["tag", "--list"]).args(pattern).run()?.ok()?;
+        let pattern = pattern.map_or("refs/tags".to_owned(), |pattern| format!("refs/tags/{pattern}"));
+        let output = self.git.ask(["for-each-ref", "--format=%(refname:lstrip=2)", &pattern]).run()?.ok()?;
         let tags: Vec<String> = parse::lines(&output).map(|tag| String::from_utf8_lossy(tag).into_owned()).collect();
         let paths = self.relative_all(paths)?;
         let pairs: Vec<(&String, &PathBuf)> =

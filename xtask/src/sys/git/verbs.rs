@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::operation::Progress;
 use super::process::Answer;
-use super::{Conflict, Oid, Repo, parse};
+use super::{Conflict, Oid, Repo, no_option, parse};
 use crate::fail::{Fail, Kind};
 
 /// Whether a merge is committed when it has no conflict.
@@ -35,7 +35,7 @@ impl Repo {
         use std::os::unix::ffi::OsStrExt;
         let paths = self.relative_all(paths)?;
         let input: Vec<u8> = paths.iter().flat_map(|path| [path.as_os_str().as_bytes(), b"\0"].concat()).collect();
-        // Each path by itself and as it stands: `:(literal)` is not needed behind the option.
+        // Names as they stand: `[a].py` is no pattern and `:(top)` no magic.
         let act = self.git.act(["--literal-pathspecs", "add", "--pathspec-from-file=-", "--pathspec-file-nul"]);
         act.stdin(input).run()?.ok().map(drop)
     }
@@ -51,7 +51,7 @@ impl Repo {
             WithCommit::Yes => act,
             WithCommit::No => act.arg("--no-commit").arg("--no-ff"),
         };
-        let answer = act.args(["--end-of-options", branch]).run()?;
+        let answer = act.arg(no_option(branch)?).run()?;
         if answer.code() != Some(0) {
             return Err(self.refusal(&format!("merge {branch}"), &answer));
         }
@@ -75,7 +75,7 @@ impl Repo {
     /// `dirty-work-tree` or `git-conflict` with the files named, a usage error for a branch that is not known; nothing
     /// was changed.
     pub fn switch(&self, branch: &str) -> Result<()> {
-        let answer = self.git.act(["switch", "--end-of-options", branch]).run()?;
+        let answer = self.git.act(["switch", no_option(branch)?]).run()?;
         // `fatal: invalid reference: nosuch`
         if answer.stderr.contains("fatal: invalid reference: ") {
             let fail = Fail::new(Kind::Usage, format!("git knows no branch `{branch}`"));

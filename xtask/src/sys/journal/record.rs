@@ -179,8 +179,8 @@ mod tests {
             operation: Operation {
                 name: "db-rebase".into(),
                 arguments: vec!["--onto".into(), "ab12".into()],
-                resume: "cargo xtask db-rebase --resume".into(),
-                abort: "cargo xtask db-rebase --abort".into(),
+                resume: "the command --resume".into(),
+                abort: "the command --abort".into(),
             },
             started: 1_700_000_000,
             steps: Progress::ALL

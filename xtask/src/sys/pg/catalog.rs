@@ -5,8 +5,8 @@
 //! The queries are in `catalog/*.sql`. Each gives rows of text: `kind`, `name` and `at` (the catalog address) say what
 //! the object is, `parent kind` and `parent` what it belongs to (`child` is then the last part of its name), `position`
 //! where a column stands, and every other column is an attribute under its own name; NULL leaves it out. `more` is a JSON object of further attributes, and a
-//! row with `more of` adds to the object at that address. A line that ends in `-- since 14`, `-- before 14` or
-//! `-- superuser` is only sent where that holds; a query under `-- when …` only where that catalog has such a row, since
+//! row with `more of` adds to the object at that address. A line that ends in `-- since 14` or `-- before 14`
+//! is only sent where that holds; a query under `-- when …` only where that catalog has such a row, since
 //! planning a query costs more than it takes to find nothing. On the session they stay prepared for the next snapshot,
 //! for the same reason: a third of the time would go into planning.
 
@@ -114,7 +114,6 @@ fn queries() -> Vec<Query> {
 /// What the first round trip tells: for what server the queries are to be written, and which are worth asking.
 struct Server {
     major: i32,
-    superuser: bool,
     /// The queries by their number, which is also in the name under which they are prepared.
     queries: Vec<(usize, Query)>,
     prepared: String,
@@ -124,7 +123,7 @@ impl Server {
     fn ask(transaction: &mut Transaction<'_>) -> Result<Server> {
         let queries = queries();
         let mut sql = format!(
-            "select pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('is_superuser'), \
+            "select pg_catalog.current_setting('server_version_num'), \
              (select pg_catalog.string_agg(name, ' ') from pg_catalog.pg_prepared_statements \
               where name like '{PREPARED}%')"
         );
@@ -138,16 +137,15 @@ impl Server {
         });
         let row = row.context("asking the server's version: no answer")?;
         let version: i32 = row.get(0).unwrap_or_default().parse().context("reading the server's version")?;
-        let mut gate = 2;
+        let mut gate = 1;
         let mut open = |query: &Query| {
             gate += usize::from(!query.when.is_empty());
             query.when.is_empty() || row.get(gate) == Some("t")
         };
         Ok(Server {
             major: version / 10_000,
-            superuser: row.get(1) == Some("on"),
             queries: queries.into_iter().enumerate().filter(|(_, query)| open(query)).collect(),
-            prepared: row.get(2).unwrap_or_default().to_owned(),
+            prepared: row.get(1).unwrap_or_default().to_owned(),
         })
     }
 
@@ -156,7 +154,7 @@ impl Server {
         for (number, query) in &self.queries {
             let name = format!("{PREPARED}{number}");
             if !self.prepared.split(' ').any(|prepared| prepared == name) {
-                script.push_str(&format!("prepare {name} as {}", query.text(self.major, self.superuser)));
+                script.push_str(&format!("prepare {name} as {}", query.text(self.major)));
             }
             script.push_str(&format!("execute {name};\n"));
         }
@@ -166,14 +164,14 @@ impl Server {
 
 impl Query {
     /// The text for a server of this major version.
-    fn text(&self, major: i32, superuser: bool) -> String {
+    fn text(&self, major: i32) -> String {
         let mut text = String::new();
         for line in &self.lines {
             let (sql, condition) = line.split_once(" --").unwrap_or((line, ""));
             let wanted = match condition.trim().split_once(' ') {
                 Some(("since", version)) => version.parse().is_ok_and(|version: i32| major >= version),
                 Some(("before", version)) => version.parse().is_ok_and(|version: i32| major < version),
-                _ => condition.trim() != "superuser" || superuser,
+                _ => true,
             };
             if wanted {
                 text.push_str(sql);
@@ -325,35 +323,31 @@ fn flatten(json: &str, attributes: &mut Vec<(Arc<str>, String)>) -> Result<()> {
 mod tests {
     use super::queries;
 
-    fn script(major: i32, superuser: bool) -> String {
-        queries().iter().map(|query| query.text(major, superuser)).collect()
+    fn script(major: i32) -> String {
+        queries().iter().map(|query| query.text(major)).collect()
     }
 
     #[test]
-    fn lines_follow_the_servers_version_and_user() {
-        assert!(!script(12, true).contains("attcompression"));
-        assert!(script(14, true).contains("attcompression"));
-        assert!(script(12, true).contains("where not t.tgisinternal\n"));
-        assert!(!script(13, true).contains("where not t.tgisinternal\n"));
-        assert!(script(17, true).contains("subconninfo"));
-        assert!(!script(17, false).contains("subconninfo"));
+    fn lines_follow_the_servers_version() {
+        assert!(!script(12).contains("attcompression"));
+        assert!(script(14).contains("attcompression"));
+        assert!(script(12).contains("where not t.tgisinternal\n"));
+        assert!(!script(13).contains("where not t.tgisinternal\n"));
     }
 
     #[test]
     fn no_version_leaves_a_comma_before_from() {
         for major in 12..=18 {
-            for superuser in [false, true] {
-                let words: Vec<String> = script(major, superuser).split_whitespace().map(str::to_owned).collect();
-                let dangling = words.windows(2).find(|pair| pair[0].ends_with(',') && pair[1] == "from");
-                assert_eq!(dangling, None, "on {major}");
-            }
+            let words: Vec<String> = script(major).split_whitespace().map(str::to_owned).collect();
+            let dangling = words.windows(2).find(|pair| pair[0].ends_with(',') && pair[1] == "from");
+            assert_eq!(dangling, None, "on {major}");
         }
     }
 
     #[test]
     fn no_placeholder_is_left() {
         for major in 12..=18 {
-            let text = script(major, true);
+            let text = script(major);
             let left: Vec<_> = text.match_indices('{').map(|(at, _)| &text[at..(at + 12).min(text.len())]).collect();
             // Array literals such as '{oid,…}' are SQL; names in braces are not.
             assert!(left.iter().all(|part| part.starts_with("{oid")), "{left:?}");

@@ -23,10 +23,10 @@ pub fn kind_of(sqlstate: &str) -> Kind {
         "25P02" => Kind::TransactionAborted,
         "55P03" => Kind::LockTimeout,
         "42501" => Kind::PermissionDenied,
-        "28P01" | "28000" => Kind::AuthenticationFailed,
         "3D000" => Kind::DatabaseMissing,
         "57P03" => Kind::ConnectionRefused,
         "57P01" | "57P02" => Kind::ConnectionLost,
+        code if code.starts_with("28") => Kind::AuthenticationFailed,
         code if code.starts_with("08") => Kind::ConnectionLost,
         _ => Kind::SqlError,
     }

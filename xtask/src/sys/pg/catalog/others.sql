@@ -106,7 +106,7 @@ select 'user mapping' as kind, 'for ' || quote_ident(m.usename) || ' server ' ||
           from unnest(m.umoptions) o) as "digest of the options"
   from pg_user_mappings m;
 
--- Publications with their tables and schemas, and subscriptions without their connection strings.
+-- Publications with their tables and schemas, and subscriptions with a digest of their connection string.
 -- when pg_publication
 select 'publication' as kind, quote_ident(p.pubname) as name, 'pg_publication:' || p.oid || ':0' as at,
        pg_get_userbyid(p.pubowner) as owner,
@@ -122,7 +122,8 @@ select 'publication' as kind, quote_ident(p.pubname) as name, 'pg_publication:' 
           from pg_publication_rel r where r.prpubid = p.oid) as tables
   from pg_publication p;
 
--- when pg_subscription
+-- As for pg_dump, they are for a superuser alone to see.
+-- when pg_subscription where current_setting('is_superuser') = 'on' and subdbid = (select oid from pg_database where datname = current_database())
 select 'subscription' as kind, quote_ident(s.subname) as name, 'pg_subscription:' || s.oid || ':0' as at,
        pg_get_userbyid(s.subowner) as owner,
        s.subslotname as slot, s.subsynccommit as "synchronous commit",
@@ -135,7 +136,7 @@ select 'subscription' as kind, quote_ident(s.subname) as name, 'pg_subscription:
        s.subpasswordrequired as "password required", -- since 16
        s.subrunasowner as "run as owner", -- since 16
        s.subfailover as failover, -- since 17
-       left(encode(sha256(convert_to(s.subconninfo, 'UTF8')), 'hex'), 16) as "digest of the connection", -- superuser
+       left(encode(sha256(convert_to(s.subconninfo, 'UTF8')), 'hex'), 16) as "digest of the connection",
        s.subenabled as enabled
   from pg_subscription s
  where s.subdbid = (select d.oid from pg_database d where d.datname = current_database());
@@ -176,6 +177,24 @@ select a.at as "more of",
                 union all
                 select 'pg_foreign_server:' || oid || ':0', srvacl, 'S', srvowner
                   from pg_foreign_server where srvacl is not null) g) a;
+
+-- Privileges on what is the server's own or an extension's, where they are not those that came with it. The first
+-- condition, which order can fool, keeps most rows from the second.
+select 'privileges' as kind, g.name, 'pg_init_privs:' || g.class || g.oid || ':0' as at,
+       coalesce((select string_agg(x::text, ', ' order by x::text) from unnest(g.acl) x), 'none') as privileges
+  from (select 'pg_class'::regclass as class, oid, 'on ' || oid::regclass as name, relacl as acl,
+               case relkind when 'S' then 's'::"char" else 'r'::"char" end as type, relowner as owner
+          from pg_class
+         where relacl is not null and (oid < 16384 or oid in {members of pg_class})
+           and relnamespace <> 'information_schema'::regnamespace
+        union all
+        select 'pg_proc'::regclass, oid, 'on function ' || oid::regprocedure, proacl, 'f', proowner
+          from pg_proc
+         where proacl is not null and (oid < 16384 or oid in {members of pg_proc})) g
+  left join pg_init_privs i on i.objoid = g.oid and i.classoid = g.class and i.objsubid = 0
+ where g.acl is distinct from i.initprivs
+   and (select array_agg(x::text order by x::text) from unnest(g.acl) x) is distinct from
+       (select array_agg(x::text order by x::text) from unnest(coalesce(i.initprivs, acldefault(g.type, g.owner))) x);
 
 -- Comments and security labels on anything.
 select d.classoid::regclass || ':' || d.objoid || ':' || d.objsubid as "more of", d.description as comment

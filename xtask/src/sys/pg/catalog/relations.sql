@@ -12,8 +12,9 @@ select case c.relkind when 'f' then 'foreign table' when 'v' then 'view' when 'm
        end as "toast options",
        case when c.relrowsecurity then 'enabled' end as "row security",
        case when c.relforcerowsecurity then 'yes' end as "row security forced",
-       case c.relreplident when 'n' then 'nothing' when 'f' then 'full' when 'i' then 'an index' end
-         as "replica identity",
+       case when c.relkind in ('r', 'p', 'm') then
+         case c.relreplident when 'n' then 'nothing' when 'f' then 'full' when 'i' then 'an index' end
+       end as "replica identity",
        case when c.relam <> 0 then (select am.amname from pg_am am where am.oid = c.relam) end as "access method",
        case when c.reltablespace <> 0 then (select s.spcname from pg_tablespace s where s.oid = c.reltablespace) end
          as tablespace,
@@ -46,7 +47,7 @@ select case c.relkind when 'c' then 'attribute' else 'column' end as kind,
        n.nsp || '.' || quote_ident(c.relname) as parent,
        a.attnum as position,
        format_type(a.atttypid, a.atttypmod) as type,
-       case when a.attnotnull then 'no' else 'yes' end as nullable,
+       case when a.attnotnull then 'no' when c.relkind <> 'c' then 'yes' end as nullable,
        case when a.atthasdef then pg_get_expr(d.adbin, d.adrelid) end as "default"
   from pg_class c
   join {schemas} n on n.oid = c.relnamespace

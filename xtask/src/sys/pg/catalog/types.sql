@@ -23,7 +23,7 @@ select case t.typtype when 'd' then 'domain' else 'type' end as kind,
             from pg_collation co join pg_namespace cn on cn.oid = co.collnamespace where co.oid = t.typcollation)
        end as collation,
        case when t.typtype = 'b' then
-         to_jsonb(t) - '{oid,typname,typnamespace,typowner,typrelid,typelem,typarray,typbasetype,typcollation,typacl,typtype,typisdefined,typdefaultbin}'::text[]
+         to_jsonb(t) - '{oid,typname,typnamespace,typowner,typrelid,typelem,typarray,typcollation,typacl,typtype,typisdefined,typdefaultbin,typnotnull,typndims,typtypmod,typbasetype}'::text[]
        end as more,
        case when t.typtype = 'b' and t.typelem <> 0 then format_type(t.typelem, null) end as element,
        case when t.typtype = 'b' and t.typcollation <> 0 then 'yes' end as collatable
@@ -76,13 +76,15 @@ select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else '
        case p.prokind when 'w' then 'yes' end as window,
        pg_get_function_arguments(p.oid) as arguments,
        pg_get_function_result(p.oid) as returns,
-       l.lanname as language,
-       case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end as volatility,
+       case when p.prokind <> 'a' then l.lanname end as language,
+       case when p.prokind in ('f', 'w') then
+         case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end
+       end as volatility,
        case when p.proisstrict then 'yes' end as strict,
        case when p.prosecdef then 'definer' end as security,
        case when p.proleakproof then 'yes' end as leakproof,
        case p.proparallel when 's' then 'safe' when 'r' then 'restricted' end as parallel,
-       p.procost as cost, nullif(p.prorows, 0) as rows,
+       case when p.prokind in ('f', 'w') then p.procost end as cost, nullif(p.prorows, 0) as rows,
        nullif(p.prosupport::text, '-') as support,
        case when p.proconfig is not null then (select string_agg(o, ', ' order by o) from unnest(p.proconfig) o) end
          as settings,

@@ -1,0 +1,168 @@
+//! What `db-migrate` refuses because of who else is there or where the database is, and Ctrl-C.
+
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixStream;
+use xtask::fail::Kind;
+
+use crate::support::pg::cluster;
+use crate::support::scene::{Failure, PASSWORD_IN_URL, Scene, Streams, sql, wait_until};
+
+const SLEEP: &str = "select pg_sleep(600)";
+
+#[test]
+fn already_running() {
+    let scene = Scene::new().table("a1", "").revision("b2", "a1", &sql(SLEEP), "pass").at("a1");
+    let mut first = scene.xtask("db-migrate").spawn();
+    let streams = Streams::of(&mut first);
+    scene.wait_for_statement(SLEEP);
+    let names = [&format!("{} is being migrated by pid", scene.database), "xtask db-migrate", "since ", " UTC"];
+    scene.fails("db-migrate", Kind::AlreadyRunning, 3, &names);
+    scene.fails("db-migrate --direction=downgrade --target=-1 --no-backup", Kind::AlreadyRunning, 3, &names);
+    // Looking is free.
+    let _ = scene.run("db-status").code(0);
+    first.kill().unwrap();
+    let _ = streams.end(first);
+    // The lock dies with its holder, also a holder that could not put anything away.
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' and datname = current_database() and pid <> pg_backend_pid()";
+    scene.client().batch_execute(end).unwrap();
+    wait_until("the lock is free", || scene.run("db-migrate --direction=downgrade --target=-1 --no-backup").code == 0);
+}
+
+#[test]
+fn already_running_outside_the_lock() {
+    // Somebody runs alembic by hand after we have planned: the driver sees that the database has moved.
+    let scene = Scene::three().at("a1");
+    let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
+    let moves = format!(
+        "import sqlalchemy as _sa\n_e = _sa.create_engine(\"{}\")\nwith _e.begin() as _c:\n    _c.exec_driver_sql(\"update alembic_version set version_num = 'b2'\")\n{env}",
+        cluster().url("psycopg", &scene.database)
+    );
+    let scene = scene.env(&moves);
+    let failure = scene.fails("db-migrate", Kind::AlreadyRunning, 3, &["The database has moved in the meantime"]);
+    let failure = failure.has("before", json!(["a1"])).has("after", json!(["b2"])).has("applied", json!([]));
+    failure.says("This run has changed nothing, but the database has moved: it is at b2");
+    assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["b2".to_owned()], "a1"));
+}
+
+#[test]
+fn active_connections() {
+    let scene = Scene::three().at("head");
+    let mut other = scene.client();
+    other.batch_execute("set application_name = 'backend.ai mgr'").unwrap();
+    let pid: i32 = other.query_one("select pg_backend_pid()", &[]).unwrap().get(0);
+    let words = "db-migrate --direction=downgrade --target=-1";
+    let names = [&format!("process {pid}"), "backend.ai mgr", "user postgres"];
+    let failure = scene.fails(words, Kind::ActiveConnections, 3, &names);
+    assert!(failure.output.stderr.contains("--allow-connections"), "{}", failure.output);
+    assert_eq!(scene.tables(), "a1 b2 c3");
+    assert!(!scene.root().join(".xtask").exists(), "no backup before a refusal");
+    let _ = scene.run(&format!("{words} --allow-connections")).code(0);
+    assert_eq!(scene.tables(), "a1 b2");
+    // An upgrade does not mind.
+    let _ = scene.run("db-migrate").code(0);
+    drop(other);
+}
+
+#[test]
+fn remote_database() {
+    let (host, port) = far_door();
+    let scene = Scene::three();
+    let address = format!("postgresql+psycopg://postgres:{PASSWORD_IN_URL}@{host}:{port}/{}", scene.database);
+    let scene = scene.url(&address);
+    let failure =
+        scene.fails("db-migrate", Kind::RemoteDatabase, 3, &[&format!("{} on {host}:{port}", scene.database)]);
+    assert!(failure.output.stderr.contains("--allow-remote"), "{}", failure.output);
+    assert_eq!(scene.tables(), "");
+    let _ = scene.run("db-status").code(0);
+    let _ = scene.run("db-migrate --dry-run").code(0);
+    let _ = scene.run("db-migrate --allow-remote").code(0);
+    assert_eq!(scene.tables(), "a1 b2 c3");
+}
+
+/// A door to the shared cluster that looks like another machine: this machine's own address, or its name.
+fn far_door() -> (String, u16) {
+    let door = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = door.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for far in door.incoming().flatten() {
+            let near = UnixStream::connect(cluster().socket_dir.join(".s.PGSQL.5432")).unwrap();
+            let (mut far_in, mut near_in) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+            let (mut far_out, mut near_out) = (far, near);
+            std::thread::spawn(move || {
+                pass(&mut far_in, &mut near_out, |near| drop(near.shutdown(std::net::Shutdown::Write)))
+            });
+            std::thread::spawn(move || {
+                pass(&mut near_in, &mut far_out, |far: &mut TcpStream| drop(far.shutdown(std::net::Shutdown::Write)))
+            });
+        }
+    });
+    // Connecting a datagram socket sends nothing; it only asks which of our addresses would be used.
+    let own = UdpSocket::bind("0.0.0.0:0")
+        .and_then(|socket| socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()));
+    let host = match own {
+        Ok(own) if !own.ip().is_loopback() => own.ip().to_string(),
+        _ => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    };
+    (host, port)
+}
+
+fn pass<W: Write>(from: &mut impl Read, to: &mut W, end: impl FnOnce(&mut W)) {
+    let _ = std::io::copy(from, to);
+    end(to);
+}
+
+#[test]
+fn wrong_database() {
+    let scene = Scene::three();
+    let other = cluster().database();
+    let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
+    let elsewhere = env.replace(
+        "config = context.config\n",
+        &format!(
+            "config = context.config\nconfig.set_main_option('sqlalchemy.url', '{}')\n",
+            cluster().url("psycopg", &other)
+        ),
+    );
+    assert_ne!(env, elsewhere);
+    let scene = scene.env(&elsewhere);
+    let failure = scene.fails("db-migrate", Kind::WrongDatabase, 1, &[&other, "nothing was done there"]);
+    failure.has("after", json!([])).says("Nothing of this run was kept");
+    let other = Scene { database: other, ..Scene::new() };
+    assert_eq!((scene.tables().as_str(), other.tables().as_str(), other.versions()), ("", "", vec![]));
+}
+
+#[test]
+fn wrong_database_for_another_version_table() {
+    // Everything ran, but Alembic wrote its revision where we (and db-status) do not look.
+    let scene = Scene::three();
+    let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
+    let scene =
+        scene.env(&env.replace("connection=connection,", "connection=connection, version_table='other_versions',"));
+    let failure = scene.fails(
+        "db-migrate",
+        Kind::WrongDatabase,
+        1,
+        &["Alembic ran every step", "holds (none)", "It should hold c3"],
+    );
+    failure.has("before", json!([])).has("after", json!([])).has("applied", json!([]));
+}
+
+#[test]
+fn interrupted() {
+    let scene = Scene::new().table("a1", "").revision("b2", "a1", &sql(SLEEP), "pass").at("a1");
+    let mut child = scene.xtask("db-migrate --json").spawn();
+    let streams = Streams::of(&mut child);
+    scene.wait_for_statement(SLEEP);
+    crate::interrupts::signal(&child, rustix::process::Signal::INT);
+    let output = streams.end(child).code(130);
+    assert_eq!(output.kind(), Kind::Interrupted.name());
+    let output = output.complains("Go on: cargo xtask db-migrate").complains("cargo xtask db-status");
+    let failure = Failure { json: output.json(), output };
+    failure
+        .has("after", json!(["a1"]))
+        .has("outcome", json!("failed"))
+        .says("Nothing of this run was kept: the database is still at a1");
+    assert_eq!(scene.versions(), ["a1"]);
+}

@@ -1,0 +1,160 @@
+//! What is missing round the migrations: Python, Alembic, the config, a program, a place for the backup. Nothing is
+//! changed in any of these.
+
+use std::os::unix::fs::PermissionsExt;
+
+use xtask::fail::Kind;
+
+use crate::support::pg::cluster;
+use crate::support::scene::{Failure, PASSWORD_IN_URL, Scene, config};
+use crate::support::xtask::{Folder, Xtask};
+
+const MIGRATE: &str = "db-migrate --json";
+
+#[test]
+fn python_missing() {
+    let scene = Scene::three();
+    let flagged = scene.xtask(MIGRATE).arg("--python=/nonexistent/python");
+    let names = ["No Python at /nonexistent/python", "--python"];
+    Failure::of(flagged, scene.root(), Kind::PythonMissing, 3, &names);
+    let named = scene.xtask(MIGRATE).env("XTASK_PYTHON", "/nonexistent/python");
+    Failure::of(named, scene.root(), Kind::PythonMissing, 3, &["XTASK_PYTHON"]);
+    let none = scene.xtask(MIGRATE).env_remove("XTASK_PYTHON").env("PATH", "/nonexistent");
+    Failure::of(none, scene.root(), Kind::PythonMissing, 3, &["No Python found", "./py"]);
+    assert_eq!(scene.tables(), "");
+}
+
+#[test]
+fn python_missing_for_a_program_that_is_no_python() {
+    let scene = Scene::three();
+    scene.project.write("py", "#!/bin/sh\necho 'no such venv' >&2\nexit 7\n");
+    std::fs::set_permissions(scene.project.path("py"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let project = scene.xtask(MIGRATE).env_remove("XTASK_PYTHON");
+    Failure::of(project, scene.root(), Kind::PythonMissing, 3, &["no such venv", "./py"]);
+    assert_eq!(scene.tables(), "");
+}
+
+#[test]
+fn alembic_missing() {
+    let scene = Scene::three();
+    // A virtual environment with nothing in it.
+    let python = crate::support::python::python().canonicalize().unwrap();
+    let version = python.file_name().unwrap().to_str().unwrap().trim_start_matches("python").to_owned();
+    scene
+        .project
+        .write("bare/pyvenv.cfg", &format!("home = {}\nversion = {version}.0\n", python.parent().unwrap().display()));
+    scene.project.write(&format!("bare/lib/python{version}/site-packages/README"), "");
+    std::fs::create_dir_all(scene.project.path("bare/bin")).unwrap();
+    std::os::unix::fs::symlink(&python, scene.project.path("bare/bin/python")).unwrap();
+    let bare = scene.xtask(MIGRATE).env("XTASK_PYTHON", scene.project.path("bare/bin/python"));
+    let names = ["bare/bin/python", "has no package `alembic`"];
+    let failure = Failure::of(bare, scene.root(), Kind::AlembicMissing, 3, &names);
+    assert!(failure.output.stderr.contains("-m pip install alembic"), "{}", failure.output);
+    assert_eq!(scene.tables(), "");
+}
+
+#[test]
+fn alembic_missing_for_a_driver_that_is_not_installed() {
+    let scene = Scene::three();
+    let scene = scene.url(&cluster().url("aiopg", "postgres"));
+    let out = scene.run("db-migrate --json");
+    assert!([1, 3].contains(&out.code), "{out}");
+    assert!(["alembic-missing", "config-invalid"].contains(&out.kind().as_str()), "{out}");
+}
+
+#[test]
+fn config_missing() {
+    let folder = Folder::new();
+    for words in ["db-status --json", MIGRATE, "db-roundtrip --json"] {
+        let exit = if words.starts_with("db-status") { 1 } else { 3 };
+        let names = ["No Alembic project found", "alembic.ini"];
+        Failure::of(Xtask::new(folder.path(), words), folder.path(), Kind::ConfigMissing, exit, &names);
+    }
+    let scene = Scene::three();
+    scene.fails("db-migrate -c appproxy", Kind::ConfigMissing, 3, &["alembic-appproxy.ini", "appproxy"]);
+    scene.fails("db-migrate --project=nowhere", Kind::ConfigMissing, 3, &["nowhere does not exist"]);
+}
+
+#[test]
+fn config_invalid() {
+    let scene = Scene::three();
+    scene.project.write("alembic.ini", "[alembic]\nscript_location = migrations\nthis is no option\n");
+    scene.fails("db-migrate", Kind::ConfigInvalid, 3, &["alembic.ini:3"]);
+    scene.project.write("alembic.ini", "script_location = migrations\n");
+    scene.fails("db-migrate", Kind::ConfigInvalid, 3, &["alembic.ini:1"]);
+    let text = config(&format!("mysql://root:{PASSWORD_IN_URL}@localhost/x"));
+    scene.project.write("alembic.ini", &text);
+    scene.fails("db-migrate", Kind::ConfigInvalid, 3, &["alembic.ini:4"]);
+    let text = config(&format!("postgresql://root:{PASSWORD_IN_URL}@localhost:port/x"));
+    scene.project.write("alembic.ini", &text);
+    scene.fails("db-migrate", Kind::ConfigInvalid, 3, &["alembic.ini:4"]);
+    assert_eq!(scene.tables(), "");
+}
+
+#[test]
+fn config_invalid_without_a_url() {
+    let scene = Scene::three();
+    scene.project.write("alembic.ini", "[alembic]\nscript_location = migrations\n");
+    scene.fails("db-migrate", Kind::ConfigInvalid, 3, &["sqlalchemy.url", "alembic.ini"]);
+    scene.fails("db-status", Kind::ConfigInvalid, 1, &["sqlalchemy.url", "alembic.ini"]);
+}
+
+#[test]
+fn config_invalid_for_scripts_that_are_not_where_it_says() {
+    let scene = Scene::three();
+    let text = config(&cluster().url("psycopg", &scene.database)).replace("= migrations", "= elsewhere");
+    scene.project.write("alembic.ini", &text);
+    scene.fails("db-migrate", Kind::ConfigInvalid, 3, &["elsewhere"]);
+}
+
+#[test]
+fn tool_missing() {
+    let scene = Scene::three();
+    let manifest = "[workspace]\n[workspace.metadata.db.components.manager]\nbaseline = [\"no-such-program\", \"-f\", \"{config}\"]\n";
+    scene.project.write("Cargo.toml", manifest);
+    let failure = scene.fails("db-roundtrip", Kind::ToolMissing, 1, &["no-such-program", "your own was not touched"]);
+    assert_eq!(scratch_databases(&scene), 0, "{}", failure.output);
+    // The config with the scratch database's URL is gone, too.
+    let left: Vec<_> =
+        std::fs::read_dir(scene.project.path("state")).unwrap().flatten().map(|it| it.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".ini")), "{left:?}");
+}
+
+#[test]
+fn backup_failed() {
+    let scene = Scene::three().at("head");
+    scene.project.write(".xtask", "a file where a folder should be");
+    let failure =
+        scene.fails("db-migrate --direction=downgrade --target=-1", Kind::BackupFailed, 3, &["manager", ".xtask"]);
+    assert!(failure.output.stderr.contains("--no-backup"), "{}", failure.output);
+    assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["c3".to_owned()], "a1 b2 c3"));
+}
+
+#[test]
+fn backup_failed_because_pg_dump_may_not_read() {
+    let scene = Scene::three().at("head");
+    let role = format!("r_{}", scene.database);
+    let mut client = scene.client();
+    client
+        .batch_execute(&format!(
+            "create role {role} login; alter table c3 owner to {role}; grant all on alembic_version to {role}"
+        ))
+        .unwrap();
+    let database = scene.database.clone();
+    let url = cluster().url("psycopg", &database).replace("postgres@", &format!("{role}:{PASSWORD_IN_URL}@"));
+    let scene = scene.url(&url);
+    let names = ["pg_dump", "permission denied for table"];
+    scene.fails("db-migrate --direction=downgrade --target=-1", Kind::BackupFailed, 3, &names);
+    assert_eq!(scene.tables(), "a1 b2 c3");
+    let left: Vec<_> =
+        std::fs::read_dir(scene.project.path(".xtask/backups")).unwrap().flatten().map(|it| it.file_name()).collect();
+    assert_eq!(left, [".gitignore"], "no half of a backup is left");
+}
+
+/// Scratch databases that runs of this test's project may have left: those that carry its database's name nowhere are
+/// other tests', so only ones without a living holder count.
+fn scratch_databases(scene: &Scene) -> usize {
+    let sql = "select count(*) from pg_database d where datname like 'xtask_scratch_%' and not exists \
+               (select from pg_locks l where l.locktype = 'advisory' and l.granted)";
+    usize::try_from(scene.client().query_one(sql, &[]).unwrap().get::<_, i64>(0)).unwrap()
+}

@@ -1,0 +1,132 @@
+//! The cases of the catalogue as they stand in `cases/*.py`, and the Alembic project that they become. A case is a
+//! migration with a head of comments:
+//!
+//! ```text
+//! # case an enum type outlives its table          what is wrong with it (or that nothing is)
+//! # given create table @t (id int)                what is there before, made by a revision of its own
+//! # undo drop table @t                            how that goes again, where `drop … cascade` is not enough
+//! # expect failed re-upgrade: type "@kind"        the verdict, the step, and the objects or words of the error
+//! # cause DROP TYPE @kind                         a part of the cause that is named
+//! # note column order                             a part of a note
+//! # branch                                        its upgrade fails, so nothing may stand on it
+//! ```
+//!
+//! `@` becomes a prefix of the case's own, so that all of them can stand on each other in one history.
+
+use crate::support::project::Project;
+
+/// One case, its prefix put in.
+pub struct Case {
+    /// The revision id.
+    pub id: String,
+    /// What is wrong with it.
+    pub name: String,
+    /// The file that it stands in.
+    pub file: &'static str,
+    given: Option<String>,
+    undo: Option<String>,
+    /// `reversible`, `failed`, …
+    pub verdict: String,
+    /// The step, where the verdict has one.
+    pub step: Option<String>,
+    /// For a difference all objects, for an error some words of it.
+    pub seen: Vec<String>,
+    /// See the file's head.
+    pub cause: Option<String>,
+    /// See the file's head.
+    pub note: Option<String>,
+    branch: bool,
+    body: String,
+}
+
+const FILES: &[(&str, &str)] = &[
+    ("types.py", include_str!("cases/types.py")),
+    ("tables.py", include_str!("cases/tables.py")),
+    ("columns.py", include_str!("cases/columns.py")),
+    ("constraints.py", include_str!("cases/constraints.py")),
+    ("indexes.py", include_str!("cases/indexes.py")),
+    ("objects.py", include_str!("cases/objects.py")),
+    ("data.py", include_str!("cases/data.py")),
+    ("python.py", include_str!("cases/python.py")),
+    ("hangs.py", include_str!("cases/hangs.py")),
+];
+
+/// All of them.
+pub fn all() -> Vec<Case> {
+    let texts = FILES.iter().flat_map(|(file, text)| {
+        let text: &'static str = text;
+        ("\n".to_owned() + text).split("\n# case ").skip(1).map(|case| (*file, case.to_owned())).collect::<Vec<_>>()
+    });
+    texts.enumerate().map(|(number, (file, text))| read(number + 1, file, &text)).collect()
+}
+
+fn read(number: usize, file: &'static str, text: &str) -> Case {
+    let id = format!("c{number:03}");
+    let text = text.replace('@', &format!("{id}_"));
+    let (name, rest) = text.split_once('\n').unwrap();
+    let head: Vec<&str> = rest.lines().take_while(|line| line.starts_with("# ")).collect();
+    let field = |word: &str| {
+        head.iter().find_map(|line| line.strip_prefix(&format!("# {word} "))).map(str::to_owned)
+    };
+    let expect = field("expect").unwrap_or_else(|| panic!("{file}: {name}: no `# expect`"));
+    let (outcome, seen) = expect.split_once(": ").unwrap_or((&expect, ""));
+    let (verdict, step) = outcome.split_once(' ').map_or((outcome, None), |(verdict, step)| (verdict, Some(step)));
+    Case {
+        name: name.to_owned(),
+        file,
+        given: field("given"),
+        undo: field("undo"),
+        verdict: verdict.to_owned(),
+        step: step.map(str::to_owned),
+        seen: seen.split(" + ").filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+        cause: field("cause"),
+        note: field("note"),
+        branch: head.contains(&"# branch"),
+        body: rest.lines().skip(head.len()).map(|line| format!("{line}\n")).collect(),
+        id,
+    }
+}
+
+/// One project with every case: each stands on the one before, those that bar the way beside them.
+pub fn project(url: &str, cases: &[Case]) -> Project {
+    let project = Project::new(url).revision("root", "", "pass", "pass");
+    let mut top = "root".to_owned();
+    for case in cases {
+        let mut parent = if case.branch { "root".to_owned() } else { top.clone() };
+        if let Some(given) = &case.given {
+            let id = format!("{}_given", case.id);
+            project.write_revision(&id, &parent, &execute(given), &execute(&undo(given, case.undo.as_deref())));
+            parent = id;
+        }
+        let script = format!(
+            "\"\"\"{}\"\"\"\nimport sqlalchemy as sa\nfrom alembic import op\nrevision = '{}'\ndown_revision = '{parent}'\n{}",
+            case.name, case.id, case.body
+        );
+        project.write(&format!("migrations/versions/{}.py", case.id), &script);
+        if !case.branch {
+            top = case.id.clone();
+        }
+    }
+    project
+}
+
+fn execute(sql: &str) -> String {
+    format!("op.execute(r\"\"\"{sql}\"\"\")")
+}
+
+/// What drops what was created, the last first; indexes, triggers and policies go with their table.
+fn undo(given: &str, own: Option<&str>) -> String {
+    let drop = |statement: &str| {
+        let words: Vec<&str> = statement.split_whitespace().collect();
+        let (kind, name) = match words.as_slice() {
+            ["create", kind @ ("table" | "type" | "domain" | "sequence" | "view" | "schema"), name, ..] => (*kind, *name),
+            ["create", "function", name, ..] => ("function", name.split('(').next().unwrap_or(name)),
+            _ => return None,
+        };
+        Some(format!("drop {kind} if exists {name} cascade"))
+    };
+    let mut drops: Vec<String> = given.split("; ").filter_map(drop).collect();
+    drops.extend(own.map(str::to_owned));
+    drops.reverse();
+    drops.join("; ")
+}

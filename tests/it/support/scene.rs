@@ -1,0 +1,296 @@
+//! A small project with a database of its own on the shared cluster, and the built binary run in it as a user would.
+//! The config's URL holds a password, which every failing run is searched for.
+
+use std::path::Path;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+use serde_json::Value;
+use xtask::fail::Kind;
+
+use super::pg::{SUPERUSER, cluster};
+use super::project::Project;
+use super::python::python;
+use super::xtask::{Output, Xtask};
+
+/// The password of the URL as the server knows it, and as it stands in the URL.
+pub const PASSWORD: &str = "S3cr@t/word";
+pub const PASSWORD_IN_URL: &str = "S3cr%40t%2Fword";
+
+/// How long anything that is waited for may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Scene {
+    pub project: Project,
+    pub database: String,
+}
+
+impl Scene {
+    /// A project without revisions, with a synchronous env.py.
+    pub fn new() -> Scene {
+        Scene::on("psycopg")
+    }
+
+    /// A project without revisions, for a database driver.
+    pub fn on(driver: &str) -> Scene {
+        let database = cluster().database();
+        Scene { project: Project::new(&url(driver, &database)), database }
+    }
+
+    /// `a1 -> b2 -> c3`, each with a table of its name.
+    pub fn three() -> Scene {
+        Scene::new().table("a1", "").table("b2", "a1").table("c3", "b2")
+    }
+
+    /// A revision that makes a table of its name.
+    pub fn table(self, id: &str, down: &str) -> Scene {
+        let (up, back) = (format!("create table {id} (n int)"), format!("drop table {id}"));
+        self.revision(id, down, &sql(&up), &sql(&back))
+    }
+
+    /// A revision with these bodies of its two functions.
+    pub fn revision(self, id: &str, down: &str, upgrade: &str, downgrade: &str) -> Scene {
+        self.project.write_revision(id, down, upgrade, downgrade);
+        self
+    }
+
+    /// A line put into a revision's script before its functions: a label, an import.
+    pub fn header(self, id: &str, line: &str) -> Scene {
+        let path = self.project.path(&super::project::script(id));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, text.replacen("def upgrade", &format!("{line}\ndef upgrade"), 1)).unwrap();
+        self
+    }
+
+    /// Another env.py.
+    pub fn env(self, text: &str) -> Scene {
+        self.project.write("migrations/env.py", text);
+        self
+    }
+
+    /// Another URL in the config.
+    pub fn url(self, url: &str) -> Scene {
+        self.project.write("alembic.ini", &config(url));
+        self
+    }
+
+    /// Brings the database to a revision, through the tool.
+    #[track_caller]
+    pub fn at(self, target: &str) -> Scene {
+        let _ = self.run(&format!("db-migrate --target={target} -q")).code(0);
+        self
+    }
+
+    /// SQL in the database.
+    pub fn sql(self, text: &str) -> Scene {
+        self.client().batch_execute(text).unwrap();
+        self
+    }
+
+    pub fn client(&self) -> Client {
+        cluster().client(&self.database)
+    }
+
+    pub fn root(&self) -> &Path {
+        self.project.root()
+    }
+
+    /// A command line in the project, not yet run.
+    pub fn xtask(&self, words: &str) -> Xtask {
+        Xtask::new(self.root(), words).env("XTASK_PYTHON", python())
+    }
+
+    /// Runs a command line to its end.
+    pub fn run(&self, words: &str) -> Output {
+        self.xtask(words).run()
+    }
+
+    /// Runs with `--json`, which must go well; the object.
+    #[track_caller]
+    pub fn json(&self, words: &str) -> Value {
+        self.run(&format!("{words} --json")).code(0).json()
+    }
+
+    /// What the version table holds, sorted.
+    pub fn versions(&self) -> Vec<String> {
+        let mut client = self.client();
+        let table: Option<String> =
+            client.query_one("select to_regclass('alembic_version')::text", &[]).unwrap().get(0);
+        if table.is_none() {
+            return Vec::new();
+        }
+        let rows = client.query("select version_num from alembic_version order by 1", &[]).unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The tables but the version table, sorted, in one word.
+    pub fn tables(&self) -> String {
+        let sql = "select coalesce(string_agg(tablename::text, ' ' order by tablename), '') from pg_tables \
+                   where schemaname = 'public' and tablename <> 'alembic_version'";
+        self.client().query_one(sql, &[]).unwrap().get(0)
+    }
+
+    /// Waits until a session in the database runs a statement that contains `text`.
+    #[track_caller]
+    pub fn wait_for_statement(&self, text: &str) {
+        let mut client = self.client();
+        let sql = "select count(*) from pg_stat_activity where datname = current_database() \
+                   and pid <> pg_backend_pid() and query like '%' || $1 || '%' and state = 'active'";
+        wait_until(text, || client.query_one(sql, &[&text]).unwrap().get::<_, i64>(0) > 0);
+    }
+
+    /// Runs a command line that must fail, and looks at both forms of its error.
+    #[track_caller]
+    pub fn fails(&self, words: &str, kind: Kind, exit: i32, names: &[&str]) -> Failure {
+        Failure::of(self.xtask(&format!("{words} --json")), self.root(), kind, exit, names)
+    }
+
+    /// The path of `pg_restore` and its kin.
+    pub fn tool(name: &str) -> std::path::PathBuf {
+        cluster().bin.join(name)
+    }
+}
+
+/// A run that failed as it should.
+pub struct Failure {
+    pub json: Value,
+    pub output: Output,
+}
+
+impl Failure {
+    /// Runs it, and asserts exit code, kind, what the details name, that the same stands on stderr in the seed's form,
+    /// and that the password is nowhere: not in the output, not in a process's arguments, not in a file.
+    #[track_caller]
+    pub fn of(xtask: Xtask, folder: &Path, kind: Kind, exit: i32, names: &[&str]) -> Failure {
+        let output = watched(xtask).code(exit);
+        let json = output.json();
+        let error = &json["error"];
+        assert_eq!(error["kind"], kind.name(), "{output}");
+        assert_eq!(json["version"], 1, "{output}");
+        let outcome = if exit == 3 || exit == 2 { "refused" } else { "failed" };
+        assert_eq!(json["outcome"], outcome, "{output}");
+        let text = |key: &str| error[key].as_str().unwrap_or_else(|| panic!("no {key}\n{output}")).to_owned();
+        let place = format!("{}:{}", error["file"].as_str().unwrap_or_default(), error["line"]);
+        for name in names {
+            assert!(format!("{} {} {place}", text("summary"), text("details")).contains(name), "no {name:?}\n{output}");
+            assert!(output.stderr.contains(name), "stderr lacks {name:?}\n{output}");
+        }
+        let actions = error["actions"].as_array().unwrap();
+        assert!(!actions.is_empty(), "no action\n{output}");
+        for (number, action) in actions.iter().enumerate() {
+            let line = format!("\n  {}. {}", number + 1, action.as_str().unwrap());
+            assert!(output.stderr.contains(&line), "stderr lacks {line:?}\n{output}");
+        }
+        for part in [format!("❌ Error: {}", text("summary")), format!("Related command: {}", text("related"))] {
+            assert!(output.stderr.contains(&part), "stderr lacks {part:?}\n{output}");
+        }
+        assert!(output.stderr.contains("\nDetails:\n") && text("related").starts_with("cargo xtask "), "{output}");
+        no_password_in(folder);
+        Failure { json, output }
+    }
+
+    /// Asserts that the details say something about where the database stands.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Failure {
+        assert!(self.json["error"]["details"].as_str().unwrap().contains(text), "no {text:?}\n{}", self.output);
+        self
+    }
+
+    /// Asserts a field of the object beside the error.
+    #[track_caller]
+    pub fn has(self, key: &str, value: Value) -> Failure {
+        assert_eq!(self.json[key], value, "{key}\n{}", self.output);
+        self
+    }
+}
+
+/// Runs it to its end while the arguments of all processes are looked at.
+#[track_caller]
+fn watched(xtask: Xtask) -> Output {
+    let mut child = xtask.spawn();
+    let streams = Streams::of(&mut child);
+    while child.try_wait().unwrap().is_none() {
+        no_password_in_arguments();
+        std::thread::sleep(Duration::from_millis(15));
+    }
+    streams.end(child).never_says(PASSWORD).never_says(PASSWORD_IN_URL)
+}
+
+/// The two streams of a running child, read side by side so that neither fills up.
+pub struct Streams(Vec<std::thread::JoinHandle<String>>);
+
+impl Streams {
+    pub fn of(child: &mut Child) -> Streams {
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        Streams(vec![read(stdout), read(stderr)])
+    }
+
+    /// Waits for the end. A death by a signal is -1.
+    pub fn end(mut self, mut child: Child) -> Output {
+        let code = child.wait().unwrap().code().unwrap_or(-1);
+        let mut next = || self.0.remove(0).join().unwrap();
+        Output { code, stdout: next(), stderr: next() }
+    }
+}
+
+fn read(mut stream: impl std::io::Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+/// Only Linux shows other processes' arguments as files; there the test is made, and CI runs there.
+#[track_caller]
+pub fn no_password_in_arguments() {
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        assert!(!line.contains(PASSWORD) && !line.contains(PASSWORD_IN_URL), "the password is in: {line}");
+    }
+}
+
+/// No file below the folder but the Alembic config itself holds the password.
+#[track_caller]
+pub fn no_password_in(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            no_password_in(&path);
+        } else if kind.is_file() && path.extension().is_none_or(|extension| extension != "ini") {
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+            assert!(!holds(PASSWORD) && !holds(PASSWORD_IN_URL), "the password is in {}", path.display());
+        }
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < until, "waited too long for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The body of a function that runs a statement.
+pub fn sql(statement: &str) -> String {
+    format!("op.execute(\"\"\"{statement}\"\"\")")
+}
+
+/// The URL of a database of the shared cluster, with the password.
+pub fn url(driver: &str, database: &str) -> String {
+    let host = cluster().socket_dir.display();
+    format!("postgresql+{driver}://{SUPERUSER}:{PASSWORD_IN_URL}@/{database}?host={host}")
+}
+
+/// An `alembic.ini` with a URL.
+pub fn config(url: &str) -> String {
+    let url = url.replace('%', "%%");
+    format!("[alembic]\nscript_location = migrations\nprepend_sys_path = .\nsqlalchemy.url = {url}\n")
+}

@@ -1,0 +1,91 @@
+//! `db-check`: judges the migration scripts by the rules of `model/rules`, from files and git alone.
+
+mod gather;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Fail, Kind};
+use crate::flags::{DbCheck, Format, Look};
+use crate::model::rules::{self, Finding, Level};
+use crate::report::{findings as report, github, junit, sarif};
+use crate::sys::project::Component;
+use crate::ui::Paint;
+use gather::Judged;
+
+/// Runs it.
+///
+/// # Errors
+/// A usage error for a rule or a commit that does not exist, or for `--staged` and `--base` without git; otherwise what
+/// keeps the project from being read.
+pub fn run(ctx: &Ctx, flags: &DbCheck) -> Result<Exit> {
+    if let Some(word) = &flags.explain {
+        return explain(ctx, word);
+    }
+    let judged = gather::judge(ctx, flags, &components(ctx, flags)?)?;
+    let findings: Vec<Finding> = judged.iter().flat_map(|judged| judged.findings.iter().cloned()).collect();
+    let is_failed = findings.iter().any(|finding| finding.severity == Level::Error);
+    let exit = if is_failed { Exit::Findings } else { Exit::Done };
+    match flags.format {
+        Format::Json => ctx.ui.json("db-check", exit, json!({"findings": report::to_json(&findings)}), None),
+        Format::Github => ctx.ui.answer(github::annotations(&findings)),
+        Format::Junit => ctx.ui.answer(junit::report(&findings, rules::RULES)),
+        Format::Sarif => ctx.ui.answer(sarif::log(&findings, rules::RULES)),
+        Format::Text => judged.iter().for_each(|judged| show(ctx, flags, judged)),
+    }
+    Ok(exit)
+}
+
+/// The one that is named, or the default one. What would be committed or what a branch brings may be anywhere.
+fn components<'a>(ctx: &'a Ctx, flags: &DbCheck) -> Result<Vec<&'a Component>> {
+    let everywhere = flags.all || (flags.look != Look::WorkTree && ctx.common.component.is_none());
+    if everywhere { Ok(ctx.project()?.components.iter().collect()) } else { Ok(vec![ctx.component()?]) }
+}
+
+fn explain(ctx: &Ctx, word: &str) -> Result<Exit> {
+    let Some(rule) = rules::find(word) else {
+        let fail = Fail::new(Kind::Usage, format!("There is no rule `{word}`"));
+        let fail = match rules::nearest(word) {
+            Some(meant) => fail.action(format!("Perhaps you mean: cargo xtask db-check --explain {meant}")),
+            None => fail,
+        };
+        let first = rules::RULES.first().map_or("DB101", |rule| rule.code);
+        let last = rules::RULES.last().map_or(first, |rule| rule.code);
+        return Err(fail.details(format!("Rules have codes from {first} to {last}; docs/rules/ has them all")).into());
+    };
+    let fields = json!({"code": rule.code, "name": rule.name, "severity": rule.level.name(), "page": rule.page});
+    ctx.ui.json("db-check", Exit::Done, fields, None);
+    ctx.ui.answer(rule.page.trim_end());
+    Ok(Exit::Done)
+}
+
+fn show(ctx: &Ctx, flags: &DbCheck, judged: &Judged) {
+    let paint =
+        |level: Level, text: &str| ctx.ui.paint(if level == Level::Error { Paint::Bad } else { Paint::Warn }, text);
+    for finding in &judged.findings {
+        let line = judged.line(finding);
+        ctx.ui.answer(report::to_text(finding, line, paint));
+        ctx.ui.answer("");
+    }
+    let of = match judged.checked {
+        1 => "1 script".to_owned(),
+        count => format!("{count} scripts"),
+    };
+    let what = match &flags.look {
+        Look::WorkTree => format!("{of} of {}", judged.component),
+        Look::Staged => format!("{of} of {} to be committed", judged.component),
+        Look::Since(reference) => format!("{of} of {} changed since {reference}", judged.component),
+    };
+    // A hook that found nothing has nothing to say.
+    if judged.findings.is_empty() {
+        if flags.look != Look::Staged {
+            ctx.ui.answer(format!("{} in {what}", ctx.ui.paint(Paint::Good, "✅ Nothing found")));
+        }
+        return;
+    }
+    ctx.ui.answer(format!("Found {} in {what}", report::count(&judged.findings)));
+    if let Some(finding) = judged.findings.first() {
+        ctx.ui.answer(format!("More about one: cargo xtask db-check --explain {}", finding.code));
+    }
+}

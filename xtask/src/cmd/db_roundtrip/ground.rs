@@ -1,0 +1,303 @@
+//! The ground that a walk stands on: the throwaway database, the driver that works on it, and the way back to the last
+//! good state. That way is a copy of the database (a save point) and what was done since, done again. Copies are made
+//! only where the walk had to turn back, so a walk without findings pays for none.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::Facts;
+use super::baseline::{self, Baseline};
+use crate::cmd::driving::{self, Labels};
+use crate::ctx::{Ctx, version_table};
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::roundtrip::Point;
+use crate::model::target::{Direction, Step};
+use crate::sys::alembic::{Driver, Launch, Plan, Stop, Trouble, TroubleKind};
+use crate::sys::interrupt;
+use crate::sys::pg::{Db, Kept, SavePoint, Scratch, application_name, catalog, rows, sql_fail};
+
+/// How long a step that hangs may take to notice that its session was ended.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// How many deeds are rather done again than saved in a copy.
+const LONG_WAY: usize = 12;
+
+/// How steps are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// One by one, each committed.
+    Walk,
+    /// Together, as `alembic` itself would.
+    Own,
+}
+
+/// Something that was done to the database and can be done again.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// Revisions, in this order.
+    Steps(Vec<Step>, Mode),
+    /// Rows from a seed file.
+    Seed(String),
+}
+
+impl Deed {
+    /// Revisions in one direction; `ids` in the order of applying.
+    pub fn steps(direction: Direction, ids: &[String], mode: Mode) -> Deed {
+        let step = |id: &String| Step { direction, revision: id.clone() };
+        let mut steps: Vec<Step> = ids.iter().map(step).collect();
+        if direction == Direction::Down {
+            steps.reverse();
+        }
+        Deed::Steps(steps, mode)
+    }
+}
+
+/// Why a step did not go through.
+#[derive(Debug)]
+pub struct Failure {
+    /// For a person.
+    pub fail: Fail,
+    /// As structure.
+    pub trouble: Trouble,
+}
+
+/// See the file's head.
+pub struct Ground<'a> {
+    ctx: &'a Ctx,
+    facts: &'a Facts<'a>,
+    labels: Labels,
+    limit: Option<Duration>,
+    launch: Launch,
+    driver: Driver,
+    db: Option<Db>,
+    scratch: Scratch,
+    from_empty: bool,
+    saved: Option<SavePoint>,
+    /// What was done since `saved`, or since the database was made.
+    since: Vec<Deed>,
+}
+
+impl<'a> Ground<'a> {
+    /// Starts the driver on a database that was just made.
+    pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, baseline: Baseline) -> Result<Ground<'a>> {
+        let mut db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
+        let launch = driving::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
+        Ok(Ground {
+            ctx,
+            facts,
+            labels: Labels::new(ctx, facts.component)?,
+            limit,
+            driver: Driver::start(&ctx.ui, &launch)?,
+            launch,
+            db: Some(db),
+            scratch: baseline.scratch,
+            from_empty: baseline.from_empty,
+            saved: None,
+            since: Vec::new(),
+        })
+    }
+
+    /// Does it, without remembering it: what comes may undo it again. How long it took in seconds, or why not.
+    ///
+    /// # Errors
+    /// What is no trouble of the project's: Ctrl-C, a defect of ours, an env.py that turns to another database.
+    pub fn attempt(&mut self, deed: &Deed) -> Result<Result<f64, Failure>> {
+        let stop = match deed {
+            Deed::Seed(sql) => return self.seed(sql).map(|()| Ok(0.0)),
+            Deed::Steps(steps, Mode::Own) => {
+                let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
+                let plan = Plan { steps: steps.to_vec(), before: None, target };
+                match self.driver.migrate(&plan, self.limit, &mut |_| {}) {
+                    Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
+                    Err(stop) => stop,
+                }
+            }
+            Deed::Steps(steps, Mode::Walk) => match self.walk(steps) {
+                Ok(seconds) => return Ok(Ok(seconds)),
+                Err(stop) => stop,
+            },
+        };
+        self.explain(stop).map(Err)
+    }
+
+    /// Remembers what the database now holds over what it held: done again whenever the state is put back.
+    pub fn keep(&mut self, deed: Deed) {
+        self.since.push(deed);
+    }
+
+    /// Forgets the last deed and gives it, if nothing was saved since.
+    pub fn take_back(&mut self) -> Option<Deed> {
+        self.since.pop()
+    }
+
+    /// What the database holds.
+    pub fn point(&mut self) -> Result<Point> {
+        let versions = version_table(self.facts.component).name;
+        let client = self.db()?.client();
+        let options = catalog::Options { version_tables: vec![versions] };
+        let schema = catalog::take(client, &options).context("reading the throwaway schema")?;
+        let rows = rows::take(client, &options, None).context("reading the throwaway database's rows")?;
+        Ok(Point { schema, rows })
+    }
+
+    /// Whether the database holds just that.
+    pub fn is_at(&mut self, point: &Point) -> Result<bool> {
+        self.point().map(|now| now.schema == point.schema && now.rows == point.rows)
+    }
+
+    /// What the version table holds.
+    pub fn held(&mut self) -> Result<Vec<String>> {
+        let table = version_table(self.facts.component);
+        Ok(self.db()?.applied(&table)?.revisions)
+    }
+
+    /// The server's version.
+    pub fn server(&mut self) -> Result<String> {
+        Ok(self.db()?.server_version().text.clone())
+    }
+
+    /// Puts the database back to the last save point (or makes it anew) and does what was done since, again. Where that
+    /// is much by now, it saves the result, so that the next way back is short.
+    pub fn rebuild(&mut self) -> Result<()> {
+        if self.put_back()?.is_some() {
+            // What a script leaves behind in the process may bar it from running again; a process of its own is the test.
+            self.restart()?;
+            if let Some(failure) = self.put_back()? {
+                return Err(failure.fail.details("It went through before, on the same database").into());
+            }
+        }
+        if self.since.len() >= LONG_WAY || self.saved.is_none() {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    fn put_back(&mut self) -> Result<Option<Failure>> {
+        // A driver that cannot close its connection is disconnected by the server.
+        let _ = self.driver.release();
+        self.db = None;
+        match &self.saved {
+            Some(point) => self.scratch.restore(point)?,
+            None => self.make_again()?,
+        }
+        self.turn_driver()?;
+        for deed in self.since.clone() {
+            if let Err(failure) = self.attempt(&deed)? {
+                return Ok(Some(failure));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A new process, in which no script has run yet.
+    pub fn restart(&mut self) -> Result<()> {
+        self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
+        Ok(())
+    }
+
+    /// Makes a copy of the database as it is now.
+    pub fn save(&mut self) -> Result<()> {
+        let _ = self.driver.release();
+        self.db = None;
+        let point = match self.scratch.save() {
+            Err(error) if from_anyhow(&error).kind == Kind::ActiveConnections => {
+                // An env.py or a thread of a script holds on to a connection: only the process's end closes it.
+                self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
+                self.scratch.save()?
+            }
+            point => point?,
+        };
+        if let Some(old) = self.saved.replace(point) {
+            self.scratch.forget(old)?;
+        }
+        self.since.clear();
+        Ok(())
+    }
+
+    /// Starts over from the baseline.
+    pub fn begin_again(&mut self) -> Result<()> {
+        self.saved = None;
+        self.since.clear();
+        self.rebuild()
+    }
+
+    /// Starts over with an empty database, whatever the baseline was.
+    pub fn begin_empty(&mut self) -> Result<()> {
+        self.from_empty = true;
+        self.begin_again()
+    }
+
+    /// Ends the driver and puts the database away, or keeps it for the user.
+    pub fn end(self, keep: bool) -> Result<Option<Kept>> {
+        self.driver.stop();
+        drop(self.db);
+        if keep { self.scratch.keep().map(Some) } else { self.scratch.remove().map(|()| None) }
+    }
+
+    fn db(&mut self) -> Result<&mut Db> {
+        if self.db.is_none() {
+            self.db = Some(Db::connect(self.scratch.url(), &application_name("db-roundtrip"))?);
+        }
+        self.db.as_mut().context("connected just now")
+    }
+
+    fn make_again(&mut self) -> Result<()> {
+        let fresh = if self.from_empty {
+            baseline::empty(self.ctx, self.facts)?
+        } else {
+            baseline::make(self.ctx, self.facts)?.scratch
+        };
+        std::mem::replace(&mut self.scratch, fresh).remove()
+    }
+
+    /// Tells the driver of the database that now bears the name.
+    fn turn_driver(&mut self) -> Result<()> {
+        let database = driving::database(self.db()?)?;
+        self.launch.database = database;
+        if self.driver.use_database(&self.launch.database).is_err() {
+            self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
+        }
+        Ok(())
+    }
+
+    fn walk(&mut self, steps: &[Step]) -> Result<f64, Stop> {
+        let mut seconds = 0.0;
+        for step in steps {
+            seconds += self.driver.step(step, self.limit)?.seconds;
+        }
+        Ok(seconds)
+    }
+
+    fn seed(&mut self, sql: &str) -> Result<()> {
+        let done = self.db()?.run(sql)?;
+        done.map_err(|error| sql_fail(&error, "putting the seed's rows into the throwaway database").into())
+    }
+
+    /// A stop as a failure, with the driver ready to go on.
+    fn explain(&mut self, stop: Stop) -> Result<Failure> {
+        self.db()?;
+        let db = self.db.as_mut().context("connected just now")?;
+        let trouble = match stop {
+            Stop::Trouble(trouble) => *trouble,
+            Stop::Error(error) => {
+                interrupt::shielded(|| driving::end_sessions(db, &self.driver));
+                return Err(error);
+            }
+        };
+        let fail = driving::to_fail(&trouble, &self.labels, db, &self.driver);
+        let hangs = trouble.kind == TroubleKind::Timeout;
+        if hangs || trouble.kind == TroubleKind::Ended {
+            // What is still at work there would change the database under the next look at it.
+            driving::end_sessions(db, &self.driver);
+        }
+        if trouble.kind == TroubleKind::Ended || (hangs && !self.driver.settle(SETTLING)) {
+            self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
+        }
+        if matches!(fail.kind, Kind::WrongDatabase | Kind::AlembicMissing) {
+            // Every further step would meet the same.
+            return Err(fail.into());
+        }
+        Ok(Failure { fail, trouble })
+    }
+}

@@ -1,0 +1,100 @@
+//! Which revisions a run tests: what the flags say, else what this branch adds to the main one, else the newest.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+
+use crate::cmd::advice;
+use crate::ctx::Ctx;
+use crate::fail::{Fail, Kind};
+use crate::flags::{DbRoundtrip, Range};
+use crate::model::graph::Graph;
+use crate::model::route::{Route, Wanted, route};
+use crate::model::target::{self, Direction, Target};
+use crate::sys::git::{Repo, To};
+use crate::sys::project::Component;
+
+/// The revisions, and in words how they were chosen.
+pub fn choose(ctx: &Ctx, graph: &Graph, component: &Component, flags: &DbRoundtrip) -> Result<(Route, String)> {
+    let (ids, words) = match &flags.range {
+        Range::Since(reference) => (Some(since(ctx, graph, reference)?), format!("added since {reference}")),
+        Range::Head => match of_this_branch(ctx, graph) {
+            Some((ids, main)) => (Some(ids), format!("added since {main}")),
+            None => (None, "the newest revision".to_owned()),
+        },
+        Range::Steps(1) => (None, "the newest revision".to_owned()),
+        Range::Steps(count) => (None, format!("the newest {count}")),
+        Range::From(text) => (Some(from(ctx, graph, component, text)?), format!("from {text} upwards")),
+        Range::All => (None, "the whole history".to_owned()),
+    };
+    let wanted = match (&flags.range, &ids) {
+        (_, Some(ids)) => Wanted::These(ids),
+        (Range::Steps(count), None) => Wanted::Newest(*count),
+        (Range::All, None) => Wanted::All,
+        _ => Wanted::Heads,
+    };
+    let words = match flags.partition {
+        Some(part) => format!("{words}, part {} of {}", part.number, part.of),
+        None => words,
+    };
+    Ok((route(graph, wanted, flags.partition), words))
+}
+
+/// A revision and all above it.
+fn from(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> Result<HashSet<String>> {
+    let id = one_revision(ctx, graph, component, text)?;
+    Ok(route(graph, Wanted::From(&id), None).tested)
+}
+
+/// The full id of a revision that may be shortened.
+fn one_revision(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> Result<String> {
+    let found = Target::parse(text).and_then(|target| target::resolve(graph, Direction::Up, &[], &target));
+    let fail = |error| advice::target(&error, text, component, &ctx.component_flag(component));
+    let destination = found.map_err(fail)?.destination;
+    destination.into_iter().next().ok_or_else(|| {
+        Fail::new(Kind::Usage, format!("`--from {text}` names no revision"))
+            .action("The whole history: cargo xtask db-roundtrip --all")
+            .into()
+    })
+}
+
+
+/// The revisions whose scripts came since the work tree and `reference` went apart; untracked ones count.
+fn since(ctx: &Ctx, graph: &Graph, reference: &str) -> Result<HashSet<String>> {
+    let root = ctx.project()?.root.clone();
+    let repo = Repo::find(&ctx.ui, &root)?.ok_or_else(|| {
+        Fail::new(Kind::Usage, "`--since` needs a git checkout")
+            .details(format!("{} is in none", root.display()))
+            .action("Count instead: cargo xtask db-roundtrip --steps 5")
+    })?;
+    added(&repo, graph, &root, reference)
+}
+
+fn added(repo: &Repo, graph: &Graph, root: &std::path::Path, reference: &str) -> Result<HashSet<String>> {
+    // Mid-history there may be several; what any of them has is not new.
+    let mut known: HashSet<std::path::PathBuf> = HashSet::new();
+    let folders: HashSet<std::path::PathBuf> =
+        graph.scripts().filter_map(|script| root.join(&script.path).parent().map(std::path::Path::to_owned)).collect();
+    let folders: Vec<std::path::PathBuf> = folders.into_iter().filter(|folder| folder.starts_with(repo.root())).collect();
+    for base in repo.merge_bases(reference)? {
+        known.extend(repo.files_at(&base, &folders)?.into_iter().map(|file| file.path));
+        for changed in repo.changed(&base, To::WorkTree, &folders)? {
+            // A script that only moved is not new.
+            if let crate::sys::git::Changed::Renamed { path, .. } = changed {
+                known.insert(path);
+            }
+        }
+    }
+    let is_new = |path: &std::path::Path| repo.relative(&root.join(path)).is_ok_and(|path| !known.contains(&path));
+    Ok(graph.scripts().filter(|script| is_new(&script.path)).map(|script| script.id.clone()).collect())
+}
+
+/// What this branch adds to the main one, if that can be told and is anything; with the main branch's name.
+fn of_this_branch(ctx: &Ctx, graph: &Graph) -> Option<(HashSet<String>, String)> {
+    let root = ctx.project().ok()?.root.clone();
+    let repo = Repo::find(&ctx.ui, &root).ok()??;
+    let main = repo.main_branch(None).ok()?;
+    let ids = added(&repo, graph, &root, main.commit.as_str()).ok()?;
+    // Everything: a repository without a history to compare with, where the newest revision is the better guess.
+    (!ids.is_empty() && ids.len() < graph.len()).then_some((ids, main.name))
+}

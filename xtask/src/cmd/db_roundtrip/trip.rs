@@ -1,0 +1,158 @@
+//! One revision's round trip on the ground that is there, in both directions of walking: from below (up, down, up) and
+//! from above (down, up). A step that fails is tried in the project's own transaction mode before anybody is accused.
+
+use anyhow::Result;
+
+use super::ground::{Deed, Failure, Ground, Mode};
+use crate::model::roundtrip::{Judgement, Leg, Point, Trip, judge};
+use crate::model::target::Direction;
+use crate::sys::alembic::TroubleKind;
+
+/// What came of it.
+pub enum Trial {
+    /// Every step went through.
+    Passed(Box<Passed>),
+    /// It went up, and more was not asked; the database as it then is.
+    Up(Box<Point>),
+    /// A step did not.
+    Failed(Box<Stuck>),
+}
+
+/// Every step went through.
+pub struct Passed {
+    /// What the comparison says.
+    pub judgement: Judgement,
+    /// The database below the revision, and at it again.
+    pub lower: Point,
+    /// See `lower`.
+    pub again: Point,
+    /// Seconds of the downgrade.
+    pub down: f64,
+    /// Seconds of the upgrade after it.
+    pub up: f64,
+    /// The mode in which the steps went through, and what was said where they did not in the other one.
+    pub mode: Mode,
+    /// See `mode`.
+    pub notes: Vec<String>,
+    /// The database at the revision is again just as it was.
+    pub restored: bool,
+}
+
+/// A step did not go through.
+pub struct Stuck {
+    /// Which.
+    pub leg: Leg,
+    /// Why.
+    pub failure: Failure,
+    /// The database is as it was before the step.
+    pub undamaged: bool,
+    /// The database at the revision, if it was seen.
+    pub upper: Option<Point>,
+    /// The mode in which the upgrade before it went through.
+    pub mode: Mode,
+    /// Seconds of the downgrade, if it went through.
+    pub down: Option<f64>,
+    /// What else is to be said.
+    pub notes: Vec<String>,
+}
+
+/// A round trip under way.
+struct Round<'g, 'a> {
+    ground: &'g mut Ground<'a>,
+    ids: &'g [String],
+    mode: Mode,
+    notes: Vec<String>,
+}
+
+/// Up from `before`, down, up again. The database then stands at the revision.
+pub fn from_below(ground: &mut Ground<'_>, ids: &[String], mode: Mode, before: &Point) -> Result<Trial> {
+    let mut round = Round { ground, ids, mode, notes: Vec::new() };
+    if let Err(stuck) = round.leg(Leg::Upgrade, before)? {
+        return Ok(Trial::Failed(Box::new(stuck)));
+    }
+    let upper = round.ground.point()?;
+    round.down_and_up(upper, Some(before))
+}
+
+/// Up from `before`, and no further: for what declares that it cannot be undone.
+pub fn only_up(ground: &mut Ground<'_>, ids: &[String], before: &Point) -> Result<Trial> {
+    let mut round = Round { ground, ids, mode: Mode::Walk, notes: Vec::new() };
+    match round.leg(Leg::Upgrade, before)? {
+        Ok(_) => Ok(Trial::Up(Box::new(round.ground.point()?))),
+        Err(stuck) => Ok(Trial::Failed(Box::new(stuck))),
+    }
+}
+
+/// Down from `upper` and up again. The database then stands at the revision.
+pub fn from_above(ground: &mut Ground<'_>, ids: &[String], upper: Point) -> Result<Trial> {
+    let round = Round { ground, ids, mode: Mode::Walk, notes: Vec::new() };
+    round.down_and_up(upper, None)
+}
+
+impl Round<'_, '_> {
+    fn down_and_up(mut self, upper: Point, lower_true: Option<&Point>) -> Result<Trial> {
+        let down = match self.leg(Leg::Downgrade, &upper)? {
+            Ok(seconds) => seconds,
+            Err(stuck) => return Ok(Trial::Failed(Box::new(Stuck { upper: Some(upper), ..stuck }))),
+        };
+        let lower = self.ground.point()?;
+        let up = match self.leg(Leg::ReUpgrade, &lower)? {
+            Ok(seconds) => seconds,
+            Err(stuck) => {
+                let stuck = Stuck { upper: Some(upper), down: Some(down), undamaged: false, ..stuck };
+                return Ok(Trial::Failed(Box::new(stuck)));
+            }
+        };
+        let again = self.ground.point()?;
+        let judgement = judge(&Trip { upper: &upper, lower_true, lower: &lower, again: &again });
+        let restored = again.schema == upper.schema && again.rows == upper.rows;
+        let Round { mode, notes, .. } = self;
+        Ok(Trial::Passed(Box::new(Passed { judgement, lower, again, down, up, mode, notes, restored })))
+    }
+
+    /// One step from the state `before`, in the walk's mode and, where that fails without a trace, in the project's own.
+    fn leg(&mut self, leg: Leg, before: &Point) -> Result<Result<f64, Stuck>> {
+        let direction = if leg == Leg::Downgrade { Direction::Down } else { Direction::Up };
+        let first = match self.ground.attempt(&Deed::steps(direction, self.ids, self.mode))? {
+            Ok(seconds) => return Ok(Ok(seconds)),
+            Err(failure) => failure,
+        };
+        let mut undamaged = self.ground.is_at(before)?;
+        if self.mode == Mode::Walk && undamaged && depends_on_mode(&first) {
+            let anew = leg != Leg::Upgrade && first.trouble.kind == TroubleKind::Raised;
+            if anew {
+                // Of two `alembic` commands, the second would not see what the first has left in the process.
+                self.ground.restart()?;
+            }
+            match self.ground.attempt(&Deed::steps(direction, self.ids, Mode::Own))? {
+                Ok(seconds) => {
+                    self.mode = Mode::Own;
+                    self.notes.push(if anew { only_anew(leg, &first) } else { only_in_own_mode(leg, &first) });
+                    return Ok(Ok(seconds));
+                }
+                Err(_) => undamaged = self.ground.is_at(before)?,
+            }
+        }
+        let notes = std::mem::take(&mut self.notes);
+        Ok(Err(Stuck { leg, failure: first, undamaged, upper: None, mode: self.mode, down: None, notes }))
+    }
+}
+
+/// What is said of a step that only the project's own mode gets through.
+pub fn only_in_own_mode(leg: Leg, failure: &Failure) -> String {
+    format!(
+        "the {} passes in the project's own transaction mode and fails one revision at a time: {}",
+        leg.name(),
+        failure.trouble.message
+    )
+}
+
+fn only_anew(leg: Leg, failure: &Failure) -> String {
+    format!("the {} passes in a process of its own and fails where the script ran before: {}", leg.name(), failure.trouble.message)
+}
+
+/// Whether another transaction mode could make a difference.
+pub fn depends_on_mode(failure: &Failure) -> bool {
+    let trouble = &failure.trouble;
+    matches!(trouble.kind, TroubleKind::Sql | TroubleKind::Raised | TroubleKind::Lost) && !trouble.is_declared()
+}

@@ -1,0 +1,158 @@
+//! What can be said about migration scripts without running them: rules as values in one table, and what they find.
+//!
+//! A rule is a file in `rules/` and a page in `docs/rules/`. It judges a [`Scene`]: the scripts as they are in the work
+//! tree or would be committed, the history they make, and what git knows of them. It never asks anything itself.
+
+mod allow;
+mod body;
+mod finding;
+mod scene;
+
+mod application_import;
+mod concurrently;
+mod contract_at_once;
+mod downgrade_forgets;
+mod downgrade_missing;
+mod interpolated_sql;
+mod part_of;
+mod prints_secret;
+mod required_column;
+mod several_changes;
+mod type_rewrite;
+mod unbounded_insert;
+mod waits_for_input;
+
+mod conflict_marker;
+mod cycle;
+mod docstring;
+mod duplicate_revision;
+mod encoding;
+mod file_name;
+mod ignored_by_git;
+mod illegal_name;
+mod merge_of_ancestor;
+mod missing_dependency;
+mod missing_parent;
+mod no_revision;
+mod not_in_git;
+mod not_static;
+mod several_bases;
+mod several_heads;
+mod syntax_error;
+
+use std::collections::BTreeMap;
+
+pub use finding::{Finding, Level, Sink};
+pub use scene::{Scene, Sighted, Source, Tracking};
+
+use super::near;
+
+/// A rule.
+pub struct Rule {
+    /// Stable: `DB101`. The first digit is the group: 1 graph, 2 file, 3 history, 4 body, 5 release.
+    pub code: &'static str,
+    /// Stable as well, for people: `several-heads`.
+    pub name: &'static str,
+    /// What it is unless the project says otherwise.
+    pub level: Level,
+    /// Whether a released script counts, too.
+    pub scope: Scope,
+    /// What `--explain` prints.
+    pub page: &'static str,
+    /// The judgement.
+    pub check: Check,
+}
+
+/// Which scripts a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every script: what it finds breaks something today.
+    All,
+    /// Scripts that are not released yet: a released one has done its work, and editing it would be the greater mistake.
+    Unreleased,
+}
+
+/// How a rule judges.
+#[derive(Clone, Copy)]
+pub enum Check {
+    /// Script by script.
+    Each(fn(&Source, &Scene, &mut Sink<'_>)),
+    /// All of them together.
+    Together(fn(&Scene, &mut Sink<'_>)),
+}
+
+/// All rules, in the order of their codes.
+pub const RULES: &[&Rule] = &[
+    &several_heads::RULE,
+    &duplicate_revision::RULE,
+    &missing_parent::RULE,
+    &cycle::RULE,
+    &merge_of_ancestor::RULE,
+    &no_revision::RULE,
+    &file_name::RULE,
+    &several_bases::RULE,
+    &missing_dependency::RULE,
+    &illegal_name::RULE,
+    &syntax_error::RULE,
+    &conflict_marker::RULE,
+    &encoding::RULE,
+    &not_static::RULE,
+    &docstring::RULE,
+    &not_in_git::RULE,
+    &ignored_by_git::RULE,
+    &allow::RULE,
+    &downgrade_missing::RULE,
+    &downgrade_forgets::RULE,
+    &application_import::RULE,
+    &waits_for_input::RULE,
+    &prints_secret::RULE,
+    &unbounded_insert::RULE,
+    &concurrently::RULE,
+    &required_column::RULE,
+    &type_rewrite::RULE,
+    &contract_at_once::RULE,
+    &interpolated_sql::RULE,
+    &several_changes::RULE,
+    &part_of::RULE,
+];
+
+/// What a project says about rules, by code.
+pub type Levels = BTreeMap<&'static str, Level>;
+
+/// The rule of a code (in any case) or a name.
+pub fn find(word: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|rule| rule.code.eq_ignore_ascii_case(word) || rule.name == word)
+}
+
+/// What somebody may have meant who wrote a code or name that does not exist.
+pub fn nearest(word: &str) -> Option<String> {
+    let upper = word.to_uppercase();
+    let by_code = near::nearest(&upper, RULES.iter().map(|rule| rule.code));
+    let by_name = || near::nearest(word, RULES.iter().map(|rule| rule.name));
+    by_code.into_iter().next().or_else(|| by_name().into_iter().next())
+}
+
+/// Judges a scene by every rule that is on; findings by path, line and code.
+pub fn check(scene: &Scene, levels: &Levels) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in RULES {
+        let configured = levels.get(rule.code).copied();
+        if configured.unwrap_or(rule.level) != Level::Off {
+            let mut sink = Sink::new(rule, configured, scene, &mut findings);
+            match rule.check {
+                Check::Together(check) => check(scene, &mut sink),
+                Check::Each(check) => {
+                    let wanted =
+                        |source: &&Source| source.is_checked && (rule.scope == Scope::All || !source.is_released);
+                    scene.sources.iter().filter(wanted).for_each(|source| check(source, scene, &mut sink));
+                }
+            }
+        }
+    }
+    findings.sort_by(|a: &Finding, b| (&a.path, a.line, a.code).cmp(&(&b.path, b.line, b.code)));
+    findings.dedup();
+    findings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! DB104: revisions that follow one another in a circle. None of them can ever be applied.
+
+use super::{Check, Level, Rule, Scene, Scope, Sink};
+use crate::model::graph::Problem;
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB104",
+    name: "cycle",
+    level: Level::Error,
+    scope: Scope::All,
+    page: include_str!("../../../../docs/rules/DB104.md"),
+    check: Check::Together(check),
+};
+
+fn check(scene: &Scene, sink: &mut Sink<'_>) {
+    for problem in scene.problems() {
+        let (place, circle) = match problem {
+            Problem::SelfLoop { place } => (place, format!("{0} -> {0}", place.id)),
+            Problem::Cycle { places, .. } => {
+                let Some(first) = places.first() else { continue };
+                let ids: Vec<&str> = places.iter().chain([first]).map(|place| place.id.as_str()).collect();
+                (first, ids.join(" -> "))
+            }
+            _ => continue,
+        };
+        let what = match problem {
+            Problem::Cycle { through_dependencies: true, .. } => "follow one another or depend on one another",
+            _ => "follow one another",
+        };
+        let message = format!("Revisions {what} in a circle ({circle}): none of them can ever be applied");
+        let help = "Let one of them follow what it followed before: git log -p -- FILE shows the last good value";
+        sink.at(&place.path, place.line, message, help);
+    }
+}

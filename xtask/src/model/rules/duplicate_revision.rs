@@ -1,0 +1,32 @@
+//! DB102: the same revision id in two files. Alembic warns and then sees only one of them.
+
+use super::{Check, Level, Rule, Scene, Scope, Sink};
+use crate::model::graph::Problem;
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB102",
+    name: "duplicate-revision",
+    level: Level::Error,
+    scope: Scope::All,
+    page: include_str!("../../../../docs/rules/DB102.md"),
+    check: Check::Together(check),
+};
+
+fn check(scene: &Scene, sink: &mut Sink<'_>) {
+    for problem in scene.problems() {
+        let Problem::DuplicateId { id, places } = problem else { continue };
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { continue };
+        let files: Vec<String> = places.iter().map(|place| place.path.display().to_string()).collect();
+        let message = format!(
+            "Revision id {id} is in {} files: {}. Alembic only warns, then runs one of them and never the other",
+            places.len(),
+            files.join(" and ")
+        );
+        let help = format!(
+            "If one is a copy, delete it; else give {} an id of its own (and its children that parent), for example: \
+             python3 -c 'import uuid; print(uuid.uuid4().hex[-12:])'",
+            if first.path == last.path { "one" } else { "the newer one" }
+        );
+        sink.at(&last.path, last.line, message, help);
+    }
+}

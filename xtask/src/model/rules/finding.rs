@@ -1,0 +1,105 @@
+//! What a rule found, and where rules put it.
+
+use std::path::{Path, PathBuf};
+
+use super::{Rule, Scene, Scope};
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The rule is not asked.
+    Off,
+    /// It may bite; a check with warnings only passes.
+    Warning,
+    /// It breaks something, or somebody else's database; a check with errors fails.
+    Error,
+}
+
+impl Level {
+    /// The words, as the configuration takes them.
+    pub const NAMES: [&'static str; 3] = ["off", "warning", "error"];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Off => "off",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+
+    /// The level of a word.
+    pub fn parse(word: &str) -> Option<Level> {
+        [Level::Off, Level::Warning, Level::Error].into_iter().find(|level| level.name() == word)
+    }
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule's code.
+    pub code: &'static str,
+    /// The rule's name.
+    pub name: &'static str,
+    /// How much it weighs.
+    pub severity: Level,
+    /// The file, relative to the project.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong and why it bites.
+    pub message: String,
+    /// The fix, with the command where there is one.
+    pub help: String,
+}
+
+impl Finding {
+    /// What makes two findings the same though lines have moved.
+    pub fn identity(&self) -> (&'static str, &Path, &str) {
+        (self.code, &self.path, &self.message)
+    }
+}
+
+/// Takes what a rule finds, unless the script it finds it in allows that.
+pub struct Sink<'a> {
+    rule: &'static Rule,
+    level: Level,
+    is_configured: bool,
+    scene: &'a Scene,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl<'a> Sink<'a> {
+    pub(super) fn new(
+        rule: &'static Rule,
+        configured: Option<Level>,
+        scene: &'a Scene,
+        findings: &'a mut Vec<Finding>,
+    ) -> Sink<'a> {
+        Sink { rule, level: configured.unwrap_or(rule.level), is_configured: configured.is_some(), scene, findings }
+    }
+
+    /// Whether the project says something about this rule.
+    pub(super) fn is_configured(&self) -> bool {
+        self.is_configured
+    }
+
+    /// Something is wrong in a line of a file.
+    pub fn at(&mut self, path: &Path, line: usize, message: impl Into<String>, help: impl Into<String>) {
+        let source = self.scene.source(path);
+        let is_allowed = source.is_some_and(|source| source.allowed.permits(self.rule.code));
+        let is_too_old = self.rule.scope == Scope::Unreleased && source.is_some_and(|source| source.is_released);
+        if is_allowed || is_too_old {
+            return;
+        }
+        self.findings.push(Finding {
+            code: self.rule.code,
+            name: self.rule.name,
+            severity: self.level,
+            path: path.to_owned(),
+            line,
+            message: message.into(),
+            help: help.into(),
+        });
+    }
+}

@@ -1,0 +1,33 @@
+//! DB105: a merge revision whose parents are ancestor and descendant, so that it merges nothing.
+
+use super::{Check, Level, Rule, Scene, Scope, Sink};
+use crate::model::graph::Links;
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB105",
+    name: "merge-of-ancestor",
+    level: Level::Error,
+    scope: Scope::All,
+    page: include_str!("../../../../docs/rules/DB105.md"),
+    check: Check::Together(check),
+};
+
+fn check(scene: &Scene, sink: &mut Sink<'_>) {
+    let Ok(graph) = &scene.graph else { return };
+    for script in graph.scripts().filter(|script| graph.is_merge_point(&script.id)) {
+        let parents = graph.parents(&script.id);
+        for &parent in &parents {
+            let others: Vec<&str> = parents.iter().copied().filter(|&other| other != parent).collect();
+            let above = others.iter().find(|&&other| graph.ancestors(&[other], Links::Parents).contains(&parent));
+            if let Some(above) = above {
+                let message = format!(
+                    "Merge revision {} has the parent {parent}, which is an ancestor of its other parent {above}: \
+                     there is nothing to merge, and going down from it is ambiguous",
+                    script.id
+                );
+                let help = format!("Write: down_revision = \"{above}\", or delete the revision if nothing follows it");
+                sink.at(&script.path, script.down_line, message, help);
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! DB109: `depends_on` names what is not there.
+
+use super::missing_parent::help;
+use super::{Check, Level, Rule, Scene, Scope, Sink};
+use crate::model::graph::Problem;
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB109",
+    name: "missing-dependency",
+    level: Level::Error,
+    scope: Scope::All,
+    page: include_str!("../../../../docs/rules/DB109.md"),
+    check: Check::Together(check),
+};
+
+fn check(scene: &Scene, sink: &mut Sink<'_>) {
+    for problem in scene.problems() {
+        let Problem::MissingDependency { place, dependency, candidates } = problem else { continue };
+        let message = format!(
+            "Revision {} depends on '{dependency}', which is neither a revision nor a branch label: Alembic fails on it",
+            place.id
+        );
+        sink.at(&place.path, place.line, message, help(scene, dependency, candidates));
+    }
+}

@@ -1,0 +1,34 @@
+//! DB103: a parent that no script holds. Every Alembic command fails with a KeyError.
+
+use super::{Check, Level, Rule, Scene, Scope, Sink};
+use crate::model::graph::Problem;
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB103",
+    name: "missing-parent",
+    level: Level::Error,
+    scope: Scope::All,
+    page: include_str!("../../../../docs/rules/DB103.md"),
+    check: Check::Together(check),
+};
+
+fn check(scene: &Scene, sink: &mut Sink<'_>) {
+    for problem in scene.problems() {
+        let Problem::MissingParent { place, parent, candidates } = problem else { continue };
+        let message = format!(
+            "Revision {} follows '{parent}', which no script holds: every Alembic command fails (KeyError: '{parent}')",
+            place.id
+        );
+        sink.at(&place.path, place.line, message, help(scene, parent, candidates));
+    }
+}
+
+pub(super) fn help(scene: &Scene, wanted: &str, candidates: &[String]) -> String {
+    if let Some(sighted) = scene.sighted.get(wanted) {
+        return format!("It is on {}: {}", sighted.place, sighted.command);
+    }
+    match candidates {
+        [] => "Pull what is missing (git pull), or correct the id".to_owned(),
+        _ => format!("Perhaps {} is meant; else pull what is missing: git pull", candidates.join(" or ")),
+    }
+}

@@ -1,0 +1,28 @@
+//! DB106: a script without `revision` or `down_revision`. Alembic refuses to load any script.
+
+use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB106",
+    name: "no-revision",
+    level: Level::Error,
+    scope: Scope::All,
+    page: include_str!("../../../../docs/rules/DB106.md"),
+    check: Check::Each(check),
+};
+
+fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+    let Err(problem) = &source.header else { return };
+    if !is_missing(&problem.what) || source.broken_line.is_some() {
+        return;
+    }
+    let message = format!("There is {}, so Alembic cannot place this script and refuses to load any", problem.what);
+    let help = "Add it, or move the file out of the version folder if it is no migration; \
+                a new one is made by: cargo xtask db-create-migration -m MESSAGE";
+    sink.at(&source.path, problem.line.unwrap_or(1), message, help);
+}
+
+/// The two ways in which a header lacks something.
+pub(super) fn is_missing(what: &str) -> bool {
+    what.starts_with("no `")
+}

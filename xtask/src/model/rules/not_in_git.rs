@@ -1,0 +1,27 @@
+//! DB206: a script that was not added to git: it works here and is missing everywhere else.
+
+use super::{Check, Level, Rule, Scene, Scope, Sink, Source, Tracking};
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB206",
+    name: "not-in-git",
+    level: Level::Warning,
+    scope: Scope::All,
+    page: include_str!("../../../../docs/rules/DB206.md"),
+    check: Check::Each(check),
+};
+
+fn check(source: &Source, scene: &Scene, sink: &mut Sink<'_>) {
+    if source.tracking != Tracking::Untracked {
+        return;
+    }
+    let followed = source.header.as_ref().ok().and_then(|script| {
+        let graph = scene.graph.as_ref().ok()?;
+        graph.children(&script.id).first().map(|child| format!(", and {child} follows it"))
+    });
+    let message = format!(
+        "This script is not in git{}: a commit leaves it behind, and it is missing everywhere else",
+        followed.unwrap_or_default()
+    );
+    sink.at(&source.path, 1, message, format!("git add {}", source.path.display()));
+}

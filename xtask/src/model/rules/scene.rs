@@ -1,0 +1,124 @@
+//! Everything that rules judge, gathered before: scripts, history, git's knowledge.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::allow::Allowed;
+use crate::model::graph::{Graph, Problem};
+use crate::model::revision::{self, Script, Unreadable};
+use crate::model::script_body::{self, Body};
+
+/// The scripts of one component and what is known of them.
+pub struct Scene {
+    /// The scripts, in Alembic's order of loading.
+    pub sources: Vec<Source>,
+    /// The history they make. Scripts that cannot be read are not in it.
+    pub graph: Result<Graph, Vec<Problem>>,
+    /// Where git has seen a revision that no script holds, by id.
+    pub sighted: BTreeMap<String, Sighted>,
+    /// The packages at the top of the project: its own code.
+    pub packages: Vec<String>,
+    /// `--component=…` for commands in messages, empty for the default one.
+    pub flag: String,
+}
+
+/// A place in history that holds a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighted {
+    /// `branch feature`, `stash@{0}`.
+    pub place: String,
+    /// What brings it here.
+    pub command: String,
+}
+
+/// What git thinks of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tracking {
+    /// It is known, or there is no git.
+    #[default]
+    Known,
+    /// It was never added.
+    Untracked,
+    /// It matches a `.gitignore`.
+    Ignored,
+}
+
+/// A script's file.
+pub struct Source {
+    /// Relative to the project.
+    pub path: PathBuf,
+    /// Its text, with what is no UTF-8 replaced.
+    pub text: String,
+    /// The line of the first byte that is no UTF-8.
+    pub broken_line: Option<usize>,
+    /// Its header.
+    pub header: Result<Script, Unreadable>,
+    /// Whether it is on the main branch already.
+    pub is_released: bool,
+    /// Whether rules look at it by itself; in any case it is part of the history.
+    pub is_checked: bool,
+    /// What git thinks of it.
+    pub tracking: Tracking,
+    /// The rules that it switches off.
+    pub allowed: Allowed,
+    body: OnceCell<Result<Body, Unreadable>>,
+}
+
+impl Source {
+    /// Takes a file's bytes.
+    pub fn new(path: &Path, bytes: Vec<u8>) -> Source {
+        let (text, broken_line) = match String::from_utf8(bytes) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
+                (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(line))
+            }
+        };
+        Source {
+            path: path.to_owned(),
+            header: revision::read(path, &text),
+            allowed: Allowed::read(&text),
+            text,
+            broken_line,
+            is_released: false,
+            is_checked: true,
+            tracking: Tracking::Known,
+            body: OnceCell::new(),
+        }
+    }
+
+    /// What it does; read when it is first asked for.
+    pub fn body(&self) -> Result<&Body, &Unreadable> {
+        self.body.get_or_init(|| script_body::read(&self.path, &self.text)).as_ref()
+    }
+
+    /// The text of a line, from 1.
+    pub fn line(&self, number: usize) -> &str {
+        self.text.lines().nth(number.saturating_sub(1)).unwrap_or_default()
+    }
+}
+
+impl Scene {
+    /// Puts the history together; git's knowledge is to be filled in.
+    pub fn new(sources: Vec<Source>, flag: String) -> Scene {
+        let scripts = sources.iter().filter_map(|source| source.header.clone().ok()).collect();
+        Scene { graph: Graph::build(scripts), sources, sighted: BTreeMap::new(), packages: Vec::new(), flag }
+    }
+
+    /// The source of a path.
+    pub fn source(&self, path: &Path) -> Option<&Source> {
+        self.sources.iter().find(|source| source.path == path)
+    }
+
+    /// What is wrong with the history.
+    pub fn problems(&self) -> &[Problem] {
+        self.graph.as_ref().err().map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a script of the history is released.
+    pub fn is_released(&self, script: &Script) -> bool {
+        self.source(&script.path).is_some_and(|source| source.is_released)
+    }
+}

@@ -1,0 +1,37 @@
+//! DB101: several heads. `upgrade head` refuses them, so nobody can migrate.
+
+use super::{Check, Level, Rule, Scene, Scope, Sink};
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB101",
+    name: "several-heads",
+    level: Level::Error,
+    scope: Scope::All,
+    page: include_str!("../../../../docs/rules/DB101.md"),
+    check: Check::Together(check),
+};
+
+fn check(scene: &Scene, sink: &mut Sink<'_>) {
+    let Ok(graph) = &scene.graph else { return };
+    let heads = graph.heads();
+    // Independent branches that a person named are several heads on purpose.
+    let is_named = |id: &&str| !graph.labels(id).is_empty();
+    if heads.len() < 2 || heads.iter().all(is_named) {
+        return;
+    }
+    let scripts: Vec<_> = heads.iter().filter_map(|id| graph.get(id)).collect();
+    let named: Vec<String> = scripts.iter().map(|script| format!("{} ({})", script.id, script.title())).collect();
+    // The one to move is one's own: the last that is not released.
+    let Some(own) = scripts.iter().rev().find(|script| !scene.is_released(script)).or(scripts.last()) else { return };
+    let message = format!(
+        "The history has {} heads: {}. `alembic upgrade head` refuses that, for everybody who gets this",
+        heads.len(),
+        named.join(", ")
+    );
+    let help = format!(
+        "Put your own on top of the others: cargo xtask db-rebase{0}; or keep both and join them: \
+         cargo xtask db-rebase --merge{0}",
+        scene.flag
+    );
+    sink.at(&own.path, own.down_line, message, help);
+}

@@ -1,0 +1,29 @@
+//! DB201: a script that Python cannot parse.
+
+use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB201",
+    name: "syntax-error",
+    level: Level::Error,
+    scope: Scope::All,
+    page: include_str!("../../../../docs/rules/DB201.md"),
+    check: Check::Each(check),
+};
+
+fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+    // What a conflict marker or a wrong encoding leaves behind is said by those rules.
+    if source.broken_line.is_some() || super::conflict_marker::first(&source.text).is_some() {
+        return;
+    }
+    let Err(problem) = source.body() else { return };
+    let what = problem.what.strip_prefix("syntax error: ").unwrap_or(&problem.what);
+    let message = format!("Python cannot read this script ({what}), and Alembic loads all scripts or none");
+    let line = problem.line.unwrap_or(1);
+    sink.at(
+        &source.path,
+        line,
+        message,
+        format!("Mend it; to see what Python says: python3 -m py_compile {}", source.path.display()),
+    );
+}

@@ -1,0 +1,190 @@
+//! What a migration script does, read off its text: every call in `upgrade()` and `downgrade()` and in the helpers of the
+//! same file that they call, with the arguments that stand there, and the SQL that is handed over as text.
+//!
+//! Python is not run. A value that is only known when the script runs is [`Value::Unknown`], a string that is only partly
+//! known has holes ([`Text`]); a reader has to take either for "could be anything".
+
+mod dropped;
+mod follow;
+mod operation;
+mod scope;
+mod value;
+
+use std::path::Path;
+
+use ruff_python_ast::{Expr, ModModule, Stmt};
+use ruff_python_parser::Parsed;
+use ruff_text_size::Ranged;
+
+use crate::model::revision::{self, Unreadable};
+use crate::model::sql::{self, Statement};
+
+pub use dropped::{Dropped, dropped};
+pub use operation::{Operation, Subject};
+pub use value::{Call, Text, Value};
+
+use follow::Walk;
+use scope::Scope;
+
+/// A migration script, as far as its work is concerned.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    /// `upgrade()`.
+    pub upgrade: Option<Function>,
+    /// `downgrade()`.
+    pub downgrade: Option<Function>,
+    /// Every import, wherever it stands.
+    pub imports: Vec<Import>,
+    /// The names of the functions that the file defines at its top level.
+    pub functions: Vec<String>,
+}
+
+/// One of the two functions, with what it reaches in the same file.
+#[derive(Clone, Debug, Default)]
+pub struct Function {
+    /// The line of `def`, from 1.
+    pub line: usize,
+    /// What kind of body it has.
+    pub kind: Kind,
+    /// The calls, in the order of the text; those of a helper stand where it is called.
+    pub calls: Vec<Found>,
+    /// Whether something was left out: a helper that calls itself, or more calls than anybody writes.
+    pub is_cut: bool,
+}
+
+/// What kind of body a function has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing happens: `pass`, `...`, a docstring, `return`.
+    #[default]
+    Empty,
+    /// It raises an exception before anything else: it is declared not to work.
+    Raises,
+    /// It does something.
+    Works,
+}
+
+/// A call and where it happens.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The call.
+    pub call: Call,
+    /// Its line, from 1.
+    pub line: usize,
+    /// Under a `for` or `while`, or in a comprehension.
+    pub in_loop: bool,
+    /// Under an `if`, `try` or `match`: it may not happen.
+    pub is_conditional: bool,
+    /// Inside `with op.get_context().autocommit_block()`.
+    pub in_autocommit: bool,
+    /// The operation, if it is one of Alembic's.
+    pub operation: Option<Operation>,
+    /// The SQL that it executes, if that is a text.
+    pub sql: Option<Text>,
+}
+
+/// An import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// The module, dots of a relative import in front.
+    pub module: String,
+    /// What is taken out of it; empty for `import module`.
+    pub names: Vec<String>,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+impl Function {
+    /// The operations, in the order of the text.
+    pub fn operations(&self) -> impl Iterator<Item = (&Operation, &Found)> {
+        self.calls.iter().filter_map(|found| Some((found.operation.as_ref()?, found)))
+    }
+
+    /// The SQL statements in texts, in their order.
+    pub fn statements(&self) -> impl Iterator<Item = (Statement, &Found)> {
+        let texts = self.calls.iter().filter_map(|found| Some((found.sql.as_ref()?, found)));
+        texts.flat_map(|(text, found)| sql::statements(&text.text).into_iter().map(move |statement| (statement, found)))
+    }
+}
+
+/// Reads a script.
+///
+/// # Errors
+/// A syntax error anywhere in it, or nesting beyond what Python itself takes.
+pub fn read(path: &Path, text: &str) -> Result<Body, Unreadable> {
+    let parsed = revision::parse(path, text)?;
+    Ok(Reader::new(text, &parsed).body())
+}
+
+struct Reader<'a> {
+    module: &'a [Stmt],
+    lines: Lines,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &str, parsed: &'a Parsed<ModModule>) -> Reader<'a> {
+        Reader { module: &parsed.syntax().body, lines: Lines::new(text) }
+    }
+
+    fn body(&self) -> Body {
+        let scope = Scope::of_module(self.module);
+        Body {
+            upgrade: self.function("upgrade", &scope),
+            downgrade: self.function("downgrade", &scope),
+            imports: self.imports(),
+            functions: scope.functions.keys().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    fn function(&self, name: &str, scope: &Scope<'a>) -> Option<Function> {
+        let definition = *scope.functions.get(name)?;
+        let mut walk = Walk::new(scope, &self.lines);
+        walk.function(definition);
+        Some(Function {
+            line: self.lines.of(definition.name.start().to_usize()),
+            kind: kind(&definition.body),
+            calls: walk.found,
+            is_cut: walk.is_cut,
+        })
+    }
+
+    fn imports(&self) -> Vec<Import> {
+        let mut imports = follow::Imports { lines: &self.lines, found: Vec::new() };
+        for stmt in self.module {
+            ruff_python_ast::visitor::Visitor::visit_stmt(&mut imports, stmt);
+        }
+        imports.found
+    }
+}
+
+fn kind(body: &[Stmt]) -> Kind {
+    let idle = |stmt: &&Stmt| match stmt {
+        Stmt::Pass(_) => true,
+        Stmt::Return(stmt) => stmt.value.as_deref().is_none_or(Expr::is_none_literal_expr),
+        Stmt::Expr(stmt) => matches!(&*stmt.value, Expr::StringLiteral(_) | Expr::EllipsisLiteral(_)),
+        _ => false,
+    };
+    match body.iter().find(|stmt| !idle(stmt)) {
+        None => Kind::Empty,
+        Some(Stmt::Raise(_)) => Kind::Raises,
+        Some(_) => Kind::Works,
+    }
+}
+
+/// Where lines begin, so that an offset's line need not be counted each time.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn new(text: &str) -> Lines {
+        let bytes = text.as_bytes();
+        let ends = |&at: &usize| bytes[at] == b'\n' || (bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
+        Lines((0..bytes.len()).filter(ends).map(|at| at + 1).collect())
+    }
+
+    fn of(&self, offset: usize) -> usize {
+        1 + self.0.partition_point(|&start| start <= offset)
+    }
+}
+
+#[cfg(test)]
+mod tests;

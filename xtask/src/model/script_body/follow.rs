@@ -1,0 +1,195 @@
+//! Goes through a function's statements in their order, and into the helpers that it calls.
+
+use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
+use ruff_python_ast::{Expr, ExprCall, Stmt, StmtFunctionDef, StmtWith};
+use ruff_text_size::Ranged;
+
+use super::operation::Operation;
+use super::scope::Scope;
+use super::value::{Text, Value};
+use super::{Found, Import, Lines};
+
+/// More calls than this are nobody's script.
+const MOST_CALLS: usize = 5_000;
+/// How many helpers deep.
+const DEEPEST: usize = 8;
+/// What executes SQL, and at which position it takes it.
+const EXECUTES: &[&str] = &["execute", "exec_driver_sql", "scalar", "scalars"];
+
+pub(super) struct Walk<'a, 'b> {
+    module: &'b Scope<'a>,
+    scope: Scope<'a>,
+    lines: &'b Lines,
+    pub(super) found: Vec<Found>,
+    pub(super) is_cut: bool,
+    inside: Vec<&'a str>,
+    loops: usize,
+    conditions: usize,
+    autocommits: usize,
+    /// `with op.batch_alter_table("t") as batch_op`: the name and the table.
+    batches: Vec<(&'a str, Option<Text>)>,
+}
+
+impl<'a, 'b> Walk<'a, 'b> {
+    pub(super) fn new(module: &'b Scope<'a>, lines: &'b Lines) -> Walk<'a, 'b> {
+        Walk {
+            module,
+            scope: module.clone(),
+            lines,
+            found: Vec::new(),
+            is_cut: false,
+            inside: Vec::new(),
+            loops: 0,
+            conditions: 0,
+            autocommits: 0,
+            batches: Vec::new(),
+        }
+    }
+
+    pub(super) fn function(&mut self, function: &'a StmtFunctionDef) {
+        self.inside.push(function.name.as_str());
+        for stmt in &function.body {
+            self.visit_stmt(stmt);
+        }
+        self.inside.pop();
+    }
+
+    /// A helper of the file, with its parameters bound as far as they are given by position or by name.
+    fn helper(&mut self, function: &'a StmtFunctionDef, call: &super::Call) {
+        if self.inside.contains(&function.name.as_str()) || self.inside.len() > DEEPEST {
+            self.is_cut = true;
+            return;
+        }
+        let mut scope = self.module.clone();
+        let parameters = &function.parameters;
+        let by_position = parameters.posonlyargs.iter().chain(&parameters.args).enumerate();
+        let by_position = by_position.map(|(at, parameter)| (Some(at), parameter));
+        for (at, parameter) in by_position.chain(parameters.kwonlyargs.iter().map(|parameter| (None, parameter))) {
+            let name = parameter.parameter.name.as_str();
+            let given = at.and_then(|at| call.args.get(at)).or_else(|| call.get(name));
+            let default = || parameter.default.as_deref().map(|expr| self.module.evaluate(expr));
+            let value = given.cloned().or_else(|| if call.is_open { None } else { default() });
+            scope.bind_name(name, value.unwrap_or(Value::Unknown));
+        }
+        let outer = std::mem::replace(&mut self.scope, scope);
+        self.function(function);
+        self.scope = outer;
+    }
+
+    fn call(&mut self, expr: &'a ExprCall) {
+        if self.found.len() >= MOST_CALLS {
+            self.is_cut = true;
+            return;
+        }
+        let call = self.scope.call(expr);
+        if let Some(&function) = self.module.functions.get(call.name.as_str()) {
+            return self.helper(function, &call);
+        }
+        let batch = call.name.split_once('.').and_then(|(front, _)| {
+            self.batches.iter().rev().find(|(name, _)| *name == front).map(|(_, table)| table.clone())
+        });
+        let front = call.name.split_once('.').map(|(front, _)| front);
+        let is_operation = front.is_some_and(|front| self.scope.operations.contains(front));
+        let operation = match batch {
+            Some(table) => Operation::in_batch(&call, table),
+            None if is_operation => Operation::of(&call),
+            None => None,
+        };
+        let sql = EXECUTES.contains(&call.last()).then(|| call.arg(0, "sqltext").and_then(Value::text).cloned());
+        self.found.push(Found {
+            line: self.lines.of(expr.start().to_usize()),
+            in_loop: self.loops > 0,
+            is_conditional: self.conditions > 0,
+            in_autocommit: self.autocommits > 0,
+            operation,
+            sql: sql.flatten(),
+            call,
+        });
+    }
+
+    fn with(&mut self, with: &'a StmtWith) {
+        let mut autocommits = 0;
+        let batches = self.batches.len();
+        for item in &with.items {
+            self.visit_expr(&item.context_expr);
+            let Expr::Call(call) = &item.context_expr else { continue };
+            let call = self.scope.call(call);
+            match call.last() {
+                "autocommit_block" => autocommits += 1,
+                "batch_alter_table" => {
+                    if let Some(Expr::Name(name)) = item.optional_vars.as_deref() {
+                        let table = call.arg(0, "table_name").and_then(Value::text).cloned();
+                        self.batches.push((name.id.as_str(), table));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.autocommits += autocommits;
+        with.body.iter().for_each(|stmt| self.visit_stmt(stmt));
+        self.autocommits -= autocommits;
+        self.batches.truncate(batches);
+    }
+}
+
+impl<'a> Visitor<'a> for Walk<'a, '_> {
+    fn visit_stmt(&mut self, stmt: &'a Stmt) {
+        match stmt {
+            Stmt::With(with) => return self.with(with),
+            // What is only defined does not happen.
+            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => return,
+            _ => {}
+        }
+        let is_loop = matches!(stmt, Stmt::For(_) | Stmt::While(_));
+        let is_condition = matches!(stmt, Stmt::If(_) | Stmt::Try(_) | Stmt::Match(_));
+        self.loops += usize::from(is_loop);
+        self.conditions += usize::from(is_condition);
+        if is_loop {
+            self.scope.assign(stmt);
+        }
+        walk_stmt(self, stmt);
+        if !is_loop {
+            self.scope.assign(stmt);
+        }
+        self.loops -= usize::from(is_loop);
+        self.conditions -= usize::from(is_condition);
+    }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        let is_loop = matches!(expr, Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_));
+        self.loops += usize::from(is_loop);
+        if let Expr::Call(call) = expr {
+            self.call(call);
+        }
+        walk_expr(self, expr);
+        self.loops -= usize::from(is_loop);
+    }
+}
+
+/// Finds imports at any depth.
+pub(super) struct Imports<'b> {
+    pub(super) lines: &'b Lines,
+    pub(super) found: Vec<Import>,
+}
+
+impl<'a> Visitor<'a> for Imports<'_> {
+    fn visit_stmt(&mut self, stmt: &'a Stmt) {
+        let line = self.lines.of(stmt.start().to_usize());
+        match stmt {
+            Stmt::Import(import) => {
+                let modules = import.names.iter().map(|alias| alias.name.to_string());
+                self.found.extend(modules.map(|module| Import { module, names: Vec::new(), line }));
+            }
+            Stmt::ImportFrom(import) => {
+                let dots = ".".repeat(import.level as usize);
+                let module = import.module.as_ref().map_or("", |name| name.as_str());
+                let names = import.names.iter().map(|alias| alias.name.to_string()).collect();
+                self.found.push(Import { module: format!("{dots}{module}"), names, line });
+            }
+            _ => walk_stmt(self, stmt),
+        }
+    }
+
+    // Imports are statements; no expression holds one.
+    fn visit_expr(&mut self, _: &'a Expr) {}
+}

@@ -1,0 +1,263 @@
+//! What names are bound to while a script is read, and expressions as values.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use ruff_python_ast::{
+    Expr, ExprFString, FStringPart, InterpolatedStringElement, Number, Operator, Stmt, StmtFunctionDef,
+};
+
+use super::value::{Call, Text, Value, is_constant_name};
+
+/// Calls that give back their argument, as far as SQL is concerned.
+const TRANSPARENT: &[&str] =
+    &["dedent", "strip", "text", "f", "quoted_name", "cleandoc", "lstrip", "rstrip", "DDL", "str"];
+
+/// A value larger than this is not put together: a name that holds itself twice, line after line, would grow without end.
+const LONGEST: usize = 100_000;
+
+/// The names that are known at some place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scope<'a> {
+    values: HashMap<&'a str, Value>,
+    /// The file's own functions.
+    pub(super) functions: BTreeMap<&'a str, &'a StmtFunctionDef>,
+    /// What Alembic's operations are called here: `op`.
+    pub(super) operations: HashSet<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    /// The names at the top level of a file.
+    pub(super) fn of_module(body: &'a [Stmt]) -> Scope<'a> {
+        let mut scope = Scope { operations: HashSet::from(["op"]), ..Scope::default() };
+        for stmt in body {
+            match stmt {
+                Stmt::FunctionDef(function) => {
+                    scope.functions.insert(function.name.as_str(), function);
+                }
+                Stmt::ImportFrom(import) if import.module.as_ref().is_some_and(|it| it.as_str() == "alembic") => {
+                    for alias in import.names.iter().filter(|alias| alias.name.as_str() == "op") {
+                        scope.operations.insert(alias.asname.as_ref().map_or("op", |name| name.as_str()));
+                    }
+                }
+                _ => scope.assign(stmt),
+            }
+        }
+        scope
+    }
+
+    /// Takes an assignment to account; other statements change nothing here.
+    pub(super) fn assign(&mut self, stmt: &'a Stmt) {
+        match stmt {
+            Stmt::Assign(assign) => {
+                let value = self.evaluate(&assign.value);
+                for target in &assign.targets {
+                    self.bind(target, value.clone());
+                }
+            }
+            Stmt::AnnAssign(assign) => {
+                let value = assign.value.as_deref().map_or(Value::Unknown, |expr| self.evaluate(expr));
+                self.bind(&assign.target, value);
+            }
+            Stmt::AugAssign(assign) => self.bind(&assign.target, Value::Unknown),
+            Stmt::For(stmt) => {
+                let is_constant = self.is_constant_list(&stmt.iter);
+                self.bind_each(&stmt.target, is_constant);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn bind(&mut self, target: &'a Expr, value: Value) {
+        match target {
+            Expr::Name(name) => self.bind_name(name.id.as_str(), value),
+            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|target| self.bind(target, Value::Unknown)),
+            _ => {}
+        }
+    }
+
+    /// The variables of a loop.
+    fn bind_each(&mut self, target: &'a Expr, is_constant: bool) {
+        match target {
+            Expr::Name(name) if is_constant => self.bind(target, Value::Str(Text::pick(name.id.as_str()))),
+            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|target| self.bind_each(target, is_constant)),
+            _ => self.bind(target, Value::Unknown),
+        }
+    }
+
+    /// `TABLES`, `("a", "b")`, `NAMES.items()`, `reversed(TABLES)`, if all of it stands in the file.
+    fn is_constant_list(&self, expr: &Expr) -> bool {
+        match self.evaluate(expr) {
+            Value::Call(call) => match call.last() {
+                "items" | "keys" | "values" => call.receiver.as_ref().is_some_and(Value::is_constant),
+                "reversed" | "sorted" | "enumerate" | "zip" | "list" | "tuple" | "set" => {
+                    call.args.iter().all(Value::is_constant)
+                }
+                _ => false,
+            },
+            value => value.is_constant(),
+        }
+    }
+
+    /// Binds a name. What `x = (x, x)`, line after line, would make of it is not worth knowing.
+    pub(super) fn bind_name(&mut self, name: &'a str, value: Value) {
+        let value = if value.size() > LONGEST { Value::Unknown } else { value };
+        self.values.insert(name, value);
+    }
+
+    /// An expression as a value.
+    pub(super) fn evaluate(&self, expr: &Expr) -> Value {
+        match expr {
+            Expr::StringLiteral(literal) => Value::Str(Text::whole(literal.value.to_str())),
+            Expr::FString(string) => Value::Str(self.f_string(string)),
+            Expr::NoneLiteral(_) => Value::None,
+            Expr::BooleanLiteral(literal) => Value::Bool(literal.value),
+            Expr::NumberLiteral(literal) => Value::Number(match &literal.value {
+                Number::Int(int) => int.as_usize(),
+                _ => None,
+            }),
+            Expr::Tuple(list) => self.list(&list.elts),
+            Expr::List(list) => self.list(&list.elts),
+            Expr::Set(list) => self.list(&list.elts),
+            Expr::Name(name) => {
+                let known = self.values.get(name.id.as_str()).cloned();
+                known.unwrap_or_else(|| Value::Name(name.id.to_string()))
+            }
+            Expr::Attribute(_) => dotted(expr).map_or(Value::Unknown, Value::Name),
+            Expr::BinOp(sum) if sum.op == Operator::Add => self.sum(&sum.left, &sum.right),
+            Expr::BinOp(format) if format.op == Operator::Mod => match self.evaluate(&format.left) {
+                Value::Str(text) => Value::Str(self.filled(text, [&*format.right])),
+                _ => Value::Unknown,
+            },
+            Expr::Call(call) => self.call_value(call),
+            Expr::Dict(dict) => {
+                let is_constant = |value: &Expr| self.evaluate(value).is_constant();
+                Value::Dict(dict.items.iter().all(|item| is_constant(&item.value)))
+            }
+            Expr::ListComp(_) | Expr::Generator(_) | Expr::SetComp(_) => Value::Rows,
+            _ => Value::Unknown,
+        }
+    }
+
+    /// A call with its arguments.
+    pub(super) fn call(&self, call: &ruff_python_ast::ExprCall) -> Call {
+        let arguments = &call.arguments;
+        let is_open = arguments.args.iter().any(Expr::is_starred_expr)
+            || arguments.keywords.iter().any(|keyword| keyword.arg.is_none());
+        let named = arguments
+            .keywords
+            .iter()
+            .filter_map(|keyword| Some((keyword.arg.as_ref()?.to_string(), self.evaluate(&keyword.value))));
+        Call {
+            name: dotted(&call.func).unwrap_or_else(|| "?".to_owned()),
+            args: arguments.args.iter().map(|arg| self.evaluate(arg)).collect(),
+            named: named.collect(),
+            receiver: match &*call.func {
+                Expr::Attribute(attribute) => Some(self.evaluate(&attribute.value)),
+                _ => None,
+            },
+            is_open,
+        }
+    }
+
+    fn call_value(&self, expr: &ruff_python_ast::ExprCall) -> Value {
+        let call = self.call(expr);
+        if TRANSPARENT.contains(&call.last()) {
+            if let Some(text @ Value::Str(_)) = call.args.first() {
+                return text.clone();
+            }
+            // `"…".strip()`, `QUERY.strip()`
+            if let Some(Value::Str(text)) = call.receiver {
+                return Value::Str(text);
+            }
+        }
+        if call.last() == "format"
+            && let Some(Value::Str(text)) = &call.receiver
+        {
+            let arguments = expr.arguments.args.iter();
+            let arguments = arguments.chain(expr.arguments.keywords.iter().map(|keyword| &keyword.value));
+            return Value::Str(self.filled(text.clone(), arguments));
+        }
+        Value::Call(Box::new(call))
+    }
+
+    /// A template with something put in: known as far as what is put in is.
+    fn filled<'e>(&self, text: Text, with: impl IntoIterator<Item = &'e Expr>) -> Text {
+        let is_constant = with.into_iter().all(|expr| self.evaluate(expr).is_constant());
+        match is_constant {
+            true => Text { picks: text.picks + 1, ..text },
+            false => Text { holes: text.holes + 1, ..text },
+        }
+    }
+
+    fn list(&self, elements: &[Expr]) -> Value {
+        Value::List(elements.iter().map(|element| self.evaluate(element)).collect())
+    }
+
+    fn sum(&self, left: &Expr, right: &Expr) -> Value {
+        let (left, right) = (self.evaluate(left), self.evaluate(right));
+        let (text, other) = match (left, right) {
+            (Value::Str(mut left), Value::Str(right)) if left.text.len() + right.text.len() < LONGEST => {
+                left.push(&right);
+                return Value::Str(left);
+            }
+            (Value::Str(text), _) => (Some(text), Text::hole("…")),
+            (_, Value::Str(text)) => (None, text),
+            _ => return Value::Unknown,
+        };
+        let mut sum = text.unwrap_or_else(|| Text::hole("…"));
+        sum.push(&other);
+        Value::Str(sum)
+    }
+
+    fn f_string(&self, string: &ExprFString) -> Text {
+        let mut text = Text::whole("");
+        for part in &string.value {
+            if text.text.len() > LONGEST {
+                return Text::hole("…");
+            }
+            match part {
+                FStringPart::Literal(literal) => text.text.push_str(literal),
+                FStringPart::FString(string) => {
+                    for element in &string.elements {
+                        text.push(&self.element(element));
+                    }
+                }
+            }
+        }
+        text
+    }
+
+    fn element(&self, element: &InterpolatedStringElement) -> Text {
+        let expr = match element {
+            InterpolatedStringElement::Literal(literal) => return Text::whole(&*literal.value),
+            InterpolatedStringElement::Interpolation(interpolation) => &interpolation.expression,
+        };
+        match self.evaluate(expr) {
+            Value::Str(text) if text.text.len() < LONGEST / 100 => text,
+            Value::Number(Some(number)) => Text::whole(number.to_string()),
+            Value::Name(name) if is_constant_name(&name) => Text::pick(&name),
+            _ => Text::hole(&dotted(expr).unwrap_or_else(|| "…".to_owned())),
+        }
+    }
+}
+
+/// `op.get_bind` of the expression; `?` for what stands in front where it is no name.
+pub(super) fn dotted(expr: &Expr) -> Option<String> {
+    let mut parts = Vec::new();
+    let mut at = expr;
+    loop {
+        match at {
+            Expr::Name(name) => parts.push(name.id.as_str()),
+            Expr::Attribute(attribute) => {
+                parts.push(attribute.attr.as_str());
+                at = &attribute.value;
+                continue;
+            }
+            _ if parts.is_empty() => return None,
+            _ => parts.push("?"),
+        }
+        break;
+    }
+    parts.reverse();
+    Some(parts.join("."))
+}

@@ -1,0 +1,130 @@
+//! Scripts by what they do.
+
+use std::path::Path;
+
+use super::{Body, Function, Kind, dropped, read};
+
+fn body(text: &str) -> Body {
+    read(Path::new("a.py"), text).unwrap()
+}
+
+fn downgrade(text: &str) -> Function {
+    body(&format!("import sqlalchemy as sa\nfrom alembic import op\n{text}")).downgrade.unwrap()
+}
+
+fn drops(text: &str) -> Vec<String> {
+    dropped(&downgrade(text)).into_iter().map(|dropped| format!("{}: {}", dropped.line, dropped.what)).collect()
+}
+
+#[test]
+fn drops_by_operation_and_by_sql() {
+    let text = "
+def downgrade() -> None:
+    op.drop_table('users')
+    op.drop_column('projects', 'name')
+    op.drop_index(op.f('ix_a'), table_name='a')
+    op.drop_constraint('fk_a_b', 'a', type_='foreignkey')
+    op.execute(sa.text('DROP TYPE color; DELETE FROM a WHERE b'))
+    op.get_bind().execute(sa.text('ALTER TABLE a DROP COLUMN c'))
+    op.add_column('a', sa.Column('d'))
+    sa.Enum(name='mood').drop(op.get_bind())
+    mood.drop(op.get_bind())
+    conn.execute(sa.delete(users).where(users.c.a == 1))
+";
+    let expected = [
+        "5: table users",
+        "6: column projects.name",
+        "7: index ix_a",
+        "8: constraint fk_a_b of a",
+        "9: type color",
+        "9: rows of a",
+        "10: column a.c",
+        "12: type mood",
+        "13: {mood}",
+        "14: rows of {users}",
+    ];
+    assert_eq!(drops(text), expected);
+}
+
+#[test]
+fn helpers_constants_batches_and_holes() {
+    let text = "
+TABLE = 'users'
+INDEX = f'ix_{TABLE}_name'
+def forget(table, column='name'):
+    op.drop_column(table, column)
+def again(): again()
+def downgrade():
+    query = f'DROP INDEX {INDEX}'
+    op.execute(query)
+    forget(TABLE)
+    forget('projects', column='title')
+    forget(pick())
+    again()
+    with op.batch_alter_table('a') as batch_op:
+        batch_op.drop_column('b')
+        batch_op.drop_index('ix_b')
+    for name in ('x', 'y'):
+        op.drop_table(name)
+        op.execute(f'TRUNCATE {name}')
+";
+    let expected = [
+        "11: index ix_users_name",
+        "7: column users.name",
+        "7: column projects.title",
+        "7: column ….name",
+        "17: column a.b",
+        "18: index ix_b",
+        "20: table …",
+        "21: rows of {name}",
+    ];
+    assert_eq!(drops(text), expected);
+    assert!(downgrade(text).is_cut, "a helper that calls itself");
+}
+
+#[test]
+fn kinds_of_functions() {
+    for (text, kind) in [
+        ("pass", Kind::Empty),
+        ("'docstring'\n    ...\n    return None", Kind::Empty),
+        ("'''no way back'''\n    raise NotImplementedError('no')", Kind::Raises),
+        ("x = 1", Kind::Works),
+    ] {
+        let script = body(&format!("def upgrade():\n    {text}\n"));
+        assert_eq!(script.upgrade.unwrap().kind, kind, "{text}");
+        assert!(script.downgrade.is_none());
+    }
+}
+
+#[test]
+fn where_a_call_happens() {
+    let text = "
+def downgrade():
+    with op.get_context().autocommit_block():
+        op.create_index('ix', 't', ['a'], postgresql_concurrently=True)
+    if op.get_context().as_sql:
+        op.drop_table('t')
+    [op.drop_table(t) for t in TABLES]
+";
+    let function = downgrade(text);
+    let found: Vec<_> = function
+        .operations()
+        .map(|(operation, found)| (operation.name.as_str(), found.in_autocommit, found.is_conditional, found.in_loop))
+        .collect();
+    let expected =
+        [("create_index", true, false, false), ("drop_table", false, true, false), ("drop_table", false, false, true)];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn growth_is_bounded() {
+    let mut text = "a = 'x'\nb = ('x',)\n".to_owned();
+    for _ in 0..200 {
+        text.push_str("a = f'{a}{a}'\nb = (b, b)\n");
+    }
+    text.push_str("def f(x): g(x); g(x)\ndef g(x): h(x); h(x)\ndef h(x):\n");
+    text.push_str(&"    f(x); g(x); op.execute(a)\n".repeat(100));
+    text.push_str("def upgrade(): f(b)\n");
+    let upgrade = body(&text).upgrade.unwrap();
+    assert!(upgrade.is_cut);
+}

@@ -1,0 +1,284 @@
+//! What SQL statements are about, read off their first words: what they create, drop, alter, fill or empty. No SQL
+//! parser: a text may have holes (`{name}`) where a script puts something in, and this reads round them.
+
+mod token;
+
+use token::Token;
+
+/// A statement, as far as its first words tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// What it does.
+    pub verb: Verb,
+    /// To what kind of thing.
+    pub object: Object,
+    /// The first thing's name, without its schema and quotes; `""` where none can be told.
+    pub name: String,
+    /// The table that an index or a trigger is on.
+    pub on: Option<String>,
+    /// The other things of the same `DROP` or `TRUNCATE`.
+    pub others: Vec<String>,
+    /// What an `ALTER TABLE` does.
+    pub actions: Vec<Action>,
+    /// Whether it says `CONCURRENTLY`.
+    pub is_concurrent: bool,
+    /// Whether an `UPDATE` or `DELETE` says which rows.
+    pub has_where: bool,
+}
+
+/// One action of an `ALTER TABLE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// `Create` for `ADD`, `Drop`, `Alter`, or `Rename`.
+    pub verb: Verb,
+    /// A column or a constraint, mostly.
+    pub object: Object,
+    /// Its name.
+    pub name: String,
+    /// `ADD COLUMN … NOT NULL` without a value for the rows that are there.
+    pub is_required: bool,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $name:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $type {
+            $($(#[$variant_doc])* $name,)*
+            /// Anything else.
+            Other,
+        }
+
+        impl $type {
+            /// As it is said.
+            pub fn name(self) -> &'static str {
+                match self { $($type::$name => $word,)* $type::Other => "object" }
+            }
+
+            fn of(token: &Token) -> $type {
+                match token {
+                    $(Token::Word(word) if word.eq_ignore_ascii_case($word) => $type::$name,)*
+                    _ => $type::Other,
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// What a statement does.
+    Verb {
+        /// `CREATE`, or `ADD` in an `ALTER TABLE`.
+        Create = "create",
+        /// `DROP`
+        Drop = "drop",
+        /// `ALTER`
+        Alter = "alter",
+        /// `RENAME`, in an `ALTER`.
+        Rename = "rename",
+        /// `INSERT`
+        Insert = "insert",
+        /// `UPDATE`
+        Update = "update",
+        /// `DELETE`
+        Delete = "delete",
+        /// `TRUNCATE`
+        Truncate = "truncate",
+        /// `SELECT`
+        Select = "select",
+    }
+}
+
+words! {
+    /// What kind of thing it does it to.
+    Object {
+        /// A table.
+        Table = "table",
+        /// A column.
+        Column = "column",
+        /// A constraint.
+        Constraint = "constraint",
+        /// An index.
+        Index = "index",
+        /// A type.
+        Type = "type",
+        /// A view.
+        View = "view",
+        /// A sequence.
+        Sequence = "sequence",
+        /// A function.
+        Function = "function",
+        /// A procedure.
+        Procedure = "procedure",
+        /// A trigger.
+        Trigger = "trigger",
+        /// A schema.
+        Schema = "schema",
+        /// An extension.
+        Extension = "extension",
+        /// A domain.
+        Domain = "domain",
+    }
+}
+
+impl Statement {
+    /// All names of a `DROP` or `TRUNCATE`.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.name).chain(&self.others).map(String::as_str)
+    }
+}
+
+/// The statements of a text, in their order.
+pub fn statements(sql: &str) -> Vec<Statement> {
+    let tokens = token::tokens(sql);
+    tokens.split(|token| *token == Token::Mark(';')).filter(|part| !part.is_empty()).map(statement).collect()
+}
+
+/// Whether a word stands in a text, as SQL reads it: outside of strings and comments, whatever its case.
+pub fn mentions(sql: &str, word: &str) -> bool {
+    token::tokens(sql).iter().any(|token| token.is(word) || matches!(token, Token::Quoted(name) if name == word))
+}
+
+fn statement(tokens: &[Token]) -> Statement {
+    let mut rest = Rest(tokens);
+    let verb = Verb::of(&rest.next());
+    let object = match verb {
+        Verb::Create | Verb::Drop | Verb::Alter => rest.object(),
+        Verb::Truncate => {
+            rest.skip(&["table", "only"]);
+            Object::Table
+        }
+        Verb::Insert | Verb::Update | Verb::Delete => {
+            rest.skip(&["into", "from", "only"]);
+            Object::Table
+        }
+        _ => Object::Other,
+    };
+    rest.skip(&["concurrently", "if", "not", "exists", "only"]);
+    let name = rest.name();
+    let mut others = Vec::new();
+    while matches!(verb, Verb::Drop | Verb::Truncate) && rest.skip_arguments_and(',') {
+        others.push(rest.name());
+    }
+    let on = match object {
+        Object::Index | Object::Trigger => rest.after("on"),
+        _ => None,
+    };
+    let actions = if verb == Verb::Alter && object == Object::Table { actions(rest) } else { Vec::new() };
+    let says = |word: &str| tokens.iter().any(|token| token.is(word));
+    Statement { verb, object, name, on, others, actions, is_concurrent: says("concurrently"), has_where: says("where") }
+}
+
+/// `ADD COLUMN a int, DROP CONSTRAINT b, RENAME a TO b`.
+fn actions(rest: Rest<'_>) -> Vec<Action> {
+    let mut depth = 0_i32;
+    let parts = rest.0.split(|token| {
+        match token {
+            Token::Mark('(') => depth += 1,
+            Token::Mark(')') => depth -= 1,
+            _ => {}
+        }
+        depth == 0 && *token == Token::Mark(',')
+    });
+    parts.filter_map(action).collect()
+}
+
+fn action(tokens: &[Token]) -> Option<Action> {
+    let mut rest = Rest(tokens);
+    let first = rest.next();
+    let verb = if first.is("add") { Verb::Create } else { Verb::of(&first) };
+    if verb == Verb::Other {
+        return None;
+    }
+    let object = match rest.0.first().map_or(Object::Other, Object::of) {
+        Object::Other => match rest.0.first() {
+            Some(word) if ["primary", "foreign", "unique", "check", "exclude"].iter().any(|it| word.is(it)) => {
+                Object::Constraint
+            }
+            // `RENAME TO` is about the table itself; the word COLUMN may be left out.
+            Some(word) if word.is("to") => Object::Table,
+            _ => Object::Column,
+        },
+        object => {
+            rest.next();
+            object
+        }
+    };
+    rest.skip(&["if", "not", "exists", "to"]);
+    let says = |word: &str| tokens.iter().any(|token| token.is(word));
+    let has_value = says("default") || says("generated") || says("serial") || says("bigserial");
+    let is_required = verb == Verb::Create && object == Object::Column && says("not") && says("null") && !has_value;
+    Some(Action { verb, object, name: rest.name(), is_required })
+}
+
+/// What is left of a statement.
+struct Rest<'a>(&'a [Token]);
+
+impl Rest<'_> {
+    fn next(&mut self) -> Token {
+        let (first, rest) = match self.0.split_first() {
+            Some((first, rest)) => (first.clone(), rest),
+            None => (Token::Mark(';'), self.0),
+        };
+        self.0 = rest;
+        first
+    }
+
+    fn skip(&mut self, words: &[&str]) {
+        while self.0.first().is_some_and(|token| words.iter().any(|word| token.is(word))) {
+            self.next();
+        }
+    }
+
+    /// The kind of thing: `UNIQUE INDEX`, `OR REPLACE FUNCTION`, `MATERIALIZED VIEW`.
+    fn object(&mut self) -> Object {
+        for _ in 0..5 {
+            match Object::of(&self.next()) {
+                Object::Other => {}
+                object => return object,
+            }
+        }
+        Object::Other
+    }
+
+    /// A name with its schema, which is left out.
+    fn name(&mut self) -> String {
+        let mut name = match self.0.first() {
+            Some(Token::Word(_) | Token::Quoted(_) | Token::Hole(_)) => self.next().into_text(),
+            _ => return String::new(),
+        };
+        while self.0.first() == Some(&Token::Mark('.')) {
+            self.next();
+            name = self.next().into_text();
+        }
+        // `ix_{table}_a`: a hole and what stands at it are one name.
+        while let Some(Token::Glued(part)) = self.0.first() {
+            name.push_str(part);
+            self.next();
+        }
+        name
+    }
+
+    /// The name behind a word.
+    fn after(&mut self, word: &str) -> Option<String> {
+        let at = self.0.iter().position(|token| token.is(word))?;
+        let mut rest = Rest(&self.0[at + 1..]);
+        rest.skip(&["only"]);
+        Some(rest.name())
+    }
+
+    /// Skips the arguments of a function, if there are any, then a mark; whether the mark was there.
+    fn skip_arguments_and(&mut self, mark: char) -> bool {
+        if self.0.first() == Some(&Token::Mark('(')) {
+            while !matches!(self.next(), Token::Mark(')' | ';')) {}
+        }
+        let is_there = self.0.first() == Some(&Token::Mark(mark));
+        if is_there {
+            self.next();
+        }
+        is_there
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Statements by what they are about.
+
+use super::{Object, Verb, statements};
+
+fn shown(sql: &str) -> Vec<String> {
+    let line = |statement: &super::Statement| {
+        let names: Vec<&str> = statement.names().collect();
+        let mut text = format!("{} {} {}", statement.verb.name(), statement.object.name(), names.join(" "));
+        for action in &statement.actions {
+            text.push_str(&format!(" / {} {} {}", action.verb.name(), action.object.name(), action.name));
+        }
+        text.trim_end().to_owned()
+    };
+    statements(sql).iter().map(line).collect()
+}
+
+#[test]
+fn what_statements_are_about() {
+    for (sql, expected) in [
+        ("DROP TABLE IF EXISTS public.users, \"Odd Name\" CASCADE", &["drop table users Odd Name"][..]),
+        ("drop function f(int, text), g()", &["drop function f g"]),
+        ("CREATE OR REPLACE FUNCTION f() RETURNS int AS $$ DROP TABLE x; $$", &["create function f"]),
+        ("create unique index concurrently if not exists ix on t (a)", &["create index ix"]),
+        ("DROP MATERIALIZED VIEW v", &["drop view v"]),
+        (
+            "ALTER TABLE ONLY t ADD a numeric(3, 2), DROP CONSTRAINT IF EXISTS c, DROP b, RENAME TO u",
+            &["alter table t / create column a / drop constraint c / drop column b / rename table u"],
+        ),
+        ("DELETE FROM a; -- ; DROP TABLE b\n TRUNCATE b, c", &["delete table a", "truncate table b c"]),
+        ("SELECT 'DROP TABLE x; --'", &["select object"]),
+        ("DROP INDEX {name}; DROP INDEX ix_{table}_a", &["drop index {name}", "drop index ix_{table}_a"]),
+        ("UPDATE t SET a = 1", &["update table t"]),
+        ("  ", &[]),
+        ("drop", &["drop object"]),
+        ("ALTER TYPE color ADD VALUE 'red'", &["alter type color"]),
+    ] {
+        assert_eq!(shown(sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn an_index_knows_its_table_and_whether_it_locks() {
+    let [statement] = &statements("CREATE INDEX CONCURRENTLY ix ON ONLY app.t (a)")[..] else { panic!() };
+    assert_eq!((statement.verb, statement.object), (Verb::Create, Object::Index));
+    assert_eq!(statement.on.as_deref(), Some("t"));
+    assert!(statement.is_concurrent);
+}
+
+#[test]
+fn no_text_is_too_odd() {
+    for sql in ["'", "\"", "$", "$$", "$a$", "{", "/*", "--", "(((", "DROP FUNCTION f(", "ALTER TABLE", "é$é$", "''''"]
+    {
+        statements(sql);
+    }
+}

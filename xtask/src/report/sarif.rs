@@ -1,0 +1,73 @@
+//! Findings as SARIF 2.1.0, the format of code scanning services.
+
+use serde_json::{Value, json};
+
+use crate::model::rules::{Finding, Level, Rule};
+use crate::report::findings::shown;
+
+const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+
+/// The whole log, with all rules in it.
+pub fn log(findings: &[Finding], rules: &[&Rule]) -> String {
+    let results: Vec<Value> = findings.iter().map(|finding| result(finding, rules)).collect();
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "xtask db-check",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules.iter().map(|rule| descriptor(rule)).collect::<Vec<_>>(),
+            }},
+            "columnKind": "unicodeCodePoints",
+            "originalUriBaseIds": {"PROJECT": {"description": {"text": "the folder of the Alembic configs"}}},
+            "results": results,
+        }],
+    });
+    format!("{log:#}")
+}
+
+fn descriptor(rule: &Rule) -> Value {
+    json!({
+        "id": rule.code,
+        "name": rule.name,
+        "shortDescription": {"text": title(rule)},
+        "help": {"text": rule.page, "markdown": rule.page},
+        "defaultConfiguration": {"enabled": rule.level != Level::Off, "level": level(rule.level)},
+    })
+}
+
+/// The page's heading, without the code.
+fn title(rule: &Rule) -> &str {
+    let heading = rule.page.lines().next().unwrap_or_default().trim_start_matches(['#', ' ']);
+    heading.split_once(": ").map_or(heading, |(_, title)| title)
+}
+
+fn result(finding: &Finding, rules: &[&Rule]) -> Value {
+    let index = rules.iter().position(|rule| rule.code == finding.code);
+    let place = json!({
+        "artifactLocation": {"uri": uri(&shown(&finding.path)), "uriBaseId": "PROJECT"},
+        "region": {"startLine": finding.line.max(1)},
+    });
+    json!({
+        "ruleId": finding.code,
+        "ruleIndex": index.and_then(|index| i64::try_from(index).ok()).unwrap_or(-1),
+        "level": level(finding.severity),
+        "message": {"text": format!("{}. {}", finding.message, finding.help)},
+        "locations": [{"physicalLocation": place}],
+    })
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Off => "none",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    }
+}
+
+/// A path as a relative URI.
+fn uri(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
