@@ -180,8 +180,11 @@ fn a_dry_run_lists_and_changes_nothing() {
         Run it: cargo xtask db-migrate
     "#]]
     .assert_eq(&output.stdout);
-    let json = scene.json("db-migrate --direction downgrade --target base --dry-run");
+    let down = "db-migrate --direction downgrade --target base --dry-run";
+    let json = scene.json(down);
     assert_eq!(ids(&json["planned"]), ["b2", "a1"]);
+    assert_eq!(json["drops"]["b2"][0]["what"], json!("table b2"));
+    let _ = scene.run(down).code(0).says("  - b2 → a1: revision b2\n      drops table b2 (line ");
     assert_eq!((&json["reverted"], &json["after"]), (&json!([]), &json!(["b2"])));
     assert_eq!((scene.tables().as_str(), scene.versions()), ("a1 b2", vec!["b2".to_owned()]));
     assert!(!scene.root().join(".xtask").exists(), "a dry run takes no backup");

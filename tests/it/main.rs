@@ -6,6 +6,7 @@ mod backup;
 mod catalog;
 mod cli;
 mod config;
+mod db_check;
 mod db_migrate;
 mod db_rebase;
 mod db_roundtrip;

@@ -67,7 +67,7 @@ fn nobody_listens() {
     assert_eq!(fail.details, format!("Connection refused to localhost:{port}"));
     assert_eq!(fail.actions[0], "Check PostgreSQL is running: docker ps | grep postgres");
     assert!(fail.actions.iter().any(|action| action.contains("cargo xtask db-server start")), "{fail:?}");
-    assert_eq!(fail.related.as_deref(), Some("cargo xtask cli-executor"));
+    assert_eq!(fail.related.as_deref(), Some("cargo xtask doctor"));
     assert!(!format!("{fail:?}").contains("hidden"));
 }
 

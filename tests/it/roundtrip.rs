@@ -2,6 +2,7 @@
 //! history and one run; none may be missed, none accused wrongly.
 
 mod cases;
+mod ways;
 
 use std::collections::HashMap;
 
@@ -48,7 +49,8 @@ fn compare(case: &Case, result: &Value) -> Option<String> {
     }
     let error = format!("{} {}", text(&result["error"]["summary"]), text(&result["error"]["details"]));
     let reason = text(&result["reason"]);
-    let objects: Vec<String> = listed("schema_changes").map(|change| text(&change["object"])).chain(data(result)).collect();
+    let objects: Vec<String> =
+        listed("schema_changes").map(|change| text(&change["object"])).chain(data(result)).collect();
     if case.verdict == "failed" || case.verdict == "irreversible" {
         let missing = case.seen.iter().filter(|word| !error.contains(*word) && !reason.contains(*word));
         complaints.extend(missing.map(|word| format!("no word of `{word}`")));
@@ -70,7 +72,13 @@ fn compare(case: &Case, result: &Value) -> Option<String> {
         complaints.push(format!("notes {notes:?}, not `{note}`"));
     }
     (!complaints.is_empty()).then(|| {
-        format!("- {} {} ({}): {}\n    {error} {reason} {notes:?}", case.id, case.name, case.file, complaints.join("; "))
+        format!(
+            "- {} {} ({}): {}\n    {error} {reason} {notes:?}",
+            case.id,
+            case.name,
+            case.file,
+            complaints.join("; ")
+        )
     })
 }
 

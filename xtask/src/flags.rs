@@ -151,6 +151,10 @@ pub struct DbRoundtrip {
     pub range: Range,
     /// Which part of them.
     pub partition: Option<Part>,
+    /// Where JUnit XML goes.
+    pub junit: Option<PathBuf>,
+    /// Where an HTML page goes.
+    pub html: Option<PathBuf>,
     /// Keep the scratch database.
     pub keep: bool,
     /// How long one step may take.
@@ -381,6 +385,8 @@ fn db_roundtrip(args: &mut Arguments) -> Result<DbRoundtrip, Fail> {
     Ok(DbRoundtrip {
         range: range(args)?,
         partition: value(args, "--partition")?.map(|text| part(&text)).transpose()?,
+        junit: value(args, "--junit")?.map(PathBuf::from),
+        html: value(args, "--html")?.map(PathBuf::from),
         keep: args.contains("--keep"),
         step_timeout: duration(args, "--step-timeout")?,
     })

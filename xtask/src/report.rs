@@ -5,5 +5,6 @@ pub mod findings;
 pub mod github;
 pub mod json;
 pub mod junit;
+pub mod roundtrip;
 pub mod sarif;
 pub mod table;

@@ -1,1 +1,95 @@
-//! To come.
+//! A migration that breaks off: what stays is Alembic's transaction mode's decision, and what is said of it is held
+//! against the database, in text and in JSON.
+
+use serde_json::json;
+use xtask::fail::Kind;
+
+use super::ids;
+use crate::support::project::SYNC;
+use crate::support::scene::{Scene, sql};
+
+/// `a1`, `b2` go through, `c3` makes a table and then violates a constraint; `d4` would follow.
+fn broken(env: &str) -> Scene {
+    let body = format!("{}\n{}", sql("create table c3 (n int check (n > 0))"), sql("insert into c3 values (0)"));
+    Scene::new().env(env).table("a1", "").table("b2", "a1").revision("c3", "b2", &body, "pass").table("d4", "c3")
+}
+
+fn mode(line: &str) -> String {
+    let env = SYNC.replace("target_metadata=target_metadata)", line);
+    assert_ne!(env, SYNC);
+    env
+}
+
+#[test]
+fn all_in_one_transaction_nothing_stays() {
+    let scene = broken(SYNC);
+    let failure = scene.fails("db-migrate", Kind::CheckViolation, 1, &["Revision c3"]);
+    let failure = failure.has("applied", json!([])).has("before", json!([])).has("after", json!([]));
+    failure.says("Nothing of this run was kept: the database is still at no revision");
+    assert_eq!((scene.versions(), scene.tables().as_str()), (vec![], ""));
+}
+
+#[test]
+fn one_transaction_per_migration_what_went_through_stays() {
+    let scene = broken(&mode("target_metadata=None, transaction_per_migration=True)"));
+    let failure = scene.fails("db-migrate", Kind::CheckViolation, 1, &["Revision c3"]);
+    assert_eq!(ids(&failure.json["applied"]), ["a1", "b2"]);
+    let failure = failure.has("before", json!([])).has("after", json!(["b2"]));
+    failure.says("2 of 4 revisions were applied and stay: the database is at b2 (revision b2)");
+    assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["b2".to_owned()], "a1 b2"));
+    // The next run goes on from there.
+    let failure = scene.fails("db-migrate", Kind::CheckViolation, 1, &["Revision c3"]);
+    failure.has("before", json!(["b2"])).says("Nothing of this run was kept: the database is still at b2");
+}
+
+#[test]
+fn without_transactions_half_a_script_stays_and_that_is_said() {
+    let env = SYNC.replace(
+        "engine.connect() as connection:",
+        "engine.connect().execution_options(isolation_level='AUTOCOMMIT') as connection:",
+    );
+    assert_ne!(env, SYNC);
+    let scene = broken(&env);
+    let failure = scene.fails("db-migrate", Kind::CheckViolation, 1, &["Revision c3"]);
+    assert_eq!(ids(&failure.json["applied"]), ["a1", "b2"]);
+    failure.has("after", json!(["b2"])).says("2 of 4 revisions were applied and stay: the database is at b2");
+    assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["b2".to_owned()], "a1 b2 c3"));
+}
+
+#[test]
+fn a_downgrade_that_fails_names_its_backup() {
+    let scene =
+        Scene::new().table("a1", "").revision("b2", "a1", &sql("create table b2 (n int)"), "raise ValueError('no')");
+    let scene = scene.table("c3", "b2").at("head");
+    let words = "db-migrate --direction=downgrade --target=base";
+    let failure =
+        scene.fails(words, Kind::MigrationRaised, 1, &["Revision b2, downgrade()", "The migration raised ValueError"]);
+    let path = failure.json["backup"].as_str().unwrap().to_owned();
+    assert!(std::path::Path::new(&path).is_file());
+    failure.says(&format!("The backup taken before: {path}")).has("reverted", json!([])).has("after", json!(["c3"]));
+    assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["c3".to_owned()], "a1 b2 c3"));
+}
+
+#[test]
+fn a_downgrade_one_by_one_says_what_was_taken_back() {
+    let scene =
+        Scene::new().table("a1", "").revision("b2", "a1", &sql("create table b2 (n int)"), &sql("drop table nowhere"));
+    let scene = scene.table("c3", "b2").env(&mode("target_metadata=None, transaction_per_migration=True)")).at("head");
+    let words = "db-migrate --direction=downgrade --target=base --no-backup";
+    let failure = scene.fails(words, Kind::UndefinedObject, 1, &["Revision b2, downgrade()", "nowhere"]);
+    assert_eq!(ids(&failure.json["reverted"]), ["c3"]);
+    failure.has("after", json!(["b2"])).says("1 of 3 revisions were reverted and stay: the database is at b2");
+    assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["b2".to_owned()], "a1 b2"));
+}
+
+#[test]
+fn a_script_without_the_function() {
+    let scene = Scene::three().at("head");
+    let path = scene.project.path("migrations/versions/c3.py");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.split("def downgrade").next().unwrap()).unwrap();
+    let words = "db-migrate --direction=downgrade --target=-1 --no-backup";
+    let failure =
+        scene.fails(words, Kind::MigrationFileInvalid, 1, &["has no downgrade()", "migrations/versions/c3.py"]);
+    failure.has("after", json!(["c3"])).says("Nothing of this run was kept");
+}

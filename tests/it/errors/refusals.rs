@@ -156,10 +156,13 @@ fn interrupted() {
     let streams = Streams::of(&mut child);
     scene.wait_for_statement(SLEEP);
     crate::interrupts::signal(&child, rustix::process::Signal::INT);
+    let pid = child.id();
     let output = streams.end(child).code(130);
-    assert_eq!(output.kind(), Kind::Interrupted.name());
-    let output = output.complains("Go on: cargo xtask db-migrate").complains("cargo xtask db-status");
-    let failure = Failure { json: output.json(), output };
+    let failure = Failure::from(
+        output.complains("Go on: cargo xtask db-migrate").complains("cargo xtask db-status"),
+        pid,
+        Kind::Interrupted,
+    );
     failure
         .has("after", json!(["a1"]))
         .has("outcome", json!("failed"))

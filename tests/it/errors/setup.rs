@@ -113,7 +113,7 @@ fn tool_missing() {
     let manifest = "[workspace]\n[workspace.metadata.db.components.manager]\nbaseline = [\"no-such-program\", \"-f\", \"{config}\"]\n";
     scene.project.write("Cargo.toml", manifest);
     let failure = scene.fails("db-roundtrip", Kind::ToolMissing, 1, &["no-such-program", "your own was not touched"]);
-    assert_eq!(scratch_databases(&scene), 0, "{}", failure.output);
+    assert!(scene.scratch_of(failure.pid).is_empty(), "{}", failure.output);
     // The config with the scratch database's URL is gone, too.
     let left: Vec<_> =
         std::fs::read_dir(scene.project.path("state")).unwrap().flatten().map(|it| it.file_name()).collect();
@@ -149,12 +149,4 @@ fn backup_failed_because_pg_dump_may_not_read() {
     let left: Vec<_> =
         std::fs::read_dir(scene.project.path(".xtask/backups")).unwrap().flatten().map(|it| it.file_name()).collect();
     assert_eq!(left, [".gitignore"], "no half of a backup is left");
-}
-
-/// Scratch databases that runs of this test's project may have left: those that carry its database's name nowhere are
-/// other tests', so only ones without a living holder count.
-fn scratch_databases(scene: &Scene) -> usize {
-    let sql = "select count(*) from pg_database d where datname like 'xtask_scratch_%' and not exists \
-               (select from pg_locks l where l.locktype = 'advisory' and l.granted)";
-    usize::try_from(scene.client().query_one(sql, &[]).unwrap().get::<_, i64>(0)).unwrap()
 }

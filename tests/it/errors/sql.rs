@@ -143,7 +143,7 @@ fn step_timeout_names_the_session_that_blocks() {
     let failure = scene.fails("db-migrate --step-timeout=1s", Kind::StepTimeout, 1, &names);
     failure.has("after", json!(["a1"])).says("Nothing of this run was kept");
     assert_eq!(scene.versions(), ["a1"]);
-    assert_eq!(sessions(&scene), 1, "only the holder's session is left");
+    assert_eq!(scene.sessions(), 1, "only the holder's session is left");
     holder.batch_execute("rollback").unwrap();
     let _ = scene.run("db-migrate").code(0);
 }
@@ -152,11 +152,5 @@ fn step_timeout_names_the_session_that_blocks() {
 fn step_timeout_without_a_blocker() {
     let scene = Scene::new().table("a1", "").revision("b2", "a1", &sql("select pg_sleep(600)"), "pass").at("a1");
     scene.fails("db-migrate --step-timeout 1s", Kind::StepTimeout, 1, &["No session blocks it"]);
-    assert_eq!((scene.versions(), sessions(&scene)), (vec!["a1".to_owned()], 0));
-}
-
-/// How many sessions but this one's own are in the database.
-fn sessions(scene: &Scene) -> i64 {
-    let sql = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
-    scene.client().query_one(sql, &[]).unwrap().get(0)
+    assert_eq!((scene.versions(), scene.sessions()), (vec!["a1".to_owned()], 0));
 }

@@ -65,9 +65,7 @@ fn read(number: usize, file: &'static str, text: &str) -> Case {
     let text = text.replace('@', &format!("{id}_"));
     let (name, rest) = text.split_once('\n').unwrap();
     let head: Vec<&str> = rest.lines().take_while(|line| line.starts_with("# ")).collect();
-    let field = |word: &str| {
-        head.iter().find_map(|line| line.strip_prefix(&format!("# {word} "))).map(str::to_owned)
-    };
+    let field = |word: &str| head.iter().find_map(|line| line.strip_prefix(&format!("# {word} "))).map(str::to_owned);
     let expect = field("expect").unwrap_or_else(|| panic!("{file}: {name}: no `# expect`"));
     let (outcome, seen) = expect.split_once(": ").unwrap_or((&expect, ""));
     let (verdict, step) = outcome.split_once(' ').map_or((outcome, None), |(verdict, step)| (verdict, Some(step)));
@@ -119,7 +117,9 @@ fn undo(given: &str, own: Option<&str>) -> String {
     let drop = |statement: &str| {
         let words: Vec<&str> = statement.split_whitespace().collect();
         let (kind, name) = match words.as_slice() {
-            ["create", kind @ ("table" | "type" | "domain" | "sequence" | "view" | "schema"), name, ..] => (*kind, *name),
+            ["create", kind @ ("table" | "type" | "domain" | "sequence" | "view" | "schema"), name, ..] => {
+                (*kind, *name)
+            }
             ["create", "function", name, ..] => ("function", name.split('(').next().unwrap_or(name)),
             _ => return None,
         };

@@ -146,6 +146,19 @@ impl Scene {
         Failure::of(self.xtask(&format!("{words} --json")), self.root(), kind, exit, names)
     }
 
+    /// The scratch databases that a run of the tool with this process id has left.
+    pub fn scratch_of(&self, pid: u32) -> Vec<String> {
+        let sql = "select datname::text from pg_database where datname like 'xtask\\_scratch\\_' || $1 || '\\_%'";
+        self.client().query(sql, &[&pid.to_string()]).unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    /// How many sessions but this question's own are in the database.
+    pub fn sessions(&self) -> i64 {
+        let sql =
+            "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+        self.client().query_one(sql, &[]).unwrap().get(0)
+    }
+
     /// The path of `pg_restore` and its kin.
     pub fn tool(name: &str) -> std::path::PathBuf {
         cluster().bin.join(name)
@@ -156,6 +169,8 @@ impl Scene {
 pub struct Failure {
     pub json: Value,
     pub output: Output,
+    /// The process id of the run.
+    pub pid: u32,
 }
 
 impl Failure {
@@ -163,7 +178,8 @@ impl Failure {
     /// and that the password is nowhere: not in the output, not in a process's arguments, not in a file.
     #[track_caller]
     pub fn of(xtask: Xtask, folder: &Path, kind: Kind, exit: i32, names: &[&str]) -> Failure {
-        let output = watched(xtask).code(exit);
+        let (output, pid) = watched(xtask);
+        let output = output.code(exit);
         let json = output.json();
         let error = &json["error"];
         assert_eq!(error["kind"], kind.name(), "{output}");
@@ -187,7 +203,15 @@ impl Failure {
         }
         assert!(output.stderr.contains("\nDetails:\n") && text("related").starts_with("cargo xtask "), "{output}");
         no_password_in(folder);
-        Failure { json, output }
+        Failure { json, output, pid }
+    }
+
+    /// A run that was started and waited for elsewhere.
+    #[track_caller]
+    pub fn from(output: Output, pid: u32, kind: Kind) -> Failure {
+        let output = output.never_says(PASSWORD).never_says(PASSWORD_IN_URL);
+        assert_eq!(output.kind(), kind.name(), "{output}");
+        Failure { json: output.json(), output, pid }
     }
 
     /// Asserts that the details say something about where the database stands.
@@ -207,14 +231,15 @@ impl Failure {
 
 /// Runs it to its end while the arguments of all processes are looked at.
 #[track_caller]
-fn watched(xtask: Xtask) -> Output {
+fn watched(xtask: Xtask) -> (Output, u32) {
     let mut child = xtask.spawn();
+    let pid = child.id();
     let streams = Streams::of(&mut child);
     while child.try_wait().unwrap().is_none() {
         no_password_in_arguments();
         std::thread::sleep(Duration::from_millis(15));
     }
-    streams.end(child).never_says(PASSWORD).never_says(PASSWORD_IN_URL)
+    (streams.end(child).never_says(PASSWORD).never_says(PASSWORD_IN_URL), pid)
 }
 
 /// The two streams of a running child, read side by side so that neither fills up.

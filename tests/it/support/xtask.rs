@@ -7,15 +7,12 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::pg::cluster;
-
 /// A command line of the tool, to be run in a folder.
 pub struct Xtask {
     command: Command,
 }
 
 /// How it ended and what it said, separately.
-#[must_use = "look at the output or assert how it ended"]
 pub struct Output {
     pub code: i32,
     pub stdout: String,
@@ -51,6 +48,7 @@ impl Xtask {
     }
 
     /// Runs it to its end, with nothing on stdin.
+    #[must_use = "look at the output or assert how it ended"]
     pub fn run(mut self) -> Output {
         let done = self.command.stdin(Stdio::null()).output().unwrap();
         Output {
@@ -164,9 +162,4 @@ impl Drop for Folder {
             let _ = std::fs::remove_dir_all(&self.0);
         }
     }
-}
-
-/// The socket folder of the test cluster, for URLs.
-pub fn socket() -> String {
-    cluster().socket_dir.display().to_string()
 }

@@ -56,7 +56,7 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
         return nothing_to_test(ctx, &facts);
     }
     let findings = walk::run(ctx, &facts, flags)?;
-    show::report(ctx, &facts, &findings)
+    show::report(ctx, flags, &facts, &findings)
 }
 
 fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
@@ -89,7 +89,10 @@ fn nothing_to_test(ctx: &Ctx, facts: &Facts) -> Result<Exit> {
             .action(format!("See where the scripts are: {}", facts.config.path.display()))
             .related("cargo xtask doctor")
     };
-    ctx.ui.json("db-roundtrip", Exit::Findings, json!({"component": facts.component.name, "results": []}), Some(&fail));
+    let fields = json!({
+        "component": facts.component.name, "baseline": null, "results": [], "tested": 0, "failed": 0,
+    });
+    ctx.ui.json("db-roundtrip", Exit::Findings, fields, Some(&fail));
     ctx.ui.error(&fail);
     Ok(Exit::Findings)
 }

@@ -1,7 +1,7 @@
 //! `db-status`: current revision, head, pending migrations, state. Reads the scripts, asks the database one question,
 //! starts no Python and changes nothing.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 use crate::cmd::advice;
@@ -23,6 +23,9 @@ struct Report<'a> {
     server: Option<String>,
     error: Option<Fail>,
 }
+
+/// The version table's rows, and where they were asked for.
+type Said = (Vec<String>, String);
 
 /// Runs it.
 ///
@@ -60,37 +63,40 @@ fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> 
             .collect()
     });
     let reports: Result<Vec<Report>, String> = reports;
-    reports.map_err(|name| anyhow::anyhow!("looking at {name} broke off"))
+    reports.map_err(|name| anyhow!("looking at {name} broke off"))
 }
 
 fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
     let mut report = Report { component, standing: None, server: None, error: None };
-    match look_at_files(ctx, component) {
+    match read_and_ask(ctx, component) {
         Err(error) => report.error = Some(from_anyhow(&error)),
-        Ok((graph, database)) => match ask(&database, component) {
-            Ok((applied, server)) => {
-                report.standing = Some(Standing::new(&graph, &applied));
-                report.server = Some(server);
-            }
-            Err(error) => {
-                report.standing = Some(Standing::unreachable(&graph));
-                report.error = Some(from_anyhow(&error));
-            }
-        },
+        Ok((graph, Ok((applied, server)))) => {
+            report.standing = Some(Standing::new(&graph, &applied));
+            report.server = Some(server);
+        }
+        Ok((graph, Err(error))) => {
+            report.standing = Some(Standing::unreachable(&graph));
+            report.error = Some(from_anyhow(&error));
+        }
     }
     report
 }
 
-fn look_at_files(ctx: &Ctx, component: &Component) -> Result<(Graph, Database)> {
+/// The history, and what the database says. The server is asked while the scripts are read: letting somebody in takes
+/// it nearly as long.
+fn read_and_ask(ctx: &Ctx, component: &Component) -> Result<(Graph, Result<Said>)> {
     let config = ctx.config(component)?;
-    let graph = ctx.history(&config)?;
-    let database = ctx.database(&config)?;
-    Ok((graph, database))
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| ctx.database(&config).map(|database| ask(&database, component)));
+        let graph = ctx.history(&config);
+        let said = asking.join().map_err(|_| anyhow!("asking the database broke off"))?;
+        Ok((graph?, said?))
+    })
 }
 
 /// The version table's rows, and the server's version for the report. On the embedded server a database that is not
 /// there yet is one without a revision: the first migrate makes it.
-fn ask(database: &Database, component: &Component) -> Result<(Vec<String>, String)> {
+fn ask(database: &Database, component: &Component) -> Result<Said> {
     let connected = Db::connect(&database.url, &application_name("db-status"));
     let mut db = match connected {
         Err(error) if database.embedded && advice::is_database_missing(&error) => {

@@ -149,6 +149,8 @@ pub const COMMANDS: &[CommandRow] = &[
                 "K/N",
                 "only the K-th of N parts, for several machines: each revision is in one of them",
             ),
+            option("--junit", "FILE", "also write the report as JUnit XML"),
+            option("--html", "FILE", "also write the report as one HTML page"),
             switch("--keep", "keep the scratch database and say how to connect"),
             STEP_TIMEOUT,
         ],

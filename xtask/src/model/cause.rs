@@ -30,9 +30,7 @@ pub fn of_failure(leg: Leg, symptom: &Symptom<'_>, upper: Option<&Point>) -> Opt
         );
     }
     match symptom.sqlstate {
-        "42P07" | "42710" | "42701" | "42723" | "42P06" if leg == Leg::ReUpgrade => {
-            already_there(symptom, upper)
-        }
+        "42P07" | "42710" | "42701" | "42723" | "42P06" if leg == Leg::ReUpgrade => already_there(symptom, upper),
         "42703" | "42704" | "42P01" | "42883" | "3F000" => not_there(leg, symptom, upper),
         "42804" => type_change(message),
         "25P02" => symptom.swallowed.map(|(error, line)| {
@@ -141,14 +139,17 @@ fn type_change(message: &str) -> Option<String> {
 
 /// The objects that PostgreSQL's detail lists: `view v depends on table t`, a line each.
 fn dependents(detail: &str) -> Option<String> {
-    let names: Vec<&str> = detail.lines().filter_map(|line| line.split_once(" depends on ")).map(|(name, _)| name).collect();
+    let names: Vec<&str> =
+        detail.lines().filter_map(|line| line.split_once(" depends on ")).map(|(name, _)| name).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 
 fn python(message: &str) -> Option<String> {
     let unnamed = message.contains("it has no name") || message.contains("Constraint must have a name");
     if unnamed {
-        return Some("the constraint has no name in the script; name it, or drop it by the name PostgreSQL gave it".into());
+        return Some(
+            "the constraint has no name in the script; name it, or drop it by the name PostgreSQL gave it".into(),
+        );
     }
     if message.contains("ENUM type requires a name") {
         return Some("the enum has no name in the script: sa.Enum(…, name='…')".into());
@@ -197,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_default_and_a_missing_cast_are_told_apart() {
-        let default = of(Leg::Downgrade, "42804", "default for column \"c\" cannot be cast automatically to type integer");
+        let default =
+            of(Leg::Downgrade, "42804", "default for column \"c\" cannot be cast automatically to type integer");
         assert!(default.unwrap().starts_with("the default of c is in the way"));
         let cast = of(Leg::Downgrade, "42804", "column \"c\" cannot be cast automatically to type integer");
         assert!(cast.unwrap().contains("postgresql_using"));

@@ -112,7 +112,9 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
     let down = trip.lower_true.map(|truth| {
         let (schema, mut data) = compare(truth, trip.lower);
         let filled = rows::filled(&truth.rows, &trip.lower.rows);
-        data.extend(filled.into_iter().filter(|new| !data.iter().any(|old| old.table == new.table)).collect::<Vec<_>>());
+        data.extend(
+            filled.into_iter().filter(|new| !data.iter().any(|old| old.table == new.table)).collect::<Vec<_>>(),
+        );
         (schema, data)
     });
     let mut up = compare(trip.upper, trip.again);
@@ -123,6 +125,9 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
     }
     if down.as_ref().is_some_and(|(schema, data)| schema.is_empty() && data.is_empty()) {
         notes.extend(set_new_values_aside(&mut up.1));
+    }
+    if trip.lower_true.is_none() {
+        notes.extend(set_added_rows_aside(&mut up.1));
     }
     let mut found = Judgement {
         verdict: Verdict::Reversible,
@@ -176,6 +181,16 @@ fn set_new_values_aside(changes: &mut Vec<DataChange>) -> Vec<String> {
     }
     changes.retain(|change| change.before_rows != change.after_rows || !change.columns_lost.is_empty());
     notes
+}
+
+/// Whoever made the database may never have run this upgrade (its tables were made from the models, say), so rows that
+/// only come with it now are no loss.
+fn set_added_rows_aside(changes: &mut Vec<DataChange>) -> Vec<String> {
+    let (lost, added): (Vec<_>, Vec<_>) = std::mem::take(changes).into_iter().partition(DataChange::is_loss);
+    *changes = lost;
+    let count = |rows: Option<u64>| rows.unwrap_or_default();
+    let added = added.iter().map(|change| (&change.table, count(change.after_rows) - count(change.before_rows)));
+    added.map(|(table, rows)| format!("the upgrade adds {rows} rows to {table} that were not there before")).collect()
 }
 
 /// Whether the revision changes tables and none of them held a row on either side.

@@ -114,8 +114,7 @@ mod tests {
 
     #[test]
     fn a_part_is_a_stretch_of_neighbours() {
-        let mut middle: Vec<String> =
-            route(&chain(9), Wanted::All, Part::parse("2/3")).tested.into_iter().collect();
+        let mut middle: Vec<String> = route(&chain(9), Wanted::All, Part::parse("2/3")).tested.into_iter().collect();
         middle.sort();
         assert_eq!(middle, ["r03", "r04", "r05"]);
     }

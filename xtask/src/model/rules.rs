@@ -9,6 +9,8 @@ mod finding;
 mod scene;
 
 mod application_import;
+mod behind_main;
+mod below_released;
 mod concurrently;
 mod contract_at_once;
 mod downgrade_forgets;
@@ -16,7 +18,10 @@ mod downgrade_missing;
 mod interpolated_sql;
 mod part_of;
 mod prints_secret;
+mod released_edited;
+mod released_removed;
 mod required_column;
+mod same_table;
 mod several_changes;
 mod type_rewrite;
 mod unbounded_insert;
@@ -43,7 +48,7 @@ mod syntax_error;
 use std::collections::BTreeMap;
 
 pub use finding::{Finding, Level, Sink};
-pub use scene::{Scene, Sighted, Source, Tracking};
+pub use scene::{Change, Merged, Past, Scene, Sighted, Source, Tracking};
 
 use super::near;
 
@@ -101,6 +106,11 @@ pub const RULES: &[&Rule] = &[
     &not_in_git::RULE,
     &ignored_by_git::RULE,
     &allow::RULE,
+    &released_edited::RULE,
+    &released_removed::RULE,
+    &below_released::RULE,
+    &behind_main::RULE,
+    &same_table::RULE,
     &downgrade_missing::RULE,
     &downgrade_forgets::RULE,
     &application_import::RULE,
@@ -142,8 +152,7 @@ pub fn check(scene: &Scene, levels: &Levels) -> Vec<Finding> {
             match rule.check {
                 Check::Together(check) => check(scene, &mut sink),
                 Check::Each(check) => {
-                    let wanted =
-                        |source: &&Source| source.is_checked && (rule.scope == Scope::All || !source.is_released);
+                    let wanted = |source: &&Source| source.is_checked && !scene.spares(rule, source);
                     scene.sources.iter().filter(wanted).for_each(|source| check(source, scene, &mut sink));
                 }
             }

@@ -4,6 +4,7 @@
 //! Python is not run. A value that is only known when the script runs is [`Value::Unknown`], a string that is only partly
 //! known has holes ([`Text`]); a reader has to take either for "could be anything".
 
+mod compare;
 mod dropped;
 mod follow;
 mod operation;
@@ -12,13 +13,15 @@ mod value;
 
 use std::path::Path;
 
-use ruff_python_ast::{Expr, ModModule, Stmt};
+use ruff_python_ast::token::TokenKind;
+use ruff_python_ast::{Expr, ModModule, Stmt, StmtFunctionDef};
 use ruff_python_parser::Parsed;
 use ruff_text_size::Ranged;
 
 use crate::model::revision::{self, Unreadable};
 use crate::model::sql::{self, Statement};
 
+pub use compare::difference;
 pub use dropped::{Dropped, dropped};
 pub use operation::{Operation, Subject};
 pub use value::{Call, Text, Value};
@@ -48,6 +51,8 @@ pub struct Function {
     pub kind: Kind,
     /// The calls, in the order of the text; those of a helper stand where it is called.
     pub calls: Vec<Found>,
+    /// Whether a docstring or a comment in it says something, in words.
+    pub is_explained: bool,
     /// Whether something was left out: a helper that calls itself, or more calls than anybody writes.
     pub is_cut: bool,
 }
@@ -117,13 +122,15 @@ pub fn read(path: &Path, text: &str) -> Result<Body, Unreadable> {
 }
 
 struct Reader<'a> {
+    text: &'a str,
+    parsed: &'a Parsed<ModModule>,
     module: &'a [Stmt],
     lines: Lines,
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &str, parsed: &'a Parsed<ModModule>) -> Reader<'a> {
-        Reader { module: &parsed.syntax().body, lines: Lines::new(text) }
+    fn new(text: &'a str, parsed: &'a Parsed<ModModule>) -> Reader<'a> {
+        Reader { text, parsed, module: &parsed.syntax().body, lines: Lines::new(text) }
     }
 
     fn body(&self) -> Body {
@@ -144,8 +151,31 @@ impl<'a> Reader<'a> {
             line: self.lines.of(definition.name.start().to_usize()),
             kind: kind(&definition.body),
             calls: walk.found,
+            is_explained: self.is_explained(definition),
             is_cut: walk.is_cut,
         })
+    }
+
+    /// A sentence of at least three words; what Alembic's template writes, and code that was switched off, are none.
+    fn is_explained(&self, function: &StmtFunctionDef) -> bool {
+        let says = |text: &str| {
+            let text = text.trim_matches(['#', '"', '\'', ' ', '\n']);
+            let is_code =
+                text.contains("op.") || text.contains("please adjust!") || text.ends_with("Alembic commands ###");
+            !is_code && text.split_whitespace().count() >= 3
+        };
+        let docstring = match function.body.first() {
+            Some(Stmt::Expr(stmt)) if stmt.value.is_string_literal_expr() => Some(stmt.value.range()),
+            _ => None,
+        };
+        let comments = self.parsed.tokens().iter().filter(|token| token.kind() == TokenKind::Comment);
+        // A comment behind the last statement is behind the function for the parser.
+        let end = function.end().to_usize();
+        let end = end + self.text[end..].find('\n').unwrap_or(self.text.len() - end);
+        let inside = comments
+            .map(Ranged::range)
+            .filter(|range| range.start() >= function.start() && range.end().to_usize() <= end);
+        inside.chain(docstring).any(|range| says(&self.text[range.to_std_range()]))
     }
 
     fn imports(&self) -> Vec<Import> {

@@ -37,10 +37,9 @@ fn descriptor(rule: &Rule) -> Value {
     })
 }
 
-/// The page's heading, without the code.
+/// The sentence under the page's heading.
 fn title(rule: &Rule) -> &str {
-    let heading = rule.page.lines().next().unwrap_or_default().trim_start_matches(['#', ' ']);
-    heading.split_once(": ").map_or(heading, |(_, title)| title)
+    rule.page.lines().skip(1).find(|line| !line.trim().is_empty()).unwrap_or(rule.name)
 }
 
 fn result(finding: &Finding, rules: &[&Rule]) -> Value {

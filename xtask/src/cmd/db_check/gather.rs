@@ -8,11 +8,12 @@ use anyhow::{Context, Result};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbCheck, Look};
+use crate::model::graph::Graph;
 use crate::model::graph::Problem;
 use crate::model::revision::is_script_name;
-use crate::model::rules::{self, Finding, Scene, Sighted, Source, Tracking};
+use crate::model::rules::{self, Change, Finding, Merged, Past, Scene, Sighted, Source, Tracking};
 use crate::sys::files;
-use crate::sys::git::{Changed, File, Needle, Oid, Repo, State, To, Unclear};
+use crate::sys::git::{Changed, File, MainBranch, Needle, Oid, Repo, State, To, Unclear};
 use crate::sys::project::{AlembicConfig, Component};
 
 /// For how many missing revisions git is searched; each takes a walk through all of history.
@@ -42,8 +43,8 @@ pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Ve
         (Some(repo), Look::Since(reference)) => Some(since(repo, reference)?),
         _ => None,
     };
-    let released = repo.as_ref().filter(|_| !flags.released).and_then(|repo| released_at(ctx, repo));
-    let look = Gatherer { ctx, flags, repo, base, released };
+    let main = repo.as_ref().and_then(|repo| main(ctx, repo));
+    let look = Gatherer { ctx, flags, repo, base, main };
     components.iter().map(|component| look.judge(component)).collect()
 }
 
@@ -74,9 +75,17 @@ fn since(repo: &Repo, reference: &str) -> Result<Oid> {
     Ok(repo.merge_base(reference).unwrap_or(commit))
 }
 
-/// The last state of the main branch that this checkout has seen.
-fn released_at(ctx: &Ctx, repo: &Repo) -> Option<Oid> {
-    let found = repo.main_branch(None).and_then(|main| Ok(repo.merge_bases(&main.name)?.into_iter().next()));
+/// The main branch, and the last state of it that this checkout has seen.
+struct Main {
+    branch: MainBranch,
+    base: Oid,
+}
+
+fn main(ctx: &Ctx, repo: &Repo) -> Option<Main> {
+    let found = repo.main_branch(None).and_then(|branch| {
+        let base = repo.merge_bases(&branch.name)?.into_iter().next();
+        Ok(base.map(|base| Main { branch, base }))
+    });
     found.unwrap_or_else(|error| {
         match error.downcast_ref::<Unclear>() {
             // Nothing is released where nothing was ever committed, or where there is no main branch.
@@ -94,7 +103,7 @@ struct Gatherer<'a> {
     /// What findings are compared with.
     base: Option<Oid>,
     /// What holds the released scripts.
-    released: Option<Oid>,
+    main: Option<Main>,
 }
 
 impl Gatherer<'_> {
@@ -109,9 +118,11 @@ impl Gatherer<'_> {
             return Ok(Judged { component: component.name.clone(), findings: Vec::new(), checked: 0, scene });
         }
         let mut scene = Scene::new(self.sources(&config, &folders)?, flag);
+        scene.spares_released = !self.flags.released;
         scene.packages = packages(&self.ctx.project()?.root, &config);
         self.mark(&mut scene, &folders, changed.as_ref())?;
         self.search(&mut scene, &folders);
+        scene.past = self.past(&scene, &config, &folders, changed.as_ref())?;
         let mut findings = rules::check(&scene, &self.ctx.project()?.rules);
         if let Some(base) = &self.base
             && !findings.is_empty()
@@ -187,9 +198,9 @@ impl Gatherer<'_> {
     /// What git knows of each script.
     fn mark(&self, scene: &mut Scene, folders: &[PathBuf], changed: Option<&BTreeSet<PathBuf>>) -> Result<()> {
         let Some(repo) = &self.repo else { return Ok(()) };
-        let released: BTreeSet<PathBuf> = match &self.released {
-            Some(commit) => {
-                let files = repo.files_at(commit, &inside(repo, folders))?;
+        let released: BTreeSet<PathBuf> = match &self.main {
+            Some(main) => {
+                let files = repo.files_at(&main.base, &inside(repo, folders))?;
                 files.iter().map(|file| self.shown(repo, &file.path)).collect()
             }
             None => BTreeSet::new(),
@@ -230,6 +241,97 @@ impl Gatherer<'_> {
                 scene.sighted.insert(id, sighted);
             }
         }
+    }
+
+    /// What became of released scripts, and what the main branch has that is not here yet.
+    fn past(
+        &self,
+        scene: &Scene,
+        config: &AlembicConfig,
+        folders: &[PathBuf],
+        changed: Option<&BTreeSet<PathBuf>>,
+    ) -> Result<Option<Past>> {
+        let (Some(repo), Some(main)) = (&self.repo, &self.main) else { return Ok(None) };
+        let is_staged = self.flags.look == Look::Staged;
+        let to = if is_staged { To::Index } else { To::WorkTree };
+        let since = repo.changed(&main.base, to, &inside(repo, folders))?;
+        let mut changes = self.changes(repo, &since)?;
+        if let Some(changed) = changed {
+            // What an earlier commit did is not what this one does.
+            let is_ours = |path: &PathBuf| changed.contains(path);
+            changes.retain(|change| is_ours(&change.from) || change.to.as_ref().is_some_and(is_ours));
+        }
+        // A commit is no merge: whether main has moved on is for the branch as a whole to know.
+        let merged = if is_staged { None } else { self.merged(repo, main, scene, config, folders)? };
+        Ok(Some(Past { main: main.branch.name.clone(), base: main.base.short().to_owned(), changes, merged }))
+    }
+
+    fn changes(&self, repo: &Repo, since: &[Changed]) -> Result<Vec<Change>> {
+        let mut found = Vec::new();
+        for changed in since {
+            let (from, to, blob) = match changed {
+                Changed::Modified { path, before, .. } => (path, Some(path), before),
+                Changed::Renamed { from, path, before, .. } => (from, Some(path), before),
+                Changed::Deleted { path, blob } => (path, None, blob),
+                Changed::Added { .. } | Changed::Unmerged { .. } => continue,
+            };
+            if from.file_name().is_some_and(|name| name.to_str().is_some_and(is_script_name)) {
+                found.push((self.shown(repo, from), to.map(|path| self.shown(repo, path)), blob.clone()));
+            }
+        }
+        let blobs: Vec<Oid> = found.iter().map(|(_, _, blob)| blob.clone()).collect();
+        let contents = repo.blobs(&blobs)?;
+        let change = |(from, to, blob)| {
+            let before = contents.get(&blob).cloned().flatten().unwrap_or_default();
+            Change { from, to, before }
+        };
+        Ok(found.into_iter().map(change).collect())
+    }
+
+    /// A merge with the main branch of today, by files: what it added comes, what it deleted goes, what it changed counts
+    /// where it was not changed here.
+    fn merged(
+        &self,
+        repo: &Repo,
+        main: &Main,
+        scene: &Scene,
+        config: &AlembicConfig,
+        folders: &[PathBuf],
+    ) -> Result<Option<Merged>> {
+        if main.branch.commit == main.base {
+            return Ok(None);
+        }
+        let since = repo.changed(&main.base, To::Commit(&main.branch.commit), &inside(repo, folders))?;
+        if since.is_empty() {
+            return Ok(None);
+        }
+        let mut gone = BTreeSet::new();
+        let mut come = BTreeSet::new();
+        for changed in &since {
+            match changed {
+                Changed::Renamed { from, path, .. } => {
+                    gone.insert(self.shown(repo, from));
+                    come.insert(self.shown(repo, path));
+                }
+                Changed::Deleted { path, .. } => {
+                    gone.insert(self.shown(repo, path));
+                }
+                other => {
+                    come.insert(self.shown(repo, other.path()));
+                }
+            }
+        }
+        let files = repo.files_at(&main.branch.commit, &inside(repo, folders))?;
+        let mut theirs = self.out_of_git(repo, files, config, folders)?;
+        theirs.retain(|source| {
+            come.contains(&source.path) && scene.source(&source.path).is_none_or(|own| own.is_released)
+        });
+        let replaced: BTreeSet<&PathBuf> = theirs.iter().map(|source| &source.path).chain(&gone).collect();
+        let own = scene.sources.iter().filter(|source| !replaced.contains(&source.path));
+        let scripts = own.chain(&theirs).filter_map(|source| source.header.clone().ok()).collect();
+        let graph = Graph::build(scripts);
+        theirs.retain(|source| scene.source(&source.path).is_none());
+        Ok(Some(Merged { theirs, graph }))
     }
 
     /// What was wrong already.

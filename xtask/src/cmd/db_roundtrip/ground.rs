@@ -102,7 +102,7 @@ impl<'a> Ground<'a> {
     ///
     /// # Errors
     /// What is no trouble of the project's: Ctrl-C, a defect of ours, an env.py that turns to another database.
-    pub fn attempt(&mut self, deed: &Deed) -> Result<Result<f64, Failure>> {
+    pub fn attempt(&mut self, deed: &Deed) -> Result<Result<f64, Box<Failure>>> {
         let stop = match deed {
             Deed::Seed(sql) => return self.seed(sql).map(|()| Ok(0.0)),
             Deed::Steps(steps, Mode::Own) => {
@@ -173,7 +173,7 @@ impl<'a> Ground<'a> {
         Ok(())
     }
 
-    fn put_back(&mut self) -> Result<Option<Failure>> {
+    fn put_back(&mut self) -> Result<Option<Box<Failure>>> {
         // A driver that cannot close its connection is disconnected by the server.
         let _ = self.driver.release();
         self.db = None;
@@ -275,7 +275,7 @@ impl<'a> Ground<'a> {
     }
 
     /// A stop as a failure, with the driver ready to go on.
-    fn explain(&mut self, stop: Stop) -> Result<Failure> {
+    fn explain(&mut self, stop: Stop) -> Result<Box<Failure>> {
         self.db()?;
         let db = self.db.as_mut().context("connected just now")?;
         let trouble = match stop {
@@ -298,6 +298,6 @@ impl<'a> Ground<'a> {
             // Every further step would meet the same.
             return Err(fail.into());
         }
-        Ok(Failure { fail, trouble })
+        Ok(Box::new(Failure { fail, trouble }))
     }
 }

@@ -58,7 +58,6 @@ fn one_revision(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> 
     })
 }
 
-
 /// The revisions whose scripts came since the work tree and `reference` went apart; untracked ones count.
 fn since(ctx: &Ctx, graph: &Graph, reference: &str) -> Result<HashSet<String>> {
     let root = ctx.project()?.root.clone();
@@ -75,7 +74,8 @@ fn added(repo: &Repo, graph: &Graph, root: &std::path::Path, reference: &str) ->
     let mut known: HashSet<std::path::PathBuf> = HashSet::new();
     let folders: HashSet<std::path::PathBuf> =
         graph.scripts().filter_map(|script| root.join(&script.path).parent().map(std::path::Path::to_owned)).collect();
-    let folders: Vec<std::path::PathBuf> = folders.into_iter().filter(|folder| folder.starts_with(repo.root())).collect();
+    let folders: Vec<std::path::PathBuf> =
+        folders.into_iter().filter(|folder| folder.starts_with(repo.root())).collect();
     for base in repo.merge_bases(reference)? {
         known.extend(repo.files_at(&base, &folders)?.into_iter().map(|file| file.path));
         for changed in repo.changed(&base, To::WorkTree, &folders)? {

@@ -1,23 +1,27 @@
 //! The report of a round trip: a line per revision, below it what was found, at the end the count.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::outcome::Outcome;
 use super::{Facts, Findings};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail};
+use crate::flags::DbRoundtrip;
 use crate::model::roundtrip::Verdict;
 use crate::model::rows::DataChange;
 use crate::report::json::{data_change, revision, schema_change};
+use crate::report::roundtrip;
 use crate::ui::Paint;
 
 /// Prints it and decides the exit code.
-pub fn report(ctx: &Ctx, facts: &Facts, findings: &Findings) -> Result<Exit> {
+pub fn report(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts, findings: &Findings) -> Result<Exit> {
     let tested = findings.outcomes.iter().filter(|outcome| outcome.verdict.is_tested()).count();
     let failed = findings.outcomes.iter().filter(|outcome| outcome.verdict.is_finding()).count();
     let exit = if failed > 0 || tested == 0 { Exit::Findings } else { Exit::Done };
-    ctx.ui.json("db-roundtrip", exit, to_json(facts, findings, tested, failed), None);
+    let report = to_json(facts, findings, tested, failed);
+    write_files(flags, &report)?;
+    ctx.ui.json("db-roundtrip", exit, report, None);
     let mut lines = vec![
         ctx.ui.paint(Paint::Bold, "Round trip: down, up again, compared with what was there before"),
         String::new(),
@@ -39,6 +43,20 @@ pub fn report(ctx: &Ctx, facts: &Facts, findings: &Findings) -> Result<Exit> {
     }
     ctx.ui.answer(lines.join("\n"));
     Ok(exit)
+}
+
+/// The files that were asked for besides.
+fn write_files(flags: &DbRoundtrip, report: &Value) -> Result<()> {
+    let files = [
+        (&flags.junit, roundtrip::xml as fn(&Value) -> String),
+        (&flags.html, roundtrip::page as fn(&Value) -> String),
+    ];
+    for (path, make) in files {
+        if let Some(path) = path {
+            std::fs::write(path, make(report)).with_context(|| format!("writing {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn server(facts: &Facts, findings: &Findings) -> String {
@@ -136,6 +154,7 @@ fn count(findings: &Findings, tested: usize) -> String {
 fn to_json(facts: &Facts, findings: &Findings, tested: usize, failed: usize) -> Value {
     json!({
         "component": facts.component.name,
+        "revisions": facts.chosen,
         "baseline": findings.baseline,
         "server": server(facts, findings),
         "results": findings.outcomes.iter().map(result).collect::<Vec<_>>(),

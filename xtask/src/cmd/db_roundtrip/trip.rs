@@ -43,7 +43,7 @@ pub struct Stuck {
     /// Which.
     pub leg: Leg,
     /// Why.
-    pub failure: Failure,
+    pub failure: Box<Failure>,
     /// The database is as it was before the step.
     pub undamaged: bool,
     /// The database at the revision, if it was seen.
@@ -148,7 +148,11 @@ pub fn only_in_own_mode(leg: Leg, failure: &Failure) -> String {
 }
 
 fn only_anew(leg: Leg, failure: &Failure) -> String {
-    format!("the {} passes in a process of its own and fails where the script ran before: {}", leg.name(), failure.trouble.message)
+    format!(
+        "the {} passes in a process of its own and fails where the script ran before: {}",
+        leg.name(),
+        failure.trouble.message
+    )
 }
 
 /// Whether another transaction mode could make a difference.

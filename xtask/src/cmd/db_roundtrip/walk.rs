@@ -189,9 +189,7 @@ impl<'a> Walk<'a> {
                 Ok((!seeded).then_some(*point))
             }
             Trial::Passed(passed) => self.passed_from_below(id, ids, *passed),
-            Trial::Failed(stuck) if stuck.leg == Leg::Upgrade => {
-                self.cannot_climb(id, *stuck, &before, blocked)
-            }
+            Trial::Failed(stuck) if stuck.leg == Leg::Upgrade => self.cannot_climb(id, *stuck, &before, blocked),
             Trial::Failed(stuck) => {
                 self.ground.keep(Deed::steps(Direction::Up, ids, stuck.mode));
                 let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
@@ -205,7 +203,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn passed_from_below(&mut self, id: &String, ids: &[String], passed: Passed) -> Result<Option<Point>> {
+    fn passed_from_below(&mut self, id: &str, ids: &[String], passed: Passed) -> Result<Option<Point>> {
         self.ground.keep(Deed::steps(Direction::Up, ids, passed.mode));
         let clean = passed.restored || passed.judgement.verdict == Verdict::Reversible;
         let again = passed.again.clone();
@@ -220,7 +218,7 @@ impl<'a> Walk<'a> {
     /// An upgrade that fails alone is tried together with the revision before it, as the project would run both.
     fn cannot_climb(
         &mut self,
-        id: &String,
+        id: &str,
         stuck: Stuck,
         before: &Point,
         blocked: &mut HashMap<String, String>,
@@ -238,12 +236,12 @@ impl<'a> Walk<'a> {
             self.rebuild_if_more()?;
             return Ok(None);
         }
-        blocked.insert(id.clone(), does_not_go_up(id, &stuck.failure));
+        blocked.insert(id.to_owned(), does_not_go_up(id, &stuck.failure));
         self.record(id, Ok(stuck));
         Ok(self.ground.is_at(before)?.then(|| before.clone()))
     }
 
-    fn with_the_one_before(&mut self, id: &String) -> Result<Option<Box<Passed>>> {
+    fn with_the_one_before(&mut self, id: &str) -> Result<Option<Box<Passed>>> {
         let Some(last) = self.ground.take_back() else { return Ok(None) };
         let previous = match &last {
             Deed::Steps(steps, Mode::Walk) if steps.len() == 1 => steps[0].revision.clone(),
@@ -253,7 +251,7 @@ impl<'a> Walk<'a> {
             }
         };
         self.ground.rebuild()?;
-        let both = [previous, id.clone()];
+        let both = [previous, id.to_owned()];
         let before = self.ground.point()?;
         match trip::from_below(&mut self.ground, &both, Mode::Own, &before)? {
             Trial::Passed(passed) => {
@@ -303,9 +301,7 @@ impl<'a> Walk<'a> {
     /// What stands on a revision and cannot be taken down.
     fn bar(&self, id: &str, barred: &HashMap<String, String>) -> Option<String> {
         let graph = &self.facts.graph;
-        let stands_on = |above: &&String| {
-            graph.parents(above).contains(&id) || graph.dependencies(above).contains(&id)
-        };
+        let stands_on = |above: &&String| graph.parents(above).contains(&id) || graph.dependencies(above).contains(&id);
         barred.keys().find(stands_on).and_then(|above| barred.get(above).cloned())
     }
 
@@ -331,7 +327,13 @@ impl<'a> Walk<'a> {
         let ids = std::slice::from_ref(id);
         match trip::from_above(&mut self.ground, ids, upper)? {
             Trial::Up(point) => Ok(Some(*point)),
-            Trial::Passed(passed) => self.passed_from_above(id, ids, *passed, barred),
+            Trial::Passed(mut passed) => {
+                if self.facts.component.baseline.is_some() && passed.judgement.verdict == Verdict::SchemaDiffers {
+                    let words = "the baseline command made the database: the models and this script may disagree";
+                    passed.notes.push(words.to_owned());
+                }
+                self.passed_from_above(id, ids, *passed, barred)
+            }
             Trial::Failed(stuck) if stuck.leg == Leg::Downgrade => {
                 barred.insert(id.clone(), format!("{id} cannot be taken down"));
                 let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
@@ -357,7 +359,7 @@ impl<'a> Walk<'a> {
         barred: &mut HashMap<String, String>,
     ) -> Result<Option<Point>> {
         let down = Deed::steps(Direction::Down, ids, passed.mode);
-        let clean = passed.judgement.verdict == Verdict::Reversible;
+        let clean = passed.restored;
         let lower = passed.lower.clone();
         self.record(id, Err(passed));
         if self.wanted.is_empty() {
@@ -370,7 +372,7 @@ impl<'a> Walk<'a> {
         if let Err(failure) = self.ground.attempt(&down)? {
             // It went down before and does not now: the way up was not the way back.
             self.ground.take_back();
-            barred.insert(id.clone(), format!("{id} cannot be taken down a second time"));
+            barred.insert(id.to_owned(), format!("{id} cannot be taken down a second time"));
             let notes = vec!["it went down once, and not again after the re-upgrade".to_owned()];
             let stuck = Stuck {
                 leg: Leg::Downgrade,

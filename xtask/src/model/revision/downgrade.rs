@@ -29,10 +29,7 @@ pub fn downgrade(text: &str) -> Downgrade {
     let comments = parsed.tokens().iter().filter(|token| token.kind().is_comment()).map(|token| &text[token.range()]);
     let remark = comments.filter_map(reason_in_comment).next();
     let declared = body.iter().any(says_irreversible).then(|| "irreversible = True".to_owned());
-    Downgrade {
-        irreversible: remark.or(declared),
-        empty: function.is_some_and(|body| body.iter().all(does_nothing)),
-    }
+    Downgrade { irreversible: remark.or(declared), empty: function.is_some_and(|body| body.iter().all(does_nothing)) }
 }
 
 /// `# irreversible: the old values are gone`.

@@ -86,7 +86,7 @@ fn error_in(path: &Path, text: &str, parsed: &Parsed<ModModule>) -> Option<(usiz
     Some((at, Unreadable { path: path.to_owned(), line: Some(line_of(text, at)), what }))
 }
 
-fn python(path: &Path, text: &str) -> Result<Parsed<ModModule>, Unreadable> {
+pub(super) fn python(path: &Path, text: &str) -> Result<Parsed<ModModule>, Unreadable> {
     let parsed = parse_unchecked_source(text, PySourceType::Python);
     // A level takes a token at least.
     if parsed.tokens().len() > depth::LIMIT && depth::is_exceeded(parsed.tokens()) {

@@ -29,7 +29,7 @@ fn check(source: &Source, scene: &Scene, sink: &mut Sink<'_>) {
 /// Whether a module is one of the project's, by its name or by the folders that the script is in. The helpers beside
 /// the version folder belong to the migrations.
 fn is_own(module: &str, path: &Path, scene: &Scene) -> bool {
-    if module.starts_with('.') || module.split('.').any(|part| part == "alembic" || part == "migrations") {
+    if module.starts_with('.') || module.split('.').any(|part| matches!(part, "alembic" | "migration" | "migrations")) {
         return module.starts_with('.') && !module.contains("alembic");
     }
     let parts: Vec<&str> = module.split('.').collect();

@@ -173,7 +173,7 @@ impl Mentioned {
         let table = created.table.as_deref().unwrap_or_default();
         let with_column = matches!(created.subject, "index" | "constraint" | "trigger")
             && self.columns.iter().any(|(of, _)| of == table);
-        with_table || with_column || self.texts.iter().any(|text| has_word(text, &created.name))
+        with_table || with_column || self.texts.iter().any(|text| has_word(text, created))
     }
 
     fn may_be_anything(&self, subject: &str) -> bool {
@@ -181,11 +181,14 @@ impl Mentioned {
     }
 }
 
-/// Whether a name stands in a text, not as a part of a longer one; whatever the case, as unquoted names have none.
-fn has_word(text: &str, name: &str) -> bool {
-    let (text, name) = (text.to_lowercase(), name.to_lowercase());
+/// Whether a name stands in a text, not as a part of a longer one; whatever the case, as unquoted names have none. A
+/// naming convention puts something in front of a constraint's name: `ck_users_positive` of `positive`.
+fn has_word(text: &str, created: &Created) -> bool {
+    let (text, name) = (text.to_lowercase(), created.name.to_lowercase());
     let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     text.match_indices(&name).any(|(at, found)| {
-        !is_word(text[..at].chars().next_back()) && !is_word(text[at + found.len()..].chars().next())
+        let before = text[..at].chars().next_back();
+        let is_prefixed = created.subject == "constraint" && before == Some('_');
+        (is_prefixed || !is_word(before)) && !is_word(text[at + found.len()..].chars().next())
     })
 }

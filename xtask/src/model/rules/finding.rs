@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Rule, Scene, Scope};
+use super::{Rule, Scene};
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,8 +88,8 @@ impl<'a> Sink<'a> {
     pub fn at(&mut self, path: &Path, line: usize, message: impl Into<String>, help: impl Into<String>) {
         let source = self.scene.source(path);
         let is_allowed = source.is_some_and(|source| source.allowed.permits(self.rule.code));
-        let is_too_old = self.rule.scope == Scope::Unreleased && source.is_some_and(|source| source.is_released);
-        if is_allowed || is_too_old {
+        let is_spared = source.is_some_and(|source| self.scene.spares(self.rule, source));
+        if is_allowed || is_spared {
             return;
         }
         self.findings.push(Finding {

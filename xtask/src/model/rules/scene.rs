@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::allow::Allowed;
+use super::{Rule, Scope};
 use crate::model::graph::{Graph, Problem};
 use crate::model::revision::{self, Script, Unreadable};
 use crate::model::script_body::{self, Body};
@@ -17,10 +18,44 @@ pub struct Scene {
     pub graph: Result<Graph, Vec<Problem>>,
     /// Where git has seen a revision that no script holds, by id.
     pub sighted: BTreeMap<String, Sighted>,
+    /// What git knows of the main branch, if it knows one.
+    pub past: Option<Past>,
+    /// Whether released scripts are left alone by rules about scripts that are not released yet.
+    pub spares_released: bool,
     /// The packages at the top of the project: its own code.
     pub packages: Vec<String>,
     /// `--component=…` for commands in messages, empty for the default one.
     pub flag: String,
+}
+
+/// What is released, and what has happened to it.
+pub struct Past {
+    /// The main branch, by the name that git found it under: `origin/main`.
+    pub main: String,
+    /// The commit at which the work parted from it, short.
+    pub base: String,
+    /// What became of released scripts since.
+    pub changes: Vec<Change>,
+    /// The history as it would be after a merge with the main branch of today; `None` where nothing is new there.
+    pub merged: Option<Merged>,
+}
+
+/// A released script that is not what it was.
+pub struct Change {
+    /// Where it was, relative to the project.
+    pub from: PathBuf,
+    /// Where it is; `None` where it is gone.
+    pub to: Option<PathBuf>,
+    /// What it was.
+    pub before: Vec<u8>,
+}
+
+/// A merge with the main branch that was only thought of.
+pub struct Merged {
+    /// The scripts that only the main branch has.
+    pub theirs: Vec<Source>,
+    /// The history of both.
+    pub graph: Result<Graph, Vec<Problem>>,
 }
 
 /// A place in history that holds a revision.
@@ -104,7 +139,15 @@ impl Scene {
     /// Puts the history together; git's knowledge is to be filled in.
     pub fn new(sources: Vec<Source>, flag: String) -> Scene {
         let scripts = sources.iter().filter_map(|source| source.header.clone().ok()).collect();
-        Scene { graph: Graph::build(scripts), sources, sighted: BTreeMap::new(), packages: Vec::new(), flag }
+        Scene {
+            graph: Graph::build(scripts),
+            sources,
+            sighted: BTreeMap::new(),
+            past: None,
+            spares_released: true,
+            packages: Vec::new(),
+            flag,
+        }
     }
 
     /// The source of a path.
@@ -115,6 +158,11 @@ impl Scene {
     /// What is wrong with the history.
     pub fn problems(&self) -> &[Problem] {
         self.graph.as_ref().err().map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a rule has nothing to say about a script, since it is released.
+    pub(super) fn spares(&self, rule: &Rule, source: &Source) -> bool {
+        self.spares_released && source.is_released && rule.scope == Scope::Unreleased
     }
 
     /// Whether a script of the history is released.

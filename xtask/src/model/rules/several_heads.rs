@@ -14,9 +14,9 @@ pub(super) const RULE: Rule = Rule {
 fn check(scene: &Scene, sink: &mut Sink<'_>) {
     let Ok(graph) = &scene.graph else { return };
     let heads = graph.heads();
-    // Independent branches that a person named are several heads on purpose.
-    let is_named = |id: &&str| !graph.labels(id).is_empty();
-    if heads.len() < 2 || heads.iter().all(is_named) {
+    // Beside one line without a name, branches that a person named are several heads on purpose.
+    let unnamed = heads.iter().filter(|id| graph.labels(id).is_empty()).count();
+    if unnamed < 2 {
         return;
     }
     let scripts: Vec<_> = heads.iter().filter_map(|id| graph.get(id)).collect();

@@ -1,1 +1,273 @@
-//! x
+//! Each rule on scripts that it finds something in, and on scripts that look alike and are right.
+
+use std::path::Path;
+
+use super::{Finding, Level, Levels, RULES, Scene, Source, Tracking, check};
+
+/// Scripts by name and text; `scene` then says what git knows.
+fn scene(scripts: &[(&str, &str)]) -> Scene {
+    let source = |(name, text): &(&str, &str)| Source::new(Path::new(name), text.as_bytes().to_vec());
+    Scene::new(scripts.iter().map(source).collect(), String::new())
+}
+
+fn all(scene: &Scene) -> Vec<Finding> {
+    // Rules that are off unless asked for are asked for.
+    let levels: Levels =
+        RULES.iter().filter(|rule| rule.level == Level::Off).map(|it| (it.code, Level::Error)).collect();
+    check(scene, &levels)
+}
+
+fn codes(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(|finding| format!("{} {}:{}", finding.code, finding.path.display(), finding.line)).collect()
+}
+
+fn found(scripts: &[(&str, &str)]) -> Vec<String> {
+    codes(&all(&scene(scripts)))
+}
+
+/// A script that nothing can be said against: id, parents, the two bodies.
+fn script(id: &str, down: &str, upgrade: &str, downgrade: &str) -> String {
+    format!(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '{id}'\ndown_revision = {down}\n\
+         def upgrade():\n    {upgrade}\ndef downgrade():\n    {downgrade}\n"
+    )
+}
+
+/// What is found in one script with these bodies. `upgrade()` begins in line 6.
+fn body(upgrade: &str, downgrade: &str) -> Vec<String> {
+    found(&[("a.py", &script("a", "None", upgrade, downgrade))])
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn codes_and_names_are_unique_and_in_order() {
+    assert!(RULES.windows(2).all(|pair| pair[0].code < pair[1].code), "codes in order, each once");
+    let names: std::collections::BTreeSet<_> = RULES.iter().map(|rule| rule.name).collect();
+    assert_eq!(names.len(), RULES.len());
+}
+
+#[test]
+fn each_page_says_what_why_and_how() {
+    for rule in RULES {
+        assert!(rule.page.starts_with(&format!("# {}: {}\n", rule.code, rule.name)), "heading of {}", rule.code);
+        for part in ["## Why it bites", "## What to do"] {
+            assert!(rule.page.contains(part), "{} lacks {part}", rule.code);
+        }
+    }
+}
+
+#[test]
+fn graph() {
+    let of = |id: &str, down: &str| script(id, down, "pass", "pass");
+    let (base, left, right) = (of("a", "None"), of("b", "'a'"), of("c", "'a'"));
+    assert_eq!(found(&[("a.py", &base), ("b.py", &left)]), NONE);
+    assert_eq!(found(&[("a.py", &base), ("b.py", &left), ("c.py", &right)]), ["DB101 c.py:4"]);
+    let joined = of("d", "('b', 'c')");
+    assert_eq!(found(&[("a.py", &base), ("b.py", &left), ("c.py", &right), ("d.py", &joined)]), NONE);
+    let labelled = right.replace("'a'", "None").replace("def upgrade", "branch_labels = 'own'\ndef upgrade");
+    assert_eq!(found(&[("a.py", &base), ("c.py", &labelled)]), NONE, "a branch with a name is meant");
+
+    assert_eq!(found(&[("a.py", &base), ("x.py", &base)]), ["DB102 x.py:3"]);
+    assert_eq!(found(&[("b.py", &left)]), ["DB103 b.py:4"]);
+    assert_eq!(found(&[("a.py", &of("a", "'b'")), ("b.py", &left)]), ["DB104 a.py:4"]);
+    assert_eq!(found(&[("a.py", &of("a", "'a'"))]), ["DB104 a.py:4"]);
+    assert_eq!(found(&[("a.py", &base), ("b.py", &left), ("d.py", &of("d", "('a', 'b')"))]), ["DB105 d.py:4"]);
+    assert_eq!(found(&[("notes.py", "x = 1\n")]), ["DB106 notes.py:1"]);
+    assert_eq!(found(&[("a.py", "revision = 'a'\n")]), ["DB106 a.py:1"]);
+    let wrong = of("0679ff1f5482", "None");
+    assert_eq!(found(&[("0679ff1f5482_a.py", &wrong)]), NONE);
+    assert_eq!(found(&[("b8bfe5847085_a.py", &wrong)]), ["DB107 b8bfe5847085_a.py:3"]);
+    assert_eq!(found(&[("2024_01_01_a.py", &wrong)]), NONE, "a template may leave the id out");
+    let chain = [("a.py", base.as_str()), ("b.py", &left)];
+    assert_eq!(found(&[chain[0], chain[1], ("z.py", &of("z", "None"))]), ["DB101 z.py:4", "DB108 z.py:4"]);
+    let depends = of("b", "'a'").replace("def upgrade", "depends_on = 'nowhere'\ndef upgrade");
+    assert_eq!(found(&[("a.py", &base), ("b.py", &depends)]), ["DB109 b.py:3"]);
+    assert_eq!(found(&[("a.py", &of("a-b", "None"))]), ["DB110 a.py:3"]);
+}
+
+#[test]
+fn file() {
+    let good = script("a", "None", "pass", "pass");
+    assert_eq!(found(&[("a.py", &good.replace("pass\n", "pass )\n"))]), ["DB201 a.py:6"]);
+    let conflict =
+        good.replace("revision = 'a'\n", "<<<<<<< HEAD\nrevision = 'a'\n=======\nrevision = 'b'\n>>>>>>> x\n");
+    assert_eq!(found(&[("a.py", &conflict)]), ["DB202 a.py:3"]);
+    assert_eq!(found(&[("a.py", &format!("'''Title\n=======\n'''\n{good}"))]), NONE, "an underline is no marker");
+    let latin = [b"# caf\xe9\n", good.as_bytes()].concat();
+    let broken = Scene::new(vec![Source::new(Path::new("a.py"), latin)], String::new());
+    assert_eq!(codes(&all(&broken)), ["DB203 a.py:1"]);
+    assert_eq!(found(&[("a.py", &good.replace("pass", "pass  # \u{202e}"))]), ["DB203 a.py:6"]);
+    assert_eq!(found(&[("a.py", &good.replace("= None", "= parent()"))]), ["DB204 a.py:4"]);
+    let docstring = |text: &str| found(&[("a.py", &format!("\"\"\"x\n\n{text}\n\"\"\"\n{good}"))]);
+    assert_eq!(docstring("Revision ID: a\nRevises: "), NONE);
+    assert_eq!(docstring("Revision ID: b\nRevises: c"), ["DB205 a.py:3", "DB205 a.py:4"]);
+    for (tracking, expected) in
+        [(Tracking::Known, &[][..]), (Tracking::Untracked, &["DB206 a.py:1"]), (Tracking::Ignored, &["DB207 a.py:1"])]
+    {
+        let mut scene = scene(&[("a.py", &good)]);
+        scene.sources[0].tracking = tracking;
+        assert_eq!(codes(&all(&scene)), expected, "{tracking:?}");
+    }
+}
+
+#[test]
+fn a_comment_with_a_reason_switches_a_rule_off() {
+    let script = script("a", "None", "op.drop_table('t')", "pass");
+    assert_eq!(found(&[("a.py", &script)]), ["DB401 a.py:7"]);
+    let with = |comment: &str| found(&[("a.py", &format!("{comment}\n{script}"))]);
+    assert_eq!(with("# xtask: allow DB401: nobody uses it"), NONE);
+    assert_eq!(with("# xtask: allow db402, downgrade-missing: nobody uses it"), NONE);
+    assert_eq!(with("# xtask: allow DB401"), ["DB208 a.py:1", "DB401 a.py:8"]);
+    assert_eq!(with("# xtask: allow DB999: why not"), ["DB208 a.py:1", "DB401 a.py:8"]);
+}
+
+#[test]
+fn what_is_released_is_spared_by_rules_of_taste() {
+    let mut scene = scene(&[("a.py", &script("a", "'gone'", "op.drop_table('t')", "pass"))]);
+    scene.sources[0].is_released = true;
+    assert_eq!(codes(&all(&scene)), ["DB103 a.py:4"], "what breaks today is said all the same");
+    scene.spares_released = false;
+    assert_eq!(codes(&all(&scene)), ["DB103 a.py:4", "DB401 a.py:7"]);
+}
+
+#[test]
+fn a_project_weighs_rules() {
+    let scene = scene(&[("a.py", &script("a", "None", "op.drop_table('t')", "pass"))]);
+    let level = |level| check(&scene, &Levels::from([("DB401", level)])).first().map(|finding| finding.severity);
+    assert_eq!(level(Level::Off), None);
+    assert_eq!(level(Level::Warning), Some(Level::Warning));
+}
+
+#[test]
+fn downgrades() {
+    assert_eq!(body("op.drop_table('t')", "pass"), ["DB401 a.py:7"]);
+    assert_eq!(body("op.drop_table('t')", "raise NotImplementedError('gone')"), NONE);
+    assert_eq!(body("op.execute('UPDATE t SET a = 1')", "pass"), ["DB401 a.py:7"]);
+    assert_eq!(body("op.execute('UPDATE t SET a = 1')", "'''the rows stay as they are'''"), NONE);
+    assert_eq!(body("op.drop_table('t')", "'''the rows stay as they are'''"), ["DB401 a.py:7"]);
+    assert_eq!(body("op.execute('ALTER TABLE t ADD COLUMN IF NOT EXISTS a int')", "pass  # the parent drops it"), NONE);
+    let no_downgrade = "revision = 'a'\ndown_revision = None\ndef upgrade():\n    op.drop_table('t')\n";
+    assert_eq!(found(&[("a.py", no_downgrade)]), ["DB401 a.py:3"]);
+
+    let create = "op.create_table('t', sa.Column('a')); op.create_index('ix', 't', ['a'])";
+    assert_eq!(body(create, "op.drop_table('t')"), NONE, "the index goes with its table");
+    assert_eq!(body(create, "op.drop_table('u')"), ["DB402 a.py:6", "DB402 a.py:6"]);
+    let with_enum = "op.create_table('t', sa.Column('a', sa.Enum('x', 'y', name='color')))";
+    assert_eq!(body(with_enum, "op.drop_table('t')"), ["DB402 a.py:6"], "the type stays");
+    assert_eq!(body(with_enum, "op.drop_table('t'); op.execute('DROP TYPE color')"), NONE);
+    assert_eq!(body(with_enum, "op.drop_table('t'); color.drop(op.get_bind())"), NONE, "color may be the type");
+    assert_eq!(body("op.create_check_constraint('p', 't', 'a > 0')", "op.drop_constraint('ck_t_p', 't')"), NONE);
+    assert_eq!(
+        body("op.create_check_constraint('p', 't', 'a > 0')", "op.drop_constraint('ck_t_pp', 't')"),
+        ["DB402 a.py:6"]
+    );
+    assert_eq!(body("op.add_column('t', sa.Column('a')); op.drop_column('t', 'a')", "op.execute('SELECT 1')"), NONE);
+    assert_eq!(body("op.execute('CREATE VIEW v AS SELECT 1')", "op.execute('DROP VIEW v')"), NONE);
+    assert_eq!(body("op.execute('CREATE VIEW v AS SELECT 1')", "op.execute('DROP VIEW w')"), ["DB402 a.py:6"]);
+}
+
+#[test]
+fn what_a_script_takes_from_outside() {
+    let import = |line: &str, path: &str| {
+        let mut scene = scene(&[(path, &format!("{line}\n{}", script("a", "None", "pass", "pass")))]);
+        scene.packages = vec!["shop".to_owned()];
+        codes(&all(&scene)).len()
+    };
+    assert_eq!(import("from shop.models import User", "migrations/versions/a.py"), 1);
+    assert_eq!(import("import sqlalchemy.orm", "migrations/versions/a.py"), 0);
+    assert_eq!(import("from ai.backend.common import x", "src/ai/backend/manager/models/alembic/versions/a.py"), 1);
+    assert_eq!(import("from ai.other import x", "src/ai/backend/manager/models/alembic/versions/a.py"), 0);
+    assert_eq!(import("from shop.migrations.helpers import x", "migrations/versions/a.py"), 0);
+
+    let raises = "raise NotImplementedError";
+    assert_eq!(body("x = input('sure?')", raises), ["DB404 a.py:6"]);
+    assert_eq!(body("x = os.environ['INPUT']", raises), NONE);
+    assert_eq!(body("print(f'{user.name}: {user.password}')", raises), ["DB405 a.py:6"]);
+    assert_eq!(body("print('passwords are hashed now'); print(f'{count} passwords')", raises), NONE);
+    assert_eq!(body("log.info('key', secret_key)", raises), ["DB405 a.py:6"]);
+}
+
+#[test]
+fn statements_that_fail_on_a_real_database() {
+    let raises = "raise NotImplementedError";
+    let insert = |rows: &str| body(&format!("conn.execute(sa.insert(t).values({rows}))"), raises);
+    assert_eq!(insert("[{'a': x} for x in xs]"), ["DB406 a.py:6"]);
+    assert_eq!(insert("[{'a': 1}, {'a': 2}]"), NONE);
+    assert_eq!(insert("a=1"), NONE);
+    assert_eq!(body("conn.execute(sa.insert(t), [{'a': x} for x in xs])", raises), NONE, "one execution for each");
+
+    let index = "op.create_index('ix', 't', ['a'], postgresql_concurrently=True)";
+    assert_eq!(body(index, "op.drop_index('ix')"), ["DB407 a.py:6"]);
+    assert_eq!(body(&format!("with op.get_context().autocommit_block(): {index}"), "op.drop_index('ix')"), NONE);
+    assert_eq!(body("op.execute('CREATE INDEX CONCURRENTLY ix ON t (a)')", "op.drop_index('ix')"), ["DB407 a.py:6"]);
+
+    let column = |options: &str| {
+        body(&format!("op.add_column('t', sa.Column('a', sa.Integer(), {options}))"), "op.drop_column('t', 'a')")
+    };
+    assert_eq!(column("nullable=False"), ["DB408 a.py:6"]);
+    assert_eq!(column("nullable=False, server_default='1'"), NONE);
+    assert_eq!(column("sa.Identity(), nullable=False"), NONE);
+    assert_eq!(column("nullable=True"), NONE);
+    assert_eq!(column("nullable=False)); op.execute(sa.text('TRUNCATE t'"), NONE);
+    let sql = |sql: &str| body(&format!("op.execute('{sql}')"), "op.drop_column('t', 'a')");
+    assert_eq!(sql("ALTER TABLE t ADD COLUMN a int NOT NULL"), ["DB408 a.py:6"]);
+    assert_eq!(sql("ALTER TABLE t ADD COLUMN a int NOT NULL DEFAULT 1"), NONE);
+    let batch = "with op.batch_alter_table('t') as b: b.add_column(sa.Column('a', sa.Integer, nullable=False))";
+    assert_eq!(body(batch, "op.drop_column('t', 'a')"), ["DB408 a.py:6"]);
+
+    let alter = |from: &str, to: &str| {
+        body(&format!("op.alter_column('t', 'a', existing_type={from}, type_={to})"), "op.alter_column('t', 'a')").len()
+    };
+    assert_eq!(alter("sa.Integer()", "sa.BigInteger()"), 1);
+    assert_eq!(alter("sa.String(length=10)", "sa.String(length=20)"), 0);
+    assert_eq!(alter("sa.String(20)", "sa.String(10)"), 1);
+    assert_eq!(alter("sa.String(20)", "sa.Text()"), 0);
+    assert_eq!(alter("GUID()", "sa.Integer()"), 0, "nothing is said of a type that is not known");
+}
+
+#[test]
+fn sql_that_is_put_together() {
+    let raises = "raise NotImplementedError";
+    assert_eq!(body("op.execute(f'DROP TABLE {name}')", raises), ["DB411 a.py:6"]);
+    assert_eq!(body("table = 't'; op.execute(f'DROP TABLE {table}')", raises), NONE);
+    assert_eq!(body("[op.execute(f'DROP TABLE {TABLE}') for x in y]", raises), NONE);
+    assert_eq!(body("op.execute('DELETE FROM t WHERE a = %s' % a)", raises), ["DB411 a.py:6"]);
+    assert_eq!(body("op.execute('SELECT {}'.format(', '.join(f\"'{v}'\" for v in ('a', 'b'))))", raises), NONE);
+    let in_loop = "for t in ('a', 'b'):\n        op.execute(f'TRUNCATE {t}')";
+    assert_eq!(body(in_loop, raises), NONE);
+}
+
+#[test]
+fn rules_that_are_off_unless_asked_for() {
+    let raises = "raise NotImplementedError";
+    let moved = "op.execute('UPDATE t SET b = a'); op.drop_column('t', 'a')";
+    assert_eq!(body(moved, raises), ["DB410 a.py:6"]);
+    assert_eq!(body("op.drop_column('t', 'a')", raises), NONE);
+    assert_eq!(body("op.drop_column('t', 'a'); op.drop_column('u', 'a')", raises), ["DB412 a.py:5"]);
+    let linked =
+        "op.drop_column('t', 'a'); op.create_foreign_key('fk', 't', 'u', ['b'], ['c']); op.drop_column('u', 'a')";
+    assert_eq!(body(linked, raises), NONE);
+    let quiet = check(&scene(&[("a.py", &script("a", "None", moved, raises))]), &Levels::new());
+    assert_eq!(codes(&quiet), NONE);
+}
+
+#[test]
+fn the_release_marker_is_asked_for_where_it_is_a_habit() {
+    let of = |id: usize, marker: &str| {
+        let down = if id == 0 { "None".to_owned() } else { format!("'r{}'", id - 1) };
+        format!("{marker}\n{}", script(&format!("r{id}"), &down, "pass", "pass"))
+    };
+    let history = |marker: &str| {
+        let scripts: Vec<(String, String)> =
+            (0..8).map(|id| (format!("{id}.py"), of(id, if id < 7 { marker } else { "" }))).collect();
+        let scripts: Vec<(&str, &str)> = scripts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let mut scene = scene(&scripts);
+        scene.sources.iter_mut().take(7).for_each(|source| source.is_released = true);
+        scene
+    };
+    assert_eq!(codes(&check(&history("# Part of: 1.0"), &Levels::new())), ["DB501 7.py:4"]);
+    assert_eq!(codes(&check(&history(""), &Levels::new())), NONE);
+    let configured = check(&history(""), &Levels::from([("DB501", Level::Error)]));
+    assert!(configured.iter().any(|finding| finding.path == Path::new("7.py")), "{configured:?}");
+}

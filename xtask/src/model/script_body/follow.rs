@@ -61,16 +61,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             return;
         }
         let mut scope = self.module.clone();
-        let parameters = &function.parameters;
-        let by_position = parameters.posonlyargs.iter().chain(&parameters.args).enumerate();
-        let by_position = by_position.map(|(at, parameter)| (Some(at), parameter));
-        for (at, parameter) in by_position.chain(parameters.kwonlyargs.iter().map(|parameter| (None, parameter))) {
-            let name = parameter.parameter.name.as_str();
-            let given = at.and_then(|at| call.args.get(at)).or_else(|| call.get(name));
-            let default = || parameter.default.as_deref().map(|expr| self.module.evaluate(expr));
-            let value = given.cloned().or_else(|| if call.is_open { None } else { default() });
-            scope.bind_name(name, value.unwrap_or(Value::Unknown));
-        }
+        scope.bind_parameters(function, call);
         let outer = std::mem::replace(&mut self.scope, scope);
         self.function(function);
         self.scope = outer;

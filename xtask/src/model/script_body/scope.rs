@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ruff_python_ast::{
-    Expr, ExprFString, FStringPart, InterpolatedStringElement, Number, Operator, Stmt, StmtFunctionDef,
+    Comprehension, Expr, ExprFString, FStringPart, InterpolatedStringElement, Number, Operator, Stmt, StmtFunctionDef,
 };
 
 use super::value::{Call, Text, Value, is_constant_name};
 
 /// Calls that give back their argument, as far as SQL is concerned.
 const TRANSPARENT: &[&str] =
-    &["dedent", "strip", "text", "f", "quoted_name", "cleandoc", "lstrip", "rstrip", "DDL", "str"];
+    &["dedent", "strip", "text", "f", "quoted_name", "cleandoc", "lstrip", "rstrip", "DDL", "str", "bindparams"];
+
+/// How many helpers deep a text is looked for.
+const DEEPEST: usize = 3;
 
 /// A value larger than this is not put together: a name that holds itself twice, line after line, would grow without end.
 const LONGEST: usize = 100_000;
@@ -21,6 +24,10 @@ pub(super) struct Scope<'a> {
     values: HashMap<&'a str, Value>,
     /// The file's own functions.
     pub(super) functions: BTreeMap<&'a str, &'a StmtFunctionDef>,
+    /// How many helpers deep a text is put together.
+    depth: usize,
+    /// The file's own classes.
+    classes: HashSet<&'a str>,
     /// What Alembic's operations are called here: `op`.
     pub(super) operations: HashSet<&'a str>,
 }
@@ -33,6 +40,9 @@ impl<'a> Scope<'a> {
             match stmt {
                 Stmt::FunctionDef(function) => {
                     scope.functions.insert(function.name.as_str(), function);
+                }
+                Stmt::ClassDef(class) => {
+                    scope.classes.insert(class.name.as_str());
                 }
                 Stmt::ImportFrom(import) if import.module.as_ref().is_some_and(|it| it.as_str() == "alembic") => {
                     for alias in import.names.iter().filter(|alias| alias.name.as_str() == "op") {
@@ -60,8 +70,7 @@ impl<'a> Scope<'a> {
             }
             Stmt::AugAssign(assign) => self.bind(&assign.target, Value::Unknown),
             Stmt::For(stmt) => {
-                let is_constant = self.is_constant_list(&stmt.iter);
-                self.bind_each(&stmt.target, is_constant);
+                self.bind_loop(&stmt.target, &stmt.iter);
             }
             _ => {}
         }
@@ -84,17 +93,42 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// `TABLES`, `("a", "b")`, `NAMES.items()`, `reversed(TABLES)`, if all of it stands in the file.
-    fn is_constant_list(&self, expr: &Expr) -> bool {
-        match self.evaluate(expr) {
-            Value::Call(call) => match call.last() {
-                "items" | "keys" | "values" => call.receiver.as_ref().is_some_and(Value::is_constant),
-                "reversed" | "sorted" | "enumerate" | "zip" | "list" | "tuple" | "set" => {
-                    call.args.iter().all(Value::is_constant)
+    /// `for table in TABLES`, `for at, row in enumerate(rows)`: the variables are known as far as what they go through.
+    fn bind_loop(&mut self, target: &'a Expr, iter: &'a Expr) {
+        let value = self.evaluate(iter);
+        // A class in the file, or an enumeration by its name: its members are constants.
+        let is_class = |name: &str| name.starts_with(|c: char| c.is_uppercase()) || self.classes.contains(name);
+        let is_constant = value.is_constant() || matches!(&value, Value::Name(name) if is_class(name));
+        self.bind_each(target, is_constant);
+        // Numbers are harmless whatever is counted.
+        let counts = value.call().map(Call::last).filter(|name| matches!(*name, "enumerate" | "range"));
+        match (counts, target) {
+            (Some("enumerate"), Expr::Tuple(tuple)) => {
+                if let Some(first) = tuple.elts.first() {
+                    self.bind_each(first, true);
                 }
-                _ => false,
-            },
-            value => value.is_constant(),
+            }
+            (Some("range"), _) => self.bind_each(target, true),
+            _ => {}
+        }
+    }
+
+    /// A list made out of constants is as good as one that stands there; of any other the length is not known.
+    fn comprehension(&self, element: &'a Expr, generators: &'a [Comprehension]) -> Value {
+        // In a scope of its own: its variables end with it.
+        let mut scope = self.clone();
+        for generator in generators {
+            scope.bind_loop(&generator.target, &generator.iter);
+        }
+        let element = scope.evaluate(element);
+        let goes_on = |generator: &Comprehension| {
+            let value = self.evaluate(&generator.iter);
+            value.is_constant() || matches!(value, Value::Name(_))
+        };
+        match element.is_constant() && generators.iter().all(goes_on) {
+            true => Value::List(vec![element]),
+            false if element.is_constant() => Value::Counted,
+            false => Value::Rows,
         }
     }
 
@@ -105,7 +139,7 @@ impl<'a> Scope<'a> {
     }
 
     /// An expression as a value.
-    pub(super) fn evaluate(&self, expr: &Expr) -> Value {
+    pub(super) fn evaluate(&self, expr: &'a Expr) -> Value {
         match expr {
             Expr::StringLiteral(literal) => Value::Str(Text::whole(literal.value.to_str())),
             Expr::FString(string) => Value::Str(self.f_string(string)),
@@ -122,7 +156,11 @@ impl<'a> Scope<'a> {
                 let known = self.values.get(name.id.as_str()).cloned();
                 known.unwrap_or_else(|| Value::Name(name.id.to_string()))
             }
-            Expr::Attribute(_) => dotted(expr).map_or(Value::Unknown, Value::Name),
+            Expr::Attribute(attribute) => match &*attribute.value {
+                // `choice.value` of `for choice in Choices`.
+                Expr::Name(name) if self.is_pick(name.id.as_str()) => Value::Str(Text::pick(name.id.as_str())),
+                _ => dotted(expr).map_or(Value::Unknown, Value::Name),
+            },
             Expr::BinOp(sum) if sum.op == Operator::Add => self.sum(&sum.left, &sum.right),
             Expr::BinOp(format) if format.op == Operator::Mod => match self.evaluate(&format.left) {
                 Value::Str(text) => Value::Str(self.filled(text, [&*format.right])),
@@ -133,13 +171,19 @@ impl<'a> Scope<'a> {
                 let is_constant = |value: &Expr| self.evaluate(value).is_constant();
                 Value::Dict(dict.items.iter().all(|item| is_constant(&item.value)))
             }
-            Expr::ListComp(_) | Expr::Generator(_) | Expr::SetComp(_) => Value::Rows,
+            Expr::DictComp(dict) => match self.comprehension(&dict.value, &dict.generators) {
+                Value::List(_) => Value::Dict(true),
+                _ => Value::Dict(false),
+            },
+            Expr::ListComp(list) => self.comprehension(&list.elt, &list.generators),
+            Expr::Generator(list) => self.comprehension(&list.elt, &list.generators),
+            Expr::SetComp(list) => self.comprehension(&list.elt, &list.generators),
             _ => Value::Unknown,
         }
     }
 
     /// A call with its arguments.
-    pub(super) fn call(&self, call: &ruff_python_ast::ExprCall) -> Call {
+    pub(super) fn call(&self, call: &'a ruff_python_ast::ExprCall) -> Call {
         let arguments = &call.arguments;
         let is_open = arguments.args.iter().any(Expr::is_starred_expr)
             || arguments.keywords.iter().any(|keyword| keyword.arg.is_none());
@@ -159,8 +203,11 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn call_value(&self, expr: &ruff_python_ast::ExprCall) -> Value {
+    fn call_value(&self, expr: &'a ruff_python_ast::ExprCall) -> Value {
         let call = self.call(expr);
+        if let Some(text) = self.returned(&call) {
+            return text;
+        }
         if TRANSPARENT.contains(&call.last()) {
             if let Some(text @ Value::Str(_)) = call.args.first() {
                 return text.clone();
@@ -169,6 +216,14 @@ impl<'a> Scope<'a> {
             if let Some(Value::Str(text)) = call.receiver {
                 return Value::Str(text);
             }
+        }
+        if call.last() == "join"
+            && let Some(Value::Str(_)) = &call.receiver
+        {
+            let is_constant = |value: &Value| value.is_constant() || *value == Value::Counted;
+            let shown = call.args.first().map(shown).unwrap_or_default();
+            let is_constant = call.args.first().is_some_and(is_constant);
+            return Value::Str(if is_constant { Text::pick(&shown) } else { Text::hole(&shown) });
         }
         if call.last() == "format"
             && let Some(Value::Str(text)) = &call.receiver
@@ -181,7 +236,7 @@ impl<'a> Scope<'a> {
     }
 
     /// A template with something put in: known as far as what is put in is.
-    fn filled<'e>(&self, text: Text, with: impl IntoIterator<Item = &'e Expr>) -> Text {
+    fn filled(&self, text: Text, with: impl IntoIterator<Item = &'a Expr>) -> Text {
         let is_constant = with.into_iter().all(|expr| self.evaluate(expr).is_constant());
         match is_constant {
             true => Text { picks: text.picks + 1, ..text },
@@ -189,11 +244,39 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn list(&self, elements: &[Expr]) -> Value {
+    /// The text that a helper of the file puts together: what its last statement returns.
+    fn returned(&self, call: &Call) -> Option<Value> {
+        let function = *self.functions.get(call.name.as_str()).filter(|_| self.depth < DEEPEST)?;
+        let Some(Stmt::Return(last)) = function.body.last() else { return None };
+        let mut scope = Scope { depth: self.depth + 1, ..self.clone() };
+        scope.bind_parameters(function, call);
+        function.body.iter().for_each(|stmt| scope.assign(stmt));
+        Some(scope.evaluate(last.value.as_deref()?)).filter(|value| value.text().is_some())
+    }
+
+    /// The parameters of a helper, as far as they are given by position or by name.
+    pub(super) fn bind_parameters(&mut self, function: &'a StmtFunctionDef, call: &Call) {
+        let parameters = &function.parameters;
+        let by_position = parameters.posonlyargs.iter().chain(&parameters.args).enumerate();
+        let by_position = by_position.map(|(at, parameter)| (Some(at), parameter));
+        for (at, parameter) in by_position.chain(parameters.kwonlyargs.iter().map(|parameter| (None, parameter))) {
+            let name = parameter.parameter.name.as_str();
+            let given = at.and_then(|at| call.args.get(at)).or_else(|| call.get(name)).cloned();
+            let default = || parameter.default.as_deref().filter(|_| !call.is_open).map(|expr| self.evaluate(expr));
+            let value = given.or_else(default).unwrap_or(Value::Unknown);
+            self.bind_name(name, value);
+        }
+    }
+
+    fn is_pick(&self, name: &str) -> bool {
+        self.values.get(name).and_then(Value::text).is_some_and(|text| text.holes == 0 && text.picks > 0)
+    }
+
+    fn list(&self, elements: &'a [Expr]) -> Value {
         Value::List(elements.iter().map(|element| self.evaluate(element)).collect())
     }
 
-    fn sum(&self, left: &Expr, right: &Expr) -> Value {
+    fn sum(&self, left: &'a Expr, right: &'a Expr) -> Value {
         let (left, right) = (self.evaluate(left), self.evaluate(right));
         let (text, other) = match (left, right) {
             (Value::Str(mut left), Value::Str(right)) if left.text.len() + right.text.len() < LONGEST => {
@@ -209,7 +292,7 @@ impl<'a> Scope<'a> {
         Value::Str(sum)
     }
 
-    fn f_string(&self, string: &ExprFString) -> Text {
+    fn f_string(&self, string: &'a ExprFString) -> Text {
         let mut text = Text::whole("");
         for part in &string.value {
             if text.text.len() > LONGEST {
@@ -227,17 +310,31 @@ impl<'a> Scope<'a> {
         text
     }
 
-    fn element(&self, element: &InterpolatedStringElement) -> Text {
+    fn element(&self, element: &'a InterpolatedStringElement) -> Text {
         let expr = match element {
             InterpolatedStringElement::Literal(literal) => return Text::whole(&*literal.value),
             InterpolatedStringElement::Interpolation(interpolation) => &interpolation.expression,
         };
         match self.evaluate(expr) {
+            // The name in the script says more than that there is something.
+            Value::Str(text) if text.text == "{…}" => {
+                let named = dotted(expr).map(|name| format!("{{{name}}}"));
+                Text { text: named.unwrap_or(text.text), ..text }
+            }
             Value::Str(text) if text.text.len() < LONGEST / 100 => text,
             Value::Number(Some(number)) => Text::whole(number.to_string()),
             Value::Name(name) if is_constant_name(&name) => Text::pick(&name),
+            value if value.is_constant() => Text::pick(&dotted(expr).unwrap_or_else(|| "…".to_owned())),
             _ => Text::hole(&dotted(expr).unwrap_or_else(|| "…".to_owned())),
         }
+    }
+}
+
+/// A value as it is shown in a hole.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Name(name) => name.clone(),
+        _ => "…".to_owned(),
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Value {
     Dict(bool),
     /// A list whose length only shows when the script runs.
     Rows,
+    /// A list of unknown length with nothing but constants and numbers in it: placeholders.
+    Counted,
     /// A call: `sa.Column("a", sa.Integer())`.
     Call(Box<Call>),
     /// A name that is not bound to anything known in the file: `sa.Integer`.
@@ -126,7 +128,8 @@ impl Value {
             Value::Dict(is_constant) => *is_constant,
             Value::Bool(_) | Value::None | Value::Number(_) => true,
             Value::Name(name) => is_constant_name(name),
-            Value::Call(_) | Value::Rows | Value::Unknown => false,
+            Value::Call(call) => call.is_pure() && call.args.iter().all(Value::is_constant),
+            Value::Rows | Value::Counted | Value::Unknown => false,
         }
     }
 
@@ -149,7 +152,45 @@ impl Value {
     }
 }
 
+/// Functions whose result depends on their arguments alone.
+const PURE: &[&str] = &[
+    "dumps",
+    "replace",
+    "strip",
+    "lower",
+    "upper",
+    "str",
+    "repr",
+    "int",
+    "len",
+    "sorted",
+    "join",
+    "format",
+    "dict",
+    "list",
+    "tuple",
+    "set",
+    "frozenset",
+    "reversed",
+    "enumerate",
+    "zip",
+    "range",
+    "dedent",
+    "items",
+    "keys",
+    "values",
+    "Decimal",
+];
+
 impl Call {
+    /// Whether it gives the same each time, as far as its arguments do.
+    fn is_pure(&self) -> bool {
+        let is_module =
+            |value: &Value| matches!(value, Value::Name(name) if matches!(name.as_str(), "json" | "textwrap"));
+        let on_constant = |value: &Value| is_module(value) || value.is_constant();
+        PURE.contains(&self.last()) && self.receiver.as_ref().is_none_or(on_constant)
+    }
+
     /// The name's last part: `Column` of `sa.Column`.
     pub fn last(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(&self.name)

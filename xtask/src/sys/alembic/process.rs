@@ -103,7 +103,8 @@ impl Process {
                         interrupt::check()?;
                     }
                     if self.child.try_wait().context("waiting for the driver")?.is_some() {
-                        return Ok(self.last_event());
+                        let last = self.last_event();
+                        return Ok(last.ok_or_else(|| self.ended()));
                     }
                     if until.is_some_and(|until| Instant::now() >= until) {
                         return Ok(Err(Trouble::new(TroubleKind::Timeout)));
@@ -115,13 +116,13 @@ impl Process {
 
     /// After the process has gone: what it said last may still be on its way through the reading thread. A child that a
     /// script has forked may hold the pipe open, so the end of the pipe is not waited for.
-    fn last_event(&mut self) -> Result<Event, Trouble> {
+    fn last_event(&mut self) -> Option<Event> {
         while let Ok(value) = self.lines.recv_timeout(LAST_WORDS) {
             if let Some(event) = Event::parse(&self.masked(value)) {
-                return Ok(event);
+                return Some(event);
             }
         }
-        Err(self.ended())
+        None
     }
 
     /// The last lines that scripts printed.

@@ -19,6 +19,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # xtask: allow DB409: a cluster has hundreds of agents, not millions
     op.alter_column("agents", "mem_slots", existing_type=sa.Integer(), type_=sa.BigInteger())
     op.alter_column(
         "agents",

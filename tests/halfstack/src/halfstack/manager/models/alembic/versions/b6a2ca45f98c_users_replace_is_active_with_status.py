@@ -28,6 +28,7 @@ def upgrade() -> None:
         "is_active",
         new_column_name="status",
         existing_type=sa.Boolean(),
+        # xtask: allow DB409: some thousand users are rewritten in a blink
         type_=userstatus,
         postgresql_using="CASE WHEN is_active THEN 'active' ELSE 'inactive' END::userstatus",
     )

@@ -1,0 +1,141 @@
+//! `db-check` as a whole: real files, real git histories, every format. What each rule takes for right or wrong is tested
+//! beside the rules.
+
+mod formats;
+mod history;
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::project::{Project, script};
+use crate::support::python::workspace;
+use crate::support::xtask::{Output, Xtask, hermetic};
+
+/// A project that needs no database: nothing connects.
+fn project() -> Project {
+    Project::new("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
+}
+
+fn check(project: &Project, flags: &str) -> Output {
+    Xtask::new(project.root(), &format!("db-check {flags}")).run()
+}
+
+/// `DB101 migrations/versions/b1.py:5` for each finding.
+fn found(output: &Output) -> Vec<String> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap().replace("migrations/versions/", "");
+    let json = output.json();
+    let findings = json["findings"].as_array().unwrap_or_else(|| panic!("no findings\n{output}"));
+    findings.iter().map(|it| format!("{} {}:{}", text(&it["code"]), text(&it["path"]), it["line"])).collect()
+}
+
+fn codes(project: &Project, flags: &str) -> Vec<String> {
+    found(&check(project, &format!("{flags} --json")))
+}
+
+fn git(folder: &Path, words: &str) {
+    #[expect(clippy::disallowed_methods)]
+    let mut command = std::process::Command::new("git");
+    command.args(["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]);
+    command.args(words.split_whitespace()).current_dir(folder).env_clear().envs(hermetic(folder));
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "git {words}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn text_names_rule_place_and_fix_and_the_exit_code_says_whether_it_failed() {
+    let project = project().revision("a1", "", "pass", "pass");
+    check(&project, "").code(0).says("✅ Nothing found in 1 script of manager");
+    project.write_revision("b1", "a1", "op.drop_table('t')", "pass");
+    let output = check(&project, "--color=never").code(4);
+    let expected =
+        "error[DB401] downgrade-missing: downgrade() does nothing while upgrade() changes the structure: the \
+                    database is then recorded as older than it is, and the next upgrade meets what is there already
+  --> migrations/versions/b1.py:8
+   | def downgrade():
+  help: Write the way back, or say that there is none: raise NotImplementedError(\"why\")
+
+Found 1 error in 2 scripts of manager
+More about one: cargo xtask db-check --explain DB401
+";
+    assert_eq!(output.stdout, expected);
+    assert_eq!(output.stderr, "");
+    project.write_revision("b1", "a1", "op.execute(f'DROP TABLE {name()}')", "raise NotImplementedError");
+    check(&project, "").code(0).says("warning[DB411]").says("Found 1 warning in 2 scripts");
+}
+
+#[test]
+fn json_is_the_contracts() {
+    let project = project().revision("b1", "a1", "pass", "pass");
+    let output = check(&project, "--json").code(4);
+    let expected = json!({
+        "version": 1,
+        "command": "db-check",
+        "outcome": "findings",
+        "findings": [{
+            "code": "DB103",
+            "name": "missing-parent",
+            "severity": "error",
+            "path": "migrations/versions/b1.py",
+            "line": 5,
+            "message": "Revision b1 follows 'a1', which no script holds: every Alembic command fails (KeyError: 'a1')",
+            "help": "Perhaps b1 is meant; else pull what is missing: git pull",
+        }],
+    });
+    assert_eq!(output.json(), expected);
+    assert_eq!(check(&project, "--format json").stdout, output.stdout);
+}
+
+#[test]
+fn a_project_weighs_rules_by_code_or_name() {
+    let project = project().revision("a1", "", "op.drop_table('t')", "pass");
+    let rules = |text: &str| {
+        project.write("Cargo.toml", &format!("[workspace]\n[workspace.metadata.db.rules]\n{text}\n"));
+        check(&project, "--json")
+    };
+    assert_eq!(found(&rules("").code(4)), ["DB401 a1.py:8"]);
+    assert_eq!(found(&rules("DB401 = 'off'").code(0)), NONE);
+    assert_eq!(found(&rules("downgrade-missing = 'warning'").code(0)), ["DB401 a1.py:8"]);
+    let wrong = rules("downgrade-mising = 'off'").code(1);
+    assert_eq!(wrong.kind(), "config-invalid");
+    assert!(wrong.stdout.contains("did you mean `downgrade-missing`?"), "{wrong}");
+    assert_eq!(rules("DB401 = 'loud'").code(1).kind(), "config-invalid");
+}
+
+#[test]
+fn explain_prints_the_page_or_the_nearest_code() {
+    let project = project();
+    check(&project, "--explain db101").code(0).says("# DB101: several-heads").says("## Why it bites");
+    check(&project, "--explain several-heads").code(0).says("# DB101: several-heads");
+    check(&project, "--explain DB1001").code(2).complains("There is no rule `DB1001`").complains("--explain DB101");
+    assert_eq!(check(&project, "--explain DB301 --json").code(0).json()["name"], "released-edited");
+}
+
+#[test]
+fn the_command_line_is_checked() {
+    let project = project();
+    check(&project, "--staged --base main").code(2).complains("exclude each other");
+    check(&project, "--format xml").code(2).complains("text, json, github, junit, sarif");
+    check(&project, "--json --format sarif").code(2).complains("exclude each other");
+    check(&project, "--staged").code(2).complains("`--staged` needs a git checkout");
+}
+
+#[test]
+fn what_cannot_be_read_is_a_finding_and_not_an_error() {
+    let project =
+        project().revision("a1", "", "pass", "pass").file(&script("b1"), "revision = 'b1'\ndown_revision = (");
+    assert_eq!(codes(&project, ""), ["DB201 b1.py:2"]);
+    std::fs::write(project.path(&script("b1")), b"revision = '\xff'").unwrap();
+    assert_eq!(codes(&project, ""), ["DB203 b1.py:1"]);
+}
+
+#[test]
+fn nothing_is_found_in_the_bundled_example() {
+    for component in ["manager", "accountmgr", "appproxy"] {
+        let project = workspace().join("tests/halfstack");
+        let flags = format!("db-check --released --component {component} --project {}", project.display());
+        Xtask::new(&workspace(), &flags).run().code(0).says("✅ Nothing found in");
+    }
+}

@@ -1,0 +1,70 @@
+//! The formats for other programs: as they are to be, and as their readers want them.
+
+use expect_test::expect;
+use serde_json::Value;
+
+use super::{check, project};
+use crate::support::project::Project;
+
+/// An error, and a warning whose text holds what has to be escaped.
+fn two_findings() -> Project {
+    project().revision("a1", "", "op.execute(f\"SELECT '<&' || {x}\")", "op.drop_table('t')").revision(
+        "b1",
+        "a1",
+        "op.drop_table('t')",
+        "pass",
+    )
+}
+
+#[test]
+fn github() {
+    let output = check(&two_findings(), "--format github").code(4);
+    expect![[r#"
+        ::warning file=migrations/versions/a1.py,line=7,title=DB411 interpolated-sql::SQL is put together with {x}: a quote in the value breaks the statement, or makes it another one, and nobody can read here what will run%0ABind it: conn.execute(sa.text("… = :value"), {"value": value}); a name that cannot be bound is written out, or quoted by the dialect's identifier_preparer
+        ::error file=migrations/versions/b1.py,line=8,title=DB401 downgrade-missing::downgrade() does nothing while upgrade() changes the structure: the database is then recorded as older than it is, and the next upgrade meets what is there already%0AWrite the way back, or say that there is none: raise NotImplementedError("why")
+    "#]].assert_eq(&output.stdout);
+    assert_eq!(check(&project(), "--format github").code(0).stdout, "\n", "nothing to annotate");
+}
+
+#[test]
+fn junit() {
+    let output = check(&two_findings(), "--format junit").code(4);
+    let (failures, rest) = output.stdout.split_once("    <testcase classname=\"db-check.DB101\"").unwrap();
+    expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites tests="36" failures="1" errors="0">
+          <testsuite name="db-check" tests="36" failures="1" errors="0" skipped="0">
+            <testcase classname="db-check.DB411" name="interpolated-sql migrations/versions/a1.py:7" file="migrations/versions/a1.py" line="7">
+              <system-out>migrations/versions/a1.py:7: SQL is put together with {x}: a quote in the value breaks the statement, or makes it another one, and nobody can read here what will run&#10;help: Bind it: conn.execute(sa.text(&quot;… = :value&quot;), {&quot;value&quot;: value}); a name that cannot be bound is written out, or quoted by the dialect's identifier_preparer</system-out>
+            </testcase>
+            <testcase classname="db-check.DB401" name="downgrade-missing migrations/versions/b1.py:8" file="migrations/versions/b1.py" line="8">
+              <failure type="DB401" message="downgrade() does nothing while upgrade() changes the structure: the database is then recorded as older than it is, and the next upgrade meets what is there already">migrations/versions/b1.py:8: downgrade() does nothing while upgrade() changes the structure: the database is then recorded as older than it is, and the next upgrade meets what is there already&#10;help: Write the way back, or say that there is none: raise NotImplementedError(&quot;why&quot;)</failure>
+            </testcase>
+    "#]].assert_eq(failures);
+    assert!(rest.ends_with("/>\n  </testsuite>\n</testsuites>\n"), "{output}");
+}
+
+#[test]
+fn sarif() {
+    let output = check(&two_findings(), "--format sarif").code(4);
+    let log = output.json();
+    let run = &log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(log["version"], "2.1.0");
+    assert_eq!(results.len(), 2);
+    for result in results {
+        // What the schema calls required, and what code scanning services ask for beyond it.
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert!(["error", "warning"].contains(&result["level"].as_str().unwrap()));
+        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        let place = &result["locations"][0]["physicalLocation"];
+        assert!(place["region"]["startLine"].as_u64().unwrap() >= 1);
+        assert!(place["artifactLocation"]["uri"].as_str().unwrap().starts_with("migrations/versions/"));
+        let base = place["artifactLocation"]["uriBaseId"].as_str().unwrap();
+        assert!(run["originalUriBaseIds"].get(base).is_some());
+    }
+    let texts = |value: &Value| value["shortDescription"]["text"].as_str().is_some_and(|text| text.ends_with('.'));
+    assert!(rules.iter().all(texts), "{rules:?}");
+}

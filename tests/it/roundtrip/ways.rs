@@ -1,0 +1,220 @@
+//! The ways a walk can go: on a clone, past a revision that bars the way, through merges, over parts of the history, with
+//! the project's own rows; and the files it writes.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::support::pg::cluster;
+use crate::support::project::Project;
+use crate::support::python::python;
+use crate::support::xtask::{Output, Xtask};
+
+const TABLE: &str = "op.execute('create table t (id int)')";
+const DROP: &str = "op.execute('drop table t')";
+
+/// A project whose database is empty, and the database's name.
+fn project() -> (Project, String) {
+    let database = cluster().database();
+    (Project::new(&cluster().url("psycopg2", &database)), database)
+}
+
+fn run(project: &Project, words: &str) -> Output {
+    Xtask::new(project.root(), words).env("XTASK_PYTHON", python()).run()
+}
+
+fn roundtrip(project: &Project, flags: &str, code: i32) -> Value {
+    run(project, &format!("db-roundtrip --json -q {flags}")).code(code).json()
+}
+
+/// The results as `id verdict step`, in the order of the report.
+fn told(report: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let line = |result: &Value| {
+        let words = [text(&result["revision"]), text(&result["verdict"]), text(&result["step"])];
+        words.join(" ").trim_end().to_owned()
+    };
+    report["results"].as_array().unwrap().iter().map(line).collect()
+}
+
+fn result<'a>(report: &'a Value, id: &str) -> &'a Value {
+    report["results"].as_array().unwrap().iter().find(|result| result["revision"] == id).unwrap()
+}
+
+fn notes(report: &Value, id: &str) -> String {
+    result(report, id)["notes"].to_string()
+}
+
+#[test]
+fn a_clone_brings_its_rows() {
+    let (project, database) = project();
+    let project = project
+        .revision("a", "", TABLE, DROP)
+        .revision("b", "a", "op.execute('alter table t add n text')", "op.execute('alter table t drop n')")
+        .revision("c", "b", "op.execute('create index i on t (id)')", "op.execute('drop index i')");
+    let _ = run(&project, "db-migrate -q").code(0);
+    cluster().client(&database).batch_execute("insert into t values (1, 'x'), (2, null)").unwrap();
+    let report = roundtrip(&project, "--all", 4);
+    assert_eq!(told(&report), ["c reversible", "b data-lost re-upgrade", "a data-lost re-upgrade"]);
+    let lost = &result(&report, "b")["data_changes"][0];
+    assert_eq!((&lost["table"], &lost["columns_lost"][0]["column"]), (&"public.t".into(), &"n".into()), "{lost}");
+    assert_eq!(lost["columns_lost"][0]["before_values"], 1);
+    let rows = cluster().client(&database).query("select * from t", &[]).unwrap();
+    assert_eq!(rows.len(), 2, "the own database is not touched");
+}
+
+#[test]
+fn below_a_revision_that_bars_the_way_the_walk_goes_on_from_empty() {
+    let (project, _) = project();
+    let project = project
+        .revision("a", "", TABLE, DROP)
+        .revision("b", "a", "op.execute('alter table t add n text')", "op.execute('alter table t drop m')")
+        .revision("c", "b", "op.execute('create index i on t (id)')", "op.execute('drop index i')");
+    let _ = run(&project, "db-migrate -q").code(0);
+    let report = roundtrip(&project, "--all", 4);
+    assert_eq!(told(&report), ["c reversible", "b failed downgrade", "a reversible"]);
+    assert!(notes(&report, "a").contains("made from empty, since b cannot be taken down"), "{}", notes(&report, "a"));
+}
+
+#[test]
+fn what_can_be_reached_in_no_way_is_skipped_with_the_reason() {
+    let (project, database) = project();
+    let project = project
+        .revision("a", "", "raise ValueError('only once upon a time')", "pass")
+        .revision("b", "a", "op.execute('create table u ()')", "op.execute('drop table u')")
+        .revision("c", "b", "pass", "raise NotImplementedError('no way back')");
+    let sql = "create table alembic_version (version_num varchar(32) primary key); \
+               insert into alembic_version values ('c'); create table u ()";
+    cluster().client(&database).batch_execute(sql).unwrap();
+    let report = roundtrip(&project, "--steps 2", 0);
+    assert_eq!(told(&report), ["c irreversible", "b skipped"]);
+    assert_eq!(result(&report, "c")["reason"], "NotImplementedError: no way back");
+    let reason = result(&report, "b")["reason"].as_str().unwrap();
+    assert!(reason.contains("c cannot be taken down") && reason.contains("a, below it, does not go up"), "{reason}");
+}
+
+#[test]
+fn what_the_clone_lacks_is_tested_on_the_way_up() {
+    let (project, _) = project();
+    let project = project.revision("a", "", TABLE, DROP).revision("b", "a", "pass", "pass");
+    let _ = run(&project, "db-migrate -q").code(0);
+    let project = project.revision("c", "b", "op.execute('create index if not exists i on t (id)')", "pass").revision(
+        "d",
+        "c",
+        "op.execute('alter table t add n int')",
+        "op.execute('alter table t drop n')",
+    );
+    let report = roundtrip(&project, "--all", 4);
+    assert_eq!(told(&report), ["d reversible", "c schema-differs downgrade", "b reversible", "a reversible"]);
+}
+
+#[test]
+fn merges_and_several_bases() {
+    let (project, _) = project();
+    let table =
+        |name: &str| (format!("op.execute('create table {name} ()')"), format!("op.execute('drop table {name}')"));
+    let mut project = project;
+    let graph = [("r", ""), ("s", ""), ("a", "r"), ("b", "r"), ("m", "a,b"), ("n", "m,s"), ("z", "r")];
+    for (id, parents) in graph {
+        let (up, down) = table(&format!("t_{id}"));
+        project = project.revision(id, parents, &up, &down);
+    }
+    let fresh = roundtrip(&project, "--all", 0);
+    assert_eq!(told(&fresh).len(), 7);
+    // The same from above, on a clone at both heads.
+    let _ = run(&project, "db-migrate -q --target=heads").code(0);
+    let clone = roundtrip(&project, "--all", 0);
+    assert!(clone["baseline"].as_str().unwrap().starts_with("clone of"), "{clone}");
+    assert_eq!(told(&clone), told(&fresh));
+}
+
+#[test]
+fn parts_are_disjoint_and_complete() {
+    let (mut project, _) = project();
+    for at in 0..5 {
+        let parent = if at == 0 { String::new() } else { format!("p{}", at - 1) };
+        let (up, down) = (format!("op.execute('create table t{at} ()')"), format!("op.execute('drop table t{at}')"));
+        project = project.revision(&format!("p{at}"), &parent, &up, &down);
+    }
+    let parts: Vec<String> =
+        (1..=3).flat_map(|k| told(&roundtrip(&project, &format!("--all --partition {k}/3"), 0))).collect();
+    let once: HashSet<&String> = parts.iter().collect();
+    assert_eq!((parts.len(), once.len()), (5, 5), "{parts:?}");
+    let _ = run(&project, "db-roundtrip --partition 4/3").code(2).complains("K/N");
+}
+
+#[test]
+fn a_revision_that_needs_the_transaction_of_the_one_before() {
+    let (project, _) = project();
+    let project = project
+        .revision("a", "", TABLE, DROP)
+        .revision("b", "a", "op.execute('create temp table x on commit drop as select 1 as id')", "pass")
+        .revision("c", "b", "op.execute('insert into t select id from x')", "op.execute('delete from t')");
+    let report = roundtrip(&project, "--all", 0);
+    assert_eq!(told(&report), ["c reversible", "b reversible", "a reversible"]);
+    assert!(notes(&report, "c").contains("passes in the project's own transaction mode"), "{}", notes(&report, "c"));
+}
+
+#[test]
+fn the_projects_own_rows() {
+    let (project, _) = project();
+    let seed = "[workspace]\n[workspace.metadata.db.components.manager]\nconfig = \"alembic.ini\"\n\
+                seed = { a = \"seed.sql\" }\n";
+    let project = project
+        .revision("a", "", TABLE, DROP)
+        .revision("b", "a", "op.execute('delete from t')", "pass")
+        .file("Cargo.toml", seed);
+    project.write("seed.sql", "insert into t values (1), (2);");
+    let report = roundtrip(&project, "--all", 4);
+    assert_eq!(told(&report), ["b data-lost downgrade", "a reversible"]);
+    assert_eq!(result(&report, "b")["data_changes"][0]["before_rows"], 2);
+    assert_eq!(
+        (&result(&report, "a")["without_rows"], &result(&report, "b")["without_rows"]),
+        (&true.into(), &false.into())
+    );
+}
+
+#[test]
+fn what_a_branch_adds() {
+    let (project, _) = project();
+    let project = project.revision("a", "", TABLE, DROP).revision("b", "a", "pass", "pass");
+    git(&project, &["init", "-q", "-b", "main"]);
+    git(&project, &["add", "."]);
+    git(&project, &["commit", "-qm", "main"]);
+    git(&project, &["switch", "-qc", "topic"]);
+    let project = project.revision("c", "b", "pass", "pass");
+    git(&project, &["add", "."]);
+    git(&project, &["commit", "-qm", "topic"]);
+    // Not even added to the index, and yet the branch's.
+    let project = project.revision("d", "c", "pass", "pass");
+    for flags in ["", "--since main"] {
+        assert_eq!(told(&roundtrip(&project, flags, 0)), ["d reversible", "c reversible"], "{flags}");
+    }
+    let nothing = run(&project, "db-roundtrip --since HEAD --json -q --all").code(2);
+    assert!(nothing.stderr.contains("exclude each other"), "{nothing}");
+    std::fs::remove_file(project.path("migrations/versions/d.py")).unwrap();
+    let nothing = run(&project, "db-roundtrip --since topic").code(4);
+    assert!(nothing.stderr.contains("There is nothing to test"), "{nothing}");
+}
+
+#[expect(clippy::disallowed_methods)]
+fn git(project: &Project, words: &[&str]) {
+    let mut command = std::process::Command::new("git");
+    command.args(words).current_dir(project.root()).env("GIT_CONFIG_GLOBAL", "/dev/null");
+    for (name, value) in [("NAME", "T"), ("EMAIL", "t@example.org")] {
+        command.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
+    }
+    assert!(command.status().unwrap().success(), "git {words:?}");
+}
+
+#[test]
+fn files_for_others() {
+    let (project, _) = project();
+    let project =
+        project.revision("a", "", TABLE, DROP).revision("b", "a", TABLE.replace("t (", "u (").as_str(), "pass");
+    let _ = run(&project, "db-roundtrip --all -q --junit out.xml --html out.html").code(4);
+    let (xml, html) = (project.path("out.xml"), project.path("out.html"));
+    let (xml, html) = (std::fs::read_to_string(xml).unwrap(), std::fs::read_to_string(html).unwrap());
+    assert!(xml.contains("tests=\"2\" failures=\"1\""), "{xml}");
+    assert!(html.contains("failed in the re-upgrade") && html.contains("u is there already"), "{html}");
+}

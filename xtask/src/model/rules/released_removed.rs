@@ -1,0 +1,52 @@
+//! DB302: a released script that is gone or has another name.
+
+use std::path::Path;
+
+use super::{Check, Level, Rule, Scene, Scope, Sink};
+use crate::model::revision;
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB302",
+    name: "released-removed",
+    level: Level::Error,
+    scope: Scope::All,
+    page: include_str!("../../../../docs/rules/DB302.md"),
+    check: Check::Together(check),
+};
+
+fn check(scene: &Scene, sink: &mut Sink<'_>) {
+    let Some(past) = &scene.past else { return };
+    for change in past.changes.iter().filter(|change| change.to.as_ref() != Some(&change.from)) {
+        let text = String::from_utf8_lossy(&change.before);
+        let Ok(script) = revision::read(&change.from, &text) else { continue };
+        let now = scene.sources.iter().find(|source| source.header.as_ref().is_ok_and(|now| now.id == script.id));
+        let (path, back) = (&change.from, restore(&past.base, &change.from));
+        match now {
+            Some(source) => {
+                let message = format!(
+                    "Released script {} was renamed from {}: branches that touch it conflict, and `git log` loses it",
+                    script.id,
+                    name(path)
+                );
+                let help = format!("git mv {} {}", source.path.display(), path.display());
+                sink.at(&source.path, 1, message, help);
+            }
+            None => {
+                let message = format!(
+                    "Released script {} ({}) is gone: a database that stands at it can go neither up nor down",
+                    script.id,
+                    script.title()
+                );
+                sink.at(path, 1, message, format!("{back}; to undo what it does, make a new revision"));
+            }
+        }
+    }
+}
+
+fn restore(base: &str, path: &Path) -> String {
+    format!("git checkout {base} -- {}", path.display())
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
