@@ -44,7 +44,9 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
     ctx.ui.json("db-rebase", Exit::Done, report(&prepared.work, &timed, None), None);
     let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), String::new()];
     lines.extend(plan(ctx, facts, prepared));
-    ctx.ui.answer(lines.join("\n"));
+    lines.push(String::new());
+    lines.extend(left_behind(facts, prepared));
+    ctx.ui.answer(lines.join("\n").trim_end());
     Ok(Exit::Done)
 }
 
@@ -52,8 +54,9 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
 pub fn before(ctx: &Ctx, facts: &Facts, prepared: &Prepared) {
     ctx.ui.status(plan(ctx, facts, prepared).join("\n"));
     ctx.ui.status("");
-    for line in left_behind(facts, prepared) {
-        ctx.ui.warn(line);
+    let left = left_behind(facts, prepared);
+    if !left.is_empty() {
+        ctx.ui.warn(left.join("\n"));
     }
 }
 
@@ -86,7 +89,7 @@ fn plan(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
         lines.extend((more > 0).then(|| format!("  - … and {more} more")));
     }
     lines.push(String::new());
-    lines.extend(database(facts, prepared));
+    lines.extend(database(prepared));
     lines.push(String::new());
     lines.push("Steps:".to_owned());
     let steps = prepared.work.steps().into_iter().enumerate();
@@ -122,22 +125,14 @@ fn moves(work: &Work) -> impl Iterator<Item = String> + '_ {
 }
 
 /// What happens to the database.
-fn database(facts: &Facts, prepared: &Prepared) -> Vec<String> {
+fn database(prepared: &Prepared) -> Vec<String> {
     let trip = &prepared.trip;
     match &prepared.found {
         Found::NotAsked if prepared.work.merge.is_some() => {
             vec!["Database: stays as it is; a merge revision changes nothing that it holds".to_owned()]
         }
-        Found::NotAsked => {
-            let mut lines = vec!["Database: is left alone (--no-db)".to_owned()];
-            lines.extend(left_behind(facts, prepared));
-            lines
-        }
-        Found::Down(fail) => {
-            let mut lines = vec![format!("Database: cannot be asked ({})", fail.summary)];
-            lines.extend(left_behind(facts, prepared));
-            lines
-        }
+        Found::NotAsked => vec!["Database: is left alone (--no-db)".to_owned()],
+        Found::Down(fail) => vec![format!("Database: cannot be asked ({})", fail.summary)],
         Found::At { place, .. } if trip.is_empty() => {
             vec![format!("Database: {place} holds no revision that moves, it stays as it is")]
         }
