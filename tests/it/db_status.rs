@@ -111,7 +111,7 @@ fn diverged() {
           - d4 (revision d4)
           - c3 (revision c3)
 
-        Recommended action: python -m alembic merge -m "Merge heads" c3 d4
+        Recommended action: cargo xtask db-rebase
     "#]];
     status(&scene, "diverged", 4, &text);
 }

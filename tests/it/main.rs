@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod db_check;
 mod db_migrate;
+mod db_rebase;
 mod db_roundtrip;
 mod db_status;
 mod driver;

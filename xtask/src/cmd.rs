@@ -4,6 +4,7 @@ pub mod advice;
 pub mod ci;
 pub mod db_check;
 pub mod db_migrate;
+pub mod db_rebase;
 pub mod db_roundtrip;
 pub mod db_server;
 pub mod db_status;
@@ -13,15 +14,17 @@ pub mod driving;
 use anyhow::Result;
 
 use crate::ctx::Ctx;
-use crate::fail::Exit;
+use crate::fail::{Exit, from_anyhow};
 use crate::flags::Command;
 
 /// Runs a command; its answer is printed by itself, its failure by the caller.
 pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
+    warn_of_unfinished(ctx, command)?;
     match command {
         Command::DbStatus(flags) => db_status::run(ctx, flags),
         Command::DbMigrate(flags) => db_migrate::run(ctx, flags),
         Command::DbRoundtrip(flags) => db_roundtrip::run(ctx, flags),
+        Command::DbRebase(flags) => db_rebase::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
         Command::Doctor => doctor::run(ctx),
@@ -30,5 +33,22 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
             ctx.ui.answer(text);
             Ok(Exit::Done)
         }
+    }
+}
+
+/// A rebase that did not end is found by whatever looks at the same database next; a migration in the middle of it
+/// would leave nobody knowing where things are.
+fn warn_of_unfinished(ctx: &Ctx, command: &Command) -> Result<()> {
+    let pending = match command {
+        Command::DbStatus(_) | Command::DbMigrate(_) => db_rebase::check_nothing_pending(ctx),
+        _ => Ok(()),
+    };
+    match (pending, command) {
+        (Err(error), Command::DbStatus(_)) => {
+            let fail = from_anyhow(&error);
+            ctx.ui.warn(format!("{}: {}", fail.summary, fail.actions.join("; ")));
+            Ok(())
+        }
+        (pending, _) => pending,
     }
 }

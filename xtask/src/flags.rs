@@ -54,6 +54,8 @@ pub enum Command {
     DbMigrate(DbMigrate),
     /// `db-roundtrip`
     DbRoundtrip(DbRoundtrip),
+    /// `db-rebase`
+    DbRebase(DbRebase),
     /// `db-check`
     DbCheck(DbCheck),
     /// `db-server`
@@ -73,6 +75,7 @@ impl Command {
             Command::DbStatus(_) => "db-status",
             Command::DbMigrate(_) => "db-migrate",
             Command::DbRoundtrip(_) => "db-roundtrip",
+            Command::DbRebase(_) => "db-rebase",
             Command::DbCheck(_) => "db-check",
             Command::DbServer(_) => "db-server",
             Command::Doctor => "doctor",
@@ -176,6 +179,32 @@ pub enum Range {
     All,
 }
 
+/// `db-rebase`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DbRebase {
+    /// Make the heads one.
+    Begin(Rebase),
+    /// Go on with one that did not end.
+    Resume,
+    /// Take one back that did not end.
+    Abort,
+}
+
+/// How `db-rebase` makes the heads one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rebase {
+    /// `--onto`: a revision, or the git branch that released revisions are on.
+    pub onto: Option<String>,
+    /// Make a merge revision.
+    pub merge: bool,
+    /// Show the plan and stop.
+    pub dry_run: bool,
+    /// Leave the database alone.
+    pub no_db: bool,
+    /// Edit files though they have changes that git does not know.
+    pub allow_dirty: bool,
+}
+
 /// `db-check`.
 #[derive(Clone, Debug, Default)]
 pub struct DbCheck {
@@ -271,6 +300,7 @@ fn command(row: &CommandRow, args: &mut Arguments) -> Result<Command, Fail> {
         "db-status" => Command::DbStatus(db_status(args)?),
         "db-migrate" => Command::DbMigrate(db_migrate(args)?),
         "db-roundtrip" => Command::DbRoundtrip(db_roundtrip(args)?),
+        "db-rebase" => Command::DbRebase(db_rebase(args)?),
         "db-check" => Command::DbCheck(db_check(args)?),
         "db-server" => Command::DbServer(db_server(row, args)?),
         "doctor" => Command::Doctor,
@@ -422,6 +452,31 @@ fn agree_on_format(common: &mut Common, command: &mut Command) -> Result<(), Fai
         _ => {}
     }
     Ok(())
+}
+
+fn db_rebase(args: &mut Arguments) -> Result<DbRebase, Fail> {
+    let (resume, abort) = (args.contains("--resume"), args.contains("--abort"));
+    let flags = Rebase {
+        merge: args.contains("--merge"),
+        dry_run: args.contains("--dry-run"),
+        no_db: args.contains("--no-db"),
+        allow_dirty: args.contains("--allow-dirty"),
+        onto: value(args, "--onto")?,
+    };
+    if flags.merge && flags.onto.is_some() {
+        return Err(conflict("--merge", "--onto"));
+    }
+    match (resume, abort) {
+        (true, true) => Err(conflict("--resume", "--abort")),
+        (false, false) => Ok(DbRebase::Begin(flags)),
+        _ if flags != Rebase::default() => {
+            let flag = if resume { "--resume" } else { "--abort" };
+            Err(usage(format!("`{flag}` stands alone: what was asked for is in the journal"))
+                .action(format!("cargo xtask db-rebase {flag}")))
+        }
+        (true, false) => Ok(DbRebase::Resume),
+        (false, true) => Ok(DbRebase::Abort),
+    }
 }
 
 fn db_server(row: &CommandRow, args: &mut Arguments) -> Result<DbServer, Fail> {

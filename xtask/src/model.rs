@@ -9,6 +9,7 @@ pub mod fixture;
 pub mod graph;
 pub mod ini;
 mod near;
+pub mod rebase;
 pub mod revision;
 pub mod roundtrip;
 pub mod route;

@@ -35,7 +35,7 @@ fn multiple_heads() {
 
         Recommended actions:
           1. Check diverged heads: cargo xtask db-status
-          2. Resolve heads: python -m alembic merge -m "Merge heads" c3 d4
+          2. Resolve heads: cargo xtask db-rebase
           3. Retry migration: cargo xtask db-migrate
           4. Or go to all of them: cargo xtask db-migrate --target=heads
 

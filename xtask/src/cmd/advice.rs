@@ -2,7 +2,6 @@
 //! that no file has, about a target that cannot be reached.
 
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::model::status::Revision;
 use crate::model::target::TargetError;
 use crate::sys::project::Component;
 
@@ -12,13 +11,8 @@ pub fn is_database_missing(error: &anyhow::Error) -> bool {
 }
 
 /// The command that makes several heads one again.
-pub fn one_head_again(heads: &[Revision]) -> String {
-    let ids: Vec<String> = heads.iter().map(|head| head.id.clone()).collect();
-    merge_command(&ids)
-}
-
-fn merge_command(heads: &[String]) -> String {
-    format!("python -m alembic merge -m \"Merge heads\" {}", heads.join(" "))
+pub fn one_head_again(flag: &str) -> String {
+    format!("cargo xtask db-rebase{flag}")
 }
 
 /// The command that finds out where a revision came from.
@@ -61,10 +55,10 @@ pub fn target(error: &TargetError, text: &str, component: &Component, flag: &str
         TargetError::Ambiguous { candidates, .. } => {
             fail.action(format!("Write more of it, for example: --target={}", candidates.first().map_or("", |id| id)))
         }
-        TargetError::MultipleHeads { heads, .. } => fail
+        TargetError::MultipleHeads { .. } => fail
             .details("Cannot proceed with migration when heads are diverged")
             .action(format!("Check diverged heads: cargo xtask db-status{flag}"))
-            .action(format!("Resolve heads: {}", merge_command(heads)))
+            .action(format!("Resolve heads: {}", one_head_again(flag)))
             .action(format!("Retry migration: cargo xtask db-migrate{flag}"))
             .action(format!("Or go to all of them: cargo xtask db-migrate{flag} --target=heads")),
         TargetError::AmbiguousWalk { choices, .. } => {

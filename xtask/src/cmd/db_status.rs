@@ -202,7 +202,7 @@ fn action(standing: &Standing, flag: &str) -> Option<String> {
         State::UpToDate | State::Unreachable => None,
         State::Behind | State::NoRevision if standing.pending.is_empty() => None,
         State::Behind | State::NoRevision => Some(format!("cargo xtask db-migrate{flag}")),
-        State::Diverged => Some(advice::one_head_again(&standing.heads)),
+        State::Diverged => Some(advice::one_head_again(flag)),
         State::UnknownRevision => Some(advice::find_revision(&standing.unknown)),
     }
 }

@@ -162,6 +162,31 @@ pub const COMMANDS: &[CommandRow] = &[
         ],
     },
     CommandRow {
+        name: "db-rebase",
+        summary: "make diverged heads one again",
+        about: "Your own unreleased revisions move on top of the released head; only their `down_revision` changes. What is\n\
+                released is told from git (the merge base with the main branch, release tags) and never edited: where released\n\
+                revisions have diverged themselves, an empty merge revision joins the heads. A database that holds a moved\n\
+                revision goes down with the old scripts and up with the new ones. A journal is kept: whatever happens,\n\
+                --resume goes on or --abort takes everything back.",
+        positional: &[],
+        flags: &[
+            option("--onto", "REV", "put everything else on this revision; or the git branch that released work is on"),
+            switch("--merge", "make an empty merge revision instead of moving any"),
+            switch("--dry-run", "show what would be done"),
+            switch("--no-db", "leave the database alone and say what to run"),
+            switch("--allow-dirty", "edit files though they have changes that are not in git"),
+            switch("--resume", "go on with one that did not end"),
+            switch("--abort", "take one back that did not end"),
+        ],
+        without: &[],
+        examples: &[
+            ("After a merge that left two heads", "cargo xtask db-rebase"),
+            ("Look before you leap", "cargo xtask db-rebase --dry-run"),
+            ("Without git: everything else on top of this revision", "cargo xtask db-rebase --onto=9c41"),
+        ],
+    },
+    CommandRow {
         name: "db-check",
         summary: "static checks of the migration scripts; needs no Python and no database",
         about: "Reads the scripts and asks git, and names for each finding what is wrong, why it bites and the fix. Rules and\n\

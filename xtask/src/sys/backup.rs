@@ -50,6 +50,27 @@ pub fn take(ui: &Ui, request: &Request<'_>) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Puts a backup back into its database: what it holds is dropped and made anew, in one transaction. What the backup
+/// does not know stays, so the database should have the schema of then.
+///
+/// # Errors
+/// `backup-failed` with PostgreSQL's reason; the database is then as before.
+pub fn put_back(ui: &Ui, url: &DbUrl, server: &ServerVersion, tools: &[PathBuf], path: &Path) -> Result<()> {
+    let url = complete(url)?;
+    let tool = client_tool(ui, "pg_restore", server.major(), tools)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let cmd = Cmd::new(tool, folder).args(["--clean", "--if-exists", "--single-transaction", "--no-password"]);
+    let cmd = cmd.arg(format!("--dbname={}", url.target().database)).arg(path).limit(LIMIT);
+    for_libpq(cmd, url.target()).read(ui).map(drop).map_err(|error| {
+        let cause = from_anyhow(&error);
+        if cause.kind == Kind::Interrupted {
+            return error;
+        }
+        let fail = Fail::new(Kind::BackupFailed, "The backup could not be put back");
+        fail.details(path.display().to_string()).details(&cause.summary).details(&cause.details).into()
+    })
+}
+
 fn file_name(request: &Request<'_>) -> PathBuf {
     let plain = |text: &str| -> String {
         let keep = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);

@@ -76,6 +76,20 @@ impl Journal {
     /// # Errors
     /// `already-running` when another process is at it; a refusal when an operation that did not end is in the folder.
     pub fn begin(folder: &Path, operation: Operation, steps: &[String], files: Vec<Planned>) -> Result<Journal> {
+        Journal::begin_with(folder, operation, steps, files, Map::new())
+    }
+
+    /// As [`Journal::begin`], with notes that are there from the first moment on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin_with(
+        folder: &Path,
+        operation: Operation,
+        steps: &[String],
+        files: Vec<Planned>,
+        notes: Map<String, Value>,
+    ) -> Result<Journal> {
         disk::make_folder(folder)?;
         let lock = lock(folder)?;
         if let Some(pending) = read(folder)? {
@@ -84,7 +98,7 @@ impl Journal {
         let files = files.into_iter().map(change).collect::<Result<Vec<Change>>>()?;
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let steps = steps.iter().map(|text| Step { text: text.clone(), progress: Progress::Planned }).collect();
-        let record = Record { operation, started, steps, files, notes: Map::new() };
+        let record = Record { operation, started, steps, files, notes };
         let journal = Journal { folder: folder.to_owned(), record, _lock: lock };
         journal.save()?;
         Ok(journal)
@@ -102,6 +116,11 @@ impl Journal {
         // Read again: it may have ended while we were waiting at the lock.
         let record = read(folder)?;
         Ok(record.map(|record| Journal { folder: folder.to_owned(), record, _lock: lock }))
+    }
+
+    /// The refusal of whatever cannot be done before this operation has ended.
+    pub fn unfinished(&self) -> Fail {
+        unfinished(&self.record)
     }
 
     /// What the operation is.

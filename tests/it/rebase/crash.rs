@@ -1,0 +1,120 @@
+//! Killed at every write and at every border of a database step: `--resume` finishes, and in a twin `--abort` puts files
+//! and database back.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::bench::{Bench, NOWHERE, moves};
+use super::database::Case;
+use crate::support::python::python;
+
+fn files_only() -> Bench {
+    let bench = Bench::new(NOWHERE, "p");
+    bench.branch("feature", "a < p; b < p");
+    bench.switch("main").commit("r < p").switch("feature").repo.merge("main");
+    bench
+}
+
+#[test]
+fn files_at_every_write() {
+    for at in 1.. {
+        for then in ["--resume", "--abort"] {
+            let bench = files_only();
+            let before = bench.files();
+            let killed = bench.xtask("db-rebase --no-db").env("XTASK_CRASH_AT", at.to_string()).run();
+            if killed.code == 0 {
+                assert!(at > 10, "only {at} writes");
+                return;
+            }
+            assert_eq!(killed.code, -1, "{at}: {killed}");
+            let pending = bench.root().join("state/journal/journal.json").exists();
+            if !pending {
+                assert_eq!(bench.run(&format!("db-rebase {then}")).code, 2, "{at}");
+            } else {
+                let _ = bench.run("db-rebase --no-db").code(3).complains("did not end");
+                let _ = bench.run(&format!("db-rebase {then}")).code(0);
+            }
+            if then == "--abort" && pending {
+                assert_eq!(bench.files(), before, "{at}");
+            }
+            let rest = bench.run("db-rebase --no-db --json").code(0);
+            assert!(then == "--abort" || !pending || moves(&rest.json()).is_empty(), "{at}: {rest}");
+            assert_eq!(bench.history(), "a<r b<a p< r<p", "{at}");
+            assert_eq!(hidden(&bench), BTreeSet::new(), "{at}");
+        }
+    }
+}
+
+/// What is left beside the scripts.
+fn hidden(bench: &Bench) -> BTreeSet<String> {
+    bench.files().into_keys().filter(|name| !name.ends_with(".py")).collect()
+}
+
+/// What is done at a point: one of the two by turns, both with `XTASK_TEST_CRASHES=all` (some minutes).
+fn twins(at: usize) -> &'static [&'static str] {
+    match (std::env::var("XTASK_TEST_CRASHES").is_ok(), at % 2) {
+        (true, _) => &["--resume", "--abort"],
+        (false, 1) => &["--abort"],
+        (false, _) => &["--resume"],
+    }
+}
+
+#[test]
+fn with_the_database_at_every_point() {
+    let case = Case::at("b");
+    let done = case.bench.xtask("db-rebase").env("XTASK_PYTHON", python()).env("XTASK_CRASH_AT", "0").run().code(0);
+    let after = (case.bench.files(), case.state());
+    drop(done);
+    let mut seen = 0;
+    for at in 1.. {
+        let mut ended = false;
+        for then in twins(at) {
+            let case = Case::at("b");
+            let before = (case.bench.files(), case.state());
+            let killed =
+                case.bench.xtask("db-rebase").env("XTASK_PYTHON", python()).env("XTASK_CRASH_AT", at.to_string()).run();
+            ended = killed.code == 0;
+            if ended {
+                break;
+            }
+            if !case.bench.root().join("state/journal/journal.json").exists() {
+                continue;
+            }
+            let _ = case.run(&format!("db-rebase {then}")).code(0);
+            let expected = if *then == "--abort" { &before } else { &after };
+            assert_eq!((&case.bench.files(), &case.state()), (&expected.0, &expected.1), "{then} after {at}\n{killed}");
+            seen += 1;
+        }
+        if ended {
+            break;
+        }
+    }
+    assert!(seen > 15, "only {seen} kills");
+}
+
+#[test]
+fn killed_while_taking_back() {
+    let step = if std::env::var("XTASK_TEST_CRASHES").is_ok() { 1 } else { 3 };
+    for at in (1..).step_by(step) {
+        let case = Case::at("b");
+        let before = (case.bench.files(), case.state());
+        let xtask = |words: &str| case.bench.xtask(words).env("XTASK_PYTHON", python());
+        // After the files are written, in the way up.
+        let killed = xtask("db-rebase").env("XTASK_CRASH_AT", LATE).run();
+        assert_eq!(killed.code, -1, "{killed}");
+        let journal = fs::read_to_string(case.bench.root().join("state/journal/journal.json")).unwrap();
+        assert_eq!(journal.matches("\"progress\": \"done\"").count(), 3, "the files are written\n{journal}");
+        let aborted = xtask("db-rebase --abort").env("XTASK_CRASH_AT", at.to_string()).run();
+        if aborted.code != 0 && case.bench.root().join("state/journal/journal.json").exists() {
+            let _ = case.run("db-rebase --abort").code(0);
+        }
+        assert_eq!((case.bench.files(), case.state()), before, "abort killed at {at}\n{aborted}");
+        if aborted.code == 0 {
+            assert!(at > 10, "only {at} writes");
+            break;
+        }
+    }
+}
+
+/// A point behind the edit.
+const LATE: &str = "22";

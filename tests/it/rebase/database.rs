@@ -1,0 +1,201 @@
+//! The database's part on real PostgreSQL with real Alembic: at every place that it may be in, and what keeps it from
+//! being touched.
+
+use std::fs;
+
+use serde_json::Value;
+use xtask::model::graph::Links;
+
+use super::bench::{Bench, path, script};
+use crate::support::pg::cluster;
+use crate::support::python::python;
+use crate::support::xtask::Output;
+
+/// `main`: p, r, s. `feature`, which is here and has main in it: a, b on p; b keeps rows of its own.
+pub struct Case {
+    pub bench: Bench,
+    pub database: String,
+}
+
+impl Case {
+    pub fn new() -> Case {
+        let database = cluster().database();
+        let bench = Bench::new(&cluster().url("psycopg2", &database), "p");
+        bench.branch("feature", "a < p; b < a");
+        bench.switch("main").commit("r < p; s < r");
+        bench.switch("feature").repo.merge("main");
+        Case { bench, database }
+    }
+
+    /// With the database at these revisions, and a row in each table.
+    pub fn at(place: &str) -> Case {
+        let case = Case::new();
+        // As db-migrate would leave it; starting Alembic for that in every case would take minutes.
+        let graph = case.bench.graph();
+        let heads: Vec<&str> = place.split_whitespace().collect();
+        let mut sql = "create table alembic_version (version_num varchar(32) not null, \
+                       constraint alembic_version_pkc primary key (version_num));"
+            .to_owned();
+        for id in graph.ancestors(&heads, Links::WithDependencies) {
+            sql += &format!("create table t_{id} (v int); insert into t_{id} values (7);");
+        }
+        sql.extend(heads.iter().map(|id| format!("insert into alembic_version values ('{id}');")));
+        case.sql(&sql);
+        case
+    }
+
+    pub fn run(&self, words: &str) -> Output {
+        self.bench.xtask(words).env("XTASK_PYTHON", python()).run()
+    }
+
+    pub fn sql(&self, sql: &str) {
+        cluster().client(&self.database).batch_execute(sql).unwrap();
+    }
+
+    /// Tables with their rows, and the version table.
+    pub fn state(&self) -> String {
+        let mut client = cluster().client(&self.database);
+        let tables =
+            client.query("select tablename::text from pg_tables where schemaname = 'public' order by 1", &[]).unwrap();
+        let mut lines = Vec::new();
+        for table in tables.iter().map(|row| row.get::<_, String>(0)) {
+            let sql = format!("select coalesce(string_agg(x::text, ' ' order by x::text), '') from {table} x");
+            let rows: String = client.query_one(&sql, &[]).unwrap().get(0);
+            lines.push(format!("{table}: {rows}"));
+        }
+        lines.join("; ")
+    }
+
+    pub fn heads(&self) -> String {
+        let mut client = cluster().client(&self.database);
+        let rows = client.query("select version_num::text from alembic_version order by 1", &[]).unwrap_or_default();
+        rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn steps(answer: &Value) -> String {
+    let names = answer["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap());
+    names.collect::<Vec<_>>().join(" ")
+}
+
+/// Where the database ends when it began at `place`; then everything that is pending is applied.
+#[track_caller]
+fn from(place: &str, expected_steps: &str, expected_heads: &str) -> Case {
+    let case = Case::at(place);
+    let answer = case.run("db-rebase --json").code(0).json();
+    assert_eq!(steps(&answer), expected_steps, "from {place}");
+    assert_eq!(case.heads(), expected_heads, "from {place}");
+    assert_eq!(case.bench.history(), "a<s b<a p< r<p s<r");
+    let _ = case.run("db-migrate").code(0);
+    assert_eq!(case.heads(), "b");
+    for id in ["a", "b", "p", "r", "s"] {
+        assert!(case.state().contains(&format!("t_{id}:")), "t_{id} was never made: {}", case.state());
+    }
+    let _ = case.run("db-status --check").code(0);
+    case
+}
+
+const TRIP: &str = "backup downgrade edit upgrade";
+
+#[test]
+fn at_the_own_head() {
+    let case = from("b", TRIP, "b");
+    // What is common was never touched.
+    assert!(case.state().contains("t_p: (7)"), "{}", case.state());
+}
+
+#[test]
+fn on_the_way_to_the_own_head() {
+    let _ = from("a", TRIP, "a");
+}
+
+#[test]
+fn at_both_heads() {
+    let case = from("b s", TRIP, "b");
+    assert!(case.state().contains("t_s: (7)"), "{}", case.state());
+}
+
+#[test]
+fn at_the_released_head_behind_and_at_nothing() {
+    let case = from("s", "edit", "s");
+    assert!(case.state().contains("t_s: (7)"), "{}", case.state());
+    let _ = from("r", "edit", "r");
+    let _ = from("p", "edit", "p");
+    let _ = from("", "edit", "");
+}
+
+#[test]
+fn not_up_at_all() {
+    let case = Case::new();
+    let ini = fs::read_to_string(case.bench.root().join("alembic.ini")).unwrap();
+    let down = ini.lines().map(|line| match line.starts_with("sqlalchemy.url") {
+        true => "sqlalchemy.url = postgresql+psycopg2://nobody@127.0.0.1:9/nothing".to_owned(),
+        false => line.to_owned(),
+    });
+    case.bench.repo.write("alembic.ini", &(down.collect::<Vec<_>>().join("\n") + "\n"));
+    let output = case.run("db-rebase").code(0).complains("would never run what is below now");
+    assert!(output.stderr.contains("--direction=downgrade --target=p"), "{output}");
+    assert_eq!(case.bench.history(), "a<s b<a p< r<p s<r");
+}
+
+#[test]
+fn left_alone_it_stays_and_the_commands_put_it_right() {
+    let case = Case::at("b");
+    let before = case.state();
+    let output = case.run("db-rebase --no-db").code(0).complains("git stash");
+    assert_eq!(case.state(), before);
+    assert!(output.stderr.contains("db-migrate --direction=downgrade --target=p"), "{output}");
+    // As it says.
+    case.bench.repo.git(&["stash", "--quiet"]);
+    let _ = case.run("db-migrate --direction=downgrade --target=p").code(0);
+    case.bench.repo.git(&["stash", "pop", "--quiet"]);
+    let _ = case.run("db-migrate").code(0);
+    assert!(["t_r", "t_s", "t_a", "t_b"].iter().all(|table| case.state().contains(table)), "{}", case.state());
+}
+
+#[test]
+fn what_stands_in_the_way_is_refused_with_nothing_changed() {
+    let case = Case::at("b");
+    let (files, state) = (case.bench.files(), case.state());
+    let guest = cluster().client(&case.database);
+    assert_eq!(case.run("db-rebase --json").code(3).kind(), "active-connections");
+    drop(guest);
+    case.sql("update alembic_version set version_num = 'zzz'");
+    assert_eq!(case.run("db-rebase --json").code(3).kind(), "unknown-revision");
+    case.sql("update alembic_version set version_num = 'b'");
+    assert_eq!((case.bench.files(), case.state()), (files, state));
+}
+
+#[test]
+fn a_downgrade_that_fails_leaves_everything_as_it_was() {
+    let case = Case::at("b");
+    let broken = script("a", "p").replace("op.execute('drop table t_a')", "op.execute('drop table nosuch')");
+    case.bench.repo.commit("broken", &[(&path("a"), &broken)]);
+    let (files, state) = (case.bench.files(), case.state());
+    let output = case.run("db-rebase --json").code(1);
+    assert_eq!(output.kind(), "undefined-object");
+    assert_eq!((case.bench.files(), case.state()), (files, state));
+    let _ = case.run("db-rebase --resume").code(2);
+}
+
+#[test]
+fn an_upgrade_that_fails_can_be_gone_on_with_or_taken_back() {
+    for then in ["--resume", "--abort"] {
+        let case = Case::at("b");
+        let broken = script("s", "r").replace("create table t_s (v int)", "create table t_p (v int)");
+        case.bench.repo.commit("broken", &[(&path("s"), &broken)]);
+        let (files, state) = (case.bench.files(), case.state());
+        let output = case.run("db-rebase --json").code(1);
+        assert_eq!(output.kind(), "duplicate-object");
+        assert!(output.stdout.contains("--resume") && output.stdout.contains("--abort"), "{output}");
+        let _ = case.run("db-rebase").code(3).complains("did not end");
+        if then == "--abort" {
+            let _ = case.run("db-rebase --abort").code(0);
+            assert_eq!((case.bench.files(), case.state()), (files, state));
+        } else {
+            case.bench.repo.write(path("s"), &script("s", "r"));
+            let _ = case.run("db-rebase --resume").code(0);
+            assert_eq!(case.heads(), "b");
+        }
+    }
+}

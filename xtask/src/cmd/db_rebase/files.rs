@@ -1,0 +1,232 @@
+//! The files' part: what each file will be, computed before anything is written, and the stale bytecode of what was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+
+use crate::ctx::Ctx;
+use crate::fail::{Fail, Kind};
+use crate::model::edit::{EditError, Places, repoint_bytes};
+use crate::model::graph::Graph;
+use crate::model::graph::Links;
+use crate::model::rebase::{self, Both, Change, Moved, Source};
+use crate::model::revision::{self, Script};
+use crate::model::script_body;
+use crate::report::diff::diff;
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::clock::utc_stamp;
+use crate::sys::files::read_script;
+use crate::sys::git::{Repo, State};
+use crate::sys::journal::Planned;
+
+/// A file as it is and as it will be.
+pub struct Edit {
+    /// As it is shown: relative to the project where it is inside.
+    pub shown: PathBuf,
+    /// Absolute.
+    pub path: PathBuf,
+    before: String,
+    after: String,
+}
+
+impl Edit {
+    /// The changed lines.
+    pub fn diff(&self) -> Vec<String> {
+        diff(&self.before, &self.after)
+    }
+
+    /// For the journal.
+    pub fn planned(&self) -> Planned {
+        Planned { path: self.path.clone(), after: Some(self.after.clone().into_bytes()) }
+    }
+}
+
+/// The edits of some moves, in their order.
+///
+/// # Errors
+/// `migration-file-invalid` for a file whose value cannot be changed without harm.
+pub fn edits(root: &Path, graph: &Graph, moved: &[Moved]) -> Result<Vec<Edit>> {
+    moved.iter().map(|moved| edit(root, graph, moved)).collect()
+}
+
+fn edit(root: &Path, graph: &Graph, moved: &Moved) -> Result<Edit> {
+    let shown = graph.get(&moved.revision).context("a moved revision is in the history")?.path.clone();
+    let path = root.join(&shown);
+    let before = read_script(&path)?;
+    // Read anew: the places have to be those of the bytes that are edited.
+    let script = revision::read(&shown, &before).map_err(|error| cannot_edit(&shown, None, &error.to_string()))?;
+    let refused = |error: EditError| cannot_edit(&shown, Some(script.down_line), &error.to_string());
+    let after = repoint_bytes(before.as_bytes(), &places(&script), &moved.to).map_err(refused)?;
+    let after = String::from_utf8(after).with_context(|| format!("editing {}", shown.display()))?;
+    let reread = revision::read(&shown, &after);
+    let is_right = reread.is_ok_and(|reread| reread.id == script.id && reread.down == moved.to);
+    ensure!(is_right, "{} would not read back as it should", shown.display());
+    Ok(Edit { shown, path, before, after })
+}
+
+fn places(script: &Script) -> Places {
+    let spans = script.spans.clone();
+    Places {
+        down_revision: spans.down_revision.unwrap_or_default(),
+        docstring: spans.docstring,
+        others: [spans.revision, spans.depends_on, spans.branch_labels].into_iter().flatten().collect(),
+    }
+}
+
+fn cannot_edit(shown: &Path, line: Option<usize>, why: &str) -> Fail {
+    Fail::new(Kind::MigrationFileInvalid, "Cannot change the parents of a migration script")
+        .details(format!("{}: {why}", shown.display()))
+        .at(shown, line)
+        .action(format!("Write `down_revision` in {} as a plain string, tuple or None", shown.display()))
+        .action("Or join the heads without moving any: cargo xtask db-rebase --merge")
+        .refused()
+}
+
+/// What a moved revision, or one above it, touches together with one that will be below it and was not.
+pub fn touched_on_both_sides(root: &Path, graph: &Graph, change: &Change) -> Result<Vec<Both>> {
+    let Change::Move(moved) = change else { return Ok(Vec::new()) };
+    let new = rebase::applied(graph, change)?;
+    let sources = |ids: &[&str]| -> Result<Vec<Source>> { ids.iter().map(|id| source(root, graph, id)).collect() };
+    let mut all: Vec<Both> = Vec::new();
+    for moved in moved {
+        let id = [moved.revision.as_str()];
+        let old = graph.ancestors(&id, Links::Parents);
+        let mut below = new.ancestors(&id, Links::Parents);
+        below.retain(|id| !old.contains(id));
+        let pairs = rebase::both(&sources(&graph.descendants(&id, Links::Parents))?, &sources(&below)?);
+        let is_new: Vec<Both> = pairs.into_iter().filter(|pair| !all.contains(pair)).collect();
+        all.extend(is_new);
+    }
+    Ok(all)
+}
+
+/// What a script does; nothing where that cannot be read.
+fn source(root: &Path, graph: &Graph, id: &str) -> Result<Source> {
+    let shown = graph.get(id).context("a revision of the history has a script")?.path.clone();
+    let text = read_script(&root.join(&shown))?;
+    let body = script_body::read(&shown, &text).unwrap_or_default();
+    Ok(Source { revision: id.to_owned(), path: shown, body })
+}
+
+/// Refuses to edit what git could not give back.
+///
+/// # Errors
+/// `git-conflict`, `dirty-work-tree`.
+pub fn check_clean(repo: &Repo, edits: &[Edit], allow_dirty: bool) -> Result<()> {
+    let paths: Vec<PathBuf> = edits.iter().map(|edit| repo.relative(&edit.path)).collect::<Result<_>>()?;
+    let status = if paths.is_empty() { Default::default() } else { repo.status(&paths)? };
+    let (mut conflicted, mut dirty) = (Vec::new(), Vec::new());
+    for (edit, path) in edits.iter().zip(&paths) {
+        match status.of(path) {
+            State::Conflicted => conflicted.push(edit.shown.display().to_string()),
+            State::Changed { unstaged: true, .. } => dirty.push(edit.shown.display().to_string()),
+            _ => {}
+        }
+    }
+    if !conflicted.is_empty() {
+        let fail = Fail::new(Kind::GitConflict, "A migration script is in conflict").details(conflicted.join("\n"));
+        return Err(fail.action("Resolve it, then: git add FILE").action("cargo xtask db-rebase").refused().into());
+    }
+    if dirty.is_empty() || allow_dirty {
+        return Ok(());
+    }
+    Err(Fail::new(Kind::DirtyWorkTree, "A migration script that has to be edited has changes that git does not know")
+        .details(dirty.join("\n"))
+        .action(format!("Put them into the index: git add {}", dirty.join(" ")))
+        .action("Or edit the files as they are: cargo xtask db-rebase --allow-dirty")
+        .related("git status")
+        .refused()
+        .into())
+}
+
+/// An empty merge revision, beside the first of its parents.
+pub struct Merge {
+    /// Its id.
+    pub id: String,
+    /// Its file.
+    pub edit: Edit,
+}
+
+/// The merge revision of some heads. The same heads give the same id, so that two people who do the same do not
+/// diverge again.
+pub fn merge(ctx: &Ctx, config: &AlembicConfig, graph: &Graph, parents: &[String]) -> Result<Merge> {
+    let root = &ctx.project()?.root;
+    let id = merge_id(graph, parents);
+    let title = format!("Merge heads {}", parents.join(" and "));
+    let first = parents.first().and_then(|id| graph.get(id)).context("a merge has parents")?;
+    let folder = first.path.parent().unwrap_or(Path::new(""));
+    let stamp = utc_stamp(SystemTime::now());
+    let shown = folder.join(format!("{}.py", file_name(config, &id, &title, &stamp)));
+    let path = root.join(&shown);
+    ensure!(!path.exists(), "{} is there already", path.display());
+    Ok(Merge { edit: Edit { path, shown, before: String::new(), after: merge_text(&id, &title, parents, &stamp) }, id })
+}
+
+fn merge_id(graph: &Graph, parents: &[String]) -> String {
+    let mut seed = parents.join("\n");
+    loop {
+        let id: String = Sha256::digest(&seed).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        if graph.get(&id).is_none() {
+            return id;
+        }
+        seed.push('\n');
+    }
+}
+
+/// As Alembic's own template has it, without the imports that an empty revision does not need.
+fn merge_text(id: &str, title: &str, parents: &[String], stamp: &str) -> String {
+    let quoted: Vec<String> = parents.iter().map(|id| format!("\"{id}\"")).collect();
+    format!(
+        "\"\"\"{title}\n\nRevision ID: {id}\nRevises: {}\nCreate Date: {}\n\n\"\"\"\n\n\
+         # revision identifiers, used by Alembic.\nrevision = \"{id}\"\ndown_revision = ({})\n\
+         branch_labels = None\ndepends_on = None\n\n\n\
+         def upgrade() -> None:\n    pass\n\n\ndef downgrade() -> None:\n    pass\n",
+        parents.join(", "),
+        date(stamp),
+        quoted.join(", "),
+    )
+}
+
+/// `20261122T184500Z` as `2026-11-22 18:45:00`.
+fn date(stamp: &str) -> String {
+    let digits: String = stamp.chars().filter(char::is_ascii_digit).collect();
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or("00").to_owned();
+    format!("{}-{}-{} {}:{}:{}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14))
+}
+
+/// The config's `file_template`, as far as it is known here; else Alembic's usual one.
+fn file_name(config: &AlembicConfig, id: &str, title: &str, stamp: &str) -> String {
+    let words: String = title.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let slug: String = words.chars().take(config.truncate_slug_length.max(1)).collect();
+    let slug = slug.trim_end_matches('_');
+    let digits: String = stamp.chars().filter(char::is_ascii_digit).collect();
+    let mut name = config.file_template.replace("%(rev)s", id).replace("%(slug)s", slug);
+    let dates = [("year", "", 0..4), ("month", ".2", 4..6), ("day", ".2", 6..8)];
+    let times = [("hour", ".2", 8..10), ("minute", ".2", 10..12), ("second", ".2", 12..14)];
+    for (key, width, range) in dates.into_iter().chain(times) {
+        name = name.replace(&format!("%({key}){width}d"), digits.get(range).unwrap_or("00"));
+    }
+    if name.contains('%') || name.contains('/') { format!("{id}_{slug}") } else { name }
+}
+
+/// Removes what Python compiled from a script that was replaced: a same-length edit within a second leaves bytecode that
+/// Python takes for fresh.
+pub fn remove_bytecode(scripts: impl Iterator<Item = PathBuf>) -> Result<()> {
+    for script in scripts {
+        let (Some(folder), Some(stem)) = (script.parent(), script.file_stem().and_then(|stem| stem.to_str())) else {
+            continue;
+        };
+        let Ok(entries) = fs::read_dir(folder.join("__pycache__")) else { continue };
+        for entry in entries {
+            let path = entry.with_context(|| format!("listing {}", folder.display()))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".pyc")) {
+                fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
+}

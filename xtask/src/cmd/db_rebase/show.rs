@@ -1,0 +1,208 @@
+//! What `db-rebase` says: the plan with every file's changed lines, and what was done, in the seed's form.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::database::Found;
+use super::steps::{Timed, report};
+use super::work::Work;
+use super::{Facts, Prepared};
+use crate::ctx::Ctx;
+use crate::fail::Exit;
+use crate::model::graph::Graph;
+use crate::model::rebase::{Change, Touch, Trip, Why, ids};
+use crate::model::status::Revision;
+use crate::sys::project::Component;
+use crate::ui::Paint;
+
+/// How many pairs are listed before they are only counted.
+const LISTED: usize = 20;
+
+/// There is one head already.
+pub fn nothing(ctx: &Ctx, component: &Component, graph: &Graph) -> Result<Exit> {
+    let work = Work {
+        component: component.name.clone(),
+        moved: Vec::new(),
+        merge: None,
+        both: serde_json::Value::Array(Vec::new()),
+        trip: Trip::default(),
+        place: None,
+    };
+    ctx.ui.json("db-rebase", Exit::Done, report(&work, &[], None), None);
+    let heads: Vec<String> = graph.heads().into_iter().map(|id| Revision::of(graph, id).with_message()).collect();
+    let head = if heads.is_empty() { "(none)".to_owned() } else { heads.join(", ") };
+    ctx.ui.answer(ctx.ui.paint(Paint::Good, "✅ Nothing to do"));
+    ctx.ui.answer(format!("\nComponent: {}\nHead Revision: {head}", component.name));
+    Ok(Exit::Done)
+}
+
+/// `--dry-run`.
+pub fn dry_run(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
+    let planned = |step: super::work::Step| Timed { name: step.name(), outcome: "planned", seconds: 0.0 };
+    let timed: Vec<Timed> = prepared.work.steps().into_iter().map(planned).collect();
+    ctx.ui.json("db-rebase", Exit::Done, report(&prepared.work, &timed, None), None);
+    let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), String::new()];
+    lines.extend(plan(ctx, facts, prepared));
+    lines.push(String::new());
+    lines.extend(left_behind(facts, prepared));
+    ctx.ui.answer(lines.join("\n").trim_end());
+    Ok(Exit::Done)
+}
+
+/// The plan, before anything happens.
+pub fn before(ctx: &Ctx, facts: &Facts, prepared: &Prepared) {
+    ctx.ui.status(plan(ctx, facts, prepared).join("\n"));
+    ctx.ui.status("");
+    let left = left_behind(facts, prepared);
+    if !left.is_empty() {
+        ctx.ui.warn(left.join("\n"));
+    }
+}
+
+fn plan(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
+    let named = |id: &String| Revision::of(&facts.graph, id).with_message();
+    let mut lines = vec![format!("Component: {}", facts.component.name), "Heads:".to_owned()];
+    for head in &prepared.plan.heads {
+        let whose = if facts.whose.released.contains(head) { "released" } else { "your own" };
+        lines.push(format!("  - {}: {whose}", named(head)));
+    }
+    let ancestors: Vec<String> = prepared.plan.ancestors.iter().map(named).collect();
+    let ancestors = if ancestors.is_empty() { "(none)".to_owned() } else { ancestors.join(", ") };
+    lines.push(format!("Common Ancestor: {ancestors}"));
+    lines.push(format!("Told by {}", facts.whose.how));
+    lines.push(String::new());
+    lines.extend(change(facts, prepared));
+    for edit in &prepared.edits {
+        lines.push(String::new());
+        lines.push(ctx.ui.paint(Paint::Bold, &edit.shown.display().to_string()));
+        lines.extend(edit.diff().into_iter().map(|line| format!("  {line}")));
+    }
+    if !prepared.both.is_empty() {
+        lines.push(String::new());
+        lines.push(ctx.ui.paint(Paint::Warn, "⚠️  Both sides touch the same; from now on the order decides:"));
+        lines.extend(prepared.both.iter().take(LISTED).map(|both| {
+            let place = |touch: &Touch| format!("{} ({}:{})", touch.revision, touch.path.display(), touch.line);
+            format!("  - {}: {} will run after {}", both.what, place(&both.mine), place(&both.theirs))
+        }));
+        let more = prepared.both.len().saturating_sub(LISTED);
+        lines.extend((more > 0).then(|| format!("  - … and {more} more")));
+    }
+    lines.push(String::new());
+    lines.extend(database(prepared));
+    lines.push(String::new());
+    lines.push("Steps:".to_owned());
+    let steps = prepared.work.steps().into_iter().enumerate();
+    lines.extend(steps.map(|(number, step)| format!("  {}. {}", number + 1, prepared.work.words(step))));
+    lines
+}
+
+fn change(facts: &Facts, prepared: &Prepared) -> Vec<String> {
+    match &prepared.plan.change {
+        Change::Nothing => vec!["Nothing to do".to_owned()],
+        Change::Merge { parents, why } => {
+            let why = match why {
+                Why::Asked => "as asked for",
+                Why::ReleasedDiverged => "released revisions have diverged, and those are never edited",
+            };
+            vec![format!("An empty merge revision joins {}: {why}", parents.join(" and "))]
+        }
+        Change::Move(_) => {
+            let onto = prepared.plan.onto.as_ref().map(|id| Revision::of(&facts.graph, id).with_message());
+            let onto = onto.map_or_else(String::new, |onto| format!(" on top of {onto}"));
+            let mut lines = vec![format!("Your own revisions move{onto}:")];
+            lines.extend(moves(&prepared.work));
+            lines
+        }
+    }
+}
+
+fn moves(work: &Work) -> impl Iterator<Item = String> + '_ {
+    work.moved.iter().map(|(moved, revision)| {
+        let message = if revision.message.is_empty() { String::new() } else { format!(": {}", revision.message) };
+        format!("  - {}: {} → {}{message}", moved.revision, ids(&moved.from), ids(&moved.to))
+    })
+}
+
+/// What happens to the database.
+fn database(prepared: &Prepared) -> Vec<String> {
+    let trip = &prepared.trip;
+    match &prepared.found {
+        Found::NotAsked if prepared.work.merge.is_some() => {
+            vec!["Database: stays as it is; a merge revision changes nothing that it holds".to_owned()]
+        }
+        Found::NotAsked => vec!["Database: is left alone (--no-db)".to_owned()],
+        Found::Down(fail) => vec![format!("Database: cannot be asked ({})", fail.summary)],
+        Found::At { place, .. } if trip.is_empty() => {
+            vec![format!("Database: {place} holds no revision that moves, it stays as it is")]
+        }
+        Found::At { place, .. } => vec![
+            format!("Database: {place} holds {}", ids(&trip.before)),
+            format!("  down with the old scripts: {} → at {}", trip.down.join(", "), ids(&trip.between)),
+            format!("  up with the new scripts: {} → at {}", trip.up.join(", "), ids(&trip.after)),
+        ],
+    }
+}
+
+/// What a database that was not looked at needs if it holds a moved revision: Alembic records only heads, so nobody
+/// else would ever tell.
+fn left_behind(facts: &Facts, prepared: &Prepared) -> Vec<String> {
+    let unseen = matches!(prepared.found, Found::NotAsked | Found::Down(_)) && prepared.work.merge.is_none();
+    if !unseen {
+        return Vec::new();
+    }
+    let moved: Vec<&str> = prepared.work.moved.iter().map(|(moved, _)| moved.revision.as_str()).collect();
+    let flag = &facts.flag;
+    let target = match prepared.plan.ancestors.as_slice() {
+        [one] => one.as_str(),
+        _ => "base",
+    };
+    vec![
+        format!("A database that holds {} already would never run what is below now.", moved.join(" or ")),
+        "  If yours does, put it right before it is migrated again:".to_owned(),
+        "  1. git stash   (or put the old files back in another way)".to_owned(),
+        format!("  2. cargo xtask db-migrate{flag} --direction=downgrade --target={target}"),
+        "  3. git stash pop".to_owned(),
+        format!("  4. cargo xtask db-migrate{flag}"),
+    ]
+}
+
+/// All is done.
+pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>) -> Result<()> {
+    let mut lines = vec![ctx.ui.paint(Paint::Good, "✅ One head again"), String::new()];
+    lines.push(format!("Component: {}", work.component));
+    match &work.merge {
+        Some(id) => lines.push(format!("Merge revision: {id}")),
+        None => {
+            lines.push("Moved revisions:".to_owned());
+            lines.extend(moves(work));
+        }
+    }
+    let flag = ctx.component_flag(ctx.project()?.component(Some(&work.component))?);
+    if !work.trip.is_empty() {
+        lines.push(format!("Database: went down to {} and up to {}", ids(&work.trip.between), ids(&work.trip.after)));
+    }
+    if let Some(path) = backup {
+        lines.push(format!("Backup: {}", path.display()));
+    }
+    lines.push(String::new());
+    lines.push("Next steps:".to_owned());
+    lines.push("  - Review: git diff".to_owned());
+    lines.push("  - Put the files into your commit: git add FILES".to_owned());
+    lines.push(format!("  - Apply what is pending: cargo xtask db-migrate{flag}"));
+    lines.push(format!("  - Verify: cargo xtask db-status{flag}"));
+    ctx.ui.answer(lines.join("\n"));
+    Ok(())
+}
+
+/// All is taken back.
+pub fn aborted(ctx: &Ctx, work: &Work, backup: Option<&Path>) -> Result<()> {
+    let mut lines =
+        vec![ctx.ui.paint(Paint::Good, "✅ Taken back: files and database are as they were"), String::new()];
+    lines.push(format!("Component: {}", work.component));
+    if let Some(path) = backup {
+        lines.push(format!("Backup: {}", path.display()));
+    }
+    ctx.ui.answer(lines.join("\n"));
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! The steps under the journal: begun, gone on with, taken back. A step is written down before it is done, and doing it
+//! twice does no harm, so whatever kills the process, `--resume` and `--abort` find their place.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::database::Place;
+use super::work::{Step, Work};
+use super::{Facts, Prepared, files, journal_folder, show};
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
+use crate::model::target::Direction;
+use crate::sys::interrupt;
+use crate::sys::journal::{Journal, Operation, Progress};
+
+const RESUME: &str = "cargo xtask db-rebase --resume";
+const ABORT: &str = "cargo xtask db-rebase --abort";
+/// The notes' names in the journal.
+const BACKUP: &str = "backup";
+const TAKEN_BACK: &str = "taken-back";
+
+/// A step as it is reported.
+pub struct Timed {
+    /// Its name in JSON.
+    pub name: &'static str,
+    /// `ok`, `failed`, `planned`.
+    pub outcome: &'static str,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// What is being done.
+struct Run<'a> {
+    ctx: &'a Ctx,
+    work: Work,
+    journal: Journal,
+    place: Option<Place<'a>>,
+    timed: Vec<Timed>,
+}
+
+/// Does what was planned.
+///
+/// # Errors
+/// A refusal before the journal is opened; after that a failure that says how to go on.
+pub fn begin(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
+    let work = prepared.work.clone();
+    let place = open(ctx, facts.component, &work).map_err(refuse)?;
+    let operation = Operation {
+        name: "db-rebase".to_owned(),
+        arguments: vec![format!("--component={}", work.component)],
+        resume: RESUME.to_owned(),
+        abort: ABORT.to_owned(),
+    };
+    let steps: Vec<String> = work.steps().into_iter().map(|step| work.words(step).to_string()).collect();
+    let planned = prepared.edits.iter().map(files::Edit::planned).collect();
+    let folder = journal_folder(ctx)?;
+    let journal = Journal::begin_with(&folder, operation, &steps, planned, work.notes()).map_err(refuse)?;
+    Run { ctx, work, journal, place, timed: Vec::new() }.carry_out()
+}
+
+/// Goes on with what did not end.
+///
+/// # Errors
+/// As [`begin`]; a usage error where there is nothing to go on with.
+pub fn resume(ctx: &Ctx) -> Result<Exit> {
+    let (journal, work) = pending(ctx)?;
+    if journal.noted(TAKEN_BACK).is_some() {
+        return Err(Fail::new(Kind::AlreadyRunning, "This rebase is being taken back").action(ABORT).refused().into());
+    }
+    let component = ctx.project()?.component(Some(&work.component))?;
+    let place = open(ctx, component, &work).map_err(refuse)?;
+    Run { ctx, work, journal, place, timed: Vec::new() }.carry_out()
+}
+
+/// Takes back what did not end: files byte for byte, the database by the scripts and, for its rows, from the backup.
+///
+/// # Errors
+/// As [`resume`]. It can be repeated.
+pub fn abort(ctx: &Ctx) -> Result<Exit> {
+    let (journal, work) = pending(ctx)?;
+    let component = ctx.project()?.component(Some(&work.component))?;
+    let mut run = Run { ctx, work, journal, place: None, timed: Vec::new() };
+    if run.was_begun(Step::Down) {
+        run.place = open(ctx, component, &run.work).map_err(refuse)?;
+    }
+    match run.take_back() {
+        Ok(()) => run.end(show::aborted),
+        Err(error) => {
+            let fail = from_anyhow(&error).action(format!("Then go on taking it back: {ABORT}"));
+            ctx.ui.json("db-rebase", fail.exit, report(&run.work, &run.timed, None), Some(&fail));
+            Err(fail.into())
+        }
+    }
+}
+
+fn pending(ctx: &Ctx) -> Result<(Journal, Work)> {
+    let nothing = || {
+        Fail::new(Kind::Usage, "There is no rebase that did not end")
+            .action("See where things are: cargo xtask db-status")
+    };
+    let journal = Journal::pending(&journal_folder(ctx)?).map_err(refuse)?.ok_or_else(nothing)?;
+    if journal.operation().name != "db-rebase" {
+        return Err(journal.unfinished().into());
+    }
+    let work = Work::from_note(|name| journal.noted(name).cloned()).context("reading the journal").map_err(refuse)?;
+    Ok((journal, work))
+}
+
+/// The database, if it is part of the work; it has to be the one that the work was planned for.
+fn open<'a>(ctx: &Ctx, component: &'a crate::sys::project::Component, work: &Work) -> Result<Option<Place<'a>>> {
+    let Some(planned) = &work.place else { return Ok(None) };
+    let place = Place::open(ctx, component)?;
+    if place.name() == *planned {
+        return Ok(Some(place));
+    }
+    Err(Fail::new(Kind::WrongDatabase, "This is another database than the one that the rebase began with")
+        .details(format!("begun with {planned}, now {}", place.name()))
+        .action("Use the same --server and --project as then")
+        .into())
+}
+
+impl Run<'_> {
+    fn carry_out(mut self) -> Result<Exit> {
+        for (number, step) in self.work.steps().into_iter().enumerate() {
+            if self.journal.steps().get(number).is_some_and(|it| it.progress == Progress::Done) {
+                self.timed.push(Timed { name: step.name(), outcome: "ok", seconds: 0.0 });
+                continue;
+            }
+            let began = Instant::now();
+            let done = interrupt::check()
+                .and_then(|()| self.journal.step_started(number))
+                .and_then(|()| self.step(step))
+                .and_then(|()| self.journal.step_done(number));
+            let outcome = if done.is_ok() { "ok" } else { "failed" };
+            self.timed.push(Timed { name: step.name(), outcome, seconds: began.elapsed().as_secs_f64() });
+            if let Err(error) = done {
+                return Err(self.broke_off(step, &error));
+            }
+        }
+        self.end(show::done)
+    }
+
+    fn step(&mut self, step: Step) -> Result<()> {
+        let trip = &self.work.trip;
+        self.ctx.ui.status(self.work.words(step).to_string());
+        match (step, &mut self.place) {
+            (Step::Edit, _) => self.write(),
+            (Step::Backup, Some(place)) => {
+                let path = place.backup(self.ctx)?;
+                self.journal.note(BACKUP, json!(path))
+            }
+            (Step::Down, Some(place)) => place.go(self.ctx, &trip.before, Direction::Down, &trip.down),
+            (Step::Up, Some(place)) => place.go(self.ctx, &trip.between, Direction::Up, &trip.up),
+            (_, None) => anyhow::bail!("a step of the database, and no database"),
+        }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.journal.write_files()?;
+        files::remove_bytecode(self.journal.files().map(Path::to_owned))
+    }
+
+    /// In the reverse order; each phase is noted when it is done, so that the files are always those that the database's
+    /// next walk needs.
+    fn take_back(&mut self) -> Result<()> {
+        let phase = self.journal.noted(TAKEN_BACK).and_then(Value::as_u64).unwrap_or(0);
+        if phase == 0 {
+            self.journal.note(TAKEN_BACK, json!(0))?;
+        }
+        let trip = self.work.trip.clone();
+        let was_up = self.was_begun(Step::Up);
+        if phase < 1 {
+            if let (true, Some(place)) = (was_up, &mut self.place) {
+                place.go_back(self.ctx, &trip.between, Direction::Up, &trip.up)?;
+            }
+            self.journal.note(TAKEN_BACK, json!(1))?;
+        }
+        if phase < 2 {
+            self.journal.restore_files()?;
+            files::remove_bytecode(self.journal.files().map(Path::to_owned))?;
+            self.journal.note(TAKEN_BACK, json!(2))?;
+        }
+        let Some(place) = &mut self.place else { return Ok(()) };
+        if phase < 3 {
+            place.go_back(self.ctx, &trip.before, Direction::Down, &trip.down)?;
+            self.journal.note(TAKEN_BACK, json!(3))?;
+        }
+        match self.backup() {
+            Some(path) => self.place.as_mut().map_or(Ok(()), |place| place.restore(self.ctx, &path)),
+            None => Ok(()),
+        }
+    }
+
+    fn was_begun(&self, step: Step) -> bool {
+        let number = self.work.steps().into_iter().position(|it| it == step);
+        number.and_then(|at| self.journal.steps().get(at)).is_some_and(|it| it.progress != Progress::Planned)
+    }
+
+    fn backup(&self) -> Option<PathBuf> {
+        self.journal.noted(BACKUP).and_then(Value::as_str).map(PathBuf::from)
+    }
+
+    fn end(self, say: impl Fn(&Ctx, &Work, Option<&Path>) -> Result<()>) -> Result<Exit> {
+        let backup = self.backup();
+        self.journal.finish()?;
+        self.ctx.ui.json("db-rebase", Exit::Done, report(&self.work, &self.timed, backup.as_deref()), None);
+        say(self.ctx, &self.work, backup.as_deref())?;
+        Ok(Exit::Done)
+    }
+
+    /// What a failed step leaves, and how to go on.
+    fn broke_off(mut self, step: Step, error: &anyhow::Error) -> anyhow::Error {
+        let mut fail = from_anyhow(error);
+        let backup = self.backup();
+        if self.is_untouched(step) && self.journal.restore_files().is_ok() {
+            fail = fail.details("Files and database are as they were");
+            let Run { ctx, work, journal, timed, .. } = self;
+            // A journal that cannot be removed is found by the next run, which says what to do.
+            let _ = journal.finish();
+            fail = if step == Step::Backup { fail.refused() } else { fail };
+            ctx.ui.json("db-rebase", fail.exit, report(&work, &timed, backup.as_deref()), Some(&fail));
+            return fail.into();
+        }
+        if let Some(path) = &backup {
+            fail = fail.details(format!("The backup taken before: {}", path.display()));
+        }
+        fail = fail
+            .details(format!("This happened at: {}", self.work.words(step)))
+            .action(format!("Put right what is in the way, then go on: {RESUME}"))
+            .action(format!("Or take everything back: {ABORT}"));
+        self.ctx.ui.json("db-rebase", fail.exit, report(&self.work, &self.timed, backup.as_deref()), Some(&fail));
+        fail.into()
+    }
+
+    /// Whether nothing has come of it: no file written, the database where it was.
+    fn is_untouched(&mut self, step: Step) -> bool {
+        match (step, &mut self.place) {
+            (Step::Backup, _) => true,
+            (Step::Down, Some(place)) => {
+                let applied = interrupt::shielded(|| place.applied());
+                applied.is_ok_and(|applied| applied == self.work.trip.before)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The JSON fields of a run.
+pub fn report(work: &Work, timed: &[Timed], backup: Option<&Path>) -> Value {
+    let steps: Vec<Value> =
+        timed.iter().map(|step| json!({"name": step.name, "outcome": step.outcome, "seconds": step.seconds})).collect();
+    json!({
+        "component": work.component,
+        "steps": steps,
+        "moved": work.moved_json(),
+        "merge": work.merge,
+        "both_sides": work.both,
+        "database": {"before": work.trip.before, "reverted": work.trip.down, "applied": work.trip.up, "after": work.trip.after},
+        "backup": backup.map(|path| path.display().to_string()),
+    })
+}

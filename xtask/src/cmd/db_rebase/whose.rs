@@ -1,0 +1,176 @@
+//! Whose is whose: which revisions are released, so that nobody edits them. git knows it: released is what is in the
+//! merge base with the main branch (during a merge, rebase or cherry-pick, in what the work tree is about to become), in
+//! a release tag, or says so itself (`# Part of: 25.1.0`). Where git has no sure answer this refuses.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::fail::{Fail, Kind};
+use crate::model::graph::Graph;
+use crate::model::revision::{self, Script, is_script_name};
+use crate::sys::git::{Oid, Repo, Unclear};
+use crate::ui::Ui;
+
+/// What was found out.
+pub struct Whose {
+    /// The revisions that are released.
+    pub released: HashSet<String>,
+    /// How it was told, for a person.
+    pub how: String,
+}
+
+/// The scripts of a history and where they lie.
+pub struct Scripts<'a> {
+    /// The history.
+    pub graph: &'a Graph,
+    /// What relative paths in it count from.
+    pub root: &'a Path,
+}
+
+impl Scripts<'_> {
+    fn all(&self) -> impl Iterator<Item = (&Script, PathBuf)> {
+        self.graph.scripts().map(|script| (script, self.root.join(&script.path)))
+    }
+}
+
+/// The checkout that the scripts are in.
+pub fn checkout(ui: &Ui, root: &Path) -> Result<Option<Repo>> {
+    Repo::find(ui, root)
+}
+
+/// Asks git. `branch` is the main branch where it was named.
+///
+/// # Errors
+/// Why there is no sure answer, with what to do about it.
+pub fn by_git(repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str>) -> Result<Whose> {
+    let unclear = |error: anyhow::Error| match error.downcast_ref::<Unclear>() {
+        Some(unclear) => ask_for_onto(unclear.fail()).into(),
+        None => error,
+    };
+    let main = repo.main_branch(branch).map_err(unclear)?;
+    let base = repo.merge_base(main.commit.as_str()).map_err(unclear)?;
+    let mut released = at_commit(repo, scripts, &base)?;
+    released.extend(by_themselves(scripts, &released)?);
+    released.extend(by_tags(repo, scripts, &released)?);
+    Ok(Whose { released, how: format!("git: released is what {} has at {}", main.name, base.short()) })
+}
+
+/// What the scripts say of themselves, where git is not to be asked.
+pub fn by_text(scripts: &Scripts<'_>) -> Result<Whose> {
+    let released = by_themselves(scripts, &HashSet::new())?;
+    Ok(Whose { released, how: "--onto".to_owned() })
+}
+
+/// The refusal without git.
+pub fn no_checkout(root: &Path) -> Fail {
+    ask_for_onto(
+        Fail::new(Kind::ConfigInvalid, "Cannot tell your own revisions from released ones: this is no git checkout")
+            .details(root.display().to_string())
+            .refused(),
+    )
+}
+
+fn ask_for_onto(fail: Fail) -> Fail {
+    fail.details("Without a sure answer nobody knows which revisions are your own and may be moved")
+        .action("Or name the revision that everything else goes on top of: cargo xtask db-rebase --onto REV")
+        .action("Or join the heads without moving any: cargo xtask db-rebase --merge")
+        .related("cargo xtask db-status")
+}
+
+/// Revisions whose file a commit has, at the same path or at another one.
+fn at_commit(repo: &Repo, scripts: &Scripts<'_>, commit: &Oid) -> Result<HashSet<String>> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    let mut here: HashMap<PathBuf, &str> = HashMap::new();
+    let mut released = HashSet::new();
+    for (script, path) in scripts.all() {
+        // What lies outside of the checkout is nobody's work on this branch.
+        let Ok(path) = repo.relative(&path) else {
+            released.insert(script.id.clone());
+            continue;
+        };
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+        here.insert(path, &script.id);
+    }
+    if folders.is_empty() {
+        return Ok(released);
+    }
+    let mut gone = Vec::new();
+    for file in repo.files_at(commit, &folders)? {
+        match here.get(&file.path) {
+            Some(id) => _ = released.insert((*id).to_owned()),
+            None => gone.push(file),
+        }
+    }
+    // A file that was renamed since is found by its id.
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_script_name);
+    gone.retain(|file| name(&file.path));
+    let ids: Vec<Oid> = gone.iter().map(|file| file.blob.clone()).collect();
+    let blobs = repo.blobs(&ids)?;
+    for file in &gone {
+        let text = blobs.get(&file.blob).cloned().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
+        released.extend(text.and_then(|text| revision::read(&file.path, &text).ok()).map(|script| script.id));
+    }
+    Ok(released)
+}
+
+/// Revisions with a comment of the release that they are part of.
+fn by_themselves(scripts: &Scripts<'_>, known: &HashSet<String>) -> Result<HashSet<String>> {
+    let mut released = HashSet::new();
+    for (script, path) in scripts.all().filter(|(script, _)| !known.contains(&script.id)) {
+        let text = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        if String::from_utf8_lossy(&text).lines().any(names_a_release) {
+            released.insert(script.id.clone());
+        }
+    }
+    Ok(released)
+}
+
+/// `# Part of: 25.1.0`; `# Part of: NEXT_RELEASE_VERSION` is not released yet.
+fn names_a_release(line: &str) -> bool {
+    let comment = line.trim_start().strip_prefix('#').map(str::trim_start);
+    let version = comment.and_then(|comment| comment.strip_prefix("Part of:")).map(str::trim_start);
+    version.is_some_and(|version| version.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// Revisions whose file is in a tag that names a version.
+fn by_tags(repo: &Repo, scripts: &Scripts<'_>, known: &HashSet<String>) -> Result<HashSet<String>> {
+    let mut paths: HashMap<PathBuf, &str> = HashMap::new();
+    for (script, path) in scripts.all().filter(|(script, _)| !known.contains(&script.id)) {
+        paths.insert(repo.relative(&path)?, &script.id);
+    }
+    if paths.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let list: Vec<&PathBuf> = paths.keys().collect();
+    let tagged = repo.tags_with(&list, None)?.into_iter().filter(|tagged| names_a_version(&tagged.tag));
+    Ok(tagged.filter_map(|tagged| paths.get(&tagged.path).map(|id| (*id).to_owned())).collect())
+}
+
+/// `26.9.6`, `v1.2`, `release-3.0rc1`: a number, a dot, a number.
+fn names_a_version(tag: &str) -> bool {
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let bytes = tag.as_bytes();
+    (1..bytes.len()).any(|at| bytes[at] == b'.' && digit(bytes.get(at - 1)) && digit(bytes.get(at + 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{names_a_release, names_a_version};
+
+    #[test]
+    fn a_comment_that_names_a_release() {
+        assert!(names_a_release("# Part of: 25.1.0") && names_a_release("#Part of: v3"));
+        assert!(!names_a_release("# Part of: NEXT_RELEASE_VERSION") && !names_a_release("Part of: 1"));
+    }
+
+    #[test]
+    fn a_tag_that_names_a_version() {
+        assert!(["26.9.6", "v1.2", "release-3.0rc1"].iter().all(|tag| names_a_version(tag)));
+        assert!(!["backup", "before-2024", "v1", "wip."].iter().any(|tag| names_a_version(tag)));
+    }
+}

@@ -1,0 +1,174 @@
+//! A rebase as it is kept in the journal: enough to go on with it or to take it back when the process that planned it is
+//! gone and half the files are new.
+
+use std::fmt;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+
+use super::database::Found;
+use crate::model::graph::Graph;
+use crate::model::rebase::{Both, Moved, Touch, Trip};
+use crate::model::status::Revision;
+use crate::sys::project::Component;
+
+/// The note's name in the journal.
+const NOTE: &str = "rebase";
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The component's name.
+    pub component: String,
+    /// The moved revisions, with their files.
+    pub moved: Vec<(Moved, Revision)>,
+    /// The merge revision that is made instead.
+    pub merge: Option<String>,
+    /// What moved revisions and the ones below them both touch, as it stands in JSON.
+    pub both: Value,
+    /// What the database goes through.
+    pub trip: Trip,
+    /// Which database that is.
+    pub place: Option<String>,
+}
+
+/// One step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Save the database.
+    Backup,
+    /// Take it down with the old scripts.
+    Down,
+    /// Write the files.
+    Edit,
+    /// Take it up with the new scripts.
+    Up,
+}
+
+impl Step {
+    /// As it stands in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Backup => "backup",
+            Step::Down => "downgrade",
+            Step::Edit => "edit",
+            Step::Up => "upgrade",
+        }
+    }
+}
+
+impl Work {
+    /// From the plan.
+    pub fn new(
+        component: &Component,
+        graph: &Graph,
+        moved: Vec<Moved>,
+        merge: Option<String>,
+        both: &[Both],
+        trip: &Trip,
+        found: &Found,
+    ) -> Work {
+        let place = match found {
+            Found::At { place, .. } if !trip.is_empty() => Some(place.clone()),
+            _ => None,
+        };
+        let named = |moved: Moved| {
+            let revision = Revision::of(graph, &moved.revision);
+            (moved, revision)
+        };
+        let moved = moved.into_iter().map(named).collect();
+        Work { component: component.name.clone(), moved, merge, both: both_json(both), trip: trip.clone(), place }
+    }
+
+    /// The steps, in order.
+    pub fn steps(&self) -> Vec<Step> {
+        if self.trip.is_empty() { vec![Step::Edit] } else { vec![Step::Backup, Step::Down, Step::Edit, Step::Up] }
+    }
+
+    /// A step in words.
+    pub fn words(&self, step: Step) -> impl fmt::Display {
+        let count = self.moved.len();
+        match step {
+            Step::Backup => "Back up the database".to_owned(),
+            Step::Down => format!("Take the database down with the old scripts: {}", self.trip.down.join(", ")),
+            Step::Edit => match &self.merge {
+                Some(id) => format!("Write the merge revision {id}"),
+                None => format!("Edit {count} file{}", if count == 1 { "" } else { "s" }),
+            },
+            Step::Up => format!("Take the database up with the new scripts: {}", self.trip.up.join(", ")),
+        }
+    }
+
+    /// `"moved"` of the contract.
+    pub fn moved_json(&self) -> Value {
+        let one = |(moved, revision): &(Moved, Revision)| {
+            json!({
+                "revision": moved.revision,
+                "message": revision.message,
+                "from": moved.from,
+                "to": moved.to,
+                "path": revision.path.as_ref().map(|path| path.display().to_string()),
+            })
+        };
+        self.moved.iter().map(one).collect()
+    }
+
+    /// For the journal.
+    pub fn notes(&self) -> Map<String, Value> {
+        let trip = &self.trip;
+        let note = json!({
+            "component": self.component,
+            "moved": self.moved_json(),
+            "merge": self.merge,
+            "both_sides": self.both,
+            "place": self.place,
+            "database": {
+                "before": trip.before, "down": trip.down, "between": trip.between, "up": trip.up, "after": trip.after,
+            },
+        });
+        Map::from_iter([(NOTE.to_owned(), note)])
+    }
+
+    /// From the journal's notes.
+    ///
+    /// # Errors
+    /// When the journal is another command's, or not understood.
+    pub fn from_note(noted: impl Fn(&str) -> Option<Value>) -> Result<Work> {
+        let note = noted(NOTE).context("the journal is not one of db-rebase")?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let list = |value: &Value| -> Result<Vec<String>> {
+            let items = value.as_array().context("a list is missing in the journal")?;
+            let texts: Vec<String> = items.iter().filter_map(text).collect();
+            ensure!(texts.len() == items.len(), "a list in the journal has something else than text");
+            Ok(texts)
+        };
+        let one = |value: &Value| -> Result<(Moved, Revision)> {
+            let id = text(&value["revision"]).context("a moved revision has no id")?;
+            let message = text(&value["message"]).unwrap_or_default();
+            let revision = Revision { id: id.clone(), message, path: text(&value["path"]).map(Into::into) };
+            Ok((Moved { revision: id, from: list(&value["from"])?, to: list(&value["to"])? }, revision))
+        };
+        let database = &note["database"];
+        Ok(Work {
+            component: text(&note["component"]).context("the journal names no component")?,
+            moved: note["moved"].as_array().into_iter().flatten().map(one).collect::<Result<_>>()?,
+            merge: text(&note["merge"]),
+            both: note["both_sides"].clone(),
+            place: text(&note["place"]),
+            trip: Trip {
+                before: list(&database["before"])?,
+                down: list(&database["down"])?,
+                between: list(&database["between"])?,
+                up: list(&database["up"])?,
+                after: list(&database["after"])?,
+            },
+        })
+    }
+}
+
+fn both_json(both: &[Both]) -> Value {
+    let touch = |touch: &Touch| json!({"revision": touch.revision, "path": touch.path.display().to_string(), "line": touch.line});
+    both.iter()
+        .map(|both| json!({"what": both.what, "moved": touch(&both.mine), "below": touch(&both.theirs)}))
+        .collect()
+}
