@@ -78,8 +78,12 @@ fn file_name(request: &Request<'_>) -> PathBuf {
         text.chars().map(|c| if keep(c) { c } else { '_' }).take(60).collect()
     };
     let time = utc_stamp(SystemTime::now());
-    let name = format!("{}-{time}-{}.dump", plain(request.component), plain(request.revision));
-    request.project_root.join(FOLDER).join(name)
+    let name = format!("{}-{time}-{}", plain(request.component), plain(request.revision));
+    let folder = request.project_root.join(FOLDER);
+    // Two within a second: a run that was killed, and the one that goes on with it.
+    let numbered = (2..100).map(|number| folder.join(format!("{name}-{number}.dump")));
+    let mut free = std::iter::once(folder.join(format!("{name}.dump"))).chain(numbered).filter(|path| !path.exists());
+    free.next().unwrap_or_else(|| folder.join(format!("{name}.dump")))
 }
 
 fn write(ui: &Ui, request: &Request<'_>, path: &Path) -> Result<()> {
