@@ -131,9 +131,9 @@ pub const COMMANDS: &[CommandRow] = &[
         name: "db-roundtrip",
         summary: "prove that revisions go up, down and up again and leave schema and rows as they were",
         about: "Works on a throwaway database: a clone of the component's, or one built by its baseline command, or from\n\
-                empty by upgrade; never on your own, unless --in-place says so. Each revision is taken down and up again, schema and rows are compared,\n\
-                and every difference is named with its object, revision and step. Exits 4 when it found something, or when\n\
-                there was nothing to test.",
+                empty by upgrade; never on your own, unless --in-place says so. Each revision is taken down and up again,\n\
+                schema and rows are compared, and every difference is named with its object, revision and step. Exits 4\n\
+                when it found something, or when there was nothing to test.",
         positional: &[],
         flags: &[
             option("--steps", "N", "the newest N revisions"),
