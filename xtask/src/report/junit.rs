@@ -3,6 +3,7 @@
 
 use crate::model::rules::{Finding, Level, Rule};
 use crate::report::findings::shown;
+use crate::report::xml::escaped;
 
 /// The whole document.
 pub fn report(findings: &[Finding], rules: &[&Rule]) -> String {
@@ -42,21 +43,4 @@ fn case(finding: &Finding) -> String {
         _ => format!("      <system-out>{}</system-out>\n", escaped(&text)),
     };
     format!("{head}{body}    </testcase>\n")
-}
-
-/// Control characters are not allowed in XML at all, not even escaped.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::{escaped, is_finding, lines};
+use super::{is_finding, lines};
+use crate::report::xml::escaped;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8884; --good: #1a7f37; --bad: #cf222e; --warn: #9a6700; --soft: #8882 }

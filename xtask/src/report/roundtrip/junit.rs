@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::{escaped, is_finding, lines};
+use super::{is_finding, lines};
+use crate::report::xml::escaped;
 
 /// The whole document.
 pub fn xml(report: &Value) -> String {
