@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use super::pg::cluster;
+
 /// A command line of the tool, to be run in a folder.
 pub struct Xtask {
     command: Command,
@@ -67,7 +69,7 @@ impl Xtask {
 /// What every command run by a test sees. `XTASK_STATE_DIR` is the test's own, so tests don't meet there.
 pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
     let set = |key: &str, value: &str| (key.to_owned(), value.into());
-    let mut env = vec![
+    let mut env: Vec<(String, std::ffi::OsString)> = vec![
         set("LC_ALL", "C.UTF-8"),
         set("TZ", "UTC"),
         set("COLUMNS", "100"),
@@ -87,6 +89,11 @@ pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
             || key.to_ascii_lowercase().ends_with("_proxy")
     };
     env.extend(std::env::vars().filter(|(key, _)| kept(key)).map(|(key, value)| (key, value.into())));
+    // Last on PATH, so that a machine without PostgreSQL has pg_dump and psql as well: those of the test cluster.
+    if let Some((_, path)) = env.iter_mut().find(|(key, _)| key == "PATH") {
+        path.push(":");
+        path.push(&cluster().bin);
+    }
     env
 }
 
