@@ -276,7 +276,9 @@ fn a_scratch_database_that_is_kept() {
     assert_eq!((copy.tables().as_str(), copy.versions()), ("a1 b2 c3", vec!["c3".to_owned()]), "at the head");
     let shell = |line: &str, input: &str| -> Output {
         #[expect(clippy::disallowed_methods)]
-        let done = std::process::Command::new("sh").args(["-c", &format!("echo '{input}' | {line}")]).output().unwrap();
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("echo '{input}' | {line}")]).env("PATH", cluster().path());
+        let done = shell.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Output { code: done.status.code().unwrap(), stdout: text(done.stdout), stderr: text(done.stderr) }
     };
@@ -294,7 +296,7 @@ fn what_is_kept_is_said_in_the_text_too() {
     let output = Scene::three().run("db-roundtrip --keep").code(0).says(" was kept: PGHOST=");
     let drop = output.stdout.lines().find_map(|line| line.strip_prefix("Drop it when you are done: ")).unwrap();
     #[expect(clippy::disallowed_methods)]
-    let done = std::process::Command::new("sh").args(["-c", drop]).status().unwrap();
+    let done = std::process::Command::new("sh").args(["-c", drop]).env("PATH", cluster().path()).status().unwrap();
     assert!(done.success());
 }
 

@@ -16,7 +16,7 @@ use cases::Case;
 
 #[test]
 fn catalogue() {
-    let cases = cases::all();
+    let cases = cases::all(cluster().major());
     assert!(cases.len() >= 120, "{} cases", cases.len());
     let project = cases::project(&cluster().url("psycopg2", &cluster().database()), &cases);
     let output = Xtask::new(project.root(), "db-roundtrip --all --json --step-timeout 4s -q")

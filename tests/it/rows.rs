@@ -8,6 +8,7 @@ use xtask::sys::pg::catalog::Options;
 use xtask::sys::pg::rows::{sequence_positions, take};
 
 use crate::support::pg::cluster;
+use crate::support::python::say;
 
 const SETUP: &str = "
     create table users (id serial primary key, mail text not null, age int, extra jsonb);
@@ -25,10 +26,20 @@ const SETUP: &str = "
     insert into types values (0.1, 'x', 'infinity', '1 day', 1.00, gen_random_uuid(), '{1,2}', true, '<a/>', '-infinity',
                               '-infinity', 3, 'abc', 'x', 'n', 1, 2);";
 
+/// The tables. A server without libxml (the one that is fetched where none is installed) has no xml values; there, and
+/// that is said, the column holds text.
+fn setup(client: &mut postgres::Client) {
+    if client.batch_execute("select xml '<a/>'").is_ok() {
+        return client.batch_execute(SETUP).unwrap();
+    }
+    say("rows: this server has no xml, so the column of that type is tested as text");
+    client.batch_execute(&SETUP.replace(" i xml,", " i text,")).unwrap();
+}
+
 fn compare(change: &str) -> Vec<DataChange> {
     let database = cluster().database();
     let mut client = cluster().client(&database);
-    client.batch_execute(SETUP).unwrap();
+    setup(&mut client);
     let before = take(&mut client, &Options::default(), None).unwrap();
     client.batch_execute(change).unwrap();
     diff(&before, &take(&mut client, &Options::default(), None).unwrap())
@@ -55,7 +66,7 @@ fn counts(rows: &Rows) -> Vec<(&str, u64)> {
 fn every_table_that_holds_rows_is_counted_once() {
     let database = cluster().database();
     let mut client = cluster().client(&database);
-    client.batch_execute(SETUP).unwrap();
+    setup(&mut client);
     let rows = take(&mut client, &Options::default(), None).unwrap();
     assert_eq!(
         counts(&rows),
@@ -130,7 +141,7 @@ fn rows_on_top_are_no_loss() {
 fn values_are_read_past_row_security_or_not_at_all() {
     let database = cluster().database();
     let mut client = cluster().client(&database);
-    client.batch_execute(SETUP).unwrap();
+    setup(&mut client);
     client.batch_execute("alter table users enable row level security").unwrap();
     assert_eq!(take(&mut client, &Options::default(), None).unwrap().tables["public.users"].rows, 100);
     let role = format!("reader_{database}");

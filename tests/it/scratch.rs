@@ -165,7 +165,7 @@ fn a_kept_one_stays_and_can_be_reached() {
 
 #[expect(clippy::disallowed_methods)]
 fn shell(line: &str) -> String {
-    let output = Command::new("sh").args(["-c", line]).output().unwrap();
+    let output = Command::new("sh").args(["-c", line]).env("PATH", cluster().path()).output().unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -3,7 +3,6 @@
 //! gets `None` and one line on stderr says so, also when the tests pass.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -13,7 +12,7 @@ use xtask::sys::python::managed;
 use xtask::sys::run::Cmd;
 
 use super::pg::{cluster, whole};
-use super::python::{quiet, workspace};
+use super::python::{quiet, say, workspace};
 use super::xtask::Folder;
 
 /// The components' configs and where their scripts are, in the order in which the product lists them.
@@ -101,8 +100,7 @@ fn environment() -> Option<&'static Path> {
     static ENVIRONMENT: OnceLock<Option<PathBuf>> = OnceLock::new();
     let made = ENVIRONMENT.get_or_init(|| {
         let Some(base) = python313() else {
-            // Not by `eprintln!`: the test harness would swallow it.
-            let _ = writeln!(std::io::stderr(), "no CPython 3.13 here: the tests on the real Backend.AI are left out");
+            say("no CPython 3.13 here: the tests on the real Backend.AI are left out");
             return None;
         };
         let state = workspace().join("target/xtask-test/backendai");

@@ -48,6 +48,20 @@ pub fn whole(error: &anyhow::Error) -> String {
 }
 
 impl Cluster {
+    /// `PATH` with this cluster's client programs last: a machine without PostgreSQL has psql and pg_dump by that.
+    pub fn path(&self) -> std::ffi::OsString {
+        let mut path = std::env::var_os("PATH").unwrap_or_default();
+        path.push(":");
+        path.push(&self.bin);
+        path
+    }
+
+    /// The server's major version.
+    pub fn major(&self) -> u32 {
+        let number: String = self.client("postgres").query_one("show server_version_num", &[]).unwrap().get(0);
+        number.parse::<u32>().unwrap() / 10_000
+    }
+
     /// A fresh empty database with a name of its own.
     pub fn database(&self) -> String {
         self.clone_of("template1")

@@ -1,6 +1,7 @@
 //! One Python environment for all tests and test runs: Alembic and the drivers, pinned in `tests/requirements.txt`, made
 //! by the same code that makes the user's. Kept under `target/`, so only the first run needs the network.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -18,6 +19,11 @@ pub fn python() -> &'static Path {
             panic!("the tests need a Python 3.11 or newer, and the network once: {}\n{}", fail.summary, fail.details)
         })
     })
+}
+
+/// One line for the person who runs the tests; `eprintln!` would be swallowed by the harness.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// The folder of the workspace, without symlinks.

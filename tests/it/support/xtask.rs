@@ -83,17 +83,13 @@ pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
     env.push(("XTASK_STATE_DIR".into(), folder.join("state").into()));
     // What reaches package registries on this machine stays, or pip could not be used at all.
     let kept = |key: &str| {
-        ["PATH", "TMPDIR", "LLVM_PROFILE_FILE"].contains(&key)
+        ["TMPDIR", "LLVM_PROFILE_FILE"].contains(&key)
             || ["PIP_", "SSL_", "PYENV_"].iter().any(|start| key.starts_with(start))
             || key.ends_with("_CA_BUNDLE")
             || key.to_ascii_lowercase().ends_with("_proxy")
     };
     env.extend(std::env::vars().filter(|(key, _)| kept(key)).map(|(key, value)| (key, value.into())));
-    // Last on PATH, so that a machine without PostgreSQL has pg_dump and psql as well: those of the test cluster.
-    if let Some((_, path)) = env.iter_mut().find(|(key, _)| key == "PATH") {
-        path.push(":");
-        path.push(&cluster().bin);
-    }
+    env.push(("PATH".into(), cluster().path()));
     env
 }
 
