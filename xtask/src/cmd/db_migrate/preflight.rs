@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use crate::cmd::{advice, driving};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind};
-use crate::flags::{DbMigrate, Way};
+use crate::flags::{DbMigrate, Show, Way};
 use crate::model::graph::Graph;
 use crate::model::status::{Revision, Standing};
 use crate::model::target::{self, Direction, Step, Target};
@@ -82,7 +82,8 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbMigrate) -> Result<Facts<'a>> {
     let graph = ctx.history(&config)?;
     let database = ctx.database(&config)?;
     let flag = ctx.component_flag(component);
-    if flags.show.is_none() {
+    // The SQL is written by a driver that has to know its database; an empty one on our own server harms nobody.
+    if flags.show != Some(Show::Plan) {
         ctx.ensure_database(&database)?;
     }
     let mut facts = Facts { component, config, graph, database, applied: Vec::new(), flag, db: None };
