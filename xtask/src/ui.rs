@@ -151,7 +151,7 @@ impl Ui {
         }
     }
 
-    /// Prints an error, the only place that does: the seed's form on stderr.
+    /// Prints an error, the only place that does: the form that all reports share on stderr.
     pub fn error(&self, fail: &Fail) {
         self.write_err(&self.render_error(fail));
     }

@@ -1,4 +1,4 @@
-//! The reports of `db-migrate`, in the seed's form.
+//! The reports of `db-migrate`, in the form that all reports share.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -97,7 +97,7 @@ pub fn nothing_to_do(ctx: &Ctx, facts: &Facts, plan: &Plan, took: Duration) -> R
     Ok(Exit::Done)
 }
 
-/// The seed's report of a migration that went well.
+/// The report of a migration that went well.
 pub fn done(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome) -> Result<()> {
     ctx.ui.json("db-migrate", Exit::Done, outcome_json(plan, outcome), None);
     let mut lines = heading(ctx, Paint::Good, "✅ Migration successful", plan);
@@ -147,7 +147,7 @@ fn after_words(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Vec<String> {
     vec!["Next steps:".to_owned(), "  - Verify application functionality".to_owned(), format!("  - {restart}")]
 }
 
-/// Where the database stands, in the seed's words.
+/// Where the database stands, in the words of the reports.
 fn standing(facts: &Facts, applied: &[String]) -> String {
     let standing = Standing::new(&facts.graph, applied);
     let ids: Vec<String> = standing.current.iter().map(Revision::with_message).collect();

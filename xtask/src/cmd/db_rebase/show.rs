@@ -1,4 +1,4 @@
-//! What `db-rebase` says: the plan with every file's changed lines, and what was done, in the seed's form.
+//! What `db-rebase` says: the plan with every file's changed lines, and what was done, in the form that all reports share.
 
 use std::path::Path;
 
