@@ -87,16 +87,6 @@ impl Ui {
         }
     }
 
-    /// Whether the answer is to be one JSON object.
-    pub fn is_json(&self) -> bool {
-        self.options.json
-    }
-
-    /// Whether every command is shown.
-    pub fn is_verbose(&self) -> bool {
-        self.options.verbose
-    }
-
     /// Writes a line (or several) of the answer to stdout; with `--json` the text answer is left out.
     pub fn answer(&self, text: impl AsRef<str>) {
         if !self.options.json {
