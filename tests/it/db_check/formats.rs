@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{check, project};
 use crate::support::project::Project;
+use crate::support::python::{environment, workspace};
 
 /// An error, and a warning whose text holds what has to be escaped.
 fn two_findings() -> Project {
@@ -67,4 +68,37 @@ fn sarif() {
     }
     let texts = |value: &Value| value["shortDescription"]["text"].as_str().is_some_and(|text| text.ends_with('.'));
     assert!(rules.iter().all(texts), "{rules:?}");
+}
+
+/// What the standard's own schema says of a log, in the words of Python's `jsonschema`: nothing where it is right.
+fn against_the_schema(log: &Value) -> String {
+    const ASK: &str = "import json, sys, jsonschema\n\
+        schema, log = json.load(open(sys.argv[1])), json.load(open(sys.argv[2]))\n\
+        for error in jsonschema.Draft4Validator(schema).iter_errors(log): print(error.json_path, error.message)";
+    let folder = project();
+    let file = folder.root().join("log.sarif");
+    std::fs::write(&file, log.to_string()).unwrap();
+    let python = environment("tests/it/db_check/requirements.txt");
+    #[expect(clippy::disallowed_methods)]
+    let mut command = std::process::Command::new(python);
+    // As it is published: https://json.schemastore.org/sarif-2.1.0-rtm.5.json
+    command.args(["-c", ASK]).arg(workspace().join("tests/it/db_check/sarif-2.1.0-rtm.5.json")).arg(&file);
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[test]
+fn sarif_is_what_the_published_schema_asks_for() {
+    let log = check(&two_findings(), "--format sarif").code(4).json();
+    assert_eq!(against_the_schema(&log), "");
+    let nothing = check(&project(), "--format sarif").code(0).json();
+    assert_eq!(against_the_schema(&nothing), "");
+
+    // And the schema does look: a level that there is none of, a line before the first.
+    let mut wrong = log.clone();
+    wrong["runs"][0]["results"][0]["level"] = "grave".into();
+    wrong["runs"][0]["results"][1]["locations"][0]["physicalLocation"]["region"]["startLine"] = 0.into();
+    let complaints = against_the_schema(&wrong);
+    assert!(complaints.contains("'grave' is not one of") && complaints.contains("startLine"), "{complaints}");
 }

@@ -1,11 +1,12 @@
 //! Scripts that nobody wrote: the example's, cut up and put together anew. Whatever they are, they are judged and do not
-//! end the process. `XTASK_FUZZ=N` runs N of them, each reproducible by its number.
+//! end the process. Each round judges four of them and is reproducible by its number: `XTASK_FUZZ=250000` is a million,
+//! and `XTASK_FUZZ_SCRIPTS` names another folder of scripts to cut up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use xtask::model::rules::{Change, Levels, Merged, Past, Scene, Source, check};
 
-use crate::support::python::workspace;
+use crate::support::python::{say, workspace};
 use crate::support::random::Random;
 
 /// What breaks readers: brackets that do not close, strings that do not end, deep nesting, odd characters.
@@ -47,8 +48,9 @@ const SPLICES: &[&str] = &[
 ];
 
 fn scripts() -> Vec<String> {
-    let folder = "tests/halfstack/src/halfstack/manager/models/alembic/versions";
-    let mut paths: Vec<_> = std::fs::read_dir(workspace().join(folder)).unwrap().map(|it| it.unwrap().path()).collect();
+    let example = || workspace().join("tests/halfstack/src/halfstack/manager/models/alembic/versions");
+    let folder = std::env::var_os("XTASK_FUZZ_SCRIPTS").map_or_else(example, PathBuf::from);
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "py"));
     paths.sort();
     paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
@@ -79,6 +81,9 @@ fn no_script_is_too_odd() {
     let scripts = scripts();
     let count = std::env::var("XTASK_FUZZ").map_or(300, |text| text.parse().unwrap());
     for seed in 0..count {
+        if seed % 10_000 == 9_999 {
+            say(&format!("no_script_is_too_odd: {} of {count} rounds", seed + 1));
+        }
         let mut random = Random::new(seed);
         let mut source = |name: &str| Source::new(Path::new(name), mutated(&scripts, &mut random));
         let (one, two, before, theirs) = (source("a.py"), source("b.py"), source("a.py"), source("c.py"));

@@ -11,13 +11,16 @@ use xtask::ui::{Options, Ui};
 /// The interpreter of the test environment.
 pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let requirements = workspace().join("tests/requirements.txt");
-        let search = std::env::var_os("PATH").unwrap_or_default();
-        managed(&quiet(), &workspace().join("target/xtask-test"), &requirements, &search).unwrap_or_else(|error| {
-            let fail = xtask::fail::from_anyhow(&error);
-            panic!("the tests need a Python 3.11 or newer, and the network once: {}\n{}", fail.summary, fail.details)
-        })
+    PYTHON.get_or_init(|| environment("tests/requirements.txt"))
+}
+
+/// The interpreter of an environment with what this file of the workspace requires.
+pub fn environment(requirements: &str) -> PathBuf {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let (state, requirements) = (workspace().join("target/xtask-test"), workspace().join(requirements));
+    managed(&quiet(), &state, &requirements, &search).unwrap_or_else(|error| {
+        let fail = xtask::fail::from_anyhow(&error);
+        panic!("the tests need a Python 3.11 or newer, and the network once: {}\n{}", fail.summary, fail.details)
     })
 }
 
