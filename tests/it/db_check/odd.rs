@@ -51,7 +51,8 @@ fn scripts() -> Vec<String> {
     let example = || workspace().join("tests/halfstack/src/halfstack/manager/models/alembic/versions");
     let folder = std::env::var_os("XTASK_FUZZ_SCRIPTS").map_or_else(example, PathBuf::from);
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "py"));
+    // An `__init__.py` is often empty: there is nothing in it to cut.
+    paths.retain(|path| path.extension().is_some_and(|it| it == "py") && path.metadata().unwrap().len() > 0);
     paths.sort();
     paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
 }

@@ -158,6 +158,13 @@ fn migration_raised() {
 }
 
 #[test]
+fn migration_raised_though_sqlalchemy_names_it_as_it_names_a_wrong_url() {
+    let scene = with_body("from sqlalchemy.engine import make_url; make_url('no url')");
+    let names = ["The migration raised ArgumentError", "migrations/versions/b2.py:7"];
+    scene.fails("db-migrate", Kind::MigrationRaised, 1, &names).says("Nothing of this run was kept");
+}
+
+#[test]
 fn migration_raised_for_a_process_that_is_gone() {
     let scene = with_body("import os; print('last words', flush=True); os._exit(3)");
     let names = ["exit status: 3", "last words", "Revision b2"];

@@ -184,9 +184,13 @@ impl File<'_> {
     /// One file, several files, or a table from revision to file.
     fn seed(&self, value: &Value<'_>, key: &str) -> Result<Vec<Seed>> {
         let always = |file: String| Seed { revision: None, file: file.into() };
+        let wrong = || self.wrong(&value.span(), key, "a file, an array of files, or a table from revision to file");
         match value.get_ref() {
             DeValue::String(_) => Ok(vec![always(self.string(value, key)?)]),
-            DeValue::Array(_) => Ok(self.strings(value, key)?.into_iter().map(always).collect()),
+            DeValue::Array(_) => {
+                let files = self.strings(value, key).map_err(|_| wrong())?;
+                Ok(files.into_iter().map(always).collect())
+            }
             DeValue::Table(table) => {
                 let one = |(revision, file): (&toml::Spanned<_>, &Value<'_>)| {
                     let revision: &std::borrow::Cow<'_, str> = revision.get_ref();
@@ -195,7 +199,7 @@ impl File<'_> {
                 };
                 table.iter().map(one).collect()
             }
-            _ => Err(self.wrong(&value.span(), key, "a file, an array of files, or a table from revision to file")),
+            _ => Err(wrong()),
         }
     }
 

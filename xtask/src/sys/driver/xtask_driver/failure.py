@@ -142,7 +142,9 @@ def kind_of(error, phase, connecting):
         return "connect"
     if isinstance(error, SystemExit):
         return "exit"
-    if isinstance(error, configparser.Error) or type(error).__name__ in ("NoSuchModuleError", "ArgumentError"):
+    # In a step it is the script that has called something wrongly, whatever SQLAlchemy names the error.
+    named = type(error).__name__ in ("NoSuchModuleError", "ArgumentError")
+    if phase != "step" and (named or isinstance(error, configparser.Error)):
         return "config"
     if phase == "load" or phase == "config":
         return phase
