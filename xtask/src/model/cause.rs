@@ -1,8 +1,11 @@
 //! Known patterns behind what a round trip finds: the reason and, where there is one, the line that would put it right.
 //! What is not recognised for certain gets no cause.
 
+mod altered;
+
 use super::catalog::{Change, What};
 use super::roundtrip::{Leg, Point};
+use altered::altered;
 
 /// A failed step, as far as it takes part in a pattern.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,7 +71,9 @@ pub fn of_changes(changes: &mut [Change], leg: Option<Leg>, empty_downgrade: boo
             (What::Added, _) if empty_downgrade => Some("downgrade() does nothing".into()),
             (What::Added, _) => Some("left behind by the downgrade".into()),
             (What::Removed, _) => Some("not put back by the downgrade".into()),
-            (What::Changed, _) => None,
+            (What::Changed, _) => {
+                change.before.as_deref().zip(change.after.as_deref()).and_then(|(b, a)| altered(b, a))
+            }
         };
     }
 }
