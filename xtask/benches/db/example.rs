@@ -59,12 +59,7 @@ impl Example {
         let original = workspace().join("tests/halfstack");
         let copy = Cmd::new("cp", &original).args(["-R", "src", config]).arg(folder.path());
         copy.read(&quiet()).unwrap();
-        let path = folder.path().join(config);
-        let text = std::fs::read_to_string(&path).unwrap();
-        let is_url = |line: &str| line.starts_with("sqlalchemy.url");
-        let url = format!("sqlalchemy.url = {}", cluster().url("asyncpg", &database));
-        let lines: Vec<&str> = text.lines().map(|line| if is_url(line) { url.as_str() } else { line }).collect();
-        std::fs::write(&path, lines.join("\n")).unwrap();
+        set(&folder.path().join(config), "sqlalchemy.url", &cluster().url("asyncpg", &database));
         Example { name, component, config, python: lender(), database, place: Place::Copy(folder) }
     }
 
@@ -88,10 +83,34 @@ impl Example {
         pending.iter().map(|revision: &Value| revision["revision"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// Leaves out what is newer than a revision: from here on the component has a copy of its scripts without those.
+    pub fn end_at(&self, revision: &str) {
+        let json = self.xtask("db-status --json").run().code(0).json();
+        let pending = json["components"][0]["pending"].as_array().unwrap();
+        let scripts: Vec<&Path> =
+            pending.iter().map(|revision| Path::new(revision["path"].as_str().unwrap())).collect();
+        let original = scripts[0].parent().and_then(Path::parent).unwrap();
+        let copy = Cmd::new("cp", self.root()).args(["-R", "-L"]).arg(original).arg("scripts");
+        copy.read(&quiet()).unwrap();
+        let last = pending.iter().position(|pending| pending["revision"] == revision).unwrap();
+        for newer in &scripts[last + 1..] {
+            std::fs::remove_file(self.root().join("scripts/versions").join(newer.file_name().unwrap())).unwrap();
+        }
+        set(&self.root().join(self.config), "script_location", "scripts");
+    }
+
     /// A connection to its database.
     pub fn client(&self) -> Client {
         cluster().client(&self.database)
     }
+}
+
+/// Gives a key of an Alembic config another value.
+fn set(config: &Path, key: &str, value: &str) {
+    let text = std::fs::read_to_string(config).unwrap();
+    let new = format!("{key} = {value}");
+    let lines: Vec<&str> = text.lines().map(|line| if line.starts_with(key) { new.as_str() } else { line }).collect();
+    std::fs::write(config, lines.join("\n")).unwrap();
 }
 
 /// The interpreter of the environment that has pytest-alembic.

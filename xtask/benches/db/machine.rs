@@ -21,9 +21,10 @@ pub fn words(before: &str) -> String {
     let server: String = cluster().client("postgres").query_one("show server_version", &[]).unwrap().get(0);
     let server = server.split(' ').next().unwrap_or_default();
     format!(
-        "{} UTC, {} {}, {} cores, load average {before} before and {} after; Rust {rust}; {python} (Backend.AI: its own\n\
-         CPython 3.13); PostgreSQL {server} on a Unix socket. `xtask` in the bench profile (which is release), save where it\n\
-         says dev, the profile of `cargo xtask`.",
+        "{} UTC, {} {}, {} cores, load average {before} before and {} after; Rust {rust};\n\
+         {python} (Backend.AI: its own CPython 3.13);\n\
+         PostgreSQL {server} on a Unix socket. `xtask` in the bench profile (which is release), save where it says dev, the\n\
+         profile of `cargo xtask`.",
         said(Cmd::new("date", workspace()).args(["-u", "+%Y-%m-%d %H:%M"])),
         run("uname", "-s"),
         run("uname", "-m"),

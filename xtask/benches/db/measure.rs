@@ -82,6 +82,7 @@ impl fmt::Display for Row {
             }
         };
         let goal = match self.goal {
+            Goal::Faster(1.0) => "faster".to_owned(),
             Goal::Faster(times) => format!("{times} times faster"),
             Goal::AtMost(times) => format!("at most {times} times"),
             Goal::Under(limit) => format!("under {limit} {}", self.unit),

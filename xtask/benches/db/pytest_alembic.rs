@@ -1,6 +1,9 @@
 //! Against pytest-alembic's `test_up_down_consistency`: from an empty database up, down and up again, revision by
 //! revision, in one process, through the project's own env.py and the same interpreter. It asserts that no step raises;
 //! ours compares schema and rows on top. Both take as many steps, and nothing of a database is there beforehand.
+//!
+//! pytest-alembic runs a script twice without loading it anew, and so fails on scripts that describe a table at module
+//! level ('Table is already defined'). Both application proxies have one; the histories are cut below it for both sides.
 
 use std::path::Path;
 
@@ -12,6 +15,9 @@ use crate::support::pg::cluster;
 use crate::support::python::quiet;
 
 const ROUNDS: usize = 3;
+
+/// The newest revision that pytest-alembic gets through, of the example's application proxy and of Backend.AI's.
+const LAST: [&str; 2] = ["89118641a945", "66f87e010f90"];
 
 /// The revision of Backend.AI's application proxy above its oldest, which cannot be taken down.
 const SECOND: &str = "e81f833e28fa";
@@ -38,11 +44,10 @@ def alembic_engine():
 const PYTEST: &str = "import sys; sys.path.append(sys.argv.pop(1)); import pytest; sys.exit(pytest.main(sys.argv[1:]))";
 
 pub fn rows() -> Rows {
-    Ok(vec![
-        row(&Example::manager(), None),
-        row(&Example::appproxy(), None),
-        row(&Example::coordinator()?, Some(SECOND)),
-    ])
+    let (appproxy, coordinator) = (Example::appproxy(), Example::coordinator()?);
+    appproxy.end_at(LAST[0]);
+    coordinator.end_at(LAST[1]);
+    Ok(vec![row(&Example::manager(), None), row(&appproxy, None), row(&coordinator, Some(SECOND))])
 }
 
 /// All revisions, or those from one upwards; what is below it is only applied.
