@@ -32,8 +32,11 @@ mod support;
 use measure::{Row, Rows};
 use support::python::say;
 
-/// The parts of the table, in its order: what `cargo bench -- NAME` asks for, and what measures it.
-const PARTS: [(&str, fn() -> Rows); 11] = [
+/// What `cargo bench -- NAME` asks for, and what measures it.
+type Part = (&'static str, fn() -> Rows);
+
+/// The parts of the table, in its order.
+const PARTS: [Part; 11] = [
     ("start", start::rows),
     ("generated", generated::rows),
     ("status", backendai::status),
@@ -63,7 +66,7 @@ fn main() {
     }
 }
 
-fn measure_parts<'a>(parts: impl Iterator<Item = &'a (&'static str, fn() -> Rows)>) {
+fn measure_parts<'a>(parts: impl Iterator<Item = &'a Part>) {
     let before = machine::load();
     let (mut rows, mut left_out) = (Vec::new(), Vec::new());
     for (name, measured) in parts {
