@@ -54,7 +54,10 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let names: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
     let has = |flag: &str| words.iter().any(|word| word == flag);
-    let wanted = |part: &str| names.is_empty() || names.iter().any(|name| part.contains(name));
+    // A part's whole name means that one; part of a name, all that have it.
+    let is_whole = |name: &str| PARTS.iter().any(|(part, _)| *part == name);
+    let is_meant = |name: &str, part: &str| if is_whole(name) { part == name } else { part.contains(name) };
+    let wanted = |part: &str| names.is_empty() || names.iter().any(|name| is_meant(name, part));
     let parts = || PARTS.iter().filter(|(name, _)| wanted(name));
     if has("--list") || parts().next().is_none() {
         println!("Parts: {}", PARTS.map(|(name, _)| name).join(", "));
