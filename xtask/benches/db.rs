@@ -1,47 +1,94 @@
 //! Ratios, measured in one run on one machine, medians of runs that take turns: this tool against the real Alembic, on
-//! the real Backend.AI and on generated histories. `cargo bench` runs it (some minutes, the first time also an install
-//! from PyPI) and prints the table that `docs/benchmarks.md` holds. No test runs it, and it asserts no times.
+//! the real Backend.AI, on the bundled example and on generated histories. `cargo bench` runs it (some minutes, the first
+//! time also an install from PyPI) and prints what stands under "Measured" in `docs/benchmarks.md`; `cargo bench -- NAME…`
+//! runs the parts with such a name, `cargo bench -- --list` names them. No test runs it, and it asserts no times.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 #![allow(clippy::print_stdout, reason = "its answer is the table")]
 
 #[path = "db/backendai.rs"]
 mod backendai;
+#[path = "db/check.rs"]
+mod check;
+#[path = "db/example.rs"]
+mod example;
+#[path = "db/floor.rs"]
+mod floor;
 #[path = "db/generated.rs"]
 mod generated;
+#[path = "db/machine.rs"]
+mod machine;
 #[path = "db/measure.rs"]
 mod measure;
+#[path = "db/memory.rs"]
+mod memory;
+#[path = "db/pytest_alembic.rs"]
+mod pytest_alembic;
 #[path = "db/start.rs"]
 mod start;
 #[allow(dead_code, reason = "what tests stand on; a benchmark needs some of it")]
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 
-use measure::{Row, load};
+use measure::{Row, Rows};
+use support::python::say;
+
+/// What `cargo bench -- NAME` asks for, and what measures it.
+type Part = (&'static str, fn() -> Rows);
+
+/// The parts of the table, in its order.
+const PARTS: [Part; 11] = [
+    ("start", start::rows),
+    ("generated", generated::rows),
+    ("status", backendai::status),
+    ("check", check::rows),
+    ("migrate", backendai::migrate),
+    ("roundtrip", backendai::roundtrip),
+    ("pytest-alembic", pytest_alembic::rows),
+    ("floor", floor::rows),
+    ("snapshot", backendai::snapshot),
+    ("memory-status", memory::status),
+    ("memory-roundtrip", memory::roundtrip),
+];
 
 fn main() {
-    // `cargo test --all-targets` runs benchmarks too, without this word.
-    if !std::env::args().any(|word| word == "--bench") {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let names: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
+    let has = |flag: &str| words.iter().any(|word| word == flag);
+    // A part's whole name means that one; part of a name, all that have it.
+    let is_whole = |name: &str| PARTS.iter().any(|(part, _)| *part == name);
+    let is_meant = |name: &str, part: &str| if is_whole(name) { part == name } else { part.contains(name) };
+    let wanted = |part: &str| names.is_empty() || names.iter().any(|name| is_meant(name, part));
+    let parts = || PARTS.iter().filter(|(name, _)| wanted(name));
+    if has("--list") || parts().next().is_none() {
+        println!("Parts: {}", PARTS.map(|(name, _)| name).join(", "));
+    } else if has("--bench") {
+        measure_parts(parts());
+    } else {
+        // `cargo test --all-targets` runs benchmarks too, without that word.
         println!("the benchmarks run with `cargo bench`");
-        return;
-    }
-    let before = load();
-    let mut rows = start::rows();
-    rows.extend(generated::rows());
-    match backendai::rows() {
-        Some(found) => rows.extend(found),
-        None => println!("without CPython 3.13 there is no real Backend.AI to measure on: those rows are left out"),
-    }
-    println!("| what | ours | against | ratio | reach | met |\n|---|--:|--:|--:|---|---|");
-    for row in &rows {
-        println!("{row}");
-    }
-    println!("\nLoad average {before} before, {} after, on {} cores.", load(), cores());
-    let missed = rows.iter().filter(|row| !row.met()).map(Row::name).collect::<Vec<_>>();
-    if !missed.is_empty() {
-        println!("Not reached: {}", missed.join("; "));
     }
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+fn measure_parts<'a>(parts: impl Iterator<Item = &'a Part>) {
+    let before = machine::load();
+    let (mut rows, mut left_out) = (Vec::new(), Vec::new());
+    for (name, measured) in parts {
+        say(&format!("measuring: {name}"));
+        match measured() {
+            Ok(found) => rows.extend(found),
+            Err(why) => left_out.push(format!("* {name}: {why}")),
+        }
+    }
+    println!("{}\n", machine::words(&before));
+    println!("| what | ours | against | ratio | runs | goal | met |\n|---|--:|--:|--:|--:|---|---|");
+    rows.iter().for_each(|row| println!("{row}"));
+    let missed = rows.iter().filter(|row| !row.met()).map(Row::name).collect::<Vec<_>>();
+    list("Missed", &missed.iter().map(|name| format!("* {name}")).collect::<Vec<_>>());
+    list("Not measured", &left_out);
+}
+
+fn list(title: &str, lines: &[String]) {
+    if !lines.is_empty() {
+        println!("\n{title}:\n\n{}", lines.join("\n"));
+    }
 }

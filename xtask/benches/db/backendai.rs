@@ -6,7 +6,7 @@ use std::time::Instant;
 use xtask::sys::pg::catalog;
 use xtask::sys::run::Cmd;
 
-use crate::measure::{Reach, Row, in_turns, median};
+use crate::measure::{Goal, Median, Row, Rows, in_turns, median};
 use crate::support::backendai::{Checkout, manager_database};
 use crate::support::pg::cluster;
 use crate::support::python::{quiet, workspace};
@@ -19,35 +19,45 @@ const SLOW: usize = 3;
 /// The revision below the newest.
 const BELOW: &str = "d17b4e9c25a8";
 
-/// The rows; `None` without Python 3.13.
-pub fn rows() -> Option<Vec<Row>> {
-    let database = manager_database()?;
-    let subject = Subject { checkout: Checkout::new([&database, "none", "none"])?, database };
-    let mut rows = status(&subject);
-    rows.extend(migrate(&subject));
-    rows.extend(roundtrip(&subject));
-    rows.push(snapshot(&subject));
-    Some(rows)
-}
-
-struct Subject {
+/// A checkout, and a database of its manager at the head.
+pub struct Manager {
     checkout: Checkout,
     database: String,
 }
 
-impl Subject {
-    fn xtask(&self, words: &str) {
-        drop(Xtask::new(self.checkout.root(), words).run().code(0));
+impl Manager {
+    /// Each part of the table has its own.
+    pub fn new() -> Result<Manager, String> {
+        let database = manager_database().ok_or("needs CPython 3.13 for Backend.AI")?;
+        let checkout = Checkout::new([&database, "none", "none"]).ok_or("needs CPython 3.13 for Backend.AI")?;
+        Ok(Manager { checkout, database })
+    }
+
+    /// The project's root.
+    pub fn root(&self) -> &Path {
+        self.checkout.root()
+    }
+
+    /// The folder of the scripts.
+    pub fn scripts(&self) -> PathBuf {
+        let program =
+            "import json, ai.backend.manager.models as m; print(json.dumps(m.__path__[0] + '/alembic/versions'))";
+        PathBuf::from(self.checkout.ask(program, &serde_json::Value::Null).as_str().unwrap())
+    }
+
+    /// A command line of the tool, which must go well.
+    pub fn xtask(&self, words: &str) {
+        drop(Xtask::new(self.root(), words).run().code(0));
     }
 
     /// A round trip, whether it finds something or not.
     fn walk(&self, words: &str) {
-        let done = Xtask::new(self.checkout.root(), words).run();
+        let done = Xtask::new(self.root(), words).run();
         assert!([0, 4].contains(&done.code), "{done}");
     }
 
     fn alembic(&self, words: &str) {
-        let python = Cmd::new(self.checkout.root().join(".venv/bin/python"), self.checkout.root());
+        let python = Cmd::new(self.root().join(".venv/bin/python"), self.root());
         python.args(["-m", "alembic"]).args(words.split(' ')).read(&quiet()).unwrap();
     }
 
@@ -58,29 +68,25 @@ impl Subject {
     }
 }
 
-fn status(subject: &Subject) -> Vec<Row> {
+pub fn status() -> Rows {
+    let manager = Manager::new()?;
     let dev = workspace().join("target/debug/xtask");
-    let scripts = scripts(&subject.checkout);
+    let scripts = manager.scripts();
     let [ours, in_dev, floor] = in_turns(
         QUICK,
         [
-            &mut || subject.xtask("db-status"),
-            &mut || drop(Cmd::new(&dev, subject.checkout.root()).arg("db-status").read(&quiet()).unwrap()),
-            &mut || read_and_ask(&scripts, &subject.database),
+            &mut || manager.xtask("db-status"),
+            &mut || drop(Cmd::new(&dev, manager.root()).arg("db-status").read(&quiet()).unwrap()),
+            &mut || read_and_ask(&scripts, &manager.database),
         ],
     );
-    let [current, heads] = in_turns(SLOW, [&mut || subject.alembic("current"), &mut || subject.alembic("heads")]);
-    vec![
-        Row::new("db-status", ours, "`alembic current`", current, Reach::Faster(150.0)),
-        Row::new("db-status", ours, "`alembic heads`", heads, Reach::Faster(150.0)),
-        Row::new("db-status", ours, "reading the files, one connection, one query", floor, Reach::AtMost(3.0)),
-        Row::new("db-status, dev profile", in_dev, "`alembic current`", current, Reach::Known),
-    ]
-}
-
-fn scripts(checkout: &Checkout) -> PathBuf {
-    let program = "import json, ai.backend.manager.models as m; print(json.dumps(m.__path__[0] + '/alembic/versions'))";
-    PathBuf::from(checkout.ask(program, &serde_json::Value::Null).as_str().unwrap())
+    let [current, heads] = in_turns(SLOW, [&mut || manager.alembic("current"), &mut || manager.alembic("heads")]);
+    Ok(vec![
+        Row::new("db-status", ours, "`alembic current`", current, Goal::Faster(150.0)),
+        Row::new("db-status", ours, "`alembic heads`", heads, Goal::Faster(150.0)),
+        Row::new("db-status", ours, "reading the files, one connection, one query", floor, Goal::AtMost(3.0)),
+        Row::new("db-status, dev profile", in_dev, "`alembic current`", current, Goal::Known),
+    ])
 }
 
 /// The least that anybody has to do who does not trust a cache.
@@ -97,59 +103,63 @@ fn read_and_ask(folder: &Path, database: &str) {
     assert_eq!(rows.len(), 1);
 }
 
-fn migrate(subject: &Subject) -> Vec<Row> {
-    let [nothing] = in_turns(QUICK, [&mut || subject.xtask("db-migrate")]);
+pub fn migrate() -> Rows {
+    let manager = Manager::new()?;
+    let [nothing] = in_turns(QUICK, [&mut || manager.xtask("db-migrate")]);
     let [nothing_alembic, one, one_alembic] = in_turns(
         SLOW,
         [
-            &mut || subject.alembic("upgrade head"),
+            &mut || manager.alembic("upgrade head"),
             &mut || {
-                subject.stamp(BELOW);
-                subject.xtask("db-migrate");
+                manager.stamp(BELOW);
+                manager.xtask("db-migrate");
             },
             &mut || {
-                subject.stamp(BELOW);
-                subject.alembic("upgrade head");
+                manager.stamp(BELOW);
+                manager.alembic("upgrade head");
             },
         ],
     );
     let upgrade = "`alembic upgrade head`";
-    vec![
-        Row::new("db-migrate, nothing to do", nothing, upgrade, nothing_alembic, Reach::Faster(100.0)),
-        Row::new("db-migrate, one revision", one, upgrade, one_alembic, Reach::AtMost(1.05)),
-    ]
+    Ok(vec![
+        Row::new("db-migrate, nothing to do", nothing, upgrade, nothing_alembic, Goal::Faster(100.0)),
+        Row::new("db-migrate, one revision", one, upgrade, one_alembic, Goal::AtMost(1.05)),
+    ])
 }
 
-fn roundtrip(subject: &Subject) -> Vec<Row> {
+pub fn roundtrip() -> Rows {
+    let manager = Manager::new()?;
     let mut steps = Vec::new();
     let [one, three, twenty] = in_turns(
         SLOW,
         [
-            &mut || subject.walk("db-roundtrip"),
+            &mut || manager.walk("db-roundtrip"),
             &mut || {
                 for words in ["upgrade head", "downgrade -1", "upgrade head"] {
                     let start = Instant::now();
-                    subject.alembic(words);
+                    manager.alembic(words);
                     steps.push(start.elapsed().as_secs_f64() * 1000.0);
                 }
             },
-            &mut || subject.walk("db-roundtrip --steps=20"),
+            &mut || manager.walk("db-roundtrip --steps=20"),
         ],
     );
     // Down and up again, a process each; more would take minutes and say nothing new.
-    let each = median(steps) * 40.0;
-    vec![
-        Row::new("db-roundtrip of one revision", one, "three `alembic` runs", three, Reach::Faster(4.0)),
-        Row::new("db-roundtrip of 20", twenty, "40 × the median of those runs", each, Reach::Faster(35.0)),
-    ]
+    let single = median(steps);
+    let each = Median { value: single.value * 40.0, ..single };
+    Ok(vec![
+        Row::new("db-roundtrip of one revision", one, "three `alembic` runs", three, Goal::Faster(4.0)),
+        Row::new("db-roundtrip of 20", twenty, "40 × the median of those runs", each, Goal::Faster(35.0)),
+    ])
 }
 
-fn snapshot(subject: &Subject) -> Row {
-    let mut client = cluster().client(&subject.database);
-    let dump = Cmd::new(cluster().bin.join("pg_dump"), subject.checkout.root()).arg("-s").arg(format!(
+pub fn snapshot() -> Rows {
+    let manager = Manager::new()?;
+    let mut client = cluster().client(&manager.database);
+    let dump = Cmd::new(cluster().bin.join("pg_dump"), manager.root()).arg("-s").arg(format!(
         "host={} user=postgres dbname={}",
         cluster().socket_dir.display(),
-        subject.database
+        manager.database
     ));
     let [ours, theirs] = in_turns(
         QUICK,
@@ -157,5 +167,5 @@ fn snapshot(subject: &Subject) -> Row {
             drop(dump.read(&quiet()).unwrap())
         }],
     );
-    Row::new("a snapshot of the schema", ours, "`pg_dump -s`", theirs, Reach::Faster(5.0))
+    Ok(vec![Row::new("a snapshot of the schema", ours, "`pg_dump -s`", theirs, Goal::Faster(5.0))])
 }

@@ -1,12 +1,15 @@
 //! Times that are taken in turns, so that a machine which is busy for a while is busy for all sides, and rows of the
-//! table with what is to be reached.
+//! table with their goals.
 
 use std::fmt;
 use std::time::Instant;
 
+/// A part of the table, or why it cannot be measured here.
+pub type Rows = Result<Vec<Row>, String>;
+
 /// What a row's ratio has to be.
 #[derive(Clone, Copy)]
-pub enum Reach {
+pub enum Goal {
     /// So many times faster than the other side.
     Faster(f64),
     /// At most so many times what the other side takes.
@@ -17,24 +20,33 @@ pub enum Reach {
     Known,
 }
 
+/// The middle of what some runs gave.
+#[derive(Clone, Copy)]
+pub struct Median {
+    /// In milliseconds, where it is a time.
+    pub value: f64,
+    /// How many runs.
+    pub runs: usize,
+}
+
 /// A line of the table.
 pub struct Row {
     what: String,
-    ours: f64,
+    ours: Median,
     against: Option<(String, f64)>,
     unit: &'static str,
-    reach: Reach,
+    goal: Goal,
 }
 
 impl Row {
     /// Ours against something else, both in milliseconds.
-    pub fn new(what: &str, ours: f64, against: &str, theirs: f64, reach: Reach) -> Row {
-        Row { what: what.to_owned(), ours, against: Some((against.to_owned(), theirs)), unit: "ms", reach }
+    pub fn new(what: &str, ours: Median, against: &str, theirs: Median, goal: Goal) -> Row {
+        Row { what: what.to_owned(), ours, against: Some((against.to_owned(), theirs.value)), unit: "ms", goal }
     }
 
     /// Ours alone.
-    pub fn alone(what: &str, ours: f64, unit: &'static str, reach: Reach) -> Row {
-        Row { what: what.to_owned(), ours, against: None, unit, reach }
+    pub fn alone(what: &str, ours: Median, unit: &'static str, goal: Goal) -> Row {
+        Row { what: what.to_owned(), ours, against: None, unit, goal }
     }
 
     /// Its name.
@@ -48,11 +60,11 @@ impl Row {
     /// Whether it is as it has to be.
     pub fn met(&self) -> bool {
         let theirs = self.against.as_ref().map_or(f64::NAN, |(_, theirs)| *theirs);
-        match self.reach {
-            Reach::Faster(times) => theirs / self.ours >= times,
-            Reach::AtMost(times) => self.ours / theirs <= times,
-            Reach::Under(limit) => self.ours <= limit,
-            Reach::Known => true,
+        match self.goal {
+            Goal::Faster(times) => theirs / self.ours.value >= times,
+            Goal::AtMost(times) => self.ours.value / theirs <= times,
+            Goal::Under(limit) => self.ours.value <= limit,
+            Goal::Known => true,
         }
     }
 }
@@ -62,26 +74,27 @@ impl fmt::Display for Row {
         let (against, ratio) = match &self.against {
             None => ("—".to_owned(), "—".to_owned()),
             Some((name, theirs)) => {
-                let ratio = match self.reach {
-                    Reach::AtMost(_) => self.ours / theirs,
-                    _ => theirs / self.ours,
+                let ratio = match self.goal {
+                    Goal::AtMost(_) => self.ours.value / theirs,
+                    _ => theirs / self.ours.value,
                 };
                 (format!("{name}: {}", number(*theirs)), format!("{}×", number(ratio)))
             }
         };
-        let reach = match self.reach {
-            Reach::Faster(times) => format!("{times} times faster"),
-            Reach::AtMost(times) => format!("at most {times} times"),
-            Reach::Under(limit) => format!("under {limit} {}", self.unit),
-            Reach::Known => "—".to_owned(),
+        let goal = match self.goal {
+            Goal::Faster(1.0) => "faster".to_owned(),
+            Goal::Faster(times) => format!("{times} times faster"),
+            Goal::AtMost(times) => format!("at most {times} times"),
+            Goal::Under(limit) => format!("under {limit} {}", self.unit),
+            Goal::Known => "—".to_owned(),
         };
-        let met = match self.reach {
-            Reach::Known => "—",
+        let met = match self.goal {
+            Goal::Known => "—",
             _ if self.met() => "yes",
             _ => "**no**",
         };
-        let (what, ours, unit) = (&self.what, number(self.ours), self.unit);
-        write!(f, "| {what} | {ours} {unit} | {against} | {ratio} | {reach} | {met} |")
+        let (what, ours, unit) = (&self.what, number(self.ours.value), self.unit);
+        write!(f, "| {what} | {ours} {unit} | {against} | {ratio} | {} | {goal} | {met} |", self.ours.runs)
     }
 }
 
@@ -92,7 +105,7 @@ fn number(value: f64) -> String {
 }
 
 /// Runs all sides in turns, `rounds` times; the median of each, in milliseconds. The first round only warms up.
-pub fn in_turns<const N: usize>(rounds: usize, mut sides: [&mut dyn FnMut(); N]) -> [f64; N] {
+pub fn in_turns<const N: usize>(rounds: usize, mut sides: [&mut dyn FnMut(); N]) -> [Median; N] {
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::new());
     for round in 0..=rounds {
         for (side, times) in sides.iter_mut().zip(&mut times) {
@@ -106,15 +119,10 @@ pub fn in_turns<const N: usize>(rounds: usize, mut sides: [&mut dyn FnMut(); N])
     times.map(median)
 }
 
-/// The middle of some times.
-pub fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    let middle = times.len() / 2;
-    if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2.0 }
-}
-
-/// What the machine has to do beside us, where that can be known.
-pub fn load() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().filter(|word| !word.is_empty()).unwrap_or("unknown").to_owned()
+/// The middle of some values.
+pub fn median(mut values: Vec<f64>) -> Median {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let value = if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 };
+    Median { value, runs: values.len() }
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::measure::{Reach, Row, in_turns};
+use crate::measure::{Goal, Median, Row, Rows, in_turns};
 use crate::support::python::workspace;
 
-pub fn rows() -> Vec<Row> {
+pub fn rows() -> Rows {
     let root = workspace();
     // The profile in which a person runs it. The first call builds it if need be; the aim is about the others.
     let cargo = &mut || run(&mut command("cargo", &["xtask", "help"], &root));
@@ -14,11 +14,11 @@ pub fn rows() -> Vec<Row> {
     let dev = root.join("target/debug/xtask");
     let program = &mut || run(&mut command(dev.to_str().unwrap(), &["help"], &root));
     let [with_cargo, alone] = in_turns(11, [cargo, program]);
-    let added = with_cargo - alone;
-    vec![
-        Row::alone("the program alone: `xtask help`, dev profile", alone, "ms", Reach::Known),
-        Row::alone("what `cargo xtask` adds when nothing is to be built", added, "ms", Reach::Under(150.0)),
-    ]
+    let added = Median { value: with_cargo.value - alone.value, ..alone };
+    Ok(vec![
+        Row::alone("the program alone: `xtask help`, dev profile", alone, "ms", Goal::Known),
+        Row::alone("what `cargo xtask` adds when nothing is to be built", added, "ms", Goal::Under(150.0)),
+    ])
 }
 
 #[expect(clippy::disallowed_methods, reason = "nothing but the command itself is to be measured")]

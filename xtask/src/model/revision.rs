@@ -102,7 +102,7 @@ pub fn is_script_name(name: &str) -> bool {
 /// Reads a script.
 ///
 /// # Errors
-/// [`Unreadable`] when the header has a syntax error, when `down_revision` is missing (alembic fails as well), when there
+/// [`Unreadable`] when there is a syntax error down to the last of the four values, when `down_revision` is missing (alembic fails as well), when there
 /// is neither a `revision` nor a file name of hexadecimal digits to take it from, and when one of the four values is not
 /// a literal, or a name bound to a literal, at the top level of the file. A syntax error further down does not matter
 /// here; see [`syntax_error`].

@@ -1,18 +1,23 @@
-//! The migration scripts on disk, listed as Alembic lists them, and the only way files are replaced: atomically.
+//! The migration scripts on disk, listed as Alembic lists them and read side by side, and the only way files are
+//! replaced: atomically.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
+use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::fail::{Fail, Kind};
 use crate::sys::alembic_ini::AlembicConfig;
+
+/// How many scripts are at least worth a thread.
+const SHARE: usize = 32;
 
 /// The scripts of a config's version locations, absolute, in Alembic's order: location by location, folder by folder,
 /// by name. A file that is reached twice counts once. Folders that do not exist hold nothing, as for Alembic.
@@ -27,6 +32,25 @@ pub fn scripts(config: &AlembicConfig) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(list.scripts)
+}
+
+/// What `read` makes of each path, in the order given. Many are read side by side, since parsing them is most of what a
+/// look at a long history takes.
+///
+/// # Errors
+/// When `read` panics.
+pub fn side_by_side<T: Send>(paths: &[PathBuf], read: impl Fn(&Path) -> T + Sync) -> Result<Vec<T>> {
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let share = paths.len().div_ceil(workers).max(SHARE);
+    let read = |part: &[PathBuf]| part.iter().map(|path| read(path)).collect::<Vec<T>>();
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = paths.chunks(share).map(|part| scope.spawn(|| read(part))).collect();
+        let mut all = Vec::with_capacity(paths.len());
+        for part in parts {
+            all.extend(part.join().map_err(|_| anyhow!("reading the migration scripts broke off"))?);
+        }
+        Ok(all)
+    })
 }
 
 /// The text of a script. One that is not UTF-8 is `migration-file-invalid`.

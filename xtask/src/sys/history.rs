@@ -1,10 +1,9 @@
 //! The migration history of a config, from the files alone: every script is read and put into the graph. What Alembic
 //! would only warn of, or answer with a bare KeyError, is a failure that names the files.
 
-use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use crate::fail::{Fail, Kind};
 use crate::model::graph::{Graph, Problem};
@@ -14,8 +13,6 @@ use crate::sys::files;
 
 /// How many problems an error lists before it only counts them.
 const LISTED: usize = 5;
-/// How many scripts are at least worth a thread.
-const SHARE: usize = 32;
 
 /// A script, or why it cannot be read.
 type Readable = Result<Script, Unreadable>;
@@ -28,7 +25,7 @@ type Readable = Result<Script, Unreadable>;
 pub fn read(root: &Path, config: &AlembicConfig) -> Result<Graph> {
     let mut scripts = Vec::new();
     let mut unreadable = Vec::new();
-    for script in read_all(root, &files::scripts(config)?)? {
+    for script in files::side_by_side(&files::scripts(config)?, |path| script(root, path))? {
         match script? {
             Ok(script) => scripts.push(script),
             Err(problem) => unreadable.push(problem),
@@ -38,21 +35,6 @@ pub fn read(root: &Path, config: &AlembicConfig) -> Result<Graph> {
         return Err(cannot_read(&unreadable).into());
     }
     Graph::build(scripts).map_err(|problems| broken(&problems).into())
-}
-
-/// Reads scripts side by side, since parsing them is most of what a look at a long history takes. In the order given.
-fn read_all(root: &Path, paths: &[PathBuf]) -> Result<Vec<Result<Readable>>> {
-    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let share = paths.len().div_ceil(workers).max(SHARE);
-    let read = |part: &[PathBuf]| part.iter().map(|path| script(root, path)).collect::<Vec<_>>();
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = paths.chunks(share).map(|part| scope.spawn(move || read(part))).collect();
-        let mut all = Vec::with_capacity(paths.len());
-        for part in parts {
-            all.extend(part.join().map_err(|_| anyhow!("reading the migration scripts broke off"))?);
-        }
-        Ok(all)
-    })
 }
 
 fn script(root: &Path, path: &Path) -> Result<Readable> {

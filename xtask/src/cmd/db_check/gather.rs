@@ -160,11 +160,11 @@ impl Gatherer<'_> {
             }
             _ => {
                 let root = &self.ctx.project()?.root;
-                let read = |path: PathBuf| {
-                    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-                    Ok(Source::new(path.strip_prefix(root).unwrap_or(&path), bytes))
+                let read = |path: &Path| {
+                    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+                    Ok(Source::new(path.strip_prefix(root).unwrap_or(path), bytes))
                 };
-                files::scripts(config)?.into_iter().map(read).collect()
+                files::side_by_side(&files::scripts(config)?, read)?.into_iter().collect()
             }
         }
     }

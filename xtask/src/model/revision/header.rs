@@ -1,5 +1,5 @@
-//! Which part of a script has to be parsed. The values that matter stand above the first function or class, which is a
-//! tenth of the text; parsing only that much makes reading a long history several times faster.
+//! Which part of a script has to be parsed. The values that matter stand in its first lines; below the last line that
+//! names one of them nothing can change them. Parsing only that much makes reading a long history several times faster.
 //!
 //! The cut must not change the answer. So the whole text is parsed after all where the part above the cut does not parse
 //! by itself (a cut inside a triple-quoted string, say) or where top-level code below the functions may assign the values.
@@ -11,6 +11,9 @@ use ruff_python_parser::{Parsed, parse_unchecked_source};
 use ruff_text_size::Ranged;
 
 use super::{Unreadable, depth, line_of};
+
+/// What the values are called. `down_revision` holds `revision`.
+const NAMES: [&str; 3] = ["revision", "depends_on", "branch_labels"];
 
 /// The parsed part of a script, free of syntax errors as far as `statements` goes.
 pub(super) struct Header {
@@ -28,11 +31,9 @@ impl Header {
 /// Parses as much as is needed.
 ///
 /// # Errors
-/// A syntax error above the first function or class, or an expression that nests beyond measure.
+/// A syntax error above the cut, or an expression that nests beyond measure.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Header, Unreadable> {
-    if let Some(at) = first_definition(text)
-        && !may_assign(&text[at..])
-    {
+    if let Some(at) = cut(text) {
         let parsed = python(path, text.get(..at).unwrap_or(text))?;
         if parsed.errors().is_empty() {
             let usable = parsed.syntax().body.len();
@@ -98,6 +99,43 @@ pub(super) fn python(path: &Path, text: &str) -> Result<Parsed<ModModule>, Unrea
     Ok(parsed)
 }
 
+/// Where the text may be cut, if anywhere: behind the last of the names, or above the functions that mention them as well.
+fn cut(text: &str) -> Option<usize> {
+    let named = behind_names(text);
+    match first_definition(&text[..named]) {
+        // Without a name there is nothing to read but what is wrong with it.
+        None if named == 0 => None,
+        None => next_statement(text, named),
+        Some(at) => (!has_code(&text[at..])).then_some(at),
+    }
+}
+
+/// The end of the last of the names in the text; 0 without any.
+fn behind_names(text: &str) -> usize {
+    let mut end = 0;
+    for name in NAMES {
+        // `contains` is much faster than `find`, and the long rest of a script mostly holds no name.
+        while text[end..].contains(name) {
+            end += text[end..].find(name).map_or(0, |at| at + name.len());
+        }
+    }
+    end
+}
+
+/// The offset of the first line below that of `from` that begins with a word or a decorator in column 0. In brackets, in
+/// a string or behind a backslash it is no statement of its own; then the part above it does not parse.
+fn next_statement(text: &str, from: usize) -> Option<usize> {
+    let mut at = from;
+    for line in text[from..].split_inclusive('\n') {
+        let is_word = |first: char| first.is_ascii_alphabetic() || matches!(first, '_' | '@');
+        if at > from && line.starts_with(is_word) {
+            return Some(at);
+        }
+        at += line.len();
+    }
+    None
+}
+
 /// The offset of the first line that begins a function, a class or a decorator in column 0.
 fn first_definition(text: &str) -> Option<usize> {
     let mut at = 0;
@@ -108,12 +146,6 @@ fn first_definition(text: &str) -> Option<usize> {
         at += line.len();
     }
     None
-}
-
-/// Whether the values may be assigned in this lower part: there is top-level code in it, and one of the names.
-fn may_assign(text: &str) -> bool {
-    // `down_revision` holds `revision`.
-    has_code(text) && ["revision", "depends_on", "branch_labels"].iter().any(|name| text.contains(name))
 }
 
 /// Whether anything but functions, classes, comments and closing brackets stands in column 0. Text in a triple-quoted

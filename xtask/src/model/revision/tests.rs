@@ -105,7 +105,7 @@ fn what_cannot_be_read_names_file_line_and_reason() {
         ("down_revision = 'a'\nbranch_labels = X", "`branch_labels` is the name `X`, which this file does not set"),
         ("down_revision = 'a'\ndepends_on = [*X]", "`depends_on` has an element that is an unpacked sequence"),
         ("down_revision = 'a", "x_add.py:2: syntax error: missing closing quote in string literal"),
-        ("down_revision = 'a'\nimport (", "x_add.py:3: syntax error: "),
+        ("import (\ndown_revision = 'a'", "x_add.py:2: syntax error: "),
     ];
     for (text, expected) in cases {
         let text = format!("revision = 'a'\n{text}\n");
@@ -158,11 +158,18 @@ fn the_cut_above_the_first_function_changes_nothing() {
         "revision = 'a'\r\ndown_revision = 'x'\r\ndef f(): pass\r\n\r\ndown_revision = 'b'\r\n",
         "revision = 'a'\ndown_revision = 'x'\ndef f(): pass\rdown_revision = 'b'\n",
         "revision = 'a'\ndown_revision = 'x'\ndef f(): pass\n\x0cdown_revision = 'b'\n",
+        // what follows the last name belongs to its statement
+        "revision = 'a'\ndown_revision = (\n'b'\n)\nX = 1\n",
+        "revision = 'a'\ndown_revision = \\\n'b'\nX = 1\n",
+        "revision = 'a'\ndown_revision = 'b'; X = '''\nX\n'''\nY = 1\n",
+        "revision = 'a'\ndown_revision = 'b'\nif X:\n    Y = 1\nelse:\n    Y = 2\n",
+        "revision = 'a'\ndown_revision = 'b'\nX = (\n",
         // local names are nobody's business
         "revision = 'a'\ndown_revision = 'b'\ndef upgrade():\n    down_revision = f()\n    revision = 1\n",
         "revision = 'a'\ndown_revision = 'b'\nx = [revision for revision in 'ab']\nclass C:\n  revision = 1\nX = 1\n",
         "revision = 'a'\ndown_revision = 'b'\nf = lambda: (revision := 1)\n",
         // a syntax error below
+        "revision = 'a'\ndown_revision = 'b'\nimport (\n",
         "revision = 'a'\ndown_revision = 'b'\ndef upgrade(:\n    pass\n",
         "revision = 'a'\ndown_revision = 'b'\nasync def upgrade():\n    x = 'open\n\nX = 1\n",
         // other bytes
@@ -175,6 +182,14 @@ fn the_cut_above_the_first_function_changes_nothing() {
         let script = script(text);
         assert_eq!((script.id.as_str(), script.down.as_slice()), ("a", ["b".to_owned()].as_slice()), "{text:?}");
         assert_eq!(down_text(text), "'b'", "{text:?}");
+    }
+}
+
+#[test]
+fn a_line_behind_a_backslash_is_no_new_statement() {
+    for end in ["\n", "\r\n"] {
+        let text = ["revision = 'a'", "down_revision = 'b' \\", "u'c'", "X = 1", ""].join(end);
+        assert_eq!(script(&text).down, ["bc"], "{text:?}");
     }
 }
 
