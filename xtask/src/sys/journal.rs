@@ -199,12 +199,24 @@ impl Journal {
 
     /// The operation has ended, one way or the other: the journal goes.
     pub fn finish(self) -> Result<()> {
-        // What a crash between writing and renaming left behind goes first; afterwards nobody would look for it.
+        self.sweep()?;
+        disk::put(&self.folder.join(NAME), None, None)
+    }
+
+    /// The operation has ended, and a larger one may still take it back: the journal goes to another folder, where
+    /// [`Journal::pending`] finds it.
+    pub fn finish_into(self, folder: &Path) -> Result<()> {
+        self.sweep()?;
+        disk::make_folder(folder)?;
+        disk::move_file(&self.folder.join(NAME), &folder.join(NAME)).context("putting the journal away")
+    }
+
+    /// Removes what a crash between writing and renaming left behind; afterwards nobody would look for it.
+    fn sweep(&self) -> Result<()> {
         for change in &self.record.files {
             disk::sweep(&change.path)?;
         }
-        disk::sweep(&self.folder.join(NAME))?;
-        disk::put(&self.folder.join(NAME), None, None)
+        disk::sweep(&self.folder.join(NAME))
     }
 
     fn progress(&mut self, step: usize, progress: Progress) -> Result<()> {
