@@ -42,10 +42,9 @@ fn from_the_other_side() {
 #[test]
 fn conflicts_are_foretold() {
     let scene = Scene::diverged("p", "r < p", "a < p").at("p");
-    scene
-        .repo
-        .commit("note", &[("note", "feature"), ("migrations/versions/p.py", &format!("{}# a\n", script("p", "")))]);
-    scene.repo.switch("main").commit("note", &[("note", "main"), (&path("p"), &format!("{}# b\n", script("p", "")))]);
+    let other = |depends_on: &str| script("p", "").replace("depends_on = None", depends_on);
+    scene.repo.commit("note", &[("note", "feature"), (&path("p"), &other("depends_on = []"))]);
+    scene.repo.switch("main").commit("note", &[("note", "main"), (&path("p"), &other("depends_on = ()"))]);
     scene.repo.switch("feature");
     let before = scene.everything();
     let told = scene.run("db-merge main --dry-run --json").code(0).json();

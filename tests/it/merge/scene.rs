@@ -153,10 +153,6 @@ impl Scene {
         lines.join("; ")
     }
 
-    pub fn sql(&self, number: usize, sql: &str) {
-        cluster().client(&self.databases[number]).batch_execute(sql).unwrap();
-    }
-
     /// Everything that taking back has to restore: head, index and what is in progress; scripts byte for byte;
     /// databases by catalog and rows.
     pub fn everything(&self) -> Everything {

@@ -62,6 +62,19 @@ fn somebodys_commits_are_not_thrown_away() {
 }
 
 #[test]
+fn on_another_branch_it_does_nothing() {
+    let scene = forgetful();
+    let _ = scene.run("db-merge main").code(4);
+    scene.repo.git(&["commit", "--quiet", "--no-edit"]);
+    scene.repo.switch("main");
+    let before = scene.everything();
+    for words in ["db-merge --continue", "db-merge --abort"] {
+        let _ = scene.run(words).code(3).complains("then feature, now main").complains("git switch feature");
+    }
+    assert_eq!(scene.everything(), before);
+}
+
+#[test]
 fn a_dirty_tree_is_refused_with_nothing_changed() {
     let scene = Scene::diverged("p", "r < p", "a < p").at("a");
     scene.repo.write(path("a"), &format!("{}# mine\n", script("a", "p")));
@@ -110,7 +123,7 @@ fn a_finding_of_the_round_trip_and_on() {
     );
     assert_eq!(steps(&json), "git merge:ok db-status:ok db-rebase:ok db-roundtrip:failed");
     let results = &json["steps"][3]["components"][0]["results"];
-    assert_eq!(results[0]["schema_changes"][0]["object"], "table left_behind", "{stopped}");
+    assert_eq!(results[0]["schema_changes"][0]["object"], "table public.left_behind", "{stopped}");
     assert_eq!(scene.heads(), "r", "it stops before the database is migrated");
     // As it is.
     let stopped = scene.run("db-merge --continue").code(4).says("left_behind").complains("--continue --no-roundtrip");
@@ -137,10 +150,10 @@ fn a_finding_of_the_round_trip_and_back() {
     scene.nothing_left();
 }
 
-/// The second component's migration fails, after the first one's database has gone up. It has not diverged, so no round
-/// trip sees it coming.
-fn second_fails(third: &str) -> Scene {
-    let scene = Scene::diverged("p @ p2", "r < p @ r2 < p2", "a < p @").at(&format!("{third} @ p2"));
+/// With the first component's database at a revision; the second one's migration fails, after the first one's database
+/// has gone up. The second has not diverged, so no round trip sees it coming.
+pub fn second_fails(first: &str) -> Scene {
+    let scene = Scene::diverged("p @ p2", "r < p @ r2 < p2", "a < p; b < a @").at(&format!("{first} @ p2"));
     scene.repo.switch("main");
     let text = script("r2", "p2").replace("create table t_r2 (v int)", "create table t_p2 (v int)");
     scene.repo.commit("broken", &[("appproxy/versions/r2.py", &text)]);
@@ -150,13 +163,13 @@ fn second_fails(third: &str) -> Scene {
 
 #[test]
 fn a_migration_that_fails_and_back() {
-    for place in ["a", "r", "p", ""] {
+    for place in ["b", "a", "r", "p", ""] {
         let scene = second_fails(place);
         let before = scene.everything();
         let stopped = scene.run("db-merge main --json").code(1);
         assert_eq!(stopped.kind(), "duplicate-object", "{place}");
         assert!(steps(&stopped.json()).ends_with("db-migrate:failed"), "{stopped}");
-        assert_eq!(scene.heads(), "a @ p2", "{place}");
+        assert_eq!(scene.heads(), "b @ p2", "{place}");
         assert_ne!(scene.everything(), before, "{place}");
         let _ = scene.run("db-merge --abort").code(0);
         assert_eq!(scene.everything(), before, "{place}");
@@ -166,7 +179,7 @@ fn a_migration_that_fails_and_back() {
 
 #[test]
 fn a_migration_that_fails_and_on() {
-    let scene = second_fails("a");
+    let scene = second_fails("b");
     let _ = scene.run("db-merge main").code(1);
     // Nobody else may touch the databases meanwhile, and whoever looks is told.
     for words in ["db-migrate", "db-rebase", "db-merge main", "db-merge"] {
@@ -176,7 +189,7 @@ fn a_migration_that_fails_and_on() {
     scene.repo.write("appproxy/versions/r2.py", &script("r2", "p2"));
     let answer = scene.run("db-merge --continue --json").code(0);
     assert_eq!(steps(&answer.json()).matches(":ok").count(), 6, "{answer}");
-    assert_eq!(scene.heads(), "a @ r2");
+    assert_eq!(scene.heads(), "b @ r2");
     assert!(answer.json()["steps"][2]["seconds"].as_f64().unwrap() > 0.0, "the times of the first run are kept");
 }
 
@@ -227,7 +240,7 @@ fn a_database_that_is_down_is_refused_before_the_merge() {
 #[test]
 fn a_fast_forward_that_fails_is_taken_back() {
     let scene = second_fails("p");
-    scene.repo.git(&["reset", "--quiet", "--hard", "HEAD~"]);
+    scene.repo.git(&["reset", "--quiet", "--hard", "HEAD~2"]);
     let before = scene.everything();
     let stopped = scene.run("db-merge main").code(1).complains("The branch was moved to main (fast-forward)");
     assert_eq!(scene.repo.id("HEAD"), scene.repo.id("main"), "{stopped}");
@@ -255,8 +268,12 @@ fn edits_made_meanwhile_are_not_overwritten() {
     let _ = scene.run("db-merge main").code(1);
     let edited = format!("{}# mine\n", script("a", "r"));
     scene.repo.write(path("a"), &edited);
-    let _ = scene.run("db-merge --abort").code(1).complains("changed by somebody else");
-    assert_eq!(std::fs::read_to_string(scene.root().join(path("a"))).unwrap(), edited);
+    let before = scene.everything();
+    let _ = scene.run("db-merge --abort").code(3).complains("changed by somebody else");
+    assert_eq!(scene.everything(), before);
+    // There still are both ways.
+    scene.repo.git(&["checkout", "--quiet", "--", &path("a")]);
+    let _ = scene.run("db-merge --abort").code(0);
 }
 
 #[test]

@@ -31,7 +31,7 @@ use whose::{Scripts, Whose};
 use work::Work;
 
 pub use database::Place;
-pub use part::{Ends, Foretold, Kept, foretell, kept, resume, run_as_part, take_back};
+pub use part::{Ends, Foretold, Kept, check_can_be_taken_back, foretell, kept, resume, run_as_part, take_back};
 
 /// What is known before anything is decided.
 struct Facts<'a> {

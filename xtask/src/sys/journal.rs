@@ -182,6 +182,14 @@ impl Journal {
         Ok(())
     }
 
+    /// Refuses what [`Journal::restore_files`] would refuse, and does nothing else.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_restorable(&self) -> Result<()> {
+        self.check_files("put back")
+    }
+
     /// Puts every file back as it was, byte for byte and with its mode; what was made goes. It can be repeated.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use crate::sys::project::Component;
 /// be repeated.
 pub fn run(ctx: &Ctx) -> Result<Exit> {
     let mut flow = pending(ctx)?;
-    flow.check_head().map_err(refuse)?;
+    flow.check_branch().and_then(|()| flow.check_head()).map_err(refuse)?;
     if let Err(error) = flow.take_back() {
         let fail = from_anyhow(&error);
         let fail = if flow.record.is_taken_back { fail } else { fail.refused() };
@@ -44,7 +44,12 @@ impl Flow<'_> {
             db_rebase::run(&ctx.for_step(ctx.ui.overheard(), None), &DbRebase::Abort)?;
         }
         let named = self.record.component.clone();
-        for component in components(&ctx, named.as_deref())?.into_iter().rev() {
+        let components = components(&ctx, named.as_deref())?;
+        // Before the first database is touched.
+        for component in &components {
+            db_rebase::check_can_be_taken_back(&self.kept_folder(&component.name)?)?;
+        }
+        for component in components.into_iter().rev() {
             let step = ctx.for_step(ctx.ui.overheard(), Some(component));
             self.unmigrate(&step, component)?;
             if self.kept(&component.name)?.is_some() {

@@ -120,6 +120,7 @@ pub fn go_on(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     if flow.record.is_taken_back {
         return Err(Fail::new(Kind::AlreadyRunning, "This merge is being taken back").action(ABORT).refused().into());
     }
+    flow.check_branch().map_err(refuse)?;
     // Nothing is done before the person has done his part.
     let unresolved = flow.repo.no_conflicts("go on");
     unresolved.map_err(|error| refuse(from_anyhow(&error).action(CONTINUE).action(or_back()).into()))?;

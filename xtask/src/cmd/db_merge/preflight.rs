@@ -63,7 +63,7 @@ pub fn checkout(ctx: &Ctx) -> Result<Repo> {
 /// What this command itself merges; `None` where it goes on from what git is in the middle of, or from where it is.
 pub fn target(repo: &Repo, flags: &Merge) -> Result<Option<Oid>> {
     let commit = flags.branch.as_deref().map(|branch| repo.commit(branch)).transpose()?;
-    repo.no_conflicts("go on")?;
+    repo.no_conflicts("go on").map_err(|error| from_anyhow(&error).action("cargo xtask db-merge"))?;
     let Some(operation) = repo.operation()? else {
         clean(repo)?;
         return Ok(commit);

@@ -11,7 +11,7 @@ use super::record::{Outcome, Report};
 use crate::cmd::db_rebase::Kept;
 use crate::flags::Merge;
 use crate::report::table::table;
-use crate::sys::git::Operation;
+use crate::sys::git::{Operation, State, Status};
 use crate::ui::Paint;
 
 /// The contract's JSON, and more.
@@ -123,25 +123,25 @@ fn moves(kept: &[(String, Kept)]) -> Vec<String> {
 
 /// What is left for the person: the commit.
 fn next(flow: &Flow, kept: &[(String, Kept)]) -> Result<Vec<String>> {
-    let files: Vec<PathBuf> = kept.iter().flat_map(|(_, kept)| kept.files.clone()).collect();
-    let shown = |path: &PathBuf| flow.repo.relative(path).unwrap_or_else(|_| path.clone());
-    let in_index = |path: &PathBuf| flow.record.staged.contains(&shown(path));
-    let rest: Vec<String> =
-        files.iter().filter(|path| !in_index(path)).map(|path| shown(path).display().to_string()).collect();
+    let files = kept.iter().flat_map(|(_, kept)| &kept.files).filter_map(|path| flow.repo.relative(path).ok());
+    let files: Vec<PathBuf> = files.collect();
+    let status = if files.is_empty() { Status::default() } else { flow.repo.status(&files)? };
+    let is_beside =
+        |path: &&PathBuf| matches!(status.of(path), State::Untracked | State::Changed { unstaged: true, .. });
+    let rest: Vec<String> = files.iter().filter(is_beside).map(|path| path.display().to_string()).collect();
     let mut lines = Vec::new();
     if !flow.record.staged.is_empty() {
         let staged: Vec<String> = flow.record.staged.iter().map(|path| path.display().to_string()).collect();
         lines.push(format!("Review what was put into the index: git diff --cached {}", staged.join(" ")));
     }
     let operation = flow.repo.operation()?;
-    let is_committed = operation.is_none() && flow.record.flags.commit;
-    if !rest.is_empty() && !is_committed {
+    if !rest.is_empty() {
         lines.push(format!("Put the edited scripts into your commit: git add {}", rest.join(" ")));
     }
     match operation {
         Some(Operation::Merge { .. }) => lines.push("Commit the merge: git commit".to_owned()),
         Some(operation) => lines.push(format!("Go on: git {} --continue", operation.name())),
-        None if !rest.is_empty() && !is_committed => lines.push("git commit".to_owned()),
+        None if !rest.is_empty() => lines.push("git commit".to_owned()),
         None => {}
     }
     if !flow.record.migrated.is_empty() {

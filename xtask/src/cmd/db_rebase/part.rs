@@ -61,6 +61,14 @@ pub fn take_back(ctx: &Ctx, folder: &Path) -> Result<Exit> {
     steps::abort(ctx, folder)
 }
 
+/// Refuses to take back one that was put away where somebody has changed its files since.
+///
+/// # Errors
+/// `dirty-work-tree`.
+pub fn check_can_be_taken_back(folder: &Path) -> Result<()> {
+    Journal::pending(folder)?.map_or(Ok(()), |journal| journal.check_restorable())
+}
+
 /// A rebase that has ended and was put away.
 pub struct Kept {
     /// The revisions whose parents it changed.
