@@ -250,7 +250,8 @@ impl Flow<'_> {
 
     /// What a step that failed leaves, and how to go on.
     fn broke_off(self, step: Step, mut fail: Fail) -> anyhow::Error {
-        let report = show::to_json(&self).unwrap_or_default();
+        // Ctrl-C must not keep us from saying it.
+        let report = interrupt::shielded(|| show::to_json(&self)).unwrap_or_default();
         let steps = show::steps(&self.record.report);
         let ui = self.ctx.ui.clone();
         if interrupt::shielded(|| self.is_untouched()).unwrap_or(false) {
