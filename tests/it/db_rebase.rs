@@ -3,7 +3,7 @@
 //! `rebase/crash.rs`; random histories against Alembic: `rebase/random.rs`.
 
 #[path = "rebase/bench.rs"]
-mod bench;
+pub mod bench;
 #[path = "rebase/crash.rs"]
 mod crash;
 #[path = "rebase/database.rs"]

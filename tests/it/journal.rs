@@ -261,6 +261,28 @@ fn what_is_in_it_is_there_for_the_next_one() {
 }
 
 #[test]
+fn one_that_was_put_away_can_still_be_taken_back() {
+    let scene = Scene::new();
+    let before = scene.files();
+    let mut journal = begin(scene.folder.path()).unwrap();
+    journal.write_files().unwrap();
+    let away = scene.folder.path().join("away/manager");
+    journal.finish_into(&away).unwrap();
+    assert!(scene.pending().is_none());
+    let journal = Journal::pending(&away).unwrap().unwrap();
+    journal.check_restorable().unwrap();
+    fs::write(scene.versions().join("changed.py"), "mine").unwrap();
+    assert_eq!(failure(journal.check_restorable()).kind.name(), "dirty-work-tree");
+    drop(journal);
+    let bytes = &planned(scene.folder.path()).into_iter().find(|it| it.path.ends_with("changed.py")).unwrap().after;
+    fs::write(scene.versions().join("changed.py"), bytes.as_ref().unwrap()).unwrap();
+    let mut journal = Journal::pending(&away).unwrap().unwrap();
+    journal.restore_files().unwrap();
+    journal.finish().unwrap();
+    assert_eq!(scene.files(), before);
+}
+
+#[test]
 fn a_second_operation_is_refused() {
     let scene = Scene::new();
     let journal = begin(scene.folder.path()).unwrap();

@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod ci;
 pub mod db_check;
+pub mod db_merge;
 pub mod db_migrate;
 pub mod db_rebase;
 pub mod db_roundtrip;
@@ -15,7 +16,7 @@ use anyhow::Result;
 
 use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow};
-use crate::flags::Command;
+use crate::flags::{Command, DbRebase};
 
 /// Runs a command; its answer is printed by itself, its failure by the caller.
 pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
@@ -25,6 +26,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbMigrate(flags) => db_migrate::run(ctx, flags),
         Command::DbRoundtrip(flags) => db_roundtrip::run(ctx, flags),
         Command::DbRebase(flags) => db_rebase::run(ctx, flags),
+        Command::DbMerge(flags) => db_merge::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
         Command::Doctor => doctor::run(ctx),
@@ -36,11 +38,14 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
     }
 }
 
-/// A rebase that did not end is found by whatever looks at the same database next; a migration in the middle of it
+/// A rebase or a merge that did not end is found by whatever looks at the same database next; a migration in the middle of it
 /// would leave nobody knowing where things are.
 fn warn_of_unfinished(ctx: &Ctx, command: &Command) -> Result<()> {
+    // The merge first: a rebase that is a part of it is its to go on with.
+    let both = || db_merge::check_nothing_pending(ctx).and_then(|()| db_rebase::check_nothing_pending(ctx));
     let pending = match command {
-        Command::DbStatus(_) | Command::DbMigrate(_) => db_rebase::check_nothing_pending(ctx),
+        Command::DbStatus(_) | Command::DbMigrate(_) => both(),
+        Command::DbRebase(DbRebase::Begin(_)) => db_merge::check_nothing_pending(ctx),
         _ => Ok(()),
     };
     match (pending, command) {

@@ -76,6 +76,24 @@ impl Ctx {
         })
     }
 
+    /// For a command that runs as a step of another, on one component (`None`: as the command line says). The project is
+    /// looked at anew, since an earlier step may have changed it; the interpreter stays.
+    pub fn for_step(&self, ui: Ui, component: Option<&Component>) -> Ctx {
+        let mut common = self.common.clone();
+        if let Some(component) = component {
+            common.component = Some(component.name.clone());
+        }
+        Ctx {
+            ui,
+            common,
+            cwd: self.cwd.clone(),
+            project: OnceLock::new(),
+            python: self.python.clone(),
+            lease: OnceLock::new(),
+            opening: Mutex::new(()),
+        }
+    }
+
     /// The project.
     pub fn project(&self) -> Result<&Project> {
         self.once(&self.project, || Project::find(&self.cwd, self.common.project.as_deref()))

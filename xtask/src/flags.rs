@@ -56,6 +56,8 @@ pub enum Command {
     DbRoundtrip(DbRoundtrip),
     /// `db-rebase`
     DbRebase(DbRebase),
+    /// `db-merge`
+    DbMerge(DbMerge),
     /// `db-check`
     DbCheck(DbCheck),
     /// `db-server`
@@ -76,6 +78,7 @@ impl Command {
             Command::DbMigrate(_) => "db-migrate",
             Command::DbRoundtrip(_) => "db-roundtrip",
             Command::DbRebase(_) => "db-rebase",
+            Command::DbMerge(_) => "db-merge",
             Command::DbCheck(_) => "db-check",
             Command::DbServer(_) => "db-server",
             Command::Doctor => "doctor",
@@ -175,6 +178,8 @@ pub enum Range {
     Steps(usize),
     /// From this revision up to the head, both included.
     From(String),
+    /// These; a flow names them, not the command line.
+    These(Vec<String>),
     /// The whole history.
     All,
 }
@@ -203,6 +208,32 @@ pub struct Rebase {
     pub no_db: bool,
     /// Edit files though they have changes that git does not know.
     pub allow_dirty: bool,
+}
+
+/// `db-merge`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DbMerge {
+    /// Begin.
+    Begin(Merge),
+    /// Say what would happen.
+    DryRun(Merge),
+    /// Go on with one that stopped.
+    Continue(Merge),
+    /// Take one back that stopped.
+    Abort,
+}
+
+/// How `db-merge` goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merge {
+    /// What is merged; `None`: what git is in the middle of, or what was merged already.
+    pub branch: Option<String>,
+    /// Commit what came of it.
+    pub commit: bool,
+    /// Leave the databases alone.
+    pub no_db: bool,
+    /// Prove nothing about the moved revisions.
+    pub no_roundtrip: bool,
 }
 
 /// `db-check`.
@@ -301,6 +332,7 @@ fn command(row: &CommandRow, args: &mut Arguments) -> Result<Command, Fail> {
         "db-migrate" => Command::DbMigrate(db_migrate(args)?),
         "db-roundtrip" => Command::DbRoundtrip(db_roundtrip(args)?),
         "db-rebase" => Command::DbRebase(db_rebase(args)?),
+        "db-merge" => Command::DbMerge(db_merge(args)?),
         "db-check" => Command::DbCheck(db_check(args)?),
         "db-server" => Command::DbServer(db_server(row, args)?),
         "doctor" => Command::Doctor,
@@ -476,6 +508,34 @@ fn db_rebase(args: &mut Arguments) -> Result<DbRebase, Fail> {
         }
         (true, false) => Ok(DbRebase::Resume),
         (false, true) => Ok(DbRebase::Abort),
+    }
+}
+
+fn db_merge(args: &mut Arguments) -> Result<DbMerge, Fail> {
+    let ways = ["--dry-run", "--continue", "--abort"].map(|flag| (flag, args.contains(flag)));
+    let mut ways = ways.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag);
+    let way = ways.next();
+    if let (Some(one), Some(other)) = (way, ways.next()) {
+        return Err(conflict(one, other));
+    }
+    let flags = Merge {
+        commit: args.contains("--commit"),
+        no_db: args.contains("--no-db"),
+        no_roundtrip: args.contains("--no-roundtrip"),
+        branch: args.opt_free_from_str().map_err(from_pico)?,
+    };
+    match way {
+        Some(way @ ("--continue" | "--abort")) if flags.branch.is_some() || flags.no_db => {
+            Err(usage(format!("`{way}` takes no branch and no `--no-db`: what was asked for is in the journal"))
+                .action(format!("cargo xtask db-merge {way}")))
+        }
+        Some("--abort") if flags != Merge::default() => {
+            Err(usage("`--abort` stands alone").action("cargo xtask db-merge --abort"))
+        }
+        Some("--abort") => Ok(DbMerge::Abort),
+        Some("--continue") => Ok(DbMerge::Continue(flags)),
+        Some(_) => Ok(DbMerge::DryRun(flags)),
+        None => Ok(DbMerge::Begin(flags)),
     }
 }
 

@@ -2,8 +2,8 @@
 //! `--verbose` and `--json` are decided here once. No other module writes to a stream.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -48,6 +48,16 @@ pub struct Ui {
     progress: Arc<MultiProgress>,
     terminal: bool,
     answered: Arc<AtomicBool>,
+    overheard: Option<Arc<Mutex<Said>>>,
+}
+
+/// What a command that ran as a step of another one would have printed.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// Its answer.
+    pub text: String,
+    /// The fields of its JSON object.
+    pub fields: Value,
 }
 
 /// The colours that are used, by meaning.
@@ -84,20 +94,40 @@ impl Ui {
             progress: Arc::new(MultiProgress::with_draw_target(target)),
             terminal,
             answered: Arc::default(),
+            overheard: None,
         }
+    }
+
+    /// For a command that runs as a step of another: its answer, its JSON and the errors it prints are kept for the
+    /// caller; progress and warnings are shown as ever.
+    pub fn overheard(&self) -> Ui {
+        Ui { overheard: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// What was kept so far; nothing where this is no [`Ui::overheard`] one.
+    pub fn said(&self) -> Said {
+        let kept = self.overheard.as_ref().map(|said| said.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        kept.unwrap_or_default()
+    }
+
+    fn keep(&self, keep: impl FnOnce(&mut Said)) -> bool {
+        let Some(said) = &self.overheard else { return false };
+        keep(&mut said.lock().unwrap_or_else(PoisonError::into_inner));
+        true
     }
 
     /// Writes a line (or several) of the answer to stdout; with `--json` the text answer is left out.
     pub fn answer(&self, text: impl AsRef<str>) {
-        if !self.options.json {
-            self.write_out(text.as_ref());
+        let line = text.as_ref();
+        if !self.keep(|said| said.text.push_str(&format!("{line}\n"))) && !self.options.json {
+            self.write_out(line);
         }
     }
 
     /// Writes the one JSON object: `version`, `command`, `outcome`, then `fields`, then `error` if there is one.
     /// Does nothing without `--json`.
     pub fn json(&self, command: &str, exit: Exit, fields: Value, error: Option<&Fail>) {
-        if !self.options.json {
+        if self.keep(|said| said.fields.clone_from(&fields)) || !self.options.json {
             return;
         }
         let mut object = Map::new();
@@ -143,7 +173,10 @@ impl Ui {
 
     /// Prints an error, the only place that does: the form that all reports share on stderr.
     pub fn error(&self, fail: &Fail) {
-        self.write_err(&self.render_error(fail));
+        let text = self.render_error(fail);
+        if !self.keep(|said| said.text.push_str(&format!("{text}\n"))) {
+            self.write_err(&text);
+        }
     }
 
     /// A step that may take long: a spinner after half a second on a terminal, one plain line otherwise.

@@ -1,6 +1,6 @@
 //! What git is told to do, and how its refusals come through: the kind, the files, its own words, nothing changed.
 
-use xtask::sys::git::{Merged, Operation, WithCommit};
+use xtask::sys::git::{Foretold, Merged, Operation, WithCommit};
 
 use super::*;
 
@@ -122,4 +122,64 @@ fn adding_takes_names_as_they_stand() {
     assert_eq!(added, set(&["v/*.py", ":(top)b.py"]));
     assert!(repo.add(&["v/[a].py"]).is_err(), "there is no such file");
     assert!(repo.add(&["nowhere.py"]).unwrap_err().to_string().contains("nowhere.py"));
+}
+
+#[test]
+fn a_merge_is_foretold() {
+    let made = pair(("v/mine.py", "1"), ("v/theirs.py", "2"));
+    let repo = find(made.root());
+    let Foretold::Tree { tree, conflicts } = repo.foretell_merge(&repo.commit("main").unwrap()).unwrap() else {
+        panic!("this git can tell");
+    };
+    assert_eq!(conflicts, Vec::<PathBuf>::new());
+    let files = names(repo.files_at(&tree, NONE).unwrap().into_iter().map(|file| file.path));
+    assert_eq!(files, set(&["both", "v/a.py", "v/mine.py", "v/theirs.py"]));
+
+    let made = pair(("both", "mine\n"), ("both", "theirs\n"));
+    let (repo, before) = (find(made.root()), made.git(&["status", "--porcelain"]));
+    let Foretold::Tree { conflicts, .. } = repo.foretell_merge(&repo.commit("main").unwrap()).unwrap() else {
+        panic!("this git can tell");
+    };
+    assert_eq!(conflicts, [PathBuf::from("both")]);
+    assert_eq!((made.git(&["status", "--porcelain"]), repo.operation().unwrap()), (before, None));
+}
+
+#[test]
+fn as_if_merging_counts_what_is_to_come() {
+    let made = pair(("v/mine.py", "1"), ("v/theirs.py", "2"));
+    let repo = find(made.root());
+    let main = repo.commit("main").unwrap();
+    assert_ne!(repo.merge_base("main").unwrap(), main);
+    assert_eq!(repo.as_if_merging(main.clone()).merge_base("main").unwrap(), main);
+}
+
+#[test]
+fn the_index_is_made_to_hold_what_lies_there() {
+    let made = Made::new();
+    made.commit("base", &[("v/a.py", "1"), ("v/gone.py", "1")]);
+    made.write("v/a.py", "2").write("v/new.py", "1").write("v/other.py", "1");
+    fs::remove_file(made.root().join("v/gone.py")).unwrap();
+    let repo = find(made.root());
+    repo.record(&["v/a.py", "v/new.py", "v/gone.py", "v/nowhere.py"]).unwrap();
+    assert_eq!(
+        made.git(&["status", "--porcelain", "--no-renames"]),
+        "M  v/a.py\nD  v/gone.py\nA  v/new.py\n?? v/other.py\n"
+    );
+}
+
+#[test]
+fn a_branch_is_taken_back_without_losing_anybodys_work() {
+    let made = Made::new();
+    made.commit("base", &[("both", "1\n"), ("mine", "1\n")]);
+    let repo = find(made.root());
+    let before = repo.commit("HEAD").unwrap();
+    made.commit("next", &[("both", "2\n")]).write("mine", "2\n");
+    repo.reset_keep(&before).unwrap();
+    assert_eq!(
+        (made.id("HEAD"), fs::read_to_string(made.root().join("mine")).unwrap()),
+        (before.to_string(), "2\n".into())
+    );
+    made.commit("next", &[("both", "2\n")]).write("both", "3\n");
+    assert!(repo.reset_keep(&before).is_err());
+    assert_eq!(fs::read_to_string(made.root().join("both")).unwrap(), "3\n");
 }

@@ -4,6 +4,7 @@
 
 mod database;
 mod files;
+mod part;
 mod show;
 mod steps;
 mod whose;
@@ -28,6 +29,9 @@ use database::Found;
 use files::Edit;
 use whose::{Scripts, Whose};
 use work::Work;
+
+pub use database::Place;
+pub use part::{Ends, Foretold, Kept, check_can_be_taken_back, foretell, kept, resume, run_as_part, take_back};
 
 /// What is known before anything is decided.
 struct Facts<'a> {
@@ -58,13 +62,13 @@ struct Prepared {
 /// A refusal (exit 3) before anything was changed; a failure (exit 1) with what was changed and how to go on.
 pub fn run(ctx: &Ctx, flags: &DbRebase) -> Result<Exit> {
     match flags {
-        DbRebase::Begin(flags) => begin(ctx, flags),
+        DbRebase::Begin(flags) => begin(ctx, flags, &Ends::default()),
         DbRebase::Resume => steps::resume(ctx),
-        DbRebase::Abort => steps::abort(ctx),
+        DbRebase::Abort => steps::abort(ctx, &journal_folder(ctx)?),
     }
 }
 
-fn begin(ctx: &Ctx, flags: &Rebase) -> Result<Exit> {
+fn begin(ctx: &Ctx, flags: &Rebase, ends: &Ends) -> Result<Exit> {
     check_nothing_pending(ctx)?;
     let component = ctx.component()?;
     let config = ctx.config(component).map_err(refuse)?;
@@ -83,7 +87,7 @@ fn begin(ctx: &Ctx, flags: &Rebase) -> Result<Exit> {
         return show::dry_run(ctx, &facts, &prepared);
     }
     show::before(ctx, &facts, &prepared);
-    steps::begin(ctx, &facts, &prepared)
+    steps::begin(ctx, &facts, &prepared, ends)
 }
 
 /// Refuses what must not happen before a rebase that did not end has ended, one way or the other.
@@ -97,6 +101,14 @@ pub fn check_nothing_pending(ctx: &Ctx) -> Result<()> {
         Some(journal) => Err(journal.unfinished().into()),
         None => Ok(()),
     }
+}
+
+/// Whether a rebase did not end.
+///
+/// # Errors
+/// `already-running` where it is at it just now.
+pub fn is_pending(ctx: &Ctx) -> Result<bool> {
+    Ok(Journal::pending(&journal_folder(ctx)?)?.is_some())
 }
 
 /// Where an operation that did not end is found.
@@ -114,7 +126,7 @@ fn gather<'a>(
     let flag = ctx.component_flag(component);
     let root = &ctx.project()?.root;
     let repo = whose::checkout(&ctx.ui, root)?;
-    let scripts = Scripts { graph: &graph, root };
+    let scripts = Scripts { graph: &graph, root, texts: None };
     let mut wish = if flags.merge { Wish::Merge } else { Wish::Usual };
     let mut branch = None;
     if let Some(word) = &flags.onto {

@@ -17,11 +17,15 @@ use crate::sys::project::Component;
 use crate::ui::Paint;
 
 /// What is known of one component; `standing` is missing only where its files cannot be read.
-struct Report<'a> {
-    component: &'a Component,
-    standing: Option<Standing>,
-    server: Option<String>,
-    error: Option<Fail>,
+pub struct Report<'a> {
+    /// Which one.
+    pub component: &'a Component,
+    /// Where files and database are.
+    pub standing: Option<Standing>,
+    /// Where the database is, and the server's version.
+    pub server: Option<String>,
+    /// Why one of the two could not be looked at.
+    pub error: Option<Fail>,
 }
 
 /// The version table's rows, and where they were asked for.
@@ -66,7 +70,8 @@ fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> 
     reports.map_err(|name| anyhow!("looking at {name} broke off"))
 }
 
-fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
+/// Looks at one component.
+pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
     let mut report = Report { component, standing: None, server: None, error: None };
     match read_and_ask(ctx, component) {
         Err(error) => report.error = Some(from_anyhow(&error)),
@@ -121,7 +126,8 @@ fn exit(flags: &flags::DbStatus, reports: &[Report]) -> Exit {
     }
 }
 
-fn component_json(report: &Report) -> Value {
+/// The contract's JSON of one component.
+pub fn component_json(report: &Report) -> Value {
     let standing = report.standing.as_ref();
     let list = |pick: fn(&Standing) -> Value| standing.map_or_else(|| json!([]), pick);
     json!({

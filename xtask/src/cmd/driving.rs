@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::ctx::{Ctx, shown};
+use crate::ctx::{Ctx, Database, shown};
 use crate::fail::Fail;
 use crate::model::url::{Address, DbUrl};
 use crate::sys::alembic::{self, Driver, Expect, Launch, Names, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::backup;
 use crate::sys::pg::{Db, OtherSession, application_name};
 use crate::sys::project::Component;
 use crate::sys::python::MANAGED_VARIABLE;
@@ -61,6 +62,29 @@ pub fn launch(ctx: &Ctx, config: &AlembicConfig, db: &mut Db, command: &str) -> 
         application_name: application_name(command),
         env,
     })
+}
+
+/// Saves a database, which holds these revisions, into a file.
+pub fn backup(
+    ctx: &Ctx,
+    component: &Component,
+    database: &Database,
+    db: &mut Db,
+    applied: &[String],
+) -> Result<PathBuf> {
+    let _task = ctx.ui.task("Backing up the database");
+    let revision = if applied.is_empty() { "base".to_owned() } else { applied.join("+") };
+    let request = backup::Request {
+        project_root: &ctx.project()?.root,
+        component: &component.name,
+        url: &database.url,
+        server: db.server_version(),
+        revision: &revision,
+        tools: &database.tools,
+    };
+    let path = backup::take(&ctx.ui, &request)?;
+    ctx.ui.status(format!("Backup: {}", path.display()));
+    Ok(path)
 }
 
 /// The announced database: its URL for SQLAlchemy, and how the driver knows it from every other one.

@@ -187,6 +187,31 @@ pub const COMMANDS: &[CommandRow] = &[
         ],
     },
     CommandRow {
+        name: "db-merge",
+        summary: "the whole merge: git merge, db-status, db-rebase, db-roundtrip, db-migrate, db-status",
+        about: "Merges BRANCH without committing it, makes diverged heads of every component one again, proves on a throwaway\n\
+                database that the moved revisions go down and up again, and migrates every database to the head. Without\n\
+                BRANCH it goes on from where git is: in the middle of a merge, a rebase or a cherry-pick, or behind it. At a\n\
+                conflict, or whatever else stops it, --continue goes on from there and --abort takes files, databases and\n\
+                the merge back. It commits nothing unless told; edited scripts are put into the index of what git is doing.",
+        positional: &["BRANCH"],
+        flags: &[
+            switch("--dry-run", "say what would conflict, diverge and move, and touch nothing"),
+            switch("--continue", "go on with one that stopped"),
+            switch("--abort", "take one back that stopped"),
+            switch("--commit", "commit the merge when all is done"),
+            switch("--no-db", "leave the databases alone and say what to run"),
+            switch("--no-roundtrip", "prove nothing about the moved revisions"),
+        ],
+        without: &[],
+        examples: &[
+            ("Take main into your branch, migrations and databases with it", "cargo xtask db-merge main"),
+            ("After the files in conflict were resolved", "cargo xtask db-merge --continue"),
+            ("In the middle of a rebase that stopped", "cargo xtask db-merge"),
+            ("Look before you leap", "cargo xtask db-merge main --dry-run"),
+        ],
+    },
+    CommandRow {
         name: "db-check",
         summary: "static checks of the migration scripts; needs no Python and no database",
         about: "Reads the scripts and asks git, and names for each finding what is wrong, why it bites and the fix. Rules and\n\

@@ -4,7 +4,7 @@
 //!
 //! What a question costs, in processes of about 3 ms: [`Repo::find`] 1 (2 where only `GIT_DIR` names the repository),
 //! [`Repo::merge_bases`] 2, [`Repo::sightings`] 2 and one per commit found (at most 3), [`Repo::tags_with`] 2,
-//! [`Repo::merge`] 3, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
+//! [`Repo::foretell_merge`] 2, [`Repo::merge`] 3, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
 //! (folders, shallow or not) costs nothing.
 
 mod find;
@@ -30,7 +30,7 @@ pub use history::{Changed, MainBranch, To, Unclear};
 pub use operation::{Operation, Ours};
 pub use process::GitError;
 pub use search::{Needle, Sighting, Tagged};
-pub use tree::{Conflict, File, Index, State, Status};
+pub use tree::{Conflict, File, Foretold, Index, State, Status};
 pub use verbs::{Merged, WithCommit};
 
 use process::Git;
@@ -45,6 +45,7 @@ pub struct Repo {
     hooks: PathBuf,
     is_shallow: bool,
     empty_tree: Oid,
+    foretold: Option<Oid>,
 }
 
 /// An object's id: 40 (SHA-1) or 64 (SHA-256) hexadecimal digits.
@@ -113,6 +114,11 @@ impl Repo {
     /// Whether history was cut off (`git clone --depth`), so that questions about it have no sure answer.
     pub fn is_shallow(&self) -> bool {
         self.is_shallow
+    }
+
+    /// The same repository, answering what it would answer while this commit was being merged.
+    pub fn as_if_merging(self, commit: Oid) -> Repo {
+        Repo { foretold: Some(commit), ..self }
     }
 
     /// What is checked out.

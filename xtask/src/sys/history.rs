@@ -1,15 +1,17 @@
 //! The migration history of a config, from the files alone: every script is read and put into the graph. What Alembic
 //! would only warn of, or answer with a bare KeyError, is a failure that names the files.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::fail::{Fail, Kind};
 use crate::model::graph::{Graph, Problem};
-use crate::model::revision::{self, Script, Unreadable};
+use crate::model::revision::{self, Script, Unreadable, is_script_name};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::files;
+use crate::sys::git::{Oid, Repo};
 
 /// How many problems an error lists before it only counts them.
 const LISTED: usize = 5;
@@ -31,8 +33,51 @@ pub fn read(root: &Path, config: &AlembicConfig) -> Result<Graph> {
             Err(problem) => unreadable.push(problem),
         }
     }
+    build(scripts, &unreadable)
+}
+
+/// The history as a tree of git's has it, with the scripts' contents by the paths in it.
+///
+/// # Errors
+/// As [`read`].
+pub fn at(root: &Path, config: &AlembicConfig, repo: &Repo, tree: &Oid) -> Result<(Graph, HashMap<PathBuf, Vec<u8>>)> {
+    let folders: Vec<PathBuf> =
+        config.version_locations.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+    let inside: Vec<PathBuf> = folders.iter().filter(|folder| folder.starts_with(repo.root())).cloned().collect();
+    if inside.is_empty() {
+        return Ok((read(root, config)?, HashMap::new()));
+    }
+    // In Alembic's order: folder by folder as configured, by name.
+    let place = |path: &Path| {
+        let is_in = |folder: &PathBuf| match config.recursive {
+            true => path.starts_with(folder),
+            false => path.parent() == Some(folder),
+        };
+        let is_script = path.file_name().and_then(|name| name.to_str()).is_some_and(is_script_name);
+        folders.iter().position(is_in).filter(|_| is_script)
+    };
+    let files = repo.files_at(tree, &inside)?.into_iter().map(|file| (repo.root().join(&file.path), file.blob));
+    let mut files: Vec<(usize, PathBuf, Oid)> =
+        files.filter_map(|(path, blob)| Some((place(&path)?, path, blob))).collect();
+    files.sort();
+    let blobs: Vec<Oid> = files.iter().map(|(.., blob)| blob.clone()).collect();
+    let contents = repo.blobs(&blobs)?;
+    let (mut scripts, mut unreadable, mut texts) = (Vec::new(), Vec::new(), HashMap::new());
+    for (_, path, blob) in files {
+        let shown = path.strip_prefix(root).unwrap_or(&path).to_owned();
+        let bytes = contents.get(&blob).cloned().flatten().unwrap_or_default();
+        match revision::read(&shown, &String::from_utf8_lossy(&bytes)) {
+            Ok(script) => scripts.push(script),
+            Err(problem) => unreadable.push(problem),
+        }
+        texts.insert(shown, bytes);
+    }
+    Ok((build(scripts, &unreadable)?, texts))
+}
+
+fn build(scripts: Vec<Script>, unreadable: &[Unreadable]) -> Result<Graph> {
     if !unreadable.is_empty() {
-        return Err(cannot_read(&unreadable).into());
+        return Err(cannot_read(unreadable).into());
     }
     Graph::build(scripts).map_err(|problems| broken(&problems).into())
 }

@@ -182,6 +182,14 @@ impl Journal {
         Ok(())
     }
 
+    /// Refuses what [`Journal::restore_files`] would refuse, and does nothing else.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_restorable(&self) -> Result<()> {
+        self.check_files("put back")
+    }
+
     /// Puts every file back as it was, byte for byte and with its mode; what was made goes. It can be repeated.
     ///
     /// # Errors
@@ -199,12 +207,24 @@ impl Journal {
 
     /// The operation has ended, one way or the other: the journal goes.
     pub fn finish(self) -> Result<()> {
-        // What a crash between writing and renaming left behind goes first; afterwards nobody would look for it.
+        self.sweep()?;
+        disk::put(&self.folder.join(NAME), None, None)
+    }
+
+    /// The operation has ended, and a larger one may still take it back: the journal goes to another folder, where
+    /// [`Journal::pending`] finds it.
+    pub fn finish_into(self, folder: &Path) -> Result<()> {
+        self.sweep()?;
+        disk::make_folder(folder)?;
+        disk::move_file(&self.folder.join(NAME), &folder.join(NAME)).context("putting the journal away")
+    }
+
+    /// Removes what a crash between writing and renaming left behind; afterwards nobody would look for it.
+    fn sweep(&self) -> Result<()> {
         for change in &self.record.files {
             disk::sweep(&change.path)?;
         }
-        disk::sweep(&self.folder.join(NAME))?;
-        disk::put(&self.folder.join(NAME), None, None)
+        disk::sweep(&self.folder.join(NAME))
     }
 
     fn progress(&mut self, step: usize, progress: Progress) -> Result<()> {

@@ -111,21 +111,8 @@ impl<'a> Place<'a> {
 
     /// Saves the database into a file.
     pub fn backup(&mut self, ctx: &Ctx) -> Result<PathBuf> {
-        let _task = ctx.ui.task("Backing up the database");
         let applied = self.applied()?;
-        let revision = if applied.is_empty() { "base".to_owned() } else { applied.join("+") };
-        let server = self.db.server_version().clone();
-        let request = backup::Request {
-            project_root: &ctx.project()?.root,
-            component: &self.component.name,
-            url: &self.database.url,
-            server: &server,
-            revision: &revision,
-            tools: &self.database.tools,
-        };
-        let path = backup::take(&ctx.ui, &request)?;
-        ctx.ui.status(format!("Backup: {}", path.display()));
-        Ok(path)
+        driving::backup(ctx, self.component, &self.database, &mut self.db, &applied)
     }
 
     /// Puts the rows of a backup back into the database, which has to have the schema of it already.

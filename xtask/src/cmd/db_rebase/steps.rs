@@ -9,17 +9,16 @@ use serde_json::{Value, json};
 
 use super::database::Place;
 use super::work::{Step, Work};
-use super::{Facts, Prepared, files, journal_folder, show};
+use super::{Ends, Facts, Prepared, files, journal_folder, show};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::model::target::Direction;
 use crate::sys::interrupt;
 use crate::sys::journal::{Journal, Operation, Progress};
 
-const RESUME: &str = "cargo xtask db-rebase --resume";
-const ABORT: &str = "cargo xtask db-rebase --abort";
 /// The notes' names in the journal.
-const BACKUP: &str = "backup";
+pub(super) const BACKUP: &str = "backup";
+const KEEP: &str = "keep";
 const TAKEN_BACK: &str = "taken-back";
 
 /// A step as it is reported.
@@ -45,19 +44,21 @@ struct Run<'a> {
 ///
 /// # Errors
 /// A refusal before the journal is opened; after that a failure that says how to go on.
-pub fn begin(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
+pub fn begin(ctx: &Ctx, facts: &Facts, prepared: &Prepared, ends: &Ends) -> Result<Exit> {
     let work = prepared.work.clone();
     let place = open(ctx, facts.component, &work).map_err(refuse)?;
     let operation = Operation {
         name: "db-rebase".to_owned(),
         arguments: vec![format!("--component={}", work.component)],
-        resume: RESUME.to_owned(),
-        abort: ABORT.to_owned(),
+        resume: ends.resume.clone(),
+        abort: ends.abort.clone(),
     };
     let steps: Vec<String> = work.steps().into_iter().map(|step| work.words(step).to_string()).collect();
     let planned = prepared.edits.iter().map(files::Edit::planned).collect();
     let folder = journal_folder(ctx)?;
-    let journal = Journal::begin_with(&folder, operation, &steps, planned, work.notes()).map_err(refuse)?;
+    let mut notes = work.notes();
+    notes.insert(KEEP.to_owned(), json!(ends.keep));
+    let journal = Journal::begin_with(&folder, operation, &steps, planned, notes).map_err(refuse)?;
     Run { ctx, work, journal, place, timed: Vec::new() }.carry_out()
 }
 
@@ -66,42 +67,45 @@ pub fn begin(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
 /// # Errors
 /// As [`begin`]; a usage error where there is nothing to go on with.
 pub fn resume(ctx: &Ctx) -> Result<Exit> {
-    let (journal, work) = pending(ctx)?;
+    let (journal, work) = pending(&journal_folder(ctx)?)?;
     if journal.noted(TAKEN_BACK).is_some() {
-        return Err(Fail::new(Kind::AlreadyRunning, "This rebase is being taken back").action(ABORT).refused().into());
+        let fail = Fail::new(Kind::AlreadyRunning, "This rebase is being taken back");
+        return Err(fail.action(&journal.operation().abort).refused().into());
     }
     let component = ctx.project()?.component(Some(&work.component))?;
     let place = open(ctx, component, &work).map_err(refuse)?;
     Run { ctx, work, journal, place, timed: Vec::new() }.carry_out()
 }
 
-/// Takes back what did not end: files byte for byte, the database by the scripts and, for its rows, from the backup.
+/// Takes back what did not end, or was put away in this folder when it had: files byte for byte, the database by the
+/// scripts and, for its rows, from the backup.
 ///
 /// # Errors
 /// As [`resume`]. It can be repeated.
-pub fn abort(ctx: &Ctx) -> Result<Exit> {
-    let (journal, work) = pending(ctx)?;
+pub fn abort(ctx: &Ctx, folder: &Path) -> Result<Exit> {
+    let (journal, work) = pending(folder)?;
     let component = ctx.project()?.component(Some(&work.component))?;
     let mut run = Run { ctx, work, journal, place: None, timed: Vec::new() };
     if run.was_begun(Step::Down) {
         run.place = open(ctx, component, &run.work).map_err(refuse)?;
     }
     match run.take_back() {
-        Ok(()) => run.end(show::aborted),
+        Ok(()) => run.end(Journal::finish, show::aborted),
         Err(error) => {
-            let fail = from_anyhow(&error).action(format!("Then go on taking it back: {ABORT}"));
+            let abort = &run.journal.operation().abort;
+            let fail = from_anyhow(&error).action(format!("Then go on taking it back: {abort}"));
             ctx.ui.json("db-rebase", fail.exit, report(&run.work, &run.timed, None), Some(&fail));
             Err(fail.into())
         }
     }
 }
 
-fn pending(ctx: &Ctx) -> Result<(Journal, Work)> {
+fn pending(folder: &Path) -> Result<(Journal, Work)> {
     let nothing = || {
         Fail::new(Kind::Usage, "There is no rebase that did not end")
             .action("See where things are: cargo xtask db-status")
     };
-    let journal = Journal::pending(&journal_folder(ctx)?).map_err(refuse)?.ok_or_else(nothing)?;
+    let journal = Journal::pending(folder).map_err(refuse)?.ok_or_else(nothing)?;
     if journal.operation().name != "db-rebase" {
         return Err(journal.unfinished().into());
     }
@@ -140,7 +144,11 @@ impl Run<'_> {
                 return Err(self.broke_off(step, &error));
             }
         }
-        self.end(show::done)
+        let keep = self.journal.noted(KEEP).and_then(Value::as_str).map(PathBuf::from);
+        match keep {
+            Some(folder) => self.end(|journal| journal.finish_into(&folder), show::done),
+            None => self.end(Journal::finish, show::done),
+        }
     }
 
     fn step(&mut self, step: Step) -> Result<()> {
@@ -203,9 +211,13 @@ impl Run<'_> {
         self.journal.noted(BACKUP).and_then(Value::as_str).map(PathBuf::from)
     }
 
-    fn end(self, say: impl Fn(&Ctx, &Work, Option<&Path>) -> Result<()>) -> Result<Exit> {
+    fn end(
+        self,
+        finish: impl FnOnce(Journal) -> Result<()>,
+        say: impl Fn(&Ctx, &Work, Option<&Path>) -> Result<()>,
+    ) -> Result<Exit> {
         let backup = self.backup();
-        self.journal.finish()?;
+        finish(self.journal)?;
         self.ctx.ui.json("db-rebase", Exit::Done, report(&self.work, &self.timed, backup.as_deref()), None);
         say(self.ctx, &self.work, backup.as_deref())?;
         Ok(Exit::Done)
@@ -227,10 +239,11 @@ impl Run<'_> {
         if let Some(path) = &backup {
             fail = fail.details(format!("The backup taken before: {}", path.display()));
         }
+        let Operation { resume, abort, .. } = self.journal.operation();
         fail = fail
             .details(format!("This happened at: {}", self.work.words(step)))
-            .action(format!("Put right what is in the way, then go on: {RESUME}"))
-            .action(format!("Or take everything back: {ABORT}"));
+            .action(format!("Put right what is in the way, then go on: {resume}"))
+            .action(format!("Or take everything back: {abort}"));
         self.ctx.ui.json("db-rebase", fail.exit, report(&self.work, &self.timed, backup.as_deref()), Some(&fail));
         fail.into()
     }

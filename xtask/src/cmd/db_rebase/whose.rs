@@ -27,11 +27,20 @@ pub struct Scripts<'a> {
     pub graph: &'a Graph,
     /// What relative paths in it count from.
     pub root: &'a Path,
+    /// The scripts' texts by their paths in the history, where they are not (yet) on the disk.
+    pub texts: Option<&'a HashMap<PathBuf, Vec<u8>>>,
 }
 
 impl Scripts<'_> {
     fn all(&self) -> impl Iterator<Item = (&Script, PathBuf)> {
         self.graph.scripts().map(|script| (script, self.root.join(&script.path)))
+    }
+
+    fn text(&self, script: &Script, path: &Path) -> Result<Vec<u8>> {
+        match self.texts {
+            Some(texts) => Ok(texts.get(&script.path).cloned().unwrap_or_default()),
+            None => std::fs::read(path).with_context(|| format!("reading {}", path.display())),
+        }
     }
 }
 
@@ -122,8 +131,7 @@ fn at_commit(repo: &Repo, scripts: &Scripts<'_>, commit: &Oid) -> Result<HashSet
 fn by_themselves(scripts: &Scripts<'_>, known: &HashSet<String>) -> Result<HashSet<String>> {
     let mut released = HashSet::new();
     for (script, path) in scripts.all().filter(|(script, _)| !known.contains(&script.id)) {
-        let text = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        if String::from_utf8_lossy(&text).lines().any(names_a_release) {
+        if String::from_utf8_lossy(&scripts.text(script, &path)?).lines().any(names_a_release) {
             released.insert(script.id.clone());
         }
     }

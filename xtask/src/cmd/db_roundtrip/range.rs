@@ -25,6 +25,9 @@ pub fn choose(ctx: &Ctx, graph: &Graph, component: &Component, flags: &DbRoundtr
         Range::Steps(1) => (None, "the newest revision".to_owned()),
         Range::Steps(count) => (None, format!("the newest {count}")),
         Range::From(text) => (Some(from(ctx, graph, component, text)?), format!("from {text} upwards")),
+        Range::These(ids) => {
+            (Some(ids.iter().cloned().collect()), "moved by the rebase, and what stands on them".to_owned())
+        }
         Range::All => (None, "the whole history".to_owned()),
     };
     let wanted = match (&flags.range, &ids) {

@@ -256,6 +256,13 @@ pub(super) fn ids(what: &str, output: &[u8]) -> Result<Vec<Oid>> {
     lines(output).map(|line| id(what, line)).collect()
 }
 
+/// `8ef2…\0both\0v/a.py\0`: the tree that a merge would leave, and the files in conflict.
+pub(super) fn merge_tree(output: &[u8]) -> Result<(Oid, Vec<PathBuf>)> {
+    let mut records = records(output);
+    let tree = id("merge-tree", records.next().unwrap_or_default())?;
+    Ok((tree, records.filter(|path| !path.is_empty()).map(path_of).collect()))
+}
+
 /// The files that git's refusal names, one to a line behind a tab:
 /// `error: Your local changes to the following files would be overwritten by merge:`, `⇥v/a.py`.
 pub(super) fn in_the_way(stderr: &str) -> Vec<String> {

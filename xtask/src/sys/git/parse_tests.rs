@@ -170,3 +170,14 @@ fn nonsense_is_refused_and_never_a_panic() {
         let _ = raw(&bytes).map(|all| all.into_iter().map(Raw::change).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_merge_that_was_not_made() {
+    let tree = Oid::parse(&"8".repeat(40)).unwrap();
+    let clean = format!("{tree}\0");
+    assert_eq!(merge_tree(clean.as_bytes()).unwrap(), (tree.clone(), Vec::new()));
+    let files = format!("{tree}\0a b\0v/\n.py\0");
+    let expected = vec![PathBuf::from("a b"), PathBuf::from("v/\n.py")];
+    assert_eq!(merge_tree(files.as_bytes()).unwrap(), (tree, expected));
+    assert!(merge_tree(b"").is_err() && merge_tree(b"merge-tree: what?\0").is_err());
+}

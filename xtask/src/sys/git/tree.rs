@@ -7,6 +7,9 @@ use anyhow::Result;
 
 use super::{Oid, Repo, parse};
 
+/// The git that brought `merge-tree --write-tree` (October 2022).
+const MERGE_TREE: (u32, u32) = (2, 38);
+
 /// A file in a commit or in the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
@@ -69,7 +72,27 @@ pub struct Status {
     pub files: BTreeMap<PathBuf, State>,
 }
 
+/// What a merge would give, told without touching index and files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Foretold {
+    /// This git (its version) cannot tell.
+    Unknown(String),
+    /// The tree that it would leave, and the files in it that would be in conflict.
+    Tree {
+        /// For [`Repo::files_at`].
+        tree: Oid,
+        /// Relative to the root.
+        conflicts: Vec<PathBuf>,
+    },
+}
+
 impl Status {
+    /// Files that git knows and that are not as committed, conflicts among them.
+    pub fn changed(&self) -> impl Iterator<Item = &Path> {
+        let is_changed = |state: &State| matches!(state, State::Changed { .. } | State::Conflicted);
+        self.files.iter().filter(move |(_, state)| is_changed(state)).map(|(path, _)| path.as_path())
+    }
+
     /// The state of one file.
     pub fn of(&self, path: &Path) -> State {
         self.files.get(path).copied().unwrap_or(State::Clean)
@@ -135,6 +158,20 @@ impl Repo {
     /// The files in conflict.
     pub fn conflicts(&self) -> Result<Vec<Conflict>> {
         parse::unmerged(&self.git.ask(["ls-files", "--unmerged", "-z"]).run()?.ok()?)
+    }
+
+    /// What a merge of a commit into the head would give. git writes the tree into its object store, where nothing
+    /// refers to it, and touches nothing else.
+    pub fn foretell_merge(&self, commit: &Oid) -> Result<Foretold> {
+        let (version, number) = parse::version(&self.git.ask(["version"]).run()?.ok()?)?;
+        if number < MERGE_TREE {
+            return Ok(Foretold::Unknown(version));
+        }
+        let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "HEAD", commit.as_str()];
+        let answer = self.git.ask(args).run()?;
+        let output = if answer.code() == Some(1) { answer.stdout } else { answer.ok()? };
+        let (tree, conflicts) = parse::merge_tree(&output)?;
+        Ok(Foretold::Tree { tree, conflicts })
     }
 
     /// Paths as literal pathspecs; the root is `.`, since an empty one is refused.

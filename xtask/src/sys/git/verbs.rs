@@ -1,4 +1,5 @@
-//! What git is told to do: add, merge, take a merge back, switch. A refusal keeps git's own words and names the files.
+//! What git is told to do: add, merge, commit, take a merge back, switch. A refusal keeps git's own words and names the
+//! files.
 
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use crate::fail::{Fail, Kind};
 pub enum WithCommit {
     /// As git does it.
     Yes,
-    /// It stays in progress, for the migrations to become part of it. There is no fast-forward then.
+    /// It stays in progress, for the migrations to become part of it. A fast-forward makes no commit and is done as ever.
     No,
 }
 
@@ -40,6 +41,36 @@ impl Repo {
         act.stdin(input).run()?.ok().map(drop)
     }
 
+    /// Makes the index hold these files as they lie there; one that is not there goes from the index, too.
+    pub fn record<P: AsRef<Path>>(&self, paths: &[P]) -> Result<()> {
+        use std::os::unix::ffi::OsStrExt;
+        let paths = self.relative_all(paths)?;
+        let input: Vec<u8> = paths.iter().flat_map(|path| [path.as_os_str().as_bytes(), b"\0"].concat()).collect();
+        self.git.act(["update-index", "--add", "--remove", "-z", "--stdin"]).stdin(input).run()?.ok().map(drop)
+    }
+
+    /// Commits what is in the index: the merge in progress with the message that git prepared for it, anything else with
+    /// this one.
+    pub fn commit_index(&self, message: Option<&str>) -> Result<()> {
+        let act = self.git.act(["commit", "--quiet"]);
+        let act = match message {
+            Some(message) => act.arg("--message").arg(message),
+            None => act.arg("--no-edit"),
+        };
+        let answer = act.run()?;
+        if answer.code() == Some(0) { Ok(()) } else { Err(self.refusal("commit", &answer)) }
+    }
+
+    /// Takes the branch, the index and the files back to a commit. What was changed in files since is kept, or, where it
+    /// would be lost, nothing is done.
+    ///
+    /// # Errors
+    /// git's own words where it will not.
+    pub fn reset_keep(&self, commit: &Oid) -> Result<()> {
+        let answer = self.git.act(["reset", "--quiet", "--keep", commit.as_str()]).run()?;
+        if answer.code() == Some(0) { Ok(()) } else { Err(self.refusal("take the branch back", &answer)) }
+    }
+
     /// Merges a branch (or any commit) into the current one.
     ///
     /// # Errors
@@ -49,7 +80,7 @@ impl Repo {
         let act = self.git.act(["merge", "--no-edit"]);
         let act = match commit {
             WithCommit::Yes => act,
-            WithCommit::No => act.arg("--no-commit").arg("--no-ff"),
+            WithCommit::No => act.arg("--no-commit"),
         };
         let answer = act.arg(no_option(branch)?).run()?;
         if answer.code() != Some(0) {
@@ -82,6 +113,17 @@ impl Repo {
             return Err(fail.details(answer.error().to_string()).action("git branch --all").into());
         }
         if answer.code() == Some(0) { Ok(()) } else { Err(self.refusal(&format!("switch to {branch}"), &answer)) }
+    }
+
+    /// Refuses to do something before every conflict is resolved.
+    ///
+    /// # Errors
+    /// `git-conflict` with the files named.
+    pub fn no_conflicts(&self, what: &str) -> Result<()> {
+        match self.conflicts()? {
+            conflicts if conflicts.is_empty() => Ok(()),
+            conflicts => Err(conflict(what, &conflicts).into()),
+        }
     }
 
     /// Why git would not: a conflict, files in the way, or only its own words.

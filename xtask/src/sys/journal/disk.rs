@@ -49,6 +49,15 @@ pub(super) fn put(path: &Path, bytes: Option<&[u8]>, mode: Option<u32>) -> Resul
     done.with_context(|| format!("writing {}", path.display()))
 }
 
+/// Moves a file to another folder of the same disk.
+pub(super) fn move_file(from: &Path, to: &Path) -> std::io::Result<()> {
+    crash_point();
+    fs::rename(from, to)?;
+    crash_point();
+    sync_folder_of(to)?;
+    sync_folder_of(from)
+}
+
 /// Removes what a crash between writing and renaming left behind.
 pub(super) fn sweep(path: &Path) -> Result<()> {
     let temporary = temporary(path);

@@ -1,0 +1,94 @@
+//! The way back, in the reverse order: databases down with the scripts that took them up, rows from the backups, rebases
+//! by their own journals, then the merge. It asks how far things are before each act, so it can be repeated.
+
+use anyhow::Result;
+
+use super::flow::{Flow, pending};
+use super::record::Migrated;
+use super::{ABORT, components, show};
+use crate::cmd::db_rebase::{self, Place};
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
+use crate::flags::DbRebase;
+use crate::model::target::Direction;
+use crate::sys::project::Component;
+
+/// Takes back what stopped.
+///
+/// # Errors
+/// A usage error where there is nothing, a refusal where somebody has committed since; after that a failure, and it can
+/// be repeated.
+pub fn run(ctx: &Ctx) -> Result<Exit> {
+    let mut flow = pending(ctx)?;
+    flow.check_branch().and_then(|()| flow.check_head()).map_err(refuse)?;
+    if let Err(error) = flow.take_back() {
+        let fail = from_anyhow(&error);
+        let fail = if flow.record.is_taken_back { fail } else { fail.refused() };
+        let fail = fail.action(format!("Then take it back again: {ABORT}"));
+        ctx.ui.json("db-merge", fail.exit, show::to_json(&flow).unwrap_or_default(), Some(&fail));
+        return Err(fail.into());
+    }
+    let report = show::to_json(&flow)?;
+    let text = show::aborted(&flow);
+    flow.finish()?;
+    ctx.ui.json("db-merge", Exit::Done, report, None);
+    ctx.ui.answer(text);
+    Ok(Exit::Done)
+}
+
+impl Flow<'_> {
+    fn take_back(&mut self) -> Result<()> {
+        let ctx = self.ctx.for_step(self.ctx.ui.clone(), None);
+        if db_rebase::is_pending(&ctx)? {
+            self.note_it()?;
+            db_rebase::run(&ctx.for_step(ctx.ui.overheard(), None), &DbRebase::Abort)?;
+        }
+        let named = self.record.component.clone();
+        let components = components(&ctx, named.as_deref())?;
+        // Before the first database is touched.
+        for component in &components {
+            db_rebase::check_can_be_taken_back(&self.kept_folder(&component.name)?)?;
+        }
+        for component in components.into_iter().rev() {
+            let step = ctx.for_step(ctx.ui.overheard(), Some(component));
+            self.unmigrate(&step, component)?;
+            if self.kept(&component.name)?.is_some() {
+                self.note_it()?;
+                db_rebase::take_back(&step, &self.kept_folder(&component.name)?)?;
+            }
+        }
+        self.note_it()?;
+        self.unmerge()
+    }
+
+    /// From here on there is no going on.
+    fn note_it(&mut self) -> Result<()> {
+        if self.record.is_taken_back {
+            return Ok(());
+        }
+        self.record.is_taken_back = true;
+        self.save()
+    }
+
+    /// Takes a component's database back to where it was before db-migrate.
+    fn unmigrate(&mut self, ctx: &Ctx, component: &Component) -> Result<()> {
+        let is_done = self.record.unmigrated.contains(&component.name);
+        let migrated = self.record.migrated.iter().find(|it| it.component == component.name).cloned();
+        let Some(Migrated { place: planned, start, steps, backup, .. }) = migrated.filter(|_| !is_done) else {
+            return Ok(());
+        };
+        let mut place = Place::open(ctx, component)?;
+        if place.name() != planned {
+            let fail = Fail::new(Kind::WrongDatabase, "This is another database than the one that was migrated");
+            let fail = fail.details(format!("migrated was {planned}, now it is {}", place.name()));
+            return Err(fail.action("Use the same --server and --project as then").into());
+        }
+        self.note_it()?;
+        place.go_back(ctx, &start, Direction::Up, &steps)?;
+        if let Some(path) = &backup {
+            place.restore(ctx, path)?;
+        }
+        self.record.unmigrated.push(component.name.clone());
+        self.save()
+    }
+}

@@ -1,0 +1,284 @@
+//! The steps, one after the other, under the journal. Each looks at how things are before it does anything, so a step that
+//! was done half, or by somebody else, is gone on with; `--continue` begins at the first one that is not done.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value};
+
+use super::record::{Outcome, Part, Record, Report};
+use super::{ABORT, CONTINUE, folder, preflight, show};
+use crate::cmd::db_rebase::{self, Kept};
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
+use crate::flags::Merge;
+use crate::sys::git::Repo;
+use crate::sys::interrupt;
+use crate::sys::journal::{Journal, Operation, Progress};
+use crate::sys::settings::Server;
+
+/// The note's name in the journal.
+const NOTE: &str = "merge";
+
+/// A step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Merge,
+    Before,
+    Rebase,
+    Roundtrip,
+    Migrate,
+    After,
+    Commit,
+}
+
+/// What came of a step, or of its part of a component.
+pub struct Done {
+    pub outcome: Outcome,
+    pub remark: String,
+    pub results: Value,
+}
+
+impl Done {
+    /// It was done.
+    pub fn ok(remark: String) -> Done {
+        Done { outcome: Outcome::Ok, remark, results: Value::Null }
+    }
+
+    /// It was not needed.
+    pub fn skipped(remark: String) -> Done {
+        Done { outcome: Outcome::Skipped, remark, results: Value::Null }
+    }
+}
+
+impl Step {
+    /// In their order.
+    pub fn all(flags: &Merge) -> Vec<Step> {
+        let mut steps = vec![Step::Merge, Step::Before, Step::Rebase, Step::Roundtrip, Step::Migrate, Step::After];
+        if flags.commit {
+            steps.push(Step::Commit);
+        }
+        steps
+    }
+
+    /// The command that it is.
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Merge => "git merge",
+            Step::Before | Step::After => "db-status",
+            Step::Rebase => "db-rebase",
+            Step::Roundtrip => "db-roundtrip",
+            Step::Migrate => "db-migrate",
+            Step::Commit => "git commit",
+        }
+    }
+}
+
+/// A merge under way.
+pub struct Flow<'a> {
+    pub ctx: &'a Ctx,
+    pub repo: Repo,
+    pub journal: Journal,
+    pub record: Record,
+    /// The parts of the step that is being done.
+    pub parts: Vec<Part>,
+    /// The contract's `components` as they were seen last.
+    pub components: Vec<Value>,
+}
+
+/// Begins.
+///
+/// # Errors
+/// A refusal before the journal is opened; after that a failure that says how to go on.
+pub fn begin(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
+    let (repo, record) = preflight::check(ctx, flags).map_err(refuse)?;
+    let operation = Operation {
+        name: "db-merge".to_owned(),
+        arguments: flags.branch.iter().cloned().collect(),
+        resume: CONTINUE.to_owned(),
+        abort: ABORT.to_owned(),
+    };
+    let folder = folder(ctx)?;
+    // Without a journal nobody needs what a crash between its end and theirs has left.
+    let stale = folder.join(KEPT);
+    if stale.exists() {
+        std::fs::remove_dir_all(&stale).with_context(|| format!("removing {}", stale.display()))?;
+    }
+    let steps: Vec<String> = Step::all(flags).into_iter().map(|step| step.name().to_owned()).collect();
+    let notes = Map::from_iter([(NOTE.to_owned(), record.to_json())]);
+    let journal = Journal::begin_with(&folder, operation, &steps, Vec::new(), notes).map_err(refuse)?;
+    Flow { ctx, repo, journal, record, parts: Vec::new(), components: Vec::new() }.carry_out()
+}
+
+/// Goes on with what stopped.
+///
+/// # Errors
+/// As [`begin`]; a usage error where there is nothing to go on with.
+pub fn go_on(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
+    let mut flow = pending(ctx)?;
+    if flow.record.is_taken_back {
+        return Err(Fail::new(Kind::AlreadyRunning, "This merge is being taken back").action(ABORT).refused().into());
+    }
+    flow.check_branch().map_err(refuse)?;
+    // Nothing is done before the person has done his part.
+    let unresolved = flow.repo.no_conflicts("go on");
+    unresolved.map_err(|error| refuse(from_anyhow(&error).action(CONTINUE).action(or_back()).into()))?;
+    flow.record.flags.no_roundtrip |= flags.no_roundtrip;
+    if flags.commit && !flow.record.flags.commit {
+        let fail = Fail::new(Kind::Usage, "`--commit` has to be said when db-merge begins");
+        return Err(fail.action(format!("{CONTINUE}, then: git commit")).into());
+    }
+    flow.carry_out()
+}
+
+/// The merge that stopped.
+///
+/// # Errors
+/// A usage error where there is none.
+pub fn pending(ctx: &Ctx) -> Result<Flow<'_>> {
+    let nothing = || {
+        Fail::new(Kind::Usage, "There is no db-merge that stopped")
+            .action("To begin one: cargo xtask db-merge BRANCH")
+            .action("In the middle of a merge, rebase or cherry-pick of git's: cargo xtask db-merge")
+    };
+    let journal = Journal::pending(&folder(ctx)?).map_err(refuse)?.ok_or_else(nothing)?;
+    let note = journal.noted(NOTE).cloned().unwrap_or_default();
+    let record = Record::from_json(&note).context("reading the journal of db-merge").map_err(refuse)?;
+    let repo = preflight::checkout(ctx).map_err(refuse)?;
+    Ok(Flow { ctx, repo, journal, record, parts: Vec::new(), components: Vec::new() })
+}
+
+/// The folder of the rebases that have ended, beside the journal.
+const KEPT: &str = "rebases";
+
+impl Flow<'_> {
+    fn carry_out(mut self) -> Result<Exit> {
+        // Held for the whole of it: a server of our own would otherwise stop and start with every step.
+        let _lease = match self.ctx.server()? {
+            Server::Embedded if !self.record.flags.no_db => Some(self.ctx.lease()?),
+            _ => None,
+        };
+        for (number, step) in Step::all(&self.record.flags).into_iter().enumerate() {
+            if self.journal.steps().get(number).is_some_and(|it| it.progress == Progress::Done) {
+                continue;
+            }
+            let began = Instant::now();
+            self.ctx.ui.status(format!("── {} ──", step.name()));
+            self.parts.clear();
+            let done =
+                interrupt::check().and_then(|()| self.journal.step_started(number)).and_then(|()| self.step(step));
+            let seconds = began.elapsed().as_secs_f64();
+            self.record.report.truncate(number);
+            match done {
+                Ok(done) => {
+                    self.report(step, done.outcome, seconds, done.remark);
+                    self.save()?;
+                    self.journal.step_done(number)?;
+                }
+                Err(error) => {
+                    let fail = from_anyhow(&error);
+                    self.report(step, Outcome::Failed, seconds, fail.summary.clone());
+                    return Err(self.broke_off(step, fail));
+                }
+            }
+        }
+        self.end()
+    }
+
+    fn report(&mut self, step: Step, outcome: Outcome, seconds: f64, remark: String) {
+        let parts = std::mem::take(&mut self.parts);
+        self.record.report.push(Report { name: step.name().to_owned(), outcome, seconds, remark, parts });
+    }
+
+    fn step(&mut self, step: Step) -> Result<Done> {
+        match step {
+            Step::Merge => self.merge(),
+            Step::Before => self.look(false),
+            Step::Rebase => self.rebase(),
+            Step::Roundtrip => self.roundtrip(),
+            Step::Migrate => self.migrate(),
+            Step::After => self.look(true),
+            Step::Commit => self.commit(),
+        }
+    }
+
+    /// Writes down what is known.
+    pub fn save(&mut self) -> Result<()> {
+        self.journal.note(NOTE, self.record.to_json())
+    }
+
+    /// Where a component's rebase is put away when it has ended.
+    pub fn kept_folder(&self, component: &str) -> Result<PathBuf> {
+        Ok(folder(self.ctx)?.join(KEPT).join(component.replace('/', "_")))
+    }
+
+    /// A component's rebase that has ended.
+    pub fn kept(&self, component: &str) -> Result<Option<Kept>> {
+        db_rebase::kept(&self.kept_folder(component)?)
+    }
+
+    /// All rebases that have ended, by component.
+    pub fn kept_all(&self) -> Result<Vec<(String, Kept)>> {
+        let ctx = self.ctx.for_step(self.ctx.ui.clone(), None);
+        let mut all = Vec::new();
+        for component in super::components(&ctx, self.record.component.as_deref())? {
+            all.extend(self.kept(&component.name)?.map(|kept| (component.name.clone(), kept)));
+        }
+        Ok(all)
+    }
+
+    /// The journal goes, and with it the rebases' ones.
+    pub fn finish(self) -> Result<()> {
+        let kept = folder(self.ctx)?.join(KEPT);
+        self.journal.finish()?;
+        if kept.exists() {
+            std::fs::remove_dir_all(&kept).with_context(|| format!("removing {}", kept.display()))?;
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<Exit> {
+        let report = show::to_json(&self)?;
+        let text = show::done(&self)?;
+        let ui = self.ctx.ui.clone();
+        self.finish()?;
+        ui.json("db-merge", Exit::Done, report, None);
+        ui.answer(text);
+        Ok(Exit::Done)
+    }
+
+    /// What a step that failed leaves, and how to go on.
+    fn broke_off(self, step: Step, mut fail: Fail) -> anyhow::Error {
+        // Ctrl-C must not keep us from saying it.
+        let report = interrupt::shielded(|| show::to_json(&self)).unwrap_or_default();
+        let steps = show::steps(&self.record.report);
+        let ui = self.ctx.ui.clone();
+        if interrupt::shielded(|| self.is_untouched()).unwrap_or(false) {
+            fail = fail.details("Nothing was changed").refused();
+            // A journal that cannot be removed is found by the next run, which says what to do.
+            let _ = self.finish();
+        } else {
+            fail = fail.details(format!("This happened at: {}", step.name()));
+            fail = interrupt::shielded(|| show::changed(&self)).into_iter().fold(fail, |fail, line| fail.details(line));
+            fail = fail.action(format!("Put right what is in the way, then go on: {CONTINUE}")).action(or_back());
+            // It was a refusal of the step, not of the whole.
+            fail.exit = if fail.exit == Exit::Refused { Exit::Failed } else { fail.exit };
+        }
+        ui.answer(steps);
+        ui.json("db-merge", fail.exit, report, Some(&fail));
+        fail.into()
+    }
+
+    /// Whether all is as it was before.
+    fn is_untouched(&self) -> Result<bool> {
+        use super::git::Where;
+        let merge = matches!(self.merge_is()?, Where::NotOurs | Where::Ahead | Where::UpToDate);
+        let rebases = self.kept_all()?.is_empty() && !db_rebase::is_pending(self.ctx)?;
+        Ok(merge && rebases && self.record.migrated.is_empty())
+    }
+}
+
+fn or_back() -> String {
+    format!("Or take everything back: {ABORT}")
+}

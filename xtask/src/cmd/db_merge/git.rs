@@ -1,0 +1,193 @@
+//! git's part: the merge, asked for and never remembered, so that it may have been made, resolved or committed by anybody
+//! meanwhile; edited scripts put into the index of what git is doing; the way back.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::flow::{Done, Flow};
+use super::preflight;
+use crate::cmd::db_rebase::Kept;
+use crate::fail::{Fail, Kind};
+use crate::sys::git::{Merged, Oid, Operation, State, WithCommit};
+use crate::sys::journal::crash_point;
+
+/// Where the merge of this command is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// There is none: no branch was named.
+    NotOurs,
+    /// Not begun.
+    Ahead,
+    /// In progress.
+    InProgress,
+    /// The branch was moved to what was to be merged.
+    Forwarded,
+    /// Everything was here from the beginning.
+    UpToDate,
+    /// Somebody has committed it.
+    Committed,
+}
+
+impl Flow<'_> {
+    /// Asks git how far the merge is.
+    pub fn merge_is(&self) -> Result<Where> {
+        let Some(target) = &self.record.target else { return Ok(Where::NotOurs) };
+        match self.repo.operation()? {
+            Some(Operation::Merge { heads }) if heads.contains(target) => return Ok(Where::InProgress),
+            Some(other) => {
+                let name = other.name();
+                let fail = Fail::new(Kind::DirtyWorkTree, format!("git is in the middle of a {name} now"));
+                return Err(fail.action(format!("End it first: git {name} --continue, or --abort")).into());
+            }
+            None => {}
+        }
+        let head = self.repo.head()?.commit;
+        Ok(match head {
+            Some(head) if head == self.record.head => match self.repo.is_ancestor(target.as_str(), "HEAD")? {
+                true => Where::UpToDate,
+                false => Where::Ahead,
+            },
+            Some(head) if head == *target => Where::Forwarded,
+            _ if self.repo.is_ancestor(target.as_str(), "HEAD")? => Where::Committed,
+            _ => Where::Ahead,
+        })
+    }
+
+    /// The step.
+    pub fn merge(&mut self) -> Result<Done> {
+        let branch = self.record.flags.branch.clone().unwrap_or_default();
+        Ok(match self.merge_is()? {
+            Where::NotOurs => Done::skipped(match self.repo.operation()? {
+                Some(operation) => format!("a {} is in progress", operation.name()),
+                None => "no branch was named".to_owned(),
+            }),
+            Where::InProgress => {
+                self.repo.no_conflicts(&format!("merge {branch}"))?;
+                Done::ok(format!("{branch}: in progress"))
+            }
+            Where::Forwarded => Done::ok(format!("{branch}: fast-forward")),
+            Where::UpToDate => Done::skipped(format!("everything of {branch} is here already")),
+            Where::Committed => Done::ok(format!("{branch}: committed")),
+            Where::Ahead => self.do_merge(&branch)?,
+        })
+    }
+
+    fn do_merge(&mut self, branch: &str) -> Result<Done> {
+        preflight::clean(&self.repo)?;
+        // By its name, for the message; by its commit where the name has come to mean another one.
+        let target = self.record.target.as_ref().map_or("", Oid::as_str);
+        let is_same = self.repo.commits(&[branch])?.pop().flatten().is_some_and(|commit| commit.as_str() == target);
+        crash_point();
+        let merged = self.repo.merge(if is_same { branch } else { target }, WithCommit::No)?;
+        crash_point();
+        Ok(match merged {
+            Merged::Uncommitted => Done::ok(format!("{branch}: in progress")),
+            Merged::Moved(_) => Done::ok(format!("{branch}: fast-forward")),
+            Merged::UpToDate => Done::skipped(format!("everything of {branch} is here already")),
+        })
+    }
+
+    /// Puts what a rebase has written into the index, if git is in the middle of something: its next commit would
+    /// otherwise be without it. What git did not know before stays unknown.
+    pub fn stage(&mut self, kept: &Kept) -> Result<()> {
+        if self.repo.operation()?.is_none() {
+            return Ok(());
+        }
+        let inside = kept.files.iter().filter_map(|path| self.repo.relative(path).ok());
+        let mut paths: Vec<PathBuf> = inside.collect();
+        if kept.merge.is_none() {
+            let status = self.repo.status(&paths)?;
+            paths.retain(|path| !matches!(status.of(path), State::Untracked | State::Ignored));
+        }
+        if paths.is_empty() {
+            return Ok(());
+        }
+        self.record
+            .staged
+            .extend(paths.iter().filter(|path| !self.record.staged.contains(path)).cloned().collect::<Vec<_>>());
+        self.save()?;
+        crash_point();
+        self.repo.record(&paths)?;
+        crash_point();
+        Ok(())
+    }
+
+    /// The step, where it was asked for.
+    pub fn commit(&mut self) -> Result<Done> {
+        match self.repo.operation()? {
+            Some(Operation::Merge { .. }) => self.repo.commit_index(None)?,
+            Some(operation) => return Ok(Done::skipped(format!("a {} is in progress", operation.name()))),
+            None => {
+                let files: Vec<PathBuf> = self.kept_all()?.into_iter().flat_map(|(_, kept)| kept.files).collect();
+                let inside: Vec<PathBuf> = files.iter().filter_map(|path| self.repo.relative(path).ok()).collect();
+                let status = self.repo.status(&inside)?;
+                if inside.iter().all(|path| status.of(path) == State::Clean) {
+                    return Ok(Done::skipped("there is nothing to commit".to_owned()));
+                }
+                self.repo.record(&inside)?;
+                self.repo.commit_index(Some("Make the heads of the migration history one again"))?;
+            }
+        }
+        crash_point();
+        let head = self.repo.head()?.commit;
+        Ok(Done::ok(head.map(|head| head.short().to_owned()).unwrap_or_default()))
+    }
+
+    /// Refuses to work on another branch than the one that it began with. A rebase of git's that has ended meanwhile leads
+    /// from a detached head to a branch; where the merge is not ours that is no harm.
+    ///
+    /// # Errors
+    /// `dirty-work-tree`.
+    pub fn check_branch(&self) -> Result<()> {
+        let now = self.repo.head()?.branch;
+        let then = &self.record.branch;
+        if now == *then || (then.is_none() && self.record.target.is_none()) {
+            return Ok(());
+        }
+        let name = |branch: &Option<String>| branch.clone().unwrap_or_else(|| "a detached head".to_owned());
+        let back = then.clone().unwrap_or_else(|| format!("--detach {}", self.record.head.short()));
+        let fail = Fail::new(Kind::DirtyWorkTree, "Another branch is checked out than when db-merge began");
+        let fail = fail.details(format!("then {}, now {}", name(then), name(&now)));
+        Err(fail.action(format!("git switch {back}")).action("Then repeat the command").related("git status").into())
+    }
+
+    /// Refuses to take back from under somebody's commits.
+    ///
+    /// # Errors
+    /// `dirty-work-tree`.
+    pub fn check_head(&self) -> Result<()> {
+        let head = self.repo.head()?;
+        let is_known = |commit: &Oid| *commit == self.record.head || Some(commit) == self.record.target.as_ref();
+        let (now, then) = (head.commit.as_ref(), self.record.head.short());
+        if now.is_some_and(is_known) {
+            return Ok(());
+        }
+        let now = now.map_or("no commit", Oid::short);
+        let fail =
+            Fail::new(Kind::DirtyWorkTree, "There are commits since db-merge began, and those are not thrown away");
+        let fail = fail.details(format!("the head was {then} and is {now}"));
+        Err(fail
+            .action(format!("Go on instead: {}", super::CONTINUE))
+            .action(format!("Or take the commits back first: git reset --keep {then}"))
+            .action(format!("and then: {}", super::ABORT))
+            .related("git log")
+            .into())
+    }
+
+    /// Takes the merge back, if it is ours and there is one; the files are as the merge left them.
+    pub fn unmerge(&mut self) -> Result<()> {
+        if !self.record.staged.is_empty() {
+            crash_point();
+            self.repo.record(&self.record.staged)?;
+        }
+        crash_point();
+        match self.merge_is()? {
+            Where::InProgress => self.repo.merge_abort()?,
+            Where::Forwarded => self.repo.reset_keep(&self.record.head)?,
+            Where::NotOurs | Where::Ahead | Where::UpToDate | Where::Committed => {}
+        }
+        crash_point();
+        Ok(())
+    }
+}

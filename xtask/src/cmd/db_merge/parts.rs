@@ -1,0 +1,258 @@
+//! A step's part of each component: status, rebase, round trip, migration.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::flow::{Done, Flow};
+use super::record::{Migrated, Outcome, Part};
+use super::{ABORT, CONTINUE, components};
+use crate::cmd::{advice, db_migrate, db_rebase, db_roundtrip, db_status, driving};
+use crate::ctx::{Ctx, Database, version_table};
+use crate::fail::{Exit, Fail, Kind, from_anyhow};
+use crate::flags::{DbMigrate, DbRoundtrip, Range, Rebase};
+use crate::model::graph::Graph;
+use crate::model::status::{Standing, State};
+use crate::model::target::{self, Direction, Target};
+use crate::sys::pg::{Db, application_name};
+use crate::sys::project::Component;
+
+const NO_DB: &str = "--no-db";
+
+impl Flow<'_> {
+    /// Does something for each component, in their order, and sums up.
+    fn each(&mut self, work: impl Fn(&mut Self, &Ctx, &Component) -> Result<Done>) -> Result<Done> {
+        let ctx = self.ctx.for_step(self.ctx.ui.clone(), None);
+        let named = self.record.component.clone();
+        for component in components(&ctx, named.as_deref())? {
+            let began = Instant::now();
+            // What a command prints as its answer is the report's to say.
+            let step = ctx.for_step(ctx.ui.overheard(), Some(component));
+            let done = work(self, &step, component);
+            let seconds = began.elapsed().as_secs_f64();
+            let part = |outcome, remark, results| Part {
+                component: component.name.clone(),
+                outcome,
+                seconds,
+                remark,
+                results,
+            };
+            match done {
+                Ok(done) => self.parts.push(part(done.outcome, done.remark, done.results)),
+                Err(error) => {
+                    let fail = from_anyhow(&error);
+                    let results = step.ui.said().fields["results"].take();
+                    self.parts.push(part(Outcome::Failed, fail.summary.clone(), results));
+                    return Err(fail.details(format!("Component: {}", component.name)).into());
+                }
+            }
+        }
+        Ok(self.sum_up())
+    }
+
+    /// A step is skipped when it was so for every component. What all say is said once.
+    fn sum_up(&self) -> Done {
+        let is_skipped = self.parts.iter().all(|part| part.outcome == Outcome::Skipped);
+        let remark = match self.parts.split_first() {
+            Some((first, rest)) if rest.iter().all(|part| part.remark == first.remark) => first.remark.clone(),
+            _ => self
+                .parts
+                .iter()
+                .map(|part| format!("{}: {}", part.component, part.remark))
+                .collect::<Vec<_>>()
+                .join("; "),
+        };
+        if is_skipped { Done::skipped(remark) } else { Done::ok(remark) }
+    }
+
+    /// `db-status`, the first time to see that there is something to work with, the second time that all is well.
+    pub fn look(&mut self, is_last: bool) -> Result<Done> {
+        self.components.clear();
+        self.each(|flow, ctx, component| {
+            if flow.record.flags.no_db {
+                let graph = ctx.history(&ctx.config(component)?)?;
+                return Ok(Done::skipped(format!("{NO_DB}; {}", heads(&graph))));
+            }
+            let mut report = db_status::look(ctx, component);
+            flow.components.push(db_status::component_json(&report));
+            match (report.error.take(), &report.standing) {
+                (Some(fail), Some(_)) if fail.kind == Kind::DatabaseMissing => {
+                    Ok(Done::skipped("the database is not there".to_owned()))
+                }
+                (Some(fail), _) => Err(fail.into()),
+                (None, Some(standing)) if is_last && standing.state != State::UpToDate && !is_empty(standing) => {
+                    Err(not_there(ctx, component, standing).into())
+                }
+                (None, Some(standing)) => Ok(Done::ok(words(standing))),
+                (None, None) => Ok(Done::skipped("nothing is known of it".to_owned())),
+            }
+        })
+    }
+
+    /// `db-rebase` where there are several heads; where an earlier run has begun it, it is gone on with.
+    pub fn rebase(&mut self) -> Result<Done> {
+        if db_rebase::is_pending(self.ctx)? {
+            let step = self.ctx.for_step(self.ctx.ui.overheard(), None);
+            db_rebase::resume(&step)?;
+        }
+        self.each(|flow, ctx, component| {
+            if flow.kept(&component.name)?.is_none() {
+                let graph = ctx.history(&ctx.config(component)?)?;
+                if graph.heads().len() < 2 {
+                    return Ok(Done::skipped("one head".to_owned()));
+                }
+                let ends = db_rebase::Ends {
+                    resume: CONTINUE.to_owned(),
+                    abort: ABORT.to_owned(),
+                    keep: Some(flow.kept_folder(&component.name)?),
+                };
+                let flags = Rebase { no_db: flow.record.flags.no_db, ..Rebase::default() };
+                db_rebase::run_as_part(ctx, &flags, &ends)?;
+            }
+            let kept = flow.kept(&component.name)?.context("a rebase that has ended was put away")?;
+            flow.stage(&kept)?;
+            Ok(Done::ok(match &kept.merge {
+                Some(id) => format!("merge revision {id}"),
+                None => format!("moved {}", kept.moved.join(", ")),
+            }))
+        })
+    }
+
+    /// `db-roundtrip` of what now runs after something else than before.
+    pub fn roundtrip(&mut self) -> Result<Done> {
+        let skip = match &self.record.flags {
+            flags if flags.no_db => Some(NO_DB),
+            flags if flags.no_roundtrip => Some("--no-roundtrip"),
+            _ => None,
+        };
+        self.each(|flow, ctx, component| {
+            if let Some(why) = skip {
+                return Ok(Done::skipped(why.to_owned()));
+            }
+            let kept = match flow.kept(&component.name)? {
+                None => return Ok(Done::skipped("no revision moved".to_owned())),
+                Some(kept) if kept.merge.is_some() => {
+                    return Ok(Done::skipped("a merge revision changes nothing".to_owned()));
+                }
+                Some(kept) => kept,
+            };
+            let ids = kept.affected(&ctx.history(&ctx.config(component)?)?);
+            let count = ids.len();
+            let flags = DbRoundtrip { range: Range::These(ids), ..DbRoundtrip::default() };
+            let exit = db_roundtrip::run(ctx, &flags)?;
+            let said = ctx.ui.said();
+            if exit != Exit::Done {
+                flow.ctx.ui.answer(said.text.trim_end());
+                return Err(found(component, &said.fields).into());
+            }
+            let results = said.fields["results"].clone();
+            Ok(Done { results, ..Done::ok(format!("{count} revision{} tested", if count == 1 { "" } else { "s" })) })
+        })
+    }
+
+    /// `db-migrate` to the head, after a backup where there is none yet: taking it back needs the rows.
+    pub fn migrate(&mut self) -> Result<Done> {
+        self.each(|flow, ctx, component| {
+            if flow.record.flags.no_db {
+                return Ok(Done::skipped(NO_DB.to_owned()));
+            }
+            let config = ctx.config(component)?;
+            let graph = ctx.history(&config)?;
+            let database = ctx.database(&config)?;
+            ctx.ensure_database(&database)?;
+            let mut db = match Db::connect(&database.url, &application_name("db-merge")) {
+                Err(error) if advice::is_database_missing(&error) => {
+                    return Ok(Done::skipped("the database is not there".to_owned()));
+                }
+                db => db?,
+            };
+            let applied = db.applied(&version_table(component))?.revisions;
+            if graph.unknown(&applied).is_empty() && graph.pending(&applied).is_empty() {
+                return Ok(Done::skipped("nothing is pending".to_owned()));
+            }
+            flow.write_down(ctx, component, &graph, &database, &mut db, applied)?;
+            drop(db);
+            db_migrate::run(ctx, &DbMigrate::default())?;
+            let count =
+                flow.record.migrated.iter().find(|it| it.component == component.name).map_or(0, |it| it.steps.len());
+            Ok(Done::ok(format!("{count} revision{} applied", if count == 1 { "" } else { "s" })))
+        })
+    }
+
+    /// What taking back will need: where the database was, the way up, its rows. After an earlier attempt the start and
+    /// the backup are those of then.
+    fn write_down(
+        &mut self,
+        ctx: &Ctx,
+        component: &Component,
+        graph: &Graph,
+        database: &Database,
+        db: &mut Db,
+        applied: Vec<String>,
+    ) -> Result<()> {
+        let before = self.record.migrated.iter().position(|it| it.component == component.name);
+        let earlier = before.map(|at| self.record.migrated.remove(at));
+        let has_backup = self.kept(&component.name)?.is_some_and(|kept| kept.backup.is_some());
+        let (start, backup) = match earlier {
+            Some(earlier) => (earlier.start, earlier.backup),
+            None if has_backup => (applied, None),
+            None => {
+                let path = driving::backup(ctx, component, database, db, &applied)?;
+                (applied, Some(path))
+            }
+        };
+        let steps = Target::parse("head").and_then(|head| target::resolve(graph, Direction::Up, &start, &head));
+        let steps = match steps {
+            Ok(route) => route.steps.into_iter().map(|step| step.revision).collect(),
+            // db-migrate refuses it, in its own words.
+            Err(_) => Vec::new(),
+        };
+        let migrated = Migrated { component: component.name.clone(), place: database.place(), start, steps, backup };
+        self.record.migrated.push(migrated);
+        self.save()
+    }
+}
+
+/// A history without any revision is as up to date as it can be.
+fn is_empty(standing: &Standing) -> bool {
+    standing.heads.is_empty() && standing.current.is_empty()
+}
+
+fn words(standing: &Standing) -> String {
+    match (standing.state, standing.pending.len()) {
+        (State::Diverged, _) => format!("diverged ({} heads)", standing.heads.len()),
+        (state, 0) => state.name().to_owned(),
+        (state, pending) => format!("{} ({pending} pending)", state.name()),
+    }
+}
+
+fn heads(graph: &Graph) -> String {
+    match graph.heads().len() {
+        1 => "one head".to_owned(),
+        count => format!("{count} heads"),
+    }
+}
+
+fn not_there(ctx: &Ctx, component: &Component, standing: &Standing) -> Fail {
+    let flag = ctx.component_flag(component);
+    Fail::new(Kind::WrongDatabase, format!("The database is not up-to-date after the migration: {}", words(standing)))
+        .action(format!("See where it stands: cargo xtask db-status{flag}"))
+        .related("cargo xtask db-status")
+}
+
+/// What a round trip has found, as the failure that stops the flow.
+fn found(component: &Component, fields: &Value) -> Fail {
+    let results = fields["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let findings = results.iter().filter(|it| it["verdict"] != "reversible" && it["verdict"] != "irreversible");
+    let fail = Fail::new(Kind::MigrationFileInvalid, "A moved revision does not stand the round trip");
+    let fail =
+        findings.fold(fail, |fail, it| fail.details(format!("{}: {}", text(&it["revision"]), text(&it["verdict"]))));
+    let fail = fail
+        .action("Correct the script named above, as db-roundtrip says")
+        .action(format!("Try it again by itself: cargo xtask db-roundtrip --component={}", component.name))
+        .action(format!("Or leave it as it is: {CONTINUE} --no-roundtrip"))
+        .related("cargo xtask db-roundtrip");
+    Fail { exit: Exit::Findings, ..fail }
+}

@@ -1,0 +1,129 @@
+//! What is looked at before anything is changed: the checkout, what git is in the middle of, files that are not
+//! committed, and whether every database can be worked on.
+
+use anyhow::Result;
+
+use super::components;
+use super::record::Record;
+use crate::cmd::{advice, db_rebase};
+use crate::ctx::{Ctx, Database};
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::flags::Merge;
+use crate::sys::git::{Oid, Operation, Repo};
+use crate::sys::pg::{Db, application_name};
+use crate::sys::project::Component;
+
+/// How many files an error lists.
+const LISTED: usize = 10;
+
+/// Looks at everything.
+///
+/// # Errors
+/// `already-running`, `git-conflict`, `dirty-work-tree`, `remote-database`, what connecting may meet; usage errors.
+pub fn check(ctx: &Ctx, flags: &Merge) -> Result<(Repo, Record)> {
+    super::check_nothing_pending(ctx)?;
+    db_rebase::check_nothing_pending(ctx)?;
+    let repo = checkout(ctx)?;
+    let target = target(&repo, flags)?;
+    let named = ctx.common.component.as_deref();
+    if !flags.no_db {
+        for component in components(ctx, named)? {
+            reachable(ctx, component).map_err(|error| or_without_databases(&error, flags))?;
+        }
+    }
+    let head = repo.head()?;
+    let commit = head.commit.ok_or_else(|| Fail::new(Kind::Usage, "There is no commit yet").action("git commit"))?;
+    let record = Record {
+        flags: flags.clone(),
+        component: named.map(str::to_owned),
+        target,
+        head: commit,
+        branch: head.branch,
+        staged: Vec::new(),
+        migrated: Vec::new(),
+        report: Vec::new(),
+        is_taken_back: false,
+        unmigrated: Vec::new(),
+    };
+    Ok((repo, record))
+}
+
+/// The checkout that the project is in.
+pub fn checkout(ctx: &Ctx) -> Result<Repo> {
+    let root = &ctx.project()?.root;
+    Repo::find(&ctx.ui, root)?.ok_or_else(|| {
+        Fail::new(Kind::ConfigInvalid, "db-merge needs a git checkout")
+            .details(format!("{} is in none", root.display()))
+            .action("Without git: cargo xtask db-rebase --onto REV, then cargo xtask db-migrate")
+            .related("cargo xtask db-status")
+            .into()
+    })
+}
+
+/// What this command itself merges; `None` where it goes on from what git is in the middle of, or from where it is.
+pub fn target(repo: &Repo, flags: &Merge) -> Result<Option<Oid>> {
+    let commit = flags.branch.as_deref().map(|branch| repo.commit(branch)).transpose()?;
+    repo.no_conflicts("go on").map_err(|error| from_anyhow(&error).action("cargo xtask db-merge"))?;
+    let Some(operation) = repo.operation()? else {
+        clean(repo)?;
+        return Ok(commit);
+    };
+    let is_it = |commit: &Oid| matches!(&operation, Operation::Merge { heads } if heads.contains(commit));
+    let name = operation.name();
+    if commit.is_some_and(|commit| !is_it(&commit)) {
+        let fail = Fail::new(Kind::DirtyWorkTree, format!("git is in the middle of a {name} already"));
+        return Err(fail
+            .action(format!("To go on with that {name}: cargo xtask db-merge"))
+            .action(format!("Or end it first: git {name} --continue, or git {name} --abort"))
+            .related("git status")
+            .into());
+    }
+    if flags.commit && !matches!(operation, Operation::Merge { .. }) {
+        let fail = Fail::new(Kind::Usage, format!("`--commit` is for a merge, and git is in the middle of a {name}"));
+        return Err(fail.action(format!("cargo xtask db-merge, then: git {name} --continue")).into());
+    }
+    Ok(None)
+}
+
+/// Refuses a work tree with changes that taking back could lose. Files that git does not know are left alone by all of
+/// this, and git itself sees that none is overwritten.
+pub fn clean(repo: &Repo) -> Result<()> {
+    let status = repo.status::<&str>(&[])?;
+    let changed: Vec<String> = status.changed().map(|path| path.display().to_string()).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let fail = Fail::new(Kind::DirtyWorkTree, "The work tree has changes that are not committed");
+    let fail = changed.iter().take(LISTED).fold(fail, |fail, path| fail.details(path));
+    let more = changed.len().saturating_sub(LISTED);
+    let fail = if more > 0 { fail.details(format!("… and {more} more")) } else { fail };
+    Err(fail.action("git commit --all").action("Or put them aside: git stash").related("git status").into())
+}
+
+/// A database that is not made yet holds nothing that could be harmed.
+fn reachable(ctx: &Ctx, component: &Component) -> Result<()> {
+    let database = ctx.database(&ctx.config(component)?)?;
+    if !database.url.is_local() {
+        return Err(remote(component, &database).into());
+    }
+    match Db::connect(&database.url, &application_name("db-merge")) {
+        Err(error) if !advice::is_database_missing(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn remote(component: &Component, database: &Database) -> Fail {
+    Fail::new(Kind::RemoteDatabase, format!("The database of {} is not on this machine", component.name))
+        .details(database.place())
+        .details("A merge that migrates what others use should be done step by step")
+        .action("See what would have to be done: cargo xtask db-rebase --dry-run")
+        .related("cargo xtask db-status --all")
+}
+
+fn or_without_databases(error: &anyhow::Error, flags: &Merge) -> anyhow::Error {
+    let fail = from_anyhow(error);
+    let branch = flags.branch.as_deref().map(|branch| format!(" {branch}")).unwrap_or_default();
+    fail.action(format!("Or only one component: cargo xtask db-merge{branch} --component=NAME"))
+        .action(format!("Or the files alone: cargo xtask db-merge{branch} --no-db"))
+        .into()
+}

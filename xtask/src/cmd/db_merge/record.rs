@@ -1,0 +1,264 @@
+//! A merge as it is kept in its journal: enough to go on with it or to take it back when the process that began it is
+//! gone. What rebases did is in their own journals beside it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::flags::Merge;
+use crate::sys::git::Oid;
+
+/// What is known of a merge between two processes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// As it was asked for.
+    pub flags: Merge,
+    /// The one component, if one was named.
+    pub component: Option<String>,
+    /// What is being merged, if the merge is this command's own.
+    pub target: Option<Oid>,
+    /// The head's commit before anything.
+    pub head: Oid,
+    /// The branch that was checked out.
+    pub branch: Option<String>,
+    /// Edited scripts that were put into the index, relative to the checkout.
+    pub staged: Vec<PathBuf>,
+    /// Databases that were migrated, or were about to be.
+    pub migrated: Vec<Migrated>,
+    /// The steps that were done.
+    pub report: Vec<Report>,
+    /// Taking back has begun; there is no going on.
+    pub is_taken_back: bool,
+    /// Components whose migration was taken back.
+    pub unmigrated: Vec<String>,
+}
+
+/// A database on its way up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Migrated {
+    /// The component.
+    pub component: String,
+    /// Where its database is.
+    pub place: String,
+    /// What the version table held.
+    pub start: Vec<String>,
+    /// The revisions to apply, in order.
+    pub steps: Vec<String>,
+    /// Taken before, unless the rebase has one that is older.
+    pub backup: Option<PathBuf>,
+}
+
+/// How a step, or its part of one component, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Ok,
+    Skipped,
+    Failed,
+    Planned,
+}
+
+/// A step as it is reported.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    pub name: String,
+    pub outcome: Outcome,
+    pub seconds: f64,
+    /// What came of it, or why it was skipped.
+    pub remark: String,
+    /// Its part of each component.
+    pub parts: Vec<Part>,
+}
+
+/// A step's part of one component.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub component: String,
+    pub outcome: Outcome,
+    pub seconds: f64,
+    pub remark: String,
+    /// What a round trip found, as in its own JSON.
+    pub results: Value,
+}
+
+impl Outcome {
+    const ALL: [(Outcome, &str); 4] = [
+        (Outcome::Ok, "ok"),
+        (Outcome::Skipped, "skipped"),
+        (Outcome::Failed, "failed"),
+        (Outcome::Planned, "planned"),
+    ];
+
+    /// As it stands in JSON.
+    pub fn name(self) -> &'static str {
+        Outcome::ALL.iter().find(|(outcome, _)| *outcome == self).map_or("", |(_, name)| name)
+    }
+
+    fn parse(value: &Value) -> Result<Outcome> {
+        let found = Outcome::ALL.iter().find(|(_, name)| value == name);
+        found.map(|(outcome, _)| *outcome).with_context(|| format!("the journal has the outcome {value}"))
+    }
+}
+
+impl Record {
+    /// For the journal.
+    pub fn to_json(&self) -> Value {
+        let migrated = |it: &Migrated| {
+            json!({
+                "component": it.component, "place": it.place, "start": it.start, "steps": it.steps,
+                "backup": it.backup.as_ref().map(|path| path.display().to_string()),
+            })
+        };
+        json!({
+            "branch": self.flags.branch,
+            "commit": self.flags.commit,
+            "no-db": self.flags.no_db,
+            "no-roundtrip": self.flags.no_roundtrip,
+            "component": self.component,
+            "target": self.target.as_ref().map(Oid::as_str),
+            "head": self.head.as_str(),
+            "checked-out": self.branch,
+            "staged": self.staged.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+            "migrated": self.migrated.iter().map(migrated).collect::<Vec<_>>(),
+            "report": self.report.iter().map(Report::to_json).collect::<Vec<_>>(),
+            "taken-back": self.is_taken_back,
+            "unmigrated": self.unmigrated,
+        })
+    }
+
+    /// From the journal.
+    ///
+    /// # Errors
+    /// When it is not understood.
+    pub fn from_json(value: &Value) -> Result<Record> {
+        let is = |key: &str| value[key].as_bool().unwrap_or_default();
+        let migrated = |it: &Value| -> Result<Migrated> {
+            Ok(Migrated {
+                component: text(&it["component"])?,
+                place: text(&it["place"])?,
+                start: texts(&it["start"])?,
+                steps: texts(&it["steps"])?,
+                backup: optional(&it["backup"]).map(PathBuf::from),
+            })
+        };
+        let list = |key: &str| value[key].as_array().cloned().unwrap_or_default();
+        Ok(Record {
+            flags: Merge {
+                branch: optional(&value["branch"]),
+                commit: is("commit"),
+                no_db: is("no-db"),
+                no_roundtrip: is("no-roundtrip"),
+            },
+            component: optional(&value["component"]),
+            target: value["target"].as_str().and_then(Oid::parse),
+            head: Oid::parse(&text(&value["head"])?).context("`head` is no commit")?,
+            branch: optional(&value["checked-out"]),
+            staged: texts(&value["staged"])?.into_iter().map(PathBuf::from).collect(),
+            migrated: list("migrated").iter().map(migrated).collect::<Result<_>>()?,
+            report: list("report").iter().map(Report::from_json).collect::<Result<_>>()?,
+            is_taken_back: is("taken-back"),
+            unmigrated: texts(&value["unmigrated"])?,
+        })
+    }
+}
+
+impl Report {
+    /// The contract's `step`, with what came of it.
+    pub fn to_json(&self) -> Value {
+        let part = |part: &Part| {
+            let mut object = json!({
+                "component": part.component, "outcome": part.outcome.name(), "seconds": part.seconds,
+                "remark": part.remark,
+            });
+            if !part.results.is_null() {
+                object["results"] = part.results.clone();
+            }
+            object
+        };
+        json!({
+            "name": self.name, "outcome": self.outcome.name(), "seconds": self.seconds, "remark": self.remark,
+            "components": self.parts.iter().map(part).collect::<Vec<_>>(),
+        })
+    }
+
+    fn from_json(value: &Value) -> Result<Report> {
+        let seconds = |value: &Value| value["seconds"].as_f64().unwrap_or_default();
+        let part = |it: &Value| -> Result<Part> {
+            Ok(Part {
+                component: text(&it["component"])?,
+                outcome: Outcome::parse(&it["outcome"])?,
+                seconds: seconds(it),
+                remark: text(&it["remark"])?,
+                results: it["results"].clone(),
+            })
+        };
+        Ok(Report {
+            name: text(&value["name"])?,
+            outcome: Outcome::parse(&value["outcome"])?,
+            seconds: seconds(value),
+            remark: text(&value["remark"])?,
+            parts: value["components"].as_array().into_iter().flatten().map(part).collect::<Result<_>>()?,
+        })
+    }
+}
+
+fn optional(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn text(value: &Value) -> Result<String> {
+    optional(value).with_context(|| format!("a text is missing in the journal, there is {value}"))
+}
+
+fn texts(value: &Value) -> Result<Vec<String>> {
+    value.as_array().context("a list is missing in the journal")?.iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let part = Part {
+            component: "manager".into(),
+            outcome: Outcome::Skipped,
+            seconds: 0.5,
+            remark: "one head".into(),
+            results: json!([{"revision": "a"}]),
+        };
+        let report = Report {
+            name: "db-rebase".into(),
+            outcome: Outcome::Ok,
+            seconds: 1.5,
+            remark: String::new(),
+            parts: vec![part],
+        };
+        let record = Record {
+            flags: Merge { branch: Some("main".into()), commit: true, no_db: false, no_roundtrip: true },
+            component: Some("manager".into()),
+            target: Oid::parse(&"a".repeat(40)),
+            head: Oid::parse(&"b".repeat(40)).unwrap(),
+            branch: None,
+            staged: vec!["v/a.py".into()],
+            migrated: vec![Migrated {
+                component: "manager".into(),
+                place: "x on y".into(),
+                start: vec!["p".into()],
+                steps: vec!["a".into()],
+                backup: Some("/b.dump".into()),
+            }],
+            report: vec![report],
+            is_taken_back: true,
+            unmigrated: vec!["manager".into()],
+        };
+        assert_eq!(Record::from_json(&record.to_json()).unwrap(), record);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        assert!(Record::from_json(&json!({})).is_err());
+        let wrong = json!({"name": "x", "outcome": "well", "remark": "", "components": []});
+        assert!(Report::from_json(&wrong).unwrap_err().to_string().contains("well"));
+    }
+}

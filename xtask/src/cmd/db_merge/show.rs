@@ -1,0 +1,187 @@
+//! What `db-merge` says: the steps with their times, what came of it, what is left to do.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::flow::{Flow, Step};
+use super::git::Where;
+use super::record::{Outcome, Report};
+use crate::cmd::db_rebase::Kept;
+use crate::flags::Merge;
+use crate::report::table::table;
+use crate::sys::git::{Operation, State, Status};
+use crate::ui::Paint;
+
+/// The contract's JSON, and more.
+pub fn to_json(flow: &Flow) -> Result<Value> {
+    let kept = flow.kept_all()?;
+    let conflicts: Vec<String> = flow.repo.conflicts()?.iter().map(|it| it.path.display().to_string()).collect();
+    Ok(json!({
+        "branch": flow.record.flags.branch,
+        "operation": flow.repo.operation()?.map(|operation| operation.name()),
+        "head_before": flow.record.head.as_str(),
+        "steps": flow.record.report.iter().map(Report::to_json).collect::<Vec<_>>(),
+        "moved": moved_json(&kept),
+        "merges": merges_json(&kept),
+        "conflicts": conflicts,
+        "staged": flow.record.staged.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+        "backups": backups(flow, &kept),
+        "components": flow.components,
+    }))
+}
+
+fn moved_json(kept: &[(String, Kept)]) -> Vec<Value> {
+    let mut all = Vec::new();
+    for (component, kept) in kept {
+        for moved in kept.moved_json.as_array().into_iter().flatten() {
+            let mut moved = moved.clone();
+            moved["component"] = json!(component);
+            all.push(moved);
+        }
+    }
+    all
+}
+
+fn merges_json(kept: &[(String, Kept)]) -> Vec<Value> {
+    let made = kept.iter().filter_map(|(component, kept)| Some((component, kept.merge.as_ref()?)));
+    made.map(|(component, id)| json!({"component": component, "revision": id})).collect()
+}
+
+fn backups(flow: &Flow, kept: &[(String, Kept)]) -> Vec<String> {
+    let rebases = kept.iter().filter_map(|(_, kept)| kept.backup.as_ref());
+    let all = rebases.chain(flow.record.migrated.iter().filter_map(|migrated| migrated.backup.as_ref()));
+    all.map(|path| path.display().to_string()).collect()
+}
+
+/// The steps of a dry run.
+pub fn planned(flags: &Merge) -> Vec<Value> {
+    let planned = |step: Step| {
+        let report = Report {
+            name: step.name().to_owned(),
+            outcome: Outcome::Planned,
+            seconds: 0.0,
+            remark: String::new(),
+            parts: Vec::new(),
+        };
+        report.to_json()
+    };
+    Step::all(flags).into_iter().map(planned).collect()
+}
+
+/// The steps as a table.
+pub fn steps(report: &[Report]) -> String {
+    let row = |step: &Report| {
+        vec![step.name.clone(), step.outcome.name().to_owned(), format!("{:.2} s", step.seconds), step.remark.clone()]
+    };
+    table(&["Step", "Outcome", "Time", "Result"], &report.iter().map(row).collect::<Vec<_>>())
+}
+
+/// All is done.
+pub fn done(flow: &Flow) -> Result<String> {
+    let kept = flow.kept_all()?;
+    let is_nothing = flow.record.report.iter().all(|step| step.outcome == Outcome::Skipped || step.name == "db-status");
+    let headline = if is_nothing { "✅ Nothing to do" } else { "✅ Merge resolved" };
+    let mut lines = vec![flow.ctx.ui.paint(Paint::Good, headline), String::new(), steps(&flow.record.report)];
+    lines.extend(moves(&kept));
+    for path in backups(flow, &kept) {
+        lines.push(String::new());
+        lines.push(format!("Backup: {path}"));
+    }
+    let next = next(flow, &kept)?;
+    if !next.is_empty() {
+        lines.push(String::new());
+        lines.push("Next steps:".to_owned());
+        lines.extend(next.into_iter().map(|step| format!("  - {step}")));
+    }
+    Ok(lines.join("\n"))
+}
+
+fn moves(kept: &[(String, Kept)]) -> Vec<String> {
+    let ids = |list: &Value| {
+        let ids: Vec<&str> = list.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if ids.is_empty() { "<base>".to_owned() } else { ids.join(" + ") }
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let moved: Vec<String> = moved_json(kept)
+        .iter()
+        .map(|it| {
+            let (from, to) = (ids(&it["from"]), ids(&it["to"]));
+            format!("  - {} ({}): {from} → {to}", text(&it["revision"]), text(&it["component"]))
+        })
+        .collect();
+    let merges =
+        kept.iter().filter_map(|(component, kept)| Some(format!("  - {} ({component})", kept.merge.as_ref()?)));
+    let merges: Vec<String> = merges.collect();
+    let section = |title: &str, lines: Vec<String>| match lines.is_empty() {
+        true => Vec::new(),
+        false => [vec![String::new(), title.to_owned()], lines].concat(),
+    };
+    [section("Moved revisions:", moved), section("Merge revisions:", merges)].concat()
+}
+
+/// What is left for the person: the commit.
+fn next(flow: &Flow, kept: &[(String, Kept)]) -> Result<Vec<String>> {
+    let files = kept.iter().flat_map(|(_, kept)| &kept.files).filter_map(|path| flow.repo.relative(path).ok());
+    let files: Vec<PathBuf> = files.collect();
+    let status = if files.is_empty() { Status::default() } else { flow.repo.status(&files)? };
+    let is_beside =
+        |path: &&PathBuf| matches!(status.of(path), State::Untracked | State::Changed { unstaged: true, .. });
+    let rest: Vec<String> = files.iter().filter(is_beside).map(|path| path.display().to_string()).collect();
+    let mut lines = Vec::new();
+    if !flow.record.staged.is_empty() {
+        let staged: Vec<String> = flow.record.staged.iter().map(|path| path.display().to_string()).collect();
+        lines.push(format!("Review what was put into the index: git diff --cached {}", staged.join(" ")));
+    }
+    let operation = flow.repo.operation()?;
+    if !rest.is_empty() {
+        lines.push(format!("Put the edited scripts into your commit: git add {}", rest.join(" ")));
+    }
+    match operation {
+        Some(Operation::Merge { .. }) => lines.push("Commit the merge: git commit".to_owned()),
+        Some(operation) => lines.push(format!("Go on: git {} --continue", operation.name())),
+        None if !rest.is_empty() => lines.push("git commit".to_owned()),
+        None => {}
+    }
+    if !flow.record.migrated.is_empty() {
+        lines.push("Verify application functionality, and restart affected services if needed".to_owned());
+    }
+    Ok(lines)
+}
+
+/// What was changed so far, for a failure.
+pub fn changed(flow: &Flow) -> Vec<String> {
+    let branch = flow.record.flags.branch.as_deref().unwrap_or_default();
+    let mut lines = Vec::new();
+    match flow.merge_is() {
+        Ok(Where::InProgress) => lines.push(format!("The merge of {branch} is in progress, not committed")),
+        Ok(Where::Forwarded) => lines.push(format!("The branch was moved to {branch} (fast-forward)")),
+        _ => {}
+    }
+    for (component, kept) in flow.kept_all().unwrap_or_default() {
+        lines.push(match &kept.merge {
+            Some(id) => format!("{component}: the merge revision {id} was made"),
+            None => format!("{component}: {} moved", kept.moved.join(", ")),
+        });
+    }
+    for migrated in &flow.record.migrated {
+        let from = if migrated.start.is_empty() { "base".to_owned() } else { migrated.start.join(", ") };
+        lines.push(format!("{}: {} was at {from} before db-migrate", migrated.component, migrated.place));
+        lines.extend(migrated.backup.iter().map(|path| format!("The backup taken before: {}", path.display())));
+    }
+    lines
+}
+
+/// All is taken back.
+pub fn aborted(flow: &Flow) -> String {
+    let mut lines = vec![
+        flow.ctx.ui.paint(Paint::Good, "✅ Taken back: files, databases and the checkout are as they were"),
+        String::new(),
+        format!("Head: {} ({})", flow.record.head.short(), flow.record.branch.as_deref().unwrap_or("detached")),
+    ];
+    if let Ok(Some(operation)) = flow.repo.operation() {
+        lines.push(format!("The {} that was in progress before is still so", operation.name()));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,151 @@
+//! A rebase as a step of a larger flow: when it has ended its journal is put away instead of removed, so that the flow can
+//! still take it back; and what it would do after a git merge that was not made yet.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::steps::{self, BACKUP};
+use super::whose::{self, Scripts};
+use super::work::Work;
+use super::{begin, database, refused};
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Kind, refuse};
+use crate::flags::Rebase;
+use crate::model::graph::{Graph, Links};
+use crate::model::rebase::{self, Change, Moved, Plan, Trip, Wish};
+use crate::sys::git::Repo;
+use crate::sys::journal::Journal;
+use crate::sys::project::Component;
+
+/// The ends that a rebase may come to.
+pub struct Ends {
+    /// The command that goes on with it.
+    pub resume: String,
+    /// The command that takes it back.
+    pub abort: String,
+    /// The folder that its journal goes to when all is done; `None`: it is removed.
+    pub keep: Option<PathBuf>,
+}
+
+impl Default for Ends {
+    fn default() -> Ends {
+        let (resume, abort) = ("cargo xtask db-rebase --resume", "cargo xtask db-rebase --abort");
+        Ends { resume: resume.to_owned(), abort: abort.to_owned(), keep: None }
+    }
+}
+
+/// Runs one as a part of something larger.
+///
+/// # Errors
+/// As [`super::run`].
+pub fn run_as_part(ctx: &Ctx, flags: &Rebase, ends: &Ends) -> Result<Exit> {
+    begin(ctx, flags, ends)
+}
+
+/// Goes on with one that did not end.
+///
+/// # Errors
+/// As [`super::run`].
+pub fn resume(ctx: &Ctx) -> Result<Exit> {
+    steps::resume(ctx)
+}
+
+/// Takes back one that was put away.
+///
+/// # Errors
+/// As [`super::run`].
+pub fn take_back(ctx: &Ctx, folder: &Path) -> Result<Exit> {
+    steps::abort(ctx, folder)
+}
+
+/// Refuses to take back one that was put away where somebody has changed its files since.
+///
+/// # Errors
+/// `dirty-work-tree`.
+pub fn check_can_be_taken_back(folder: &Path) -> Result<()> {
+    Journal::pending(folder)?.map_or(Ok(()), |journal| journal.check_restorable())
+}
+
+/// A rebase that has ended and was put away.
+pub struct Kept {
+    /// The revisions whose parents it changed.
+    pub moved: Vec<String>,
+    /// The contract's `moved`.
+    pub moved_json: Value,
+    /// The merge revision that it made instead.
+    pub merge: Option<String>,
+    /// The files that it wrote, absolute.
+    pub files: Vec<PathBuf>,
+    /// The backup that it took before it turned to the database.
+    pub backup: Option<PathBuf>,
+}
+
+/// What was put away in a folder.
+///
+/// # Errors
+/// When the journal there cannot be read.
+pub fn kept(folder: &Path) -> Result<Option<Kept>> {
+    let Some(journal) = Journal::pending(folder)? else { return Ok(None) };
+    let work = Work::from_note(|name| journal.noted(name).cloned())?;
+    Ok(Some(Kept {
+        moved: work.moved.iter().map(|(moved, _)| moved.revision.clone()).collect(),
+        moved_json: work.moved_json(),
+        merge: work.merge.clone(),
+        files: journal.files().map(Path::to_owned).collect(),
+        backup: journal.noted(BACKUP).and_then(Value::as_str).map(PathBuf::from),
+    }))
+}
+
+/// What a rebase would do.
+pub struct Foretold {
+    /// In the files.
+    pub plan: Plan,
+    /// With the database; `None` where it cannot be asked, or holds what no file will have.
+    pub trip: Option<Trip>,
+}
+
+impl Foretold {
+    /// The revisions that would get other parents.
+    pub fn moved(&self) -> &[Moved] {
+        match &self.plan.change {
+            Change::Move(moved) => moved,
+            Change::Nothing | Change::Merge { .. } => &[],
+        }
+    }
+}
+
+/// Plans with scripts that lie in no work tree: `texts` by the paths in the history, `repo` as it answers after the merge.
+/// Nothing is touched.
+///
+/// # Errors
+/// As the rebase itself would be refused.
+pub fn foretell(
+    ctx: &Ctx,
+    component: &Component,
+    repo: &Repo,
+    graph: &Graph,
+    texts: &HashMap<PathBuf, Vec<u8>>,
+) -> Result<Foretold> {
+    let scripts = Scripts { graph, root: &ctx.project()?.root, texts: Some(texts) };
+    let whose = whose::by_git(repo, &scripts, None).map_err(refuse)?;
+    let plan = rebase::plan(graph, &whose.released, &Wish::Usual).map_err(|refusal| refused(&refusal))?;
+    let foretold = Foretold { plan, trip: None };
+    let applied = match database::look(ctx, component, &ctx.config(component)?) {
+        Ok(database::Found::At { applied, .. }) if graph.unknown(&applied).is_empty() => applied,
+        Err(error) if crate::fail::from_anyhow(&error).kind == Kind::Interrupted => return Err(error),
+        _ => return Ok(foretold),
+    };
+    let after = rebase::applied(graph, &foretold.plan.change)?;
+    let trip = rebase::trip(graph, &after, foretold.moved(), &applied)?;
+    Ok(Foretold { trip: Some(trip), ..foretold })
+}
+
+impl Kept {
+    /// The moved revisions and all that stands on them: what now runs after something else than before.
+    pub fn affected(&self, graph: &Graph) -> Vec<String> {
+        graph.descendants(&self.moved, Links::WithDependencies).into_iter().map(str::to_owned).collect()
+    }
+}
