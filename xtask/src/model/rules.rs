@@ -38,6 +38,7 @@ mod illegal_name;
 mod merge_of_ancestor;
 mod missing_dependency;
 mod missing_parent;
+mod model_change;
 mod no_revision;
 mod not_in_git;
 mod not_static;
@@ -48,13 +49,14 @@ mod syntax_error;
 use std::collections::BTreeMap;
 
 pub use finding::{Finding, Level, Sink};
+pub use model_change::model_change;
 pub use scene::{Change, Merged, Past, Scene, Sighted, Source, Tracking};
 
 use super::near;
 
 /// A rule.
 pub struct Rule {
-    /// Stable: `DB101`. The first digit is the group: 1 graph, 2 file, 3 history, 4 body, 5 release.
+    /// Stable: `DB101`. The first digit is the group: 1 graph, 2 file, 3 history, 4 body, 5 release, 6 models.
     pub code: &'static str,
     /// Stable as well, for people: `several-heads`.
     pub name: &'static str,
@@ -124,6 +126,7 @@ pub const RULES: &[&Rule] = &[
     &interpolated_sql::RULE,
     &several_changes::RULE,
     &part_of::RULE,
+    &model_change::RULE,
 ];
 
 /// What a project says about rules, by code.
