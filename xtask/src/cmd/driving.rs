@@ -40,6 +40,12 @@ impl Labels {
         })
     }
 
+    /// A text with the files of the project named relative to it.
+    pub fn shortened(&self, text: &str) -> String {
+        let root = self.project.canonicalize().unwrap_or_else(|_| self.project.clone());
+        text.replace(&format!("{}/", root.display()), "")
+    }
+
     /// For the driver.
     pub fn names(&self) -> Names<'_> {
         Names { component: &self.component, config: &self.config, python: &self.python, project: &self.project }

@@ -5,8 +5,8 @@
 
 use anyhow::Result;
 
-use crate::cmd::driving::{self, Labels};
 use crate::cmd::advice;
+use crate::cmd::driving::{self, Labels};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind};
 use crate::model::graph::Graph;
@@ -98,9 +98,14 @@ impl Ground {
         }
     }
 
-    fn by(ctx: &Ctx, subject: &Subject, database: &Database, command: &str, way: Way) -> Result<Result<Ground, Stopped>> {
-        let making =
-            Making { ui: &ctx.ui, why: command, file_copy: database.embedded, tools: &database.tools };
+    fn by(
+        ctx: &Ctx,
+        subject: &Subject,
+        database: &Database,
+        command: &str,
+        way: Way,
+    ) -> Result<Result<Ground, Stopped>> {
+        let making = Making { ui: &ctx.ui, why: command, file_copy: database.embedded, tools: &database.tools };
         let name = &database.url.target().database;
         let (scratch, words) = match way {
             Way::Empty => (Scratch::empty(&database.url, &making)?, "made from empty by the migrations".to_owned()),
@@ -119,7 +124,8 @@ impl Ground {
         if steps.is_empty() {
             return Ok(Ok(ground));
         }
-        let _task = ctx.ui.task(format!("Making a throwaway database: {} migrations", steps.len()));
+        let count = if steps.len() == 1 { "1 migration".to_owned() } else { format!("{} migrations", steps.len()) };
+        let _task = ctx.ui.task(format!("Making a throwaway database: {count}"));
         match ground.upgrade(steps) {
             Ok(()) => Ok(Ok(ground)),
             Err(Stop::Error(error)) => {
@@ -183,7 +189,7 @@ impl Ground {
 
     fn explain(&mut self, trouble: &Trouble) -> Fail {
         let fail = driving::to_fail(trouble, &self.labels, &mut self.db, &self.driver);
-        explain(trouble, fail)
+        explain(trouble, &self.labels, fail)
     }
 }
 
@@ -206,8 +212,9 @@ impl Stopped {
 }
 
 /// What went wrong outside of a migration is mostly in the models, whose place Alembic's own frames hide.
-pub fn explain(trouble: &Trouble, mut fail: Fail) -> Fail {
+fn explain(trouble: &Trouble, labels: &Labels, mut fail: Fail) -> Fail {
     let Some(last) = trouble.traceback.last().filter(|_| trouble.phase != Phase::Step) else { return fail };
+    let last = &labels.shortened(last);
     let place = last.split(" in ").next().unwrap_or(last);
     if !fail.details.contains(place) {
         fail = fail.details(format!("Raised in {last}"));

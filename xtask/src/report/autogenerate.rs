@@ -6,17 +6,13 @@ use crate::model::autogenerate::{Operation, Rename, Unseen};
 
 /// `[{"operation", "object", "detail"}]`.
 pub fn operations_json(operations: &[Operation]) -> Value {
-    let one = |operation: &Operation| {
-        json!({"operation": operation.operation, "object": operation.object(), "detail": operation.detail})
-    };
+    let one = |operation: &Operation| json!({"operation": operation.operation, "object": operation.object(), "detail": operation.detail});
     operations.iter().map(one).collect()
 }
 
 /// `[{"table", "from", "to", "help"}]`; the table is null where it is a table itself that may be renamed.
 pub fn renames_json(renames: &[Rename]) -> Value {
-    let one = |rename: &Rename| {
-        json!({"table": rename.table, "from": rename.from, "to": rename.to, "help": rename.instead()})
-    };
+    let one = |rename: &Rename| json!({"table": rename.table, "from": rename.from, "to": rename.to, "help": rename.instead()});
     renames.iter().map(one).collect()
 }
 

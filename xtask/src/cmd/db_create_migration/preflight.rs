@@ -57,7 +57,11 @@ fn check_id(subject: &Subject, id: &str) -> Result<()> {
     if illegal.is_empty() && !TARGETS.contains(&id) {
         return Ok(());
     }
-    let why = if illegal.is_empty() { "Alembic takes this word for a target".to_owned() } else { format!("It has: {illegal}") };
+    let why = if illegal.is_empty() {
+        "Alembic takes this word for a target".to_owned()
+    } else {
+        format!("It has: {illegal}")
+    };
     Err(Fail::new(Kind::Usage, format!("`--rev-id` does not take `{id}`"))
         .details(why)
         .action("Take letters, digits and underscores only")

@@ -43,11 +43,8 @@ fn heading(ctx: &Ctx, facts: &Facts, review: &Review) -> Vec<String> {
         (false, Exit::Done) => (Paint::Good, "✅ Migration created"),
         (false, _) => (Paint::Warn, "⚠️  Migration created, and its review found something"),
     };
-    let mut lines = vec![
-        ctx.ui.paint(paint, headline),
-        String::new(),
-        format!("Component: {}", facts.subject.component.name),
-    ];
+    let mut lines =
+        vec![ctx.ui.paint(paint, headline), String::new(), format!("Component: {}", facts.subject.component.name)];
     let heads = facts.subject.graph.heads();
     let head = heads.first().map_or("(base)", |head| head);
     if review.written.is_empty() {

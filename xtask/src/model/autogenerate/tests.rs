@@ -62,9 +62,8 @@ fn said(models: &[Fact], database: &[Fact]) -> Vec<String> {
 
 #[test]
 fn defaults_count_where_the_type_is_the_same() {
-    let side = |kind: &str, default: &str| {
-        [fact(FactKind::Type, "t", "n", kind), fact(FactKind::Default, "t", "n", default)]
-    };
+    let side =
+        |kind: &str, default: &str| [fact(FactKind::Type, "t", "n", kind), fact(FactKind::Default, "t", "n", default)];
     assert_eq!(
         said(&side("integer", "5"), &side("integer", "3")),
         ["server default of t.n: the models say 5, the database has 3 | \

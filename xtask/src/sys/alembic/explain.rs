@@ -397,7 +397,10 @@ fn config_actions(trouble: &Trouble, names: &Names) -> Vec<String> {
         ],
         TroubleKind::NoModels => vec![
             "In env.py import the models and pass them on: context.configure(…, target_metadata=Base.metadata)".into(),
-            format!("Or write the migration by hand: {} --empty -m \"what it does\"", names.command("db-create-migration")),
+            format!(
+                "Or write the migration by hand: {} --empty -m \"what it does\"",
+                names.command("db-create-migration")
+            ),
         ],
         TroubleKind::NotRun => vec![
             "Let env.py call context.run_migrations() whenever it is run, not only under some condition".into(),

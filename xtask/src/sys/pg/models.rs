@@ -36,7 +36,13 @@ pub fn sides(db: &mut Db, models: &Models) -> Result<Sides> {
     let generated = if db.server_version().major() >= 12 { "a.attgenerated::text" } else { "''" };
     let facts_sql = FACTS.replace("{generated}", generated);
     let transaction = db.client().transaction().map_err(|error| sql_fail(&error, READING))?;
-    let mut look = Look { transaction, facts_sql, sides: Sides::default(), copies: BTreeMap::new(), default_schema: String::new() };
+    let mut look = Look {
+        transaction,
+        facts_sql,
+        sides: Sides::default(),
+        copies: BTreeMap::new(),
+        default_schema: String::new(),
+    };
     look.sides.trouble.clone_from(&models.trouble);
     look.make(models)?;
     look.tables()?;
@@ -118,7 +124,8 @@ impl Look<'_> {
         let mut read = |schemas: BTreeSet<String>| -> Result<Vec<((String, String), FactKind, String, String)>> {
             let schemas: Vec<String> = schemas.into_iter().collect();
             let rows = self.rows(&sql, &[&schemas])?;
-            let fact = |row: &postgres::Row| Some(((row.get(0), row.get(1)), kind(row.get(2))?, row.get(3), row.get(4)));
+            let fact =
+                |row: &postgres::Row| Some(((row.get(0), row.get(1)), kind(row.get(2))?, row.get(3), row.get(4)));
             Ok(rows.iter().filter_map(fact).collect())
         };
         let (ours, theirs) = (read(copies)?, read(originals)?);
@@ -135,7 +142,12 @@ impl Look<'_> {
         }
         for (place, kind, name, text) in &theirs {
             if wanted.contains(place) {
-                self.sides.database.push(Fact { kind: *kind, table: shown(place), name: name.clone(), text: text.clone() });
+                self.sides.database.push(Fact {
+                    kind: *kind,
+                    table: shown(place),
+                    name: name.clone(),
+                    text: text.clone(),
+                });
             }
         }
         Ok(())

@@ -97,7 +97,8 @@ def ddl_on(target, dialect):
             listener = getattr(listener, "fn", listener)
             if isinstance(listener, DDL):
                 bound = listener.against(target)
-                texts.append(str((bound or listener).compile(dialect=dialect)))
+                # What it returns, if anything, depends on SQLAlchemy's version; a clause has no truth value.
+                texts.append(str((listener if bound is None else bound).compile(dialect=dialect)))
     return texts
 
 
