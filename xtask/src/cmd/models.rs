@@ -55,6 +55,8 @@ impl<'a> Subject<'a> {
 pub struct Ground {
     /// How the database came to be, for the report.
     pub words: String,
+    /// Whether it holds what the component's own database held, however that came to be.
+    pub is_clone: bool,
     driver: Driver,
     db: Db,
     labels: Labels,
@@ -108,7 +110,7 @@ impl Ground {
         let making = Making { ui: &ctx.ui, why: command, file_copy: database.embedded, tools: &database.tools };
         let name = &database.url.target().database;
         let (scratch, words) = match way {
-            Way::Empty => (Scratch::empty(&database.url, &making)?, "made from empty by the migrations".to_owned()),
+            Way::Empty => (Scratch::empty(&database.url, &making)?, "a database made from empty by the migrations".to_owned()),
             Way::Clone => {
                 let scratch = Scratch::clone_of(&database.url, name, &making)?;
                 (scratch, format!("a clone of {}, upgraded to the head", database.place()))
@@ -120,7 +122,7 @@ impl Ground {
         let launch = driving::launch(ctx, &subject.config, &mut db, command)?;
         let driver = Driver::start(&ctx.ui, &launch)?;
         let labels = Labels::new(ctx, subject.component)?;
-        let mut ground = Ground { words, driver, db, labels, scratch };
+        let mut ground = Ground { words, is_clone: way == Way::Clone, driver, db, labels, scratch };
         if steps.is_empty() {
             return Ok(Ok(ground));
         }

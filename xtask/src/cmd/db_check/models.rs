@@ -17,6 +17,7 @@ use crate::ui::Paint;
 struct Compared<'a> {
     subject: Subject<'a>,
     ground: String,
+    is_clone: bool,
     operations: Vec<Operation>,
 }
 
@@ -43,9 +44,9 @@ fn compare<'a>(ctx: &'a Ctx, component: &'a Component) -> Result<Compared<'a>> {
     let mut ground = Ground::make(ctx, &subject, &database, "db-check")?;
     let draft = Draft { autogenerate: true, ..Draft::default() };
     let operations = ground.compare(ctx, &draft)?.operations;
-    let words = ground.words.clone();
+    let (words, is_clone) = (ground.words.clone(), ground.is_clone);
     ground.end()?;
-    Ok(Compared { subject, ground: words, operations })
+    Ok(Compared { subject, ground: words, is_clone, operations })
 }
 
 fn found(ctx: &Ctx, one: &Compared) -> Result<Vec<Finding>> {
@@ -60,15 +61,17 @@ fn show(ctx: &Ctx, one: &Compared) {
     let component = &one.subject.component.name;
     if one.operations.is_empty() {
         let sign = ctx.ui.paint(Paint::Good, "✅ No model changes");
-        ctx.ui.answer(format!("{sign}: the migrations of {component} make what the models say"));
-        ctx.ui.answer(format!("Compared with a database {}", one.ground));
+        // A clone proves nothing about migrations: it may have been made from the models.
+        let other = if one.is_clone { "database" } else { "migrations" };
+        ctx.ui.answer(format!("{sign} in {component}: models and {other} agree"));
+        ctx.ui.answer(format!("Compared with {}", one.ground));
         return;
     }
     let sign = ctx.ui.paint(Paint::Bad, "❌ Model changes without a migration");
     let mut lines = vec![format!("{sign} in {component}: {}", one.operations.len()), String::new()];
     lines.extend(one.operations.iter().map(|operation| format!("  - {operation}")));
     lines.push(String::new());
-    lines.push(format!("Compared with a database {}", one.ground));
+    lines.push(format!("Compared with {}", one.ground));
     lines.push(format!("Make the migration: cargo xtask db-create-migration{} -m \"what it does\"", one.subject.flag));
     ctx.ui.answer(lines.join("\n"));
 }

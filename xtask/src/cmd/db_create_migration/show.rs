@@ -54,7 +54,7 @@ fn heading(ctx: &Ctx, facts: &Facts, review: &Review) -> Vec<String> {
         lines.push(format!("Revision: {} (follows {head})", script.revision));
         lines.push(format!("File: {}", relative(ctx, &script.path).display()));
     }
-    lines.extend(review.ground.iter().map(|words| format!("Compared with: a database {words}")));
+    lines.extend(review.ground.iter().map(|words| format!("Compared with: {words}")));
     lines
 }
 
@@ -119,7 +119,7 @@ fn next_steps(ctx: &Ctx, facts: &Facts, review: &Review) -> Vec<String> {
     let flag = &facts.subject.flag;
     if review.written.is_empty() {
         if review.unseen.is_empty() {
-            return vec!["Nothing to do: the migrations make what the models say.".to_owned()];
+            return vec!["Nothing to do: the models agree with it.".to_owned()];
         }
         let by_hand = format!("cargo xtask db-create-migration{flag} --empty -m \"what it does\"");
         return vec!["Next steps:".to_owned(), format!("  1. For what is new in the list above, by hand: {by_hand}")];

@@ -208,6 +208,8 @@ pub fn unseen(models: &[Fact], database: &[Fact]) -> Vec<Unseen> {
             found.push(Unseen { kind, table, name, models: own(one), database: own(other) });
         }
     }
+    // What the models lack is mostly old (a default for the rows of that day) and waits.
+    found.sort_by_key(|one| one.models.is_none());
     found
 }
 
