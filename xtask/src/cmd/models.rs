@@ -110,7 +110,9 @@ impl Ground {
         let making = Making { ui: &ctx.ui, why: command, file_copy: database.embedded, tools: &database.tools };
         let name = &database.url.target().database;
         let (scratch, words) = match way {
-            Way::Empty => (Scratch::empty(&database.url, &making)?, "a database made from empty by the migrations".to_owned()),
+            Way::Empty => {
+                (Scratch::empty(&database.url, &making)?, "a database made from empty by the migrations".to_owned())
+            }
             Way::Clone => {
                 let scratch = Scratch::clone_of(&database.url, name, &making)?;
                 (scratch, format!("a clone of {}, upgraded to the head", database.place()))

@@ -125,10 +125,11 @@ impl Unseen {
             }
             (FactKind::Check, Some(text), None) => {
                 let inner = text.strip_prefix("CHECK (").and_then(|text| text.strip_suffix(')')).unwrap_or(text);
-                Some(format!("op.create_check_constraint(\"{name}\", \"{table}\", {})", quoted(inner)))
+                // `op.f`: the name is whole as it is, whatever the naming convention would make of it.
+                Some(format!("op.create_check_constraint(op.f(\"{name}\"), \"{table}\", {})", quoted(inner)))
             }
             (FactKind::Check, None, Some(_)) => {
-                Some(format!("op.drop_constraint(\"{name}\", \"{table}\", type_=\"check\")"))
+                Some(format!("op.drop_constraint(op.f(\"{name}\"), \"{table}\", type_=\"check\")"))
             }
             (FactKind::Sequence, Some(_), None) => {
                 Some(format!("op.execute(sa.schema.CreateSequence(sa.Sequence(\"{name}\")))"))

@@ -18,8 +18,8 @@ DEEPEST = 8
 def describe_models(metadata, context):
     """Everything of the metadata (one, or several) that the project's own filters let autogenerate see."""
     every = list(metadata) if isinstance(metadata, (list, tuple)) else [metadata]
-    # Its own dialect: the driver's may double every `%` for its parameters.
-    dialect = PGDialect()
+    # Not the driver's dialect, which may double every `%` for its parameters.
+    dialect = PGDialect(paramstyle="named")
     found = {"tables": [], "enums": [], "sequences": [], "ddl": [], "trouble": []}
     for one in every:
         tables = [table for table in one.tables.values() if wanted(table, context)]
