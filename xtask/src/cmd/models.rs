@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::cmd::advice;
 use crate::cmd::driving::{self, Labels};
 use crate::ctx::{Ctx, Database, version_table};
-use crate::fail::{Fail, Kind};
+use crate::fail::{Fail, Kind, from_anyhow, refuse};
 use crate::model::graph::Graph;
 use crate::model::target::Step;
 use crate::sys::alembic::{Compared, Draft, Driver, Phase, Plan, Stop, Trouble};
@@ -165,7 +165,7 @@ impl Ground {
     /// Runs a revision that was just written.
     pub fn apply(&mut self, revision: &str) -> Result<(), Box<Fail>> {
         let done = self.upgrade(vec![Step::up(revision)]);
-        done.map_err(|stop| Box::new(crate::fail::from_anyhow(&self.stopped(stop))))
+        done.map_err(|stop| Box::new(from_anyhow(&self.stopped(stop))))
     }
 
     /// Puts everything away, and says if that fails.
@@ -233,9 +233,9 @@ fn explain(trouble: &Trouble, labels: &Labels, mut fail: Fail) -> Fail {
 fn can_clone(subject: &Subject, database: &Database, command: &str) -> Result<bool> {
     match Db::connect(&database.url, &application_name(command)) {
         Err(error) if advice::is_database_missing(&error) => Ok(false),
-        Err(error) => Err(error),
+        Err(error) => Err(refuse(error)),
         Ok(mut db) => {
-            let applied = db.applied(&version_table(subject.component))?.revisions;
+            let applied = db.applied(&version_table(subject.component)).map_err(refuse)?.revisions;
             Ok(!applied.is_empty() && subject.graph.unknown(&applied).is_empty())
         }
     }

@@ -54,12 +54,15 @@ pub fn sides(db: &mut Db, models: &Models) -> Result<Sides> {
     Ok(sides)
 }
 
+/// Schema and name of a table.
+type Place = (String, String);
+
 struct Look<'a> {
     transaction: Transaction<'a>,
     facts_sql: String,
     sides: Sides,
-    /// Schema and name of each copy that was made, with schema and name of what it is a copy of.
-    copies: BTreeMap<(String, String), (String, String)>,
+    /// Each copy that was made, with what it is a copy of.
+    copies: BTreeMap<Place, Place>,
     /// The schema that need not be said.
     default_schema: String,
 }
@@ -118,39 +121,35 @@ impl Look<'_> {
 
     /// What the catalog says of the copies and of their originals; only of tables that are on both sides.
     fn tables(&mut self) -> Result<()> {
-        let copies: BTreeSet<String> = self.copies.keys().map(|(schema, _)| schema.clone()).collect();
-        let originals: BTreeSet<String> = self.copies.values().map(|(schema, _)| schema.clone()).collect();
-        let sql = self.facts_sql.clone();
-        let mut read = |schemas: BTreeSet<String>| -> Result<Vec<((String, String), FactKind, String, String)>> {
-            let schemas: Vec<String> = schemas.into_iter().collect();
-            let rows = self.rows(&sql, &[&schemas])?;
-            let fact =
-                |row: &postgres::Row| Some(((row.get(0), row.get(1)), kind(row.get(2))?, row.get(3), row.get(4)));
-            Ok(rows.iter().filter_map(fact).collect())
-        };
-        let (ours, theirs) = (read(copies)?, read(originals)?);
-        let there: BTreeSet<&(String, String)> = theirs.iter().map(|(place, ..)| place).collect();
-        let default = self.default_schema.clone();
-        let shown = |place: &(String, String)| {
-            if place.0 == default { place.1.clone() } else { format!("{}.{}", place.0, place.1) }
-        };
+        let ours = self.facts(self.copies.keys().map(|place| place.0.clone()).collect())?;
+        let theirs = self.facts(self.copies.values().map(|place| place.0.clone()).collect())?;
+        let there: BTreeSet<&Place> = theirs.iter().map(|(place, _)| place).collect();
         let mut wanted = BTreeSet::new();
-        for (place, kind, name, text) in ours {
+        for (place, fact) in ours {
             let Some(original) = self.copies.get(&place).filter(|original| there.contains(original)) else { continue };
             wanted.insert(original.clone());
-            self.sides.models.push(Fact { kind, table: shown(original), name, text });
+            self.sides.models.push(Fact { table: self.shown(original), ..fact });
         }
-        for (place, kind, name, text) in &theirs {
-            if wanted.contains(place) {
-                self.sides.database.push(Fact {
-                    kind: *kind,
-                    table: shown(place),
-                    name: name.clone(),
-                    text: text.clone(),
-                });
-            }
+        for (place, fact) in theirs.iter().filter(|(place, _)| wanted.contains(place)) {
+            self.sides.database.push(Fact { table: self.shown(place), ..fact.clone() });
         }
         Ok(())
+    }
+
+    /// Everything that is said of the tables of some schemas.
+    fn facts(&mut self, schemas: BTreeSet<String>) -> Result<Vec<(Place, Fact)>> {
+        let schemas: Vec<String> = schemas.into_iter().collect();
+        let sql = self.facts_sql.clone();
+        let fact = |row: &postgres::Row| {
+            let fact = Fact { kind: kind(row.get(2))?, table: String::new(), name: row.get(3), text: row.get(4) };
+            Some(((row.get(0), row.get(1)), fact))
+        };
+        Ok(self.rows(&sql, &[&schemas])?.iter().filter_map(fact).collect())
+    }
+
+    /// A table as it is called: with its schema, unless that is the default one.
+    fn shown(&self, place: &Place) -> String {
+        if place.0 == self.default_schema { place.1.clone() } else { format!("{}.{}", place.0, place.1) }
     }
 
     fn enums(&mut self, models: &Models) -> Result<()> {
