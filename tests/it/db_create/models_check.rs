@@ -21,6 +21,8 @@ fn found_and_not_found() {
         );
         assert_eq!((&found["findings"][0]["path"], &found["findings"][0]["line"]), (&json!("alembic.ini"), &json!(2)));
         let _ = scene.run("db-check --models --format github").code(4).says("::error file=alembic.ini,line=2");
+        // No rule is reported as passed that was not asked.
+        let _ = scene.run("db-check --models --format junit").code(4).says("<testsuites tests=\"1\" failures=\"1\"");
     }
 }
 

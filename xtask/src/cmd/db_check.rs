@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::{DbCheck, Format, Look};
-use crate::model::rules::{self, Finding, Level};
+use crate::model::rules::{self, Finding, Level, Rule};
 use crate::report::{findings as report, github, junit, sarif};
 use crate::sys::project::Component;
 use crate::ui::Paint;
@@ -31,18 +31,20 @@ pub fn run(ctx: &Ctx, flags: &DbCheck) -> Result<Exit> {
     }
     let judged = gather::judge(ctx, flags, &components(ctx, flags)?)?;
     let findings: Vec<Finding> = judged.iter().flat_map(|judged| judged.findings.iter().cloned()).collect();
-    Ok(print(ctx, flags, &findings, || judged.iter().for_each(|judged| show(ctx, flags, judged))))
+    let rules = rules::of_scripts();
+    Ok(print(ctx, flags, &rules, &findings, || judged.iter().for_each(|judged| show(ctx, flags, judged))))
 }
 
-/// Prints findings in the form that was asked for, and says how to end; `as_text` prints them for people.
-fn print(ctx: &Ctx, flags: &DbCheck, findings: &[Finding], as_text: impl FnOnce()) -> Exit {
+/// Prints findings in the form that was asked for, and says how to end; `rules` are those that were asked, `as_text` prints
+/// for people.
+fn print(ctx: &Ctx, flags: &DbCheck, rules: &[&Rule], findings: &[Finding], as_text: impl FnOnce()) -> Exit {
     let is_failed = findings.iter().any(|finding| finding.severity == Level::Error);
     let exit = if is_failed { Exit::Findings } else { Exit::Done };
     match flags.format {
         Format::Json => ctx.ui.json("db-check", exit, json!({"findings": report::to_json(findings)}), None),
         Format::Github => ctx.ui.answer(github::annotations(findings)),
-        Format::Junit => ctx.ui.answer(junit::report(findings, rules::RULES)),
-        Format::Sarif => ctx.ui.answer(sarif::log(findings, rules::RULES)),
+        Format::Junit => ctx.ui.answer(junit::report(findings, rules)),
+        Format::Sarif => ctx.ui.answer(sarif::log(findings, rules)),
         Format::Text => as_text(),
     }
     exit

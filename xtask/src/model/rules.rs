@@ -86,6 +86,18 @@ pub enum Check {
     Each(fn(&Source, &Scene, &mut Sink<'_>)),
     /// All of them together.
     Together(fn(&Scene, &mut Sink<'_>)),
+    /// Not by the scripts at all: Alembic is asked, see [`model_change`].
+    Models,
+}
+
+/// The rules that are judged by scripts and git.
+pub fn of_scripts() -> Vec<&'static Rule> {
+    RULES.iter().copied().filter(|rule| !matches!(rule.check, Check::Models)).collect()
+}
+
+/// The rules that `db-check --models` is about.
+pub fn of_models() -> Vec<&'static Rule> {
+    RULES.iter().copied().filter(|rule| matches!(rule.check, Check::Models)).collect()
 }
 
 /// All rules, in the order of their codes.
@@ -153,6 +165,7 @@ pub fn check(scene: &Scene, levels: &Levels) -> Vec<Finding> {
         if configured.unwrap_or(rule.level) != Level::Off {
             let mut sink = Sink::new(rule, configured, scene, &mut findings);
             match rule.check {
+                Check::Models => {}
                 Check::Together(check) => check(scene, &mut sink),
                 Check::Each(check) => {
                     let wanted = |source: &&Source| source.is_checked && !scene.spares(rule, source);

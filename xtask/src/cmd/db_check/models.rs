@@ -8,7 +8,7 @@ use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, refuse};
 use crate::flags::DbCheck;
 use crate::model::autogenerate::Operation;
-use crate::model::rules::{Finding, model_change};
+use crate::model::rules::{self, Finding, model_change};
 use crate::sys::alembic::Draft;
 use crate::sys::project::Component;
 use crate::ui::Paint;
@@ -34,7 +34,7 @@ pub fn run(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Exit
     for one in &compared {
         findings.extend(found(ctx, one)?);
     }
-    Ok(super::print(ctx, flags, &findings, || compared.iter().for_each(|one| show(ctx, one))))
+    Ok(super::print(ctx, flags, &rules::of_models(), &findings, || compared.iter().for_each(|one| show(ctx, one))))
 }
 
 fn compare<'a>(ctx: &'a Ctx, component: &'a Component) -> Result<Compared<'a>> {

@@ -12,8 +12,7 @@ pub(super) const RULE: Rule = Rule {
     level: Level::Error,
     scope: Scope::All,
     page: include_str!("../../../../docs/rules/DB601.md"),
-    // Nothing in the files alone says it.
-    check: Check::Together(|_, _| {}),
+    check: Check::Models,
 };
 
 /// An operation that autogenerate wants, found in a component's config (the one place that it is sure to have); `None`
