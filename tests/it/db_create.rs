@@ -109,12 +109,6 @@ fn texts(list: &Value, key: &str) -> Vec<String> {
     list.as_array().unwrap().iter().map(|one| one[key].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// No throwaway database of anybody's stays behind whose process has gone; ours is asked for by its comment.
-fn scratch_databases(pid: u32) -> Vec<String> {
-    let sql = "select datname::text from pg_database where datname like 'xtask\\_scratch\\_' || $1 || '\\_%'";
-    cluster().client("postgres").query(sql, &[&pid.to_string()]).unwrap().iter().map(|row| row.get(0)).collect()
-}
-
 #[test]
 fn a_new_column_becomes_a_revision_on_both_kinds_of_driver() {
     for driver in ["psycopg", "asyncpg"] {
@@ -205,6 +199,6 @@ fn nothing_stays_behind() {
     let child = create_command(&scene, "-q").spawn();
     let pid = child.id();
     assert!(child.wait_with_output().unwrap().status.success());
-    assert!(scratch_databases(pid).is_empty());
+    assert!(scene.scratch_of(pid).is_empty());
     assert_eq!(scene.sessions(), 0);
 }

@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use xtask::fail::Kind;
 
-use super::{EMAIL, TEMPLATE, add_column, create, create_command, created, project, scene, scratch_databases, scripts};
+use super::{EMAIL, TEMPLATE, add_column, create, create_command, created, project, scene, scripts};
 use crate::interrupts::signal;
 use crate::support::scene::{Failure, Scene, Streams, wait_until};
 
@@ -129,5 +129,5 @@ fn an_interrupt_takes_the_file_away_again() {
     let failure = Failure::from(streams.end(child).code(130), pid, Kind::Interrupted);
     let _ = failure.says("The script was taken away again");
     assert_eq!(scripts(&scene), ["a1.py"]);
-    assert!(scratch_databases(pid).is_empty());
+    assert!(scene.scratch_of(pid).is_empty());
 }
