@@ -34,13 +34,15 @@ fn codes(project: &Project, flags: &str) -> Vec<String> {
     found(&check(project, &format!("{flags} --json")))
 }
 
-fn git(folder: &Path, words: &str) {
+/// Runs git; what it said.
+pub fn git(folder: &Path, words: &str) -> String {
     #[expect(clippy::disallowed_methods)]
     let mut command = std::process::Command::new("git");
     command.args(["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]);
     command.args(words.split_whitespace()).current_dir(folder).env_clear().envs(hermetic(folder));
     let done = command.output().unwrap();
     assert!(done.status.success(), "git {words}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
 }
 
 const NONE: [&str; 0] = [];

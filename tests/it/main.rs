@@ -7,6 +7,7 @@ mod catalog;
 mod cli;
 mod config;
 mod db_check;
+mod db_create;
 mod db_merge;
 mod db_migrate;
 mod db_rebase;

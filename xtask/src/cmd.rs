@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod ci;
 pub mod db_check;
+pub mod db_create_migration;
 pub mod db_merge;
 pub mod db_migrate;
 pub mod db_rebase;
@@ -11,6 +12,7 @@ pub mod db_server;
 pub mod db_status;
 pub mod doctor;
 pub mod driving;
+pub mod models;
 
 use anyhow::Result;
 
@@ -27,6 +29,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbRoundtrip(flags) => db_roundtrip::run(ctx, flags),
         Command::DbRebase(flags) => db_rebase::run(ctx, flags),
         Command::DbMerge(flags) => db_merge::run(ctx, flags),
+        Command::DbCreateMigration(flags) => db_create_migration::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
         Command::Doctor => doctor::run(ctx),

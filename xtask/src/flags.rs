@@ -58,6 +58,8 @@ pub enum Command {
     DbRebase(DbRebase),
     /// `db-merge`
     DbMerge(DbMerge),
+    /// `db-create-migration`
+    DbCreateMigration(DbCreateMigration),
     /// `db-check`
     DbCheck(DbCheck),
     /// `db-server`
@@ -79,6 +81,7 @@ impl Command {
             Command::DbRoundtrip(_) => "db-roundtrip",
             Command::DbRebase(_) => "db-rebase",
             Command::DbMerge(_) => "db-merge",
+            Command::DbCreateMigration(_) => "db-create-migration",
             Command::DbCheck(_) => "db-check",
             Command::DbServer(_) => "db-server",
             Command::Doctor => "doctor",
@@ -236,11 +239,28 @@ pub struct Merge {
     pub no_roundtrip: bool,
 }
 
+/// `db-create-migration`.
+#[derive(Clone, Debug, Default)]
+pub struct DbCreateMigration {
+    /// What the migration does, in a line.
+    pub message: String,
+    /// Its id, where Alembic is not to make one.
+    pub rev_id: Option<String>,
+    /// Two empty functions, to be filled by hand.
+    pub empty: bool,
+    /// Prove at once that it goes down and up again.
+    pub roundtrip: bool,
+    /// Add the file to git.
+    pub add: bool,
+}
+
 /// `db-check`.
 #[derive(Clone, Debug, Default)]
 pub struct DbCheck {
     /// Every component.
     pub all: bool,
+    /// Compare the models with the migrations instead of reading scripts.
+    pub models: bool,
     /// What is looked at.
     pub look: Look,
     /// Look at released scripts with every rule.
@@ -333,6 +353,7 @@ fn command(row: &CommandRow, args: &mut Arguments) -> Result<Command, Fail> {
         "db-roundtrip" => Command::DbRoundtrip(db_roundtrip(args)?),
         "db-rebase" => Command::DbRebase(db_rebase(args)?),
         "db-merge" => Command::DbMerge(db_merge(args)?),
+        "db-create-migration" => Command::DbCreateMigration(db_create_migration(args)?),
         "db-check" => Command::DbCheck(db_check(args)?),
         "db-server" => Command::DbServer(db_server(row, args)?),
         "doctor" => Command::Doctor,
@@ -455,6 +476,22 @@ fn part(text: &str) -> Result<Part, Fail> {
     })
 }
 
+fn db_create_migration(args: &mut Arguments) -> Result<DbCreateMigration, Fail> {
+    let message: Option<String> = args.opt_value_from_str(["-m", "--message"]).map_err(from_pico)?;
+    let Some(message) = message.filter(|message| !message.trim().is_empty()) else {
+        return Err(usage("`db-create-migration` needs a message: -m TEXT")
+            .details("It becomes the file's name and the first line of its docstring")
+            .action("Say what the migration does: cargo xtask db-create-migration -m \"add email to users\""));
+    };
+    Ok(DbCreateMigration {
+        message,
+        rev_id: value(args, "--rev-id")?,
+        empty: args.contains("--empty"),
+        roundtrip: args.contains("--roundtrip"),
+        add: args.contains("--add"),
+    })
+}
+
 fn db_check(args: &mut Arguments) -> Result<DbCheck, Fail> {
     let look = match (args.contains("--staged"), value(args, "--base")?) {
         (true, Some(_)) => return Err(conflict("--staged", "--base")),
@@ -469,8 +506,15 @@ fn db_check(args: &mut Arguments) -> Result<DbCheck, Fail> {
         Some("sarif") => Format::Sarif,
         _ => Format::Text,
     };
-    let (all, released) = (args.contains("--all"), args.contains("--released"));
-    Ok(DbCheck { all, look, released, format, explain: value(args, "--explain")? })
+    let (all, released, models) = (args.contains("--all"), args.contains("--released"), args.contains("--models"));
+    let flags = DbCheck { all, models, look, released, format, explain: value(args, "--explain")? };
+    match (&flags.look, &flags.explain) {
+        (Look::Staged, _) if models => Err(conflict("--models", "--staged")),
+        (Look::Since(_), _) if models => Err(conflict("--models", "--base")),
+        (_, Some(_)) if models => Err(conflict("--models", "--explain")),
+        _ if models && released => Err(conflict("--models", "--released")),
+        _ => Ok(flags),
+    }
 }
 
 /// `--json` and `--format json` are one thing; with another format one of the two is a mistake.

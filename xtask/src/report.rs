@@ -1,5 +1,6 @@
 //! Values to text, tables and JSON. Nothing in here asks or decides anything.
 
+pub mod autogenerate;
 pub mod diff;
 pub mod findings;
 pub mod github;

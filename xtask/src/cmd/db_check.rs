@@ -1,6 +1,9 @@
 //! `db-check`: judges the migration scripts by the rules of `model/rules`, from files and git alone.
 
 mod gather;
+mod models;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::json;
@@ -8,7 +11,7 @@ use serde_json::json;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::{DbCheck, Format, Look};
-use crate::model::rules::{self, Finding, Level};
+use crate::model::rules::{self, Finding, Level, Rule};
 use crate::report::{findings as report, github, junit, sarif};
 use crate::sys::project::Component;
 use crate::ui::Paint;
@@ -23,18 +26,46 @@ pub fn run(ctx: &Ctx, flags: &DbCheck) -> Result<Exit> {
     if let Some(word) = &flags.explain {
         return explain(ctx, word);
     }
+    if flags.models {
+        return models::run(ctx, flags, &components(ctx, flags)?);
+    }
     let judged = gather::judge(ctx, flags, &components(ctx, flags)?)?;
     let findings: Vec<Finding> = judged.iter().flat_map(|judged| judged.findings.iter().cloned()).collect();
+    let rules = rules::of_scripts();
+    Ok(print(ctx, flags, &rules, &findings, || judged.iter().for_each(|judged| show(ctx, flags, judged))))
+}
+
+/// Prints findings in the form that was asked for, and says how to end; `rules` are those that were asked, `as_text` prints
+/// for people.
+fn print(ctx: &Ctx, flags: &DbCheck, rules: &[&Rule], findings: &[Finding], as_text: impl FnOnce()) -> Exit {
     let is_failed = findings.iter().any(|finding| finding.severity == Level::Error);
     let exit = if is_failed { Exit::Findings } else { Exit::Done };
     match flags.format {
-        Format::Json => ctx.ui.json("db-check", exit, json!({"findings": report::to_json(&findings)}), None),
-        Format::Github => ctx.ui.answer(github::annotations(&findings)),
-        Format::Junit => ctx.ui.answer(junit::report(&findings, rules::RULES)),
-        Format::Sarif => ctx.ui.answer(sarif::log(&findings, rules::RULES)),
-        Format::Text => judged.iter().for_each(|judged| show(ctx, flags, judged)),
+        Format::Json => ctx.ui.json("db-check", exit, json!({"findings": report::to_json(findings)}), None),
+        Format::Github => ctx.ui.answer(github::annotations(findings)),
+        Format::Junit => ctx.ui.answer(junit::report(findings, rules)),
+        Format::Sarif => ctx.ui.answer(sarif::log(findings, rules)),
+        Format::Text => as_text(),
     }
-    Ok(exit)
+    exit
+}
+
+/// What there is to say of these scripts alone (absolute paths), each finding with its line of text.
+///
+/// # Errors
+/// What keeps the project from being read.
+pub fn review(ctx: &Ctx, component: &Component, scripts: &[PathBuf]) -> Result<Vec<(Finding, String)>> {
+    let root = &ctx.project()?.root;
+    let is_one = |finding: &Finding| {
+        let path = root.join(&finding.path);
+        scripts.contains(&path.canonicalize().unwrap_or(path))
+    };
+    let judged = gather::judge(ctx, &DbCheck::default(), &[component])?;
+    let findings = judged.iter().flat_map(|judged| judged.findings.iter().map(move |finding| (finding, judged)));
+    Ok(findings
+        .filter(|(finding, _)| is_one(finding))
+        .map(|(finding, judged)| (finding.clone(), judged.line(finding).to_owned()))
+        .collect())
 }
 
 /// The one that is named, or the default one. What would be committed or what a branch brings may be anywhere.

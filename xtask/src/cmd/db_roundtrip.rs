@@ -25,6 +25,7 @@ use crate::sys::pg;
 use crate::sys::project::Component;
 
 use outcome::Outcome;
+pub use show::Report;
 
 /// What is known before anything is made.
 struct Facts<'a> {
@@ -56,8 +57,23 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     if facts.route.tested.is_empty() {
         return nothing_to_test(ctx, &facts);
     }
-    let findings = if flags.in_place { in_place::run(ctx, &facts, flags)? } else { walk::run(ctx, &facts, flags)? };
-    show::report(ctx, flags, &facts, &findings)
+    let report = prove_facts(ctx, flags, &facts)?;
+    ctx.ui.json("db-roundtrip", report.exit, report.json, None);
+    ctx.ui.answer(report.text);
+    Ok(report.exit)
+}
+
+/// The same for a command that has more to say; prints nothing but progress.
+///
+/// # Errors
+/// As [`run`].
+pub fn prove(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
+    prove_facts(ctx, flags, &gather(ctx, flags)?)
+}
+
+fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
+    let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { walk::run(ctx, facts, flags)? };
+    show::report(ctx, flags, facts, &findings)
 }
 
 fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {

@@ -41,6 +41,12 @@ impl Labels {
         })
     }
 
+    /// A text with the files of the project named relative to it.
+    pub fn shortened(&self, text: &str) -> String {
+        let root = self.project.canonicalize().unwrap_or_else(|_| self.project.clone());
+        text.replace(&format!("{}/", root.display()), "")
+    }
+
     /// For the driver.
     pub fn names(&self) -> Names<'_> {
         Names { component: &self.component, config: &self.config, python: &self.python, project: &self.project }
@@ -49,6 +55,17 @@ impl Labels {
 
 /// What the driver needs to work on the database that `db` is connected to, and on no other.
 pub fn launch(ctx: &Ctx, config: &AlembicConfig, db: &mut Db, command: &str) -> Result<Launch> {
+    launch_on(ctx, config, database(db)?, command)
+}
+
+/// What the driver needs where env.py is not run: every connection is refused.
+pub fn launch_without(ctx: &Ctx, config: &AlembicConfig, command: &str) -> Result<Launch> {
+    // No server has this name, and no database the empty one.
+    let expect = Expect { database: String::new(), servers: vec![("none.invalid".to_owned(), 0)], identity: None };
+    launch_on(ctx, config, alembic::Database { url: None, expect }, command)
+}
+
+fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, command: &str) -> Result<Launch> {
     let project = ctx.project()?;
     let python = ctx.python()?;
     let env = python.managed.iter().map(|path| (MANAGED_VARIABLE.to_owned(), path.display().to_string())).collect();
@@ -56,7 +73,7 @@ pub fn launch(ctx: &Ctx, config: &AlembicConfig, db: &mut Db, command: &str) -> 
         python: python.path.clone(),
         project: project.root.clone(),
         config: config.path.clone(),
-        database: database(db)?,
+        database,
         lock_timeout: None,
         state_dir: project.state_dir.clone(),
         application_name: application_name(command),

@@ -212,17 +212,43 @@ pub const COMMANDS: &[CommandRow] = &[
         ],
     },
     CommandRow {
+        name: "db-create-migration",
+        summary: "a new revision from what the models say, reviewed on the spot",
+        about: "Lets Alembic compare the models with a throwaway database that the migrations have just made (so that nothing\n\
+                done by hand to your own counts) and write the script, with the project's env.py, template and file names. Then\n\
+                says what is in it, what db-check finds, what looks like a rename, and where models and database still differ\n\
+                in what autogenerate does not compare. Where nothing has changed no file is made (exit 0). Exits 4 when the\n\
+                review finds an error; the file stays for you to correct.",
+        positional: &[],
+        flags: &[
+            with_short("-m", option("--message", "TEXT", "what the migration does; needed")),
+            switch("--empty", "two empty functions to be filled by hand; needs no database"),
+            option("--rev-id", "ID", "the revision's id (made by Alembic unless given)"),
+            switch("--roundtrip", "prove at once that it goes down and up again"),
+            switch("--add", "git add the new file"),
+        ],
+        without: &["--yes"],
+        examples: &[
+            ("After a change of the models", "cargo xtask db-create-migration -m \"add email to users\""),
+            ("To be written by hand, and proven later", "cargo xtask db-create-migration --empty -m \"fill emails\""),
+            ("With the proof", "cargo xtask db-create-migration --roundtrip -m \"add email to users\""),
+        ],
+    },
+    CommandRow {
         name: "db-check",
         summary: "static checks of the migration scripts; needs no Python and no database",
         about: "Reads the scripts and asks git, and names for each finding what is wrong, why it bites and the fix. Rules and\n\
                 their codes are in docs/rules/; a project sets their weight in [workspace.metadata.db.rules], one script\n\
                 switches a rule off by a comment: # xtask: allow CODE: reason. Rules of taste say nothing about scripts that\n\
-                are on the main branch already. Exits 4 when there is an error; warnings alone exit 0.",
+                are on the main branch already. Exits 4 when there is an error; warnings alone exit 0.\n\
+                With --models it answers another question instead: is there a change of the models without a migration? That\n\
+                does take Python, and a throwaway database that the migrations have made.",
         positional: &[],
         flags: &[
             switch("--all", "every component (with --staged and --base that is so unless one is named)"),
             switch("--staged", "what would be committed, and of that only what the last commit did not have"),
             option("--base", "GITREF", "only what is new since a branch, tag or commit"),
+            switch("--models", "only this: does a migration lack for what the models say? Needs Python and a server"),
             switch("--released", "rules of taste, too, on scripts that are on the main branch already"),
             choice(
                 "--format",
@@ -232,10 +258,11 @@ pub const COMMANDS: &[CommandRow] = &[
             ),
             option("--explain", "CODE", "all about one rule, by its code or name"),
         ],
-        without: &["--server", "--yes"],
+        without: &["--yes"],
         examples: &[
             ("Before a commit", "cargo xtask db-check --staged"),
             ("In CI, on a pull request", "cargo xtask db-check --base origin/main --format github"),
+            ("Is there a change of the models without a migration?", "cargo xtask db-check --models"),
             ("What is this about?", "cargo xtask db-check --explain DB101"),
         ],
     },

@@ -38,6 +38,7 @@ mod illegal_name;
 mod merge_of_ancestor;
 mod missing_dependency;
 mod missing_parent;
+mod model_change;
 mod no_revision;
 mod not_in_git;
 mod not_static;
@@ -48,13 +49,14 @@ mod syntax_error;
 use std::collections::BTreeMap;
 
 pub use finding::{Finding, Level, Sink};
+pub use model_change::model_change;
 pub use scene::{Change, Merged, Past, Scene, Sighted, Source, Tracking};
 
 use super::near;
 
 /// A rule.
 pub struct Rule {
-    /// Stable: `DB101`. The first digit is the group: 1 graph, 2 file, 3 history, 4 body, 5 release.
+    /// Stable: `DB101`. The first digit is the group: 1 graph, 2 file, 3 history, 4 body, 5 release, 6 models.
     pub code: &'static str,
     /// Stable as well, for people: `several-heads`.
     pub name: &'static str,
@@ -84,6 +86,18 @@ pub enum Check {
     Each(fn(&Source, &Scene, &mut Sink<'_>)),
     /// All of them together.
     Together(fn(&Scene, &mut Sink<'_>)),
+    /// Not by the scripts at all: Alembic is asked, see [`model_change`].
+    Models,
+}
+
+/// The rules that are judged by scripts and git.
+pub fn of_scripts() -> Vec<&'static Rule> {
+    RULES.iter().copied().filter(|rule| !matches!(rule.check, Check::Models)).collect()
+}
+
+/// The rules that `db-check --models` is about.
+pub fn of_models() -> Vec<&'static Rule> {
+    RULES.iter().copied().filter(|rule| matches!(rule.check, Check::Models)).collect()
 }
 
 /// All rules, in the order of their codes.
@@ -124,6 +138,7 @@ pub const RULES: &[&Rule] = &[
     &interpolated_sql::RULE,
     &several_changes::RULE,
     &part_of::RULE,
+    &model_change::RULE,
 ];
 
 /// What a project says about rules, by code.
@@ -150,6 +165,7 @@ pub fn check(scene: &Scene, levels: &Levels) -> Vec<Finding> {
         if configured.unwrap_or(rule.level) != Level::Off {
             let mut sink = Sink::new(rule, configured, scene, &mut findings);
             match rule.check {
+                Check::Models => {}
                 Check::Together(check) => check(scene, &mut sink),
                 Check::Each(check) => {
                     let wanted = |source: &&Source| source.is_checked && !scene.spares(rule, source);

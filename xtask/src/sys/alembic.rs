@@ -5,6 +5,7 @@
 //! Starting takes seconds (the application is imported), so [`Driver::start`] does not wait for it: start early, prepare
 //! the database meanwhile. A driver that is dropped is killed with everything that it has started.
 
+mod draft;
 mod explain;
 mod install;
 mod mask;
@@ -22,6 +23,7 @@ use crate::model::target::Step;
 use crate::model::url::Secret;
 use crate::ui::Ui;
 
+pub use draft::{Compared, Draft, Written};
 pub use explain::Names;
 pub use protocol::{Done, Event, Versions};
 pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};

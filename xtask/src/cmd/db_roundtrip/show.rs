@@ -14,14 +14,23 @@ use crate::report::json::{data_change, revision, schema_change};
 use crate::report::roundtrip;
 use crate::ui::Paint;
 
-/// Prints it and decides the exit code.
-pub fn report(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts, findings: &Findings) -> Result<Exit> {
+/// What a run says.
+pub struct Report {
+    /// How it ends.
+    pub exit: Exit,
+    /// For scripts.
+    pub json: Value,
+    /// For people.
+    pub text: String,
+}
+
+/// Writes the files that were asked for, decides the exit code and says the rest.
+pub fn report(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts, findings: &Findings) -> Result<Report> {
     let tested = findings.outcomes.iter().filter(|outcome| outcome.verdict.is_tested()).count();
     let failed = findings.outcomes.iter().filter(|outcome| outcome.verdict.is_finding()).count();
     let exit = if failed > 0 || tested == 0 { Exit::Findings } else { Exit::Done };
-    let report = to_json(facts, findings, tested, failed);
-    write_files(flags, &report)?;
-    ctx.ui.json("db-roundtrip", exit, report, None);
+    let json = to_json(facts, findings, tested, failed);
+    write_files(flags, &json)?;
     let mut lines = vec![
         ctx.ui.paint(Paint::Bold, "Round trip: down, up again, compared with what was there before"),
         String::new(),
@@ -41,8 +50,7 @@ pub fn report(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts, findings: &Findings
         lines.push(format!("The scratch database {} was kept: {}", kept.database, kept.psql));
         lines.push(format!("Drop it when you are done: {}", kept.drop));
     }
-    ctx.ui.answer(lines.join("\n"));
-    Ok(exit)
+    Ok(Report { exit, json, text: lines.join("\n") })
 }
 
 /// The files that were asked for besides.

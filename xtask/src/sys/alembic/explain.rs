@@ -66,7 +66,9 @@ fn kind(trouble: &Trouble) -> Kind {
         TroubleKind::NeedsInput => Kind::MigrationNeedsInput,
         TroubleKind::Import => Kind::MigrationImportFailed,
         TroubleKind::Syntax | TroubleKind::Load => Kind::MigrationFileInvalid,
-        TroubleKind::Config | TroubleKind::SeveralRuns | TroubleKind::NotRun => Kind::ConfigInvalid,
+        TroubleKind::Config | TroubleKind::SeveralRuns | TroubleKind::NotRun | TroubleKind::NoModels => {
+            Kind::ConfigInvalid
+        }
         TroubleKind::AlembicMissing | TroubleKind::PackageMissing => Kind::AlembicMissing,
         TroubleKind::Moved => Kind::AlreadyRunning,
         TroubleKind::Timeout => Kind::StepTimeout,
@@ -125,6 +127,7 @@ fn summary(kind: Kind, trouble: &Trouble) -> String {
         Kind::ConfigInvalid => match trouble.kind {
             TroubleKind::SeveralRuns => "env.py runs the migrations more than once".into(),
             TroubleKind::NotRun => "env.py does not run the migrations".into(),
+            TroubleKind::NoModels => "env.py gives Alembic no models to compare with".into(),
             _ => "The Alembic config cannot be used".into(),
         },
         _ => raised_summary(trouble),
@@ -391,6 +394,13 @@ fn config_actions(trouble: &Trouble, names: &Names) -> Vec<String> {
                 .into(),
             format!("Until then use Alembic itself: {} -m alembic -c {} upgrade head", names.python, names.config),
             format!("See what the first run has left: {}", names.command("db-status")),
+        ],
+        TroubleKind::NoModels => vec![
+            "In env.py import the models and pass them on: context.configure(…, target_metadata=Base.metadata)".into(),
+            format!(
+                "Or write the migration by hand: {} --empty -m \"what it does\"",
+                names.command("db-create-migration")
+            ),
         ],
         TroubleKind::NotRun => vec![
             "Let env.py call context.run_migrations() whenever it is run, not only under some condition".into(),

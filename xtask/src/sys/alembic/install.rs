@@ -20,6 +20,8 @@ const FILES: &[(&str, &str)] = files![
     "xtask_driver/guard.py",
     "xtask_driver/scripts.py",
     "xtask_driver/failure.py",
+    "xtask_driver/models.py",
+    "xtask_driver/draft.py",
     "xtask_driver/session.py",
 ];
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::draft::{self, Compared, Written};
 use super::trouble::Trouble;
 use crate::model::target::Step;
 
@@ -48,6 +49,10 @@ pub enum Event {
     Sql(String),
     /// The heads of the scripts.
     Heads(Vec<String>),
+    /// A new revision was compared; nothing is written yet.
+    Compared(Box<Compared>),
+    /// It was written.
+    Written(Vec<Written>),
     /// It went wrong.
     Failed(Box<Trouble>),
 }
@@ -73,6 +78,8 @@ impl Event {
             "ok" => Event::Ok,
             "sql" => Event::Sql(text(value, "text")?),
             "heads" => Event::Heads(texts(value, "heads")),
+            "compared" => Event::Compared(Box::new(draft::compared(value))),
+            "written" => Event::Written(draft::written(value)),
             "error" => Event::Failed(Box::new(Trouble::parse(value))),
             _ => return None,
         };

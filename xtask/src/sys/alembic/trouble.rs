@@ -72,6 +72,8 @@ pub enum TroubleKind {
     SeveralRuns,
     /// env.py did not run the migrations at all.
     NotRun,
+    /// env.py gives Alembic no models to compare with.
+    NoModels,
     /// A step took too long; it is still running.
     Timeout,
     /// The process has gone: `os._exit`, a signal, a Python that is none.
@@ -96,6 +98,7 @@ impl TroubleKind {
             "no-function" => TroubleKind::NoFunction,
             "moved" => TroubleKind::Moved,
             "several-runs" => TroubleKind::SeveralRuns,
+            "no-models" => TroubleKind::NoModels,
             "not-run" => TroubleKind::NotRun,
             _ => TroubleKind::Raised,
         }

@@ -1,7 +1,8 @@
-"""One Alembic environment and the commands that xtask gives: `migrate`, `step`, `use`, `release`, `sql`, `heads`, `stop`.
+"""One Alembic environment and the commands that xtask gives: `migrate`, `step`, `use`, `release`, `sql`, `heads`,
+`compare`, `write`, `stop`.
 
-Each command is answered by exactly one of the events `migrated`, `done`, `ok`, `sql`, `heads` or `error`; `connected` and
-`start` (and, in `migrate`, a `done` for each step) may come before it.
+Each command is answered by exactly one of the events `migrated`, `done`, `ok`, `sql`, `heads`, `compared`, `written` or
+`error`; `connected` and `start` (and, in `migrate`, a `done` for each step) may come before it.
 """
 
 import gc
@@ -16,6 +17,7 @@ from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 from alembic.util import load_python_file
 
+from xtask_driver.draft import Draft
 from xtask_driver.failure import Recorder, Refused, describe, frames_of_error, last_in, shown
 from xtask_driver.guard import Guard
 from xtask_driver.scripts import Bytecode
@@ -43,6 +45,7 @@ class Session:
         self._heads = set()
         self._script_folders = ()
         self._ran = set()
+        self._draft = None
         self._guard = Guard(channel)
         self._guard.install()
         self._guard.expect(launch["expect"], launch["settings"])
@@ -158,6 +161,35 @@ class Session:
         finally:
             self._config.output_buffer = None
         self._channel.emit("sql", text=text.getvalue())
+
+    def do_compare(self, command):
+        """A new revision up to the point where `alembic revision` would write it; for an empty one env.py is only run
+        where the project asks for that."""
+        draft = self._draft = Draft(self._config, self._script, command)
+        ordinary = self._config.cmd_opts
+        self._config.cmd_opts = revision_options(self._launch["config"], command)
+
+        def visit(heads, context):
+            draft.visit(heads, context)
+            return []
+
+        try:
+            if command["run_env"]:
+                self._run(visit, "head", **draft.options)
+        finally:
+            self._config.cmd_opts = ordinary
+        self._channel.emit("compared", operations=draft.operations, models=draft.models)
+
+    def do_write(self, _command):
+        """Writes the revision of the last `compare`."""
+        os.chdir(self._launch["project"])
+        scripts = self._draft.write()
+        for script in scripts:
+            self._parents[script.revision] = script._all_down_revisions
+        self._channel.emit(
+            "written",
+            scripts=[{"revision": script.revision, "path": os.path.realpath(script.path)} for script in scripts],
+        )
 
     # Running env.py
 
@@ -320,6 +352,14 @@ def env_owns_transaction(context):
         return True
     in_transaction = getattr(context.connection, "in_transaction", None)
     return bool(in_transaction and in_transaction())
+
+
+def revision_options(path, command):
+    """What `alembic revision` has parsed: hooks of the project ask whether it is to autogenerate."""
+    words = ["-c", path, "revision", "--message=%s" % (command["message"] or "")]
+    words += ["--autogenerate"] if command["autogenerate"] else []
+    words += ["--rev-id=%s" % command["rev_id"]] if command["rev_id"] else []
+    return CommandLine(prog="alembic").parser.parse_args(words)
 
 
 def alembic_config(path, project):

@@ -1,0 +1,72 @@
+//! `db-check --models`: is there a change of the models without a migration?
+
+use serde_json::json;
+
+use super::{EMAIL, add_column, project, scene, texts};
+use crate::support::scene::Scene;
+
+#[test]
+fn found_and_not_found() {
+    for driver in ["psycopg", "asyncpg"] {
+        let scene = scene(driver);
+        let _ = scene.run("db-check --models").code(0).says("✅ No model changes");
+        assert_eq!(scene.json("db-check --models")["findings"], json!([]));
+        add_column(&scene, EMAIL);
+        let output = scene.run("db-check --models").code(4).says("  - add_column users.email: VARCHAR(64)");
+        assert!(output.stdout.contains("Make the migration: cargo xtask db-create-migration -m"), "{output}");
+        let found = scene.run("db-check --models --json").code(4).json();
+        assert_eq!(
+            (&found["outcome"], texts(&found["findings"], "code")),
+            (&json!("findings"), vec!["DB601".to_owned()])
+        );
+        assert_eq!((&found["findings"][0]["path"], &found["findings"][0]["line"]), (&json!("alembic.ini"), &json!(2)));
+        let _ = scene.run("db-check --models --format github").code(4).says("::error file=alembic.ini,line=2");
+        // No rule is reported as passed that was not asked.
+        let _ = scene.run("db-check --models --format junit").code(4).says("<testsuites tests=\"1\" failures=\"1\"");
+    }
+}
+
+/// In CI there is a server and nothing on it yet; and a database that is behind is no measure either.
+#[test]
+fn the_components_database_does_not_matter() {
+    let _ = project("psycopg").run("db-check --models").code(0);
+    let scene = scene("psycopg").table("b2", "a1");
+    let text = std::fs::read_to_string(scene.project.path("models.py")).unwrap();
+    scene.project.write("models.py", &(text + "sa.Table('b2', metadata, sa.Column('n', sa.Integer))\n"));
+    let _ = scene.run("db-check --models").code(0);
+    assert_eq!(scene.versions(), ["a1"]);
+}
+
+#[test]
+fn every_component_that_there_is() {
+    let scene = scene("psycopg");
+    let ini = std::fs::read_to_string(scene.project.path("alembic.ini")).unwrap();
+    scene.project.write("alembic-appproxy.ini", &ini);
+    add_column(&scene, EMAIL);
+    let found = scene.run("db-check --models --all --json").code(4).json();
+    assert_eq!(texts(&found["findings"], "path"), ["alembic.ini", "alembic-appproxy.ini"]);
+    let help = found["findings"][1]["help"].as_str().unwrap();
+    assert!(help.starts_with("cargo xtask db-create-migration --component=appproxy -m"), "{help}");
+}
+
+#[test]
+fn its_weight_is_the_projects() {
+    let scene = scene("psycopg");
+    add_column(&scene, EMAIL);
+    scene.project.write("Cargo.toml", "[workspace]\n[workspace.metadata.db.rules]\nmodel-change = \"warning\"\n");
+    let found = scene.json("db-check --models");
+    assert_eq!((&found["findings"][0]["severity"], &found["outcome"]), (&json!("warning"), &json!("ok")));
+}
+
+#[test]
+fn it_stands_alone() {
+    let folder = crate::support::xtask::Folder::new();
+    for other in ["--staged", "--base main", "--released", "--explain DB101"] {
+        let words = format!("db-check --models {other}");
+        let output = crate::support::xtask::Xtask::new(folder.path(), &words).run().code(2);
+        assert!(output.stderr.contains("exclude each other"), "{output}");
+    }
+    // Two heads are no history to compare with.
+    let scene: Scene = scene("psycopg").table("b2", "a1").table("c3", "a1");
+    assert_eq!(scene.run("db-check --models --json").code(3).kind(), "multiple-heads");
+}

@@ -1,0 +1,199 @@
+//! `db-create-migration`: pre-flight, compare, write, review. Until Alembic has written the script nothing is changed;
+//! after that the script stays, whatever its review finds, unless somebody interrupts.
+
+mod preflight;
+mod show;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::cmd::driving::{self, Labels};
+use crate::cmd::models::Ground;
+use crate::cmd::{db_check, db_roundtrip};
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
+use crate::flags::{DbCreateMigration, DbRoundtrip, Range};
+use crate::model::autogenerate::{self, Models, Operation, Rename, Unseen};
+use crate::model::rules::{Finding, Level};
+use crate::sys::alembic::{Draft, Driver, Stop, Written};
+use crate::sys::interrupt;
+use crate::sys::pg::models::{Sides, sides};
+use preflight::Facts;
+
+/// The name in comments of scratch databases and in sessions.
+const COMMAND: &str = "db-create-migration";
+
+/// The rule that is silent here: what to do about it is among the next steps.
+const NOT_IN_GIT: &str = "DB206";
+
+/// What there is to say at the end.
+#[derive(Default)]
+struct Review {
+    /// What the models were compared with; `None` where they were not.
+    ground: Option<String>,
+    written: Vec<Written>,
+    operations: Vec<Operation>,
+    renames: Vec<Rename>,
+    unseen: Vec<Unseen>,
+    /// What could not be compared, a line each.
+    trouble: Vec<String>,
+    /// Why the new script does not run.
+    problem: Option<Box<Fail>>,
+    findings: Vec<(Finding, String)>,
+    roundtrip: Option<db_roundtrip::Report>,
+    is_added: bool,
+}
+
+impl Review {
+    fn exit(&self) -> Exit {
+        let is_wrong = self.findings.iter().any(|(finding, _)| finding.severity == Level::Error);
+        let is_proven = self.roundtrip.as_ref().is_none_or(|report| report.exit == Exit::Done);
+        if self.problem.is_some() || is_wrong || !is_proven { Exit::Findings } else { Exit::Done }
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// A refusal (exit 3) from the pre-flight; a failure (exit 1) of env.py, the models, or the writing.
+pub fn run(ctx: &Ctx, flags: &DbCreateMigration) -> Result<Exit> {
+    let facts = preflight::gather(ctx, flags).map_err(refuse)?;
+    let draft = Draft {
+        message: Some(flags.message.clone()),
+        rev_id: flags.rev_id.clone(),
+        autogenerate: !flags.empty,
+        run_env: facts.runs_env,
+    };
+    let mut review = match facts.database {
+        Some(_) => on_ground(ctx, &facts, &draft)?,
+        None => alone(ctx, &facts, &draft)?,
+    };
+    if !review.written.is_empty() {
+        finish(ctx, flags, &facts, &mut review).map_err(|error| after_writing(error, &review.written))?;
+    }
+    show::report(ctx, &facts, &review);
+    Ok(review.exit())
+}
+
+/// With a database: what autogenerate takes, or an empty revision of a project whose env.py has a say in it.
+fn on_ground(ctx: &Ctx, facts: &Facts, draft: &Draft) -> Result<Review> {
+    let database = facts.database.as_ref().context("asked for only with a database")?;
+    let mut ground = Ground::make(ctx, &facts.subject, database, COMMAND)?;
+    let compared = ground.compare(ctx, draft)?;
+    let mut review = Review {
+        ground: draft.autogenerate.then(|| ground.words.clone()),
+        renames: autogenerate::renames(&compared.operations),
+        operations: compared.operations,
+        ..Review::default()
+    };
+    if !(review.operations.is_empty() && draft.autogenerate) {
+        let written = write(ground.driver(), facts);
+        review.written = written.map_err(|stop| cannot_write(ground.stopped(stop), facts))?;
+    }
+    let looked = look(ctx, draft, &mut ground, &compared.models, &mut review);
+    looked.map_err(|error| after_writing(error, &review.written))?;
+    ground.end().map_err(|error| after_writing(error, &review.written))?;
+    Ok(review)
+}
+
+/// What the throwaway database can tell: whether the new script runs, and what differs still.
+fn look(ctx: &Ctx, draft: &Draft, ground: &mut Ground, models: &Models, review: &mut Review) -> Result<()> {
+    let _task = ctx.ui.task("Looking at what autogenerate does not see");
+    interrupt::check()?;
+    if !draft.autogenerate {
+        return Ok(());
+    }
+    for script in &review.written {
+        if let Err(fail) = ground.apply(&script.revision) {
+            if fail.kind == Kind::Interrupted {
+                return Err((*fail).into());
+            }
+            review.problem = Some(fail);
+            return Ok(());
+        }
+    }
+    let Sides { models, database, trouble } = sides(ground.db(), models)?;
+    review.unseen = autogenerate::unseen(&models, &database);
+    review.trouble = trouble;
+    Ok(())
+}
+
+/// Without any database: env.py is not run.
+fn alone(ctx: &Ctx, facts: &Facts, draft: &Draft) -> Result<Review> {
+    let labels = Labels::new(ctx, facts.subject.component)?;
+    let launch = driving::launch_without(ctx, &facts.subject.config, COMMAND)?;
+    let mut driver = Driver::start(&ctx.ui, &launch)?;
+    let _task = ctx.ui.task("Starting Alembic");
+    driver.compare(draft).map_err(|stop| stop.into_error(&labels.names()))?;
+    let written = write(&mut driver, facts);
+    let written = written.map_err(|stop| cannot_write(stop.into_error(&labels.names()), facts))?;
+    driver.stop();
+    Ok(Review { written, ..Review::default() })
+}
+
+/// Ctrl-C waits until the file is whole and known, so that it can be taken away again.
+fn write(driver: &mut Driver, facts: &Facts) -> Result<Vec<Written>, Stop> {
+    let written = interrupt::shielded(|| driver.write())?;
+    if written.is_empty() {
+        let config = facts.subject.config.path.display();
+        return Err(Stop::Error(
+            Fail::new(Kind::ConfigInvalid, "A hook of the project has dropped the revision")
+                .details("process_revision_directives left nothing to be written")
+                .action(format!("Look at process_revision_directives in the env.py of {config}"))
+                .related("cargo xtask doctor")
+                .into(),
+        ));
+    }
+    Ok(written)
+}
+
+fn cannot_write(error: anyhow::Error, facts: &Facts) -> anyhow::Error {
+    let mut fail = from_anyhow(&error);
+    if fail.kind == Kind::MigrationRaised {
+        let config = &facts.subject.config;
+        fail.summary = "Alembic could not write the script".to_owned();
+        fail.actions = vec![
+            format!("Look at the template: {}", config.script_location.join("script.py.mako").display()),
+            format!("Look at file_template and [post_write_hooks] in {}", config.path.display()),
+        ];
+        fail = fail.details("Nothing was left behind");
+    }
+    fail.into()
+}
+
+/// The rest of the review, for which the throwaway database is not needed.
+fn finish(ctx: &Ctx, flags: &DbCreateMigration, facts: &Facts, review: &mut Review) -> Result<()> {
+    interrupt::check()?;
+    let paths: Vec<PathBuf> = review.written.iter().map(|script| script.path.clone()).collect();
+    review.findings = db_check::review(ctx, facts.subject.component, &paths)?;
+    review.findings.retain(|(finding, _)| finding.code != NOT_IN_GIT);
+    if flags.roundtrip
+        && review.problem.is_none()
+        && let Some(first) = review.written.first()
+    {
+        let flags = DbRoundtrip { range: Range::From(first.revision.clone()), ..DbRoundtrip::default() };
+        review.roundtrip = Some(db_roundtrip::prove(ctx, &flags)?);
+    }
+    if let Some(repo) = &facts.repo {
+        repo.add(&paths)?;
+        review.is_added = true;
+    }
+    Ok(())
+}
+
+/// A script is there and something went wrong after it: it stays, unless the user has changed their mind.
+fn after_writing(error: anyhow::Error, written: &[Written]) -> anyhow::Error {
+    let mut fail = from_anyhow(&error);
+    for script in written {
+        let path = script.path.display();
+        fail = if fail.kind != Kind::Interrupted {
+            fail.details(format!("The script is written and stays: {path}; only its review did not end"))
+        } else if std::fs::remove_file(&script.path).is_ok() {
+            fail.details(format!("The script was taken away again: {path}"))
+        } else {
+            fail.details(format!("The script could not be taken away again: {path}"))
+        };
+    }
+    fail.into()
+}

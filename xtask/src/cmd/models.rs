@@ -1,0 +1,242 @@
+//! The ground on which models are compared with migrations: a throwaway database at the head, and the driver on it. Made
+//! from empty by the migrations, so that nothing done by hand to the component's own database counts; where the history
+//! does not run from empty, a clone of the component's. Never by the baseline command: that takes the models, and models
+//! compared with themselves never differ.
+
+use anyhow::Result;
+
+use crate::cmd::advice;
+use crate::cmd::driving::{self, Labels};
+use crate::ctx::{Ctx, Database, version_table};
+use crate::fail::{Fail, Kind, from_anyhow, refuse};
+use crate::model::graph::Graph;
+use crate::model::target::Step;
+use crate::sys::alembic::{Compared, Draft, Driver, Phase, Plan, Stop, Trouble};
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::pg::{self, Db, Making, Scratch, application_name};
+use crate::sys::project::Component;
+
+/// A component, and everything about it that is known from its files.
+pub struct Subject<'a> {
+    /// Whose models and migrations.
+    pub component: &'a Component,
+    /// Its Alembic config.
+    pub config: AlembicConfig,
+    /// Its history.
+    pub graph: Graph,
+    /// `--component=…` for printed commands, empty for the default one.
+    pub flag: String,
+}
+
+impl<'a> Subject<'a> {
+    /// Reads config and history; the history must have one head at most.
+    ///
+    /// # Errors
+    /// `multiple-heads`, and what reading them may meet.
+    pub fn gather(ctx: &Ctx, component: &'a Component) -> Result<Subject<'a>> {
+        let config = ctx.config(component)?;
+        let graph = ctx.history(&config)?;
+        let subject = Subject { component, config, graph, flag: ctx.component_flag(component) };
+        let heads = subject.graph.heads();
+        if heads.len() > 1 {
+            return Err(Fail::new(Kind::MultipleHeads, "Multiple heads detected")
+                .details(format!("The scripts of {} have {} heads: {}", component.name, heads.len(), heads.join(", ")))
+                .details("Models can be compared with one history only, and a new revision needs one to follow")
+                .action(format!("Make them one: {}", advice::one_head_again(&subject.flag)))
+                .action(format!("Look at them: cargo xtask db-status{}", subject.flag))
+                .related("cargo xtask db-rebase")
+                .into());
+        }
+        Ok(subject)
+    }
+}
+
+/// The database at the head, with the driver on it. Both go with the value.
+pub struct Ground {
+    /// How the database came to be, for the report.
+    pub words: String,
+    /// Whether it holds what the component's own database held, however that came to be.
+    pub is_clone: bool,
+    driver: Driver,
+    db: Db,
+    labels: Labels,
+    scratch: Scratch,
+}
+
+/// How a database at the head is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The migrations, from the first one.
+    Empty,
+    /// A clone of the component's own, upgraded.
+    Clone,
+}
+
+impl Ground {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// What connecting may meet; what a migration or env.py may meet, where there is no other way.
+    pub fn make(ctx: &Ctx, subject: &Subject, database: &Database, command: &str) -> Result<Ground> {
+        for name in pg::sweep(&database.url).unwrap_or_default() {
+            ctx.ui.status(format!("Swept what a run that was killed left behind: {name}"));
+        }
+        let can_clone = can_clone(subject, database, command)?;
+        // A baseline command says that the history does not run from empty: trying would only take time.
+        if can_clone && subject.component.baseline.is_some() {
+            return Ground::by(ctx, subject, database, command, Way::Clone)?.map_err(|stopped| stopped.fail.into());
+        }
+        match Ground::by(ctx, subject, database, command, Way::Empty)? {
+            Ok(ground) => Ok(ground),
+            Err(stopped) if can_clone && stopped.in_step => {
+                ctx.ui.warn(format!(
+                    "The history does not run from empty ({}), so a clone of {} is taken",
+                    stopped.fail.summary,
+                    database.place()
+                ));
+                Ground::by(ctx, subject, database, command, Way::Clone)?.map_err(|stopped| stopped.fail.into())
+            }
+            Err(stopped) => Err(stopped.hopeless(subject).into()),
+        }
+    }
+
+    fn by(
+        ctx: &Ctx,
+        subject: &Subject,
+        database: &Database,
+        command: &str,
+        way: Way,
+    ) -> Result<Result<Ground, Stopped>> {
+        let making = Making { ui: &ctx.ui, why: command, file_copy: database.embedded, tools: &database.tools };
+        let name = &database.url.target().database;
+        let (scratch, words) = match way {
+            Way::Empty => {
+                (Scratch::empty(&database.url, &making)?, "a database made from empty by the migrations".to_owned())
+            }
+            Way::Clone => {
+                let scratch = Scratch::clone_of(&database.url, name, &making)?;
+                (scratch, format!("a clone of {}, upgraded to the head", database.place()))
+            }
+        };
+        let mut db = Db::connect(scratch.url(), &application_name(command))?;
+        let applied = db.applied(&version_table(subject.component))?.revisions;
+        let steps: Vec<Step> = subject.graph.pending(&applied).into_iter().map(Step::up).collect();
+        let launch = driving::launch(ctx, &subject.config, &mut db, command)?;
+        let driver = Driver::start(&ctx.ui, &launch)?;
+        let labels = Labels::new(ctx, subject.component)?;
+        let mut ground = Ground { words, is_clone: way == Way::Clone, driver, db, labels, scratch };
+        if steps.is_empty() {
+            return Ok(Ok(ground));
+        }
+        let count = if steps.len() == 1 { "1 migration".to_owned() } else { format!("{} migrations", steps.len()) };
+        let _task = ctx.ui.task(format!("Making a throwaway database: {count}"));
+        match ground.upgrade(steps) {
+            Ok(()) => Ok(Ok(ground)),
+            Err(Stop::Error(error)) => {
+                driving::end_sessions(&mut ground.db, &ground.driver);
+                Err(error)
+            }
+            Err(Stop::Trouble(trouble)) => {
+                let in_step = trouble.phase == Phase::Step;
+                Ok(Err(Stopped { fail: ground.explain(&trouble), in_step }))
+            }
+        }
+    }
+
+    /// Asks Alembic what the models want.
+    ///
+    /// # Errors
+    /// What env.py and the models may meet.
+    pub fn compare(&mut self, ctx: &Ctx, draft: &Draft) -> Result<Compared> {
+        let _task = ctx.ui.task("Comparing the models with it");
+        self.driver.compare(draft).map_err(|stop| self.stopped(stop))
+    }
+
+    /// The driver, for what is written by it.
+    pub fn driver(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
+
+    /// The connection to the throwaway database.
+    pub fn db(&mut self) -> &mut Db {
+        &mut self.db
+    }
+
+    /// Runs a revision that was just written.
+    pub fn apply(&mut self, revision: &str) -> Result<(), Box<Fail>> {
+        let done = self.upgrade(vec![Step::up(revision)]);
+        done.map_err(|stop| Box::new(from_anyhow(&self.stopped(stop))))
+    }
+
+    /// Puts everything away, and says if that fails.
+    pub fn end(self) -> Result<()> {
+        self.driver.stop();
+        drop(self.db);
+        self.scratch.remove()
+    }
+
+    fn upgrade(&mut self, steps: Vec<Step>) -> Result<(), Stop> {
+        let plan = Plan { steps, before: None, target: "heads".to_owned() };
+        self.driver.migrate(&plan, None, &mut |_| {}).map(|_| ())
+    }
+
+    /// A stop as an error to end with.
+    pub fn stopped(&mut self, stop: Stop) -> anyhow::Error {
+        match stop {
+            Stop::Trouble(trouble) => self.explain(&trouble).into(),
+            Stop::Error(error) => {
+                driving::end_sessions(&mut self.db, &self.driver);
+                error
+            }
+        }
+    }
+
+    fn explain(&mut self, trouble: &Trouble) -> Fail {
+        let fail = driving::to_fail(trouble, &self.labels, &mut self.db, &self.driver);
+        explain(trouble, &self.labels, fail)
+    }
+}
+
+/// Why a way did not lead to the head.
+struct Stopped {
+    fail: Fail,
+    /// A migration failed, not env.py or the models: another way may lead there.
+    in_step: bool,
+}
+
+impl Stopped {
+    fn hopeless(self, subject: &Subject) -> Fail {
+        let fail = self.fail.details("This happened on a throwaway database; your own was not touched");
+        if !self.in_step {
+            return fail;
+        }
+        fail.details("The history does not run from empty, and there is no database of the component to clone")
+            .action(format!("Bring the component's database to the head first: cargo xtask db-migrate{}", subject.flag))
+    }
+}
+
+/// What went wrong outside of a migration is mostly in the models, whose place Alembic's own frames hide.
+fn explain(trouble: &Trouble, labels: &Labels, mut fail: Fail) -> Fail {
+    let Some(last) = trouble.traceback.last().filter(|_| trouble.phase != Phase::Step) else { return fail };
+    let last = &labels.shortened(last);
+    let place = last.split(" in ").next().unwrap_or(last);
+    if !fail.details.contains(place) {
+        fail = fail.details(format!("Raised in {last}"));
+        if fail.kind == Kind::MigrationRaised {
+            fail.actions = vec![format!("Look at {place}"), "Check the whole set-up: cargo xtask doctor".to_owned()];
+        }
+    }
+    fail
+}
+
+/// Whether the component's database is there and at a revision that this checkout knows.
+fn can_clone(subject: &Subject, database: &Database, command: &str) -> Result<bool> {
+    match Db::connect(&database.url, &application_name(command)) {
+        Err(error) if advice::is_database_missing(&error) => Ok(false),
+        Err(error) => Err(refuse(error)),
+        Ok(mut db) => {
+            let applied = db.applied(&version_table(subject.component)).map_err(refuse)?.revisions;
+            Ok(!applied.is_empty() && subject.graph.unknown(&applied).is_empty())
+        }
+    }
+}
