@@ -3,11 +3,11 @@
 //! `rebase/crash.rs`; random histories against Alembic: `rebase/random.rs`.
 
 #[path = "rebase/bench.rs"]
-mod bench;
+pub mod bench;
 #[path = "rebase/crash.rs"]
 mod crash;
 #[path = "rebase/database.rs"]
-mod database;
+pub mod database;
 #[path = "rebase/random.rs"]
 mod random;
 #[path = "rebase/rules.rs"]

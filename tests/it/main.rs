@@ -19,6 +19,7 @@ mod git;
 mod history;
 mod interrupts;
 mod journal;
+mod ledger;
 mod pg;
 mod roundtrip;
 mod rows;

@@ -10,6 +10,8 @@ pub mod db_server;
 pub mod db_status;
 pub mod doctor;
 pub mod driving;
+pub mod implied;
+pub mod ledger;
 
 use anyhow::Result;
 

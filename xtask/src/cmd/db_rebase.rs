@@ -186,10 +186,13 @@ fn prepare(ctx: &Ctx, flags: &Rebase, facts: &Facts, plan: Plan) -> Result<Prepa
     let found = if flags.no_db || merge.is_some() {
         Found::NotAsked
     } else {
-        database::look(ctx, facts.component, &facts.config)?
+        database::look(ctx, facts.component, &facts.config, &facts.graph)?
     };
     let trip = match &found {
-        Found::At { applied, .. } => database::plan(facts, &plan.change, &moved, applied)?,
+        Found::At { applied, place, implied } => {
+            database::check_nothing_skipped(facts, place, implied)?;
+            database::plan(facts, &plan.change, &moved, applied)?
+        }
         Found::NotAsked | Found::Down(_) => Trip::default(),
     };
     let both = files::touched_on_both_sides(root, &facts.graph, &plan.change)?;

@@ -6,6 +6,7 @@ pub mod catalog;
 mod connect;
 mod copy;
 mod errors;
+mod ledger;
 mod roles;
 pub mod rows;
 mod scratch;
@@ -17,6 +18,7 @@ mod tools;
 
 pub use connect::{Db, ServerVersion};
 pub use errors::{kind_of, sql_fail};
+pub use ledger::{SCHEMA, TABLE, Writing};
 pub use roles::{ensure_database, ensure_role};
 pub use scratch::{Kept, Making, SavePoint, Scratch};
 pub use session::{Applied, MigrationLock, OtherSession, VersionTable};

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Oid, Repo, parse, path_of};
+use super::{File, Oid, Repo, parse, path_of};
 
 /// How many commits are looked into; the newest ones say enough.
 const SIGHTINGS: &str = "3";
+/// How far back the reflog is of interest: git keeps what was rebased away for 30 days.
+const LATELY: &str = "--since=90.days";
 /// Marks the beginning of a commit among the names of files.
 const COMMIT: u8 = 1;
 
@@ -75,6 +77,20 @@ impl Repo {
             sighting.refs = self.refs_with(&sighting.commit)?;
         }
         Ok(sightings)
+    }
+
+    /// What files under some folders were in commits that the main branch has not: those of the work at hand, and of
+    /// whatever was checked out or rebased away and is still in the reflog.
+    ///
+    /// # Errors
+    /// [`super::Unclear::NoMain`], without which the walk would have no end.
+    pub fn versions_off_main<P: AsRef<Path>>(&self, main: Option<&str>, folders: &[P]) -> Result<Vec<File>> {
+        let main = self.main_branch(main)?;
+        let args = ["log", "--raw", "-z", "--no-abbrev", "--no-renames", "--diff-filter=AM", "--format="];
+        let question = self.git.ask(args).args(["--reflog", LATELY, "HEAD", "--not", main.commit.as_str()]);
+        let raw = parse::raw(&question.paths(&self.pathspecs(folders)?).run()?.ok()?)?;
+        let file = |it: parse::Raw| Some(File { path: it.path, blob: it.new?, mode: it.mode });
+        Ok(raw.into_iter().filter_map(file).collect())
     }
 
     /// The tags that have any of some files, in the order of the tags' names. `pattern` narrows the tags down, as in

@@ -32,6 +32,11 @@ impl VersionTable {
         VersionTable { schema: Some(schema.to_owned()), name: self.name.clone() }
     }
 
+    /// The table where it was found.
+    pub fn found(&self, applied: &Applied) -> VersionTable {
+        applied.elsewhere.as_ref().map_or_else(|| self.clone(), |schema| self.in_schema(schema))
+    }
+
     /// For SQL text.
     pub fn quoted(&self) -> String {
         let schema = self.schema.as_ref().map(|schema| ident(schema) + ".").unwrap_or_default();
