@@ -8,6 +8,8 @@ pub mod bench;
 mod crash;
 #[path = "rebase/database.rs"]
 pub mod database;
+#[path = "rebase/merging.rs"]
+mod merging;
 #[path = "rebase/random.rs"]
 mod random;
 #[path = "rebase/rules.rs"]

@@ -53,8 +53,9 @@ fn alembic(case: &Case, words: &str) -> String {
 /// Runs the commands that `db-status` prints, word for word.
 fn put_right(case: &Case) -> Vec<Output> {
     let commands = status(case)["put_right"].clone();
-    let commands = commands.as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned());
-    commands.map(|command| case.run(command.strip_prefix("cargo xtask ").unwrap()).code(0)).collect()
+    let commands: Vec<&str> = commands.as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert_eq!(commands.len(), 2);
+    commands.iter().map(|command| case.run(command.strip_prefix("cargo xtask ").unwrap()).code(0)).collect()
 }
 
 /// Everything ran once and only once, and there is nothing more to say.
@@ -87,7 +88,11 @@ fn a_rebase_without_the_database_is_found_and_the_commands_put_it_right() {
     let _ = case.run("db-status --check").code(4);
     let _ = case.run("db-status --all --check").code(4).says("up-to-date, 2 never ran");
     let outputs = put_right(&case);
-    assert!(outputs[0].stdout.contains("s → r: Add s (never ran: there is nothing to undo) (reverted)"), "{}", outputs[0]);
+    assert!(
+        outputs[0].stdout.contains("s → r: Add s (never ran: there is nothing to undo) (reverted)"),
+        "{}",
+        outputs[0]
+    );
     is_right(&case);
 }
 
@@ -258,6 +263,9 @@ fn the_ledger_says_what_ran_when_and_by_what() {
     assert_eq!(left.get::<_, i64>(0), 0);
 }
 
+const MAKO: &str = "revision = ${repr(up_revision)}\ndown_revision = ${repr(down_revision)}\n\n\
+                    def upgrade():\n    ${upgrades if upgrades else 'pass'}\n";
+
 /// env.py with more in `configure`, and a model of nothing.
 fn env_with(more: &str) -> String {
     SYNC.replace("target_metadata = None", "import sqlalchemy\ntarget_metadata = sqlalchemy.MetaData()")
@@ -267,10 +275,11 @@ fn env_with(more: &str) -> String {
 #[test]
 fn autogenerate_never_proposes_to_drop_it() {
     let named = "include_schemas=True, include_name=lambda name, kind, parents: kind != 'schema' or name != 'xtask'";
-    let thing = "include_schemas=True, include_object=lambda thing, name, kind, *_: getattr(thing, 'schema', '') != 'xtask'";
+    let thing =
+        "include_schemas=True, include_object=lambda thing, name, kind, *_: getattr(thing, 'schema', '') != 'xtask'";
     for (more, is_made) in [("", true), ("include_schemas=True", false), (named, true), (thing, true)] {
         let case = before_merge();
-        case.bench.repo.write("migrations/env.py", &env_with(more));
+        case.bench.repo.write("migrations/env.py", &env_with(more)).write("migrations/script.py.mako", MAKO);
         let output = case.run("db-migrate --verbose").code(0);
         let there = cluster().client(&case.database).query_one("select to_regclass('xtask.ledger') is not null", &[]);
         assert_eq!(there.unwrap().get::<_, bool>(0), is_made, "{more}");

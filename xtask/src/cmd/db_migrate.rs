@@ -114,14 +114,7 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
 }
 
 /// What was done goes into the ledger, where the database stands is known.
-fn write_ledger(
-    ctx: &Ctx,
-    facts: &mut Facts,
-    plan: &Plan,
-    outcome: &Outcome,
-    book: Book,
-    sees_ledger: Option<bool>,
-) {
+fn write_ledger(ctx: &Ctx, facts: &mut Facts, plan: &Plan, outcome: &Outcome, book: Book, sees_ledger: Option<bool>) {
     let Some(heads) = &outcome.after else { return };
     let done: Vec<String> = outcome.done.iter().map(|revision| revision.id.clone()).collect();
     let direction = if plan.is_downgrade() { Direction::Down } else { Direction::Up };
@@ -148,6 +141,7 @@ fn take_backup(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
         server: &server,
         revision: &revision,
         tools: &database.tools,
+        instead: "Take one by hand, then repeat the command with --no-backup",
     };
     let path = backup::take(&ctx.ui, &request)?;
     ctx.ui.status(format!("Backup: {}", path.display()));

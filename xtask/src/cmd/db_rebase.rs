@@ -129,10 +129,12 @@ fn gather<'a>(
     let whose = match (&repo, &wish) {
         // A merge edits nobody's revision.
         (_, Wish::Merge) => whose::by_text(&scripts)?,
-        (Some(repo), Wish::Usual) => whose::by_git(repo, &scripts, branch)?,
+        (Some(repo), Wish::Usual) => whose::by_git(ctx, repo, &scripts, branch)?,
         (None, Wish::Usual) => return Err(whose::no_checkout(root).into()),
         // The revision says it all; what git knows for sure is respected.
-        (Some(repo), Wish::Onto(_)) => whose::by_git(repo, &scripts, None).or_else(|_| whose::by_text(&scripts))?,
+        (Some(repo), Wish::Onto(_)) => {
+            whose::by_git(ctx, repo, &scripts, None).or_else(|_| whose::by_text(&scripts))?
+        }
         (None, Wish::Onto(_)) => whose::by_text(&scripts)?,
     };
     Ok(Facts { component, config, graph, repo, whose, wish, flag })

@@ -65,15 +65,13 @@ fn past(ctx: &Ctx, graph: &Graph) -> Result<Vec<(String, Vec<String>)>> {
         return Ok(Vec::new());
     }
     let Some(repo) = Repo::find(&ctx.ui, &project.root)? else { return Ok(Vec::new()) };
-    let folders: BTreeSet<PathBuf> = graph
-        .scripts()
-        .filter_map(|script| repo.relative(project.root.join(&script.path).parent()?).ok())
-        .collect();
+    let folders: BTreeSet<PathBuf> =
+        graph.scripts().filter_map(|script| repo.relative(project.root.join(&script.path).parent()?).ok()).collect();
     if folders.is_empty() {
         return Ok(Vec::new());
     }
     let folders: Vec<PathBuf> = folders.into_iter().collect();
-    let files = repo.versions_off_main(project.main.as_deref(), &folders)?;
+    let files = repo.versions_off(&ctx.main_branch(&repo)?.commit, &folders)?;
     let blobs: Vec<_> = files.iter().map(|file| file.blob.clone()).collect();
     let texts = repo.blobs(&blobs)?;
     let mut past = Vec::new();
@@ -137,10 +135,14 @@ impl Implied {
         let mut lines = vec!["Put it right:".to_owned()];
         lines.extend(commands.iter().enumerate().map(|(number, command)| format!("  {}. {command}", number + 1)));
         if commands.is_empty() {
-            lines.push("  - No downgrade leads below them: put a backup from before back, or make the database anew".into());
+            lines.push(
+                "  - No downgrade leads below them: put a backup from before back, or make the database anew".into(),
+            );
             return lines;
         }
-        lines.push("What never ran is only taken out of the version table on the way down; on the way up it runs.".into());
+        lines.push(
+            "What never ran is only taken out of the version table on the way down; on the way up it runs.".into(),
+        );
         lines
     }
 

@@ -10,6 +10,7 @@ mod install;
 mod mask;
 mod process;
 mod protocol;
+mod template;
 mod trouble;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use crate::ui::Ui;
 
 pub use explain::Names;
 pub use protocol::{Done, Event, Versions};
+pub use template::{NewRevision, Rendered, Renderer, render};
 pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;

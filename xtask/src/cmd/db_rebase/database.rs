@@ -19,8 +19,8 @@ use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{self, Driver, Event, Stop};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::backup;
-use crate::sys::journal::crash_point;
 use crate::sys::interrupt;
+use crate::sys::journal::crash_point;
 use crate::sys::pg::{Db, MigrationLock, VersionTable, application_name};
 use crate::sys::project::Component;
 
@@ -91,7 +91,10 @@ pub fn check_nothing_skipped(facts: &Facts, place: &str, implied: &Implied) -> R
     let commands = implied.commands(&facts.flag).into_iter().take(1);
     Err(commands
         .fold(fail, Fail::action)
-        .action(format!("Then repeat the command; or leave the database alone: cargo xtask db-rebase{} --no-db", facts.flag))
+        .action(format!(
+            "Then repeat the command; or leave the database alone: cargo xtask db-rebase{} --no-db",
+            facts.flag
+        ))
         .related("cargo xtask db-status")
         .refused()
         .into())
@@ -151,6 +154,7 @@ impl<'a> Place<'a> {
             server: &server,
             revision: &revision,
             tools: &self.database.tools,
+            instead: "Or rebase the files alone, which says what the database then needs: cargo xtask db-rebase --no-db",
         };
         let path = backup::take(&ctx.ui, &request)?;
         ctx.ui.status(format!("Backup: {}", path.display()));

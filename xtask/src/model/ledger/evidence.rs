@@ -121,7 +121,9 @@ mod tests {
         };
         assert!(takes("op.drop_table('users')") && takes("op.drop_column('users', 'name')"));
         assert!(takes("op.alter_column('users', 'name', new_column_name='title')") && takes("op.drop_table(T)"));
-        assert!(takes("op.execute('alter table users rename name to title')") && takes("op.execute(f'drop table {x}')"));
+        assert!(
+            takes("op.execute('alter table users rename name to title')") && takes("op.execute(f'drop table {x}')")
+        );
         assert!(!takes("op.drop_column('users', 'email')") && !takes("op.create_index('ix', 'users', ['name'])"));
         assert!(!takes("op.execute('update users set name = 1')") && !takes("op.drop_table('groups')"));
     }

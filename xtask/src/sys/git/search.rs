@@ -9,8 +9,6 @@ use super::{File, Oid, Repo, parse, path_of};
 
 /// How many commits are looked into; the newest ones say enough.
 const SIGHTINGS: &str = "3";
-/// How far back the reflog is of interest: git keeps what was rebased away for 30 days.
-const LATELY: &str = "--since=90.days";
 /// Marks the beginning of a commit among the names of files.
 const COMMIT: u8 = 1;
 
@@ -79,15 +77,11 @@ impl Repo {
         Ok(sightings)
     }
 
-    /// What files under some folders were in commits that the main branch has not: those of the work at hand, and of
-    /// whatever was checked out or rebased away and is still in the reflog.
-    ///
-    /// # Errors
-    /// [`super::Unclear::NoMain`], without which the walk would have no end.
-    pub fn versions_off_main<P: AsRef<Path>>(&self, main: Option<&str>, folders: &[P]) -> Result<Vec<File>> {
-        let main = self.main_branch(main)?;
+    /// What files under some folders were in commits that another one has not (the main branch's tip): those of the work at hand, and of
+    /// whatever was checked out or rebased away and is still in the reflog (git keeps that for 30 days).
+    pub fn versions_off<P: AsRef<Path>>(&self, commit: &Oid, folders: &[P]) -> Result<Vec<File>> {
         let args = ["log", "--raw", "-z", "--no-abbrev", "--no-renames", "--diff-filter=AM", "--format="];
-        let question = self.git.ask(args).args(["--reflog", LATELY, "HEAD", "--not", main.commit.as_str()]);
+        let question = self.git.ask(args).args(["--reflog", "HEAD", "--not", commit.as_str()]);
         let raw = parse::raw(&question.paths(&self.pathspecs(folders)?).run()?.ok()?)?;
         let file = |it: parse::Raw| Some(File { path: it.path, blob: it.new?, mode: it.mode });
         Ok(raw.into_iter().filter_map(file).collect())

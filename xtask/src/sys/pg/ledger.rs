@@ -147,8 +147,6 @@ fn list(json: &str) -> Option<Vec<String>> {
 }
 
 fn json_of(entries: &[(&str, &Entry, String)]) -> String {
-    let one = |(revision, entry, digest): &(&str, &Entry, String)| {
-        json!({"revision": revision, "parents": entry.parents, "how": entry.how.word(), "digest": digest})
-    };
+    let one = |(revision, entry, digest): &(&str, &Entry, String)| json!({"revision": revision, "parents": entry.parents, "how": entry.how.word(), "digest": digest});
     entries.iter().map(one).collect::<Value>().to_string()
 }
