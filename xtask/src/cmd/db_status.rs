@@ -32,8 +32,8 @@ struct Report<'a> {
 struct Told {
     implied: Implied,
     lines: Vec<String>,
-    json: Value,
-    commands: Value,
+    json: Vec<Value>,
+    commands: Vec<String>,
 }
 
 /// What the database said, and the session for further questions.

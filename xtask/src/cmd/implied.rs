@@ -161,7 +161,7 @@ impl Implied {
     }
 
     /// `"implied"` and `"put_right"` of JSON.
-    pub fn json(&self, graph: &Graph, flag: &str) -> (Value, Value) {
+    pub fn json(&self, graph: &Graph, flag: &str) -> (Vec<Value>, Vec<String>) {
         let one = |skipped: &Skipped| {
             let mut object = crate::report::json::revision(&Revision::of(graph, &skipped.revision));
             let told_by = if skipped.lacks.is_empty() { "ledger" } else { "database" };
@@ -170,7 +170,7 @@ impl Implied {
             object["because"] = skipped.because.as_ref().map_or(Value::Null, because);
             object
         };
-        (self.skipped.iter().map(one).collect(), json!(self.commands(flag)))
+        (self.skipped.iter().map(one).collect(), self.commands(flag))
     }
 }
 

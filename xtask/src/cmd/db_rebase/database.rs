@@ -247,7 +247,6 @@ impl<'a> Place<'a> {
         crash_point();
         self.arrived(&expected)?;
         self.write_ledger(ctx, graph, book, (&before, direction, ids), sees_ledger);
-        crash_point();
         Ok(())
     }
 
