@@ -204,7 +204,7 @@ fn never_ran(report: &Report, flag: &str) -> Vec<String> {
     let mut lines = vec![String::new(), "Implied, never ran: the database counts as holding these".to_owned()];
     lines.extend(report.implied.lines.iter().map(|line| format!("  - {line}")));
     lines.push(String::new());
-    lines.extend(report.implied.implied.advice(flag));
+    lines.extend(report.implied.implied.advice(report.component, flag));
     lines
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::ctx::Ctx;
 use crate::model::graph::{Graph, Links};
-use crate::model::ledger::{self, Ledger, Made, Skipped, made, remedy, takes_away};
+use crate::model::ledger::{self, Ledger, Made, Skipped, by_hand, made, remedy, takes_away};
 use crate::model::rebase;
 use crate::model::revision;
 use crate::model::script_body;
@@ -18,6 +18,7 @@ use crate::model::status::Revision;
 use crate::sys::files::read_script;
 use crate::sys::git::Repo;
 use crate::sys::pg::Db;
+use crate::sys::project::Component;
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct Implied {
     pub skipped: Vec<Skipped>,
     /// Whether the scripts have several heads.
     is_diverged: bool,
+    /// The stretch of the history that never ran, as Alembic's `--sql` takes it.
+    by_hand: Option<String>,
     /// Where a downgrade has to lead to, so that an upgrade runs them; `None` where there is no such place.
     pub target: Option<String>,
 }
@@ -54,7 +57,8 @@ pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, ledger: Option<&Ledger>, head
     let order = graph.ancestors(heads, Links::WithDependencies);
     skipped.sort_by_key(|skipped| order.iter().position(|id| *id == skipped.revision));
     let target = if skipped.is_empty() { None } else { remedy(graph, heads, &skipped) };
-    Implied { is_diverged: graph.heads().len() > 1, skipped, target }
+    let by_hand = target.as_ref().and_then(|target| by_hand(graph, target, &skipped));
+    Implied { is_diverged: graph.heads().len() > 1, by_hand, skipped, target }
 }
 
 /// The parents that scripts had in commits that are not on the main branch, and in what was checked out lately.
@@ -130,7 +134,7 @@ impl Implied {
     }
 
     /// What to do about it, as lines.
-    pub fn advice(&self, flag: &str) -> Vec<String> {
+    pub fn advice(&self, component: &Component, flag: &str) -> Vec<String> {
         let commands = self.commands(flag);
         let mut lines = vec!["Put it right:".to_owned()];
         lines.extend(commands.iter().enumerate().map(|(number, command)| format!("  {}. {command}", number + 1)));
@@ -143,6 +147,14 @@ impl Implied {
         lines.push(
             "What never ran is only taken out of the version table on the way down; on the way up it runs.".into(),
         );
+        if let Some(stretch) = &self.by_hand {
+            let config = component.config.display();
+            lines.extend([
+                "Or, where nothing may be taken back, run it by hand and forget what was known:".to_owned(),
+                format!("  1. python -m alembic -c {config} upgrade {stretch} --sql   (without its lines about the version table)"),
+                "  2. psql -c 'drop schema if exists xtask cascade'".to_owned(),
+            ]);
+        }
         lines
     }
 

@@ -42,7 +42,7 @@ impl Book {
 
     /// Writes down what a walk has done.
     pub fn close(self, ctx: &Ctx, db: &mut Db, graph: &Graph, walk: &Walk<'_>) {
-        if self.old.is_none() && walk.sees_ledger != Some(false) {
+        if self.old.is_none() && walk.sees_ledger == Some(true) {
             ctx.ui.verbose(format!(
                 "no ledger is made: env.py lets autogenerate look into the schema {SCHEMA} (include_schemas), so that it \
                  would propose to drop it"

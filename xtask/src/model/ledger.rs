@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::graph::{Graph, Links};
 
 pub use evidence::{Made, made, takes_away};
-pub use remedy::remedy;
+pub use remedy::{by_hand, remedy};
 
 /// How a revision came into the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Ledger {
         let reparented = reparented(graph, heads, &past);
         let held = graph.ancestors(heads, Links::WithDependencies);
         let never = held.into_iter().filter_map(|id| {
-            let because = below(graph, &reparented, id);
+            let because = below(&reparented, id);
             match self.entries.get(id).map(|entry| entry.how) {
                 Some(How::Implied) => Some(skipped(id, because)),
                 None if because.is_some() => Some(skipped(id, because)),
@@ -132,9 +132,8 @@ impl Ledger {
         let held = graph.ancestors(heads, Links::WithDependencies);
         let is_unbroken = self.is_unbroken(heads);
         let doubted = held.into_iter().filter_map(|id| {
-            let because = below(graph, &reparented, id);
-            let how = self.entries.get(id).map(|entry| entry.how);
-            match how {
+            let because = below(&reparented, id);
+            match self.entries.get(id).map(|entry| entry.how) {
                 Some(How::Doubted) => Some(skipped(id, because)),
                 Some(How::Implied) if !is_unbroken => Some(skipped(id, because)),
                 None if !is_unbroken && because.is_some() => Some(skipped(id, because)),
@@ -174,25 +173,31 @@ fn skipped(id: &str, because: Option<Reparented>) -> Skipped {
     Skipped { revision: id.to_owned(), because, lacks: Vec::new() }
 }
 
-/// The held revisions with other parents than in the past. Where one of those of then has no file any more, revisions
-/// were renamed or joined into one, and nothing can be told from it.
-fn reparented(graph: &Graph, heads: &[String], past: &[(String, Vec<String>)]) -> Vec<Reparented> {
+/// The held revisions with other parents than in the past, each with what is below it now and was not then. Where one of
+/// the parents of then has no file any more, revisions were renamed or joined into one, and nothing can be told from it.
+fn reparented<'a>(
+    graph: &'a Graph,
+    heads: &[String],
+    past: &[(String, Vec<String>)],
+) -> Vec<(Reparented, BTreeSet<&'a str>)> {
     let held: BTreeSet<&str> = graph.ancestors(heads, Links::WithDependencies).into_iter().collect();
     let mut found = Vec::new();
     for (id, was) in past.iter().filter(|(id, _)| held.contains(id.as_str())) {
         let is = links(graph, id);
         let differs = was.iter().collect::<BTreeSet<_>>() != is.iter().collect::<BTreeSet<_>>();
         if differs && was.iter().all(|id| graph.get(id).is_some()) {
-            found.push(Reparented { revision: id.clone(), was: was.clone(), is });
+            let then: BTreeSet<&str> = graph.ancestors(was, Links::WithDependencies).into_iter().collect();
+            let mut new: BTreeSet<&str> = graph.ancestors(&is, Links::WithDependencies).into_iter().collect();
+            new.retain(|id| !then.contains(id));
+            found.push((Reparented { revision: id.clone(), was: was.clone(), is }, new));
         }
     }
     found
 }
 
 /// The first of these that has `id` below it now and had not then.
-fn below(graph: &Graph, reparented: &[Reparented], id: &str) -> Option<Reparented> {
-    let has = |links: &[String]| graph.ancestors(links, Links::WithDependencies).contains(&id);
-    reparented.iter().find(|it| has(&it.is) && !has(&it.was)).cloned()
+fn below(reparented: &[(Reparented, BTreeSet<&str>)], id: &str) -> Option<Reparented> {
+    reparented.iter().find(|(_, new)| new.contains(id)).map(|(it, _)| it.clone())
 }
 
 #[cfg(test)]

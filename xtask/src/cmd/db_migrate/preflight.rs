@@ -141,7 +141,7 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
     if plan.is_downgrade() {
         plan.unrun = plan.steps.iter().map(|step| step.revision.clone()).filter(|id| never.contains(id)).collect();
     } else if !never.is_empty() {
-        let advice = facts.implied.advice(&facts.flag).join("\n  ");
+        let advice = facts.implied.advice(facts.component, &facts.flag).join("\n  ");
         ctx.ui.warn(format!("The database counts as having run {}, and never did.\n  {advice}", never.join(", ")));
     }
     Ok(plan)

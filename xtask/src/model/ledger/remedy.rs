@@ -26,3 +26,14 @@ pub fn remedy(graph: &Graph, heads: &[String], skipped: &[Skipped]) -> Option<St
     let mut places = places.filter(|target| does(target));
     places.next().map(str::to_owned)
 }
+
+/// What Alembic's `upgrade A:B --sql` has to be told so that it writes just what was skipped, where that is one stretch of
+/// the history.
+pub fn by_hand(graph: &Graph, target: &str, skipped: &[Skipped]) -> Option<String> {
+    let top = &skipped.first()?.revision;
+    let never: BTreeSet<&str> = skipped.iter().map(|skipped| skipped.revision.as_str()).collect();
+    let below: BTreeSet<&str> = graph.ancestors(&[target], Links::WithDependencies).into_iter().collect();
+    let mut stretch: BTreeSet<&str> = graph.ancestors(&[top], Links::WithDependencies).into_iter().collect();
+    stretch.retain(|id| !below.contains(id));
+    (stretch == never).then(|| format!("{target}:{top}"))
+}

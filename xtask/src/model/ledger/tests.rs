@@ -107,4 +107,11 @@ fn the_way_back_goes_below_everything_that_was_skipped() {
     assert_eq!(back("p; r < p; s < r; a < s; b < a", "b", "s r").as_deref(), Some("p"));
     assert_eq!(back("z; p < z; a < p", "a", "z").as_deref(), Some("base"));
     assert_eq!(back("p; r < p; a < r; x < p", "a x", "r").as_deref(), Some("p"));
+    let stretch = |target: &str, never: &str| {
+        let skipped: Vec<Skipped> = ids(never).iter().map(|id| skipped(id, None)).collect();
+        by_hand(&graph("z; p < z; r < p; s < r; a < s"), target, &skipped)
+    };
+    assert_eq!(stretch("p", "s r").as_deref(), Some("p:s"));
+    assert_eq!(stretch("base", "z").as_deref(), Some("base:z"));
+    assert_eq!(stretch("p", "s"), None, "r ran, and its SQL must not run again");
 }
