@@ -77,6 +77,7 @@ fn a_rebase_without_the_database_is_found_and_the_commands_put_it_right() {
         "❌ Database has skipped migrations",
         "  - s (Add s): a was put from p on s",
         "  1. cargo xtask db-migrate --direction=downgrade --target=p\n  2. cargo xtask db-migrate\n",
+        "  1. python -m alembic -c alembic.ini upgrade p:s --sql ",
     ] {
         assert!(text.stdout.contains(part), "{part:?}\n{text}");
     }
@@ -225,6 +226,17 @@ fn both_sides_applied_and_then_put_in_a_line_is_no_skip() {
     let _ = case.run("db-migrate --target=heads").code(0);
     by_hand(&case);
     assert_eq!(implied(&case), "");
+}
+
+#[test]
+fn a_revision_that_does_nothing_cannot_be_missed() {
+    let case = migrated();
+    let _ = case.run("db-migrate --target=heads").code(0);
+    let nothing = script("m", "p s").replace("op.execute('create table t_m (v int)')", "pass");
+    case.bench.repo.write(path("m"), &nothing).write(path("a"), &script("a", "m"));
+    assert_eq!(implied(&case), "");
+    case.bench.repo.write(path("m"), &script("m", "p s"));
+    assert_eq!(implied(&case), "m");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use crate::ctx::Ctx;
 use crate::model::graph::{Graph, Links};
 use crate::model::ledger::{self, Ledger, Made, Skipped, by_hand, made, remedy, takes_away};
 use crate::model::rebase;
-use crate::model::revision;
-use crate::model::script_body;
+use crate::model::revision::{self, Script};
+use crate::model::script_body::{self, Body, Kind};
 use crate::model::status::Revision;
 use crate::sys::files::read_script;
 use crate::sys::git::Repo;
@@ -42,6 +42,7 @@ pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, ledger: Option<&Ledger>, head
     let is_unbroken = ledger.is_some_and(|ledger| ledger.is_unbroken(heads));
     let ledger = ledger.unwrap_or(&nothing);
     let mut skipped = if is_unbroken { ledger.skipped(graph, heads) } else { Vec::new() };
+    skipped.retain(|skipped| !is_empty(ctx, graph, &skipped.revision));
     let past = if is_unbroken { Ok(Vec::new()) } else { past(ctx, graph) };
     let past = past.unwrap_or_else(|error| {
         ctx.ui.verbose(format!("git was not asked for earlier parents: {error:#}"));
@@ -91,10 +92,8 @@ fn past(ctx: &Ctx, graph: &Graph) -> Result<Vec<(String, Vec<String>)>> {
 
 /// What a revision makes and the database has not, though no other revision that it holds could have taken it away.
 fn lacking(ctx: &Ctx, graph: &Graph, db: &mut Db, heads: &[String], id: &str) -> Result<Vec<String>> {
-    let root = &ctx.project()?.root;
     let Some(script) = graph.get(id) else { return Ok(Vec::new()) };
-    let body = script_body::read(&script.path, &read_script(&root.join(&script.path))?).unwrap_or_default();
-    let made: Vec<Made> = made(&body);
+    let made: Vec<Made> = made(&body(ctx, script)?);
     let there = db.has(&made)?;
     let mut missing: Vec<&Made> = made.iter().zip(there).filter(|(_, there)| !there).map(|(made, _)| made).collect();
     if missing.is_empty() {
@@ -102,15 +101,22 @@ fn lacking(ctx: &Ctx, graph: &Graph, db: &mut Db, heads: &[String], id: &str) ->
     }
     for other in graph.ancestors(heads, Links::WithDependencies) {
         let Some(script) = graph.get(other) else { continue };
-        let text = read_script(&root.join(&script.path))?;
-        // Parsed only where it may be about it: a name that is put together is not in the text.
-        let is_about = |made: &&Made| text.contains(&made.table) || text.contains("drop") || text.contains("DROP");
-        if missing.iter().any(is_about) {
-            let body = script_body::read(&script.path, &text).unwrap_or_default();
-            missing.retain(|made| !takes_away(&body, made));
-        }
+        let body = body(ctx, script)?;
+        missing.retain(|made| !takes_away(&body, made));
     }
     Ok(missing.into_iter().map(ToString::to_string).collect())
+}
+
+/// What a script does; nothing where that cannot be read.
+fn body(ctx: &Ctx, script: &Script) -> Result<Body> {
+    let text = read_script(&ctx.project()?.root.join(&script.path))?;
+    Ok(script_body::read(&script.path, &text).unwrap_or_default())
+}
+
+/// Whether `upgrade()` does nothing, as that of a merge revision: then nothing was missed.
+fn is_empty(ctx: &Ctx, graph: &Graph, id: &str) -> bool {
+    let body = graph.get(id).map(|script| body(ctx, script));
+    matches!(body, Some(Ok(Body { upgrade: Some(upgrade), .. })) if upgrade.kind == Kind::Empty)
 }
 
 impl Implied {

@@ -13,7 +13,7 @@ use crate::model::url::DbUrl;
 use crate::sys::interrupt;
 
 /// How long a server process may take to notice that its client has gone.
-const LEAVING: Duration = Duration::from_millis(300);
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// Alembic's version table, as its configuration names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
