@@ -15,6 +15,9 @@ use crate::support::pg::cluster;
 use crate::support::private::private_cluster;
 use crate::support::python::quiet;
 
+/// What the command at hand can do without a backup.
+const INSTEAD: &str = "Or do without, with --no-backup";
+
 /// A folder of the test's own, which goes at its end.
 struct Root(PathBuf);
 
@@ -65,6 +68,7 @@ fn a_backup_is_whole_and_private() {
         server: &version(&url),
         revision: "a1/b2",
         tools: std::slice::from_ref(&cluster().bin),
+        instead: INSTEAD,
     };
     let path = take(&quiet(), &request).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
@@ -79,7 +83,15 @@ fn a_backup_is_whole_and_private() {
 fn failing(url: &str, server: &ServerVersion, tools: &[PathBuf]) -> (xtask::fail::Fail, Root) {
     let root = Root::new();
     let url = DbUrl::parse(url).unwrap();
-    let request = Request { project_root: &root.0, component: "manager", url: &url, server, revision: "base", tools };
+    let request = Request {
+        project_root: &root.0,
+        component: "manager",
+        url: &url,
+        server,
+        revision: "base",
+        tools,
+        instead: INSTEAD,
+    };
     (from_anyhow(&take(&quiet(), &request).unwrap_err()), root)
 }
 
@@ -90,7 +102,7 @@ fn a_failure_leaves_nothing_behind() {
     let (fail, root) = failing(&url, &server, std::slice::from_ref(&cluster().bin));
     assert_eq!(fail.kind, Kind::BackupFailed);
     assert!(fail.details.contains("\"gone_database\" does not exist"), "{}", fail.details);
-    assert!(fail.actions.last().unwrap().contains("--no-backup"));
+    assert!(fail.actions.last().unwrap().contains(INSTEAD));
     assert_eq!(root.files(), [".gitignore"]);
 
     let newer = ServerVersion { number: 990_000, text: "99.0".to_owned() };
@@ -125,6 +137,7 @@ fn the_password_is_in_no_argument() {
         server: &ServerVersion { number: 150_000, text: "15.0".to_owned() },
         revision: "x",
         tools: std::slice::from_ref(&tools.0),
+        instead: INSTEAD,
     };
     take(&quiet(), &request).unwrap();
     let seen = fs::read_to_string(seen).unwrap();
@@ -150,6 +163,7 @@ fn endless() {
         server: &ServerVersion { number: 150_000, text: "15.0".to_owned() },
         revision: "x",
         tools: std::slice::from_ref(&root),
+        instead: INSTEAD,
     };
     let fail = from_anyhow(&take(&quiet(), &request).unwrap_err());
     assert_eq!(fail.kind, Kind::Interrupted);

@@ -7,7 +7,9 @@ pub mod bench;
 #[path = "rebase/crash.rs"]
 mod crash;
 #[path = "rebase/database.rs"]
-mod database;
+pub mod database;
+#[path = "rebase/merging.rs"]
+mod merging;
 #[path = "rebase/random.rs"]
 mod random;
 #[path = "rebase/rules.rs"]

@@ -107,7 +107,7 @@ pub fn expect(database: &str) -> Expect {
 }
 
 pub fn plan(steps: &[Step]) -> Plan {
-    Plan { steps: steps.to_vec(), before: None, target: "head".to_owned() }
+    Plan { steps: steps.to_vec(), before: None, target: "head".to_owned(), unrun: Vec::new() }
 }
 
 pub fn trouble<T>(outcome: Outcome<T>) -> Trouble {
@@ -138,7 +138,7 @@ fn up_and_down_on_all_four_drivers() {
                     Event::Done(_),
                     Event::Started(_),
                     Event::Done(_),
-                    Event::Migrated(_),
+                    Event::Migrated { .. },
                 ]
             ),
             "{name}: {events:?}"
@@ -194,11 +194,12 @@ fn env_py_sees_what_it_sees_under_the_command_line() {
 fn offline_sql_runs_nothing() {
     let bench = Bench::new("asyncpg").revision("a", "", TABLE, DROP).revision("b", "a", "op.drop_table('t')", TABLE);
     let mut driver = bench.driver();
-    let up = driver.offline_sql(&[Step::up("a"), Step::up("b")], &[], "heads").unwrap();
+    let up = driver.offline_sql(&plan(&[Step::up("a"), Step::up("b")])).unwrap();
     for part in ["BEGIN;", "CREATE TABLE alembic_version", "create table t (id int);", "DROP TABLE t;", "COMMIT;"] {
         assert!(up.contains(part), "{part} is not in {up}");
     }
-    let down = driver.offline_sql(&[Step::down("b")], &["b".to_owned()], "a").unwrap();
+    let down = Plan { before: Some(vec!["b".to_owned()]), ..plan(&[Step::down("b")]) };
+    let down = driver.offline_sql(&down).unwrap();
     assert!(down.contains("UPDATE alembic_version SET version_num='a' WHERE alembic_version.version_num = 'b'"));
     assert!(!down.contains("CREATE TABLE alembic_version"), "{down}");
     assert!(!bench.has_table("alembic_version"));

@@ -103,9 +103,14 @@ fn begin(folder: &Path) -> anyhow::Result<Journal> {
     Journal::begin(&journal(folder), operation(), &steps, planned(folder))
 }
 
+/// The first step that is not done.
+fn next(journal: &Journal) -> Option<usize> {
+    journal.steps().iter().position(|step| step.progress != Progress::Done)
+}
+
 /// What a command does: begin, and from there what resuming does too.
 fn go_on(mut journal: Journal) -> anyhow::Result<()> {
-    while let Some(step) = journal.next_step() {
+    while let Some(step) = next(&journal) {
         journal.step_started(step)?;
         match step {
             0 => journal.write_files()?,
@@ -254,7 +259,7 @@ fn what_is_in_it_is_there_for_the_next_one() {
     let found = scene.pending().unwrap();
     let progress: Vec<Progress> = found.steps().iter().map(|step| step.progress).collect();
     assert_eq!(progress, [Progress::Done, Progress::Started]);
-    assert_eq!((found.next_step(), found.steps()[1].text.as_str()), (Some(1), "upgrade the database"));
+    assert_eq!((next(&found), found.steps()[1].text.as_str()), (Some(1), "upgrade the database"));
     assert_eq!(found.noted("before"), Some(&serde_json::json!(["ab12"])));
     assert_eq!(found.files().count(), 4);
     assert!(found.started() > 1_700_000_000);

@@ -21,6 +21,7 @@ mod git;
 mod history;
 mod interrupts;
 mod journal;
+mod ledger;
 mod pg;
 mod roundtrip;
 mod rows;

@@ -23,6 +23,8 @@ mod measure;
 mod memory;
 #[path = "db/pytest_alembic.rs"]
 mod pytest_alembic;
+#[path = "db/rebase.rs"]
+mod rebase;
 #[path = "db/start.rs"]
 mod start;
 #[allow(dead_code, reason = "what tests stand on; a benchmark needs some of it")]
@@ -36,9 +38,10 @@ use support::python::say;
 type Part = (&'static str, fn() -> Rows);
 
 /// The parts of the table, in its order.
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     ("start", start::rows),
     ("generated", generated::rows),
+    ("rebase", rebase::rows),
     ("status", backendai::status),
     ("check", check::rows),
     ("migrate", backendai::migrate),

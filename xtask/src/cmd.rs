@@ -12,6 +12,8 @@ pub mod db_server;
 pub mod db_status;
 pub mod doctor;
 pub mod driving;
+pub mod implied;
+pub mod ledger;
 pub mod models;
 
 use anyhow::Result;

@@ -11,6 +11,7 @@ use crate::flags::{Common, ServerChoice};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::git::{MainBranch, Repo, Unclear};
 use crate::sys::pg::VersionTable;
 use crate::sys::project::{Component, Project};
 use crate::sys::python::{self, Interpreter, Wish};
@@ -186,6 +187,19 @@ impl Ctx {
         Ok(())
     }
 
+    /// The branch that released revisions are on: as the project says it, else as git knows it.
+    ///
+    /// # Errors
+    /// `config-invalid` when what the project says does not exist; else as [`Repo::main_branch`].
+    pub fn main_branch(&self, repo: &Repo) -> Result<MainBranch> {
+        let Some(name) = &self.project()?.main else { return repo.main_branch(None) };
+        let found = repo.main_branch(Some(name));
+        found.map_err(|error| match error.downcast_ref::<Unclear>() {
+            Some(Unclear::NoMain { .. }) => no_such_main(name).into(),
+            _ => error,
+        })
+    }
+
     /// The flags that lead back to the component, for commands that are printed: empty for the default one.
     pub fn component_flag(&self, component: &Component) -> String {
         match self.project().and_then(|project| project.component(None)) {
@@ -216,6 +230,16 @@ impl Ctx {
         }
         cell.get().context("a cell that was just filled is empty")
     }
+}
+
+fn no_such_main(name: &str) -> Fail {
+    Fail::new(Kind::ConfigInvalid, format!("The main branch '{name}' does not exist"))
+        .details(format!("`main = \"{name}\"` in [workspace.metadata.db] of Cargo.toml; git knows no such commit here"))
+        .action("See what there is: git branch --all")
+        .action("If it is on the server only: git fetch")
+        .action("Or correct `main` in Cargo.toml")
+        .related("cargo xtask doctor")
+        .refused()
 }
 
 /// The URL in a config, completed from the environment.

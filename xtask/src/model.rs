@@ -9,6 +9,7 @@ pub mod edit;
 pub mod fixture;
 pub mod graph;
 pub mod ini;
+pub mod ledger;
 mod near;
 pub mod rebase;
 pub mod revision;

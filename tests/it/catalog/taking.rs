@@ -36,7 +36,7 @@ fn uncommitted_work_is_seen_and_the_transaction_left_as_it_was() {
 fn what_alembic_and_this_tool_own_is_left_out_with_what_belongs_to_it() {
     let (_, mut client) = fresh(
         "create table alembic_version (version_num varchar(32) constraint alembic_version_pkc primary key);
-         create table xtask_notes (id serial primary key, a int); create index on xtask_notes (a);
+         create schema xtask; create table xtask.ledger (id int primary key, a int); create index on xtask.ledger (a);
          create table kept (a int); create temp table gone (a int)",
     );
     let snapshot = take(&mut client, &Options::default()).unwrap();

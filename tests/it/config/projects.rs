@@ -51,6 +51,7 @@ db = 1
 project = "database"
 server = "embedded"
 requirements = "requirements.txt"
+main = "origin/develop"
 [workspace.metadata.db.components.billing]
 config = "conf/billing.ini"
 baseline = ["./make", "{config}"]
@@ -71,7 +72,7 @@ seed = { ab12 = "ab12.sql" }
         let project = Project::find(&folder.join(from), None).unwrap();
         assert_eq!(project.root, folder.join("database"), "from {from:?}");
         assert_eq!(project.workspace.as_deref(), Some(&*folder.0));
-        assert_eq!(project.server, Server::Embedded);
+        assert_eq!((project.server, project.main.as_deref()), (Server::Embedded, Some("origin/develop")));
         assert_eq!(project.requirements.as_deref(), Some(&*folder.join("database/requirements.txt")));
         assert_eq!(names(&project), ["manager", "audit", "billing"]);
         let manager = project.component(None).unwrap();

@@ -63,14 +63,14 @@ fn twins(at: usize) -> &'static [&'static str] {
 fn with_the_database_at_every_point() {
     let case = Case::at("b");
     let done = case.bench.xtask("db-rebase").env("XTASK_PYTHON", python()).env("XTASK_CRASH_AT", "0").run().code(0);
-    let after = (case.bench.files(), case.state());
+    let after = (case.bench.files(), case.whole());
     drop(done);
     let mut seen = 0;
     for at in 1.. {
         let mut ended = false;
         for then in twins(at) {
             let case = Case::at("b");
-            let before = (case.bench.files(), case.state());
+            let before = (case.bench.files(), case.whole());
             let killed =
                 case.bench.xtask("db-rebase").env("XTASK_PYTHON", python()).env("XTASK_CRASH_AT", at.to_string()).run();
             ended = killed.code == 0;
@@ -82,7 +82,7 @@ fn with_the_database_at_every_point() {
             }
             let _ = case.run(&format!("db-rebase {then}")).code(0);
             let expected = if *then == "--abort" { &before } else { &after };
-            assert_eq!((&case.bench.files(), &case.state()), (&expected.0, &expected.1), "{then} after {at}\n{killed}");
+            assert_eq!((&case.bench.files(), &case.whole()), (&expected.0, &expected.1), "{then} after {at}\n{killed}");
             seen += 1;
         }
         if ended {
@@ -97,7 +97,7 @@ fn killed_while_taking_back() {
     let step = if std::env::var("XTASK_TEST_CRASHES").is_ok() { 1 } else { 3 };
     for at in (1..).step_by(step) {
         let case = Case::at("b");
-        let before = (case.bench.files(), case.state());
+        let before = (case.bench.files(), case.whole());
         let xtask = |words: &str| case.bench.xtask(words).env("XTASK_PYTHON", python());
         // After the files are written, in the way up.
         let killed = xtask("db-rebase").env("XTASK_CRASH_AT", LATE).run();
@@ -108,7 +108,7 @@ fn killed_while_taking_back() {
         if aborted.code != 0 && case.bench.root().join("state/journal/journal.json").exists() {
             let _ = case.run("db-rebase --abort").code(0);
         }
-        assert_eq!((case.bench.files(), case.state()), before, "abort killed at {at}\n{aborted}");
+        assert_eq!((case.bench.files(), case.whole()), before, "abort killed at {at}\n{aborted}");
         if aborted.code == 0 {
             assert!(at > 10, "only {at} writes");
             break;

@@ -4,12 +4,24 @@
 use std::fs;
 
 use serde_json::Value;
+use xtask::model::catalog::Snapshot;
 use xtask::model::graph::Links;
+use xtask::model::rows::Rows;
+use xtask::sys::pg::catalog::{self, Options};
+use xtask::sys::pg::rows;
 
 use super::bench::{Bench, path, script};
 use crate::support::pg::cluster;
 use crate::support::python::python;
 use crate::support::xtask::Output;
+
+/// What a database is, to be the same after all as before.
+#[derive(Debug, PartialEq)]
+pub struct Whole {
+    schema: Snapshot,
+    rows: Rows,
+    heads: String,
+}
 
 /// `main`: p, r, s. `feature`, which is here and has main in it: a, b on p; b keeps rows of its own.
 pub struct Case {
@@ -64,6 +76,14 @@ impl Case {
             lines.push(format!("{table}: {rows}"));
         }
         lines.join("; ")
+    }
+
+    /// The whole database: its catalog, the digests of all rows, and the version table.
+    pub fn whole(&self) -> Whole {
+        let mut client = cluster().client(&self.database);
+        let options = Options::default();
+        let rows = rows::take(&mut client, &options, None).unwrap();
+        Whole { schema: catalog::take(&mut client, &options).unwrap(), rows, heads: self.heads() }
     }
 
     pub fn heads(&self) -> String {
@@ -156,14 +176,14 @@ fn left_alone_it_stays_and_the_commands_put_it_right() {
 #[test]
 fn what_stands_in_the_way_is_refused_with_nothing_changed() {
     let case = Case::at("b");
-    let (files, state) = (case.bench.files(), case.state());
+    let (files, whole) = (case.bench.files(), case.whole());
     let guest = cluster().client(&case.database);
     assert_eq!(case.run("db-rebase --json").code(3).kind(), "active-connections");
     drop(guest);
     case.sql("update alembic_version set version_num = 'zzz'");
     assert_eq!(case.run("db-rebase --json").code(3).kind(), "unknown-revision");
     case.sql("update alembic_version set version_num = 'b'");
-    assert_eq!((case.bench.files(), case.state()), (files, state));
+    assert_eq!((case.bench.files(), case.whole()), (files, whole));
 }
 
 #[test]
@@ -171,10 +191,10 @@ fn a_downgrade_that_fails_leaves_everything_as_it_was() {
     let case = Case::at("b");
     let broken = script("a", "p").replace("op.execute('drop table t_a')", "op.execute('drop table nosuch')");
     case.bench.repo.commit("broken", &[(&path("a"), &broken)]);
-    let (files, state) = (case.bench.files(), case.state());
+    let (files, whole) = (case.bench.files(), case.whole());
     let output = case.run("db-rebase --json").code(1);
     assert_eq!(output.kind(), "undefined-object");
-    assert_eq!((case.bench.files(), case.state()), (files, state));
+    assert_eq!((case.bench.files(), case.whole()), (files, whole));
     let _ = case.run("db-rebase --resume").code(2);
 }
 
@@ -184,14 +204,14 @@ fn an_upgrade_that_fails_can_be_gone_on_with_or_taken_back() {
         let case = Case::at("b");
         let broken = script("s", "r").replace("create table t_s (v int)", "create table t_p (v int)");
         case.bench.repo.commit("broken", &[(&path("s"), &broken)]);
-        let (files, state) = (case.bench.files(), case.state());
+        let (files, whole) = (case.bench.files(), case.whole());
         let output = case.run("db-rebase --json").code(1);
         assert_eq!(output.kind(), "duplicate-object");
         assert!(output.stdout.contains("--resume") && output.stdout.contains("--abort"), "{output}");
         let _ = case.run("db-rebase").code(3).complains("did not end");
         if then == "--abort" {
             let _ = case.run("db-rebase --abort").code(0);
-            assert_eq!((case.bench.files(), case.state()), (files, state));
+            assert_eq!((case.bench.files(), case.whole()), (files, whole));
         } else {
             case.bench.repo.write(path("s"), &script("s", "r"));
             let _ = case.run("db-rebase --resume").code(0);

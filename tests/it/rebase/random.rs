@@ -1,9 +1,9 @@
 //! Random histories of up to 200 revisions with random branches: after a rebase there is one head, no revision is lost,
-//! nothing released is touched, a second plan is empty, and Alembic reads the same graph as we do.
+//! nothing released is touched, a second plan is empty, Alembic reads the same graph as we do, and a fresh upgrade runs.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use xtask::model::edit::{Places, repoint};
@@ -14,6 +14,8 @@ use xtask::sys::run::Cmd;
 use xtask::ui::{Options, Ui};
 
 use super::bench::script;
+use crate::support::pg::cluster;
+use crate::support::project::SYNC;
 use crate::support::python::python;
 use crate::support::random::Random;
 
@@ -30,6 +32,20 @@ for folder in json.load(sys.stdin):
     parents = {r.revision: sorted(r._versioned_down_revisions) for r in script.walk_revisions()}
     answers.append({'heads': sorted(script.get_heads()), 'parents': parents})
 json.dump(answers, sys.stdout)
+";
+
+/// Of how many histories one is run in PostgreSQL.
+const EVERY: usize = 6;
+
+const UPGRADE: &str = "
+import json, sys
+from alembic import command
+from alembic.config import Config
+for job in json.load(sys.stdin):
+    config = Config()
+    config.set_main_option('script_location', job['folder'])
+    config.set_main_option('sqlalchemy.url', job['url'].replace('%', '%%'))
+    command.upgrade(config, 'head')
 ";
 
 /// The texts of a history by id, and which ids are released.
@@ -141,5 +157,32 @@ fn random_histories_get_one_head_and_alembic_agrees() {
             assert_eq!(json!(parents), answer["parents"][&script.id], "{}", script.id);
         }
     }
+    upgrade_fresh(&folders, &graphs);
     fs::remove_dir_all(&root).unwrap();
+}
+
+/// A fresh database for some of the histories, upgraded by Alembic itself in one process: every revision runs.
+fn upgrade_fresh(folders: &[PathBuf], graphs: &[Graph]) {
+    let chosen: Vec<usize> = (0..folders.len()).step_by(EVERY).collect();
+    let databases: Vec<String> = chosen.iter().map(|_| cluster().database()).collect();
+    let mut jobs = Vec::new();
+    for (&at, database) in chosen.iter().zip(&databases) {
+        fs::write(folders[at].join("env.py"), SYNC).unwrap();
+        jobs.push(json!({"folder": folders[at], "url": cluster().url("psycopg2", database)}));
+    }
+    let _ = Cmd::new(python(), Path::new(env!("CARGO_MANIFEST_DIR")))
+        .args(["-c", UPGRADE])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Value::from(jobs).to_string())
+        .read(&Ui::new(Options::default()))
+        .unwrap();
+    for (&at, database) in chosen.iter().zip(&databases) {
+        let mut client = cluster().client(database);
+        let rows = client.query("select version_num::text from alembic_version", &[]).unwrap();
+        let heads: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(heads, graphs[at].heads(), "{}", folders[at].display());
+        let count = "select count(*) from pg_tables where tablename like 't\\_r%'";
+        let tables: i64 = client.query_one(count, &[]).unwrap().get(0);
+        assert_eq!(tables as usize, graphs[at].len(), "{}", folders[at].display());
+    }
 }

@@ -10,13 +10,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::cmd::driving::{self, Labels};
+use crate::cmd::ledger::{Book, Walk};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::{DbMigrate, Show};
 use crate::model::status::{Revision, Standing};
+use crate::model::target::Direction;
 use crate::report::json::revisions;
-use crate::sys::alembic::{self, Driver, Event, Stop};
-use crate::sys::backup;
+use crate::sys::alembic::{Driver, Event, Stop};
 use crate::sys::interrupt;
 use preflight::{Facts, Plan, sorted};
 
@@ -56,7 +57,7 @@ impl Outcome {
 pub fn run(ctx: &Ctx, flags: &DbMigrate) -> Result<Exit> {
     let started = Instant::now();
     let mut facts = preflight::gather(ctx, flags).map_err(refuse)?;
-    let plan = preflight::plan(&facts, flags).map_err(refuse)?;
+    let plan = preflight::plan(ctx, &mut facts, flags).map_err(refuse)?;
     if flags.show == Some(Show::Sql) {
         return show::sql(ctx, &mut facts, &plan).map_err(refuse);
     }
@@ -88,56 +89,59 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
         driver.ready()
     };
     begun.map_err(|stop| refuse(stop.into_error(&labels.names())))?;
+    let book = facts.open_ledger().map_err(refuse)?;
     let mut outcome = Outcome { backup, ..Outcome::unchanged(&plan, started.elapsed()) };
-    match migrate(ctx, flags, &plan, &mut driver, &mut outcome.begun) {
-        Ok(()) => {
-            driver.stop();
+    let sees_ledger = match migrate(ctx, flags, &plan, &mut driver, &mut outcome.begun) {
+        Ok(sees_ledger) => sees_ledger,
+        Err(stop) => {
+            let error = broke_off(ctx, &labels, &mut facts, &plan, driver, stop, &mut outcome);
+            write_ledger(ctx, &mut facts, &plan, &outcome, book, None);
+            return Err(error);
         }
-        Err(stop) => return Err(broke_off(ctx, &labels, &mut facts, &plan, driver, stop, &mut outcome)),
-    }
+    };
+    driver.stop();
     let after = facts.read_again()?;
     outcome.done = plan.done(&facts.graph, &after, outcome.begun);
     outcome.seconds = started.elapsed().as_secs_f64();
     let verified = verify(&facts, &plan, &after);
     outcome.after = Some(after);
+    if verified.is_ok() {
+        write_ledger(ctx, &mut facts, &plan, &outcome, book, Some(sees_ledger));
+    }
     verified.inspect_err(|error| report_failure(ctx, &plan, &outcome, error))?;
     show::done(ctx, &facts, &plan, &outcome)
+}
+
+/// What was done goes into the ledger, where the database stands is known.
+fn write_ledger(ctx: &Ctx, facts: &mut Facts, plan: &Plan, outcome: &Outcome, book: Book, sees_ledger: Option<bool>) {
+    let Some(heads) = &outcome.after else { return };
+    let done: Vec<String> = outcome.done.iter().map(|revision| revision.id.clone()).collect();
+    let direction = if plan.is_downgrade() { Direction::Down } else { Direction::Up };
+    let (graph, db) = facts.graph_and_db();
+    if let Some(db) = db {
+        book.close(ctx, db, graph, &Walk { direction, done: &done, heads, sees_ledger });
+    }
 }
 
 fn take_backup(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> Result<Option<PathBuf>> {
     if flags.no_backup || !plan.is_downgrade() {
         return Ok(None);
     }
-    let _task = ctx.ui.task("Backing up the database");
-    let revision = if plan.before.is_empty() { "base".to_owned() } else { plan.before.join("+") };
-    let root = ctx.project()?.root.clone();
-    let database = facts.database.clone();
-    let component = facts.component.name.clone();
-    let server = facts.db()?.server_version().clone();
-    let request = backup::Request {
-        project_root: &root,
-        component: &component,
-        url: &database.url,
-        server: &server,
-        revision: &revision,
-        tools: &database.tools,
-    };
-    let path = backup::take(&ctx.ui, &request)?;
-    ctx.ui.status(format!("Backup: {}", path.display()));
-    Ok(Some(path))
+    let (component, database) = (facts.component, facts.database.clone());
+    let instead = "Take one by hand, then repeat the command with --no-backup";
+    driving::backup(ctx, component, &database, facts.db()?, &plan.before, instead).map(Some)
 }
 
-fn migrate(ctx: &Ctx, flags: &DbMigrate, plan: &Plan, driver: &mut Driver, begun: &mut usize) -> Result<(), Stop> {
+/// Runs the steps; whether Alembic's autogenerate would see the ledger.
+fn migrate(ctx: &Ctx, flags: &DbMigrate, plan: &Plan, driver: &mut Driver, begun: &mut usize) -> Result<bool, Stop> {
     let mut progress = ctx.ui.steps("Migrating", plan.steps.len());
-    let wanted =
-        alembic::Plan { steps: plan.steps.clone(), before: Some(plan.before.clone()), target: plan.target.clone() };
-    let migrated = driver.migrate(&wanted, flags.step_timeout, &mut |event| {
+    let migrated = driver.migrate(&plan.for_driver(), flags.step_timeout, &mut |event| {
         if let Event::Started(step) = event {
             *begun += 1;
             progress.next(plan.line(&step.revision));
         }
     });
-    migrated.map(|_| ())
+    migrated.map(|migrated| migrated.sees_ledger)
 }
 
 /// The database must hold what the steps lead to; an env.py with ideas of its own could have worked elsewhere.

@@ -141,10 +141,12 @@ fn gather<'a>(
     let whose = match (&repo, &wish) {
         // A merge edits nobody's revision.
         (_, Wish::Merge) => whose::by_text(&scripts)?,
-        (Some(repo), Wish::Usual) => whose::by_git(repo, &scripts, branch)?,
+        (Some(repo), Wish::Usual) => whose::by_git(ctx, repo, &scripts, branch)?,
         (None, Wish::Usual) => return Err(whose::no_checkout(root).into()),
         // The revision says it all; what git knows for sure is respected.
-        (Some(repo), Wish::Onto(_)) => whose::by_git(repo, &scripts, None).or_else(|_| whose::by_text(&scripts))?,
+        (Some(repo), Wish::Onto(_)) => {
+            whose::by_git(ctx, repo, &scripts, None).or_else(|_| whose::by_text(&scripts))?
+        }
         (None, Wish::Onto(_)) => whose::by_text(&scripts)?,
     };
     Ok(Facts { component, config, graph, repo, whose, wish, flag })
@@ -198,10 +200,13 @@ fn prepare(ctx: &Ctx, flags: &Rebase, facts: &Facts, plan: Plan) -> Result<Prepa
     let found = if flags.no_db || merge.is_some() {
         Found::NotAsked
     } else {
-        database::look(ctx, facts.component, &facts.config)?
+        database::look(ctx, facts.component, &facts.config, &facts.graph)?
     };
     let trip = match &found {
-        Found::At { applied, .. } => database::plan(facts, &plan.change, &moved, applied)?,
+        Found::At { applied, place, implied } => {
+            database::check_nothing_skipped(facts, place, implied)?;
+            database::plan(facts, &plan.change, &moved, applied)?
+        }
         Found::NotAsked | Found::Down(_) => Trip::default(),
     };
     let both = files::touched_on_both_sides(root, &facts.graph, &plan.change)?;

@@ -5,10 +5,12 @@ use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 use crate::cmd::advice;
+use crate::cmd::implied::{self, Implied};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, from_anyhow};
 use crate::flags;
 use crate::model::graph::Graph;
+use crate::model::ledger::Ledger;
 use crate::model::status::{Revision, Standing, State};
 use crate::report::json::revisions;
 use crate::report::table::table;
@@ -22,14 +24,29 @@ pub struct Report<'a> {
     pub component: &'a Component,
     /// Where files and database are.
     pub standing: Option<Standing>,
+    implied: Told,
     /// Where the database is, and the server's version.
     pub server: Option<String>,
     /// Why one of the two could not be looked at.
     pub error: Option<Fail>,
 }
 
-/// The version table's rows, and where they were asked for.
-type Said = (Vec<String>, String);
+/// What there is to say about revisions that never ran, in words that need no history any more.
+#[derive(Default)]
+struct Told {
+    implied: Implied,
+    lines: Vec<String>,
+    json: Vec<Value>,
+    commands: Vec<String>,
+}
+
+/// What the database said, and the session for further questions.
+struct Said {
+    applied: Vec<String>,
+    ledger: Option<Ledger>,
+    server: String,
+    db: Option<Db>,
+}
 
 /// Runs it.
 ///
@@ -72,12 +89,13 @@ fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> 
 
 /// Looks at one component.
 pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
-    let mut report = Report { component, standing: None, server: None, error: None };
+    let mut report = Report { component, standing: None, implied: Told::default(), server: None, error: None };
     match read_and_ask(ctx, component) {
         Err(error) => report.error = Some(from_anyhow(&error)),
-        Ok((graph, Ok((applied, server)))) => {
-            report.standing = Some(Standing::new(&graph, &applied));
-            report.server = Some(server);
+        Ok((graph, Ok(said))) => {
+            report.standing = Some(Standing::new(&graph, &said.applied));
+            report.implied = told(ctx, component, &graph, said.db, said.ledger.as_ref(), &said.applied);
+            report.server = Some(said.server);
         }
         Ok((graph, Err(error))) => {
             report.standing = Some(Standing::unreachable(&graph));
@@ -105,18 +123,36 @@ fn ask(database: &Database, component: &Component) -> Result<Said> {
     let connected = Db::connect(&database.url, &application_name("db-status"));
     let mut db = match connected {
         Err(error) if database.embedded && advice::is_database_missing(&error) => {
-            return Ok((Vec::new(), "not made yet".to_owned()));
+            return Ok(Said { applied: Vec::new(), ledger: None, server: "not made yet".to_owned(), db: None });
         }
         connected => connected?,
     };
-    let applied = db.applied(&version_table(component))?;
+    let table = version_table(component);
+    let applied = db.applied(&table)?;
+    let ledger = db.ledger(&table.found(&applied));
     let server = database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", db.server_version().text));
-    Ok((applied.revisions, format!("{}, {server}", database.place())))
+    Ok(Said { applied: applied.revisions, ledger, server: format!("{}, {server}", database.place()), db: Some(db) })
+}
+
+fn told(
+    ctx: &Ctx,
+    component: &Component,
+    graph: &Graph,
+    db: Option<Db>,
+    ledger: Option<&Ledger>,
+    applied: &[String],
+) -> Told {
+    let implied = db.map(|mut db| implied::find(ctx, graph, &mut db, ledger, applied)).unwrap_or_default();
+    let (json, commands) = implied.json(graph, &ctx.component_flag(component));
+    Told { lines: implied.lines(graph), implied, json, commands }
 }
 
 fn exit(flags: &flags::DbStatus, reports: &[Report]) -> Exit {
     let unreadable = reports.iter().any(|report| report.standing.is_none());
-    let all_good = reports.iter().all(|report| report.standing.as_ref().is_some_and(|it| it.state == State::UpToDate));
+    let good = |report: &Report| {
+        report.standing.as_ref().is_some_and(|it| it.state == State::UpToDate) && report.implied.implied.is_empty()
+    };
+    let all_good = reports.iter().all(good);
     let failed = reports.iter().any(|report| report.error.is_some());
     match () {
         () if unreadable => Exit::Failed,
@@ -137,13 +173,15 @@ pub fn component_json(report: &Report) -> Value {
         "heads": list(|standing| revisions(&standing.heads)),
         "pending": list(|standing| revisions(&standing.pending)),
         "unknown": list(|standing| json!(standing.unknown)),
+        "implied": report.implied.json,
+        "put_right": report.implied.commands,
         "server": report.server,
         "error": report.error.as_ref().map(Fail::to_json),
     })
 }
 
 fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
-    let (paint, headline) = headline(standing);
+    let (paint, headline) = headline(standing, &report.implied.implied);
     let mut lines = vec![ctx.ui.paint(paint, &headline), String::new()];
     lines.push(format!("Component: {}", report.component.name));
     if standing.state != State::Unreachable {
@@ -156,6 +194,10 @@ fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
     lines.push(String::new());
     lines.extend(status(standing));
     let flag = ctx.component_flag(report.component);
+    if !report.implied.implied.is_empty() {
+        lines.extend(never_ran(report, &flag));
+        return lines.join("\n");
+    }
     if let Some(action) = action(standing, &flag) {
         lines.push(String::new());
         lines.push(format!("Recommended action: {action}"));
@@ -163,7 +205,19 @@ fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
     lines.join("\n").trim_end().to_owned()
 }
 
-fn headline(standing: &Standing) -> (Paint, String) {
+/// What never ran, and what puts it right.
+fn never_ran(report: &Report, flag: &str) -> Vec<String> {
+    let mut lines = vec![String::new(), "Implied, never ran: the database counts as holding these".to_owned()];
+    lines.extend(report.implied.lines.iter().map(|line| format!("  - {line}")));
+    lines.push(String::new());
+    lines.extend(report.implied.implied.advice(report.component, flag));
+    lines
+}
+
+fn headline(standing: &Standing, implied: &Implied) -> (Paint, String) {
+    if !implied.is_empty() {
+        return (Paint::Bad, "❌ Database has skipped migrations".to_owned());
+    }
     let (paint, text) = match standing.state {
         State::UpToDate => (Paint::Good, "✅ Database is up-to-date"),
         State::Behind => (Paint::Warn, "⚠️  Database is behind"),
@@ -226,9 +280,14 @@ fn overview_row(report: &Report) -> Vec<String> {
         return vec![name, "unreadable".to_owned(), unknown(), unknown(), unknown()];
     };
     let asked = standing.state != State::Unreachable;
+    let never_ran = report.implied.implied.skipped.len();
+    let state = match never_ran {
+        0 => standing.state.name().to_owned(),
+        _ => format!("{}, {never_ran} never ran", standing.state.name()),
+    };
     vec![
         name,
-        standing.state.name().to_owned(),
+        state,
         if asked { ids(&standing.current) } else { unknown() },
         ids(&standing.heads),
         if asked { standing.pending.len().to_string() } else { unknown() },

@@ -81,13 +81,14 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
     })
 }
 
-/// Saves a database, which holds these revisions, into a file.
+/// Saves a database, which holds these revisions, into a file. `instead` is what to do where that cannot be had.
 pub fn backup(
     ctx: &Ctx,
     component: &Component,
     database: &Database,
     db: &mut Db,
     applied: &[String],
+    instead: &str,
 ) -> Result<PathBuf> {
     let _task = ctx.ui.task("Backing up the database");
     let revision = if applied.is_empty() { "base".to_owned() } else { applied.join("+") };
@@ -98,6 +99,7 @@ pub fn backup(
         server: db.server_version(),
         revision: &revision,
         tools: &database.tools,
+        instead,
     };
     let path = backup::take(&ctx.ui, &request)?;
     ctx.ui.status(format!("Backup: {}", path.display()));

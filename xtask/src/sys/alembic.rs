@@ -11,6 +11,7 @@ mod install;
 mod mask;
 mod process;
 mod protocol;
+mod template;
 mod trouble;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use crate::ui::Ui;
 pub use draft::{Compared, Draft, Written};
 pub use explain::Names;
 pub use protocol::{Done, Event, Versions};
+pub use template::{NewRevision, Rendered, Renderer, render};
 pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;
@@ -96,6 +98,9 @@ pub struct Plan {
     pub before: Option<Vec<String>>,
     /// What the user asked for (`head`, `-1`, …); env.py can see it.
     pub target: String,
+    /// Revisions among the steps that the database never ran, whatever its version table says: they are only taken out
+    /// of it.
+    pub unrun: Vec<String>,
 }
 
 /// A migration that went through.
@@ -105,6 +110,8 @@ pub struct Migrated {
     pub heads: Vec<String>,
     /// Every step with its time.
     pub steps: Vec<Done>,
+    /// Whether Alembic's autogenerate, as env.py configures it, would see the ledger and propose to drop it.
+    pub sees_ledger: bool,
 }
 
 /// A Python process with the project's Alembic environment in it.
@@ -146,7 +153,9 @@ impl Driver {
     /// `limit` is for each step.
     pub fn migrate(&mut self, plan: &Plan, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Migrated> {
         let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
-        self.ask(&json!({"do": "migrate", "steps": steps, "before": plan.before, "target": plan.target}))?;
+        self.ask(&json!({
+            "do": "migrate", "steps": steps, "before": plan.before, "target": plan.target, "unrun": plan.unrun,
+        }))?;
         let mut done = Vec::new();
         let answer = self.answer_of_step(limit, &mut |event| {
             if let Event::Done(step) = event {
@@ -155,7 +164,7 @@ impl Driver {
             on(event);
         })?;
         match answer {
-            Event::Migrated(heads) => Ok(Migrated { heads, steps: done }),
+            Event::Migrated { heads, sees_ledger } => Ok(Migrated { heads, steps: done, sees_ledger }),
             other => Err(self.unexpected(&other)),
         }
     }
@@ -190,10 +199,13 @@ impl Driver {
         self.answer_ok()
     }
 
-    /// Alembic's offline SQL for steps that begin at the heads `start` (empty: at the base).
-    pub fn offline_sql(&mut self, steps: &[Step], start: &[String], target: &str) -> Outcome<String> {
-        let steps: Vec<Value> = steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
-        self.ask(&json!({"do": "sql", "steps": steps, "start": start, "target": target}))?;
+    /// Alembic's offline SQL for a plan that begins at its `before` (none, or empty: at the base).
+    pub fn offline_sql(&mut self, plan: &Plan) -> Outcome<String> {
+        let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
+        let start = plan.before.as_deref().unwrap_or_default();
+        self.ask(&json!({
+            "do": "sql", "steps": steps, "start": start, "target": plan.target, "unrun": plan.unrun,
+        }))?;
         match self.answer(None, &mut |_| {})? {
             Event::Sql(text) => Ok(text),
             other => Err(self.unexpected(&other)),
@@ -327,5 +339,6 @@ fn launch_object(launch: &Launch) -> Value {
             "identity_sql": IDENTITY_SQL,
         },
         "settings": settings,
+        "ledger": [crate::sys::pg::SCHEMA, crate::sys::pg::TABLE],
     })
 }

@@ -35,6 +35,8 @@ pub struct Request<'a> {
     pub revision: &'a str,
     /// More folders to look for `pg_dump` in.
     pub tools: &'a [PathBuf],
+    /// What the command at hand can do where none can be taken, as an action for a person.
+    pub instead: &'a str,
 }
 
 /// Takes a backup and gives its path: `<component>-<UTC time>-<revision>.dump`.
@@ -144,5 +146,5 @@ fn failed(request: &Request<'_>, cause: &Fail) -> Fail {
         .details(&cause.details);
     let helpful = cause.actions.iter().filter(|_| cause.kind != Kind::Internal);
     let fail = helpful.fold(fail, |fail, action| fail.action(action));
-    fail.action("Take one by hand, then repeat the command with --no-backup").related("cargo xtask doctor")
+    fail.action(request.instead).related("cargo xtask doctor")
 }

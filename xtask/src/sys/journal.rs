@@ -138,11 +138,6 @@ impl Journal {
         &self.record.steps
     }
 
-    /// The first step that is not done.
-    pub fn next_step(&self) -> Option<usize> {
-        self.record.steps.iter().position(|step| step.progress != Progress::Done)
-    }
-
     /// The files that it changes.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.record.files.iter().map(|change| change.path.as_path())

@@ -6,6 +6,7 @@ pub mod catalog;
 mod connect;
 mod copy;
 mod errors;
+mod ledger;
 pub mod models;
 mod roles;
 pub mod rows;
@@ -18,6 +19,7 @@ mod tools;
 
 pub use connect::{Db, ServerVersion};
 pub use errors::{kind_of, sql_fail};
+pub use ledger::{SCHEMA, TABLE, Writing};
 pub use roles::{ensure_database, ensure_role};
 pub use scratch::{Kept, Making, SavePoint, Scratch};
 pub use session::{Applied, MigrationLock, OtherSession, VersionTable};

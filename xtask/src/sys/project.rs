@@ -41,6 +41,8 @@ pub struct Project {
     pub components: Vec<Component>,
     /// What db-check's rules weigh here, where it is said.
     pub rules: Levels,
+    /// The branch that released revisions are on, where it is said (`main` in the settings).
+    pub main: Option<String>,
 }
 
 /// One database and its migrations.
@@ -78,6 +80,7 @@ impl Project {
             requirements: settings.requirements.as_ref().map(|file| root.join(file)),
             components: components(&root, &settings)?,
             rules: settings.rules,
+            main: settings.main,
             root,
         })
     }

@@ -32,6 +32,8 @@ pub struct Settings {
     pub requirements: Option<PathBuf>,
     /// `components.NAME`, in the file's order of names.
     pub components: Vec<Declared>,
+    /// The branch that released revisions are on, as git names it.
+    pub main: Option<String>,
     /// `rules`: what db-check's rules weigh here, by code.
     pub rules: Levels,
 }
@@ -113,7 +115,7 @@ struct File<'a> {
 
 impl File<'_> {
     fn settings(&self, table: &DeTable<'_>) -> Result<Settings> {
-        const KEYS: [&str; 5] = ["project", "server", "requirements", "components", "rules"];
+        const KEYS: [&str; 6] = ["project", "server", "requirements", "main", "components", "rules"];
         let mut settings = Settings::default();
         for (name, value) in table {
             let key: &str = name.get_ref();
@@ -121,6 +123,7 @@ impl File<'_> {
                 "project" => settings.project = Some(self.string(value, key)?.into()),
                 "server" => settings.server = self.server(value)?,
                 "requirements" => settings.requirements = Some(self.string(value, key)?.into()),
+                "main" => settings.main = Some(self.string(value, key)?),
                 "components" => settings.components = self.components(value)?,
                 "rules" => settings.rules = self.rules(value)?,
                 _ => return Err(self.unknown(&name.span(), "", key, &KEYS)),

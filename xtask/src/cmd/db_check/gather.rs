@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::ctx::Ctx;
-use crate::fail::{Fail, Kind};
+use crate::fail::{Fail, Kind, from_anyhow};
 use crate::flags::{DbCheck, Look};
 use crate::model::graph::Graph;
 use crate::model::graph::Problem;
@@ -81,18 +81,20 @@ struct Main {
     base: Oid,
 }
 
-fn main(ctx: &Ctx, repo: &Repo) -> Option<Main> {
-    let found = repo.main_branch(None).and_then(|branch| {
+fn main(ctx: &Ctx, repo: &Repo) -> Result<Option<Main>> {
+    let found = ctx.main_branch(repo).and_then(|branch| {
         let base = repo.merge_bases(&branch.name)?.into_iter().next();
         Ok(base.map(|base| Main { branch, base }))
     });
-    found.unwrap_or_else(|error| {
+    found.or_else(|error| {
         match error.downcast_ref::<Unclear>() {
             // Nothing is released where nothing was ever committed, or where there is no main branch.
             Some(Unclear::NoCommit | Unclear::NoMain { .. }) => {}
+            // What the project itself says about it has to be right.
+            None if from_anyhow(&error).kind == Kind::ConfigInvalid => return Err(error),
             _ => ctx.ui.warn(format!("Which scripts are released cannot be told, so all count as new: {error:#}")),
         }
-        None
+        Ok(None)
     })
 }
 
@@ -107,8 +109,12 @@ struct Gatherer<'a> {
 }
 
 impl Gatherer<'_> {
-    fn main(&self) -> Option<&Main> {
-        self.main.get_or_init(|| main(self.ctx, self.repo.as_ref()?)).as_ref()
+    fn main(&self) -> Result<Option<&Main>> {
+        let Some(repo) = &self.repo else { return Ok(None) };
+        if self.main.get().is_none() {
+            let _ = self.main.set(main(self.ctx, repo)?);
+        }
+        Ok(self.main.get().and_then(Option::as_ref))
     }
 
     fn judge(&self, component: &Component) -> Result<Judged> {
@@ -202,7 +208,7 @@ impl Gatherer<'_> {
     /// What git knows of each script.
     fn mark(&self, scene: &mut Scene, folders: &[PathBuf], changed: Option<&BTreeSet<PathBuf>>) -> Result<()> {
         let Some(repo) = &self.repo else { return Ok(()) };
-        let released: BTreeSet<PathBuf> = match self.main() {
+        let released: BTreeSet<PathBuf> = match self.main()? {
             Some(main) => {
                 let files = repo.files_at(&main.base, &inside(repo, folders))?;
                 files.iter().map(|file| self.shown(repo, &file.path)).collect()
@@ -255,7 +261,7 @@ impl Gatherer<'_> {
         folders: &[PathBuf],
         changed: Option<&BTreeSet<PathBuf>>,
     ) -> Result<Option<Past>> {
-        let (Some(repo), Some(main)) = (&self.repo, self.main()) else { return Ok(None) };
+        let (Some(repo), Some(main)) = (&self.repo, self.main()?) else { return Ok(None) };
         let is_staged = self.flags.look == Look::Staged;
         let to = if is_staged { To::Index } else { To::WorkTree };
         let since = repo.changed(&main.base, to, &inside(repo, folders))?;

@@ -19,6 +19,8 @@ use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 
 const NO_DB: &str = "--no-db";
+const INSTEAD_OF_BACKUP: &str =
+    "Or take it all back, then merge with the databases left alone (--no-db): cargo xtask db-merge --abort";
 
 impl Flow<'_> {
     /// Does something for each component, in their order, and sums up.
@@ -198,7 +200,7 @@ impl Flow<'_> {
             Some(earlier) => (earlier.start, earlier.backup),
             None if has_backup => (applied, None),
             None => {
-                let path = driving::backup(ctx, component, database, db, &applied)?;
+                let path = driving::backup(ctx, component, database, db, &applied, INSTEAD_OF_BACKUP)?;
                 (applied, Some(path))
             }
         };

@@ -3,6 +3,8 @@
 
 use anyhow::{Context, Result};
 
+use crate::cmd::implied::{self, Implied};
+use crate::cmd::ledger::Book;
 use crate::cmd::{advice, driving};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind};
@@ -10,14 +12,15 @@ use crate::flags::{DbMigrate, Show, Way};
 use crate::model::graph::Graph;
 use crate::model::status::{Revision, Standing};
 use crate::model::target::{self, Direction, Step, Target};
-use crate::sys::alembic::Launch;
+use crate::sys::alembic::{self, Launch};
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::pg::{Db, MigrationLock, application_name};
+use crate::sys::pg::{Db, MigrationLock, VersionTable, application_name};
 use crate::sys::project::Component;
 
 /// How many other sessions an error lists before it only counts them.
 const LISTED: usize = 5;
 
+const COMMAND: &str = "db-migrate";
 const NOT_THERE: &str = "the component's database is not there yet";
 
 /// What is known before anything is decided.
@@ -30,6 +33,10 @@ pub struct Facts<'a> {
     pub applied: Vec<String>,
     /// `--component=…` for printed commands, empty for the default one.
     pub flag: String,
+    /// What it counts as having run and never ran.
+    implied: Implied,
+    /// The version table where it was found.
+    table: VersionTable,
     db: Option<Db>,
 }
 
@@ -41,6 +48,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     pub before: Vec<String>,
     pub after: Vec<String>,
+    /// Revisions to revert that never ran: there is nothing of them to undo.
+    unrun: Vec<String>,
     names: Vec<(Revision, Vec<String>)>,
 }
 
@@ -59,19 +68,38 @@ impl Facts<'_> {
 
     /// Connects anew and reads the version table.
     pub fn read_again(&mut self) -> Result<Vec<String>> {
-        self.db = Some(Db::connect(&self.database.url, &application_name("db-migrate"))?);
+        self.db = Some(Db::connect(&self.database.url, &application_name(COMMAND))?);
         self.read()
     }
 
     /// What the driver needs to work on just this database.
     pub fn launch(&mut self, ctx: &Ctx) -> Result<Launch> {
         let db = self.db.as_mut().context(NOT_THERE)?;
-        driving::launch(ctx, &self.config, db, "db-migrate")
+        driving::launch(ctx, &self.config, db, COMMAND)
+    }
+
+    /// The ledger before a walk; the lock has to be held.
+    pub fn open_ledger(&mut self) -> Result<Book> {
+        let (db, table) = (self.db.as_mut().context(NOT_THERE)?, &self.table);
+        Ok(Book::open(db, table, COMMAND, &self.graph, &self.applied))
+    }
+
+    /// Both at once, for whoever writes down what was done.
+    pub fn graph_and_db(&mut self) -> (&Graph, Option<&mut Db>) {
+        (&self.graph, self.db.as_mut())
     }
 
     fn read(&mut self) -> Result<Vec<String>> {
         let table = version_table(self.component);
-        Ok(self.db()?.applied(&table)?.revisions)
+        let applied = self.db()?.applied(&table)?;
+        self.table = table.found(&applied);
+        Ok(applied.revisions)
+    }
+
+    fn find_implied(&mut self, ctx: &Ctx) {
+        let Some(db) = &mut self.db else { return };
+        let ledger = db.ledger(&self.table);
+        self.implied = implied::find(ctx, &self.graph, db, ledger.as_ref(), &self.applied);
     }
 }
 
@@ -86,8 +114,10 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbMigrate) -> Result<Facts<'a>> {
     if flags.show != Some(Show::Plan) {
         ctx.ensure_database(&database)?;
     }
-    let mut facts = Facts { component, config, graph, database, applied: Vec::new(), flag, db: None };
-    match Db::connect(&facts.database.url, &application_name("db-migrate")) {
+    let table = version_table(component);
+    let implied = Implied::default();
+    let mut facts = Facts { component, config, graph, database, applied: Vec::new(), flag, implied, table, db: None };
+    match Db::connect(&facts.database.url, &application_name(COMMAND)) {
         // A look (dry run, SQL) at an embedded database that is not made yet finds it empty.
         Err(error) if facts.database.embedded && advice::is_database_missing(&error) => {}
         Err(error) => return Err(error),
@@ -99,8 +129,25 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbMigrate) -> Result<Facts<'a>> {
     Ok(facts)
 }
 
-/// Takes the target to steps.
-pub fn plan(facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
+/// Takes the target to steps. Where there are any, the database is asked what it never ran: a step down through that
+/// must not undo what was never done.
+pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
+    let mut plan = steps(facts, flags)?;
+    if plan.steps.is_empty() {
+        return Ok(plan);
+    }
+    facts.find_implied(ctx);
+    let never = facts.implied.ids();
+    if plan.is_downgrade() {
+        plan.unrun = plan.steps.iter().map(|step| step.revision.clone()).filter(|id| never.contains(id)).collect();
+    } else if !never.is_empty() {
+        let advice = facts.implied.advice(facts.component, &facts.flag).join("\n  ");
+        ctx.ui.warn(format!("The database counts as having run {}, and never did.\n  {advice}", never.join(", ")));
+    }
+    Ok(plan)
+}
+
+fn steps(facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     let standing = Standing::new(&facts.graph, &facts.applied);
     if !standing.unknown.is_empty() {
         return Err(advice::unknown_in_database(&standing.unknown, &facts.flag).into());
@@ -126,6 +173,7 @@ pub fn plan(facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
         after: heads_after(&facts.graph, &facts.applied, &steps)?,
         steps,
         before: facts.applied.clone(),
+        unrun: Vec::new(),
     })
 }
 
@@ -142,11 +190,11 @@ pub fn guard<'a>(ctx: &Ctx, flags: &DbMigrate, mut facts: Facts<'a>, mut plan: P
     if !facts.database.url.is_local() && !flags.allow_remote {
         return Err(remote(&facts, &plan).into());
     }
-    let lock = MigrationLock::take(&facts.database.url, "db-migrate")?;
+    let lock = MigrationLock::take(&facts.database.url, COMMAND)?;
     let applied = facts.read()?;
     if applied != facts.applied {
         facts.applied = applied;
-        plan = self::plan(&facts, flags)?;
+        plan = self::plan(ctx, &mut facts, flags)?;
     }
     if plan.is_downgrade() && !flags.allow_connections {
         nobody_connected(&mut facts, &plan, &lock)?;
@@ -166,7 +214,7 @@ fn remote(facts: &Facts, plan: &Plan) -> Fail {
 
 fn nobody_connected(facts: &mut Facts, plan: &Plan, lock: &MigrationLock) -> Result<()> {
     let own = [lock.backend_pid()];
-    let others = facts.db()?.other_sessions(&own, &[&application_name("db-migrate")])?;
+    let others = facts.db()?.other_sessions(&own, &[&application_name(COMMAND)])?;
     if others.is_empty() {
         return Ok(());
     }
@@ -211,6 +259,16 @@ impl Plan {
         line
     }
 
+    /// What the driver is to do.
+    pub fn for_driver(&self) -> alembic::Plan {
+        alembic::Plan {
+            steps: self.steps.clone(),
+            before: Some(self.before.clone()),
+            target: self.target.clone(),
+            unrun: self.unrun.clone(),
+        }
+    }
+
     /// Every step in a line.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
         self.names.iter().map(|(revision, parents)| self.arrow(revision, parents))
@@ -243,7 +301,8 @@ impl Plan {
         let below = if parents.is_empty() { "<base>".to_owned() } else { parents.join(" + ") };
         let message = if revision.message.is_empty() { String::new() } else { format!(": {}", revision.message) };
         if self.is_downgrade() {
-            format!("{} → {below}{message}", revision.id)
+            let unrun = if self.unrun.contains(&revision.id) { " (never ran: there is nothing to undo)" } else { "" };
+            format!("{} → {below}{message}{unrun}", revision.id)
         } else {
             format!("{below} → {}{message}", revision.id)
         }

@@ -77,7 +77,7 @@ pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
     let mut driver = Driver::start(&ctx.ui, &launch)?;
     let text = {
         let _task = ctx.ui.task("Asking Alembic for the SQL");
-        driver.offline_sql(&plan.steps, &plan.before, &plan.target)
+        driver.offline_sql(&plan.for_driver())
     };
     let text = text.map_err(|stop| stop.into_error(&labels.names()))?;
     driver.stop();

@@ -9,6 +9,8 @@ use anyhow::Result;
 use super::Facts;
 use crate::cmd::advice;
 use crate::cmd::driving::{self, Labels};
+use crate::cmd::implied::{self, Implied};
+use crate::cmd::ledger::{Book, Walk};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::graph::Graph;
@@ -17,8 +19,9 @@ use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{self, Driver, Event, Stop};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::backup;
+use crate::sys::interrupt;
 use crate::sys::journal::crash_point;
-use crate::sys::pg::{Db, MigrationLock, application_name};
+use crate::sys::pg::{Db, MigrationLock, VersionTable, application_name};
 use crate::sys::project::Component;
 
 const COMMAND: &str = "db-rebase";
@@ -37,11 +40,13 @@ pub enum Found {
         place: String,
         /// What its version table holds.
         applied: Vec<String>,
+        /// What it counts as having run and never ran.
+        implied: Implied,
     },
 }
 
 /// Asks the database where it stands. One that is not up, or not made yet, is an answer too.
-pub fn look(ctx: &Ctx, component: &Component, config: &AlembicConfig) -> Result<Found> {
+pub fn look(ctx: &Ctx, component: &Component, config: &AlembicConfig, graph: &Graph) -> Result<Found> {
     let database = ctx.database(config)?;
     let place = database.place();
     let mut db = match Db::connect(&database.url, &application_name(COMMAND)) {
@@ -54,7 +59,11 @@ pub fn look(ctx: &Ctx, component: &Component, config: &AlembicConfig) -> Result<
             };
         }
     };
-    Ok(Found::At { place, applied: db.applied(&version_table(component))?.revisions })
+    let table = version_table(component);
+    let applied = db.applied(&table)?;
+    let ledger = db.ledger(&table.found(&applied));
+    let implied = implied::find(ctx, graph, &mut db, ledger.as_ref(), &applied.revisions);
+    Ok(Found::At { place, applied: applied.revisions, implied })
 }
 
 /// What the database has to go through.
@@ -71,11 +80,32 @@ pub fn plan(facts: &Facts, change: &Change, moved: &[Moved], applied: &[String])
     Ok(rebase::trip(&facts.graph, &new, moved, applied)?)
 }
 
+/// The refusal where the database has skipped migrations already: going down through them would undo what was never done.
+pub fn check_nothing_skipped(facts: &Facts, place: &str, implied: &Implied) -> Result<()> {
+    if implied.is_empty() {
+        return Ok(());
+    }
+    let fail = Fail::new(Kind::WrongDatabase, "The database has skipped migrations")
+        .details(format!("{place} counts as having run these, and never did:"))
+        .details(implied.lines(&facts.graph).join("\n"));
+    let commands = implied.commands(&facts.flag).into_iter().take(1);
+    Err(commands
+        .fold(fail, Fail::action)
+        .action(format!(
+            "Then repeat the command; or leave the database alone: cargo xtask db-rebase{} --no-db",
+            facts.flag
+        ))
+        .related("cargo xtask db-status")
+        .refused()
+        .into())
+}
+
 /// The component's database, with nobody else able to migrate it as long as this lives.
 pub struct Place<'a> {
     component: &'a Component,
     config: AlembicConfig,
     database: Database,
+    table: VersionTable,
     db: Db,
     lock: MigrationLock,
 }
@@ -91,9 +121,11 @@ impl<'a> Place<'a> {
         if !database.url.is_local() {
             return Err(remote(&database).into());
         }
-        let db = Db::connect(&database.url, &application_name(COMMAND))?;
+        let mut db = Db::connect(&database.url, &application_name(COMMAND))?;
         let lock = MigrationLock::take(&database.url, COMMAND)?;
-        let mut place = Place { component, config, database, db, lock };
+        let table = version_table(component);
+        let table = table.found(&db.applied(&table)?);
+        let mut place = Place { component, config, database, table, db, lock };
         place.nobody_connected()?;
         ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
         Ok(place)
@@ -112,7 +144,9 @@ impl<'a> Place<'a> {
     /// Saves the database into a file.
     pub fn backup(&mut self, ctx: &Ctx) -> Result<PathBuf> {
         let applied = self.applied()?;
-        driving::backup(ctx, self.component, &self.database, &mut self.db, &applied)
+        let instead =
+            "Or rebase the files alone, which says what the database then needs: cargo xtask db-rebase --no-db";
+        driving::backup(ctx, self.component, &self.database, &mut self.db, &applied, instead)
     }
 
     /// Puts the rows of a backup back into the database, which has to have the schema of it already.
@@ -178,7 +212,9 @@ impl<'a> Place<'a> {
         let mut driver = Driver::start(&ctx.ui, &launch)?;
         let steps = ids.iter().map(|id| Step { direction, revision: id.clone() }).collect();
         let target = ids.last().cloned().unwrap_or_default();
-        let plan = alembic::Plan { steps, before: Some(before), target };
+        let table = self.table.clone();
+        let book = Book::open(&mut self.db, &table, COMMAND, graph, &before);
+        let plan = alembic::Plan { steps, before: Some(before.clone()), target, unrun: Vec::new() };
         let mut progress = ctx.ui.steps("Migrating", ids.len());
         let migrated = driver.migrate(&plan, None, &mut |event| {
             if let Event::Started(step) = event {
@@ -191,11 +227,32 @@ impl<'a> Place<'a> {
                 Stop::Error(error) => from_anyhow(error),
             };
             driving::end_sessions(&mut self.db, &driver);
+            self.write_ledger(ctx, graph, book, (&before, direction, ids), None);
             return Err(fail.into());
         }
+        let sees_ledger = migrated.ok().map(|migrated| migrated.sees_ledger);
         driver.stop();
         crash_point();
-        self.arrived(&expected)
+        self.arrived(&expected)?;
+        self.write_ledger(ctx, graph, book, (&before, direction, ids), sees_ledger);
+        Ok(())
+    }
+
+    /// What was done of going `ids` from `before` goes into the ledger.
+    fn write_ledger(
+        &mut self,
+        ctx: &Ctx,
+        graph: &Graph,
+        book: Book,
+        (before, direction, ids): (&[String], Direction, &[String]),
+        sees_ledger: Option<bool>,
+    ) {
+        // After an interrupt as well; where it cannot be asked, nothing is known, which is harmless.
+        let heads = interrupt::shielded(|| self.applied());
+        let Ok(heads) = heads else { return };
+        let Ok(done) = self.progress(graph, before, direction, ids) else { return };
+        let walk = Walk { direction, done: &ids[..done], heads: &heads, sees_ledger };
+        book.close(ctx, &mut self.db, graph, &walk);
     }
 
     /// An env.py with ideas of its own could have worked elsewhere.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::ctx::Ctx;
-use crate::fail::{Fail, Kind};
+use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::edit::{EditError, Places, repoint_bytes};
 use crate::model::graph::Graph;
 use crate::model::graph::Links;
@@ -16,6 +16,7 @@ use crate::model::rebase::{self, Both, Change, Moved, Source};
 use crate::model::revision::{self, Script};
 use crate::model::script_body;
 use crate::report::diff::diff;
+use crate::sys::alembic::{self, NewRevision, Rendered, Renderer};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::clock::utc_stamp;
 use crate::sys::files::read_script;
@@ -156,13 +157,70 @@ pub fn merge(ctx: &Ctx, config: &AlembicConfig, graph: &Graph, parents: &[String
     let root = &ctx.project()?.root;
     let id = merge_id(graph, parents);
     let title = format!("Merge heads {}", parents.join(" and "));
+    let Rendered { name, text } = match rendered(ctx, config, &NewRevision { id: &id, parents, message: &title })? {
+        Some(rendered) => rendered,
+        None => built_in(config, &id, &title, parents),
+    };
+    is_right(&name, &text, &id, parents)?;
     let first = parents.first().and_then(|id| graph.get(id)).context("a merge has parents")?;
     let folder = first.path.parent().unwrap_or(Path::new(""));
-    let stamp = utc_stamp(SystemTime::now());
-    let shown = folder.join(format!("{}.py", file_name(config, &id, &title, &stamp)));
+    let shown = folder.join(name);
     let path = root.join(&shown);
     ensure!(!path.exists(), "{} is there already", path.display());
-    Ok(Merge { edit: Edit { path, shown, before: String::new(), after: merge_text(&id, &title, parents, &stamp) }, id })
+    Ok(Merge { edit: Edit { path, shown, before: String::new(), after: text }, id })
+}
+
+/// By the project's own template, as `alembic merge` does it; `None` where there is no template or no Python to render it.
+fn rendered(ctx: &Ctx, config: &AlembicConfig, revision: &NewRevision<'_>) -> Result<Option<Rendered>> {
+    let template = config.script_location.join("script.py.mako");
+    if !template.is_file() {
+        return Ok(None);
+    }
+    let project = ctx.project()?;
+    let python = ctx.python().and_then(|python| python.require_alembic(&ctx.ui, project).map(|()| python));
+    let python = match python {
+        Ok(python) => python,
+        Err(error) => {
+            let reason = from_anyhow(&error).summary;
+            ctx.ui.warn(format!("The merge revision is not made by the project's script.py.mako: {reason}"));
+            return Ok(None);
+        }
+    };
+    let (root, state_dir) = (&project.root, &project.state_dir);
+    let renderer = Renderer { python: &python.path, project: root, config: &config.path, state_dir };
+    let _task = ctx.ui.task("Rendering the merge revision");
+    alembic::render(&ctx.ui, &renderer, revision).map(Some).map_err(|error| {
+        let cause = from_anyhow(&error);
+        if cause.kind == Kind::Interrupted {
+            return error;
+        }
+        Fail::new(Kind::MigrationFileInvalid, "The project's script.py.mako cannot be rendered")
+            .details(template.display().to_string())
+            .details(format!("{error:#}"))
+            .at(&template, None)
+            .action("Try it with Alembic itself: alembic merge heads")
+            .related("cargo xtask doctor")
+            .refused()
+            .into()
+    })
+}
+
+/// A template may make anything of what it is given.
+fn is_right(name: &Path, text: &str, id: &str, parents: &[String]) -> Result<()> {
+    if revision::read(name, text).is_ok_and(|script| script.id == id && script.down == parents) {
+        return Ok(());
+    }
+    Err(Fail::new(Kind::MigrationFileInvalid, "The project's script.py.mako makes no merge revision")
+        .details(format!("`revision` and `down_revision` have to be {id} and ({})", parents.join(", ")))
+        .action("Look at its lines `revision = ${repr(up_revision)}` and `down_revision = ${repr(down_revision)}`")
+        .refused()
+        .into())
+}
+
+fn built_in(config: &AlembicConfig, id: &str, title: &str, parents: &[String]) -> Rendered {
+    let stamp = utc_stamp(SystemTime::now());
+    let name = format!("{}.py", file_name(config, id, title, &stamp)).into();
+    Rendered { name, text: merge_text(id, title, parents, &stamp) }
 }
 
 fn merge_id(graph: &Graph, parents: &[String]) -> String {

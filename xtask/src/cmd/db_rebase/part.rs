@@ -130,10 +130,10 @@ pub fn foretell(
     texts: &HashMap<PathBuf, Vec<u8>>,
 ) -> Result<Foretold> {
     let scripts = Scripts { graph, root: &ctx.project()?.root, texts: Some(texts) };
-    let whose = whose::by_git(repo, &scripts, None).map_err(refuse)?;
+    let whose = whose::by_git(ctx, repo, &scripts, None).map_err(refuse)?;
     let plan = rebase::plan(graph, &whose.released, &Wish::Usual).map_err(|refusal| refused(&refusal))?;
     let foretold = Foretold { plan, trip: None };
-    let applied = match database::look(ctx, component, &ctx.config(component)?) {
+    let applied = match database::look(ctx, component, &ctx.config(component)?, graph) {
         Ok(database::Found::At { applied, .. }) if graph.unknown(&applied).is_empty() => applied,
         Err(error) if crate::fail::from_anyhow(&error).kind == Kind::Interrupted => return Err(error),
         _ => return Ok(foretold),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::model::graph::Graph;
 use crate::model::revision::{self, Script, is_script_name};
@@ -49,16 +50,20 @@ pub fn checkout(ui: &Ui, root: &Path) -> Result<Option<Repo>> {
     Repo::find(ui, root)
 }
 
-/// Asks git. `branch` is the main branch where it was named.
+/// Asks git. `branch` is the main branch where the command line names it.
 ///
 /// # Errors
 /// Why there is no sure answer, with what to do about it.
-pub fn by_git(repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str>) -> Result<Whose> {
+pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str>) -> Result<Whose> {
     let unclear = |error: anyhow::Error| match error.downcast_ref::<Unclear>() {
         Some(unclear) => ask_for_onto(unclear.fail()).into(),
         None => error,
     };
-    let main = repo.main_branch(branch).map_err(unclear)?;
+    let main = match branch {
+        Some(branch) => repo.main_branch(Some(branch)),
+        None => ctx.main_branch(repo),
+    };
+    let main = main.map_err(unclear)?;
     let base = repo.merge_base(main.commit.as_str()).map_err(unclear)?;
     let mut released = at_commit(repo, scripts, &base)?;
     released.extend(by_themselves(scripts, &released)?);

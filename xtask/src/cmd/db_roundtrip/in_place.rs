@@ -94,6 +94,7 @@ fn take_backup(ctx: &Ctx, facts: &Facts, db: &mut Db) -> Result<std::path::PathB
         server: &db.server_version().clone(),
         revision: &revision,
         tools: &facts.database.tools,
+        instead: "Leave --in-place out: the round trip then runs on a copy",
     };
     let path = backup::take(&ctx.ui, &request)?;
     ctx.ui.status(format!("Backup: {}", path.display()));

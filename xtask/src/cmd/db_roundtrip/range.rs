@@ -96,7 +96,7 @@ fn added(repo: &Repo, graph: &Graph, root: &std::path::Path, reference: &str) ->
 fn of_this_branch(ctx: &Ctx, graph: &Graph) -> Option<(HashSet<String>, String)> {
     let root = ctx.project().ok()?.root.clone();
     let repo = Repo::find(&ctx.ui, &root).ok()??;
-    let main = repo.main_branch(None).ok()?;
+    let main = ctx.main_branch(&repo).ok()?;
     let ids = added(&repo, graph, &root, main.commit.as_str()).ok()?;
     // Everything: a repository without a history to compare with, where the newest revision is the better guess.
     (!ids.is_empty() && ids.len() < graph.len()).then_some((ids, main.name))

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::model::script_body::{Body, Found, Operation};
+use crate::model::script_body::{Body, Call, Found, Operation, Value};
 use crate::model::sql::{Object, Statement, Verb};
 
 /// A script with its place.
@@ -74,7 +74,28 @@ fn touches(sources: &[Source]) -> BTreeMap<String, Vec<Touch>> {
 fn things(call: &Found) -> Vec<String> {
     let table = call.operation.as_ref().and_then(Operation::table).map(|table| format!("table {}", plain(table)));
     let statements = call.sql.iter().flat_map(|text| crate::model::sql::statements(&text.text));
-    table.into_iter().chain(statements.flat_map(|statement| by_sql(&statement))).collect()
+    let mut all: Vec<String> = table.into_iter().chain(statements.flat_map(|statement| by_sql(&statement))).collect();
+    enums(&call.call, &mut all);
+    all
+}
+
+/// The types of `sa.Enum("a", "b", name="mood")`, wherever in a call it stands: in a column, or with `.create(bind)` on it.
+fn enums(call: &Call, found: &mut Vec<String>) {
+    let is_enum = call.last().to_lowercase().ends_with("enum");
+    let name = call.get("name").and_then(Value::str).filter(|_| is_enum);
+    found.extend(name.map(|name| format!("type {}", plain(name))));
+    let named = call.named.iter().map(|(_, value)| value);
+    for value in call.args.iter().chain(named).chain(&call.receiver) {
+        enums_in(value, found);
+    }
+}
+
+fn enums_in(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Call(call) => enums(call, found),
+        Value::List(values) => values.iter().for_each(|value| enums_in(value, found)),
+        _ => {}
+    }
 }
 
 fn by_sql(statement: &Statement) -> Vec<String> {
@@ -133,5 +154,12 @@ mod tests {
     fn the_same_type() {
         let add = "op.execute(\"alter type mood add value 'sad'\")";
         assert_eq!(said(add, add), ["type mood a:3 r:3"]);
+        let column = "op.add_column('users', sa.Column('m', sa.Enum('a', 'b', name='mood')))";
+        assert_eq!(said(column, add), ["type mood a:3 r:3"]);
+        let made = "mood = postgresql.ENUM('a', name='mood', schema='x'); mood.create(op.get_bind())";
+        assert_eq!(said(made, add), ["type mood a:4 r:3"]);
+        let array = "op.alter_column('t', 'c', type_=sa.ARRAY(sa.Enum(name='mood')))";
+        assert_eq!(said(add, array), ["type mood a:3 r:3"]);
+        assert!(said("op.add_column('a', sa.Column('mood', sa.Enum(Mood)))", add).is_empty());
     }
 }

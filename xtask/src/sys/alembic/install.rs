@@ -14,6 +14,7 @@ macro_rules! files {
 
 const FILES: &[(&str, &str)] = files![
     "__main__.py",
+    "template.py",
     "xtask_driver/__init__.py",
     "xtask_driver/main.py",
     "xtask_driver/protocol.py",

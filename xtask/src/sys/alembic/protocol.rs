@@ -41,8 +41,13 @@ pub enum Event {
     Started(Step),
     /// A step is done; in a walk it is committed, in [`super::Driver::migrate`] the project's transaction mode decides.
     Done(Done),
-    /// All steps of a `migrate` are done and committed; the heads after them.
-    Migrated(Vec<String>),
+    /// All steps of a `migrate` are done and committed.
+    Migrated {
+        /// The heads after them.
+        heads: Vec<String>,
+        /// See [`super::Migrated`].
+        sees_ledger: bool,
+    },
     /// Done, nothing to say.
     Ok,
     /// Offline SQL.
@@ -74,7 +79,10 @@ impl Event {
                 heads: texts(value, "heads"),
                 seconds: value["seconds"].as_f64()?,
             }),
-            "migrated" => Event::Migrated(texts(value, "heads")),
+            "migrated" => {
+                let sees_ledger = value["sees_ledger"].as_bool().unwrap_or(true);
+                Event::Migrated { heads: texts(value, "heads"), sees_ledger }
+            }
             "ok" => Event::Ok,
             "sql" => Event::Sql(text(value, "text")?),
             "heads" => Event::Heads(texts(value, "heads")),

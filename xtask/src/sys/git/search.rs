@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Oid, Repo, parse, path_of};
+use super::{File, Oid, Repo, parse, path_of};
 
 /// How many commits are looked into; the newest ones say enough.
 const SIGHTINGS: &str = "3";
@@ -75,6 +75,16 @@ impl Repo {
             sighting.refs = self.refs_with(&sighting.commit)?;
         }
         Ok(sightings)
+    }
+
+    /// What files under some folders were in commits that another one has not (the main branch's tip): those of the work at hand, and of
+    /// whatever was checked out or rebased away and is still in the reflog (git keeps that for 30 days).
+    pub fn versions_off<P: AsRef<Path>>(&self, commit: &Oid, folders: &[P]) -> Result<Vec<File>> {
+        let args = ["log", "--raw", "-z", "--no-abbrev", "--no-renames", "--diff-filter=AM", "--format="];
+        let question = self.git.ask(args).args(["--reflog", "HEAD", "--not", commit.as_str()]);
+        let raw = parse::raw(&question.paths(&self.pathspecs(folders)?).run()?.ok()?)?;
+        let file = |it: parse::Raw| Some(File { path: it.path, blob: it.new?, mode: it.mode });
+        Ok(raw.into_iter().filter_map(file).collect())
     }
 
     /// The tags that have any of some files, in the order of the tags' names. `pattern` narrows the tags down, as in

@@ -25,9 +25,6 @@ const QUERIES: &[&str] =
 /// How the names of the prepared queries begin.
 const PREPARED: &str = "xtask_catalog_";
 
-/// Tables whose names begin so belong to this tool.
-const OWN_PREFIX: &str = "xtask_";
-
 /// What to leave out of a snapshot, of the schema as of the rows.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -38,8 +35,9 @@ pub struct Options {
 impl Options {
     /// Whether a table, by its schema-qualified name, is Alembic's or this tool's own.
     pub fn leaves_out(&self, table: &str) -> bool {
-        let bare = table.split_once('.').map_or(table, |(_, bare)| bare);
-        bare.starts_with(OWN_PREFIX) || self.version_tables.iter().any(|own| own == table || own == bare)
+        let (schema, bare) = table.split_once('.').unwrap_or(("", table));
+        (schema, bare) == (super::SCHEMA, super::TABLE)
+            || self.version_tables.iter().any(|own| own == table || own == bare)
     }
 }
 
@@ -293,7 +291,11 @@ impl Reading {
             .objects
             .iter()
             .map(|(key, _)| key)
-            .filter(|key| key.kind == "table" && options.leaves_out(&key.name))
+            .filter(|key| match key.kind.as_str() {
+                "table" => options.leaves_out(&key.name),
+                "schema" => key.name == super::SCHEMA,
+                _ => false,
+            })
             .cloned()
             .collect();
         for (key, object) in self.objects {

@@ -12,6 +12,9 @@ use crate::fail::{Fail, Kind};
 use crate::model::url::DbUrl;
 use crate::sys::interrupt;
 
+/// How long a server process may take to notice that its client has gone.
+const LEAVING: Duration = Duration::from_secs(1);
+
 /// Alembic's version table, as its configuration names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionTable {
@@ -30,6 +33,11 @@ impl Default for VersionTable {
 impl VersionTable {
     fn in_schema(&self, schema: &str) -> VersionTable {
         VersionTable { schema: Some(schema.to_owned()), name: self.name.clone() }
+    }
+
+    /// The table where it was found.
+    pub fn found(&self, applied: &Applied) -> VersionTable {
+        applied.elsewhere.as_ref().map_or_else(|| self.clone(), |schema| self.in_schema(schema))
     }
 
     /// For SQL text.
@@ -141,8 +149,21 @@ impl Db {
     }
 
     /// Who else is connected to this database. Left out: this session, `own` server processes, and sessions whose
-    /// application name begins with one of `own_names`.
+    /// application name begins with one of `own_names`. Whoever is just leaving, say the command before this one, is given
+    /// a moment.
     pub fn other_sessions(&mut self, own: &[i32], own_names: &[&str]) -> Result<Vec<OtherSession>> {
+        let until = Instant::now() + LEAVING;
+        loop {
+            let others = self.sessions_now(own, own_names)?;
+            if others.is_empty() || Instant::now() > until {
+                return Ok(others);
+            }
+            interrupt::check()?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn sessions_now(&mut self, own: &[i32], own_names: &[&str]) -> Result<Vec<OtherSession>> {
         let sql = format!(
             "select {SESSION} from pg_stat_activity a where a.datname = current_database() \
              and a.backend_type = 'client backend' and a.pid <> pg_backend_pid() and a.pid <> all ($1) \

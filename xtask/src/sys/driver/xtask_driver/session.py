@@ -16,6 +16,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 from alembic.util import load_python_file
+from sqlalchemy import MetaData, Table
 
 from xtask_driver.draft import Draft
 from xtask_driver.failure import Recorder, Refused, describe, frames_of_error, last_in, shown
@@ -43,6 +44,7 @@ class Session:
         self._script = None
         self._step = None
         self._heads = set()
+        self._sees_ledger = True
         self._script_folders = ()
         self._ran = set()
         self._draft = None
@@ -119,11 +121,11 @@ class Session:
         def steps(heads, _context):
             self._check_before(command["before"], heads)
             for direction, revision in command["steps"]:
-                yield self._prepare(direction, revision)
+                yield self._prepare(direction, revision, revision in command["unrun"])
                 self._done()
 
         self._run(steps, command["target"])
-        self._channel.emit("migrated", heads=sorted(self._heads))
+        self._channel.emit("migrated", heads=sorted(self._heads), sees_ledger=self._sees_ledger)
 
     def do_step(self, command):
         """Runs this step and those that follow, each in a transaction of its own, in one run of env.py."""
@@ -149,7 +151,7 @@ class Session:
         """Alembic's offline SQL for a list of steps, as text."""
         def steps(_heads, _context):
             for direction, revision in command["steps"]:
-                yield self._prepare(direction, revision)
+                yield self._prepare(direction, revision, revision in command["unrun"])
                 self._applied = self._ancestors(self._heads)
 
         start = command["start"]
@@ -232,6 +234,7 @@ class Session:
             arguments.arguments["on_version_apply"] = callbacks + (self._heads_now,)
             if per_migration:
                 arguments.arguments["transaction_per_migration"] = True
+            self._sees_ledger = autogenerate_sees(arguments.arguments, *self._launch["ledger"])
             return configure(*arguments.args, **arguments.kwargs)
 
         environment.configure = configured
@@ -260,8 +263,9 @@ class Session:
                 "the database is at %s, not at %s" % (", ".join(sorted(heads)) or "base", ", ".join(before) or "base"),
             )
 
-    def _prepare(self, direction, revision):
-        """The migration step, made as Alembic's own upgrade and downgrade make it."""
+    def _prepare(self, direction, revision, unrun=False):
+        """The migration step, made as Alembic's own upgrade and downgrade make it. One that is taken back without ever
+        having run (`unrun`) has nothing to undo: only the version table changes."""
         from alembic.runtime.migration import MigrationStep
         script = self._script.get_revision(revision)
         self._step = Step(direction, script.revision, script.path)
@@ -276,7 +280,10 @@ class Session:
         self._channel.emit("start", direction=direction, revision=script.revision)
         self._step.began = time.monotonic()
         make = MigrationStep.downgrade_from_script if direction == "down" else MigrationStep.upgrade_from_script
-        return make(self._script.revision_map, script)
+        step = make(self._script.revision_map, script)
+        if unrun:
+            step.migration_fn = lambda *_args, **_kw: None
+        return step
 
     def _check_possible(self, direction, revision):
         """Refuses what Alembic itself would notice only after the script has run, or not at all (a second head)."""
@@ -360,6 +367,21 @@ def revision_options(path, command):
     words += ["--autogenerate"] if command["autogenerate"] else []
     words += ["--rev-id=%s" % command["rev_id"]] if command["rev_id"] else []
     return CommandLine(prog="alembic").parser.parse_args(words)
+
+
+def autogenerate_sees(configured, schema, table):
+    """Whether autogenerate, as env.py has configured it, would look at this table and propose to drop it."""
+    configured = dict(configured, **configured.get("kw", {}))
+    if not configured.get("include_schemas"):
+        return False
+    name, thing = configured.get("include_name"), configured.get("include_object")
+    parents = {"schema_name": schema, "table_name": table, "schema_qualified_table_name": schema + "." + table}
+    try:
+        if name and not (name(schema, "schema", {}) and name(table, "table", parents)):
+            return False
+        return not thing or bool(thing(Table(table, MetaData(), schema=schema), table, "table", True, None))
+    except Exception:  # the project's own code, asked about something that it does not know
+        return True
 
 
 def alembic_config(path, project):

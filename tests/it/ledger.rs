@@ -1,0 +1,338 @@
+//! The silent skip: a database that holds a revision which was given other parents counts as having run what is below it
+//! now. It is found by the ledger, or by git and what the database lacks, and the commands that are printed put it right.
+//! As important: nobody is accused wrongly. Real git, real PostgreSQL, real Alembic.
+
+use std::fs;
+
+use serde_json::Value;
+use xtask::sys::run::Cmd;
+
+use crate::db_rebase::bench::{path, script};
+use crate::db_rebase::database::Case;
+use crate::support::pg::cluster;
+use crate::support::project::SYNC;
+use crate::support::python::{python, quiet};
+use crate::support::xtask::Output;
+
+/// On `feature`: p, then a and b; the database is brought to b by this tool. Then main, with r and s on p, is merged.
+fn migrated() -> Case {
+    let case = before_merge();
+    let _ = case.run("db-migrate").code(0);
+    case.bench.repo.merge("main");
+    case
+}
+
+/// As that, with nothing migrated and nothing merged yet.
+fn before_merge() -> Case {
+    let case = Case::new();
+    // The case's own merge is one too many here.
+    case.bench.repo.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    case
+}
+
+/// What `db-status` says of the one component.
+fn status(case: &Case) -> Value {
+    case.run("db-status --json").code(0).json()["components"][0].clone()
+}
+
+fn implied(case: &Case) -> String {
+    let found = status(case);
+    found["implied"].as_array().unwrap().iter().map(|it| it["revision"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+}
+
+/// Puts `a` on `s` as one would with an editor.
+fn by_hand(case: &Case) {
+    case.bench.repo.write(path("a"), &script("a", "s"));
+}
+
+fn alembic(case: &Case, words: &str) -> String {
+    let cmd = Cmd::new(python(), case.bench.root()).args(["-m", "alembic"]).args(words.split(' '));
+    cmd.env("PYTHONDONTWRITEBYTECODE", "1").read(&quiet()).unwrap()
+}
+
+/// Runs the commands that `db-status` prints, word for word.
+fn put_right(case: &Case) -> Vec<Output> {
+    let commands = status(case)["put_right"].clone();
+    let commands: Vec<&str> = commands.as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert_eq!(commands.len(), 2);
+    commands.iter().map(|command| case.run(command.strip_prefix("cargo xtask ").unwrap()).code(0)).collect()
+}
+
+/// Everything ran once and only once, and there is nothing more to say.
+fn is_right(case: &Case) {
+    let _ = case.run("db-status --check").code(0);
+    let tables = case.state();
+    for id in ["p", "r", "s", "a", "b"] {
+        assert!(tables.contains(&format!("t_{id}:")), "{id} never ran: {tables}");
+    }
+    assert_eq!((case.heads().as_str(), implied(case).as_str()), ("b", ""));
+}
+
+#[test]
+fn a_rebase_without_the_database_is_found_and_the_commands_put_it_right() {
+    let case = migrated();
+    let _ = case.run("db-rebase --no-db").code(0);
+    let text = case.run("db-status").code(0);
+    for part in [
+        "❌ Database has skipped migrations",
+        "  - s (Add s): a was put from p on s",
+        "  1. cargo xtask db-migrate --direction=downgrade --target=p\n  2. cargo xtask db-migrate\n",
+        "  1. python -m alembic -c alembic.ini upgrade p:s --sql ",
+    ] {
+        assert!(text.stdout.contains(part), "{part:?}\n{text}");
+    }
+    let found = status(&case);
+    assert_eq!(found["state"], "up-to-date", "as Alembic sees it");
+    assert_eq!(found["implied"][0]["told_by"], "ledger");
+    assert_eq!(found["implied"][0]["because"], serde_json::json!({"revision": "a", "from": ["p"], "to": ["s"]}));
+    assert_eq!(implied(&case), "s r");
+    let _ = case.run("db-status --check").code(4);
+    let _ = case.run("db-status --all --check").code(4).says("up-to-date, 2 never ran");
+    let outputs = put_right(&case);
+    assert!(
+        outputs[0].stdout.contains("s → r: Add s (never ran: there is nothing to undo) (reverted)"),
+        "{}",
+        outputs[0]
+    );
+    is_right(&case);
+}
+
+#[test]
+fn an_edit_by_hand_is_found_also_when_more_was_applied_since() {
+    let case = before_merge();
+    let _ = case.run("db-migrate --target=a").code(0);
+    case.bench.repo.merge("main");
+    by_hand(&case);
+    assert_eq!(implied(&case), "s r");
+    let _ = case.run("db-migrate").code(0).complains("counts as having run s, r, and never did");
+    assert_eq!(case.heads(), "b");
+    assert_eq!(implied(&case), "s r", "what is known stays known");
+    let _ = case.run("db-rebase --onto=r --json").code(3);
+    let dry = case.run("db-migrate --direction=downgrade --target=p --dry-run").code(0);
+    assert!(dry.stdout.contains("s → r: Add s (never ran"), "{dry}");
+    put_right(&case);
+    is_right(&case);
+}
+
+#[test]
+fn half_of_the_way_back_is_still_known() {
+    let case = migrated();
+    by_hand(&case);
+    let _ = case.run("db-migrate --direction=downgrade --target=s").code(0);
+    assert_eq!((case.heads().as_str(), implied(&case).as_str()), ("s", "s r"));
+    put_right(&case);
+    is_right(&case);
+}
+
+#[test]
+fn a_rebase_is_refused_on_top_of_it() {
+    let case = migrated();
+    by_hand(&case);
+    case.bench.repo.git(&["commit", "--quiet", "--all", "-m", "by hand"]);
+    case.bench.branch("more", "c < b").switch("main").commit("u < s").switch("more").repo.merge("main");
+    let before = case.bench.files();
+    let output = case.run("db-rebase --json").code(3);
+    assert_eq!(output.kind(), "wrong-database");
+    assert!(output.stderr.contains("--direction=downgrade --target=p"), "{output}");
+    assert_eq!(case.bench.files(), before);
+}
+
+#[test]
+fn without_a_ledger_git_and_the_database_tell_it() {
+    let case = before_merge();
+    alembic(&case, "upgrade head");
+    case.bench.repo.merge("main");
+    by_hand(&case);
+    let found = status(&case);
+    assert_eq!(found["implied"][0]["told_by"], "database");
+    assert_eq!(found["implied"][0]["lacks"], serde_json::json!(["table t_s"]));
+    assert_eq!(implied(&case), "s r");
+    // Also after git has forgotten it but for the reflog.
+    case.bench.repo.git(&["commit", "--quiet", "--all", "-m", "by hand"]);
+    let files = case.bench.files();
+    case.bench.repo.git(&["reset", "--quiet", "--hard", "main"]);
+    for (name, bytes) in &files {
+        case.bench.repo.write(format!("migrations/versions/{name}"), &String::from_utf8_lossy(bytes));
+    }
+    assert_eq!(implied(&case), "s r");
+    put_right(&case);
+    is_right(&case);
+}
+
+#[test]
+fn what_plain_alembic_did_properly_is_not_accused() {
+    let case = before_merge();
+    alembic(&case, "upgrade head");
+    assert_eq!(implied(&case), "");
+    case.bench.repo.merge("main");
+    alembic(&case, "downgrade p");
+    by_hand(&case);
+    alembic(&case, "upgrade head");
+    is_right(&case);
+    // One that takes away again what it made, and one that nobody can tell.
+    for (id, upgrade) in [("r", "pass"), ("s", "op.execute('create table t_s (v int)'); op.drop_table('t_s')")] {
+        let text = fs::read_to_string(case.bench.root().join(path(id))).unwrap();
+        let line = format!("op.execute('create table t_{id} (v int)')");
+        case.bench.repo.write(path(id), &text.replace(&line, upgrade));
+    }
+    case.sql("drop table t_r");
+    assert_eq!(implied(&case), "");
+}
+
+#[test]
+fn what_the_ledger_cannot_know_is_not_accused() {
+    // Somebody else took the database down and up again, under the new parents.
+    let case = migrated();
+    alembic(&case, "downgrade p");
+    by_hand(&case);
+    alembic(&case, "upgrade head");
+    is_right(&case);
+    // The next walk begins the ledger anew.
+    let _ = case.run("db-migrate --direction=downgrade --target=a").code(0);
+    let _ = case.run("db-migrate").code(0);
+    is_right(&case);
+}
+
+#[test]
+fn a_stamp_is_somebodys_word() {
+    let case = migrated();
+    by_hand(&case);
+    alembic(&case, "stamp p");
+    assert_eq!(implied(&case), "");
+    case.sql("drop table t_a; drop table t_b");
+    let _ = case.run("db-migrate").code(0);
+    is_right(&case);
+}
+
+#[test]
+fn a_proper_rebase_a_merge_revision_and_a_way_down_and_up_leave_nothing_to_say() {
+    let case = migrated();
+    let _ = case.run("db-rebase").code(0);
+    is_right(&case);
+    let _ = case.run("db-migrate --direction=downgrade --target=base").code(0);
+    let _ = case.run("db-migrate").code(0);
+    is_right(&case);
+    let merged = migrated();
+    let _ = merged.run("db-rebase --merge").code(0);
+    assert_eq!(implied(&merged), "");
+    let _ = merged.run("db-migrate").code(0);
+    assert_eq!(implied(&merged), "");
+    assert!(merged.state().contains("t_s:"), "{}", merged.state());
+}
+
+#[test]
+fn both_sides_applied_and_then_put_in_a_line_is_no_skip() {
+    let case = migrated();
+    let _ = case.run("db-migrate --target=heads").code(0);
+    by_hand(&case);
+    assert_eq!(implied(&case), "");
+}
+
+#[test]
+fn a_revision_that_does_nothing_cannot_be_missed() {
+    let case = migrated();
+    let _ = case.run("db-migrate --target=heads").code(0);
+    let nothing = script("m", "p s").replace("op.execute('create table t_m (v int)')", "pass");
+    case.bench.repo.write(path("m"), &nothing).write(path("a"), &script("a", "m"));
+    assert_eq!(implied(&case), "");
+    case.bench.repo.write(path("m"), &script("m", "p s"));
+    assert_eq!(implied(&case), "m");
+}
+
+#[test]
+fn a_clone_knows_what_its_original_knows_and_a_dropped_ledger_nothing() {
+    let case = migrated();
+    by_hand(&case);
+    let clone = cluster().clone_of(&case.database);
+    let ini = fs::read_to_string(case.bench.root().join("alembic.ini")).unwrap();
+    case.bench.repo.write("alembic.ini", &ini.replace(&case.database, &clone));
+    assert_eq!(status(&case)["implied"][0]["told_by"], "ledger");
+    let case = Case { database: clone, ..case };
+    case.sql("drop schema xtask cascade");
+    assert_eq!(status(&case)["implied"][0]["told_by"], "database", "the tables are missing all the same");
+    case.sql("create table t_r (v int); create table t_s (v int)");
+    assert_eq!(implied(&case), "", "and nothing is known once somebody has made them");
+}
+
+#[test]
+fn the_ledger_says_what_ran_when_and_by_what() {
+    let case = migrated();
+    let rows = "select string_agg(concat_ws(' ', version_table, revision, array_to_string(parents, '+'), how, \
+                length(digest), written_by, mark is not null), '; ' order by revision) from xtask.ledger \
+                where written_at > now() - interval '1 hour'";
+    let said: String = cluster().client(&case.database).query_one(rows, &[]).unwrap().get(0);
+    let by = format!("xtask {}, db-migrate", env!("CARGO_PKG_VERSION"));
+    let row = |id: &str, parents: &str, head: &str| {
+        let parents = if parents.is_empty() { String::new() } else { format!("{parents} ") };
+        // An empty array has no text.
+        let parents = if parents.is_empty() { " ".to_owned() } else { parents };
+        format!("public.alembic_version {id} {parents}ran 64 {by} {head}")
+    };
+    let expected = [row("a", "p", "f"), row("b", "a", "t"), row("p", "", "f")].join("; ");
+    assert_eq!(said, expected);
+    let _ = case.run("db-migrate --direction=downgrade --target=base").code(0);
+    let left = cluster().client(&case.database).query_one("select count(*) from xtask.ledger", &[]).unwrap();
+    assert_eq!(left.get::<_, i64>(0), 0);
+}
+
+const MAKO: &str = "revision = ${repr(up_revision)}\ndown_revision = ${repr(down_revision)}\n\n\
+                    def upgrade():\n    ${upgrades if upgrades else 'pass'}\n";
+
+/// env.py with more in `configure`, and a model of nothing.
+fn env_with(more: &str) -> String {
+    SYNC.replace("target_metadata = None", "import sqlalchemy\ntarget_metadata = sqlalchemy.MetaData()")
+        .replace("target_metadata=target_metadata)", &format!("target_metadata=target_metadata, {more})"))
+}
+
+#[test]
+fn autogenerate_never_proposes_to_drop_it() {
+    let named = "include_schemas=True, include_name=lambda name, kind, parents: kind != 'schema' or name != 'xtask'";
+    let thing =
+        "include_schemas=True, include_object=lambda thing, name, kind, *_: getattr(thing, 'schema', '') != 'xtask'";
+    for (more, is_made) in [("", true), ("include_schemas=True", false), (named, true), (thing, true)] {
+        let case = before_merge();
+        case.bench.repo.write("migrations/env.py", &env_with(more)).write("migrations/script.py.mako", MAKO);
+        let output = case.run("db-migrate --verbose").code(0);
+        let there = cluster().client(&case.database).query_one("select to_regclass('xtask.ledger') is not null", &[]);
+        assert_eq!(there.unwrap().get::<_, bool>(0), is_made, "{more}");
+        assert_eq!(output.stderr.contains("no ledger is made"), !is_made, "{more}: {output}");
+        alembic(&case, "revision --autogenerate --rev-id zz -m zz");
+        let folder = case.bench.root().join("migrations/versions");
+        let text = fs::read_to_string(folder.join("zz_zz.py")).unwrap();
+        assert!(text.contains("drop_table('t_p')"), "autogenerate has looked\n{text}");
+        assert!(!text.contains("ledger") && !text.contains("xtask"), "{more}\n{text}");
+    }
+}
+
+#[test]
+fn a_role_that_may_not_make_it_migrates_without() {
+    let case = before_merge();
+    let role = format!("r_{}", case.database);
+    case.sql(&format!("create role {role} login; grant all on schema public to {role}"));
+    let ini = fs::read_to_string(case.bench.root().join("alembic.ini")).unwrap();
+    let user = format!("{}@/", crate::support::pg::SUPERUSER);
+    case.bench.repo.write("alembic.ini", &ini.replace(&user, &format!("{role}@/")));
+    let output = case.run("db-migrate --verbose").code(0).complains("the ledger could not be written");
+    assert!(output.stderr.contains("permission denied"), "{output}");
+    let _ = case.run("db-migrate --direction=downgrade --target=a").code(0);
+    let _ = case.run("db-status").code(0);
+    let ordinary = case.run("db-migrate").code(0);
+    assert!(!ordinary.stderr.contains("ledger"), "{ordinary}");
+}
+
+#[test]
+fn a_failed_walk_records_what_stayed() {
+    let case = before_merge();
+    let broken = script("b", "a").replace("create table t_b", "create table t_a");
+    let per_migration = SYNC.replace("target_metadata=target_metadata)", "transaction_per_migration=True)");
+    case.bench.repo.write(path("b"), &broken).write("migrations/env.py", &per_migration);
+    // The ledger is first made by a walk that went well.
+    let _ = case.run("db-migrate --target=p").code(0);
+    let _ = case.run("db-migrate").code(1);
+    assert_eq!(case.heads(), "a");
+    case.bench.repo.write(path("b"), &script("b", "a"));
+    case.bench.repo.commit("mend", &[]);
+    case.bench.repo.merge("main");
+    by_hand(&case);
+    assert_eq!((implied(&case).as_str(), status(&case)["implied"][0]["told_by"].as_str()), ("s r", Some("ledger")));
+}

@@ -1,0 +1,197 @@
+//! Revisions that a database counts as having run and never ran, by the ledger where it is certain; else by what git
+//! knows of earlier parents, and then only where the database itself lacks what the revision makes. Shared by what looks
+//! (db-status) and by what must not build on it (db-migrate, db-rebase).
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::ctx::Ctx;
+use crate::model::graph::{Graph, Links};
+use crate::model::ledger::{self, Ledger, Made, Skipped, by_hand, made, remedy, takes_away};
+use crate::model::rebase;
+use crate::model::revision::{self, Script};
+use crate::model::script_body::{self, Body, Kind};
+use crate::model::status::Revision;
+use crate::sys::files::read_script;
+use crate::sys::git::Repo;
+use crate::sys::pg::Db;
+use crate::sys::project::Component;
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Implied {
+    /// The revisions, newest first.
+    pub skipped: Vec<Skipped>,
+    /// Whether the scripts have several heads.
+    is_diverged: bool,
+    /// The stretch of the history that never ran, as Alembic's `--sql` takes it.
+    by_hand: Option<String>,
+    /// Where a downgrade has to lead to, so that an upgrade runs them; `None` where there is no such place.
+    pub target: Option<String>,
+}
+
+/// Looks at a database at `heads`. Nothing is found where nothing is certain; what cannot be asked counts as that.
+pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, ledger: Option<&Ledger>, heads: &[String]) -> Implied {
+    let nothing = Ledger::default();
+    if heads.is_empty() || !graph.unknown(heads).is_empty() {
+        return Implied::default();
+    }
+    let is_unbroken = ledger.is_some_and(|ledger| ledger.is_unbroken(heads));
+    let ledger = ledger.unwrap_or(&nothing);
+    let mut skipped = if is_unbroken { ledger.skipped(graph, heads) } else { Vec::new() };
+    skipped.retain(|skipped| !is_empty(ctx, graph, &skipped.revision));
+    let past = if is_unbroken { Ok(Vec::new()) } else { past(ctx, graph) };
+    let past = past.unwrap_or_else(|error| {
+        ctx.ui.verbose(format!("git was not asked for earlier parents: {error:#}"));
+        Vec::new()
+    });
+    for suspect in ledger.suspects(graph, heads, &past) {
+        match lacking(ctx, graph, db, heads, &suspect.revision) {
+            Ok(lacks) if lacks.is_empty() => {}
+            Ok(lacks) => skipped.push(Skipped { lacks, ..suspect }),
+            Err(error) => ctx.ui.verbose(format!("{} could not be looked for: {error:#}", suspect.revision)),
+        }
+    }
+    let order = graph.ancestors(heads, Links::WithDependencies);
+    skipped.sort_by_key(|skipped| order.iter().position(|id| *id == skipped.revision));
+    let target = if skipped.is_empty() { None } else { remedy(graph, heads, &skipped) };
+    let by_hand = target.as_ref().and_then(|target| by_hand(graph, target, &skipped));
+    Implied { is_diverged: graph.heads().len() > 1, by_hand, skipped, target }
+}
+
+/// The parents that scripts had in commits that are not on the main branch, and in what was checked out lately.
+fn past(ctx: &Ctx, graph: &Graph) -> Result<Vec<(String, Vec<String>)>> {
+    let project = ctx.project()?;
+    // A process less where there is nothing to ask.
+    if !project.root.ancestors().any(|folder| folder.join(".git").exists()) {
+        return Ok(Vec::new());
+    }
+    let Some(repo) = Repo::find(&ctx.ui, &project.root)? else { return Ok(Vec::new()) };
+    let folders: BTreeSet<PathBuf> =
+        graph.scripts().filter_map(|script| repo.relative(project.root.join(&script.path).parent()?).ok()).collect();
+    if folders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let folders: Vec<PathBuf> = folders.into_iter().collect();
+    let files = repo.versions_off(&ctx.main_branch(&repo)?.commit, &folders)?;
+    let blobs: Vec<_> = files.iter().map(|file| file.blob.clone()).collect();
+    let texts = repo.blobs(&blobs)?;
+    let mut past = Vec::new();
+    for file in &files {
+        let text = texts.get(&file.blob).cloned().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
+        let Some(script) = text.and_then(|text| revision::read(&file.path, &text).ok()) else { continue };
+        // What it depends on is taken as it is now: labels of then are not known any more.
+        let dependencies = graph.dependencies(&script.id).into_iter().map(str::to_owned);
+        past.push((script.id, script.down.into_iter().chain(dependencies).collect()));
+    }
+    Ok(past)
+}
+
+/// What a revision makes and the database has not, though no other revision that it holds could have taken it away.
+fn lacking(ctx: &Ctx, graph: &Graph, db: &mut Db, heads: &[String], id: &str) -> Result<Vec<String>> {
+    let Some(script) = graph.get(id) else { return Ok(Vec::new()) };
+    let made: Vec<Made> = made(&body(ctx, script)?);
+    let there = db.has(&made)?;
+    let mut missing: Vec<&Made> = made.iter().zip(there).filter(|(_, there)| !there).map(|(made, _)| made).collect();
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    for other in graph.ancestors(heads, Links::WithDependencies) {
+        let Some(script) = graph.get(other) else { continue };
+        let body = body(ctx, script)?;
+        missing.retain(|made| !takes_away(&body, made));
+    }
+    Ok(missing.into_iter().map(ToString::to_string).collect())
+}
+
+/// What a script does; nothing where that cannot be read.
+fn body(ctx: &Ctx, script: &Script) -> Result<Body> {
+    let text = read_script(&ctx.project()?.root.join(&script.path))?;
+    Ok(script_body::read(&script.path, &text).unwrap_or_default())
+}
+
+/// Whether `upgrade()` does nothing, as that of a merge revision: then nothing was missed.
+fn is_empty(ctx: &Ctx, graph: &Graph, id: &str) -> bool {
+    let body = graph.get(id).map(|script| body(ctx, script));
+    matches!(body, Some(Ok(Body { upgrade: Some(upgrade), .. })) if upgrade.kind == Kind::Empty)
+}
+
+impl Implied {
+    /// Whether everything is as it should be.
+    pub fn is_empty(&self) -> bool {
+        self.skipped.is_empty()
+    }
+
+    /// The ids.
+    pub fn ids(&self) -> Vec<String> {
+        self.skipped.iter().map(|skipped| skipped.revision.clone()).collect()
+    }
+
+    /// The commands that put it right, in their order; none where nobody can tell them.
+    pub fn commands(&self, flag: &str) -> Vec<String> {
+        let Some(target) = &self.target else { return Vec::new() };
+        vec![
+            format!("cargo xtask db-migrate{flag} --direction=downgrade --target={target}"),
+            format!("cargo xtask db-migrate{flag}{}", if self.is_diverged { " --target=heads" } else { "" }),
+        ]
+    }
+
+    /// What to do about it, as lines.
+    pub fn advice(&self, component: &Component, flag: &str) -> Vec<String> {
+        let commands = self.commands(flag);
+        let mut lines = vec!["Put it right:".to_owned()];
+        lines.extend(commands.iter().enumerate().map(|(number, command)| format!("  {}. {command}", number + 1)));
+        if commands.is_empty() {
+            lines.push(
+                "  - No downgrade leads below them: put a backup from before back, or make the database anew".into(),
+            );
+            return lines;
+        }
+        lines.push(
+            "What never ran is only taken out of the version table on the way down; on the way up it runs.".into(),
+        );
+        if let Some(stretch) = &self.by_hand {
+            let config = component.config.display();
+            lines.extend([
+                "Or, where nothing may be taken back, run it by hand and forget what was known:".to_owned(),
+                format!("  1. python -m alembic -c {config} upgrade {stretch} --sql   (without its lines about the version table)"),
+                "  2. psql -c 'drop schema if exists xtask cascade'".to_owned(),
+            ]);
+        }
+        lines
+    }
+
+    /// A line for each, with what it is told by.
+    pub fn lines(&self, graph: &Graph) -> Vec<String> {
+        let line = |skipped: &Skipped| {
+            let because = skipped.because.as_ref().map(|it| {
+                format!(": {} was put from {} on {}", it.revision, rebase::ids(&it.was), rebase::ids(&it.is))
+            });
+            let lacks = &skipped.lacks;
+            let lacks = (!lacks.is_empty()).then(|| format!("; the database has no {}", lacks.join(", no ")));
+            let named = Revision::of(graph, &skipped.revision).with_message();
+            format!("{named}{}{}", because.unwrap_or_default(), lacks.unwrap_or_default())
+        };
+        self.skipped.iter().map(line).collect()
+    }
+
+    /// `"implied"` and `"put_right"` of JSON.
+    pub fn json(&self, graph: &Graph, flag: &str) -> (Vec<Value>, Vec<String>) {
+        let one = |skipped: &Skipped| {
+            let mut object = crate::report::json::revision(&Revision::of(graph, &skipped.revision));
+            let told_by = if skipped.lacks.is_empty() { "ledger" } else { "database" };
+            object["told_by"] = json!(told_by);
+            object["lacks"] = json!(skipped.lacks);
+            object["because"] = skipped.because.as_ref().map_or(Value::Null, because);
+            object
+        };
+        (self.skipped.iter().map(one).collect(), self.commands(flag))
+    }
+}
+
+fn because(it: &ledger::Reparented) -> Value {
+    json!({"revision": it.revision, "from": it.was, "to": it.is})
+}

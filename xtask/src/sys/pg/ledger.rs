@@ -1,0 +1,157 @@
+//! The ledger: a table of this tool's own in the component's database, made and written by whatever migrates it. It is in
+//! a schema of its own, since Alembic's autogenerate would propose to drop a table that no model has and does not look
+//! into other schemas unless it is told to.
+//!
+//! It must never be what a migration fails by: who may not make it goes on without, and what is missing in it means that
+//! nothing is known.
+
+use anyhow::{Context, Result};
+use postgres::SimpleQueryMessage;
+use serde_json::{Value, json};
+
+use super::{Db, VersionTable, literal};
+use crate::model::ledger::{Entry, How, Ledger, Made, Mark};
+
+/// The schema of everything that this tool keeps in somebody's database.
+pub const SCHEMA: &str = "xtask";
+/// The table, in that schema.
+pub const TABLE: &str = "ledger";
+
+const MAKE: &str = "create schema if not exists xtask;
+comment on schema xtask is 'What xtask knows of this database. It may be dropped: nothing but knowledge is lost.';
+create table xtask.ledger (
+    version_table text not null,
+    revision text not null,
+    parents text[] not null,
+    how text not null,
+    digest text not null,
+    written_at timestamptz not null default now(),
+    written_by text not null,
+    mark text,
+    primary key (version_table, revision)
+);
+comment on table xtask.ledger is 'The migrations that this database has really been through, with their parents of then.';";
+
+/// What is to be written.
+pub struct Writing<'a> {
+    /// Revisions that the database no longer holds.
+    pub forget: &'a [String],
+    /// Revisions with what is known of them, and the digest of their scripts.
+    pub entries: &'a [(&'a str, &'a Entry, String)],
+    /// What the version table must hold for the ledger to vouch for it.
+    pub heads: &'a [String],
+    /// Tool, version and command.
+    pub by: &'a str,
+    /// Whether the table may be made where it is not there.
+    pub may_make: bool,
+}
+
+impl Db {
+    /// The ledger of a version table, with the version table's rows as they are at the same moment; `None` where there is
+    /// none, or none that we may read.
+    pub fn ledger(&mut self, table: &VersionTable) -> Option<Ledger> {
+        // Asked for first: a table that is not there would be an error in the server's log, each time.
+        let there = self.text("select to_regclass('xtask.ledger')::text", "looking for the ledger").ok()?;
+        if there.is_empty() {
+            return None;
+        }
+        let version = table.quoted();
+        let sql = format!(
+            "select 'entry', l.revision, l.how, array_to_json(l.parents)::text, l.mark from xtask.ledger l \
+             where l.version_table = {} union all select 'now', version_num::text, null, null, xmin::text from {version}",
+            key(&version)
+        );
+        let mut ledger = Ledger::default();
+        for message in self.client().simple_query(&sql).ok()? {
+            let SimpleQueryMessage::Row(row) = message else { continue };
+            let text = |at: usize| row.get(at).unwrap_or_default().to_owned();
+            let mark = || Mark { revision: text(1), writer: text(4) };
+            if row.get(0) == Some("now") {
+                ledger.now.push(mark());
+                continue;
+            }
+            if row.get(4).is_some() {
+                ledger.left.push(mark());
+            }
+            let how = How::ALL.into_iter().find(|how| Some(how.word()) == row.get(2))?;
+            ledger.entries.insert(text(1), Entry { parents: list(&text(3))?, how });
+        }
+        ledger.left.sort();
+        ledger.now.sort();
+        Some(ledger)
+    }
+
+    /// Whether tables and columns are there, in whatever schema; in the order asked.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn has(&mut self, made: &[Made]) -> Result<Vec<bool>> {
+        let sql = "select exists (select from pg_class c where c.relname = m.t and c.relkind in ('r', 'p', 'f') and \
+            (m.c is null or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = m.c \
+             and not a.attisdropped))) from unnest($1::text[], $2::text[]) with ordinality m (t, c, n) order by m.n";
+        let tables: Vec<&str> = made.iter().map(|made| made.table.as_str()).collect();
+        let columns: Vec<Option<&str>> = made.iter().map(|made| made.column.as_deref()).collect();
+        let rows = self.client().query(sql, &[&tables, &columns]).context("looking for tables and columns")?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Writes the ledger, in one transaction; false where there is none and none may be made.
+    ///
+    /// # Errors
+    /// What PostgreSQL says, above all that this role may not.
+    pub fn write_ledger(&mut self, table: &VersionTable, writing: &Writing<'_>) -> Result<bool> {
+        let version = table.quoted();
+        let key = key(&version);
+        let mut transaction = self.client().transaction().context("beginning to write the ledger")?;
+        // Nobody waits for a ledger.
+        transaction.batch_execute("set local lock_timeout = '2s'").context("preparing to write the ledger")?;
+        let there = transaction.query_one("select to_regclass('xtask.ledger') is not null", &[]);
+        if !there.context("looking for the ledger")?.get::<_, bool>(0) {
+            if !writing.may_make {
+                return Ok(false);
+            }
+            transaction.batch_execute(MAKE).context("making the ledger")?;
+        }
+        let forget = format!("delete from xtask.ledger where version_table = {key} and revision = any ($1)");
+        transaction.execute(&forget, &[&writing.forget]).context("writing the ledger")?;
+        let write = format!(
+            "insert into xtask.ledger (version_table, revision, parents, how, digest, written_by) \
+             select {key}, e->>'revision', array(select jsonb_array_elements_text(e->'parents')), e->>'how', \
+             e->>'digest', $2 from jsonb_array_elements($1::text::jsonb) e \
+             on conflict (version_table, revision) do update set parents = excluded.parents, how = excluded.how, \
+             digest = excluded.digest, written_at = excluded.written_at, written_by = excluded.written_by"
+        );
+        let entries = json_of(writing.entries);
+        transaction.execute(&write, &[&entries, &writing.by]).context("writing the ledger")?;
+        // Vouched for is only what we know: not a version table that somebody else has written meanwhile.
+        let mark = format!(
+            "update xtask.ledger l set mark = (select v.xmin::text from {version} v where v.version_num = l.revision \
+             and (select array_agg(version_num::text order by version_num::text collate \"C\") from {version}) = $1) \
+             where l.version_table = {key} and (l.mark is not null or l.revision = any ($1))"
+        );
+        let mut heads = writing.heads.to_vec();
+        heads.sort();
+        transaction.execute(&mark, &[&heads]).context("writing the ledger")?;
+        transaction.commit().context("writing the ledger")?;
+        Ok(true)
+    }
+}
+
+/// The version table's name with its schema, wherever the search path finds it; an expression.
+fn key(version: &str) -> String {
+    format!(
+        "(select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c \
+         join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass({}))",
+        literal(version)
+    )
+}
+
+fn list(json: &str) -> Option<Vec<String>> {
+    let value: Value = serde_json::from_str(json).ok()?;
+    value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+fn json_of(entries: &[(&str, &Entry, String)]) -> String {
+    let one = |(revision, entry, digest): &(&str, &Entry, String)| json!({"revision": revision, "parents": entry.parents, "how": entry.how.word(), "digest": digest});
+    entries.iter().map(one).collect::<Value>().to_string()
+}
