@@ -17,6 +17,7 @@ mod edit;
 mod errors;
 mod git;
 mod history;
+mod hooks;
 mod interrupts;
 mod journal;
 mod pg;

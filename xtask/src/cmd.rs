@@ -10,6 +10,7 @@ pub mod db_server;
 pub mod db_status;
 pub mod doctor;
 pub mod driving;
+pub mod hooks;
 
 use anyhow::Result;
 
@@ -27,6 +28,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbRebase(flags) => db_rebase::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
+        Command::Hooks(flags) => hooks::run(ctx, flags),
         Command::Doctor => doctor::run(ctx),
         Command::Ci => ci::run(&ctx.ui),
         Command::Help(text) => {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod files;
 pub mod git;
 pub mod history;
+pub mod hooks;
 pub mod interrupt;
 pub mod journal;
 pub mod managed;

@@ -22,6 +22,7 @@ pub fn choose(ctx: &Ctx, graph: &Graph, component: &Component, flags: &DbRoundtr
             Some((ids, main)) => (Some(ids), format!("added since {main}")),
             None => (None, "the newest revision".to_owned()),
         },
+        Range::These { ids, words } => (Some(ids.iter().cloned().collect()), words.clone()),
         Range::Steps(1) => (None, "the newest revision".to_owned()),
         Range::Steps(count) => (None, format!("the newest {count}")),
         Range::From(text) => (Some(from(ctx, graph, component, text)?), format!("from {text} upwards")),

@@ -85,6 +85,12 @@ impl Repo {
         Ok(self.progress()?.operation)
     }
 
+    /// Whether git is taking the work tree from commit to commit by itself, in a rebase, a series of patches or a bisect:
+    /// what is checked out meanwhile is nobody's choice.
+    pub fn is_stepping(&self) -> bool {
+        ["rebase-merge", "rebase-apply", "BISECT_LOG"].iter().any(|name| self.git_dir.join(name).exists())
+    }
+
     pub(super) fn progress(&self) -> Result<Progress> {
         let names = ["HEAD", "MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"];
         let [head, merge, rebase, pick, revert] = &self.commits(&names)?[..] else {
