@@ -19,3 +19,4 @@ pub mod python;
 pub mod run;
 pub mod server;
 pub mod settings;
+pub mod side_by_side;

@@ -1,21 +1,19 @@
 //! The migration history of a config, from the files alone: every script is read and put into the graph. What Alembic
 //! would only warn of, or answer with a bare KeyError, is a failure that names the files.
 
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use crate::fail::{Fail, Kind};
 use crate::model::graph::{Graph, Problem};
 use crate::model::revision::{self, Script, Unreadable};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::files;
+use crate::sys::side_by_side::in_shares;
 
 /// How many problems an error lists before it only counts them.
 const LISTED: usize = 5;
-/// How many scripts are at least worth a thread.
-const SHARE: usize = 32;
 
 /// A script, or why it cannot be read.
 type Readable = Result<Script, Unreadable>;
@@ -28,8 +26,9 @@ type Readable = Result<Script, Unreadable>;
 pub fn read(root: &Path, config: &AlembicConfig) -> Result<Graph> {
     let mut scripts = Vec::new();
     let mut unreadable = Vec::new();
-    for script in read_all(root, &files::scripts(config)?)? {
-        match script? {
+    let read = |part: &[PathBuf]| part.iter().map(|path| script(root, path)).collect();
+    for script in in_shares(&files::scripts(config)?, read)? {
+        match script {
             Ok(script) => scripts.push(script),
             Err(problem) => unreadable.push(problem),
         }
@@ -38,21 +37,6 @@ pub fn read(root: &Path, config: &AlembicConfig) -> Result<Graph> {
         return Err(cannot_read(&unreadable).into());
     }
     Graph::build(scripts).map_err(|problems| broken(&problems).into())
-}
-
-/// Reads scripts side by side, since parsing them is most of what a look at a long history takes. In the order given.
-fn read_all(root: &Path, paths: &[PathBuf]) -> Result<Vec<Result<Readable>>> {
-    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let share = paths.len().div_ceil(workers).max(SHARE);
-    let read = |part: &[PathBuf]| part.iter().map(|path| script(root, path)).collect::<Vec<_>>();
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = paths.chunks(share).map(|part| scope.spawn(move || read(part))).collect();
-        let mut all = Vec::with_capacity(paths.len());
-        for part in parts {
-            all.extend(part.join().map_err(|_| anyhow!("reading the migration scripts broke off"))?);
-        }
-        Ok(all)
-    })
 }
 
 fn script(root: &Path, path: &Path) -> Result<Readable> {
