@@ -3,6 +3,7 @@
 
 mod commit;
 mod database;
+mod managers;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -3,6 +3,7 @@
 
 mod script;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -54,12 +55,21 @@ impl Hook {
         self == Hook::PrePush
     }
 
-    /// When there is anything to do, as a shell's condition, so that no process is started for nothing.
+    /// Whether other commits are checked out now, by git's arguments: post-checkout's third is 1 when it was a branch and
+    /// not single files, and `git commit --amend` rewrites, too. Other managers of hooks ask only here.
+    pub fn has_moved(self, args: &[OsString]) -> bool {
+        match (self, args) {
+            (Hook::PostCheckout, [before, after, flag, ..]) => flag == "1" && before != after,
+            (Hook::PostRewrite, [command, ..]) => command == "rebase",
+            (Hook::PostMerge, _) => true,
+            _ => false,
+        }
+    }
+
+    /// The same as a shell's condition, so that our own scripts start no process for nothing.
     fn condition(self) -> Option<&'static str> {
         match self {
-            // 1: a branch was checked out and not single files.
             Hook::PostCheckout => Some("[ \"$3\" = 1 ] && [ \"$1\" != \"$2\" ]"),
-            // `git commit --amend` rewrites, too.
             Hook::PostRewrite => Some("[ \"$1\" = rebase ]"),
             _ => None,
         }

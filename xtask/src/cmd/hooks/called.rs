@@ -30,7 +30,9 @@ pub fn called(words: &[OsString]) -> Exit {
         Hook::PreCommit => said(&ui, "the migration scripts were not checked", pre_commit(&ui, common)),
         Hook::PrePush => said(&ui, "the pushed revisions were not tested", pre_push(&ui, common)),
         Hook::PostCheckout | Hook::PostMerge | Hook::PostRewrite => {
-            line::say(&ui, hook, common);
+            if hook.has_moved(&words[2..]) {
+                line::say(&ui, hook, common);
+            }
             Exit::Done
         }
     }
