@@ -8,6 +8,8 @@
 mod backendai;
 #[path = "db/generated.rs"]
 mod generated;
+#[path = "db/hooks.rs"]
+mod hooks;
 #[path = "db/measure.rs"]
 mod measure;
 #[path = "db/start.rs"]

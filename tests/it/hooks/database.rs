@@ -182,5 +182,5 @@ fn a_push_is_not_stopped_by_what_this_machine_lacks() {
     let checkout = with_origin("select 1");
     checkout.write("alembic.ini", &config("postgresql+psycopg://nobody@127.0.0.1:1/nowhere"));
     let output = push(&checkout, "origin work").code(0);
-    drop(output.complains("the pushed revisions were not tested: Cannot connect to database"));
+    drop(output.complains("the pushed manager revisions were not tested: Cannot connect to database"));
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use xtask::sys::pg::catalog;
 use xtask::sys::run::Cmd;
 
+use crate::hooks;
 use crate::measure::{Reach, Row, in_turns, median};
 use crate::support::backendai::{Checkout, manager_database};
 use crate::support::pg::cluster;
@@ -13,11 +14,11 @@ use crate::support::python::{quiet, workspace};
 use crate::support::xtask::Xtask;
 
 /// Commands that take milliseconds are run this often.
-const QUICK: usize = 15;
+pub const QUICK: usize = 15;
 /// Commands that start Python, and with it the application.
 const SLOW: usize = 3;
 /// The revision below the newest.
-const BELOW: &str = "d17b4e9c25a8";
+pub const BELOW: &str = "d17b4e9c25a8";
 
 /// The rows; `None` without Python 3.13.
 pub fn rows() -> Option<Vec<Row>> {
@@ -27,12 +28,14 @@ pub fn rows() -> Option<Vec<Row>> {
     rows.extend(migrate(&subject));
     rows.extend(roundtrip(&subject));
     rows.push(snapshot(&subject));
+    rows.extend(hooks::rows(&subject));
     Some(rows)
 }
 
-struct Subject {
+/// The checkout and its manager's database.
+pub struct Subject {
     checkout: Checkout,
-    database: String,
+    pub database: String,
 }
 
 impl Subject {
@@ -51,8 +54,15 @@ impl Subject {
         python.args(["-m", "alembic"]).args(words.split(' ')).read(&quiet()).unwrap();
     }
 
+    /// The folder of the manager's scripts.
+    pub fn scripts(&self) -> PathBuf {
+        let program =
+            "import json, ai.backend.manager.models as m; print(json.dumps(m.__path__[0] + '/alembic/versions'))";
+        PathBuf::from(self.checkout.ask(program, &serde_json::Value::Null).as_str().unwrap())
+    }
+
     /// What `alembic stamp` does. The newest revision changes rows only, and there are none that it would change.
-    fn stamp(&self, revision: &str) {
+    pub fn stamp(&self, revision: &str) {
         let sql = format!("update alembic_version set version_num = '{revision}'");
         cluster().client(&self.database).batch_execute(&sql).unwrap();
     }
@@ -60,7 +70,7 @@ impl Subject {
 
 fn status(subject: &Subject) -> Vec<Row> {
     let dev = workspace().join("target/debug/xtask");
-    let scripts = scripts(&subject.checkout);
+    let scripts = subject.scripts();
     let [ours, in_dev, floor] = in_turns(
         QUICK,
         [
@@ -76,11 +86,6 @@ fn status(subject: &Subject) -> Vec<Row> {
         Row::new("db-status", ours, "reading the files, one connection, one query", floor, Reach::AtMost(3.0)),
         Row::new("db-status, dev profile", in_dev, "`alembic current`", current, Reach::Known),
     ]
-}
-
-fn scripts(checkout: &Checkout) -> PathBuf {
-    let program = "import json, ai.backend.manager.models as m; print(json.dumps(m.__path__[0] + '/alembic/versions'))";
-    PathBuf::from(checkout.ask(program, &serde_json::Value::Null).as_str().unwrap())
 }
 
 /// The least that anybody has to do who does not trust a cache.

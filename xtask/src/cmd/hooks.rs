@@ -5,7 +5,7 @@ mod called;
 mod line;
 mod pushed;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -147,14 +147,16 @@ fn not_as_installed(left: &[&Found]) -> Fail {
 type Changes = [(Hook, &'static str)];
 
 fn report(ctx: &Ctx, place: &Place, action: &str, now: &[Found], changes: &Changes, exit: Exit, fail: Option<&Fail>) {
-    let built = is_executable(&place.binary);
+    let ours = now.iter().find(|found| found.state != State::Absent).or(now.first());
+    let binary = ours.map_or_else(PathBuf::new, |found| place.binary(found));
+    let built = is_executable(&binary);
     let change = |hook| changes.iter().find(|(changed, _)| *changed == hook).map(|(_, change)| *change);
     let hooks: Vec<Value> = now.iter().map(|found| to_json(found, change(found.hook))).collect();
     let fields = json!({
         "action": action,
         "folder": place.folder.display().to_string(),
         "reach": reach(place.reach).0,
-        "binary": {"path": place.binary.display().to_string(), "built": built},
+        "binary": {"path": binary.display().to_string(), "built": built},
         "hooks": hooks,
     });
     ctx.ui.json(COMMAND, exit, fields, fail);
@@ -163,7 +165,7 @@ fn report(ctx: &Ctx, place: &Place, action: &str, now: &[Found], changes: &Chang
     }
     ctx.ui.answer(format!("\nFolder: {}{}", place.folder.display(), reach(place.reach).1));
     let state = if built { "" } else { " (not built)" };
-    ctx.ui.answer(format!("Binary: {}{state}", place.binary.display()));
+    ctx.ui.answer(format!("Binary: {}{state}", binary.display()));
 }
 
 /// For a script, and for a person.

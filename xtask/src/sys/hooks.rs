@@ -103,8 +103,7 @@ pub struct Place {
     pub folder: PathBuf,
     /// Whom it serves.
     pub reach: Reach,
-    /// The binary that the hooks run, absolute.
-    pub binary: PathBuf,
+    root: PathBuf,
     wiring: Wiring,
 }
 
@@ -158,7 +157,7 @@ impl Place {
             build: build(binary, source, repo.root()),
             only_for: (reach == Reach::Shared).then(|| repo.common_dir().to_owned()),
         };
-        Place { folder, reach, binary: binary.to_owned(), wiring }
+        Place { folder, reach, root: repo.root().to_owned(), wiring }
     }
 
     /// Whether hooks can be put here.
@@ -170,6 +169,13 @@ impl Place {
             return Err(no_folder(&self.folder).into());
         }
         if self.folder.ends_with(".husky/_") { Err(husky(&self.folder).into()) } else { Ok(()) }
+    }
+
+    /// The binary that a hook of ours runs in this work tree; for one that is not installed, the one that it would run.
+    pub fn binary(&self, found: &Found) -> PathBuf {
+        let is_ours = matches!(found.state, State::Installed | State::Outdated | State::Edited);
+        let text = if is_ours { fs::read(&found.path).unwrap_or_default() } else { Vec::new() };
+        self.root.join(script::binary(&text).unwrap_or_else(|| self.wiring.binary.clone()))
     }
 
     /// How a hook stands.

@@ -59,8 +59,8 @@ fn pre_push(ui: &Ui, common: Common) -> Result<Exit> {
     Ok(exit)
 }
 
-/// A commit must not fail because its author's machine lacks something.
-fn said(ui: &Ui, what: &str, done: Result<Exit>) -> Exit {
+/// A commit or a push must not fail because its author's machine lacks something: that is said, and done with.
+pub(super) fn said(ui: &Ui, what: &str, done: Result<Exit>) -> Exit {
     let fail = match done {
         Ok(exit) => return exit,
         Err(error) => from_anyhow(&error),

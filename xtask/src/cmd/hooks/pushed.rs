@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::called::said;
 use crate::cmd::db_roundtrip;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
@@ -29,9 +30,15 @@ pub fn test(ui: &Ui, common: &Common, refs: &str) -> Result<Exit> {
     let mut worst = Exit::Done;
     for push in refs.lines().filter_map(read) {
         for component in &ctx.project()?.components {
-            let scripts = added(&ctx, &repo, component, &push)?;
-            if !scripts.is_empty() && tested(&ctx, &repo, component, &push, &scripts)? == Exit::Findings {
-                worst = Exit::Findings;
+            let tested = added(&ctx, &repo, component, &push).and_then(|scripts| match scripts.is_empty() {
+                true => Ok(Exit::Done),
+                false => tested(&ctx, &repo, component, &push, &scripts),
+            });
+            // What keeps one component from being tested must not hide what was found in another.
+            match said(ui, &format!("the pushed {} revisions were not tested", component.name), tested) {
+                Exit::Interrupted => return Ok(Exit::Interrupted),
+                Exit::Findings => worst = Exit::Findings,
+                _ => {}
             }
         }
     }

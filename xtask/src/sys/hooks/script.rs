@@ -16,6 +16,8 @@ pub const HOOK_COMMAND: &str = "__hook";
 const MARKER: &[u8] = b"# xtask-hook ";
 /// What the line begins with that names the one repository a shared hook is for.
 const ONLY_FOR: &[u8] = b"# only for ";
+/// What the line begins with that names the binary.
+const RUNS: &[u8] = b"# runs ";
 /// The ending of a hook that was there before.
 const KEPT: &str = "before-xtask";
 
@@ -73,11 +75,21 @@ pub fn author(text: &[u8], only_for: Option<&Path>) -> Author {
     if said != digest(body).as_bytes() {
         return Author::Edited;
     }
-    let line = body.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(ONLY_FOR));
-    match line.map(|path| PathBuf::from(OsStr::from_bytes(path))) {
+    match remark(body, ONLY_FOR) {
         Some(other) if Some(&*other) != only_for => Author::OursFor(other),
         _ => Author::Ours,
     }
+}
+
+/// The binary that a hook of ours runs, from the root of the work tree or absolute.
+pub fn binary(text: &[u8]) -> Option<PathBuf> {
+    remark(text, RUNS)
+}
+
+/// The rest of the line that begins so.
+fn remark(text: &[u8], start: &[u8]) -> Option<PathBuf> {
+    let rest = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(start))?;
+    Some(PathBuf::from(OsStr::from_bytes(rest)))
 }
 
 fn digest(body: &[u8]) -> String {
@@ -96,8 +108,9 @@ fn body(hook: Hook, wiring: &Wiring) -> Vec<u8> {
     say(&[
         format!("# is kept beside as {} and runs first. Lines of your own belong there.", kept_name(hook)).as_bytes()
     ]);
+    say(&[RUNS, &in_one_line(&wiring.binary)]);
     if let Some(repository) = &wiring.only_for {
-        say(&[ONLY_FOR, repository.as_os_str().as_bytes()]);
+        say(&[ONLY_FOR, &in_one_line(repository)]);
     }
     let feed = if hook.reads_stdin() { "printf %s \"$input\" | " } else { "" };
     if hook.reads_stdin() {
@@ -123,6 +136,11 @@ fn body(hook: Hook, wiring: &Wiring) -> Vec<u8> {
     say(&[b"# Only a finding or Ctrl-C stops git; a defect of the tool must not."]);
     say(&[b"case $? in\n    4 | 130) exit 1 ;;\nesac\nexit 0"]);
     body
+}
+
+/// A line break would end the comment.
+fn in_one_line(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().iter().map(|&byte| if byte == b'\n' { b' ' } else { byte }).collect()
 }
 
 /// One word for a POSIX shell.
@@ -157,6 +175,7 @@ mod tests {
 # xtask-hook DIGEST
 # Made by `cargo xtask hooks install`, taken out by `cargo xtask hooks uninstall`. A hook that was here before
 # is kept beside as pre-commit.before-xtask and runs first. Lines of your own belong there.
+# runs target/debug/xtask
 before=${0%/*}/pre-commit.before-xtask
 if [ -f \"$before\" ] && [ -x \"$before\" ]; then
     \"$before\" \"$@\" || exit $?
@@ -202,6 +221,8 @@ exit 0
 
     #[test]
     fn no_path_ends_its_quotes() {
-        assert_eq!(quoted(Path::new("it's $HOME `x`")), br"'it'\''s $HOME `x`'");
+        let path = Path::new("it's $HOME ''`x`");
+        assert_eq!(quoted(path), br"'it'\''s $HOME '\'''\''`x`'");
+        assert_eq!(binary(&text(Hook::PrePush, &Wiring { binary: path.into(), ..wiring() })).unwrap(), path);
     }
 }
