@@ -246,6 +246,9 @@ fn a_hook_that_was_replaced_is_left_and_said() {
     let checkout = Checkout::new();
     checkout.own("pre-commit", "#!/bin/sh\necho old\n", 0o755).install();
     checkout.own("pre-commit", "#!/bin/sh\necho new\n", 0o755);
+    drop(
+        checkout.xtask("hooks status").code(0).says("pre-commit: not ours (.git/hooks/pre-commit.before-xtask is from"),
+    );
     drop(checkout.xtask("hooks install").code(3).complains("There are two pre-commit hooks to keep"));
     let output = checkout.xtask("hooks uninstall").code(1).complains("pre-commit was replaced");
     drop(output.complains("mv "));

@@ -147,7 +147,7 @@ fn not_as_installed(left: &[&Found]) -> Fail {
 type Changes = [(Hook, &'static str)];
 
 fn report(ctx: &Ctx, place: &Place, action: &str, now: &[Found], changes: &Changes, exit: Exit, fail: Option<&Fail>) {
-    let ours = now.iter().find(|found| found.state != State::Absent).or(now.first());
+    let ours = now.iter().find(|found| found.is_ours()).or(now.first());
     let binary = ours.map_or_else(PathBuf::new, |found| place.binary(found));
     let built = is_executable(&binary);
     let change = |hook| changes.iter().find(|(changed, _)| *changed == hook).map(|(_, change)| *change);
@@ -215,7 +215,12 @@ fn text(ctx: &Ctx, found: &Found, change: Option<&str>) -> String {
     let mut text = format!("{} {}: {}", ctx.ui.paint(paint, sign), found.hook.name(), change.unwrap_or(&word));
     if let Some(kept) = &found.kept {
         let kept = ctx.project().map_or_else(|_| kept.clone(), |project| shown(project, kept));
-        text.push_str(&format!(" (runs {} first)", kept.display()));
+        let kept = kept.display();
+        text.push_str(&if found.is_ours() {
+            format!(" (runs {kept} first)")
+        } else {
+            format!(" ({kept} is from before)")
+        });
     }
     text
 }

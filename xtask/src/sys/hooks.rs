@@ -137,6 +137,13 @@ pub struct Found {
     pub kept: Option<PathBuf>,
 }
 
+impl Found {
+    /// Whether it is ours and calls us here, as it was written or edited since.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.state, State::Installed | State::Outdated | State::Edited)
+    }
+}
+
 impl Place {
     /// Where the hooks of a checkout are. `project` is inside of it; `binary` is the program that the hooks are to run,
     /// `source` the workspace it is built from, where that is still there.
@@ -173,8 +180,7 @@ impl Place {
 
     /// The binary that a hook of ours runs in this work tree; for one that is not installed, the one that it would run.
     pub fn binary(&self, found: &Found) -> PathBuf {
-        let is_ours = matches!(found.state, State::Installed | State::Outdated | State::Edited);
-        let text = if is_ours { fs::read(&found.path).unwrap_or_default() } else { Vec::new() };
+        let text = if found.is_ours() { fs::read(&found.path).unwrap_or_default() } else { Vec::new() };
         self.root.join(script::binary(&text).unwrap_or_else(|| self.wiring.binary.clone()))
     }
 
