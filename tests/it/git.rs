@@ -316,8 +316,10 @@ fn in_a_hook_the_index_of_that_commit_counts() {
     let (vars, cwd) = in_pre_commit(&made, &["commit", "--quiet", "-m", "x", "v/a.py"]);
     let index = vars.iter().find(|(key, _)| key == "GIT_INDEX_FILE").unwrap().1.clone();
     fs::copy(made.beside("seen.index"), cwd.join(&index)).unwrap();
-    let git_dir = made.root().join(".git");
-    let hook = HookEnv::new(&cwd, &[("GIT_DIR", git_dir.to_str().unwrap()), ("GIT_INDEX_FILE", &index)]);
+    // What git itself says there: the index and, in a plain checkout, not the repository.
+    assert!(!vars.iter().any(|(key, _)| key == "GIT_DIR"), "{vars:?}");
+    let vars: Vec<(&str, &str)> = vars.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let hook = HookEnv::new(&cwd, &vars);
     let staged = |hook: &HookEnv, dir: &Path, path: &str| {
         let repo = Repo::find_in(&ui(), dir, hook).unwrap().unwrap();
         String::from_utf8(content(&repo, &repo.index(&[path]).unwrap().files[0].blob)).unwrap()

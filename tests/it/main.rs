@@ -19,6 +19,7 @@ mod edit;
 mod errors;
 mod git;
 mod history;
+mod hooks;
 mod interrupts;
 mod journal;
 mod ledger;

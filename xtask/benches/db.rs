@@ -15,6 +15,8 @@ mod example;
 mod floor;
 #[path = "db/generated.rs"]
 mod generated;
+#[path = "db/hooks.rs"]
+mod hooks;
 #[path = "db/machine.rs"]
 mod machine;
 #[path = "db/measure.rs"]
@@ -38,12 +40,13 @@ use support::python::say;
 type Part = (&'static str, fn() -> Rows);
 
 /// The parts of the table, in its order.
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
     ("start", start::rows),
     ("generated", generated::rows),
     ("rebase", rebase::rows),
     ("status", backendai::status),
     ("check", check::rows),
+    ("hooks", hooks::rows),
     ("migrate", backendai::migrate),
     ("roundtrip", backendai::roundtrip),
     ("pytest-alembic", pytest_alembic::rows),

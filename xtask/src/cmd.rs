@@ -12,6 +12,7 @@ pub mod db_server;
 pub mod db_status;
 pub mod doctor;
 pub mod driving;
+pub mod hooks;
 pub mod implied;
 pub mod ledger;
 pub mod models;
@@ -34,6 +35,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbCreateMigration(flags) => db_create_migration::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
+        Command::Hooks(flags) => hooks::run(ctx, flags),
         Command::Doctor => doctor::run(ctx),
         Command::Ci => ci::run(&ctx.ui),
         Command::Help(text) => {

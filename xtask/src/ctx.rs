@@ -11,7 +11,7 @@ use crate::flags::{Common, ServerChoice};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::git::{MainBranch, Repo, Unclear};
+use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
 use crate::sys::pg::VersionTable;
 use crate::sys::project::{Component, Project};
 use crate::sys::python::{self, Interpreter, Wish};
@@ -192,10 +192,21 @@ impl Ctx {
     /// # Errors
     /// `config-invalid` when what the project says does not exist; else as [`Repo::main_branch`].
     pub fn main_branch(&self, repo: &Repo) -> Result<MainBranch> {
-        let Some(name) = &self.project()?.main else { return repo.main_branch(None) };
-        let found = repo.main_branch(Some(name));
-        found.map_err(|error| match error.downcast_ref::<Unclear>() {
-            Some(Unclear::NoMain { .. }) => no_such_main(name).into(),
+        self.by_main(|name| repo.main_branch(name))
+    }
+
+    /// That branch, and the best common ancestors with it.
+    ///
+    /// # Errors
+    /// As [`Ctx::main_branch`], and as [`Repo::parting`].
+    pub fn parting(&self, repo: &Repo) -> Result<(MainBranch, Vec<Oid>)> {
+        self.by_main(|name| repo.parting(name))
+    }
+
+    fn by_main<T>(&self, ask: impl FnOnce(Option<&str>) -> Result<T>) -> Result<T> {
+        let name = self.project()?.main.as_deref();
+        ask(name).map_err(|error| match (name, error.downcast_ref::<Unclear>()) {
+            (Some(name), Some(Unclear::NoMain { .. })) => no_such_main(name).into(),
             _ => error,
         })
     }

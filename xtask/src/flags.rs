@@ -7,6 +7,7 @@
 mod help;
 mod table;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -64,6 +65,8 @@ pub enum Command {
     DbCheck(DbCheck),
     /// `db-server`
     DbServer(DbServer),
+    /// `hooks`
+    Hooks(Hooks),
     /// `doctor`
     Doctor,
     /// `ci`
@@ -84,6 +87,7 @@ impl Command {
             Command::DbCreateMigration(_) => "db-create-migration",
             Command::DbCheck(_) => "db-check",
             Command::DbServer(_) => "db-server",
+            Command::Hooks(_) => "hooks",
             Command::Doctor => "doctor",
             Command::Ci => "ci",
             Command::Help(_) => "help",
@@ -181,10 +185,11 @@ pub enum Range {
     Steps(usize),
     /// From this revision up to the head, both included.
     From(String),
-    /// These; a flow names them, not the command line.
-    These(Vec<String>),
     /// The whole history.
     All,
+    /// What the program itself found out: the ids, and in words which those are.
+    #[expect(missing_docs, reason = "the sentence above says it")]
+    These { ids: BTreeSet<String>, words: String },
 }
 
 /// `db-rebase`.
@@ -312,6 +317,20 @@ pub enum DbServer {
     Psql,
 }
 
+/// `hooks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hooks {
+    /// Put them in, or bring them up to date.
+    Install {
+        /// The one that takes long as well.
+        pre_push: bool,
+    },
+    /// Take them out.
+    Uninstall,
+    /// How each stands.
+    Status,
+}
+
 /// Takes the command line (without the program's name) to a command.
 ///
 /// # Errors
@@ -356,6 +375,7 @@ fn command(row: &CommandRow, args: &mut Arguments) -> Result<Command, Fail> {
         "db-create-migration" => Command::DbCreateMigration(db_create_migration(args)?),
         "db-check" => Command::DbCheck(db_check(args)?),
         "db-server" => Command::DbServer(db_server(row, args)?),
+        "hooks" => Command::Hooks(hooks(row, args)?),
         "doctor" => Command::Doctor,
         "ci" => Command::Ci,
         _ => Command::Help(help_about(args)?),
@@ -584,18 +604,39 @@ fn db_merge(args: &mut Arguments) -> Result<DbMerge, Fail> {
 }
 
 fn db_server(row: &CommandRow, args: &mut Arguments) -> Result<DbServer, Fail> {
-    let word: Option<String> = args.opt_free_from_str().map_err(from_pico)?;
-    match word.as_deref() {
-        Some("start") => Ok(DbServer::Start),
-        Some("stop") => Ok(DbServer::Stop),
-        Some("status") => Ok(DbServer::Status),
-        Some("psql") => Ok(DbServer::Psql),
-        Some(other) => Err(usage(format!("unknown action `{other}`"))
-            .details(format!("`cargo xtask {}` takes start, stop, status or psql", row.name))
-            .action(nearest_action(other, ["start", "stop", "status", "psql"].into_iter(), "cargo xtask db-server "))),
-        None => Err(usage("`db-server` needs an action: start, stop, status or psql")
-            .action("See where it stands: cargo xtask db-server status")),
+    let actions =
+        [("start", DbServer::Start), ("stop", DbServer::Stop), ("status", DbServer::Status), ("psql", DbServer::Psql)];
+    action(row, args, &actions)
+}
+
+fn hooks(row: &CommandRow, args: &mut Arguments) -> Result<Hooks, Fail> {
+    let pre_push = args.contains("--pre-push");
+    let actions =
+        [("install", Hooks::Install { pre_push }), ("uninstall", Hooks::Uninstall), ("status", Hooks::Status)];
+    let hooks = action(row, args, &actions)?;
+    if pre_push && !matches!(hooks, Hooks::Install { .. }) {
+        return Err(usage("`--pre-push` goes with `install`").action("cargo xtask hooks install --pre-push"));
     }
+    Ok(hooks)
+}
+
+/// The one word that says what a command is to do.
+fn action<T: Copy>(row: &CommandRow, args: &mut Arguments, actions: &[(&'static str, T)]) -> Result<T, Fail> {
+    let word: Option<String> = args.opt_free_from_str().map_err(from_pico)?;
+    let command = row.name;
+    let names: Vec<&str> = actions.iter().map(|(name, _)| *name).collect();
+    let (last, others) = names.split_last().unwrap_or((&"", &[]));
+    let listed = format!("{} or {last}", others.join(", "));
+    let Some(word) = word else {
+        return Err(usage(format!("`{command}` needs an action: {listed}"))
+            .action(format!("See where it stands: cargo xtask {command} status")));
+    };
+    let known = actions.iter().find(|(name, _)| *name == word).map(|(_, action)| *action);
+    known.ok_or_else(|| {
+        usage(format!("unknown action `{word}`"))
+            .details(format!("`cargo xtask {command}` takes {listed}"))
+            .action(nearest_action(&word, names.iter().copied(), &format!("cargo xtask {command} ")))
+    })
 }
 
 fn help_about(args: &mut Arguments) -> Result<String, Fail> {
@@ -715,8 +756,15 @@ fn duration(args: &mut Arguments, flag: &'static str) -> Result<Option<Duration>
     value(args, flag)?.map(|text| parse_duration(flag, &text)).transpose()
 }
 
-/// `500ms`, `30s`, `2m`, `1h`; a plain number is seconds.
 fn parse_duration(flag: &str, text: &str) -> Result<Duration, Fail> {
+    duration_of(text).ok_or_else(|| {
+        usage(format!("`{flag}` does not take `{text}`"))
+            .details("A duration is a whole number over 0 with ms, s, m or h: 500ms, 30s, 2m")
+    })
+}
+
+/// `500ms`, `30s`, `2m`, `1h`; a plain number is seconds. `None` for anything else, and for no time at all.
+pub fn duration_of(text: &str) -> Option<Duration> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let scale = match unit {
@@ -727,10 +775,7 @@ fn parse_duration(flag: &str, text: &str) -> Result<Duration, Fail> {
         _ => None,
     };
     let millis = number.parse::<u64>().ok().zip(scale).and_then(|(number, scale)| number.checked_mul(scale));
-    millis.filter(|millis| *millis > 0).map(Duration::from_millis).ok_or_else(|| {
-        usage(format!("`{flag}` does not take `{text}`"))
-            .details("A duration is a whole number over 0 with ms, s, m or h: 500ms, 30s, 2m")
-    })
+    millis.filter(|millis| *millis > 0).map(Duration::from_millis)
 }
 
 fn whole_number(flag: &str, text: &str) -> Result<usize, Fail> {

@@ -23,6 +23,11 @@ use ui::Ui;
 
 /// Runs one command line (without the program's name): parse, build the context, dispatch, report.
 pub fn run(words: Vec<OsString>) -> Exit {
+    if let Some((first, rest)) = words.split_first()
+        && first == sys::hooks::HOOK_COMMAND
+    {
+        return cmd::hooks::called(rest);
+    }
     let json = flags::wants_json(&words);
     let (common, command) = match flags::parse(words) {
         Ok(parsed) => parsed,

@@ -24,8 +24,13 @@ pub struct Output {
 impl Xtask {
     /// `xtask WORDS…` (split at white space) in `folder`.
     pub fn new(folder: &Path, words: &str) -> Xtask {
+        Xtask::program(Path::new(env!("CARGO_BIN_EXE_xtask")), folder, words)
+    }
+
+    /// The same of another program: a copy of the tool, git.
+    pub fn program(program: &Path, folder: &Path, words: &str) -> Xtask {
         #[expect(clippy::disallowed_methods)]
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let mut command = Command::new(program);
         command.args(words.split_whitespace()).current_dir(folder).env_clear();
         for (key, value) in hermetic(folder) {
             command.env(key, value);

@@ -13,16 +13,17 @@ use crate::support::python::{quiet, workspace};
 use crate::support::xtask::Xtask;
 
 /// Commands that take milliseconds are run this often.
-const QUICK: usize = 15;
+pub const QUICK: usize = 15;
 /// Commands that start Python, and with it the application.
 const SLOW: usize = 3;
 /// The revision below the newest.
-const BELOW: &str = "d17b4e9c25a8";
+pub const BELOW: &str = "d17b4e9c25a8";
 
 /// A checkout, and a database of its manager at the head.
 pub struct Manager {
     checkout: Checkout,
-    database: String,
+    /// The name of the database.
+    pub database: String,
 }
 
 impl Manager {
@@ -62,7 +63,7 @@ impl Manager {
     }
 
     /// What `alembic stamp` does. The newest revision changes rows only, and there are none that it would change.
-    fn stamp(&self, revision: &str) {
+    pub fn stamp(&self, revision: &str) {
         let sql = format!("update alembic_version set version_num = '{revision}'");
         cluster().client(&self.database).batch_execute(&sql).unwrap();
     }

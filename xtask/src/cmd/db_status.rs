@@ -105,6 +105,15 @@ pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
     report
 }
 
+/// Where a component's database stands.
+///
+/// # Errors
+/// Whatever keeps its files from being read or its database from being asked.
+pub fn standing(ctx: &Ctx, component: &Component) -> Result<Standing> {
+    let (graph, said) = read_and_ask(ctx, component)?;
+    Ok(Standing::new(&graph, &said?.applied))
+}
+
 /// The history, and what the database says. The server is asked while the scripts are read: letting somebody in takes
 /// it nearly as long.
 fn read_and_ask(ctx: &Ctx, component: &Component) -> Result<(Graph, Result<Said>)> {

@@ -277,6 +277,22 @@ pub const COMMANDS: &[CommandRow] = &[
         examples: &[("Keep it up and look inside", "cargo xtask db-server start && cargo xtask db-server psql")],
     },
     CommandRow {
+        name: "hooks",
+        summary: "git hooks: install, uninstall, status",
+        about: "pre-commit judges the scripts that are about to be committed (db-check --staged). post-checkout, post-merge and\n\
+                post-rewrite say in one line when a database is behind, diverged or at a revision that no script here has, and\n\
+                nothing otherwise. pre-push, only with --pre-push, makes a round trip of the revisions that are pushed. Hooks\n\
+                that are there already are kept and run first; uninstall puts them back as they were. A hook runs the built\n\
+                binary and never compiles; without it, or without its database, it stops nothing. docs/guides/hooks.md has more.",
+        positional: &["install|uninstall|status"],
+        flags: &[switch("--pre-push", "with install: the round trip before a push as well")],
+        without: &["--component", "--python", "--server", "--yes"],
+        examples: &[
+            ("All but the slow one", "cargo xtask hooks install"),
+            ("How do they stand?", "cargo xtask hooks status"),
+        ],
+    },
+    CommandRow {
         name: "doctor",
         summary: "each tool, version, config and connection: a line and a fix each",
         about: "Looks at everything the other commands need and says what is there, what is missing and what to do about it.\n\

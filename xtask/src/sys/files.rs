@@ -5,19 +5,16 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
-use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
 use crate::sys::alembic_ini::AlembicConfig;
-
-/// How many scripts are at least worth a thread.
-const SHARE: usize = 32;
+use crate::sys::side_by_side::in_shares;
 
 /// The scripts of a config's version locations, absolute, in Alembic's order: location by location, folder by folder,
 /// by name. A file that is reached twice counts once. Folders that do not exist hold nothing, as for Alembic.
@@ -40,17 +37,7 @@ pub fn scripts(config: &AlembicConfig) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// When `read` panics.
 pub fn side_by_side<T: Send>(paths: &[PathBuf], read: impl Fn(&Path) -> T + Sync) -> Result<Vec<T>> {
-    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let share = paths.len().div_ceil(workers).max(SHARE);
-    let read = |part: &[PathBuf]| part.iter().map(|path| read(path)).collect::<Vec<T>>();
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = paths.chunks(share).map(|part| scope.spawn(|| read(part))).collect();
-        let mut all = Vec::with_capacity(paths.len());
-        for part in parts {
-            all.extend(part.join().map_err(|_| anyhow!("reading the migration scripts broke off"))?);
-        }
-        Ok(all)
-    })
+    in_shares(paths, |share| Ok(share.iter().map(|path| read(path)).collect()))
 }
 
 /// The text of a script. One that is not UTF-8 is `migration-file-invalid`.

@@ -70,7 +70,7 @@ impl Oid {
     }
 
     /// Zeros stand for "no object" in git's output.
-    fn is_zero(&self) -> bool {
+    pub fn is_zero(&self) -> bool {
         self.0.bytes().all(|byte| byte == b'0')
     }
 }

@@ -1,21 +1,23 @@
-//! What `db-check` judges: the scripts of a component, from the work tree or from the index, with what git knows.
+//! What `db-check` judges: the scripts of a component, from the work tree or from the index, with what git knows. A commit
+//! waits for this, so git is asked little (one difference for all components) and side by side with the reading.
 
-use std::cell::OnceCell;
+mod past;
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::ctx::Ctx;
-use crate::fail::{Fail, Kind, from_anyhow};
+use crate::fail::{Fail, Kind};
 use crate::flags::{DbCheck, Look};
-use crate::model::graph::Graph;
 use crate::model::graph::Problem;
-use crate::model::revision::is_script_name;
-use crate::model::rules::{self, Change, Finding, Merged, Past, Scene, Sighted, Source, Tracking};
-use crate::sys::files;
-use crate::sys::git::{Changed, File, MainBranch, Needle, Oid, Repo, State, To, Unclear};
+use crate::model::rules::{self, Finding, Scene, Sighted, Tracking};
+use crate::sys::git::{Changed, Needle, Oid, Repo, State, To};
 use crate::sys::project::{AlembicConfig, Component};
+use past::Main;
 
 /// For how many missing revisions git is searched; each takes a walk through all of history.
 const SEARCHED: usize = 3;
@@ -38,14 +40,25 @@ impl Judged {
 
 /// Judges the components.
 pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Vec<Judged>> {
-    let repo = repo(ctx, flags)?;
-    let base = match (&repo, &flags.look) {
-        (Some(repo), Look::Staged) => repo.head()?.commit,
-        (Some(repo), Look::Since(reference)) => Some(since(repo, reference)?),
-        _ => None,
-    };
-    let look = Gatherer { ctx, flags, repo, base, main: OnceCell::new() };
-    components.iter().map(|component| look.judge(component)).collect()
+    let mut look = Gatherer { ctx, flags, repo: repo(ctx, flags)?, changed: None, main: OnceLock::new() };
+    let parts: Vec<Part> = components.iter().map(|component| Part::new(ctx, component)).collect::<Result<_>>()?;
+    let folders: Vec<&PathBuf> = parts.iter().flat_map(|part| &part.folders).collect();
+    look.changed = look.changed(&folders)?;
+    parts.iter().map(|part| look.judge(part)).collect()
+}
+
+/// A component, and where its scripts are.
+struct Part<'a> {
+    component: &'a Component,
+    config: AlembicConfig,
+    folders: Vec<PathBuf>,
+}
+
+impl<'a> Part<'a> {
+    fn new(ctx: &Ctx, component: &'a Component) -> Result<Part<'a>> {
+        let config = ctx.config(component)?;
+        Ok(Part { component, folders: folders(&config)?, config })
+    }
 }
 
 /// The checkout. Without git everything can be checked that does not ask for it by name.
@@ -75,155 +88,102 @@ fn since(repo: &Repo, reference: &str) -> Result<Oid> {
     Ok(repo.merge_base(reference).unwrap_or(commit))
 }
 
-/// The main branch, and the last state of it that this checkout has seen.
-struct Main {
-    branch: MainBranch,
-    base: Oid,
-}
-
-fn main(ctx: &Ctx, repo: &Repo) -> Result<Option<Main>> {
-    let found = ctx.main_branch(repo).and_then(|branch| {
-        let base = repo.merge_bases(&branch.name)?.into_iter().next();
-        Ok(base.map(|base| Main { branch, base }))
-    });
-    found.or_else(|error| {
-        match error.downcast_ref::<Unclear>() {
-            // Nothing is released where nothing was ever committed, or where there is no main branch.
-            Some(Unclear::NoCommit | Unclear::NoMain { .. }) => {}
-            // What the project itself says about it has to be right.
-            None if from_anyhow(&error).kind == Kind::ConfigInvalid => return Err(error),
-            _ => ctx.ui.warn(format!("Which scripts are released cannot be told, so all count as new: {error:#}")),
-        }
-        Ok(None)
-    })
-}
-
 struct Gatherer<'a> {
     ctx: &'a Ctx,
     flags: &'a DbCheck,
     repo: Option<Repo>,
-    /// What findings are compared with.
-    base: Option<Oid>,
+    /// The files in any component's folders that differ from what findings are compared with, as git names them; `None`
+    /// where nothing is compared, so that every script counts.
+    changed: Option<BTreeSet<PathBuf>>,
     /// What holds the released scripts; asked for when the first component has anything to look at.
-    main: OnceCell<Option<Main>>,
+    main: OnceLock<Option<Main>>,
 }
 
 impl Gatherer<'_> {
-    fn main(&self) -> Result<Option<&Main>> {
-        let Some(repo) = &self.repo else { return Ok(None) };
-        if self.main.get().is_none() {
-            let _ = self.main.set(main(self.ctx, repo)?);
-        }
-        Ok(self.main.get().and_then(Option::as_ref))
-    }
-
-    fn judge(&self, component: &Component) -> Result<Judged> {
-        let config = self.ctx.config(component)?;
-        let folders = folders(&config)?;
-        let flag = self.ctx.component_flag(component);
-        let changed = self.changed(&folders)?;
+    fn judge(&self, part: &Part) -> Result<Judged> {
+        let flag = self.ctx.component_flag(part.component);
+        let name = part.component.name.clone();
+        let changed = self.changed_in(part)?;
         let is_untouched = self.flags.look == Look::Staged && changed.as_ref().is_some_and(BTreeSet::is_empty);
         if is_untouched {
             let scene = Scene::new(Vec::new(), flag);
-            return Ok(Judged { component: component.name.clone(), findings: Vec::new(), checked: 0, scene });
+            return Ok(Judged { component: name, findings: Vec::new(), checked: 0, scene });
         }
-        let mut scene = Scene::new(self.sources(&config, &folders)?, flag);
+        let (sources, since) = std::thread::scope(|scope| {
+            let since = scope.spawn(|| self.since_main(part));
+            (self.sources(part), since.join())
+        });
+        let since = since.map_err(|_| anyhow!("asking git broke off"))??;
+        let mut scene = Scene::new(sources?, flag);
         scene.spares_released = !self.flags.released;
-        scene.packages = packages(&self.ctx.project()?.root, &config);
-        self.mark(&mut scene, &folders, changed.as_ref())?;
-        self.search(&mut scene, &folders);
-        scene.past = self.past(&scene, &config, &folders, changed.as_ref())?;
+        scene.packages = packages(&self.ctx.project()?.root, &part.config);
+        self.mark(&mut scene, part, since.as_deref(), changed.as_ref())?;
+        self.search(&mut scene, part);
+        scene.past = self.past(&scene, part, since.as_deref(), changed.as_ref())?;
         let mut findings = rules::check(&scene, &self.ctx.project()?.rules);
-        if let Some(base) = &self.base
-            && !findings.is_empty()
-        {
-            let before = self.findings_at(base, &config, &folders)?;
+        if !findings.is_empty() {
+            let before = self.findings_before(part)?;
             let known: BTreeSet<_> = before.iter().map(Finding::identity).collect();
             findings.retain(|finding| !known.contains(&finding.identity()));
         }
         let checked = scene.sources.iter().filter(|source| source.is_checked).count();
-        Ok(Judged { component: component.name.clone(), findings, checked, scene })
+        Ok(Judged { component: name, findings, checked, scene })
     }
 
-    /// The scripts that differ from the base; `None` where there is none to differ from, so that all of them count.
-    fn changed(&self, folders: &[PathBuf]) -> Result<Option<BTreeSet<PathBuf>>> {
-        let (Some(repo), Some(base)) = (&self.repo, &self.base) else { return Ok(None) };
-        let to = if self.flags.look == Look::Staged { To::Index } else { To::WorkTree };
-        let changed = repo.changed(base, to, &inside(repo, folders))?;
-        // One that went changes what is left.
-        let mut paths: BTreeSet<PathBuf> = changed.iter().map(|changed| self.shown(repo, changed.path())).collect();
-        if changed.iter().any(|changed| matches!(changed, Changed::Deleted { .. })) && paths.is_empty() {
-            paths.insert(PathBuf::new());
-        }
-        Ok(Some(paths))
-    }
-
-    fn sources(&self, config: &AlembicConfig, folders: &[PathBuf]) -> Result<Vec<Source>> {
-        match (&self.repo, &self.flags.look) {
-            (Some(repo), Look::Staged) => {
-                let index = repo.index(&inside(repo, folders))?;
-                self.out_of_git(repo, index.files, config, folders)
-            }
-            _ => {
-                let root = &self.ctx.project()?.root;
-                let read = |path: &Path| {
-                    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-                    Ok(Source::new(path.strip_prefix(root).unwrap_or(path), bytes))
-                };
-                files::side_by_side(&files::scripts(config)?, read)?.into_iter().collect()
-            }
-        }
-    }
-
-    /// Scripts out of git, in Alembic's order: folder by folder as configured, by name.
-    fn out_of_git(
-        &self,
-        repo: &Repo,
-        found: Vec<File>,
-        config: &AlembicConfig,
-        folders: &[PathBuf],
-    ) -> Result<Vec<Source>> {
-        let place = |file: &File| {
-            let path = repo.root().join(&file.path);
-            let name = path.file_name()?.to_str()?;
-            let is_in = |folder: &&PathBuf| match config.recursive {
-                true => path.starts_with(folder),
-                false => path.parent() == Some(folder.as_path()),
-            };
-            // Symlinks hold a path, no script.
-            let at = folders.iter().position(|folder| is_in(&folder)).filter(|_| file.mode & 0o170_000 == 0o100_000)?;
-            is_script_name(name).then_some(at)
+    /// See [`Gatherer::changed`], the field.
+    fn changed(&self, folders: &[&PathBuf]) -> Result<Option<BTreeSet<PathBuf>>> {
+        let Some(repo) = &self.repo else { return Ok(None) };
+        let folders: Vec<&PathBuf> = folders.iter().copied().filter(|folder| folder.starts_with(repo.root())).collect();
+        let changed = match &self.flags.look {
+            Look::WorkTree => return Ok(None),
+            // For git, no folder is every folder.
+            _ if folders.is_empty() => Vec::new(),
+            Look::Staged => repo.staged(&folders)?,
+            Look::Since(reference) => repo.changed(&since(repo, reference)?, To::WorkTree, &folders)?,
         };
-        let mut files: Vec<(usize, File)> = found.into_iter().filter_map(|file| Some((place(&file)?, file))).collect();
-        files.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
-        let blobs: Vec<Oid> = files.iter().map(|(_, file)| file.blob.clone()).collect();
-        let mut contents = repo.blobs(&blobs)?;
-        let source = |(_, file): (usize, File)| {
-            let bytes = contents.get_mut(&file.blob).and_then(|content| content.clone()).unwrap_or_default();
-            Source::new(&self.shown(repo, &file.path), bytes)
-        };
-        Ok(files.into_iter().map(source).collect())
+        Ok(Some(changed.iter().map(|changed| changed.path().to_owned()).collect()))
+    }
+
+    /// Those that are this component's, as they are shown.
+    fn changed_in(&self, part: &Part) -> Result<Option<BTreeSet<PathBuf>>> {
+        let (Some(repo), Some(changed)) = (&self.repo, &self.changed) else { return Ok(None) };
+        let is_in = |path: &&PathBuf| part.folders.iter().any(|folder| repo.root().join(path).starts_with(folder));
+        Ok(Some(changed.iter().filter(is_in).map(|path| self.shown(repo, path)).collect()))
     }
 
     /// What git knows of each script.
-    fn mark(&self, scene: &mut Scene, folders: &[PathBuf], changed: Option<&BTreeSet<PathBuf>>) -> Result<()> {
+    fn mark(
+        &self,
+        scene: &mut Scene,
+        part: &Part,
+        since: Option<&[Changed]>,
+        changed: Option<&BTreeSet<PathBuf>>,
+    ) -> Result<()> {
         let Some(repo) = &self.repo else { return Ok(()) };
-        let released: BTreeSet<PathBuf> = match self.main()? {
-            Some(main) => {
-                let files = repo.files_at(&main.base, &inside(repo, folders))?;
-                files.iter().map(|file| self.shown(repo, &file.path)).collect()
-            }
-            None => BTreeSet::new(),
-        };
         let states: BTreeMap<PathBuf, State> = match self.flags.look {
             Look::Staged => BTreeMap::new(),
             _ => {
-                let status = repo.status(&inside(repo, folders))?;
+                let status = repo.status(&inside(repo, &part.folders))?;
                 status.files.into_iter().map(|(path, state)| (self.shown(repo, &path), state)).collect()
             }
         };
+        let mut came = BTreeSet::new();
+        let mut went = BTreeSet::new();
+        for change in since.unwrap_or_default() {
+            match change {
+                Changed::Added { path, .. } | Changed::Renamed { path, .. } => came.insert(self.shown(repo, path)),
+                Changed::Deleted { path, .. } => went.insert(self.shown(repo, path)),
+                _ => false,
+            };
+        }
+        let root = &self.ctx.project()?.root;
         for source in &mut scene.sources {
-            source.is_released = released.contains(&source.path);
+            // What git does not know any more may still lie there.
+            let was_there = match states.get(&source.path) {
+                Some(State::Untracked | State::Ignored) => went.contains(&source.path),
+                _ => !came.contains(&source.path) && root.join(&source.path).starts_with(repo.root()),
+            };
+            source.is_released = was_there && since.is_some();
             source.tracking = match states.get(&source.path) {
                 Some(State::Untracked) => Tracking::Untracked,
                 Some(State::Ignored) => Tracking::Ignored,
@@ -236,7 +196,7 @@ impl Gatherer<'_> {
     }
 
     /// Where the rest of the history may be. What cannot be asked is only a hint less.
-    fn search(&self, scene: &mut Scene, folders: &[PathBuf]) {
+    fn search(&self, scene: &mut Scene, part: &Part) {
         let Some(repo) = &self.repo else { return };
         let missing = scene.problems().iter().filter_map(|problem| match problem {
             Problem::MissingParent { parent, .. } => Some(parent.clone()),
@@ -245,7 +205,7 @@ impl Gatherer<'_> {
         });
         let missing: BTreeSet<String> = missing.collect();
         for id in missing.into_iter().take(SEARCHED) {
-            let inside = inside(repo, folders);
+            let inside = inside(repo, &part.folders);
             let found = inside.iter().find_map(|folder| sighted(repo, &id, folder).ok().flatten());
             if let Some(sighted) = found {
                 scene.sighted.insert(id, sighted);
@@ -253,102 +213,17 @@ impl Gatherer<'_> {
         }
     }
 
-    /// What became of released scripts, and what the main branch has that is not here yet.
-    fn past(
-        &self,
-        scene: &Scene,
-        config: &AlembicConfig,
-        folders: &[PathBuf],
-        changed: Option<&BTreeSet<PathBuf>>,
-    ) -> Result<Option<Past>> {
-        let (Some(repo), Some(main)) = (&self.repo, self.main()?) else { return Ok(None) };
-        let is_staged = self.flags.look == Look::Staged;
-        let to = if is_staged { To::Index } else { To::WorkTree };
-        let since = repo.changed(&main.base, to, &inside(repo, folders))?;
-        let mut changes = self.changes(repo, &since)?;
-        if let Some(changed) = changed {
-            // What an earlier commit did is not what this one does.
-            let is_ours = |path: &PathBuf| changed.contains(path);
-            changes.retain(|change| is_ours(&change.from) || change.to.as_ref().is_some_and(is_ours));
-        }
-        // A commit is no merge: whether main has moved on is for the branch as a whole to know.
-        let merged = if is_staged { None } else { self.merged(repo, main, scene, config, folders)? };
-        Ok(Some(Past { main: main.branch.name.clone(), base: main.base.short().to_owned(), changes, merged }))
-    }
-
-    fn changes(&self, repo: &Repo, since: &[Changed]) -> Result<Vec<Change>> {
-        let mut found = Vec::new();
-        for changed in since {
-            let (from, to, blob) = match changed {
-                Changed::Modified { path, before, .. } => (path, Some(path), before),
-                Changed::Renamed { from, path, before, .. } => (from, Some(path), before),
-                Changed::Deleted { path, blob } => (path, None, blob),
-                Changed::Added { .. } | Changed::Unmerged { .. } => continue,
-            };
-            if from.file_name().is_some_and(|name| name.to_str().is_some_and(is_script_name)) {
-                found.push((self.shown(repo, from), to.map(|path| self.shown(repo, path)), blob.clone()));
-            }
-        }
-        let blobs: Vec<Oid> = found.iter().map(|(_, _, blob)| blob.clone()).collect();
-        let contents = repo.blobs(&blobs)?;
-        let change = |(from, to, blob)| {
-            let before = contents.get(&blob).cloned().flatten().unwrap_or_default();
-            Change { from, to, before }
-        };
-        Ok(found.into_iter().map(change).collect())
-    }
-
-    /// A merge with the main branch of today, by files: what it added comes, what it deleted goes, what it changed counts
-    /// where it was not changed here.
-    fn merged(
-        &self,
-        repo: &Repo,
-        main: &Main,
-        scene: &Scene,
-        config: &AlembicConfig,
-        folders: &[PathBuf],
-    ) -> Result<Option<Merged>> {
-        if main.branch.commit == main.base {
-            return Ok(None);
-        }
-        let since = repo.changed(&main.base, To::Commit(&main.branch.commit), &inside(repo, folders))?;
-        if since.is_empty() {
-            return Ok(None);
-        }
-        let mut gone = BTreeSet::new();
-        let mut come = BTreeSet::new();
-        for changed in &since {
-            match changed {
-                Changed::Renamed { from, path, .. } => {
-                    gone.insert(self.shown(repo, from));
-                    come.insert(self.shown(repo, path));
-                }
-                Changed::Deleted { path, .. } => {
-                    gone.insert(self.shown(repo, path));
-                }
-                other => {
-                    come.insert(self.shown(repo, other.path()));
-                }
-            }
-        }
-        let files = repo.files_at(&main.branch.commit, &inside(repo, folders))?;
-        let mut theirs = self.out_of_git(repo, files, config, folders)?;
-        theirs.retain(|source| {
-            come.contains(&source.path) && scene.source(&source.path).is_none_or(|own| own.is_released)
-        });
-        let replaced: BTreeSet<&PathBuf> = theirs.iter().map(|source| &source.path).chain(&gone).collect();
-        let own = scene.sources.iter().filter(|source| !replaced.contains(&source.path));
-        let scripts = own.chain(&theirs).filter_map(|source| source.header.clone().ok()).collect();
-        let graph = Graph::build(scripts);
-        theirs.retain(|source| scene.source(&source.path).is_none());
-        Ok(Some(Merged { theirs, graph }))
-    }
-
-    /// What was wrong already.
-    fn findings_at(&self, commit: &Oid, config: &AlembicConfig, folders: &[PathBuf]) -> Result<Vec<Finding>> {
+    /// What was wrong already, in what is compared with.
+    fn findings_before(&self, part: &Part) -> Result<Vec<Finding>> {
         let Some(repo) = &self.repo else { return Ok(Vec::new()) };
-        let files = repo.files_at(commit, &inside(repo, folders))?;
-        let scene = Scene::new(self.out_of_git(repo, files, config, folders)?, String::new());
+        let base = match &self.flags.look {
+            Look::WorkTree => None,
+            Look::Staged => repo.head()?.commit,
+            Look::Since(reference) => Some(since(repo, reference)?),
+        };
+        let Some(base) = base else { return Ok(Vec::new()) };
+        let files = repo.files_at(&base, &inside(repo, &part.folders))?;
+        let scene = Scene::new(self.out_of_git(repo, files, part)?, String::new());
         Ok(rules::check(&scene, &self.ctx.project()?.rules))
     }
 

@@ -141,7 +141,9 @@ impl Flow<'_> {
             };
             let ids = kept.affected(&ctx.history(&ctx.config(component)?)?);
             let count = ids.len();
-            let flags = DbRoundtrip { range: Range::These(ids), ..DbRoundtrip::default() };
+            let words = "moved by the rebase, and what stands on them".to_owned();
+            let range = Range::These { ids: ids.into_iter().collect(), words };
+            let flags = DbRoundtrip { range, ..DbRoundtrip::default() };
             let exit = db_roundtrip::run(ctx, &flags)?;
             let said = ctx.ui.said();
             if exit != Exit::Done {

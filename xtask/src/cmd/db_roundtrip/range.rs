@@ -22,12 +22,10 @@ pub fn choose(ctx: &Ctx, graph: &Graph, component: &Component, flags: &DbRoundtr
             Some((ids, main)) => (Some(ids), format!("added since {main}")),
             None => (None, "the newest revision".to_owned()),
         },
+        Range::These { ids, words } => (Some(ids.iter().cloned().collect()), words.clone()),
         Range::Steps(1) => (None, "the newest revision".to_owned()),
         Range::Steps(count) => (None, format!("the newest {count}")),
         Range::From(text) => (Some(from(ctx, graph, component, text)?), format!("from {text} upwards")),
-        Range::These(ids) => {
-            (Some(ids.iter().cloned().collect()), "moved by the rebase, and what stands on them".to_owned())
-        }
         Range::All => (None, "the whole history".to_owned()),
     };
     let wanted = match (&flags.range, &ids) {

@@ -87,7 +87,7 @@ impl<'a> Sink<'a> {
     /// Something is wrong in a line of a file.
     pub fn at(&mut self, path: &Path, line: usize, message: impl Into<String>, help: impl Into<String>) {
         let source = self.scene.source(path);
-        let is_allowed = source.is_some_and(|source| source.allowed.permits(self.rule.code));
+        let is_allowed = source.is_some_and(|source| source.allowed().permits(self.rule.code));
         let is_spared = source.is_some_and(|source| self.scene.spares(self.rule, source));
         if is_allowed || is_spared {
             return;

@@ -96,8 +96,7 @@ pub struct Source {
     pub is_checked: bool,
     /// What git thinks of it.
     pub tracking: Tracking,
-    /// The rules that it switches off.
-    pub allowed: Allowed,
+    allowed: OnceCell<Allowed>,
     body: OnceCell<Result<Body, Unreadable>>,
 }
 
@@ -115,7 +114,7 @@ impl Source {
         Source {
             path: path.to_owned(),
             header: revision::read(path, &text),
-            allowed: Allowed::read(&text),
+            allowed: OnceCell::new(),
             text,
             broken_line,
             is_released: false,
@@ -123,6 +122,11 @@ impl Source {
             tracking: Tracking::Known,
             body: OnceCell::new(),
         }
+    }
+
+    /// The rules that it switches off; looked for when it is first asked, since most scripts are only part of the history.
+    pub fn allowed(&self) -> &Allowed {
+        self.allowed.get_or_init(|| Allowed::read(&self.text))
     }
 
     /// What it does; read when it is first asked for.

@@ -43,12 +43,16 @@ impl HookEnv {
         self.vars.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
-    /// Whether `GIT_DIR` is this folder.
-    fn names(&self, git_dir: &Path) -> bool {
-        let Some(named) = self.get("GIT_DIR") else { return false };
-        match (self.cwd.join(named).canonicalize(), git_dir.canonicalize()) {
-            (Ok(named), Ok(found)) => named == found,
-            _ => false,
+    /// Whether it is this repository that they speak of.
+    fn names(&self, found: &Found) -> bool {
+        let resolved = |path: &Path| path.canonicalize().ok();
+        match self.get("GIT_DIR") {
+            Some(named) => {
+                let named = resolved(&self.cwd.join(named));
+                named.is_some() && named == resolved(&found.git_dir)
+            }
+            // `git commit` in a plain checkout names the index and no repository: it is the one round the hook's folder.
+            None => resolved(&self.cwd).is_some_and(|cwd| nearest_checkout(&cwd) == Some(&found.root)),
         }
     }
 
@@ -87,7 +91,7 @@ impl Repo {
     pub fn find_in(ui: &Ui, dir: &Path, hook: &HookEnv) -> Result<Option<Repo>> {
         let dir = dir.canonicalize().with_context(|| format!("resolving {}", dir.display()))?;
         if let Some(found) = discover(&Git::new(ui, &dir, Vec::new()))? {
-            let local = if hook.names(&found.git_dir) { hook.honoured(&found.root) } else { Vec::new() };
+            let local = if hook.names(&found) { hook.honoured(&found.root) } else { Vec::new() };
             return Ok(Some(Repo::from(ui, found, local)?));
         }
         if hook.get("GIT_DIR").is_none() {
@@ -107,6 +111,11 @@ impl Repo {
         let Found { root, git_dir, common_dir, hooks, is_shallow, .. } = found;
         Ok(Repo { git, root, git_dir, common_dir, hooks, is_shallow, empty_tree, foretold: None })
     }
+}
+
+/// The nearest folder upwards with a `.git` in it.
+fn nearest_checkout(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|folder| folder.join(".git").exists())
 }
 
 fn discover(git: &Git) -> Result<Option<Found>> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::operation::{PROGRESS, Progress};
 use super::{Oid, Repo, no_option, parse};
 use crate::fail::{Fail, Kind};
 
@@ -131,18 +132,24 @@ impl Repo {
     /// # Errors
     /// [`Unclear::NoMain`].
     pub fn main_branch(&self, configured: Option<&str>) -> Result<MainBranch> {
-        let candidates: Vec<(&str, &str)> = match configured {
-            Some(name) => vec![(name, name)],
-            None => MAIN.to_vec(),
-        };
+        let candidates = candidates(configured);
         let refs: Vec<&str> = candidates.iter().map(|(_, name)| *name).collect();
-        let mut found = candidates.iter().zip(self.commits(&refs)?);
-        match found.find_map(|((name, _), commit)| Some(MainBranch { name: (*name).to_owned(), commit: commit? })) {
-            Some(main) => Ok(main),
-            None => {
-                Err(Unclear::NoMain { tried: candidates.iter().map(|(name, _)| (*name).to_owned()).collect() }.raise())
-            }
-        }
+        first_there(&candidates, self.commits(&refs)?)
+    }
+
+    /// The main branch and the best common ancestors with it: [`Repo::main_branch`] and [`Repo::merge_bases`], for the
+    /// price of two processes.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn parting(&self, configured: Option<&str>) -> Result<(MainBranch, Vec<Oid>)> {
+        let candidates = candidates(configured);
+        let names: Vec<&str> = PROGRESS.iter().copied().chain(candidates.iter().map(|(_, name)| *name)).collect();
+        let mut commits = self.commits(&names)?;
+        let mains = commits.split_off(PROGRESS.len());
+        let main = first_there(&candidates, mains)?;
+        let bases = self.bases(main.commit.as_str(), self.progress_of(&commits)?)?;
+        Ok((main, bases))
     }
 
     /// The best common ancestors of `with` and what the work tree is about to become: the head together with
@@ -152,11 +159,17 @@ impl Repo {
     /// # Errors
     /// [`Unclear::Shallow`], [`Unclear::NoCommit`], [`Unclear::Unrelated`].
     pub fn merge_bases(&self, with: &str) -> Result<Vec<Oid>> {
+        self.bases(with, self.progress()?)
+    }
+
+    fn bases(&self, with: &str, progress: Progress) -> Result<Vec<Oid>> {
         if self.is_shallow {
             return Err(Unclear::Shallow.raise());
         }
-        let progress = self.progress()?;
         let head = progress.head.ok_or_else(|| Unclear::NoCommit.raise())?;
+        if head.as_str() == with && progress.incoming.is_empty() {
+            return Ok(vec![head]);
+        }
         // `merge-base A B C` is about A and a merge of B and C that need not exist: just what is wanted.
         let question = self.git.ask(["merge-base", "--all", no_option(with)?, head.as_str()]);
         let answer = progress.incoming.iter().fold(question, |question, commit| question.arg(commit.as_str())).run()?;
@@ -190,19 +203,42 @@ impl Repo {
         question.run()?.yes()
     }
 
+    /// What would be committed now, under some folders (all of them for none), compared with the last commit; before the
+    /// first one, everything is added.
+    pub fn staged<P: AsRef<Path>>(&self, folders: &[P]) -> Result<Vec<Changed>> {
+        self.difference(&["--cached"], folders)
+    }
+
     /// The files that differ between a commit and something later, under some folders (all of them for none), renames
     /// detected.
     pub fn changed<P: AsRef<Path>>(&self, from: &Oid, to: To<'_>, folders: &[P]) -> Result<Vec<Changed>> {
+        match to {
+            To::Commit(commit) => self.difference(&[from.as_str(), commit.as_str()], folders),
+            To::Index => self.difference(&["--cached", from.as_str()], folders),
+            To::WorkTree => self.difference(&[from.as_str()], folders),
+        }
+    }
+
+    fn difference<P: AsRef<Path>>(&self, sides: &[&str], folders: &[P]) -> Result<Vec<Changed>> {
         let args = ["diff", "--raw", "-z", "--no-abbrev", "--find-renames", "--no-ext-diff", "--no-relative"];
-        let question = self.git.ask(args).args(["--ita-invisible-in-index", "--ignore-submodules"]);
-        let question = match to {
-            To::Commit(commit) => question.arg(from.as_str()).arg(commit.as_str()),
-            To::Index => question.arg("--cached").arg(from.as_str()),
-            To::WorkTree => question.arg(from.as_str()),
-        };
+        let question = self.git.ask(args).args(["--ita-invisible-in-index", "--ignore-submodules"]).args(sides);
         let output = question.paths(&self.pathspecs(folders)?).run()?.ok()?;
         parse::raw(&output)?.into_iter().map(parse::Raw::change).collect()
     }
+}
+
+/// What may be the main branch: for people, and as git is asked.
+fn candidates(configured: Option<&str>) -> Vec<(&str, &str)> {
+    configured.map_or_else(|| MAIN.to_vec(), |name| vec![(name, name)])
+}
+
+/// The first of the candidates that is a commit.
+fn first_there(candidates: &[(&str, &str)], commits: Vec<Option<Oid>>) -> Result<MainBranch> {
+    let mut found = candidates.iter().zip(commits);
+    let main = found.find_map(|((name, _), commit)| Some(MainBranch { name: (*name).to_owned(), commit: commit? }));
+    main.ok_or_else(|| {
+        Unclear::NoMain { tried: candidates.iter().map(|(name, _)| (*name).to_owned()).collect() }.raise()
+    })
 }
 
 impl Changed {

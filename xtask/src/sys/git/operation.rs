@@ -69,6 +69,9 @@ impl Operation {
     }
 }
 
+/// The names by which git keeps what it is in the middle of.
+pub(super) const PROGRESS: [&str; 5] = ["HEAD", "MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"];
+
 /// What was found, before it is weighed.
 pub(super) struct Progress {
     /// The head's commit.
@@ -85,9 +88,19 @@ impl Repo {
         Ok(self.progress()?.operation)
     }
 
+    /// Whether git is taking the work tree from commit to commit by itself, in a rebase, a series of patches or a bisect:
+    /// what is checked out meanwhile is nobody's choice.
+    pub fn is_stepping(&self) -> bool {
+        ["rebase-merge", "rebase-apply", "BISECT_LOG"].iter().any(|name| self.git_dir.join(name).exists())
+    }
+
     pub(super) fn progress(&self) -> Result<Progress> {
-        let names = ["HEAD", "MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"];
-        let [head, merge, rebase, pick, revert] = &self.commits(&names)?[..] else {
+        self.progress_of(&self.commits(&PROGRESS)?)
+    }
+
+    /// As [`Repo::progress`], with the commits of [`PROGRESS`] looked up already.
+    pub(super) fn progress_of(&self, commits: &[Option<Oid>]) -> Result<Progress> {
+        let [head, merge, rebase, pick, revert] = commits else {
             anyhow::bail!("git answered fewer questions than were asked");
         };
         let merging = self.merge_heads(merge);

@@ -1,0 +1,78 @@
+//! What a hook does when git calls it: `__hook NAME PROJECT` and git's own arguments, at the root of the work tree. Exit 4
+//! is a finding and stops a commit or a push, 130 is Ctrl-C; whatever else comes up is said at most and stops nothing.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::{line, pushed};
+use crate::cmd::db_check;
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Kind, from_anyhow};
+use crate::flags::{Common, DbCheck, Look};
+use crate::sys::hooks::Hook;
+use crate::sys::interrupt;
+use crate::ui::{Options, Ui};
+
+/// Does what the hook is for. `words`: the hook's name, the project, git's arguments.
+pub fn called(words: &[OsString]) -> Exit {
+    let ui = Ui::new(Options::default());
+    let hook = words.first().and_then(|name| Hook::parse(name.to_str()?));
+    let (Some(hook), Some(project)) = (hook, words.get(1).map(PathBuf::from)) else {
+        // A newer script than this binary knows.
+        ui.warn("this xtask does not know the hook that called it: cargo xtask hooks install");
+        return Exit::Done;
+    };
+    let common = Common { project: Some(project), ..Common::default() };
+    match hook {
+        Hook::PreCommit => said(&ui, "the migration scripts were not checked", pre_commit(&ui, common)),
+        Hook::PrePush => said(&ui, "the pushed revisions were not tested", pre_push(&ui, common)),
+        Hook::PostCheckout | Hook::PostMerge | Hook::PostRewrite => {
+            if hook.has_moved(&words[2..]) {
+                line::say(&ui, hook, common);
+            }
+            Exit::Done
+        }
+    }
+}
+
+fn pre_commit(ui: &Ui, common: Common) -> Result<Exit> {
+    interrupt::listen()?;
+    let ctx = Ctx::new(ui.clone(), common)?;
+    let exit = db_check::run(&ctx, &DbCheck { look: Look::Staged, ..DbCheck::default() })?;
+    if exit == Exit::Findings {
+        ui.answer("To commit all the same: git commit --no-verify");
+    }
+    Ok(exit)
+}
+
+fn pre_push(ui: &Ui, common: Common) -> Result<Exit> {
+    interrupt::listen()?;
+    let mut refs = String::new();
+    std::io::stdin().read_to_string(&mut refs)?;
+    let exit = pushed::test(ui, &common, &refs)?;
+    if exit == Exit::Findings {
+        ui.answer("To push all the same: git push --no-verify");
+    }
+    Ok(exit)
+}
+
+/// A commit or a push must not fail because its author's machine lacks something: that is said, and done with.
+pub(super) fn said(ui: &Ui, what: &str, done: Result<Exit>) -> Exit {
+    let fail = match done {
+        Ok(exit) => return exit,
+        Err(error) => from_anyhow(&error),
+    };
+    match fail.kind {
+        Kind::Interrupted => return Exit::Interrupted,
+        // A branch from before there was a project.
+        Kind::ConfigMissing => {}
+        _ => {
+            let details = fail.details.lines().next().map(|line| format!(" ({line})")).unwrap_or_default();
+            ui.warn(format!("{what}: {}{details}", fail.summary));
+        }
+    }
+    Exit::Done
+}
