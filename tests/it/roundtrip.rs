@@ -2,7 +2,10 @@
 //! history and one run; none may be missed, none accused wrongly.
 
 mod cases;
+mod doubts;
 mod hangs;
+mod jobs;
+mod resume;
 mod ways;
 
 use std::collections::HashMap;
