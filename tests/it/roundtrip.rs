@@ -5,6 +5,7 @@ mod cases;
 mod doubts;
 mod hangs;
 mod jobs;
+mod kills;
 mod resume;
 mod ways;
 

@@ -7,6 +7,7 @@
 mod compare;
 mod dropped;
 mod follow;
+mod made;
 mod operation;
 mod scope;
 mod value;
@@ -23,6 +24,7 @@ use crate::model::sql::{self, Statement};
 
 pub use compare::difference;
 pub use dropped::{Dropped, dropped};
+pub use made::{Made, made};
 pub use operation::{Operation, Subject};
 pub use value::{Call, Text, Value};
 
@@ -103,20 +105,6 @@ impl Function {
     /// The operations, in the order of the text.
     pub fn operations(&self) -> impl Iterator<Item = (&Operation, &Found)> {
         self.calls.iter().filter_map(|found| Some((found.operation.as_ref()?, found)))
-    }
-
-    /// Whether it may find done what it does, and not mind: something under an `if`, `checkfirst=True`, `IF NOT EXISTS`.
-    pub fn tolerates_what_is_there(&self) -> bool {
-        let words = ["if not exists", "or replace", "on conflict"];
-        self.calls.iter().any(|found| {
-            let sql = found.sql.as_ref().map(|sql| sql.text.to_ascii_lowercase()).unwrap_or_default();
-            let asked = |name| found.call.get(name).is_some_and(|value| *value != Value::Bool(false));
-            let does_something = found.operation.is_some() || found.sql.is_some();
-            (found.is_conditional && does_something)
-                || asked("checkfirst")
-                || asked("if_not_exists")
-                || words.iter().any(|word| sql.contains(word))
-        })
     }
 
     /// The SQL statements in texts, in their order.

@@ -84,6 +84,7 @@ impl<'a> Walk<'a> {
             obstacle: None,
         };
         walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
+        walk.ground.prove_rows()?;
         let kept = walk.ground.end(flags.keep)?;
         Ok(Walked { told: walk.found.values().map(Told::of).collect(), kept, obstacle: walk.obstacle })
     }

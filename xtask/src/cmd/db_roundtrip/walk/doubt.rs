@@ -5,20 +5,30 @@
 use super::super::cause;
 use super::super::trip::Passed;
 use super::{Outcome, Walk};
+use crate::model::catalog::{self, Key};
 use crate::model::roundtrip::{Leg, Verdict};
-use crate::model::script_body::Kind;
+use crate::model::script_body::{Made, made};
 
 impl Walk<'_> {
-    /// Whether a revision that passed from above may hide something: its upgrade does something, and either the
-    /// downgrade undid nothing that can be seen, or the upgrade says that it tolerates what is there.
+    /// Whether a revision that passed from above may hide something: its upgrade makes something that its downgrade did
+    /// not take away.
     pub(super) fn is_doubtful(&self, id: &str, passed: &Passed) -> bool {
         if passed.judgement.verdict != Verdict::Reversible {
             return false;
         }
-        let (lower, again) = (&passed.lower, &passed.again);
-        let undid_nothing = lower.schema == again.schema && lower.rows == again.rows;
-        let upgrade = cause::upgrade(self.ctx, self.facts, id).filter(|upgrade| upgrade.kind == Kind::Works);
-        upgrade.is_some_and(|upgrade| undid_nothing || upgrade.tolerates_what_is_there())
+        let made = cause::upgrade(self.ctx, self.facts, id).map(|upgrade| made(&upgrade)).unwrap_or_default();
+        let back: Vec<&Key> = catalog::differing(&passed.lower.schema, &passed.again.schema).collect();
+        made.iter().any(|made| stayed(made, &back))
+    }
+}
+
+/// Whether an object is not among what came back with the upgrade. One without a name is, where anything did.
+fn stayed(made: &Made, back: &[&Key]) -> bool {
+    let named =
+        |key: &Key, name: &str| key.name.split(['.', '(', '"', ' ']).any(|part| part.eq_ignore_ascii_case(name));
+    match &made.name {
+        Some(name) => !back.iter().any(|key| named(key, name)),
+        None => made.may_be_there || back.is_empty(),
     }
 }
 
