@@ -159,6 +159,12 @@ pub struct DbRoundtrip {
     pub html: Option<PathBuf>,
     /// Keep the scratch database.
     pub keep: bool,
+    /// A dump to make the database from, whatever else there is.
+    pub baseline: Option<PathBuf>,
+    /// Neither use nor keep a cached baseline.
+    pub no_cache: bool,
+    /// Drop the cached baselines and do nothing else.
+    pub clear_cache: bool,
     /// How long one step may take.
     pub step_timeout: Option<Duration>,
 }
@@ -391,10 +397,16 @@ fn db_roundtrip(args: &mut Arguments) -> Result<DbRoundtrip, Fail> {
         junit: value(args, "--junit")?.map(PathBuf::from),
         html: value(args, "--html")?.map(PathBuf::from),
         keep: args.contains("--keep"),
+        baseline: value(args, "--baseline")?.map(PathBuf::from),
+        no_cache: args.contains("--no-cache"),
+        clear_cache: args.contains("--clear-cache"),
         step_timeout: duration(args, "--step-timeout")?,
     };
     if flags.in_place && flags.keep {
         return Err(conflict("--in-place", "--keep"));
+    }
+    if flags.in_place && flags.baseline.is_some() {
+        return Err(conflict("--in-place", "--baseline"));
     }
     Ok(flags)
 }

@@ -28,6 +28,8 @@ pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;
 
+pub use install::digest as driver_digest;
+
 /// How long the imports of an application may take.
 const START_LIMIT: Duration = Duration::from_secs(600);
 /// What env.py may take before the first step, where steps have a limit.
