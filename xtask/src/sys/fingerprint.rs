@@ -24,7 +24,7 @@ const CODE: &[&str] = &["py", "pyi", "so", "sql", "toml", "ini", "cfg", "json", 
 /// What is looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
-    /// Folders, with all that is in them.
+    /// Files, and folders with all that is in them.
     pub roots: Vec<PathBuf>,
     /// Folders and files in them that do not count.
     pub without: HashSet<PathBuf>,
@@ -50,6 +50,7 @@ impl Tree {
             walk.folder(root, false)?;
         }
         walk.files.sort_unstable();
+        walk.files.dedup();
         Ok(Fingerprint { files: walk.files })
     }
 }
@@ -124,6 +125,10 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn folder(&mut self, folder: &Path, only_code: bool) -> Result<()> {
         let Ok(metadata) = fs::metadata(folder) else { return Ok(()) };
+        if metadata.is_file() {
+            self.files.push((folder.to_owned(), state(&metadata)));
+            return Ok(());
+        }
         if !self.seen.insert((metadata.dev(), metadata.ino())) {
             return Ok(());
         }

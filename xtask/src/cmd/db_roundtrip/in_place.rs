@@ -2,6 +2,7 @@
 //! database, with the same comparison. There is no way back but the backup, so the first failure ends it.
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::ground::{Deed, Ground, Mode};
 use super::outcome::Outcome;
@@ -38,7 +39,7 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let server = ground.server()?;
     ground.end(false)?;
     drop(lock);
-    Ok(Findings { baseline: words, server, outcomes, kept: None })
+    Ok(Findings { baseline: words, cache: Value::Null, server, outcomes, kept: None })
 }
 
 /// This machine, nobody connected, meant so; and the lock.

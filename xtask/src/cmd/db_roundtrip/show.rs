@@ -156,6 +156,7 @@ fn to_json(facts: &Facts, findings: &Findings, tested: usize, failed: usize) -> 
         "component": facts.component.name,
         "revisions": facts.chosen,
         "baseline": findings.baseline,
+        "cache": findings.cache,
         "server": server(facts, findings),
         "results": findings.outcomes.iter().map(result).collect::<Vec<_>>(),
         "tested": tested,

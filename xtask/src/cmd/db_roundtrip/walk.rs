@@ -9,10 +9,11 @@ mod descend;
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::ground::{Deed, Ground};
 use super::trip::{Passed, Stuck};
-use super::{Facts, Findings, Outcome, baseline, cannot_prepare, cause, seed};
+use super::{Facts, Findings, Outcome, baseline, cache, cannot_prepare, cause, seed};
 use crate::ctx::Ctx;
 use crate::flags::DbRoundtrip;
 use crate::model::roundtrip::Verdict;
@@ -27,7 +28,8 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let mut walk = Walk {
         ctx,
         facts,
-        to_save: !baseline.from_empty && facts.route.tested.len() > 1,
+        to_save: !baseline.from_empty && !baseline.cache.has() && facts.route.tested.len() > 1,
+        is_seeded: baseline.is_seeded,
         ground: Ground::new(ctx, facts, flags.step_timeout, baseline)?,
         seeds: if seeded { seed::read(ctx, facts)? } else { seed::Seeds::default() },
         wanted: facts.route.tested.clone(),
@@ -37,11 +39,13 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     };
     walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
     let server = walk.ground.server()?;
+    let cache = if seeded { walk.ground.cache().to_json() } else { Value::Null };
     let mut found = walk.found;
     let kept = walk.ground.end(flags.keep)?;
     // Newest first, each of them once.
     let outcomes = facts.route.order.iter().rev().filter_map(|id| found.remove(id)).collect();
-    Ok(Findings { baseline: words, server, outcomes, kept })
+    cache::trim(ctx, facts)?;
+    Ok(Findings { baseline: words, cache, server, outcomes, kept })
 }
 
 struct Walk<'a> {
@@ -50,6 +54,8 @@ struct Walk<'a> {
     ground: Ground<'a>,
     /// A copy is to be made before the first step, since the database can be made again only with pains.
     to_save: bool,
+    /// The baseline came with the seed's rows.
+    is_seeded: bool,
     seeds: seed::Seeds,
     /// What is still to be tested.
     wanted: HashSet<String>,
@@ -63,7 +69,7 @@ impl<'a> Walk<'a> {
     fn everything(&mut self) -> Result<()> {
         let held = applied_set(&self.facts.graph, &self.ground.held()?);
         let (held, lacking) = self.facts.route.split(&held);
-        if !held.is_empty() {
+        if !held.is_empty() && !self.is_seeded {
             self.seed(None)?;
         }
         if self.to_save {

@@ -75,7 +75,7 @@ pub struct Template {
 pub struct Limits {
     /// For how long.
     pub age: Duration,
-    /// How much altogether, in bytes.
+    /// How much altogether, in bytes; 0 is nothing at all.
     pub bytes: u64,
 }
 
@@ -168,7 +168,8 @@ impl Templates {
         let mut dropped = Vec::new();
         for template in self.list()? {
             total += template.bytes;
-            if (template.age > limits.age || total > limits.bytes) && self.remove(&template.database)? {
+            let over = template.age > limits.age || total > limits.bytes || limits.bytes == 0;
+            if over && self.remove(&template.database)? {
                 total -= template.bytes;
                 dropped.push(template.database);
             }
