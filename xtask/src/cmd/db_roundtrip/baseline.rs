@@ -11,10 +11,11 @@ use anyhow::{Context, Result};
 
 use super::Facts;
 use super::cache::{Cache, How};
-use crate::cmd::advice;
+use crate::cmd::{advice, driving};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, refuse};
 use crate::model::url::DbUrl;
+use crate::sys::alembic::Driver;
 use crate::sys::dump::{Destination, Dump};
 use crate::sys::pg::{Db, Making, Scratch, application_name};
 use crate::sys::project::Baseline as Declared;
@@ -34,10 +35,19 @@ pub struct Baseline {
     pub is_seeded: bool,
     /// What of it is cached.
     pub cache: Cache,
+    /// A driver that was started meanwhile.
+    pub driver: Option<Driver>,
 }
 
-/// Makes the database.
+/// Makes the database, and starts the driver meanwhile: importing an application takes seconds.
 pub fn make(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
+    let launch = driving::launch_ahead(ctx, &facts.config, &facts.database.url, "db-roundtrip")?;
+    let driver = Driver::start(&ctx.ui, &launch)?;
+    Ok(Baseline { driver: Some(driver), ..make_again(ctx, facts)? })
+}
+
+/// Makes the database without a driver.
+pub fn make_again(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
     let making = making(ctx, facts);
     if facts.dump.is_none()
         && let Some(baseline) = clone(ctx, facts, &making)?
@@ -49,11 +59,11 @@ pub fn make(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
     let from_empty = matches!(how, How::Empty(_));
     if let Some(scratch) = cache.copy(facts, &making)? {
         let words = cache.words("");
-        return Ok(Baseline { scratch, words, from_empty, is_clone: false, is_seeded: from_empty, cache });
+        return Ok(Baseline { scratch, words, from_empty, is_clone: false, is_seeded: from_empty, cache, driver: None });
     }
     let scratch = Scratch::empty(&facts.database.url, &making)?;
     let words = words(&how);
-    let baseline = Baseline { scratch, words, from_empty, is_clone: false, is_seeded: false, cache };
+    let baseline = Baseline { scratch, words, from_empty, is_clone: false, is_seeded: false, cache, driver: None };
     if from_empty { Ok(baseline) } else { fill(ctx, facts, &how, baseline) }
 }
 
@@ -172,7 +182,9 @@ fn clone(ctx: &Ctx, facts: &Facts, making: &Making) -> Result<Option<Baseline>> 
     let name = &url.target().database;
     let scratch = Scratch::clone_of(url, name, making)?;
     let words = format!("clone of {} at {}", facts.database.place(), applied.join(", "));
-    Ok(Some(Baseline { scratch, words, from_empty: false, is_clone: true, is_seeded: false, cache: Cache::default() }))
+    let cache = Cache::default();
+    let driver = None;
+    Ok(Some(Baseline { scratch, words, from_empty: false, is_clone: true, is_seeded: false, cache, driver }))
 }
 
 /// Runs the baseline command with a config of its own that names the scratch database. A password goes by environment.

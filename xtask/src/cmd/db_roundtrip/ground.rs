@@ -90,21 +90,38 @@ impl<'a> Ground<'a> {
     /// Starts the driver on a database that was just made.
     pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, baseline: Baseline) -> Result<Ground<'a>> {
         let db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
-        let ground = Ground::on(ctx, facts, limit, db)?;
-        let Baseline { from_empty, scratch, cache, .. } = baseline;
+        let Baseline { from_empty, scratch, cache, driver, .. } = baseline;
+        let ground = Ground::with(ctx, facts, limit, db, driver)?;
         Ok(Ground { from_empty, scratch: Some(scratch), cache, ..ground })
     }
 
     /// Starts the driver on a database that is not ours to put back.
-    pub fn on(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, mut db: Db) -> Result<Ground<'a>> {
+    pub fn on(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, db: Db) -> Result<Ground<'a>> {
+        Ground::with(ctx, facts, limit, db, None)
+    }
+
+    fn with(
+        ctx: &'a Ctx,
+        facts: &'a Facts<'a>,
+        limit: Option<Duration>,
+        mut db: Db,
+        driver: Option<Driver>,
+    ) -> Result<Ground<'a>> {
         let launch = driving::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
+        let driver = match driver {
+            Some(mut driver) => {
+                driver.aim(&launch.database);
+                driver
+            }
+            None => Driver::start(&ctx.ui, &launch)?,
+        };
         Ok(Ground {
             ctx,
             facts,
             labels: Labels::new(ctx, facts.component)?,
             limit,
             onlooker: Onlooker::new(&ctx.ui),
-            driver: Driver::start(&ctx.ui, &launch)?,
+            driver,
             launch,
             db: Some(db),
             scratch: None,
@@ -294,7 +311,7 @@ impl<'a> Ground<'a> {
             Some(copy) => copy,
             None if self.cache.has() => return Err(baseline_gone().into()),
             None if self.from_empty => baseline::empty(self.ctx, self.facts)?,
-            None => baseline::make(self.ctx, self.facts)?.scratch,
+            None => baseline::make_again(self.ctx, self.facts)?.scratch,
         };
         self.scratch.replace(fresh).map_or(Ok(()), Scratch::remove)
     }
