@@ -153,7 +153,11 @@ pub const COMMANDS: &[CommandRow] = &[
             switch("--in-place", "on the component's own database, after a backup and a confirmation"),
             option("--junit", "FILE", "also write the report as JUnit XML"),
             option("--html", "FILE", "also write the report as one HTML page"),
-            option("--baseline", "FILE", "begin with what this dump holds (SQL text or pg_dump's own formats), not with a clone"),
+            option(
+                "--baseline",
+                "FILE",
+                "begin with what this dump holds (SQL text or pg_dump's own formats), not with a clone",
+            ),
             switch("--no-cache", "make the baseline anew, and do not keep it on the server for the next run"),
             switch("--clear-cache", "drop the cached baselines on the component's server, and do nothing else"),
             switch("--keep", "keep the scratch database and say how to connect"),

@@ -82,7 +82,8 @@ impl Dump {
 
     fn run_pg_restore(&self, ui: &Ui, into: &Destination<'_>) -> Result<()> {
         let tool = client_tool(ui, "pg_restore", into.major, into.tools)?;
-        let cmd = Cmd::new(&tool, "/").args(["--no-password", "--exit-on-error", "--no-owner", "--no-privileges", "-d"]);
+        let cmd =
+            Cmd::new(&tool, "/").args(["--no-password", "--exit-on-error", "--no-owner", "--no-privileges", "-d"]);
         let cmd = cmd.arg(&into.url.target().database).arg(&self.path);
         let done = for_restore(cmd, into.url).capture(ui)?;
         if done.status.success() {
@@ -101,8 +102,9 @@ impl Dump {
         let done = for_restore(cmd.arg(&self.path), into.url).capture(ui)?;
         let errors: Vec<&str> = done.stderr.lines().filter(|line| is_error(line)).collect();
         let lines = self.lines_at(&errors)?;
-        let (about_roles, others): (Vec<_>, Vec<_>) =
-            errors.iter().zip(&lines).partition(|(error, line)| error.contains("invalid command \\") && line.contains("restrict") || is_about_roles(line));
+        let (about_roles, others): (Vec<_>, Vec<_>) = errors.iter().zip(&lines).partition(|(error, line)| {
+            error.contains("invalid command \\") && line.contains("restrict") || is_about_roles(line)
+        });
         if others.is_empty() && done.status.success() {
             if !about_roles.is_empty() {
                 ui.warn(format!("{} statements about owners and grants in the dump were left out", about_roles.len()));
@@ -144,7 +146,9 @@ impl Dump {
             if leaves.iter().any(|start| line.starts_with(start)) {
                 let why = format!("It goes to a database of its own: `{}`", line.trim_end());
                 let fail = unusable(&self.path, &why);
-                return Err(fail.action("Take it without --create, and not by pg_dumpall: pg_dump -Fc -f FILE DATABASE").into());
+                return Err(fail
+                    .action("Take it without --create, and not by pg_dumpall: pg_dump -Fc -f FILE DATABASE")
+                    .into());
             }
         }
         Ok(())
@@ -165,16 +169,22 @@ impl Dump {
     }
 
     fn failed(&self, ui: &Ui, into: &Destination<'_>, tool: &Path, said: &str) -> Fail {
-        let fail = Fail::new(Kind::BackupFailed, "The dump cannot be restored").details(self.path.display().to_string()).details(said);
+        let fail = Fail::new(Kind::BackupFailed, "The dump cannot be restored")
+            .details(self.path.display().to_string())
+            .details(said);
         let fail = match self.source_major(ui, tool) {
-            Some(major) if major > into.major => fail
-                .details(format!("It was taken from PostgreSQL {major}, and this server is {}", into.major))
-                .action(format!("Use a server of version {major} or newer: cargo xtask db-roundtrip --server=embedded")),
+            Some(major) if major > into.major => {
+                fail.details(format!("It was taken from PostgreSQL {major}, and this server is {}", into.major)).action(
+                    format!("Use a server of version {major} or newer: cargo xtask db-roundtrip --server=embedded"),
+                )
+            }
             _ => fail,
         };
         let by_hand = match self.format {
             Format::Plain => format!("psql -X -v ON_ERROR_STOP=1 -d NEW_DATABASE -f {}", self.path.display()),
-            Format::Archive(_) => format!("pg_restore --no-owner --exit-on-error -d NEW_DATABASE {}", self.path.display()),
+            Format::Archive(_) => {
+                format!("pg_restore --no-owner --exit-on-error -d NEW_DATABASE {}", self.path.display())
+            }
         };
         fail.action(format!("Restore it by hand to see more: createdb NEW_DATABASE && {by_hand}"))
             .action("Take a new one: pg_dump -Fc -f FILE DATABASE")
@@ -188,7 +198,9 @@ impl Dump {
             number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
         };
         match self.format {
-            Format::Plain => self.lines().ok()?.take(HEAD_LINES).flatten().find_map(|line| said(&String::from_utf8_lossy(&line))),
+            Format::Plain => {
+                self.lines().ok()?.take(HEAD_LINES).flatten().find_map(|line| said(&String::from_utf8_lossy(&line)))
+            }
             Format::Archive(_) => {
                 let list = Cmd::new(tool, "/").arg("-l").arg(&self.path).env("LC_ALL", "C").capture(ui).ok()?;
                 list.stdout.lines().take(HEAD_LINES).find_map(said)
@@ -206,7 +218,9 @@ impl Format {
             [0x1f, 0x8b, ..] => Err("It is compressed by gzip: unpack it first (gunzip -k FILE)"),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Err("It is compressed by zstd: unpack it first (unzstd FILE)"),
             [0xfd, b'7', b'z', ..] => Err("It is compressed by xz: unpack it first (unxz -k FILE)"),
-            _ if head.contains(&0) => Err("It is neither SQL text nor a dump in pg_dump's custom, directory or tar format"),
+            _ if head.contains(&0) => {
+                Err("It is neither SQL text nor a dump in pg_dump's custom, directory or tar format")
+            }
             _ => Ok(Format::Plain),
         }
     }
@@ -214,17 +228,21 @@ impl Format {
 
 /// English messages, and no waiting for the disk in a database that is thrown away.
 fn for_restore(cmd: Cmd, url: &DbUrl) -> Cmd {
-    for_libpq(cmd.limit(LIMIT), url.target()).env("LC_ALL", "C").env("PGOPTIONS", "-c synchronous_commit=off -c client_min_messages=error")
+    for_libpq(cmd.limit(LIMIT), url.target())
+        .env("LC_ALL", "C")
+        .env("PGOPTIONS", "-c synchronous_commit=off -c client_min_messages=error")
 }
 
 /// An error of the server or of psql itself; a `LINE 1:` or a hint below it is none.
 fn is_error(line: &str) -> bool {
-    line.starts_with("psql:") && [": ERROR:", ": FATAL:", ": error:", "invalid command"].iter().any(|word| line.contains(word))
+    line.starts_with("psql:")
+        && [": ERROR:", ": FATAL:", ": error:", "invalid command"].iter().any(|word| line.contains(word))
 }
 
 /// The end of a statement that says whose an object is and who may use it; as pg_dump writes them, on a line each.
 fn is_about_roles(line: &str) -> bool {
-    let starts = ["GRANT ", "REVOKE ", "ALTER DEFAULT PRIVILEGES ", "COMMENT ON EXTENSION ", "SET SESSION AUTHORIZATION "];
+    let starts =
+        ["GRANT ", "REVOKE ", "ALTER DEFAULT PRIVILEGES ", "COMMENT ON EXTENSION ", "SET SESSION AUTHORIZATION "];
     starts.iter().any(|start| line.starts_with(start)) || (line.starts_with("ALTER ") && line.contains(" OWNER TO "))
 }
 
@@ -267,7 +285,11 @@ mod tests {
 
     #[test]
     fn errors_about_roles_are_told_from_others() {
-        for line in ["GRANT ALL ON TABLE public.t TO app;", "ALTER TABLE public.t OWNER TO app;", "ALTER TYPE public.mood OWNER TO app;"] {
+        for line in [
+            "GRANT ALL ON TABLE public.t TO app;",
+            "ALTER TABLE public.t OWNER TO app;",
+            "ALTER TYPE public.mood OWNER TO app;",
+        ] {
             assert!(is_about_roles(line), "{line}");
         }
         for line in ["ALTER TABLE ONLY public.t ADD CONSTRAINT t_pkey PRIMARY KEY (i);", ");", "", "    GRANT"] {

@@ -85,7 +85,8 @@ pub fn digest(bytes: &[u8]) -> String {
 pub fn digest_of_contents(path: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
     if path.is_dir() {
-        let mut entries: Vec<PathBuf> = fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        let mut entries: Vec<PathBuf> =
+            fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
         entries.sort_unstable();
         for entry in entries {
             hasher.update(entry.file_name().unwrap_or_default().as_encoded_bytes());
@@ -230,7 +231,9 @@ mod tests {
         let folder = folder("come");
         write(&folder, "a.py", "");
         let before = tree(&folder).look().unwrap();
-        for name in [".git/HEAD", "p/__pycache__/a.pyc", "a.pyc", "node_modules/x.js", "target/CACHEDIR.TAG", "venv/pyvenv.cfg"] {
+        for name in
+            [".git/HEAD", "p/__pycache__/a.pyc", "a.pyc", "node_modules/x.js", "target/CACHEDIR.TAG", "venv/pyvenv.cfg"]
+        {
             write(&folder, name, "x");
         }
         write(&folder, "target/x.py", "x");
@@ -247,11 +250,7 @@ mod tests {
         write(&folder, "data/16384", "x");
         let code = write(&folder, "data/x.py", "x");
         let apart = write(&folder, "versions/c3.py", "x");
-        let tree = Tree {
-            without: [apart.clone()].into(),
-            only_code: [folder.0.join("data")].into(),
-            ..tree(&folder)
-        };
+        let tree = Tree { without: [apart.clone()].into(), only_code: [folder.0.join("data")].into(), ..tree(&folder) };
         let before = tree.look().unwrap();
         write(&folder, "data/16384", "yy");
         fs::write(&apart, "yy").unwrap();

@@ -59,7 +59,15 @@ pub fn make_again(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
     let from_empty = matches!(how, How::Empty(_));
     if let Some(scratch) = cache.copy(facts, &making)? {
         let words = cache.words("");
-        return Ok(Baseline { scratch, words, from_empty, is_clone: false, is_seeded: from_empty, cache, driver: None });
+        return Ok(Baseline {
+            scratch,
+            words,
+            from_empty,
+            is_clone: false,
+            is_seeded: from_empty,
+            cache,
+            driver: None,
+        });
     }
     let scratch = Scratch::empty(&facts.database.url, &making)?;
     let words = words(&how);

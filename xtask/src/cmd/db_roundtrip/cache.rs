@@ -40,7 +40,10 @@ pub struct Cache {
     /// Where the baseline is cached.
     template: Option<Template>,
     came_from_it: bool,
+    /// Why it is in none.
     why: Option<String>,
+    /// The parts of the key that are not those of the last one that was kept.
+    changed: Vec<String>,
     /// The database is another one by now.
     left: bool,
 }
@@ -80,15 +83,20 @@ impl Cache {
     fn ask(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Cache> {
         let settings = ctx.project()?.cache;
         let mut templates = Templates::open(&facts.database.url)?;
+        // One that is too old would stand in the way of its successor, which has the same name.
+        drop_old(ctx, &mut templates)?;
         let tree = key::tree(ctx, facts, how)?;
         let before = tree.look()?;
         let key = key::key(ctx, facts, how, &before, templates.server_digest()?)?;
         let template = templates.find(&key, days(settings.days))?;
-        let why = if template.is_some() { None } else { why_not(&mut templates, facts, &key)? };
+        let changed = if template.is_some() { Vec::new() } else { changed(&mut templates, facts, &key)? };
+        if !changed.is_empty() {
+            ctx.ui.verbose(format!("The baseline is made anew; changed since the last one: {}", changed.join(", ")));
+        }
         let worth = Duration::from_millis(settings.milliseconds);
         let component = facts.component.name.clone();
         let open = Open { templates, key, tree, before, how: how.clone(), component, worth };
-        Ok(Cache { open: Some(open), came_from_it: template.is_some(), template, why, left: false })
+        Ok(Cache { open: Some(open), came_from_it: template.is_some(), template, changed, why: None, left: false })
     }
 
     /// A copy of the cached baseline, if there is one.
@@ -168,6 +176,7 @@ impl Cache {
             "key": self.open.as_ref().map(|open| open.key.digest()),
             "age_seconds": self.template.as_ref().map(|template| template.age.as_secs()),
             "bytes": self.template.as_ref().map(|template| template.bytes),
+            "changed": self.changed,
             "why": self.why,
         })
     }
@@ -197,13 +206,11 @@ fn unwanted(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Option<&'static str>>
 }
 
 /// What has changed since the last baseline of the component was kept.
-fn why_not(templates: &mut Templates, facts: &Facts, key: &Key) -> Result<Option<String>> {
+fn changed(templates: &mut Templates, facts: &Facts, key: &Key) -> Result<Vec<String>> {
     let all = templates.list()?;
     let last = all.iter().find(|template| template.component == facts.component.name);
-    Ok(last.map(|last| match key.differences(&last.key).as_slice() {
-        [] => "the cached one is too old".to_owned(),
-        parts => format!("changed since the last one: {}", parts.join(", ")),
-    }))
+    let parts = last.map(|last| key.differences(&last.key)).unwrap_or_default();
+    Ok(parts.into_iter().map(str::to_owned).collect())
 }
 
 /// Drops what is too old or too much, at the end of a run.
@@ -211,15 +218,19 @@ fn why_not(templates: &mut Templates, facts: &Facts, key: &Key) -> Result<Option
 /// # Errors
 /// `interrupted`. A server that will not say or drop is left as it is.
 pub fn trim(ctx: &Ctx, facts: &Facts) -> Result<()> {
+    let done = Templates::open(&facts.database.url).and_then(|mut templates| drop_old(ctx, &mut templates));
+    if let Err(error) = done {
+        interrupt::check()?;
+        ctx.ui.verbose(format!("Old baselines stay: {error:#}"));
+    }
+    Ok(())
+}
+
+fn drop_old(ctx: &Ctx, templates: &mut Templates) -> Result<()> {
     let settings = ctx.project()?.cache;
     let limits = Limits { age: days(settings.days), bytes: settings.megabytes.saturating_mul(1 << 20) };
-    let dropped = Templates::open(&facts.database.url).and_then(|mut templates| templates.trim(limits));
-    match dropped {
-        Ok(names) => names.iter().for_each(|name| ctx.ui.verbose(format!("Dropped an old baseline: {name}"))),
-        Err(error) => {
-            interrupt::check()?;
-            ctx.ui.verbose(format!("Old baselines stay: {error:#}"));
-        }
+    for name in templates.trim(limits)? {
+        ctx.ui.verbose(format!("Dropped an old baseline: {name}"));
     }
     Ok(())
 }

@@ -19,8 +19,25 @@ use crate::sys::{alembic, python};
 
 /// Variables of the terminal, the shell and the tool itself. What else is in the environment may shape a schema.
 const HARMLESS: &[&str] = &[
-    "_", "PWD", "OLDPWD", "SHLVL", "COLUMNS", "LINES", "TERM", "COLORTERM", "LS_COLORS", "NO_COLOR", "DISPLAY", "WINDOWID",
-    "STY", "EDITOR", "VISUAL", "PAGER", "LESS", "PS1", "XTASK_PYTHON",
+    "_",
+    "PWD",
+    "OLDPWD",
+    "SHLVL",
+    "COLUMNS",
+    "LINES",
+    "TERM",
+    "COLORTERM",
+    "LS_COLORS",
+    "NO_COLOR",
+    "DISPLAY",
+    "WINDOWID",
+    "STY",
+    "EDITOR",
+    "VISUAL",
+    "PAGER",
+    "LESS",
+    "PS1",
+    "XTASK_PYTHON",
 ];
 const HARMLESS_STARTS: &[&str] =
     &["CARGO", "RUST", "SSH_", "XDG_", "DBUS_", "WAYLAND_", "TMUX", "VSCODE_", "TERM_", "GIT_", "LLVM_", "HIST", "PG"];
@@ -36,10 +53,12 @@ pub fn tree(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Tree> {
     let mut packages = SearchPath::default();
     packages.add_site_packages(python::site_packages(&ctx.ui, project, ctx.python()?)?);
     let config = &facts.config;
-    let mut roots = vec![project.root.clone(), config.path.clone(), config.script_location.clone(), ctx.python()?.path.clone()];
+    let mut roots =
+        vec![project.root.clone(), config.path.clone(), config.script_location.clone(), ctx.python()?.path.clone()];
     roots.extend(ctx.python()?.managed.clone());
     roots.extend(config.version_locations.iter().chain(&config.prepend_sys_path).cloned());
-    roots.extend(std::env::var_os("PYTHONPATH").iter().flat_map(|path| std::env::split_paths(path).collect::<Vec<_>>()));
+    roots
+        .extend(std::env::var_os("PYTHONPATH").iter().flat_map(|path| std::env::split_paths(path).collect::<Vec<_>>()));
     roots.extend(packages.places().cloned());
     let mut without: HashSet<PathBuf> = facts.outputs.iter().cloned().chain([project.state_dir.clone()]).collect();
     if scripts_count_apart(how) {
@@ -94,7 +113,11 @@ fn scripts(ctx: &Ctx, facts: &Facts, how: &How) -> Result<String> {
             }
         }
         _ => {
-            parts = facts.graph.scripts().map(|script| format!("{} {:?}", script.id, facts.graph.parents(&script.id))).collect();
+            parts = facts
+                .graph
+                .scripts()
+                .map(|script| format!("{} {:?}", script.id, facts.graph.parents(&script.id)))
+                .collect();
             parts.sort_unstable();
         }
     }
@@ -124,7 +147,8 @@ fn environment(all: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString
             && !HARMLESS_STARTS.iter().any(|start| name.starts_with(start))
             && !SECRET.iter().any(|word| name.to_ascii_uppercase().contains(word))
     };
-    let mut left: Vec<_> = all.map(|(name, value)| (text(name), text(value))).filter(|(name, _)| counts(name)).collect();
+    let mut left: Vec<_> =
+        all.map(|(name, value)| (text(name), text(value))).filter(|(name, _)| counts(name)).collect();
     left.sort_unstable();
     left
 }
@@ -141,7 +165,14 @@ mod tests {
 
     #[test]
     fn of_the_environment_counts_what_may_matter() {
-        let all = [("BACKEND_MODE", "dev"), ("PWD", "/x"), ("DB_PASSWORD", "x"), ("CARGO_PKG_NAME", "x"), ("LANG", "C"), ("api_token", "x")];
+        let all = [
+            ("BACKEND_MODE", "dev"),
+            ("PWD", "/x"),
+            ("DB_PASSWORD", "x"),
+            ("CARGO_PKG_NAME", "x"),
+            ("LANG", "C"),
+            ("api_token", "x"),
+        ];
         let left = environment(all.iter().map(|(name, value)| ((*name).into(), (*value).into())));
         let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["BACKEND_MODE", "LANG"]);

@@ -176,7 +176,10 @@ impl Scratch {
         let name = self.name.clone();
         for setting in self.source(&name)?.settings {
             let sql = format!("alter database {} {setting}", ident(&point.0));
-            self.owner.client().batch_execute(&sql).map_err(|error| sql_fail(&error, "copying a database's settings"))?;
+            self.owner
+                .client()
+                .batch_execute(&sql)
+                .map_err(|error| sql_fail(&error, "copying a database's settings"))?;
         }
         Ok(())
     }

@@ -98,7 +98,11 @@ impl Templates {
     /// What the server itself brings into a baseline: its version, the role, settings, extensions and roles that there
     /// are. Digested; an order that the server may choose has no part in it.
     pub fn server_digest(&mut self) -> Result<String> {
-        let row = self.db.client().query_one(SERVER, &[]).map_err(|error| sql_fail(&error, "asking the server what it is"))?;
+        let row = self
+            .db
+            .client()
+            .query_one(SERVER, &[])
+            .map_err(|error| sql_fail(&error, "asking the server what it is"))?;
         Ok(crate::sys::fingerprint::digest(row.get::<_, String>(0).as_bytes()))
     }
 
@@ -109,7 +113,8 @@ impl Templates {
              case when has_database_privilege(oid, 'connect') then pg_database_size(oid) else 0 end \
              from pg_database where {OURS}"
         );
-        let rows = self.db.client().query(&sql, &[]).map_err(|error| sql_fail(&error, "listing the cached baselines"))?;
+        let rows =
+            self.db.client().query(&sql, &[]).map_err(|error| sql_fail(&error, "listing the cached baselines"))?;
         let read = |row: &postgres::Row| template(row.get(0), row.get(1), row.get(2), row.get(3));
         let mut all: Vec<Template> = rows.iter().map(read).collect();
         all.sort_by(|a, b| a.age.cmp(&b.age).then_with(|| a.database.cmp(&b.database)));
@@ -134,7 +139,13 @@ impl Templates {
     ///
     /// # Errors
     /// When the role may not, or there is no room. The scratch database is as it was.
-    pub fn store(&mut self, scratch: &mut Scratch, key: &Key, component: &str, words: &str) -> Result<Option<Template>> {
+    pub fn store(
+        &mut self,
+        scratch: &mut Scratch,
+        key: &Key,
+        component: &str,
+        words: &str,
+    ) -> Result<Option<Template>> {
         let name = key.database(component);
         let made = self.db.text("select extract(epoch from now())::int8::text", "asking the server's clock")?;
         let meta = json!({"component": component, "words": words, "made": made.parse::<i64>()?, "key": key.to_json()});
