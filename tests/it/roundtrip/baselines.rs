@@ -100,7 +100,7 @@ fn a_baseline_is_made_once_and_the_second_run_stands_on_it() {
     assert_eq!((used(&first).0.as_str(), &first["baseline"]), ("stored", &json!("empty, upgraded")), "{first}");
     let template = first["cache"]["database"].as_str().unwrap().to_owned();
     assert!(template.starts_with("xtask_baseline_manager_"), "{template}");
-    assert_eq!(house.ours(), [template.clone()]);
+    assert_eq!(house.ours(), [template.as_str()]);
     let marks =
         "select datistemplate, datallowconn, shobj_description(oid, 'pg_database') from pg_database where datname = $1";
     let row = house.client("postgres").query_one(marks, &[&template]).unwrap();
@@ -256,7 +256,7 @@ fn old_ones_go_by_age_and_by_size() {
     house.manifest("megabytes = 12");
     let second = house.trip("")["cache"]["database"].as_str().unwrap().to_owned();
     assert_ne!(second, first);
-    assert_eq!(house.ours(), [second.clone()]);
+    assert_eq!(house.ours(), [second.as_str()]);
     // Somebody else's that looks like ours stays.
     house.client("postgres").batch_execute("create database xtask_baseline_x_0123456789abcdef").unwrap();
     let cleared = house.scene.json("db-roundtrip --clear-cache");
