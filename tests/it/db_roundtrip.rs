@@ -52,6 +52,7 @@ fn a_revision_that_goes_down_and_up_again() {
             "component",
             "revisions",
             "baseline",
+            "cache",
             "server",
             "results",
             "tested",

@@ -10,6 +10,8 @@ mod backendai;
 mod generated;
 #[path = "db/measure.rs"]
 mod measure;
+#[path = "db/memory.rs"]
+mod memory;
 #[path = "db/start.rs"]
 mod start;
 #[allow(dead_code, reason = "what tests stand on; a benchmark needs some of it")]
@@ -27,6 +29,7 @@ fn main() {
     let before = load();
     let mut rows = start::rows();
     rows.extend(generated::rows());
+    rows.extend(memory::rows());
     match backendai::rows() {
         Some(found) => rows.extend(found),
         None => println!("without CPython 3.13 there is no real Backend.AI to measure on: those rows are left out"),

@@ -114,7 +114,7 @@ fn another_database_begins_anew() {
 fn it_is_used() {
     let (database, mut client) = setup();
     // What a session has done is counted at its own leisure, all of it at once.
-    let mut count = |what: &str| -> i64 {
+    let count = |what: &str| -> i64 {
         let sql = format!("select {what} from pg_stat_user_tables where relname = 'big'");
         cluster().client(&database).query_one(&sql, &[]).unwrap().get(0)
     };

@@ -3,10 +3,12 @@
 //! verdicts are in `model/roundtrip`.
 
 mod baseline;
+mod cache;
 mod cause;
 mod crew;
 mod ground;
 mod in_place;
+mod key;
 mod onlooker;
 mod outcome;
 mod range;
@@ -17,8 +19,10 @@ mod told;
 mod trip;
 mod walk;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
@@ -41,11 +45,19 @@ struct Facts<'a> {
     route: Route,
     /// How the revisions were chosen: `--steps 3`, `the newest revision`.
     chosen: String,
+    /// The dump that the command line names.
+    dump: Option<PathBuf>,
+    /// `--no-cache`.
+    no_cache: bool,
+    /// Files that this run writes: no baseline depends on them.
+    outputs: Vec<PathBuf>,
 }
 
 /// What a run has found.
 struct Findings {
     baseline: String,
+    /// What of the baseline is cached; none for a clone.
+    cache: Value,
     server: String,
     /// Newest first, each of them once.
     results: Vec<Told>,
@@ -68,6 +80,9 @@ impl Findings {
 /// A refusal (exit 3) before anything was made, a failure (exit 1) when the throwaway database cannot be made. What is
 /// wrong with a revision is no error but a finding (exit 4).
 pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
+    if flags.clear_cache {
+        return cache::clear(ctx);
+    }
     let facts = gather(ctx, flags).map_err(refuse)?;
     if facts.route.tested.is_empty() {
         return nothing_to_test(ctx, &facts);
@@ -91,7 +106,11 @@ fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
     for name in pg::sweep(&database.url).unwrap_or_default() {
         ctx.ui.status(format!("Swept what a run that was killed left behind: {name}"));
     }
-    Ok(Facts { component, config, graph, database, route, chosen })
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let dump = flags.baseline.as_ref().map(absolute);
+    let outputs = flags.junit.iter().chain(&flags.html).map(absolute).collect();
+    let no_cache = flags.no_cache;
+    Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, outputs })
 }
 
 fn nothing_because(facts: &Facts) -> String {
@@ -112,7 +131,7 @@ fn nothing_to_test(ctx: &Ctx, facts: &Facts) -> Result<Exit> {
             .related("cargo xtask doctor")
     };
     let fields = json!({
-        "component": facts.component.name, "baseline": null, "results": [], "tested": 0, "failed": 0,
+        "component": facts.component.name, "baseline": null, "cache": null, "results": [], "tested": 0, "failed": 0,
     });
     ctx.ui.json("db-roundtrip", Exit::Findings, fields, Some(&fail));
     ctx.ui.error(&fail);

@@ -48,6 +48,17 @@ impl Labels {
 
 /// What the driver needs to work on the database that `db` is connected to, and on no other.
 pub fn launch(ctx: &Ctx, config: &AlembicConfig, db: &mut Db, command: &str) -> Result<Launch> {
+    launch_on(ctx, config, database(db)?, command)
+}
+
+/// What the driver needs to start on a database that is still to be made, so that importing the application and making
+/// the database go on at once: it may connect to nothing until it is told which. `url` is where that will be.
+pub fn launch_ahead(ctx: &Ctx, config: &AlembicConfig, url: &DbUrl, command: &str) -> Result<Launch> {
+    let nowhere = Expect { database: String::new(), servers: Vec::new(), identity: Some("not made yet".to_owned()) };
+    launch_on(ctx, config, alembic::Database { url: Some(url.to_sqlalchemy()), expect: nowhere }, command)
+}
+
+fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, command: &str) -> Result<Launch> {
     let project = ctx.project()?;
     let python = ctx.python()?;
     let env = python.managed.iter().map(|path| (MANAGED_VARIABLE.to_owned(), path.display().to_string())).collect();
@@ -55,7 +66,7 @@ pub fn launch(ctx: &Ctx, config: &AlembicConfig, db: &mut Db, command: &str) -> 
         python: python.path.clone(),
         project: project.root.clone(),
         config: config.path.clone(),
-        database: database(db)?,
+        database,
         lock_timeout: None,
         state_dir: project.state_dir.clone(),
         application_name: application_name(command),

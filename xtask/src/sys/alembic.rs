@@ -30,6 +30,8 @@ pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;
 
+pub use install::digest as driver_digest;
+
 /// How long the imports of an application may take.
 const START_LIMIT: Duration = Duration::from_secs(600);
 /// What env.py may take before the first step, where steps have a limit.
@@ -114,6 +116,8 @@ pub struct Driver {
     versions: Option<Versions>,
     backends: Vec<i32>,
     hangs: bool,
+    /// How many answers to what was asked before the process was ready are still to come.
+    owed: usize,
 }
 
 impl Driver {
@@ -125,7 +129,7 @@ impl Driver {
         let folder = install::driver(&launch.state_dir)?;
         let mut process = Process::spawn(ui, launch, &folder)?;
         process.send(&launch_object(launch));
-        Ok(Driver { process, launch: launch.clone(), versions: None, backends: Vec::new(), hangs: false })
+        Ok(Driver { process, launch: launch.clone(), versions: None, backends: Vec::new(), hangs: false, owed: 0 })
     }
 
     /// Waits until the project is imported.
@@ -136,10 +140,19 @@ impl Driver {
         match self.answer(Some(START_LIMIT), &mut |_| {})? {
             Event::Ready(versions) => {
                 self.versions = Some(versions.clone());
+                for _ in 0..std::mem::take(&mut self.owed) {
+                    self.answer_ok()?;
+                }
                 Ok(versions)
             }
             other => Err(self.unexpected(&other)),
         }
+    }
+
+    /// Names the database to a driver that was started before there was one, and does not wait for it to be ready.
+    pub fn aim(&mut self, database: &Database) {
+        self.owed += 1;
+        self.turn(database);
     }
 
     /// Runs steps in the project's own transaction mode, as `alembic upgrade` and `alembic downgrade` do.
@@ -187,12 +200,18 @@ impl Driver {
 
     /// Goes on with another database.
     pub fn use_database(&mut self, database: &Database) -> Outcome<()> {
+        self.wait_until_free()?;
+        self.turn(database);
+        self.answer_ok()
+    }
+
+    fn turn(&mut self, database: &Database) {
         self.launch.database = database.clone();
         self.process.hide(database);
+        self.backends.clear();
         let mut command = launch_object(&self.launch);
         command["do"] = "use".into();
-        self.ask(&command)?;
-        self.answer_ok()
+        self.process.send(&command);
     }
 
     /// Alembic's offline SQL for steps that begin at the heads `start` (empty: at the base).
@@ -242,15 +261,18 @@ impl Driver {
     }
 
     fn ask(&mut self, command: &Value) -> Outcome<()> {
+        self.wait_until_free()?;
+        self.process.send(command);
+        Ok(())
+    }
+
+    /// Waits until the process can be asked something.
+    fn wait_until_free(&mut self) -> Outcome<()> {
         self.ready()?;
         if self.hangs {
             // Its next answer would be that of the step which hangs.
             return Err(Stop::Trouble(Box::new(Trouble::new(TroubleKind::Timeout))));
         }
-        if command["do"] == "use" {
-            self.backends.clear();
-        }
-        self.process.send(command);
         Ok(())
     }
 

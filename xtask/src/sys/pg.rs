@@ -13,6 +13,7 @@ mod scratch;
 mod session;
 mod surroundings;
 mod sweep;
+mod template;
 mod tls;
 mod tools;
 
@@ -23,6 +24,7 @@ pub use scratch::{Kept, Making, SavePoint, Scratch};
 pub use session::{Applied, MigrationLock, OtherSession, VersionTable};
 pub use surroundings::{application_name, complete};
 pub use sweep::sweep;
+pub use template::{Key, Limits, Template, Templates};
 pub use tools::{client_tool, for_libpq};
 
 /// An identifier for SQL text, quoted.

@@ -12,7 +12,7 @@ use crate::model::rules::Levels;
 use crate::sys::settings::{self, Declared, Settings, nearest};
 
 pub use crate::sys::alembic_ini::AlembicConfig;
-pub use crate::sys::settings::{Seed, Server, VersionTable};
+pub use crate::sys::settings::{Cache, CachePlace, Seed, Server, VersionTable};
 
 /// The component that is meant when none is named.
 const DEFAULT_COMPONENT: &str = "manager";
@@ -41,6 +41,8 @@ pub struct Project {
     pub components: Vec<Component>,
     /// What db-check's rules weigh here, where it is said.
     pub rules: Levels,
+    /// Which baselines of round trips stay on the server.
+    pub cache: Cache,
 }
 
 /// One database and its migrations.
@@ -50,14 +52,28 @@ pub struct Component {
     pub name: String,
     /// Its Alembic config, relative to the project's root.
     pub config: PathBuf,
-    /// The command that makes a fresh database; `{config}` in it stands for the config.
-    pub baseline: Option<Vec<String>>,
+    /// How a fresh database is made, if not by an upgrade from empty.
+    pub baseline: Option<Baseline>,
     /// What to restart after an upgrade.
     pub services: Vec<String>,
     /// SQL files with rows for round trips.
     pub seed: Vec<Seed>,
     /// Where Alembic keeps the present revision, if not in `alembic_version`.
     pub version_table: Option<VersionTable>,
+}
+
+/// How a fresh database of a component is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Baseline {
+    /// By a command; `{config}` in it stands for the config.
+    Command {
+        /// The words.
+        words: Vec<String>,
+        /// It makes the tables from the models and runs no migration script: Backend.AI's own.
+        from_models: bool,
+    },
+    /// From a dump, relative to the project's root.
+    Dump(PathBuf),
 }
 
 impl Project {
@@ -78,6 +94,7 @@ impl Project {
             requirements: settings.requirements.as_ref().map(|file| root.join(file)),
             components: components(&root, &settings)?,
             rules: settings.rules,
+            cache: settings.cache,
             root,
         })
     }
@@ -265,13 +282,21 @@ fn component(root: &Path, declared: &Declared) -> Result<Component> {
     let services = known.map_or(&[][..], |(.., services)| services);
     let services = services.iter().map(|service| (*service).to_owned()).collect();
     Ok(Component {
-        baseline: declared.baseline.clone().or_else(|| oneshot(root, &declared.name)),
+        baseline: baseline(root, declared),
         services: declared.services.clone().unwrap_or(services),
         seed: declared.seed.clone(),
         version_table: declared.version_table.clone(),
         name: declared.name.clone(),
         config,
     })
+}
+
+fn baseline(root: &Path, declared: &Declared) -> Option<Baseline> {
+    if let Some(file) = &declared.dump {
+        return Some(Baseline::Dump(file.clone()));
+    }
+    let command = declared.baseline.clone().map(|words| Baseline::Command { words, from_models: false });
+    command.or_else(|| oneshot(root, &declared.name).map(|words| Baseline::Command { words, from_models: true }))
 }
 
 /// How a Backend.AI checkout makes the manager's database: its history does not run from base.

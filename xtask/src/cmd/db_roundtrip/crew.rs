@@ -5,24 +5,25 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::baseline::{self, Baseline};
 use super::resume::{Log, Start};
 use super::told::Told;
 use super::walk::{Shared, Walk, Walked};
-use super::{Facts, Findings, cannot_prepare};
+use super::{Facts, Findings, cache, cannot_prepare};
 use crate::ctx::{Ctx, version_table};
-use crate::fail::{Fail, from_anyhow};
+use crate::fail::from_anyhow;
 use crate::flags::DbRoundtrip;
 use crate::model::route::{applied_set, shares};
-use crate::sys::pg::{Db, application_name};
+use crate::sys::pg::{Db, Kept, application_name};
 
 /// Makes the databases, walks them, and puts everything away.
 pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings> {
     let baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
     let words = baseline.words.clone();
     let (server, held) = look(facts, &baseline)?;
-    let start = Start { server: &server, baseline: &words, held: &held };
+    let start = Start { server: &server, baseline: &baseline.origin, held: &held };
     let (log, taken) = Log::open(ctx, facts, flags, &start)?;
     let taken: HashMap<String, Told> = taken.into_iter().map(|told| (told.id.clone(), told)).collect();
     let rest = |id: &&String| facts.route.tests(id) && !taken.contains_key(*id);
@@ -32,13 +33,14 @@ pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings
         wanted.reverse();
     }
     let walked = all(ctx, facts, flags, &log, baseline, &wanted);
-    let (mut told, kept) = match walked.and_then(|walked| joined(walked, taken, &words)) {
+    let Joined { mut told, kept, cache } = match walked.and_then(|walked| joined(walked, taken, &words)) {
         Ok(joined) => joined,
         Err(error) => return Err(log.broke_off(from_anyhow(&error)).into()),
     };
     // Newest first, each of them once.
     let results = facts.route.order.iter().rev().filter_map(|id| told.remove(id)).collect();
-    Ok(Findings { baseline: words, server, results, kept, log: Some(log) })
+    cache::trim(ctx, facts)?;
+    Ok(Findings { baseline: words, cache, server, results, kept, log: Some(log) })
 }
 
 /// The server's version, and the revisions that the database holds.
@@ -78,19 +80,31 @@ fn all(
     })
 }
 
-type Joined = (HashMap<String, Told>, Option<crate::sys::pg::Kept>);
+/// What all walkers together have come back with.
+struct Joined {
+    told: HashMap<String, Told>,
+    kept: Option<Kept>,
+    cache: Value,
+}
 
 /// One report of all. Where nothing could be tested at all, since the database could not be brought to where a test
 /// begins, that is no finding about a revision.
 fn joined(walked: Vec<Walked>, taken: HashMap<String, Told>, words: &str) -> Result<Joined> {
-    let (mut told, mut kept, mut obstacle) = (taken, None, None::<Fail>);
-    for one in walked {
-        told.extend(one.told.into_iter().map(|told| (told.id.clone(), told)));
-        kept = kept.or(one.kept);
+    let mut joined = Joined { told: taken, kept: None, cache: Value::Null };
+    let mut obstacle = None;
+    for (at, one) in walked.into_iter().enumerate() {
+        joined.told.extend(one.told.into_iter().map(|told| (told.id.clone(), told)));
+        joined.kept = joined.kept.or(one.kept);
         obstacle = obstacle.or(one.obstacle);
+        if at == 0 {
+            // The others work on copies.
+            joined.cache = one.cache;
+        }
     }
     match obstacle {
-        Some(fail) if !told.values().any(|told| told.verdict.is_tested()) => Err(cannot_prepare(&fail.into(), words)),
-        _ => Ok((told, kept)),
+        Some(fail) if !joined.told.values().any(|told| told.verdict.is_tested()) => {
+            Err(cannot_prepare(&fail.into(), words))
+        }
+        _ => Ok(joined),
     }
 }

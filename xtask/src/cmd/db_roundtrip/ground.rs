@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use super::Facts;
 use super::baseline::{self, Baseline};
+use super::cache::Cache;
 use super::onlooker::Onlooker;
 use crate::cmd::driving::{self, Labels};
 use crate::ctx::{Ctx, version_table};
@@ -81,6 +82,7 @@ pub struct Ground<'a> {
     /// `None`: the component's own database, which has no way back but its backup.
     scratch: Option<Scratch>,
     from_empty: bool,
+    cache: Cache,
     saved: Option<SavePoint>,
     /// What was done since `saved`, or since the database was made.
     since: Vec<Deed>,
@@ -90,25 +92,44 @@ impl<'a> Ground<'a> {
     /// Starts the driver on a database that was just made.
     pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, baseline: Baseline) -> Result<Ground<'a>> {
         let db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
-        let ground = Ground::on(ctx, facts, limit, db)?;
-        Ok(Ground { from_empty: baseline.from_empty, scratch: Some(baseline.scratch), ..ground })
+        let Baseline { from_empty, scratch, cache, driver, .. } = baseline;
+        let ground = Ground::with(ctx, facts, limit, db, driver)?;
+        Ok(Ground { from_empty, scratch: Some(scratch), cache, ..ground })
     }
 
     /// Starts the driver on a database that is not ours to put back.
-    pub fn on(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, mut db: Db) -> Result<Ground<'a>> {
+    pub fn on(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, db: Db) -> Result<Ground<'a>> {
+        Ground::with(ctx, facts, limit, db, None)
+    }
+
+    fn with(
+        ctx: &'a Ctx,
+        facts: &'a Facts<'a>,
+        limit: Option<Duration>,
+        mut db: Db,
+        driver: Option<Driver>,
+    ) -> Result<Ground<'a>> {
         let launch = driving::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
+        let driver = match driver {
+            Some(mut driver) => {
+                driver.aim(&launch.database);
+                driver
+            }
+            None => Driver::start(&ctx.ui, &launch)?,
+        };
         Ok(Ground {
             ctx,
             facts,
             labels: Labels::new(ctx, facts.component)?,
             limit,
             onlooker: Onlooker::new(&ctx.ui),
-            driver: Driver::start(&ctx.ui, &launch)?,
+            driver,
             launch,
             db: Some(db),
             memory: rows::Memory::default(),
             scratch: None,
             from_empty: false,
+            cache: Cache::default(),
             saved: None,
             since: Vec::new(),
         })
@@ -202,7 +223,7 @@ impl<'a> Ground<'a> {
                 return Err(failure.fail.details("It went through before, on the same database").into());
             }
         }
-        if self.since.len() >= LONG_WAY || self.saved.is_none() {
+        if self.since.len() >= LONG_WAY || (self.saved.is_none() && !self.cache.has()) {
             self.save()?;
         }
         Ok(())
@@ -251,6 +272,28 @@ impl<'a> Ground<'a> {
         Ok(())
     }
 
+    /// Keeps the database for the next run, if it is the baseline that was to be made: it went up these revisions, in so
+    /// many seconds, and got the seed's rows.
+    pub fn keep_baseline(&mut self, ids: &[String], seconds: f64) -> Result<()> {
+        if !self.cache.is_baseline(ids) {
+            return Ok(());
+        }
+        let _ = self.driver.release();
+        self.db = None;
+        let words = format!("empty, upgraded to {}", ids.last().map_or("base", String::as_str));
+        let scratch = self.scratch.as_mut().context(OWN)?;
+        if self.cache.store(self.ctx, scratch, &words, Duration::from_secs_f64(seconds.max(0.0)))? {
+            // From now on the way back begins there.
+            self.since.clear();
+        }
+        Ok(())
+    }
+
+    /// What of the baseline is cached.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
     /// Starts over from the baseline.
     pub fn begin_again(&mut self) -> Result<()> {
         self.saved = None;
@@ -261,6 +304,7 @@ impl<'a> Ground<'a> {
     /// Starts over with an empty database, whatever the baseline was.
     pub fn begin_empty(&mut self) -> Result<()> {
         self.from_empty = true;
+        self.cache.leave();
         self.begin_again()
     }
 
@@ -284,10 +328,12 @@ impl<'a> Ground<'a> {
     }
 
     fn make_again(&mut self) -> Result<()> {
-        let fresh = if self.from_empty {
-            baseline::empty(self.ctx, self.facts)?
-        } else {
-            baseline::make(self.ctx, self.facts)?.scratch
+        let copy = self.cache.copy(self.facts, &baseline::making(self.ctx, self.facts))?;
+        let fresh = match copy {
+            Some(copy) => copy,
+            None if self.cache.has() => return Err(baseline_gone().into()),
+            None if self.from_empty => baseline::empty(self.ctx, self.facts)?,
+            None => baseline::make_again(self.ctx, self.facts)?.scratch,
         };
         self.scratch.replace(fresh).map_or(Ok(()), Scratch::remove)
     }
@@ -357,4 +403,11 @@ impl<'a> Ground<'a> {
         }
         Ok(Box::new(Failure { fail, trouble }))
     }
+}
+
+/// A template is held while it is in use, so somebody must have dropped it by hand.
+fn baseline_gone() -> Fail {
+    Fail::new(Kind::DatabaseMissing, "The cached baseline was dropped while the round trip was using it")
+        .action("Repeat the command: the baseline is then made anew")
+        .related("cargo xtask db-roundtrip --no-cache")
 }

@@ -2,6 +2,7 @@
 //! database, with the same comparison. There is no way back but the backup, so the first failure ends it.
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::ground::{Deed, Ground, Mode};
 use super::outcome::Outcome;
@@ -40,7 +41,7 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     ground.end(false)?;
     drop(lock);
     let results = outcomes.iter().map(Told::of).collect();
-    Ok(Findings { baseline: words, server, results, kept: None, log: None })
+    Ok(Findings { baseline: words, cache: Value::Null, server, results, kept: None, log: None })
 }
 
 /// This machine, nobody connected, meant so; and the lock.

@@ -157,6 +157,9 @@ fn command(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> String {
     if let Some(part) = flags.partition {
         add(format!(" --partition={}/{}", part.number, part.of));
     }
+    if let Some(dump) = &flags.baseline {
+        add(format!(" --baseline={}", dump.display()));
+    }
     if flags.jobs > 1 {
         add(format!(" --jobs={}", flags.jobs));
     }

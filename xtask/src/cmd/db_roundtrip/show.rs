@@ -82,6 +82,7 @@ fn to_json(facts: &Facts, findings: &Findings, tested: usize, failed: usize) -> 
         "component": facts.component.name,
         "revisions": facts.chosen,
         "baseline": findings.baseline,
+        "cache": findings.cache,
         "server": server(facts, findings),
         "results": findings.results.iter().map(|told| &told.result).collect::<Vec<_>>(),
         "tested": tested,

@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::baseline::Baseline;
 use super::ground::{Deed, Ground};
@@ -42,6 +43,8 @@ pub struct Shared<'a> {
 pub struct Walked {
     pub told: Vec<Told>,
     pub kept: Option<Kept>,
+    /// What of the baseline is cached; none for a clone.
+    pub cache: Value,
     /// Why the database could not be brought to where a test begins.
     pub obstacle: Option<Fail>,
 }
@@ -54,6 +57,8 @@ pub struct Walk<'a> {
     ground: Ground<'a>,
     /// A copy is to be made before the first step, since the database can be made again only with pains.
     to_save: bool,
+    /// The baseline came with the seed's rows.
+    is_seeded: bool,
     seeds: seed::Seeds,
     /// What is still to be tested.
     wanted: HashSet<String>,
@@ -74,7 +79,8 @@ impl<'a> Walk<'a> {
             shared,
             ctx,
             facts,
-            to_save: !baseline.from_empty && wanted.len() > 1,
+            to_save: !baseline.from_empty && !baseline.cache.has() && wanted.len() > 1,
+            is_seeded: baseline.is_seeded,
             ground: Ground::new(ctx, facts, flags.step_timeout, baseline)?,
             seeds: if seeded { seed::read(ctx, facts)? } else { seed::Seeds::default() },
             wanted,
@@ -85,14 +91,15 @@ impl<'a> Walk<'a> {
         };
         walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
         walk.ground.prove_rows()?;
+        let cache = if seeded { walk.ground.cache().to_json() } else { Value::Null };
         let kept = walk.ground.end(flags.keep)?;
-        Ok(Walked { told: walk.found.values().map(Told::of).collect(), kept, obstacle: walk.obstacle })
+        Ok(Walked { told: walk.found.values().map(Told::of).collect(), kept, cache, obstacle: walk.obstacle })
     }
 
     fn everything(&mut self) -> Result<()> {
         let held = applied_set(&self.facts.graph, &self.ground.held()?);
         let (held, lacking) = self.facts.route.split(&held);
-        if !held.is_empty() {
+        if !held.is_empty() && !self.is_seeded {
             self.seed(None)?;
         }
         if self.to_save {

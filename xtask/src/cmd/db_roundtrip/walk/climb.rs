@@ -52,9 +52,10 @@ impl Walk<'_> {
         let all = Deed::steps(Direction::Up, ids, Mode::Own);
         if !ids.iter().any(|id| self.blocker(id, blocked).is_some()) {
             match self.ground.attempt(&all)? {
-                Ok(_) => {
+                Ok(seconds) => {
                     self.ground.keep(all);
-                    return self.seed_all(ids).map(|()| None);
+                    self.seed_all(ids)?;
+                    return self.ground.keep_baseline(ids, seconds).map(|()| None);
                 }
                 Err(failure) if !depends_on_mode(&failure) => {}
                 Err(failure) => self.ctx.ui.warn(format!(
