@@ -111,7 +111,7 @@ impl<'a> Walk<'a> {
             self.ground.begin_again()?;
         }
         let barred = self.descend(&held)?;
-        self.from_empty(&barred)
+        self.once_more_from_empty(&barred)
     }
 
     fn tests_any(&self, ids: &[String]) -> bool {
@@ -120,7 +120,7 @@ impl<'a> Walk<'a> {
 
     /// Tests on a database made from empty what lies below a revision that cannot be taken down, and once more what a
     /// clone cannot show.
-    fn from_empty(&mut self, barred: &HashMap<String, String>) -> Result<()> {
+    fn once_more_from_empty(&mut self, barred: &HashMap<String, String>) -> Result<()> {
         self.wanted.extend(self.doubted.keys().cloned());
         if self.wanted.is_empty() {
             return Ok(());
