@@ -1,7 +1,13 @@
 //! `db-roundtrip` in depth. The catalogue: small migrations, each broken in one known way or deliberately whole, all in one
 //! history and one run; none may be missed, none accused wrongly.
 
+mod baselines;
 mod cases;
+mod doubts;
+mod hangs;
+mod jobs;
+mod kills;
+mod resume;
 mod ways;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! The row comparison on real tables: what is lost is named, what only moved is not.
 
+mod memory;
+
 use std::collections::BTreeSet;
 
 use postgres::Client;

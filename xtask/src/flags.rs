@@ -169,6 +169,16 @@ pub struct DbRoundtrip {
     pub html: Option<PathBuf>,
     /// Keep the scratch database.
     pub keep: bool,
+    /// A dump to make the database from, whatever else there is.
+    pub baseline: Option<PathBuf>,
+    /// Neither use nor keep a cached baseline.
+    pub no_cache: bool,
+    /// Drop the cached baselines and do nothing else.
+    pub clear_cache: bool,
+    /// Take over what an interrupted run has found.
+    pub resume: bool,
+    /// How many walkers, 1 or more.
+    pub jobs: usize,
     /// How long one step may take.
     pub step_timeout: Option<Duration>,
 }
@@ -464,12 +474,25 @@ fn db_roundtrip(args: &mut Arguments) -> Result<DbRoundtrip, Fail> {
         junit: value(args, "--junit")?.map(PathBuf::from),
         html: value(args, "--html")?.map(PathBuf::from),
         keep: args.contains("--keep"),
+        baseline: value(args, "--baseline")?.map(PathBuf::from),
+        no_cache: args.contains("--no-cache"),
+        clear_cache: args.contains("--clear-cache"),
+        resume: args.contains("--resume"),
+        jobs: value(args, "--jobs")?.map_or(Ok(1), |text| whole_number("--jobs", &text))?,
         step_timeout: duration(args, "--step-timeout")?,
     };
-    if flags.in_place && flags.keep {
-        return Err(conflict("--in-place", "--keep"));
+    let several = flags.jobs > 1;
+    let pairs = [
+        (flags.in_place && flags.keep, "--in-place", "--keep"),
+        (flags.in_place && flags.baseline.is_some(), "--in-place", "--baseline"),
+        (flags.in_place && flags.resume, "--in-place", "--resume"),
+        (flags.in_place && several, "--in-place", "--jobs"),
+        (flags.keep && several, "--keep", "--jobs"),
+    ];
+    match pairs.into_iter().find(|(both, _, _)| *both) {
+        Some((_, one, other)) => Err(conflict(one, other)),
+        None => Ok(flags),
     }
-    Ok(flags)
 }
 
 fn range(args: &mut Arguments) -> Result<Range, Fail> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use xtask::fail::Kind;
-use xtask::sys::project::{Project, Seed, Server, VersionTable};
+use xtask::sys::project::{Baseline, Project, Seed, Server, VersionTable};
 
 use super::{Folder, failure};
 
@@ -25,7 +25,8 @@ fn a_backend_ai_checkout_needs_no_configuration() {
     assert_eq!((project.server, &project.requirements), (Server::Configured, &None));
     let manager = project.component(None).unwrap();
     assert_eq!(manager.config, Path::new("alembic.ini"));
-    assert_eq!(manager.baseline.as_ref().unwrap()[0], "./backend.ai");
+    let oneshot = "./backend.ai mgr schema oneshot -f {config}".split(' ').map(str::to_owned).collect();
+    assert_eq!(manager.baseline, Some(Baseline::Command { words: oneshot, from_models: true }));
     assert_eq!(project.component(Some("appproxy")).unwrap().baseline, None);
     failure(
         project.component(Some("accountmgr")),
@@ -78,7 +79,8 @@ seed = { ab12 = "ab12.sql" }
         let manager = project.component(None).unwrap();
         assert_eq!((manager.config.to_str().unwrap(), manager.services.len()), ("alembic.ini", 0));
         let billing = project.component(Some("billing")).unwrap();
-        assert_eq!(billing.baseline.as_ref().unwrap(), &["./make", "{config}"]);
+        let words = ["./make", "{config}"].map(str::to_owned).to_vec();
+        assert_eq!(billing.baseline, Some(Baseline::Command { words, from_models: false }));
         let seed = |file: &str| Seed { revision: None, file: file.into() };
         assert_eq!(billing.seed, [seed("one.sql"), seed("two.sql")]);
         let table = VersionTable { schema: Some("meta".into()), table: "versions".into() };

@@ -14,21 +14,21 @@ const TABLE: &str = "op.execute('create table t (id int)')";
 const DROP: &str = "op.execute('drop table t')";
 
 /// A project whose database is empty, and the database's name.
-fn project() -> (Project, String) {
+pub fn project() -> (Project, String) {
     let database = cluster().database();
     (Project::new(&cluster().url("psycopg2", &database)), database)
 }
 
-fn run(project: &Project, words: &str) -> Output {
+pub fn run(project: &Project, words: &str) -> Output {
     Xtask::new(project.root(), words).env("XTASK_PYTHON", python()).run()
 }
 
-fn roundtrip(project: &Project, flags: &str, code: i32) -> Value {
+pub fn roundtrip(project: &Project, flags: &str, code: i32) -> Value {
     run(project, &format!("db-roundtrip --json -q {flags}")).code(code).json()
 }
 
 /// The results as `id verdict step`, in the order of the report.
-fn told(report: &Value) -> Vec<String> {
+pub fn told(report: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let line = |result: &Value| {
         let words = [text(&result["revision"]), text(&result["verdict"]), text(&result["step"])];
@@ -37,11 +37,11 @@ fn told(report: &Value) -> Vec<String> {
     report["results"].as_array().unwrap().iter().map(line).collect()
 }
 
-fn result<'a>(report: &'a Value, id: &str) -> &'a Value {
+pub fn result<'a>(report: &'a Value, id: &str) -> &'a Value {
     report["results"].as_array().unwrap().iter().find(|result| result["revision"] == id).unwrap()
 }
 
-fn notes(report: &Value, id: &str) -> String {
+pub fn notes(report: &Value, id: &str) -> String {
     result(report, id)["notes"].to_string()
 }
 

@@ -37,7 +37,7 @@ impl Private {
     #[expect(clippy::disallowed_methods)]
     pub fn launch(conf: &str, hba: &str, files: &[(&str, &str)]) -> Private {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("xtc-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("xts-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).unwrap();
         let root = rustix::process::geteuid().is_root();

@@ -1,19 +1,28 @@
 //! `db-roundtrip`: proves on a throwaway database that revisions go down and up again and leave schema and rows as they
-//! were. `baseline.rs` makes the database, `walk.rs` walks it, `show.rs` reports; the verdicts are in `model/roundtrip`.
+//! were. `baseline.rs` makes the database, `crew.rs` says who walks what of it, `walk.rs` walks, `show.rs` reports; the
+//! verdicts are in `model/roundtrip`.
 
 mod baseline;
+mod cache;
 mod cause;
+mod crew;
 mod ground;
 mod in_place;
+mod key;
+mod onlooker;
 mod outcome;
 mod range;
+mod resume;
 mod seed;
 mod show;
+mod told;
 mod trip;
 mod walk;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
@@ -26,6 +35,7 @@ use crate::sys::project::Component;
 
 use outcome::Outcome;
 pub use show::Report;
+use told::Told;
 
 /// What is known before anything is made.
 struct Facts<'a> {
@@ -36,15 +46,33 @@ struct Facts<'a> {
     route: Route,
     /// How the revisions were chosen: `--steps 3`, `the newest revision`.
     chosen: String,
+    /// The dump that the command line names.
+    dump: Option<PathBuf>,
+    /// `--no-cache`.
+    no_cache: bool,
+    /// Files that this run writes: no baseline depends on them.
+    outputs: Vec<PathBuf>,
 }
 
 /// What a run has found.
 struct Findings {
     baseline: String,
+    /// What of the baseline is cached; none for a clone.
+    cache: Value,
     server: String,
-    outcomes: Vec<Outcome>,
+    /// Newest first, each of them once.
+    results: Vec<Told>,
     /// How to get at the scratch database, with `--keep`.
     kept: Option<pg::Kept>,
+    /// Where the verdicts were written down, in case that the run does not come to its end.
+    log: Option<resume::Log>,
+}
+
+impl Findings {
+    /// How many verdicts an earlier run has found.
+    fn taken_over(&self) -> usize {
+        self.results.iter().filter(|told| told.is_taken_over()).count()
+    }
 }
 
 /// Runs it.
@@ -53,6 +81,9 @@ struct Findings {
 /// A refusal (exit 3) before anything was made, a failure (exit 1) when the throwaway database cannot be made. What is
 /// wrong with a revision is no error but a finding (exit 4).
 pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
+    if flags.clear_cache {
+        return cache::clear(ctx);
+    }
     let facts = gather(ctx, flags).map_err(refuse)?;
     if facts.route.tested.is_empty() {
         return nothing_to_test(ctx, &facts);
@@ -72,8 +103,13 @@ pub fn prove(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
 }
 
 fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
-    let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { walk::run(ctx, facts, flags)? };
-    show::report(ctx, flags, facts, &findings)
+    resume::check(ctx, facts, flags)?;
+    let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { crew::run(ctx, facts, flags)? };
+    let report = show::report(ctx, flags, facts, &findings)?;
+    if let Some(log) = findings.log {
+        log.end();
+    }
+    Ok(report)
 }
 
 fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
@@ -86,7 +122,11 @@ fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
     for name in pg::sweep(&database.url).unwrap_or_default() {
         ctx.ui.status(format!("Swept what a run that was killed left behind: {name}"));
     }
-    Ok(Facts { component, config, graph, database, route, chosen })
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let dump = flags.baseline.as_ref().map(absolute);
+    let outputs = flags.junit.iter().chain(&flags.html).map(absolute).collect();
+    let no_cache = flags.no_cache;
+    Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, outputs })
 }
 
 fn nothing_because(facts: &Facts) -> String {
@@ -107,7 +147,7 @@ fn nothing_to_test(ctx: &Ctx, facts: &Facts) -> Result<Exit> {
             .related("cargo xtask doctor")
     };
     let fields = json!({
-        "component": facts.component.name, "baseline": null, "results": [], "tested": 0, "failed": 0,
+        "component": facts.component.name, "baseline": null, "cache": null, "results": [], "tested": 0, "failed": 0,
     });
     ctx.ui.json("db-roundtrip", Exit::Findings, fields, Some(&fail));
     ctx.ui.error(&fail);

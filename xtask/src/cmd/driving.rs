@@ -65,6 +65,13 @@ pub fn launch_without(ctx: &Ctx, config: &AlembicConfig, command: &str) -> Resul
     launch_on(ctx, config, alembic::Database { url: None, expect }, command)
 }
 
+/// What the driver needs to start on a database that is still to be made, so that importing the application and making
+/// the database go on at once: it may connect to nothing until it is told which. `url` is where that will be.
+pub fn launch_ahead(ctx: &Ctx, config: &AlembicConfig, url: &DbUrl, command: &str) -> Result<Launch> {
+    let nowhere = Expect { database: String::new(), servers: Vec::new(), identity: Some("not made yet".to_owned()) };
+    launch_on(ctx, config, alembic::Database { url: Some(url.to_sqlalchemy()), expect: nowhere }, command)
+}
+
 fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, command: &str) -> Result<Launch> {
     let project = ctx.project()?;
     let python = ctx.python()?;
@@ -124,10 +131,12 @@ fn servers(url: &DbUrl) -> Vec<(String, u16)> {
     url.target().endpoints.iter().map(|endpoint| (name(&endpoint.address), endpoint.port)).collect()
 }
 
-/// Who keeps the driver's sessions waiting, as lines for an error's details.
-pub fn who_blocks(db: &mut Db, driver: &Driver) -> Vec<String> {
+/// Who keeps the step's sessions waiting, as lines for an error's details.
+fn who_blocks(db: &mut Db, driver: &Driver, trouble: &Trouble) -> Vec<String> {
     let mut lines = Vec::new();
-    for pid in driver.backends() {
+    // A connection that a script opens past SQLAlchemy is not among the driver's.
+    let others = trouble.waits.iter().filter(|pid| !driver.backends().contains(pid));
+    for pid in driver.backends().iter().chain(others) {
         // What cannot be asked is left out: the timeout itself is the news.
         for session in db.blockers(*pid).unwrap_or_default() {
             lines.push(format!("Blocked by {}", session_line(&session)));
@@ -172,7 +181,7 @@ pub fn end_sessions(db: &mut Db, driver: &Driver) {
 pub fn to_fail(trouble: &Trouble, labels: &Labels, db: &mut Db, driver: &Driver) -> Fail {
     let mut fail = trouble.to_fail(&labels.names());
     if trouble.kind == alembic::TroubleKind::Timeout {
-        for line in who_blocks(db, driver) {
+        for line in who_blocks(db, driver, trouble) {
             fail = fail.details(line);
         }
     }

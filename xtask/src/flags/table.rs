@@ -130,10 +130,11 @@ pub const COMMANDS: &[CommandRow] = &[
     CommandRow {
         name: "db-roundtrip",
         summary: "prove that revisions go up, down and up again and leave schema and rows as they were",
-        about: "Works on a throwaway database: a clone of the component's, or one built by its baseline command, or from\n\
-                empty by upgrade; never on your own, unless --in-place says so. Each revision is taken down and up again,\n\
-                schema and rows are compared, and every difference is named with its object, revision and step. Exits 4\n\
-                when it found something, or when there was nothing to test.",
+        about: "Works on a throwaway database: a clone of the component's, or one built by its baseline command, from a dump,\n\
+                or from empty by upgrade; never on your own, unless --in-place says so. What took long to build stays on the\n\
+                server as a template (xtask_baseline_...) until something that it was made of changes. Each revision is taken\n\
+                down and up again, schema and rows are compared, and every difference is named with its object, revision and\n\
+                step. Exits 4 when it found something, or when there was nothing to test.",
         positional: &[],
         flags: &[
             option("--steps", "N", "the newest N revisions"),
@@ -149,9 +150,25 @@ pub const COMMANDS: &[CommandRow] = &[
                 "K/N",
                 "only the K-th of N parts, for several machines: each revision is in one of them",
             ),
+            option(
+                "--jobs",
+                "N",
+                "N walkers side by side, each on a database and with a Python of its own (1 unless given)",
+            ),
+            switch(
+                "--resume",
+                "take over the verdicts of an interrupted run of the same revisions, test only the rest",
+            ),
             switch("--in-place", "on the component's own database, after a backup and a confirmation"),
             option("--junit", "FILE", "also write the report as JUnit XML"),
             option("--html", "FILE", "also write the report as one HTML page"),
+            option(
+                "--baseline",
+                "FILE",
+                "begin with what this dump holds (SQL text or pg_dump's own formats), not with a clone",
+            ),
+            switch("--no-cache", "make the baseline anew, and do not keep it on the server for the next run"),
+            switch("--clear-cache", "drop the cached baselines on the component's server, and do nothing else"),
             switch("--keep", "keep the scratch database and say how to connect"),
             STEP_TIMEOUT,
         ],

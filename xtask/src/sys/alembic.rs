@@ -9,6 +9,7 @@ mod draft;
 mod explain;
 mod install;
 mod mask;
+mod patience;
 mod process;
 mod protocol;
 mod template;
@@ -26,11 +27,14 @@ use crate::ui::Ui;
 
 pub use draft::{Compared, Draft, Written};
 pub use explain::Names;
+pub use patience::{Patience, Waiting};
 pub use protocol::{Done, Event, Versions};
 pub use template::{NewRevision, Rendered, Renderer, render};
 pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;
+
+pub use install::digest as driver_digest;
 
 /// How long the imports of an application may take.
 const START_LIMIT: Duration = Duration::from_secs(600);
@@ -121,6 +125,8 @@ pub struct Driver {
     versions: Option<Versions>,
     backends: Vec<i32>,
     hangs: bool,
+    /// How many answers to what was asked before the process was ready are still to come.
+    owed: usize,
 }
 
 impl Driver {
@@ -132,7 +138,7 @@ impl Driver {
         let folder = install::driver(&launch.state_dir)?;
         let mut process = Process::spawn(ui, launch, &folder)?;
         process.send(&launch_object(launch));
-        Ok(Driver { process, launch: launch.clone(), versions: None, backends: Vec::new(), hangs: false })
+        Ok(Driver { process, launch: launch.clone(), versions: None, backends: Vec::new(), hangs: false, owed: 0 })
     }
 
     /// Waits until the project is imported.
@@ -143,21 +149,35 @@ impl Driver {
         match self.answer(Some(START_LIMIT), &mut |_| {})? {
             Event::Ready(versions) => {
                 self.versions = Some(versions.clone());
+                for _ in 0..std::mem::take(&mut self.owed) {
+                    self.answer_ok()?;
+                }
                 Ok(versions)
             }
             other => Err(self.unexpected(&other)),
         }
     }
 
+    /// Names the database to a driver that was started before there was one, and does not wait for it to be ready.
+    pub fn aim(&mut self, database: &Database) {
+        self.owed += 1;
+        self.turn(database);
+    }
+
     /// Runs steps in the project's own transaction mode, as `alembic upgrade` and `alembic downgrade` do.
-    /// `limit` is for each step.
-    pub fn migrate(&mut self, plan: &Plan, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Migrated> {
+    /// `patience` is for each step.
+    pub fn migrate<'w>(
+        &mut self,
+        plan: &Plan,
+        patience: impl Into<Patience<'w>>,
+        on: &mut dyn FnMut(&Event),
+    ) -> Outcome<Migrated> {
         let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
         self.ask(&json!({
             "do": "migrate", "steps": steps, "before": plan.before, "target": plan.target, "unrun": plan.unrun,
         }))?;
         let mut done = Vec::new();
-        let answer = self.answer_of_step(limit, &mut |event| {
+        let answer = self.answer_of_step(patience.into(), &mut |event| {
             if let Event::Done(step) = event {
                 done.push(step.clone());
             }
@@ -174,9 +194,9 @@ impl Driver {
     ///
     /// After an error the driver can go on, on a database that was put back: see [`Driver::use_database`]. After
     /// [`TroubleKind::Timeout`] the step still hangs: see [`Driver::settle`].
-    pub fn step(&mut self, step: &Step, limit: Option<Duration>) -> Outcome<Done> {
+    pub fn step<'w>(&mut self, step: &Step, patience: impl Into<Patience<'w>>) -> Outcome<Done> {
         self.ask(&json!({"do": "step", "direction": step.direction.name(), "revision": step.revision}))?;
-        match self.answer_of_step(limit, &mut |_| {})? {
+        match self.answer_of_step(patience.into(), &mut |_| {})? {
             Event::Done(done) => Ok(done),
             other => Err(self.unexpected(&other)),
         }
@@ -191,12 +211,18 @@ impl Driver {
 
     /// Goes on with another database.
     pub fn use_database(&mut self, database: &Database) -> Outcome<()> {
+        self.wait_until_free()?;
+        self.turn(database);
+        self.answer_ok()
+    }
+
+    fn turn(&mut self, database: &Database) {
         self.launch.database = database.clone();
         self.process.hide(database);
+        self.backends.clear();
         let mut command = launch_object(&self.launch);
         command["do"] = "use".into();
-        self.ask(&command)?;
-        self.answer_ok()
+        self.process.send(&command);
     }
 
     /// Alembic's offline SQL for a plan that begins at its `before` (none, or empty: at the base).
@@ -249,15 +275,18 @@ impl Driver {
     }
 
     fn ask(&mut self, command: &Value) -> Outcome<()> {
+        self.wait_until_free()?;
+        self.process.send(command);
+        Ok(())
+    }
+
+    /// Waits until the process can be asked something.
+    fn wait_until_free(&mut self) -> Outcome<()> {
         self.ready()?;
         if self.hangs {
             // Its next answer would be that of the step which hangs.
             return Err(Stop::Trouble(Box::new(Trouble::new(TroubleKind::Timeout))));
         }
-        if command["do"] == "use" {
-            self.backends.clear();
-        }
-        self.process.send(command);
         Ok(())
     }
 
@@ -270,25 +299,27 @@ impl Driver {
 
     /// Reads events until the one that answers; `limit` starts anew with each event.
     fn answer(&mut self, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
-        self.answer_in(limit, limit, on)
+        self.answer_in(limit, limit.into(), on)
     }
 
     /// The same where the limit is a step's: what env.py does before the first one is not the step's time.
-    fn answer_of_step(&mut self, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
-        self.answer_in(limit.map(|limit| limit.max(ENV_LIMIT)), limit, on)
+    fn answer_of_step(&mut self, patience: Patience<'_>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
+        self.answer_in(patience.limit.map(|limit| limit.max(ENV_LIMIT)), patience, on)
     }
 
     fn answer_in(
         &mut self,
         before: Option<Duration>,
-        limit: Option<Duration>,
+        mut patience: Patience<'_>,
         on: &mut dyn FnMut(&Event),
     ) -> Outcome<Event> {
         let mut running: Option<Step> = None;
         loop {
-            let limit = if running.is_some() { limit } else { before };
-            let until = limit.map(|limit| Instant::now() + limit);
-            let event = match self.process.next_event(until)? {
+            let waited = match &running {
+                Some(step) => patience.next_event(&mut self.process, step, &self.backends)?,
+                None => self.process.next_event(before.map(|limit| Instant::now() + limit))?,
+            };
+            let event = match waited {
                 Ok(event) => event,
                 Err(mut trouble) => {
                     self.hangs = trouble.kind == TroubleKind::Timeout;

@@ -42,6 +42,11 @@ impl SearchPath {
         &self.folders
     }
 
+    /// The folders and those of the mapped packages: every place that a module may come from.
+    pub fn places(&self) -> impl Iterator<Item = &PathBuf> {
+        self.folders.iter().chain(self.mapped.iter().map(|(_, folder)| folder))
+    }
+
     /// The folders of a dotted package: one for a regular package, any number for a namespace package, none if there is
     /// no such package. A module that is a file is no package.
     pub fn package(&self, dotted: &str) -> Vec<PathBuf> {

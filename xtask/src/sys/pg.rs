@@ -6,6 +6,7 @@ pub mod catalog;
 mod connect;
 mod copy;
 mod errors;
+mod hang;
 mod ledger;
 pub mod models;
 mod roles;
@@ -14,6 +15,7 @@ mod scratch;
 mod session;
 mod surroundings;
 mod sweep;
+mod template;
 mod tls;
 mod tools;
 
@@ -25,6 +27,7 @@ pub use scratch::{Kept, Making, SavePoint, Scratch};
 pub use session::{Applied, MigrationLock, OtherSession, VersionTable};
 pub use surroundings::{application_name, complete};
 pub use sweep::sweep;
+pub use template::{Key, Limits, Template, Templates};
 pub use tools::{client_tool, for_libpq};
 
 /// An identifier for SQL text, quoted.

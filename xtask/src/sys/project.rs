@@ -12,7 +12,7 @@ use crate::model::rules::Levels;
 use crate::sys::settings::{self, Declared, Settings, nearest};
 
 pub use crate::sys::alembic_ini::AlembicConfig;
-pub use crate::sys::settings::{Seed, Server, VersionTable};
+pub use crate::sys::settings::{Cache, CachePlace, Seed, Server, VersionTable};
 
 /// The component that is meant when none is named.
 const DEFAULT_COMPONENT: &str = "manager";
@@ -43,6 +43,8 @@ pub struct Project {
     pub rules: Levels,
     /// The branch that released revisions are on, where it is said (`main` in the settings).
     pub main: Option<String>,
+    /// Which baselines of round trips stay on the server.
+    pub cache: Cache,
 }
 
 /// One database and its migrations.
@@ -52,14 +54,28 @@ pub struct Component {
     pub name: String,
     /// Its Alembic config, relative to the project's root.
     pub config: PathBuf,
-    /// The command that makes a fresh database; `{config}` in it stands for the config.
-    pub baseline: Option<Vec<String>>,
+    /// How a fresh database is made, if not by an upgrade from empty.
+    pub baseline: Option<Baseline>,
     /// What to restart after an upgrade.
     pub services: Vec<String>,
     /// SQL files with rows for round trips.
     pub seed: Vec<Seed>,
     /// Where Alembic keeps the present revision, if not in `alembic_version`.
     pub version_table: Option<VersionTable>,
+}
+
+/// How a fresh database of a component is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Baseline {
+    /// By a command; `{config}` in it stands for the config.
+    Command {
+        /// The words.
+        words: Vec<String>,
+        /// It makes the tables from the models and runs no migration script: Backend.AI's own.
+        from_models: bool,
+    },
+    /// From a dump, relative to the project's root.
+    Dump(PathBuf),
 }
 
 impl Project {
@@ -81,6 +97,7 @@ impl Project {
             components: components(&root, &settings)?,
             rules: settings.rules,
             main: settings.main,
+            cache: settings.cache,
             root,
         })
     }
@@ -268,13 +285,21 @@ fn component(root: &Path, declared: &Declared) -> Result<Component> {
     let services = known.map_or(&[][..], |(.., services)| services);
     let services = services.iter().map(|service| (*service).to_owned()).collect();
     Ok(Component {
-        baseline: declared.baseline.clone().or_else(|| oneshot(root, &declared.name)),
+        baseline: baseline(root, declared),
         services: declared.services.clone().unwrap_or(services),
         seed: declared.seed.clone(),
         version_table: declared.version_table.clone(),
         name: declared.name.clone(),
         config,
     })
+}
+
+fn baseline(root: &Path, declared: &Declared) -> Option<Baseline> {
+    if let Some(file) = &declared.dump {
+        return Some(Baseline::Dump(file.clone()));
+    }
+    let command = declared.baseline.clone().map(|words| Baseline::Command { words, from_models: false });
+    command.or_else(|| oneshot(root, &declared.name).map(|words| Baseline::Command { words, from_models: true }))
 }
 
 /// How a Backend.AI checkout makes the manager's database: its history does not run from base.

@@ -36,6 +36,38 @@ pub struct Settings {
     pub main: Option<String>,
     /// `rules`: what db-check's rules weigh here, by code.
     pub rules: Levels,
+    /// `cache`: which baselines of round trips stay on the server.
+    pub cache: Cache,
+}
+
+/// What of the databases that round trips begin with is kept for the next run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// On which servers.
+    pub place: CachePlace,
+    /// For how many days from when it was made; it is never longer out of date than that.
+    pub days: u64,
+    /// How much all of them together may take on a server; the oldest go first.
+    pub megabytes: u64,
+    /// What was quicker to make than this is made anew each time.
+    pub milliseconds: u64,
+}
+
+impl Default for Cache {
+    fn default() -> Cache {
+        Cache { place: CachePlace::Local, days: 7, megabytes: 1024, milliseconds: 500 }
+    }
+}
+
+/// On which servers baselines are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CachePlace {
+    /// On none.
+    Nowhere,
+    /// On the embedded one and on those of this machine.
+    Local,
+    /// On any.
+    Everywhere,
 }
 
 /// One `[workspace.metadata.db.components.NAME]`.
@@ -47,6 +79,8 @@ pub struct Declared {
     pub config: Option<PathBuf>,
     /// The command that makes a fresh database.
     pub baseline: Option<Vec<String>>,
+    /// A dump to make a fresh database from, relative to the project.
+    pub dump: Option<PathBuf>,
     /// What to restart after an upgrade.
     pub services: Option<Vec<String>>,
     /// SQL files with rows for round trips.
@@ -115,7 +149,7 @@ struct File<'a> {
 
 impl File<'_> {
     fn settings(&self, table: &DeTable<'_>) -> Result<Settings> {
-        const KEYS: [&str; 6] = ["project", "server", "requirements", "main", "components", "rules"];
+        const KEYS: [&str; 7] = ["project", "server", "requirements", "main", "components", "rules", "cache"];
         let mut settings = Settings::default();
         for (name, value) in table {
             let key: &str = name.get_ref();
@@ -126,6 +160,7 @@ impl File<'_> {
                 "main" => settings.main = Some(self.string(value, key)?),
                 "components" => settings.components = self.components(value)?,
                 "rules" => settings.rules = self.rules(value)?,
+                "cache" => settings.cache = self.cache(value)?,
                 _ => return Err(self.unknown(&name.span(), "", key, &KEYS)),
             }
         }
@@ -138,6 +173,39 @@ impl File<'_> {
             "embedded" => Ok(Server::Embedded),
             _ => Err(self.wrong(&value.span(), "server", "\"configured\" or \"embedded\"")),
         }
+    }
+
+    /// `where = "local"`, and how much for how long.
+    fn cache(&self, value: &Value<'_>) -> Result<Cache> {
+        const KEYS: [&str; 4] = ["where", "days", "megabytes", "milliseconds"];
+        let table = value.get_ref().as_table().ok_or_else(|| self.wrong(&value.span(), "cache", "a table"))?;
+        let mut cache = Cache::default();
+        for (name, value) in table {
+            let word: &str = name.get_ref();
+            let key = format!("cache.{word}");
+            match word {
+                "where" => cache.place = self.cache_place(value, &key)?,
+                "days" => cache.days = self.number(value, &key)?,
+                "megabytes" => cache.megabytes = self.number(value, &key)?,
+                "milliseconds" => cache.milliseconds = self.number(value, &key)?,
+                _ => return Err(self.unknown(&name.span(), "cache", word, &KEYS)),
+            }
+        }
+        Ok(cache)
+    }
+
+    fn cache_place(&self, value: &Value<'_>, key: &str) -> Result<CachePlace> {
+        match self.string(value, key)?.as_str() {
+            "nowhere" => Ok(CachePlace::Nowhere),
+            "local" => Ok(CachePlace::Local),
+            "everywhere" => Ok(CachePlace::Everywhere),
+            _ => Err(self.wrong(&value.span(), key, "\"nowhere\", \"local\" or \"everywhere\"")),
+        }
+    }
+
+    fn number(&self, value: &Value<'_>, key: &str) -> Result<u64> {
+        let number = value.get_ref().as_integer().and_then(|number| number.as_str().parse().ok());
+        number.ok_or_else(|| self.wrong(&value.span(), key, "a whole number that is not negative"))
     }
 
     /// `DB403 = "off"`, or by name: `application-import = "error"`.
@@ -165,7 +233,7 @@ impl File<'_> {
     }
 
     fn component(&self, name: &str, value: &Value<'_>) -> Result<Declared> {
-        const KEYS: [&str; 5] = ["config", "baseline", "services", "seed", "version_table"];
+        const KEYS: [&str; 6] = ["config", "baseline", "dump", "services", "seed", "version_table"];
         let path = format!("components.{name}");
         let table = value.get_ref().as_table().ok_or_else(|| self.wrong(&value.span(), &path, "a table"))?;
         let mut declared = Declared { name: name.to_owned(), ..Declared::default() };
@@ -175,6 +243,7 @@ impl File<'_> {
             match name_text {
                 "config" => declared.config = Some(self.string(value, &key)?.into()),
                 "baseline" => declared.baseline = Some(self.strings(value, &key)?),
+                "dump" => declared.dump = Some(self.dump(value, &key, table)?),
                 "services" => declared.services = Some(self.strings(value, &key)?),
                 "seed" => declared.seed = self.seed(value, &key)?,
                 "version_table" => declared.version_table = Some(self.version_table(value, &key)?),
@@ -182,6 +251,15 @@ impl File<'_> {
             }
         }
         Ok(declared)
+    }
+
+    /// A fresh database comes from one place: a command or a dump.
+    fn dump(&self, value: &Value<'_>, key: &str, table: &DeTable<'_>) -> Result<PathBuf> {
+        if table.get("baseline").is_some() {
+            let problem = format!("`{key}` and `baseline` exclude each other; leave one of them out");
+            return Err(self.fail(Some(value.span()), key, &problem));
+        }
+        Ok(self.string(value, key)?.into())
     }
 
     /// One file, several files, or a table from revision to file.

@@ -1,18 +1,24 @@
-//! How the throwaway database comes to be: a clone of the component's, one made by the component's baseline command, or
-//! an empty one that is upgraded. The way matters for what is found, so every report names it.
+//! How the throwaway database comes to be: a clone of the component's, one made by the component's baseline command or
+//! from a dump, or an empty one that is upgraded. The way matters for what is found, so every report names it. What
+//! took long to make is cached (`cache.rs`).
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
 use super::Facts;
-use crate::cmd::advice;
+use super::cache::{Cache, How};
+use crate::cmd::{advice, driving};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, refuse};
 use crate::model::url::DbUrl;
+use crate::sys::alembic::Driver;
+use crate::sys::dump::{Destination, Dump};
 use crate::sys::pg::{Db, Making, Scratch, application_name};
+use crate::sys::project::Baseline as Declared;
 use crate::sys::python::MANAGED_VARIABLE;
 use crate::sys::run::Cmd;
 
@@ -21,34 +27,72 @@ pub struct Baseline {
     pub scratch: Scratch,
     /// For the report: `clone of backend`, `empty, upgraded`, `made by ./backend.ai mgr schema …`.
     pub words: String,
+    /// The same without what differs from run to run.
+    pub origin: String,
     /// Whether it can be made again at any revision: only what began empty can.
     pub from_empty: bool,
     /// Whether its rows are the component's own.
     pub is_clone: bool,
+    /// Whether the seed's rows for where it stands are in it.
+    pub is_seeded: bool,
+    /// What of it is cached.
+    pub cache: Cache,
+    /// A driver that was started meanwhile.
+    pub driver: Option<Driver>,
 }
 
-/// Makes the database.
+/// Makes the database, and starts the driver meanwhile: importing an application takes seconds.
 pub fn make(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
+    let launch = driving::launch_ahead(ctx, &facts.config, &facts.database.url, "db-roundtrip")?;
+    let driver = Driver::start(&ctx.ui, &launch)?;
+    Ok(Baseline { driver: Some(driver), ..make_again(ctx, facts)? })
+}
+
+/// Makes the database without a driver.
+pub fn make_again(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
     let making = making(ctx, facts);
-    if let Some(baseline) = clone(ctx, facts, &making)? {
+    if facts.dump.is_none()
+        && let Some(baseline) = clone(ctx, facts, &making)?
+    {
         return Ok(baseline);
     }
-    let admin = &facts.database.url;
-    let scratch = Scratch::empty(admin, &making)?;
-    let Some(command) = &facts.component.baseline else {
-        return Ok(Baseline { scratch, words: "empty, upgraded".to_owned(), from_empty: true, is_clone: false });
-    };
-    let _task = ctx.ui.task(format!("Making a database: {}", command.join(" ")));
-    run_command(ctx, facts, command, scratch.url())?;
-    let mut db = Db::connect(scratch.url(), &application_name("db-roundtrip"))?;
-    if db.applied(&version_table(facts.component))?.revisions.is_empty() {
-        return Err(Fail::new(Kind::ConfigInvalid, "The baseline command left the database without a revision")
-            .details(command.join(" "))
-            .action("Run it by hand and look at what it says; it must end with a stamped database")
-            .action("Or leave it out of Cargo.toml: the database is then made from empty by upgrade")
-            .into());
+    let how = how(ctx, facts)?;
+    let cache = Cache::look(ctx, facts, &how)?;
+    let from_empty = matches!(how, How::Empty(_));
+    if let Some(scratch) = cache.copy(facts, &making)? {
+        let words = cache.words("");
+        return Ok(Baseline {
+            scratch,
+            words,
+            origin: origin(&how),
+            from_empty,
+            is_clone: false,
+            is_seeded: from_empty,
+            cache,
+            driver: None,
+        });
     }
-    Ok(Baseline { scratch, words: format!("made by `{}`", command.join(" ")), from_empty: false, is_clone: false })
+    let scratch = Scratch::empty(&facts.database.url, &making)?;
+    let (words, origin) = (words(&how), origin(&how));
+    let baseline =
+        Baseline { scratch, words, origin, from_empty, is_clone: false, is_seeded: false, cache, driver: None };
+    if from_empty { Ok(baseline) } else { fill(ctx, facts, &how, baseline) }
+}
+
+/// Another database just like this one, which nobody has worked on yet. What is cached of the first one is the first
+/// one's: a walker who works on this keeps a copy of his own.
+pub fn again(ctx: &Ctx, facts: &Facts, first: &Baseline) -> Result<Baseline> {
+    let scratch = Scratch::clone_of(&facts.database.url, first.scratch.name(), &making(ctx, facts))?;
+    Ok(Baseline {
+        scratch,
+        words: first.words.clone(),
+        origin: first.origin.clone(),
+        from_empty: first.from_empty && !first.cache.has(),
+        is_clone: first.is_clone,
+        is_seeded: first.is_seeded,
+        cache: Cache::default(),
+        driver: None,
+    })
 }
 
 /// An empty database on the same server, for starting again at a lower revision.
@@ -56,8 +100,100 @@ pub fn empty(ctx: &Ctx, facts: &Facts) -> Result<Scratch> {
     Scratch::empty(&facts.database.url, &making(ctx, facts))
 }
 
-fn making<'a>(ctx: &'a Ctx, facts: &'a Facts) -> Making<'a> {
+/// How databases for round trips are made on this server.
+pub fn making<'a>(ctx: &'a Ctx, facts: &'a Facts) -> Making<'a> {
     Making { ui: &ctx.ui, why: "round trip", file_copy: facts.database.embedded, tools: &facts.database.tools }
+}
+
+/// What the command line says, else the settings; else from empty, up to what is tested.
+fn how(ctx: &Ctx, facts: &Facts) -> Result<How> {
+    let root = &ctx.project()?.root;
+    Ok(match (&facts.dump, &facts.component.baseline) {
+        (Some(file), _) => How::Dump(file.clone()),
+        (None, Some(Declared::Dump(file))) => How::Dump(root.join(file)),
+        (None, Some(Declared::Command { words, from_models })) => {
+            How::Command { words: words.clone(), from_models: *from_models }
+        }
+        (None, None) => {
+            let untested = facts.route.order.iter().take_while(|id| !facts.route.tests(id));
+            How::Empty(untested.cloned().collect())
+        }
+    })
+}
+
+fn words(how: &How) -> String {
+    match how {
+        How::Command { words, .. } => format!("made by `{}`", words.join(" ")),
+        How::Dump(file) => format!("restored from {}", file.display()),
+        How::Empty(_) => "empty, upgraded".to_owned(),
+    }
+}
+
+/// A dump is told by its place, its size and its time; one may be too large to be read for this.
+fn origin(how: &How) -> String {
+    let meta = match how {
+        How::Dump(file) => std::fs::metadata(file).ok(),
+        _ => None,
+    };
+    let meta = meta.map(|meta| (meta.len(), meta.modified().ok()));
+    format!("{} {meta:?}", words(how))
+}
+
+/// Fills the empty database, and keeps it for the next time.
+fn fill(ctx: &Ctx, facts: &Facts, how: &How, mut baseline: Baseline) -> Result<Baseline> {
+    let began = Instant::now();
+    let url = baseline.scratch.url().clone();
+    let _task = ctx.ui.task(format!("Making a database: {}", baseline.words));
+    match how {
+        How::Command { words, .. } => run_command(ctx, facts, words, &url)?,
+        How::Dump(file) => restore(ctx, facts, file, &url)?,
+        How::Empty(_) => {}
+    }
+    let applied = {
+        let mut db = Db::connect(&url, &application_name("db-roundtrip"))?;
+        db.applied(&version_table(facts.component))?.revisions
+    };
+    if applied.is_empty() {
+        return Err(without_revision(facts, how).into());
+    }
+    let unknown = facts.graph.unknown(&applied);
+    if !unknown.is_empty() {
+        return Err(unknown_revision(&baseline.words, &unknown).into());
+    }
+    let words = format!("{} at {}", baseline.words, applied.join(", "));
+    baseline.cache.store(ctx, &mut baseline.scratch, &words, began.elapsed())?;
+    if let How::Dump(_) = how {
+        baseline.words = words;
+    }
+    Ok(baseline)
+}
+
+fn restore(ctx: &Ctx, facts: &Facts, file: &Path, url: &DbUrl) -> Result<()> {
+    let dump = Dump::open(file)?;
+    let major = Db::connect(url, &application_name("db-roundtrip"))?.server_version().major();
+    dump.restore(&ctx.ui, &Destination { url, major, tools: &facts.database.tools })
+}
+
+fn without_revision(facts: &Facts, how: &How) -> Fail {
+    let table = version_table(facts.component).quoted();
+    match how {
+        How::Dump(file) => Fail::new(Kind::ConfigInvalid, "The dump does not say at which revision it was taken")
+            .details(format!("{} has no table {table}, or an empty one", file.display()))
+            .action("Take a dump of a database that Alembic has migrated, with that table in it: pg_dump -Fc -f FILE DATABASE")
+            .related("cargo xtask db-status"),
+        _ => Fail::new(Kind::ConfigInvalid, "The baseline command left the database without a revision")
+            .details(words(how))
+            .action("Run it by hand and look at what it says; it must end with a stamped database")
+            .action("Or leave it out of Cargo.toml: the database is then made from empty by upgrade"),
+    }
+}
+
+fn unknown_revision(words: &str, unknown: &[&str]) -> Fail {
+    Fail::new(Kind::UnknownRevision, format!("Cannot locate revision '{}'", unknown[0]))
+        .details(format!("A database {words} stands at {}, which no file has", unknown.join(", ")))
+        .action("Ensure you pulled the latest code: git pull")
+        .action("Or begin with another database: cargo xtask db-roundtrip --baseline=FILE")
+        .related("cargo xtask db-status")
 }
 
 /// The component's database, if it is there and at a revision that this checkout knows.
@@ -84,7 +220,9 @@ fn clone(ctx: &Ctx, facts: &Facts, making: &Making) -> Result<Option<Baseline>> 
     let name = &url.target().database;
     let scratch = Scratch::clone_of(url, name, making)?;
     let words = format!("clone of {} at {}", facts.database.place(), applied.join(", "));
-    Ok(Some(Baseline { scratch, words, from_empty: false, is_clone: true }))
+    let cache = Cache::default();
+    let (origin, driver) = (words.clone(), None);
+    Ok(Some(Baseline { scratch, words, origin, from_empty: false, is_clone: true, is_seeded: false, cache, driver }))
 }
 
 /// Runs the baseline command with a config of its own that names the scratch database. A password goes by environment.

@@ -8,12 +8,14 @@ use anyhow::{Context, Result};
 
 use super::Facts;
 use super::baseline::{self, Baseline};
+use super::cache::Cache;
+use super::onlooker::Onlooker;
 use crate::cmd::driving::{self, Labels};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::roundtrip::Point;
 use crate::model::target::{Direction, Step};
-use crate::sys::alembic::{Driver, Launch, Plan, Stop, Trouble, TroubleKind};
+use crate::sys::alembic::{Driver, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
 use crate::sys::pg::{Db, Kept, SavePoint, Scratch, application_name, catalog, rows, sql_fail};
 
@@ -71,12 +73,16 @@ pub struct Ground<'a> {
     facts: &'a Facts<'a>,
     labels: Labels,
     limit: Option<Duration>,
+    onlooker: Onlooker,
     launch: Launch,
     driver: Driver,
     db: Option<Db>,
+    /// What the tables held at the last look.
+    memory: rows::Memory,
     /// `None`: the component's own database, which has no way back but its backup.
     scratch: Option<Scratch>,
     from_empty: bool,
+    cache: Cache,
     saved: Option<SavePoint>,
     /// What was done since `saved`, or since the database was made.
     since: Vec<Deed>,
@@ -86,23 +92,44 @@ impl<'a> Ground<'a> {
     /// Starts the driver on a database that was just made.
     pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, baseline: Baseline) -> Result<Ground<'a>> {
         let db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
-        let ground = Ground::on(ctx, facts, limit, db)?;
-        Ok(Ground { from_empty: baseline.from_empty, scratch: Some(baseline.scratch), ..ground })
+        let Baseline { from_empty, scratch, cache, driver, .. } = baseline;
+        let ground = Ground::with(ctx, facts, limit, db, driver)?;
+        Ok(Ground { from_empty, scratch: Some(scratch), cache, ..ground })
     }
 
     /// Starts the driver on a database that is not ours to put back.
-    pub fn on(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, mut db: Db) -> Result<Ground<'a>> {
+    pub fn on(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, db: Db) -> Result<Ground<'a>> {
+        Ground::with(ctx, facts, limit, db, None)
+    }
+
+    fn with(
+        ctx: &'a Ctx,
+        facts: &'a Facts<'a>,
+        limit: Option<Duration>,
+        mut db: Db,
+        driver: Option<Driver>,
+    ) -> Result<Ground<'a>> {
         let launch = driving::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
+        let driver = match driver {
+            Some(mut driver) => {
+                driver.aim(&launch.database);
+                driver
+            }
+            None => Driver::start(&ctx.ui, &launch)?,
+        };
         Ok(Ground {
             ctx,
             facts,
             labels: Labels::new(ctx, facts.component)?,
             limit,
-            driver: Driver::start(&ctx.ui, &launch)?,
+            onlooker: Onlooker::new(&ctx.ui),
+            driver,
             launch,
             db: Some(db),
+            memory: rows::Memory::default(),
             scratch: None,
             from_empty: false,
+            cache: Cache::default(),
             saved: None,
             since: Vec::new(),
         })
@@ -118,12 +145,12 @@ impl<'a> Ground<'a> {
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
                 let plan = Plan { steps: steps.to_vec(), before: None, target, unrun: Vec::new() };
-                match self.driver.migrate(&plan, self.limit, &mut |_| {}) {
+                match self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))? {
                     Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
                     Err(stop) => stop,
                 }
             }
-            Deed::Steps(steps, Mode::Walk) => match self.walk(steps) {
+            Deed::Steps(steps, Mode::Walk) => match self.walk(steps)? {
                 Ok(seconds) => return Ok(Ok(seconds)),
                 Err(stop) => stop,
             },
@@ -143,12 +170,31 @@ impl<'a> Ground<'a> {
 
     /// What the database holds.
     pub fn point(&mut self) -> Result<Point> {
-        let versions = version_table(self.facts.component).name;
-        let client = self.db()?.client();
-        let options = catalog::Options { version_tables: vec![versions] };
+        let options = self.options();
+        self.db()?;
+        let client = self.db.as_mut().context("connected just now")?.client();
         let schema = catalog::take(client, &options).context("reading the throwaway schema")?;
-        let rows = rows::take(client, &options, None).context("reading the throwaway database's rows")?;
+        let rows =
+            rows::take_again(client, &options, &mut self.memory).context("reading the throwaway database's rows")?;
         Ok(Point { schema, rows })
+    }
+
+    /// Reads every row once more, whatever was remembered of them.
+    ///
+    /// # Errors
+    /// A defect of ours, if what was remembered is not what is there.
+    pub fn prove_rows(&mut self) -> Result<()> {
+        let options = self.options();
+        self.db()?;
+        let client = self.db.as_mut().context("connected just now")?.client();
+        let remembered = rows::take_again(client, &options, &mut self.memory)?;
+        let whole = rows::take(client, &options, None).context("reading the throwaway database's rows")?;
+        anyhow::ensure!(remembered == whole, "rows have changed and were not seen to");
+        Ok(())
+    }
+
+    fn options(&self) -> catalog::Options {
+        catalog::Options { version_tables: vec![version_table(self.facts.component).name] }
     }
 
     /// Whether the database holds just that.
@@ -177,7 +223,7 @@ impl<'a> Ground<'a> {
                 return Err(failure.fail.details("It went through before, on the same database").into());
             }
         }
-        if self.since.len() >= LONG_WAY || self.saved.is_none() {
+        if self.since.len() >= LONG_WAY || (self.saved.is_none() && !self.cache.has()) {
             self.save()?;
         }
         Ok(())
@@ -226,6 +272,28 @@ impl<'a> Ground<'a> {
         Ok(())
     }
 
+    /// Keeps the database for the next run, if it is the baseline that was to be made: it went up these revisions, in so
+    /// many seconds, and got the seed's rows.
+    pub fn keep_baseline(&mut self, ids: &[String], seconds: f64) -> Result<()> {
+        if !self.cache.is_baseline(ids) {
+            return Ok(());
+        }
+        let _ = self.driver.release();
+        self.db = None;
+        let words = format!("empty, upgraded to {}", ids.last().map_or("base", String::as_str));
+        let scratch = self.scratch.as_mut().context(OWN)?;
+        if self.cache.store(self.ctx, scratch, &words, Duration::from_secs_f64(seconds.max(0.0)))? {
+            // From now on the way back begins there.
+            self.since.clear();
+        }
+        Ok(())
+    }
+
+    /// What of the baseline is cached.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
     /// Starts over from the baseline.
     pub fn begin_again(&mut self) -> Result<()> {
         self.saved = None;
@@ -236,6 +304,7 @@ impl<'a> Ground<'a> {
     /// Starts over with an empty database, whatever the baseline was.
     pub fn begin_empty(&mut self) -> Result<()> {
         self.from_empty = true;
+        self.cache.leave();
         self.begin_again()
     }
 
@@ -259,10 +328,12 @@ impl<'a> Ground<'a> {
     }
 
     fn make_again(&mut self) -> Result<()> {
-        let fresh = if self.from_empty {
-            baseline::empty(self.ctx, self.facts)?
-        } else {
-            baseline::make(self.ctx, self.facts)?.scratch
+        let copy = self.cache.copy(self.facts, &baseline::making(self.ctx, self.facts))?;
+        let fresh = match copy {
+            Some(copy) => copy,
+            None if self.cache.has() => return Err(baseline_gone().into()),
+            None if self.from_empty => baseline::empty(self.ctx, self.facts)?,
+            None => baseline::make_again(self.ctx, self.facts)?.scratch,
         };
         self.scratch.replace(fresh).map_or(Ok(()), Scratch::remove)
     }
@@ -277,12 +348,24 @@ impl<'a> Ground<'a> {
         Ok(())
     }
 
-    fn walk(&mut self, steps: &[Step]) -> Result<f64, Stop> {
+    fn walk(&mut self, steps: &[Step]) -> Result<Result<f64, Stop>> {
         let mut seconds = 0.0;
         for step in steps {
-            seconds += self.driver.step(step, self.limit)?.seconds;
+            match self.watched(|driver, patience| driver.step(step, patience))? {
+                Ok(done) => seconds += done.seconds,
+                Err(stop) => return Ok(Err(stop)),
+            }
         }
-        Ok(seconds)
+        Ok(Ok(seconds))
+    }
+
+    /// Lets the driver do something while the onlooker looks on.
+    fn watched<T>(&mut self, work: impl FnOnce(&mut Driver, Patience<'_>) -> T) -> Result<T> {
+        self.db()?;
+        let db = self.db.as_mut().context("connected just now")?;
+        let (onlooker, alone) = (&mut self.onlooker, self.scratch.is_some());
+        let mut watch = |waiting: &Waiting<'_>| onlooker.look(db, alone, waiting);
+        Ok(work(&mut self.driver, Patience { limit: self.limit, watch: Some(&mut watch) }))
     }
 
     fn seed(&mut self, sql: &str) -> Result<()> {
@@ -304,7 +387,11 @@ impl<'a> Ground<'a> {
         let fail = driving::to_fail(&trouble, &self.labels, db, &self.driver);
         let hangs = trouble.kind == TroubleKind::Timeout;
         if hangs || trouble.kind == TroubleKind::Ended {
-            // What is still at work there would change the database under the next look at it.
+            // What is still at work there would change the database under the next look at it; what waits goes first,
+            // or it would get its lock from the end of the other.
+            for pid in &trouble.waits {
+                let _ = db.terminate(*pid);
+            }
             driving::end_sessions(db, &self.driver);
         }
         if trouble.kind == TroubleKind::Ended || (hangs && !self.driver.settle(SETTLING)) {
@@ -316,4 +403,11 @@ impl<'a> Ground<'a> {
         }
         Ok(Box::new(Failure { fail, trouble }))
     }
+}
+
+/// A template is held while it is in use, so somebody must have dropped it by hand.
+fn baseline_gone() -> Fail {
+    Fail::new(Kind::DatabaseMissing, "The cached baseline was dropped while the round trip was using it")
+        .action("Repeat the command: the baseline is then made anew")
+        .related("cargo xtask db-roundtrip --no-cache")
 }

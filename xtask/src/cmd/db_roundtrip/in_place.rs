@@ -2,9 +2,11 @@
 //! database, with the same comparison. There is no way back but the backup, so the first failure ends it.
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::ground::{Deed, Ground, Mode};
 use super::outcome::Outcome;
+use super::told::Told;
 use super::trip::{self, Trial};
 use super::{Facts, Findings, cause};
 use crate::cmd::driving;
@@ -38,7 +40,8 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let server = ground.server()?;
     ground.end(false)?;
     drop(lock);
-    Ok(Findings { baseline: words, server, outcomes, kept: None })
+    let results = outcomes.iter().map(Told::of).collect();
+    Ok(Findings { baseline: words, cache: Value::Null, server, results, kept: None, log: None })
 }
 
 /// This machine, nobody connected, meant so; and the lock.

@@ -44,7 +44,8 @@ pub fn driver(state_dir: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn digest() -> String {
+/// Of the driver's text: another driver may make something else of the same scripts.
+pub fn digest() -> String {
     let mut hasher = Sha256::new();
     for (name, text) in FILES {
         hasher.update(name);

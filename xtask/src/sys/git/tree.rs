@@ -1,6 +1,7 @@
 //! What is in git's trees, in the index and in the work tree: files with their blobs, contents, states, conflicts.
 
 use std::collections::{BTreeMap, HashMap};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -153,6 +154,14 @@ impl Repo {
         // A submodule with work in it has a state of its own; asking for it would start git in each.
         let question = self.git.ask(args).arg("--ignore-submodules=all").paths(&self.pathspecs(paths)?);
         Ok(Status { files: parse::status(&question.run()?.ok()?)?.into_iter().collect() })
+    }
+
+    /// The folders below `folder` that are ignored as a whole, absolute. What is in them is not gone through.
+    pub fn ignored_folders(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let args = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"];
+        let output = self.git.ask(args).paths(&self.pathspecs(&[folder])?).run()?.ok()?;
+        let names = output.split(|byte| *byte == 0).filter_map(|name| name.strip_suffix(b"/"));
+        Ok(names.map(|name| self.root().join(std::ffi::OsStr::from_bytes(name))).collect())
     }
 
     /// The files in conflict.

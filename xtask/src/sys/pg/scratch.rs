@@ -13,7 +13,7 @@ use postgres::error::SqlState;
 use super::copy::dump_and_restore;
 use super::session::{keep_idle_session, try_lock};
 use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
-use super::{Db, ident, literal, sql_fail, surroundings};
+use super::{Db, Template, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
@@ -51,6 +51,12 @@ pub struct Scratch {
 /// A copy of a scratch database as it was at some moment. It goes with the scratch database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavePoint(String);
+
+impl SavePoint {
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+}
 
 /// A scratch database that stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +96,22 @@ impl Scratch {
         let from = scratch.url.with_database(source);
         dump_and_restore(making, &scratch.owner, &from, &scratch.url)?;
         Ok(scratch)
+    }
+
+    /// A copy of a cached baseline; `None` when that has gone in the meantime, or will not be copied.
+    ///
+    /// # Errors
+    /// `interrupted`, and what connecting may meet.
+    pub fn of_template(admin: &DbUrl, template: &Template, making: &Making<'_>) -> Result<Option<Scratch>> {
+        let mut scratch = Scratch::claim(admin, making)?;
+        let sql = scratch.create_sql(&scratch.name, &template.database, "");
+        if scratch.owner.run(&sql)?.is_err() {
+            return Ok(None);
+        }
+        let name = scratch.name.clone();
+        scratch.settings = scratch.source(&template.database)?.settings;
+        scratch.mark(&name, making.why)?;
+        Ok(Some(scratch))
     }
 
     /// A name, and the lock that says that somebody cares for it; no database yet.
@@ -147,6 +169,24 @@ impl Scratch {
     pub fn forget(&mut self, point: SavePoint) -> Result<()> {
         self.saved.retain(|name| *name != point.0);
         drop_database(&mut self.owner, &point.0)
+    }
+
+    /// Gives a save point the settings that the database has by now; a copy has none of them.
+    pub(super) fn copy_settings(&mut self, point: &SavePoint) -> Result<()> {
+        let name = self.name.clone();
+        for setting in self.source(&name)?.settings {
+            let sql = format!("alter database {} {setting}", ident(&point.0));
+            self.owner
+                .client()
+                .batch_execute(&sql)
+                .map_err(|error| sql_fail(&error, "copying a database's settings"))?;
+        }
+        Ok(())
+    }
+
+    /// A save point that has become something else, and is no longer ours to drop.
+    pub(super) fn gave_away(&mut self, point: &SavePoint) {
+        self.saved.retain(|name| *name != point.0);
     }
 
     /// Leaves the database where it is, out of [`sweep`]'s reach, and says how to get at it.

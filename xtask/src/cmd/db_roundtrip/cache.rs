@@ -1,0 +1,265 @@
+//! The cache of baselines: what a baseline depends on, whether the server has one that was made of just that, and what
+//! is kept for the next run. A stale baseline would be a wrong verdict, so everything counts that could matter, and
+//! nothing is kept when something changed while it was made. Without the cache the verdicts are the same, only later:
+//! whatever goes wrong here, the baseline is made anew.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::{Facts, key};
+use crate::ctx::Ctx;
+use crate::fail::{Exit, from_anyhow};
+use crate::sys::fingerprint::{Fingerprint, Tree};
+use crate::sys::interrupt;
+use crate::sys::pg::{Key, Limits, Making, Scratch, Template, Templates};
+use crate::sys::project::CachePlace;
+
+/// How a baseline is made.
+#[derive(Clone, Debug)]
+pub enum How {
+    /// By the component's command.
+    Command {
+        /// The words.
+        words: Vec<String>,
+        /// It runs no migration script.
+        from_models: bool,
+    },
+    /// From a dump.
+    Dump(PathBuf),
+    /// By upgrading an empty database to just below the first revision that is tested; these, in their order.
+    Empty(Vec<String>),
+}
+
+/// The baseline of this run in the cache, or why it is in none.
+#[derive(Default)]
+pub struct Cache {
+    open: Option<Open>,
+    /// Where the baseline is cached.
+    template: Option<Template>,
+    came_from_it: bool,
+    /// Why it is in none.
+    why: Option<String>,
+    /// The parts of the key that are not those of the last one that was kept.
+    changed: Vec<String>,
+    /// The database is another one by now.
+    left: bool,
+}
+
+/// What is needed to keep a baseline.
+struct Open {
+    /// Also holds the template that is in use.
+    templates: Templates,
+    key: Key,
+    tree: Tree,
+    before: Fingerprint,
+    how: How,
+    component: String,
+    worth: Duration,
+}
+
+impl Cache {
+    /// Asks the server for this baseline. What fails is said with `--verbose` and is no error.
+    ///
+    /// # Errors
+    /// `interrupted`.
+    pub fn look(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Cache> {
+        let because = |why: &str| Cache { why: Some(why.to_owned()), ..Cache::default() };
+        if let Some(why) = unwanted(ctx, facts, how)? {
+            return Ok(because(why));
+        }
+        match Cache::ask(ctx, facts, how) {
+            Ok(cache) => Ok(cache),
+            Err(error) => {
+                interrupt::check()?;
+                ctx.ui.verbose(format!("No cached baseline: {error:#}"));
+                Ok(because("the cache could not be asked"))
+            }
+        }
+    }
+
+    fn ask(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Cache> {
+        let settings = ctx.project()?.cache;
+        let mut templates = Templates::open(&facts.database.url)?;
+        // One that is too old would stand in the way of its successor, which has the same name.
+        drop_old(ctx, &mut templates)?;
+        let tree = key::tree(ctx, facts, how)?;
+        let before = tree.look()?;
+        let key = key::key(ctx, facts, how, &before, templates.server_digest()?)?;
+        let template = templates.find(&key, days(settings.days))?;
+        let changed = if template.is_some() { Vec::new() } else { changed(&mut templates, facts, &key)? };
+        if !changed.is_empty() {
+            ctx.ui.verbose(format!("The baseline is made anew; changed since the last one: {}", changed.join(", ")));
+        }
+        let worth = Duration::from_millis(settings.milliseconds);
+        let component = facts.component.name.clone();
+        let open = Open { templates, key, tree, before, how: how.clone(), component, worth };
+        Ok(Cache { open: Some(open), came_from_it: template.is_some(), template, changed, why: None, left: false })
+    }
+
+    /// A copy of the cached baseline, if there is one.
+    ///
+    /// # Errors
+    /// `interrupted`, and what connecting may meet.
+    pub fn copy(&self, facts: &Facts, making: &Making<'_>) -> Result<Option<Scratch>> {
+        match &self.template {
+            Some(template) if !self.left => Scratch::of_template(&facts.database.url, template, making),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the baseline is in the cache, so that it can be made again by a copy.
+    pub fn has(&self) -> bool {
+        self.template.is_some() && !self.left
+    }
+
+    /// Whether a database that went up these revisions from empty is the baseline that is to be kept.
+    pub fn is_baseline(&self, ids: &[String]) -> bool {
+        let how = self.open.as_ref().map(|open| &open.how);
+        !self.left && self.template.is_none() && matches!(how, Some(How::Empty(prefix)) if prefix == ids)
+    }
+
+    /// The run goes on with another database than the baseline.
+    pub fn leave(&mut self) {
+        self.left = true;
+    }
+
+    /// Keeps the baseline for the next run, if making it took long enough; whether it is kept. Our own sessions in it
+    /// must be closed.
+    ///
+    /// # Errors
+    /// `interrupted`. Whatever else is wrong is said and leaves the baseline uncached.
+    pub fn store(&mut self, ctx: &Ctx, scratch: &mut Scratch, words: &str, took: Duration) -> Result<bool> {
+        let Some(open) = &mut self.open else { return Ok(false) };
+        if took < open.worth {
+            self.why = Some(format!("it was made in {} ms", took.as_millis()));
+            return Ok(false);
+        }
+        match open.store(scratch, words) {
+            Ok(Ok(template)) => {
+                self.template = template;
+                self.why = None;
+            }
+            Ok(Err(why)) => self.why = Some(why),
+            Err(error) => {
+                interrupt::check()?;
+                let why = from_anyhow(&error);
+                ctx.ui.warn(format!("The baseline is not kept for the next run: {} ({})", why.summary, why.details));
+                self.why = Some(why.summary);
+            }
+        }
+        Ok(self.template.is_some())
+    }
+
+    /// How the baseline came to be, for the report.
+    pub fn words(&self, made: &str) -> String {
+        match &self.template {
+            Some(template) if self.came_from_it => {
+                format!("cached {} ago: {} ({})", age(template.age), template.words, template.database)
+            }
+            _ => made.to_owned(),
+        }
+    }
+
+    /// The same for JSON.
+    pub fn to_json(&self) -> Value {
+        let state = match (&self.template, self.came_from_it) {
+            (Some(_), true) => "hit",
+            (Some(_), false) => "stored",
+            (None, _) => "none",
+        };
+        json!({
+            "use": state,
+            "database": self.template.as_ref().map(|template| &template.database),
+            "key": self.open.as_ref().map(|open| open.key.digest()),
+            "age_seconds": self.template.as_ref().map(|template| template.age.as_secs()),
+            "bytes": self.template.as_ref().map(|template| template.bytes),
+            "changed": self.changed,
+            "why": self.why,
+        })
+    }
+}
+
+impl Open {
+    /// The template, or why it is not kept.
+    fn store(&mut self, scratch: &mut Scratch, words: &str) -> Result<Result<Option<Template>, String>> {
+        let after = self.tree.look()?;
+        if let Some(file) = after.first_change(&self.before) {
+            return Ok(Err(format!("{} changed while it was made", file.display())));
+        }
+        self.templates.store(scratch, &self.key, &self.component, words).map(Ok)
+    }
+}
+
+/// Why nothing is to be asked or kept.
+fn unwanted(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Option<&'static str>> {
+    let local = facts.database.embedded || facts.database.url.is_local();
+    Ok(match ctx.project()?.cache.place {
+        _ if facts.no_cache => Some("--no-cache"),
+        _ if matches!(how, How::Empty(prefix) if prefix.is_empty()) => Some("it is an empty database"),
+        CachePlace::Nowhere => Some("`cache.where` is \"nowhere\""),
+        CachePlace::Local if !local => Some("the server is on another machine and `cache.where` is \"local\""),
+        CachePlace::Local | CachePlace::Everywhere => None,
+    })
+}
+
+/// What has changed since the last baseline of the component was kept.
+fn changed(templates: &mut Templates, facts: &Facts, key: &Key) -> Result<Vec<String>> {
+    let all = templates.list()?;
+    let last = all.iter().find(|template| template.component == facts.component.name);
+    let parts = last.map(|last| key.differences(&last.key)).unwrap_or_default();
+    Ok(parts.into_iter().map(str::to_owned).collect())
+}
+
+/// Drops what is too old or too much, at the end of a run.
+///
+/// # Errors
+/// `interrupted`. A server that will not say or drop is left as it is.
+pub fn trim(ctx: &Ctx, facts: &Facts) -> Result<()> {
+    let done = Templates::open(&facts.database.url).and_then(|mut templates| drop_old(ctx, &mut templates));
+    if let Err(error) = done {
+        interrupt::check()?;
+        ctx.ui.verbose(format!("Old baselines stay: {error:#}"));
+    }
+    Ok(())
+}
+
+fn drop_old(ctx: &Ctx, templates: &mut Templates) -> Result<()> {
+    let settings = ctx.project()?.cache;
+    let limits = Limits { age: days(settings.days), bytes: settings.megabytes.saturating_mul(1 << 20) };
+    for name in templates.trim(limits)? {
+        ctx.ui.verbose(format!("Dropped an old baseline: {name}"));
+    }
+    Ok(())
+}
+
+/// `--clear-cache`: drops every cached baseline on the component's server that nobody uses.
+///
+/// # Errors
+/// What connecting may meet.
+pub fn clear(ctx: &Ctx) -> Result<Exit> {
+    let config = ctx.config(ctx.component()?)?;
+    let database = ctx.database(&config)?;
+    let mut templates = Templates::open(&database.url)?;
+    let dropped = templates.trim(Limits { age: Duration::ZERO, bytes: 0 })?;
+    let left = templates.list()?.len();
+    let used = if left > 0 { format!("; {left} in use") } else { String::new() };
+    ctx.ui.answer(format!("Dropped {} cached baselines{used}", dropped.len()));
+    ctx.ui.json("db-roundtrip", Exit::Done, json!({"dropped": dropped, "left": left}), None);
+    Ok(Exit::Done)
+}
+
+fn days(days: u64) -> Duration {
+    Duration::from_secs(days.saturating_mul(24 * 3600))
+}
+
+fn age(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}

@@ -1,0 +1,301 @@
+//! A database from a dump file: what kind of dump it is, and `pg_restore` or `psql` to put it into an empty database.
+//! Everything then belongs to whoever restores: owners and grants name roles of another server and are left out.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::fail::{Fail, Kind};
+use crate::model::url::DbUrl;
+use crate::sys::pg::{client_tool, for_libpq};
+use crate::sys::run::{Cmd, last_lines};
+use crate::ui::Ui;
+
+/// A restore takes what it takes; Ctrl-C ends it.
+const LIMIT: Duration = Duration::from_secs(24 * 3600);
+/// How many lines of a plain dump may come before its head is over.
+const HEAD_LINES: usize = 60;
+
+/// A dump that is there and can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dump {
+    path: PathBuf,
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// SQL text, for psql.
+    Plain,
+    /// For pg_restore, by what it calls it.
+    Archive(&'static str),
+}
+
+/// Where to and with what.
+#[derive(Clone, Copy)]
+pub struct Destination<'a> {
+    /// The empty database.
+    pub url: &'a DbUrl,
+    /// Its server's major version.
+    pub major: u32,
+    /// More folders to look for the programs in.
+    pub tools: &'a [PathBuf],
+}
+
+impl Dump {
+    /// Looks at the file's first bytes.
+    ///
+    /// # Errors
+    /// `backup-missing` when there is nothing at the path, `config-invalid` when it is no dump that can be restored as it
+    /// is.
+    pub fn open(path: &Path) -> Result<Dump> {
+        if path.is_dir() {
+            let whole = path.join("toc.dat").is_file();
+            let format = whole.then_some(Format::Archive("directory"));
+            let format = format.ok_or_else(|| unusable(path, "A folder without toc.dat is no directory dump"))?;
+            return Ok(Dump { path: path.to_owned(), format });
+        }
+        let mut head = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(512).read_to_end(&mut head));
+        read.map_err(|error| missing(path, &error))?;
+        let format = Format::of(&head).map_err(|why| unusable(path, why))?;
+        let dump = Dump { path: path.to_owned(), format };
+        if format == Format::Plain {
+            dump.stays_here()?;
+        }
+        Ok(dump)
+    }
+
+    /// Restores it.
+    ///
+    /// # Errors
+    /// `tool-missing` when the program is older than the dump, else `backup-failed` with what it says; `interrupted`.
+    pub fn restore(&self, ui: &Ui, into: &Destination<'_>) -> Result<()> {
+        match self.format {
+            Format::Plain => self.run_psql(ui, into),
+            Format::Archive(_) => self.run_pg_restore(ui, into),
+        }
+    }
+
+    fn run_pg_restore(&self, ui: &Ui, into: &Destination<'_>) -> Result<()> {
+        let tool = client_tool(ui, "pg_restore", into.major, into.tools)?;
+        let cmd =
+            Cmd::new(&tool, "/").args(["--no-password", "--exit-on-error", "--no-owner", "--no-privileges", "-d"]);
+        let cmd = cmd.arg(&into.url.target().database).arg(&self.path);
+        let done = for_restore(cmd, into.url).capture(ui)?;
+        if done.status.success() {
+            return Ok(());
+        }
+        if done.stderr.contains("unsupported version") {
+            return Err(self.too_old(&tool, &done.last_lines()).into());
+        }
+        Err(self.failed(ui, into, &tool, &done.last_lines()).into())
+    }
+
+    /// psql goes on after an error, and the errors are looked at: those of owners and grants are of no account.
+    fn run_psql(&self, ui: &Ui, into: &Destination<'_>) -> Result<()> {
+        let tool = client_tool(ui, "psql", into.major, into.tools)?;
+        let cmd = Cmd::new(&tool, "/").args(["-X", "-q", "-w", "-v", "VERBOSITY=terse", "-o", "/dev/null", "-f"]);
+        let done = for_restore(cmd.arg(&self.path), into.url).capture(ui)?;
+        let errors: Vec<&str> = done.stderr.lines().filter(|line| is_error(line)).collect();
+        let lines = self.lines_at(&errors)?;
+        let (about_roles, others): (Vec<_>, Vec<_>) = errors.iter().zip(&lines).partition(|(error, line)| {
+            error.contains("invalid command \\") && line.contains("restrict") || is_about_roles(line)
+        });
+        if others.is_empty() && done.status.success() {
+            if !about_roles.is_empty() {
+                ui.warn(format!("{} statements about owners and grants in the dump were left out", about_roles.len()));
+            }
+            return Ok(());
+        }
+        let said: Vec<&str> = others.iter().map(|(error, _)| **error).collect();
+        let said = if said.is_empty() { done.last_lines() } else { last_lines(&said[..said.len().min(5)].join("\n")) };
+        Err(self.failed(ui, into, &tool, &said).into())
+    }
+
+    /// The lines of the file that psql's errors name, `psql:FILE:LINE: ERROR: …`; empty for an error that names none.
+    fn lines_at(&self, errors: &[&str]) -> Result<Vec<String>> {
+        let prefix = format!("psql:{}:", self.path.display());
+        let number = |error: &&str| error.strip_prefix(&prefix)?.split(':').next()?.parse::<usize>().ok();
+        let numbers: Vec<Option<usize>> = errors.iter().map(number).collect();
+        let wanted: std::collections::HashSet<usize> = numbers.iter().flatten().copied().collect();
+        let mut found = std::collections::HashMap::new();
+        if !wanted.is_empty() {
+            for (at, line) in self.lines()?.enumerate().filter(|(at, _)| wanted.contains(&(at + 1))) {
+                found.insert(at + 1, String::from_utf8_lossy(&line?).into_owned());
+            }
+        }
+        Ok(numbers.iter().map(|at| at.and_then(|at| found.get(&at).cloned()).unwrap_or_default()).collect())
+    }
+
+    /// Refuses a dump that would leave the throwaway database for another one.
+    fn stays_here(&self) -> Result<()> {
+        let mut in_copy = false;
+        for line in self.lines()? {
+            let line = line.with_context(|| format!("reading {}", self.path.display()))?;
+            if in_copy {
+                in_copy = line.trim_ascii_end() != b"\\.";
+                continue;
+            }
+            let line = String::from_utf8_lossy(&line);
+            in_copy = line.starts_with("COPY ") && line.trim_end().ends_with("FROM stdin;");
+            let leaves = ["\\connect ", "\\c ", "CREATE DATABASE ", "DROP DATABASE ", "ALTER DATABASE "];
+            if leaves.iter().any(|start| line.starts_with(start)) {
+                let why = format!("It goes to a database of its own: `{}`", line.trim_end());
+                let fail = unusable(&self.path, &why);
+                return Err(fail
+                    .action("Take it without --create, and not by pg_dumpall: pg_dump -Fc -f FILE DATABASE")
+                    .into());
+            }
+        }
+        Ok(())
+    }
+
+    fn lines(&self) -> Result<impl Iterator<Item = std::io::Result<Vec<u8>>>> {
+        let file = File::open(&self.path).map_err(|error| missing(&self.path, &error))?;
+        Ok(BufReader::new(file).split(b'\n'))
+    }
+
+    fn too_old(&self, tool: &Path, said: &str) -> Fail {
+        Fail::new(Kind::ToolMissing, "pg_restore is older than the dump")
+            .details(format!("{}: {}", tool.display(), said))
+            .details(format!("The dump: {}", self.path.display()))
+            .action("Install PostgreSQL's client programs of the version that made the dump, or put them first on PATH")
+            .action("Or take the dump as SQL text: pg_dump -f FILE DATABASE")
+            .related("cargo xtask doctor")
+    }
+
+    fn failed(&self, ui: &Ui, into: &Destination<'_>, tool: &Path, said: &str) -> Fail {
+        let fail = Fail::new(Kind::BackupFailed, "The dump cannot be restored")
+            .details(self.path.display().to_string())
+            .details(said);
+        let fail = match self.source_major(ui, tool) {
+            Some(major) if major > into.major => {
+                fail.details(format!("It was taken from PostgreSQL {major}, and this server is {}", into.major)).action(
+                    format!("Use a server of version {major} or newer: cargo xtask db-roundtrip --server=embedded"),
+                )
+            }
+            _ => fail,
+        };
+        let by_hand = match self.format {
+            Format::Plain => format!("psql -X -v ON_ERROR_STOP=1 -d NEW_DATABASE -f {}", self.path.display()),
+            Format::Archive(_) => {
+                format!("pg_restore --no-owner --exit-on-error -d NEW_DATABASE {}", self.path.display())
+            }
+        };
+        fail.action(format!("Restore it by hand to see more: createdb NEW_DATABASE && {by_hand}"))
+            .action("Take a new one: pg_dump -Fc -f FILE DATABASE")
+            .related("cargo xtask doctor")
+    }
+
+    /// The major version of the server that the dump was taken from, where it says so.
+    fn source_major(&self, ui: &Ui, tool: &Path) -> Option<u32> {
+        let said = |line: &str| {
+            let number = line.split("umped from database version").nth(1)?.trim_start_matches([':', ' ']);
+            number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        };
+        match self.format {
+            Format::Plain => {
+                self.lines().ok()?.take(HEAD_LINES).flatten().find_map(|line| said(&String::from_utf8_lossy(&line)))
+            }
+            Format::Archive(_) => {
+                let list = Cmd::new(tool, "/").arg("-l").arg(&self.path).env("LC_ALL", "C").capture(ui).ok()?;
+                list.stdout.lines().take(HEAD_LINES).find_map(said)
+            }
+        }
+    }
+}
+
+impl Format {
+    fn of(head: &[u8]) -> Result<Format, &'static str> {
+        match head {
+            [] => Err("The file is empty"),
+            _ if head.starts_with(b"PGDMP") => Ok(Format::Archive("custom")),
+            _ if head.get(257..262) == Some(b"ustar") => Ok(Format::Archive("tar")),
+            [0x1f, 0x8b, ..] => Err("It is compressed by gzip: unpack it first (gunzip -k FILE)"),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Err("It is compressed by zstd: unpack it first (unzstd FILE)"),
+            [0xfd, b'7', b'z', ..] => Err("It is compressed by xz: unpack it first (unxz -k FILE)"),
+            _ if head.contains(&0) => {
+                Err("It is neither SQL text nor a dump in pg_dump's custom, directory or tar format")
+            }
+            _ => Ok(Format::Plain),
+        }
+    }
+}
+
+/// English messages, and no waiting for the disk in a database that is thrown away.
+fn for_restore(cmd: Cmd, url: &DbUrl) -> Cmd {
+    for_libpq(cmd.limit(LIMIT), url.target())
+        .env("LC_ALL", "C")
+        .env("PGOPTIONS", "-c synchronous_commit=off -c client_min_messages=error")
+}
+
+/// An error of the server or of psql itself; a `LINE 1:` or a hint below it is none.
+fn is_error(line: &str) -> bool {
+    line.starts_with("psql:")
+        && [": ERROR:", ": FATAL:", ": error:", "invalid command"].iter().any(|word| line.contains(word))
+}
+
+/// The end of a statement that says whose an object is and who may use it; as pg_dump writes them, on a line each.
+fn is_about_roles(line: &str) -> bool {
+    let starts =
+        ["GRANT ", "REVOKE ", "ALTER DEFAULT PRIVILEGES ", "COMMENT ON EXTENSION ", "SET SESSION AUTHORIZATION "];
+    starts.iter().any(|start| line.starts_with(start)) || (line.starts_with("ALTER ") && line.contains(" OWNER TO "))
+}
+
+fn missing(path: &Path, error: &std::io::Error) -> Fail {
+    Fail::new(Kind::BackupMissing, "The dump cannot be read")
+        .details(format!("{}: {error}", path.display()))
+        .action("Name a dump that is there: --baseline=FILE, or `dump` of the component in Cargo.toml")
+        .action("Take one: pg_dump -Fc -f FILE DATABASE")
+        .related("cargo xtask doctor")
+}
+
+fn unusable(path: &Path, why: &str) -> Fail {
+    Fail::new(Kind::ConfigInvalid, "This is no dump that can be restored as it is")
+        .details(path.display().to_string())
+        .details(why)
+        .action("Take one in pg_dump's own format: pg_dump -Fc -f FILE DATABASE")
+        .related("cargo xtask doctor")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_dumps() {
+        let mut tar = vec![b'x'; 512];
+        tar[257..262].copy_from_slice(b"ustar");
+        for (head, expected) in [
+            (&b"PGDMP\x01\x0e"[..], Some(Format::Archive("custom"))),
+            (&tar, Some(Format::Archive("tar"))),
+            (b"--\n-- PostgreSQL database dump\n", Some(Format::Plain)),
+            ("-- für Zwecke\n".as_bytes(), Some(Format::Plain)),
+            (b"", None),
+            (b"\x1f\x8b\x08", None),
+            (b"SQLite format 3\0", None),
+        ] {
+            assert_eq!(Format::of(head).ok(), expected, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn errors_about_roles_are_told_from_others() {
+        for line in [
+            "GRANT ALL ON TABLE public.t TO app;",
+            "ALTER TABLE public.t OWNER TO app;",
+            "ALTER TYPE public.mood OWNER TO app;",
+        ] {
+            assert!(is_about_roles(line), "{line}");
+        }
+        for line in ["ALTER TABLE ONLY public.t ADD CONSTRAINT t_pkey PRIMARY KEY (i);", ");", "", "    GRANT"] {
+            assert!(!is_about_roles(line), "{line}");
+        }
+        assert!(is_error("psql:/tmp/x.sql:12: ERROR:  role \"app\" does not exist"));
+        assert!(!is_error("LINE 1: GRANT ALL"));
+    }
+}
