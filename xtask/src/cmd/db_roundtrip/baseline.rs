@@ -55,7 +55,7 @@ pub fn make_again(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
         return Ok(baseline);
     }
     let how = how(ctx, facts)?;
-    let cache = Cache::look(ctx, facts, &how)?;
+    let mut cache = Cache::look(ctx, facts, &how)?;
     let from_empty = matches!(how, How::Empty(_));
     if let Some(scratch) = cache.copy(facts, &making)? {
         let words = cache.words("");
