@@ -299,3 +299,17 @@ fn a_role_that_may_not_keep_it_goes_on_without() {
     assert_eq!(used(&output.json()).0, "none", "{output}");
     assert_eq!(house.ours(), [""; 0]);
 }
+
+#[test]
+fn what_changes_while_it_is_made_is_not_kept() {
+    let house = House::new();
+    house.manifest("[workspace.metadata.db.components.manager]\nbaseline = [\"sh\", \"make.sh\", \"{config}\"]");
+    let script = "\"$XTASK_PYTHON\" -m alembic -c \"$1\" upgrade b2 && date >>app/models.txt\n";
+    house.scene.project.write("make.sh", script);
+    for _ in 0..2 {
+        let (state, why) = house.used("");
+        assert_eq!(state, "none");
+        assert!(why.ends_with("app/models.txt changed while it was made"), "{why}");
+    }
+    assert_eq!(house.ours(), [""; 0]);
+}

@@ -4,9 +4,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::cmd::advice;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, from_anyhow};
-use crate::sys::pg::{Db, application_name};
+use crate::sys::pg::{Db, Templates, application_name};
 use crate::sys::project::Component;
 use crate::sys::run::Cmd;
 use crate::sys::server;
@@ -123,8 +123,23 @@ fn database(ctx: &Ctx, component: &Component) -> Result<String> {
             Ok(format!("{}: made by the first db-migrate", database.place()))
         }
         Err(error) => Err(error),
-        Ok(db) => Ok(format!("{} (PostgreSQL {})", database.place(), db.server_version().text)),
+        Ok(db) => {
+            let cached = cached(&database, component);
+            Ok(format!("{} (PostgreSQL {}){cached}", database.place(), db.server_version().text))
+        }
     }
+}
+
+/// What round trips have left there for the next one.
+fn cached(database: &Database, component: &Component) -> String {
+    let all = Templates::open(&database.url).and_then(|mut templates| templates.list()).unwrap_or_default();
+    let sizes: Vec<u64> =
+        all.iter().filter(|one| one.component == component.name).map(|template| template.bytes).collect();
+    if sizes.is_empty() {
+        return String::new();
+    }
+    let drop = format!("cargo xtask db-roundtrip --component={} --clear-cache", component.name);
+    format!("; cached baselines: {}, {} MB (drop them: {drop})", sizes.len(), sizes.iter().sum::<u64>() >> 20)
 }
 
 fn text(ctx: &Ctx, line: &Line) -> String {

@@ -43,21 +43,29 @@ pub struct Baseline {
 
 /// Makes the database, and starts the driver meanwhile: importing an application takes seconds.
 pub fn make(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
-    let launch = driving::launch_ahead(ctx, &facts.config, &facts.database.url, "db-roundtrip")?;
-    let driver = Driver::start(&ctx.ui, &launch)?;
-    Ok(Baseline { driver: Some(driver), ..make_again(ctx, facts)? })
+    build(ctx, facts, &|| {
+        let launch = driving::launch_ahead(ctx, &facts.config, &facts.database.url, "db-roundtrip")?;
+        Driver::start(&ctx.ui, &launch).map(Some)
+    })
 }
 
 /// Makes the database without a driver.
 pub fn make_again(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
+    build(ctx, facts, &|| Ok(None))
+}
+
+fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -> Result<Baseline> {
     let making = making(ctx, facts);
     if facts.dump.is_none()
-        && let Some(baseline) = clone(ctx, facts, &making)?
+        && let Some(applied) = clonable(ctx, facts)?
     {
-        return Ok(baseline);
+        let driver = start()?;
+        return Ok(Baseline { driver, ..clone(ctx, facts, &making, &applied)? });
     }
     let how = how(ctx, facts)?;
-    let cache = Cache::look(ctx, facts, &how)?;
+    let mut cache = Cache::look(ctx, facts, &how)?;
+    // Not before the files were looked at: an edit between the import and the look would go unseen.
+    let driver = start()?;
     let from_empty = matches!(how, How::Empty(_));
     if let Some(scratch) = cache.copy(facts, &making)? {
         let words = cache.words("");
@@ -69,13 +77,12 @@ pub fn make_again(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
             is_clone: false,
             is_seeded: from_empty,
             cache,
-            driver: None,
+            driver,
         });
     }
     let scratch = Scratch::empty(&facts.database.url, &making)?;
     let (words, origin) = (words(&how), origin(&how));
-    let baseline =
-        Baseline { scratch, words, origin, from_empty, is_clone: false, is_seeded: false, cache, driver: None };
+    let baseline = Baseline { scratch, words, origin, from_empty, is_clone: false, is_seeded: false, cache, driver };
     if from_empty { Ok(baseline) } else { fill(ctx, facts, &how, baseline) }
 }
 
@@ -196,10 +203,9 @@ fn unknown_revision(words: &str, unknown: &[&str]) -> Fail {
         .related("cargo xtask db-status")
 }
 
-/// The component's database, if it is there and at a revision that this checkout knows.
-fn clone(ctx: &Ctx, facts: &Facts, making: &Making) -> Result<Option<Baseline>> {
-    let url = &facts.database.url;
-    let applied = match Db::connect(url, &application_name("db-roundtrip")) {
+/// Where the component's database stands, if it is there and at a revision that this checkout knows.
+fn clonable(ctx: &Ctx, facts: &Facts) -> Result<Option<Vec<String>>> {
+    let applied = match Db::connect(&facts.database.url, &application_name("db-roundtrip")) {
         Err(error) if advice::is_database_missing(&error) => return Ok(None),
         Err(error) => return Err(refuse(error)),
         Ok(mut db) => db.applied(&version_table(facts.component)).map_err(refuse)?.revisions,
@@ -216,13 +222,17 @@ fn clone(ctx: &Ctx, facts: &Facts, making: &Making) -> Result<Option<Baseline>> 
         ));
         return Ok(None);
     }
+    Ok(Some(applied))
+}
+
+fn clone(ctx: &Ctx, facts: &Facts, making: &Making, applied: &[String]) -> Result<Baseline> {
     let _task = ctx.ui.task(format!("Cloning {}", facts.database.place()));
-    let name = &url.target().database;
-    let scratch = Scratch::clone_of(url, name, making)?;
+    let url = &facts.database.url;
+    let scratch = Scratch::clone_of(url, &url.target().database, making)?;
     let words = format!("clone of {} at {}", facts.database.place(), applied.join(", "));
     let cache = Cache::default();
     let (origin, driver) = (words.clone(), None);
-    Ok(Some(Baseline { scratch, words, origin, from_empty: false, is_clone: true, is_seeded: false, cache, driver }))
+    Ok(Baseline { scratch, words, origin, from_empty: false, is_clone: true, is_seeded: false, cache, driver })
 }
 
 /// Runs the baseline command with a config of its own that names the scratch database. A password goes by environment.

@@ -103,11 +103,15 @@ impl Cache {
     ///
     /// # Errors
     /// `interrupted`, and what connecting may meet.
-    pub fn copy(&self, facts: &Facts, making: &Making<'_>) -> Result<Option<Scratch>> {
-        match &self.template {
-            Some(template) if !self.left => Scratch::of_template(&facts.database.url, template, making),
-            _ => Ok(None),
+    pub fn copy(&mut self, facts: &Facts, making: &Making<'_>) -> Result<Option<Scratch>> {
+        let Some(template) = self.template.as_ref().filter(|_| !self.left) else { return Ok(None) };
+        let copy = Scratch::of_template(&facts.database.url, template, making)?;
+        if copy.is_none() {
+            // Dropped by hand, or no room for a copy: as if it had not been found.
+            self.template = None;
+            self.came_from_it = false;
         }
+        Ok(copy)
     }
 
     /// Whether the baseline is in the cache, so that it can be made again by a copy.
@@ -205,10 +209,12 @@ fn unwanted(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Option<&'static str>>
     })
 }
 
-/// What has changed since the last baseline of the component was kept.
+/// What has changed since the last baseline of this component was kept in this folder.
 fn changed(templates: &mut Templates, facts: &Facts, key: &Key) -> Result<Vec<String>> {
     let all = templates.list()?;
-    let last = all.iter().find(|template| template.component == facts.component.name);
+    let of_this =
+        |template: &&Template| template.component == facts.component.name && key.shares("project", &template.key);
+    let last = all.iter().find(of_this);
     let parts = last.map(|last| key.differences(&last.key)).unwrap_or_default();
     Ok(parts.into_iter().map(str::to_owned).collect())
 }

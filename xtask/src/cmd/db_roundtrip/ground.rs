@@ -328,10 +328,11 @@ impl<'a> Ground<'a> {
     }
 
     fn make_again(&mut self) -> Result<()> {
+        let had = self.cache.has();
         let copy = self.cache.copy(self.facts, &baseline::making(self.ctx, self.facts))?;
         let fresh = match copy {
             Some(copy) => copy,
-            None if self.cache.has() => return Err(baseline_gone().into()),
+            None if had => return Err(baseline_gone().into()),
             None if self.from_empty => baseline::empty(self.ctx, self.facts)?,
             None => baseline::make_again(self.ctx, self.facts)?.scratch,
         };

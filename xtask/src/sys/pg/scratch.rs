@@ -28,8 +28,8 @@ pub struct Making<'a> {
     pub ui: &'a Ui,
     /// What it is for; stands in the database's comment.
     pub why: &'a str,
-    /// Copy files instead of pages: faster where the server does not wait for the disk (our embedded one), slower and
-    /// with two checkpoints elsewhere. Needs PostgreSQL 15; ignored below.
+    /// Copy files instead of pages: faster where the server does not wait for the disk (our embedded one, and any with
+    /// `fsync` off, which is asked), slower and with two checkpoints elsewhere. Needs PostgreSQL 15; ignored below.
     pub file_copy: bool,
     /// More folders to look for `pg_dump` and `pg_restore` in.
     pub tools: &'a [PathBuf],
@@ -125,7 +125,7 @@ impl Scratch {
             return Scratch::claim(admin, making);
         }
         let url = owner.url().with_database(&name);
-        let file_copy = making.file_copy && owner.server_version().major() >= 15;
+        let file_copy = owner.server_version().major() >= 15 && (making.file_copy || waits_for_no_disk(&mut owner)?);
         Ok(Scratch { owner, name, url, file_copy, settings: Vec::new(), saved: Vec::new(), count: 0, over: false })
     }
 
@@ -326,6 +326,11 @@ impl Drop for Scratch {
             let _ = self.drop_all();
         }
     }
+}
+
+/// A server that somebody runs for tests, say: its checkpoints cost little.
+fn waits_for_no_disk(owner: &mut Db) -> Result<bool> {
+    Ok(owner.text("select current_setting('fsync')", "asking the server whether it waits for the disk")? == "off")
 }
 
 /// What a clone has to know of its source.

@@ -40,6 +40,11 @@ impl Key {
         crate::sys::fingerprint::digest(format!("{MARK} {}", self.to_json()).as_bytes())
     }
 
+    /// Whether both have this part, and it is the same.
+    pub fn shares(&self, name: &str, other: &Key) -> bool {
+        self.parts.iter().any(|part| part.0 == name && other.parts.contains(part))
+    }
+
     /// The parts that are not as in `other`.
     pub fn differences(&self, other: &Key) -> Vec<&str> {
         let changed = self.parts.iter().filter(|part| !other.parts.contains(part));
