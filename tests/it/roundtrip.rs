@@ -2,6 +2,7 @@
 //! history and one run; none may be missed, none accused wrongly.
 
 mod cases;
+mod hangs;
 mod ways;
 
 use std::collections::HashMap;

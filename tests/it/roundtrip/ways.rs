@@ -19,16 +19,16 @@ fn project() -> (Project, String) {
     (Project::new(&cluster().url("psycopg2", &database)), database)
 }
 
-fn run(project: &Project, words: &str) -> Output {
+pub fn run(project: &Project, words: &str) -> Output {
     Xtask::new(project.root(), words).env("XTASK_PYTHON", python()).run()
 }
 
-fn roundtrip(project: &Project, flags: &str, code: i32) -> Value {
+pub fn roundtrip(project: &Project, flags: &str, code: i32) -> Value {
     run(project, &format!("db-roundtrip --json -q {flags}")).code(code).json()
 }
 
 /// The results as `id verdict step`, in the order of the report.
-fn told(report: &Value) -> Vec<String> {
+pub fn told(report: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let line = |result: &Value| {
         let words = [text(&result["revision"]), text(&result["verdict"]), text(&result["step"])];
@@ -37,7 +37,7 @@ fn told(report: &Value) -> Vec<String> {
     report["results"].as_array().unwrap().iter().map(line).collect()
 }
 
-fn result<'a>(report: &'a Value, id: &str) -> &'a Value {
+pub fn result<'a>(report: &'a Value, id: &str) -> &'a Value {
     report["results"].as_array().unwrap().iter().find(|result| result["revision"] == id).unwrap()
 }
 

@@ -5,6 +5,7 @@ mod baseline;
 mod cause;
 mod ground;
 mod in_place;
+mod onlooker;
 mod outcome;
 mod range;
 mod seed;

@@ -81,10 +81,12 @@ fn servers(url: &DbUrl) -> Vec<(String, u16)> {
     url.target().endpoints.iter().map(|endpoint| (name(&endpoint.address), endpoint.port)).collect()
 }
 
-/// Who keeps the driver's sessions waiting, as lines for an error's details.
-pub fn who_blocks(db: &mut Db, driver: &Driver) -> Vec<String> {
+/// Who keeps the step's sessions waiting, as lines for an error's details.
+fn who_blocks(db: &mut Db, driver: &Driver, trouble: &Trouble) -> Vec<String> {
     let mut lines = Vec::new();
-    for pid in driver.backends() {
+    // A connection that a script opens past SQLAlchemy is not among the driver's.
+    let others = trouble.waits.iter().filter(|pid| !driver.backends().contains(pid));
+    for pid in driver.backends().iter().chain(others) {
         // What cannot be asked is left out: the timeout itself is the news.
         for session in db.blockers(*pid).unwrap_or_default() {
             lines.push(format!("Blocked by {}", session_line(&session)));
@@ -129,7 +131,7 @@ pub fn end_sessions(db: &mut Db, driver: &Driver) {
 pub fn to_fail(trouble: &Trouble, labels: &Labels, db: &mut Db, driver: &Driver) -> Fail {
     let mut fail = trouble.to_fail(&labels.names());
     if trouble.kind == alembic::TroubleKind::Timeout {
-        for line in who_blocks(db, driver) {
+        for line in who_blocks(db, driver, trouble) {
             fail = fail.details(line);
         }
     }

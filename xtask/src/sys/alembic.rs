@@ -8,6 +8,7 @@
 mod explain;
 mod install;
 mod mask;
+mod patience;
 mod process;
 mod protocol;
 mod trouble;
@@ -23,6 +24,7 @@ use crate::model::url::Secret;
 use crate::ui::Ui;
 
 pub use explain::Names;
+pub use patience::{Patience, Waiting};
 pub use protocol::{Done, Event, Versions};
 pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
 
@@ -141,12 +143,17 @@ impl Driver {
     }
 
     /// Runs steps in the project's own transaction mode, as `alembic upgrade` and `alembic downgrade` do.
-    /// `limit` is for each step.
-    pub fn migrate(&mut self, plan: &Plan, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Migrated> {
+    /// `patience` is for each step.
+    pub fn migrate<'w>(
+        &mut self,
+        plan: &Plan,
+        patience: impl Into<Patience<'w>>,
+        on: &mut dyn FnMut(&Event),
+    ) -> Outcome<Migrated> {
         let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
         self.ask(&json!({"do": "migrate", "steps": steps, "before": plan.before, "target": plan.target}))?;
         let mut done = Vec::new();
-        let answer = self.answer_of_step(limit, &mut |event| {
+        let answer = self.answer_of_step(patience.into(), &mut |event| {
             if let Event::Done(step) = event {
                 done.push(step.clone());
             }
@@ -163,9 +170,9 @@ impl Driver {
     ///
     /// After an error the driver can go on, on a database that was put back: see [`Driver::use_database`]. After
     /// [`TroubleKind::Timeout`] the step still hangs: see [`Driver::settle`].
-    pub fn step(&mut self, step: &Step, limit: Option<Duration>) -> Outcome<Done> {
+    pub fn step<'w>(&mut self, step: &Step, patience: impl Into<Patience<'w>>) -> Outcome<Done> {
         self.ask(&json!({"do": "step", "direction": step.direction.name(), "revision": step.revision}))?;
-        match self.answer_of_step(limit, &mut |_| {})? {
+        match self.answer_of_step(patience.into(), &mut |_| {})? {
             Event::Done(done) => Ok(done),
             other => Err(self.unexpected(&other)),
         }
@@ -256,25 +263,27 @@ impl Driver {
 
     /// Reads events until the one that answers; `limit` starts anew with each event.
     fn answer(&mut self, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
-        self.answer_in(limit, limit, on)
+        self.answer_in(limit, limit.into(), on)
     }
 
     /// The same where the limit is a step's: what env.py does before the first one is not the step's time.
-    fn answer_of_step(&mut self, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
-        self.answer_in(limit.map(|limit| limit.max(ENV_LIMIT)), limit, on)
+    fn answer_of_step(&mut self, patience: Patience<'_>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
+        self.answer_in(patience.limit.map(|limit| limit.max(ENV_LIMIT)), patience, on)
     }
 
     fn answer_in(
         &mut self,
         before: Option<Duration>,
-        limit: Option<Duration>,
+        mut patience: Patience<'_>,
         on: &mut dyn FnMut(&Event),
     ) -> Outcome<Event> {
         let mut running: Option<Step> = None;
         loop {
-            let limit = if running.is_some() { limit } else { before };
-            let until = limit.map(|limit| Instant::now() + limit);
-            let event = match self.process.next_event(until)? {
+            let waited = match &running {
+                Some(step) => patience.next_event(&mut self.process, step, &self.backends)?,
+                None => self.process.next_event(before.map(|limit| Instant::now() + limit))?,
+            };
+            let event = match waited {
                 Ok(event) => event,
                 Err(mut trouble) => {
                     self.hangs = trouble.kind == TroubleKind::Timeout;

@@ -6,6 +6,7 @@ pub mod catalog;
 mod connect;
 mod copy;
 mod errors;
+mod hang;
 mod roles;
 pub mod rows;
 mod scratch;

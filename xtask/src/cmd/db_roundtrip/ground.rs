@@ -8,12 +8,13 @@ use anyhow::{Context, Result};
 
 use super::Facts;
 use super::baseline::{self, Baseline};
+use super::onlooker::Onlooker;
 use crate::cmd::driving::{self, Labels};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::roundtrip::Point;
 use crate::model::target::{Direction, Step};
-use crate::sys::alembic::{Driver, Launch, Plan, Stop, Trouble, TroubleKind};
+use crate::sys::alembic::{Driver, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
 use crate::sys::pg::{Db, Kept, SavePoint, Scratch, application_name, catalog, rows, sql_fail};
 
@@ -71,6 +72,7 @@ pub struct Ground<'a> {
     facts: &'a Facts<'a>,
     labels: Labels,
     limit: Option<Duration>,
+    onlooker: Onlooker,
     launch: Launch,
     driver: Driver,
     db: Option<Db>,
@@ -98,6 +100,7 @@ impl<'a> Ground<'a> {
             facts,
             labels: Labels::new(ctx, facts.component)?,
             limit,
+            onlooker: Onlooker::new(&ctx.ui),
             driver: Driver::start(&ctx.ui, &launch)?,
             launch,
             db: Some(db),
@@ -118,12 +121,12 @@ impl<'a> Ground<'a> {
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
                 let plan = Plan { steps: steps.to_vec(), before: None, target };
-                match self.driver.migrate(&plan, self.limit, &mut |_| {}) {
+                match self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))? {
                     Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
                     Err(stop) => stop,
                 }
             }
-            Deed::Steps(steps, Mode::Walk) => match self.walk(steps) {
+            Deed::Steps(steps, Mode::Walk) => match self.walk(steps)? {
                 Ok(seconds) => return Ok(Ok(seconds)),
                 Err(stop) => stop,
             },
@@ -277,12 +280,24 @@ impl<'a> Ground<'a> {
         Ok(())
     }
 
-    fn walk(&mut self, steps: &[Step]) -> Result<f64, Stop> {
+    fn walk(&mut self, steps: &[Step]) -> Result<Result<f64, Stop>> {
         let mut seconds = 0.0;
         for step in steps {
-            seconds += self.driver.step(step, self.limit)?.seconds;
+            match self.watched(|driver, patience| driver.step(step, patience))? {
+                Ok(done) => seconds += done.seconds,
+                Err(stop) => return Ok(Err(stop)),
+            }
         }
-        Ok(seconds)
+        Ok(Ok(seconds))
+    }
+
+    /// Lets the driver do something while the onlooker looks on.
+    fn watched<T>(&mut self, work: impl FnOnce(&mut Driver, Patience<'_>) -> T) -> Result<T> {
+        self.db()?;
+        let db = self.db.as_mut().context("connected just now")?;
+        let (onlooker, alone) = (&mut self.onlooker, self.scratch.is_some());
+        let mut watch = |waiting: &Waiting<'_>| onlooker.look(db, alone, waiting);
+        Ok(work(&mut self.driver, Patience { limit: self.limit, watch: Some(&mut watch) }))
     }
 
     fn seed(&mut self, sql: &str) -> Result<()> {
@@ -304,7 +319,11 @@ impl<'a> Ground<'a> {
         let fail = driving::to_fail(&trouble, &self.labels, db, &self.driver);
         let hangs = trouble.kind == TroubleKind::Timeout;
         if hangs || trouble.kind == TroubleKind::Ended {
-            // What is still at work there would change the database under the next look at it.
+            // What is still at work there would change the database under the next look at it; what waits goes first,
+            // or it would get its lock from the end of the other.
+            for pid in &trouble.waits {
+                let _ = db.terminate(*pid);
+            }
             driving::end_sessions(db, &self.driver);
         }
         if trouble.kind == TroubleKind::Ended || (hangs && !self.driver.settle(SETTLING)) {

@@ -178,6 +178,8 @@ pub struct Trouble {
     pub heads: Vec<String>,
     /// The last lines that the process printed, where it has ended.
     pub printed: String,
+    /// The server processes that wait for a lock of the step's own, where whoever looked on has found that out.
+    pub waits: Vec<i32>,
 }
 
 impl Trouble {
@@ -218,6 +220,7 @@ impl Trouble {
             swallowed: swallowed(&value["swallowed"]),
             heads: texts(value, "heads"),
             printed: String::new(),
+            waits: Vec::new(),
         }
     }
 

@@ -1,0 +1,53 @@
+//! Looks on while a step runs. One that waits for itself is found without `--step-timeout`; one that only takes long is
+//! never accused, but said to be still running.
+
+use std::time::{Duration, Instant};
+
+use crate::sys::alembic::Waiting;
+use crate::sys::pg::Db;
+use crate::ui::Ui;
+
+/// How long a session may hold a lock idly while another one of the step waits for it. A script whose thread computes
+/// for longer with a lock in its hand, and then lets it go, has not been seen yet.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a step that takes long is said to be still running.
+const STILL: Duration = Duration::from_secs(60);
+
+/// See the file's head.
+pub struct Onlooker {
+    ui: Ui,
+    /// The step by its beginning, and how often it was said to be still running.
+    told: Option<(Instant, u32)>,
+}
+
+impl Onlooker {
+    /// Nothing is under way yet.
+    pub fn new(ui: &Ui) -> Onlooker {
+        Onlooker { ui: ui.clone(), told: None }
+    }
+
+    /// One look, by a connection to the same database: the server processes that can never go on. `alone` says that
+    /// nobody but the step is in this database; else only the driver's own sessions are looked at.
+    pub fn look(&mut self, db: &mut Db, alone: bool, waiting: &Waiting<'_>) -> Vec<i32> {
+        self.still_running(waiting);
+        if waiting.since.elapsed() < PATIENCE {
+            return Vec::new();
+        }
+        let ours = (!alone).then_some(waiting.backends);
+        // What cannot be asked is not known; the step goes on.
+        db.waits_for_itself(ours, PATIENCE).unwrap_or_default()
+    }
+
+    fn still_running(&mut self, waiting: &Waiting<'_>) {
+        let times = self.told.filter(|(since, _)| *since == waiting.since).map_or(0, |(_, times)| times);
+        if waiting.since.elapsed() >= STILL * (times + 1) {
+            self.told = Some((waiting.since, times + 1));
+            let (step, seconds) = (waiting.step, waiting.since.elapsed().as_secs());
+            self.ui.status(format!(
+                "Revision {}: its {} has been running for {seconds} s (--step-timeout would end it)",
+                step.revision,
+                step.direction.name()
+            ));
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The walk upwards: what the database lacks is applied, and what is wanted of it is tested on the way (up, down, up).
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+
+use super::super::cause;
+use super::super::ground::{Deed, Failure, Mode};
+use super::super::trip::{self, Passed, Stuck, Trial, depends_on_mode};
+use super::Walk;
+use crate::fail::Fail;
+use crate::model::roundtrip::{Leg, Point, Verdict};
+use crate::model::target::Direction;
+use crate::sys::interrupt;
+
+impl Walk<'_> {
+    /// Applies what is wanted of `ids`, in their order, and what lies below it; the wanted ones are tested on the way.
+    pub(super) fn climb(&mut self, ids: &[String]) -> Result<()> {
+        let Some(last) = ids.iter().rposition(|id| self.wanted.contains(id)) else { return Ok(()) };
+        let mut blocked: HashMap<String, String> = HashMap::new();
+        let mut failure = None;
+        let mut waiting: Vec<String> = Vec::new();
+        let mut lower = None;
+        for id in &ids[..=last] {
+            interrupt::check()?;
+            if !self.wanted.contains(id) {
+                waiting.push(id.clone());
+                continue;
+            }
+            if !waiting.is_empty() {
+                lower = None;
+                failure = self.apply(&std::mem::take(&mut waiting), &mut blocked)?.or(failure);
+            }
+            if let Some(reason) = self.blocker(id, &blocked) {
+                self.skip(id, &reason);
+                blocked.insert(id.clone(), reason);
+                continue;
+            }
+            lower = self.trip_from_below(id, lower.take(), &mut blocked)?;
+        }
+        match failure {
+            // Nothing could be tested since the database could not be made: that is no finding about a revision.
+            Some(fail) if self.note.is_none() && !self.found.values().any(|outcome| outcome.verdict.is_tested()) => {
+                Err(fail.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Applies revisions that are not tested, as the project itself would; where that fails, one by one.
+    ///
+    /// Gives the first failure; what does not go up, and why, is added to `blocked`.
+    fn apply(&mut self, ids: &[String], blocked: &mut HashMap<String, String>) -> Result<Option<Fail>> {
+        let _task = self.ctx.ui.task(format!("Upgrading the throwaway database ({} revisions)", ids.len()));
+        let all = Deed::steps(Direction::Up, ids, Mode::Own);
+        if !ids.iter().any(|id| self.blocker(id, blocked).is_some()) {
+            match self.ground.attempt(&all)? {
+                Ok(_) => {
+                    self.ground.keep(all);
+                    return self.seed_all(ids).map(|()| None);
+                }
+                Err(failure) if !depends_on_mode(&failure) => {}
+                Err(failure) => self.ctx.ui.warn(format!(
+                    "`alembic upgrade` of everything at once fails ({}); going on one revision at a time",
+                    failure.fail.summary
+                )),
+            }
+            self.ground.rebuild()?;
+        }
+        let mut first = None;
+        for id in ids {
+            if let Some(reason) = self.blocker(id, blocked) {
+                blocked.insert(id.clone(), reason);
+                continue;
+            }
+            let one = Deed::steps(Direction::Up, std::slice::from_ref(id), Mode::Walk);
+            if let Err(failure) = self.ground.attempt(&one)? {
+                blocked.insert(id.clone(), does_not_go_up(id, &failure));
+                first = first.or(Some(failure.fail));
+                self.ground.rebuild()?;
+                continue;
+            }
+            self.ground.keep(one);
+            self.seed(Some(id))?;
+        }
+        Ok(first)
+    }
+
+    /// Why a revision cannot be reached: something below it does not go up.
+    fn blocker(&self, id: &str, blocked: &HashMap<String, String>) -> Option<String> {
+        let graph = &self.facts.graph;
+        let mut below = graph.parents(id).into_iter().chain(graph.dependencies(id));
+        below.find_map(|below| blocked.get(below).cloned())
+    }
+
+    /// Gives what the database then holds, where that was seen.
+    fn trip_from_below(
+        &mut self,
+        id: &String,
+        before: Option<Point>,
+        blocked: &mut HashMap<String, String>,
+    ) -> Result<Option<Point>> {
+        self.progress.next(id);
+        self.wanted.remove(id);
+        let before = match before {
+            Some(point) => point,
+            None => self.ground.point()?,
+        };
+        let ids = std::slice::from_ref(id);
+        let declared = cause::said(self.ctx, self.facts, id).irreversible;
+        let trial = match &declared {
+            Some(_) => trip::only_up(&mut self.ground, ids, &before)?,
+            None => trip::from_below(&mut self.ground, ids, Mode::Walk, &before)?,
+        };
+        match trial {
+            Trial::Up(point) => {
+                self.ground.keep(Deed::steps(Direction::Up, ids, Mode::Walk));
+                self.declared(id, declared.unwrap_or_default());
+                let seeded = self.seed(Some(id))?;
+                Ok((!seeded).then_some(*point))
+            }
+            Trial::Passed(passed) => self.passed_from_below(id, ids, *passed),
+            Trial::Failed(stuck) if stuck.leg == Leg::Upgrade => self.cannot_climb(id, *stuck, &before, blocked),
+            Trial::Failed(stuck) => {
+                self.ground.keep(Deed::steps(Direction::Up, ids, stuck.mode));
+                let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
+                self.record(id, Ok(*stuck));
+                let seeded = self.seed(Some(id))?;
+                if undamaged && !seeded {
+                    return Ok(upper);
+                }
+                self.rebuild_if_more().map(|()| None)
+            }
+        }
+    }
+
+    fn passed_from_below(&mut self, id: &str, ids: &[String], passed: Passed) -> Result<Option<Point>> {
+        self.ground.keep(Deed::steps(Direction::Up, ids, passed.mode));
+        let clean = passed.restored || passed.judgement.verdict == Verdict::Reversible;
+        let again = passed.again.clone();
+        self.record(id, Err(passed));
+        if !clean {
+            self.rebuild_if_more()?;
+        }
+        let seeded = self.seed(Some(id))?;
+        Ok((clean && !seeded).then_some(again))
+    }
+
+    /// An upgrade that fails alone is tried together with the revision before it, as the project would run both.
+    fn cannot_climb(
+        &mut self,
+        id: &str,
+        stuck: Stuck,
+        before: &Point,
+        blocked: &mut HashMap<String, String>,
+    ) -> Result<Option<Point>> {
+        if !stuck.undamaged {
+            self.ground.rebuild()?;
+        }
+        if depends_on_mode(&stuck.failure)
+            && let Some(passed) = self.with_the_one_before(id)?
+        {
+            let Passed { notes, mut judgement, .. } = *passed;
+            judgement.notes.push(trip::only_in_own_mode(Leg::Upgrade, &stuck.failure));
+            judgement.notes.extend(notes);
+            self.record(id, Err(Passed { judgement, notes: Vec::new(), ..*passed }));
+            self.rebuild_if_more()?;
+            return Ok(None);
+        }
+        blocked.insert(id.to_owned(), does_not_go_up(id, &stuck.failure));
+        self.record(id, Ok(stuck));
+        Ok(self.ground.is_at(before)?.then(|| before.clone()))
+    }
+
+    fn with_the_one_before(&mut self, id: &str) -> Result<Option<Box<Passed>>> {
+        let Some(last) = self.ground.take_back() else { return Ok(None) };
+        let previous = match &last {
+            Deed::Steps(steps, Mode::Walk) if steps.len() == 1 => steps[0].revision.clone(),
+            _ => {
+                self.ground.keep(last);
+                return Ok(None);
+            }
+        };
+        self.ground.rebuild()?;
+        let both = [previous, id.to_owned()];
+        let before = self.ground.point()?;
+        match trip::from_below(&mut self.ground, &both, Mode::Own, &before)? {
+            Trial::Passed(passed) => {
+                self.ground.keep(Deed::steps(Direction::Up, &both, Mode::Own));
+                Ok(Some(passed))
+            }
+            Trial::Up(_) | Trial::Failed(_) => {
+                self.ground.keep(last);
+                self.ground.rebuild()?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn does_not_go_up(id: &str, failure: &Failure) -> String {
+    format!("{id}, below it, does not go up ({})", failure.fail.summary)
+}

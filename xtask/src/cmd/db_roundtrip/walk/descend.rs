@@ -1,0 +1,131 @@
+//! The walk downwards: what the database holds already is taken down from the top, and what is wanted of it is tested on
+//! the way (down, up, down).
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+
+use super::super::cause;
+use super::super::ground::{Deed, Mode};
+use super::super::trip::{self, Passed, Stuck, Trial};
+use super::Walk;
+use crate::model::roundtrip::{Leg, Point, Verdict};
+use crate::model::target::Direction;
+use crate::sys::interrupt;
+
+impl Walk<'_> {
+    /// From the highest of `ids` down to the lowest that is wanted. Gives what could not be reached: the revision that
+    /// is in the way, for each that is left.
+    pub(super) fn descend(&mut self, ids: &[String]) -> Result<HashMap<String, String>> {
+        let mut barred: HashMap<String, String> = HashMap::new();
+        let Some(lowest) = ids.iter().position(|id| self.wanted.contains(id)) else { return Ok(barred) };
+        let mut upper = None;
+        for id in ids[lowest..].iter().rev() {
+            interrupt::check()?;
+            if let Some(bar) = self.bar(id, &barred) {
+                barred.insert(id.clone(), bar);
+                continue;
+            }
+            if self.wanted.contains(id) {
+                upper = self.trip_from_above(id, upper.take(), &mut barred)?;
+                continue;
+            }
+            upper = None;
+            let down = Deed::steps(Direction::Down, std::slice::from_ref(id), Mode::Walk);
+            match self.ground.attempt(&down)? {
+                Ok(_) => self.ground.keep(down),
+                Err(failure) => {
+                    barred.insert(id.clone(), format!("{id} cannot be taken down ({})", failure.fail.summary));
+                    self.ground.rebuild()?;
+                }
+            }
+        }
+        barred.retain(|id, _| self.wanted.contains(id));
+        Ok(barred)
+    }
+
+    /// What stands on a revision and cannot be taken down.
+    fn bar(&self, id: &str, barred: &HashMap<String, String>) -> Option<String> {
+        let graph = &self.facts.graph;
+        let stands_on = |above: &&String| graph.parents(above).contains(&id) || graph.dependencies(above).contains(&id);
+        barred.keys().find(stands_on).and_then(|above| barred.get(above).cloned())
+    }
+
+    /// Gives what the database then holds, where that was seen.
+    fn trip_from_above(
+        &mut self,
+        id: &String,
+        upper: Option<Point>,
+        barred: &mut HashMap<String, String>,
+    ) -> Result<Option<Point>> {
+        self.progress.next(id);
+        self.wanted.remove(id);
+        let upper = if self.seed(Some(id))? { None } else { upper };
+        let upper = match upper {
+            Some(point) => point,
+            None => self.ground.point()?,
+        };
+        if let Some(reason) = cause::said(self.ctx, self.facts, id).irreversible {
+            barred.insert(id.clone(), format!("{id} declares that it cannot be undone"));
+            self.declared(id, reason);
+            return Ok(Some(upper));
+        }
+        let ids = std::slice::from_ref(id);
+        match trip::from_above(&mut self.ground, ids, upper)? {
+            Trial::Up(point) => Ok(Some(*point)),
+            Trial::Passed(mut passed) => {
+                if self.facts.component.baseline.is_some() && passed.judgement.verdict == Verdict::SchemaDiffers {
+                    let words = "the baseline command made the database: the models and this script may disagree";
+                    passed.notes.push(words.to_owned());
+                }
+                self.passed_from_above(id, ids, *passed, barred)
+            }
+            Trial::Failed(stuck) if stuck.leg == Leg::Downgrade => {
+                barred.insert(id.clone(), format!("{id} cannot be taken down"));
+                let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
+                self.record(id, Ok(*stuck));
+                if undamaged {
+                    return Ok(upper);
+                }
+                self.rebuild_if_more().map(|()| None)
+            }
+            Trial::Failed(stuck) => {
+                self.ground.keep(Deed::steps(Direction::Down, ids, stuck.mode));
+                self.record(id, Ok(*stuck));
+                self.rebuild_if_more().map(|()| None)
+            }
+        }
+    }
+
+    fn passed_from_above(
+        &mut self,
+        id: &String,
+        ids: &[String],
+        passed: Passed,
+        barred: &mut HashMap<String, String>,
+    ) -> Result<Option<Point>> {
+        let down = Deed::steps(Direction::Down, ids, passed.mode);
+        let (clean, lower) = (passed.restored, passed.lower.clone());
+        // The last one need not be taken down for good; a second failure after a first success is found in the others.
+        let last = self.wanted.is_empty();
+        if !last {
+            self.ground.keep(down.clone());
+        }
+        if last || !clean {
+            self.record(id, Err(passed));
+            return if last { Ok(None) } else { self.ground.rebuild().map(|()| None) };
+        }
+        let Err(failure) = self.ground.attempt(&down)? else {
+            self.record(id, Err(passed));
+            return Ok(Some(lower));
+        };
+        // It went down before and does not now: the way up was not the way back.
+        self.ground.take_back();
+        barred.insert(id.to_owned(), format!("{id} cannot be taken down a second time"));
+        let notes = vec!["it went down once, and not again after the re-upgrade".to_owned()];
+        let (leg, mode) = (Leg::Downgrade, Mode::Walk);
+        let stuck = Stuck { leg, failure, undamaged: false, upper: None, mode, down: None, notes };
+        self.record(id, Ok(stuck));
+        self.ground.rebuild().map(|()| None)
+    }
+}
