@@ -3,6 +3,7 @@
 
 mod cases;
 mod hangs;
+mod watch;
 mod ways;
 
 use std::collections::HashMap;

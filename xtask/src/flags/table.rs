@@ -150,6 +150,10 @@ pub const COMMANDS: &[CommandRow] = &[
                 "only the K-th of N parts, for several machines: each revision is in one of them",
             ),
             switch("--in-place", "on the component's own database, after a backup and a confirmation"),
+            switch(
+                "--watch",
+                "stay, and run the newest revision again whenever its file or what it imports changes; Ctrl-C ends it",
+            ),
             option("--junit", "FILE", "also write the report as JUnit XML"),
             option("--html", "FILE", "also write the report as one HTML page"),
             switch("--keep", "keep the scratch database and say how to connect"),
@@ -159,6 +163,7 @@ pub const COMMANDS: &[CommandRow] = &[
         examples: &[
             ("The newest revision", "cargo xtask db-roundtrip"),
             ("The newest five of another component", "cargo xtask db-roundtrip -c appproxy --steps 5"),
+            ("While you write a revision", "cargo xtask db-roundtrip --watch"),
         ],
     },
     CommandRow {

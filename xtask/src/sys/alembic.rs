@@ -214,6 +214,23 @@ impl Driver {
         }
     }
 
+    /// Reads the migration scripts anew, after one came, went or got another parent. (What is in a script's functions is
+    /// read before each step anyway.) After an error the driver knows the scripts as it knew them before.
+    pub fn reload(&mut self) -> Outcome<()> {
+        self.ask(&json!({"do": "reload"}))?;
+        self.answer_ok()
+    }
+
+    /// The project's own files that the process was made from, as far as it has imported them by now, migration scripts
+    /// and env.py left out. It is out of date when one of them changes.
+    pub fn files(&mut self) -> Outcome<Vec<PathBuf>> {
+        self.ask(&json!({"do": "files"}))?;
+        match self.answer(None, &mut |_| {})? {
+            Event::Files(files) => Ok(files),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
     /// The server processes of every connection that was opened since the start or the last [`Driver::use_database`],
     /// oldest first; those closed in the meantime included.
     pub fn backends(&self) -> &[i32] {

@@ -63,7 +63,8 @@ fn server(facts: &Facts, findings: &Findings) -> String {
     facts.database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", findings.server))
 }
 
-fn one(ctx: &Ctx, outcome: &Outcome) -> Vec<String> {
+/// The lines on one revision.
+pub fn one(ctx: &Ctx, outcome: &Outcome) -> Vec<String> {
     let (paint, sign) = match outcome.verdict {
         Verdict::Reversible => (Paint::Good, "✅"),
         Verdict::SchemaDiffers | Verdict::DataLost | Verdict::Failed => (Paint::Bad, "❌"),

@@ -20,6 +20,7 @@ const FILES: &[(&str, &str)] = files![
     "xtask_driver/guard.py",
     "xtask_driver/scripts.py",
     "xtask_driver/failure.py",
+    "xtask_driver/origin.py",
     "xtask_driver/session.py",
 ];
 

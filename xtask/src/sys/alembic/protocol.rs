@@ -1,5 +1,7 @@
 //! What the driver says: one JSON object per line, read into an [`Event`].
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use super::trouble::Trouble;
@@ -48,6 +50,8 @@ pub enum Event {
     Sql(String),
     /// The heads of the scripts.
     Heads(Vec<String>),
+    /// The files that the process was made from.
+    Files(Vec<PathBuf>),
     /// It went wrong.
     Failed(Box<Trouble>),
 }
@@ -73,6 +77,7 @@ impl Event {
             "ok" => Event::Ok,
             "sql" => Event::Sql(text(value, "text")?),
             "heads" => Event::Heads(texts(value, "heads")),
+            "files" => Event::Files(paths(value, "files")),
             "error" => Event::Failed(Box::new(Trouble::parse(value))),
             _ => return None,
         };
@@ -99,4 +104,9 @@ pub fn text(value: &Value, name: &str) -> Option<String> {
 pub fn texts(value: &Value, name: &str) -> Vec<String> {
     let list = value[name].as_array().map(Vec::as_slice).unwrap_or_default();
     list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The same for a list of paths.
+pub fn paths(value: &Value, name: &str) -> Vec<PathBuf> {
+    texts(value, name).into_iter().map(PathBuf::from).collect()
 }
