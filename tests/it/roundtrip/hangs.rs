@@ -90,13 +90,10 @@ fn the_same_with_asyncpg() {
 
 #[test]
 fn who_waits_and_is_right_to_is_not_accused() {
-    let project =
-        project("psycopg2").revision("b", "a", "pass", BUSY_THREAD).revision("c", "b", "pass", BUSY_STEP).revision(
-            "d",
-            "c",
-            "op.execute('select pg_sleep(7)')",
-            "import time\ntime.sleep(7)",
-        );
+    let project = project("psycopg2")
+        .revision("b", "a", "pass", BUSY_THREAD)
+        .revision("c", "b", "pass", BUSY_STEP)
+        .revision("d", "c", "op.execute('select pg_sleep(7)')", "import time\ntime.sleep(7)");
     let report = roundtrip(&project, "--all", 0);
     assert_eq!(told(&report), ["d reversible", "c reversible", "b reversible", "a reversible"], "{report:#}");
 }

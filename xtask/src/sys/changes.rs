@@ -112,12 +112,12 @@ impl Watcher {
     }
 
     /// Looks at other places from now on. Of those that were looked at before, nothing is forgotten: what changed in the
-    /// meantime is told by the next [`Watcher::wait`]. True if a file that was not looked at before is younger than
-    /// `since`: whoever read it then may have read something else.
-    pub fn turn_to(&mut self, places: Places, since: SystemTime) -> bool {
+    /// meantime is told by the next [`Watcher::wait`]. Gives the files that were not looked at before and have changed
+    /// after `since`: whoever read them then may have read something else.
+    pub fn turn_to(&mut self, places: Places, since: SystemTime) -> Vec<PathBuf> {
         let mut seen: View =
             std::mem::take(&mut self.seen).into_iter().filter(|(path, _)| places.cover(path)).collect();
-        let mut younger = false;
+        let mut younger = Vec::new();
         for (path, look) in places.look() {
             let new = match seen.get(&path) {
                 Some(Look::Name) => look != Look::Name,
@@ -125,7 +125,7 @@ impl Watcher {
                 None => !self.places.cover(&path),
             };
             if new {
-                younger |= look.changed_after(since);
+                younger.extend(look.changed_after(since).then(|| path.clone()));
                 seen.insert(path, look);
             }
         }

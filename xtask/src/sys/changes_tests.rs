@@ -125,7 +125,7 @@ fn new_places_forget_nothing() {
     saved(&folder, "versions/a.py", "two");
     folder.write("versions/b.py", "");
     folder.write("models/user.py", "one");
-    assert!(!watcher.turn_to(folder.places(), SystemTime::now() + Duration::from_secs(60)));
+    assert_eq!(watcher.turn_to(folder.places(), SystemTime::now() + Duration::from_secs(60)), Vec::<PathBuf>::new());
     let changed = watcher.wait().unwrap();
     assert_eq!(changed, [folder.path("versions/a.py"), folder.path("versions/b.py")].into(), "the module is as it was");
     fs::remove_file(folder.path("models/user.py")).unwrap();
@@ -139,6 +139,7 @@ fn a_module_that_is_younger_than_its_process_is_told_once() {
     let mut watcher = Watcher::new(Places::default());
     let before = SystemTime::now() - Duration::from_secs(60);
     folder.write("models/user.py", "one");
-    assert!(watcher.turn_to(folder.places(), before), "it may have been imported before it was written");
-    assert!(!watcher.turn_to(folder.places(), before), "it is known now");
+    let younger = watcher.turn_to(folder.places(), before);
+    assert_eq!(younger, [folder.path("models/user.py")], "it may have been imported before it was written");
+    assert_eq!(watcher.turn_to(folder.places(), before), Vec::<PathBuf>::new(), "it is known now");
 }

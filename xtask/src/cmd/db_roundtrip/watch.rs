@@ -32,8 +32,8 @@ const MOST_LINES: usize = 16;
 /// How coarse the clock of a file system may be.
 const TICK: Duration = Duration::from_millis(20);
 
-/// What a change asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a change asks for; the later ones ask for the earlier ones too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Asks {
     /// That the scripts are read again.
     Scripts,
@@ -118,7 +118,10 @@ impl Watch<'_> {
         }
         self.answered = true;
         let younger = self.watcher.turn_to(places(&facts.config, modules), since - TICK);
-        younger.then_some(Asks::Process)
+        let path = younger.first()?;
+        self.began = Instant::now();
+        self.tell(Asks::Process, path);
+        Some(Asks::Process)
     }
 
     fn wait(&mut self, facts: &Facts<'_>) -> Result<Asks> {
@@ -126,8 +129,8 @@ impl Watch<'_> {
         self.began = Instant::now();
         let folders = folders(&facts.config);
         let scripts: BTreeSet<PathBuf> = files::scripts(&facts.config).unwrap_or_default().into_iter().collect();
-        let asks = |path: &PathBuf| {
-            if *path == facts.config.path {
+        let asks = |path: &Path| {
+            if path == facts.config.path {
                 Asks::Config
             } else if scripts.contains(path) || self.is_beside_scripts(path, &folders) {
                 Asks::Scripts
@@ -135,17 +138,20 @@ impl Watch<'_> {
                 Asks::Process
             }
         };
-        let most = changed.iter().map(|path| (rank(asks(path)), path)).max_by_key(|(rank, _)| *rank);
-        let Some((_, path)) = most else { return Ok(Asks::Scripts) };
-        let asks = asks(path);
-        if asks != Asks::Scripts {
-            let path = self.ctx.project().map_or_else(|_| path.clone(), |project| shown(project, path));
-            self.ctx.ui.status(match asks {
-                Asks::Config => format!("{} has changed: everything begins anew", path.display()),
-                _ => format!("{} has changed: Python is started anew", path.display()),
-            });
-        }
-        Ok(asks)
+        let Some(path) = changed.iter().max_by_key(|path| asks(path)) else { return Ok(Asks::Scripts) };
+        self.tell(asks(path), path);
+        Ok(asks(path))
+    }
+
+    /// Why the next answer takes longer.
+    fn tell(&self, asks: Asks, path: &Path) {
+        let path = self.ctx.project().map_or_else(|_| path.to_owned(), |project| shown(project, path));
+        let what = match asks {
+            Asks::Scripts => return,
+            Asks::Process => "Python is started",
+            Asks::Config => "everything begins",
+        };
+        self.ctx.ui.status(format!("{} has changed: {what} anew", path.display()));
     }
 
     /// A file among the scripts that no module was made from: a script that has gone, SQL that one reads.
@@ -168,14 +174,6 @@ impl Watch<'_> {
         let (time, seconds) = (utc_time(SystemTime::now()), self.began.elapsed().as_secs_f64());
         lines[..1].fill(format!("{time} {first}  {seconds:.2} s"));
         ui.answer(lines.join("\n"));
-    }
-}
-
-fn rank(asks: Asks) -> u8 {
-    match asks {
-        Asks::Scripts => 0,
-        Asks::Process => 1,
-        Asks::Config => 2,
     }
 }
 

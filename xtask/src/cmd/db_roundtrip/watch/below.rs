@@ -69,7 +69,8 @@ impl Warm<'_> {
         let ids: Vec<String> = scripts.iter().map(|script| script.id.clone()).filter(|id| !held.contains(id)).collect();
         self.go_to(&copy)?;
         if let Err(failure) = self.apply(&ids)? {
-            let words = format!("This is below {id}, in the revisions that the database lacks: the run did not get to it");
+            let words =
+                format!("This is below {id}, in the revisions that the database lacks: the run did not get to it");
             return Ok(Err(Box::new(Err(failure.fail.details(words)))));
         }
         if held.is_empty() {
@@ -145,7 +146,8 @@ impl Warm<'_> {
     /// What the downgrade has left now; kept, if it is not what it left before.
     fn left_by(&mut self, id: &str) -> Result<Point> {
         let state = self.ground.point()?;
-        let is_new = |lower: &Lower| lower.id != id || lower.state.schema != state.schema || lower.state.rows != state.rows;
+        let is_new =
+            |lower: &Lower| lower.id != id || lower.state.schema != state.schema || lower.state.rows != state.rows;
         if self.lower.as_ref().is_none_or(is_new) {
             let copy = self.copy()?;
             if let Some(old) = self.lower.replace(Lower { id: id.to_owned(), copy, state: state.clone() }) {

@@ -40,5 +40,6 @@ def path_of(module):
 def installed():
     """The folders of the interpreter, of its packages, and ours."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
-    folders = [sysconfig.get_path(name) for name in names] + [os.path.dirname(__file__), site.getusersitepackages()]
+    ours = os.path.dirname(os.path.dirname(__file__))
+    folders = [sysconfig.get_path(name) for name in names] + [site.getusersitepackages(), ours]
     return tuple(os.path.join(os.path.abspath(folder), "") for folder in folders if folder)
