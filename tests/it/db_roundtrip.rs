@@ -56,6 +56,7 @@ fn a_revision_that_goes_down_and_up_again() {
             "results",
             "tested",
             "failed",
+            "taken_over",
             "kept"
         ]
     );
@@ -66,7 +67,7 @@ fn a_revision_that_goes_down_and_up_again() {
     let expected = json!({
         "revision": "c3", "message": "revision c3", "path": "migrations/versions/c3.py", "verdict": "reversible", "step": null,
         "schema_changes": [], "data_changes": [], "error": null, "reason": null, "cause": null,
-        "notes": [], "without_rows": true,
+        "notes": [], "without_rows": true, "taken_over": false,
     });
     assert_eq!(result, expected);
 }

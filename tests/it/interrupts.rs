@@ -129,7 +129,7 @@ fn after_kill_9_the_next_round_trip_sweeps() {
 }
 
 /// Whether a process has this folder in its command line (the driver is started from the project's state folder).
-fn runs_in(folder: &std::path::Path) -> bool {
+pub fn runs_in(folder: &std::path::Path) -> bool {
     let folder = folder.display().to_string();
     let lines = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut lines = lines.map(|entry| std::fs::read(entry.path().join("cmdline")).unwrap_or_default());

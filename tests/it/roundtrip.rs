@@ -2,7 +2,11 @@
 //! history and one run; none may be missed, none accused wrongly.
 
 mod cases;
+mod doubts;
 mod hangs;
+mod jobs;
+mod kills;
+mod resume;
 mod watch;
 mod ways;
 

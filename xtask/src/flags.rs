@@ -161,6 +161,10 @@ pub struct DbRoundtrip {
     pub html: Option<PathBuf>,
     /// Keep the scratch database.
     pub keep: bool,
+    /// Take over what an interrupted run has found.
+    pub resume: bool,
+    /// How many walkers, 1 or more.
+    pub jobs: usize,
     /// How long one step may take.
     pub step_timeout: Option<Duration>,
 }
@@ -396,12 +400,21 @@ fn db_roundtrip(args: &mut Arguments) -> Result<DbRoundtrip, Fail> {
         junit: value(args, "--junit")?.map(PathBuf::from),
         html: value(args, "--html")?.map(PathBuf::from),
         keep: args.contains("--keep"),
+        resume: args.contains("--resume"),
+        jobs: value(args, "--jobs")?.map_or(Ok(1), |text| whole_number("--jobs", &text))?,
         step_timeout: duration(args, "--step-timeout")?,
     };
-    if flags.in_place && flags.keep {
-        return Err(conflict("--in-place", "--keep"));
+    let several = flags.jobs > 1;
+    let pairs = [
+        (flags.in_place && flags.keep, "--in-place", "--keep"),
+        (flags.in_place && flags.resume, "--in-place", "--resume"),
+        (flags.in_place && several, "--in-place", "--jobs"),
+        (flags.keep && several, "--keep", "--jobs"),
+    ];
+    match pairs.into_iter().find(|(both, _, _)| *both) {
+        Some((_, one, other)) => Err(conflict(one, other)),
+        None => Ok(flags),
     }
-    Ok(flags)
 }
 
 fn range(args: &mut Arguments) -> Result<Range, Fail> {

@@ -11,6 +11,7 @@ pub mod git;
 pub mod history;
 pub mod interrupt;
 pub mod journal;
+pub mod ledger;
 pub mod managed;
 pub mod packages;
 pub mod pg;

@@ -14,7 +14,7 @@ const TABLE: &str = "op.execute('create table t (id int)')";
 const DROP: &str = "op.execute('drop table t')";
 
 /// A project whose database is empty, and the database's name.
-fn project() -> (Project, String) {
+pub fn project() -> (Project, String) {
     let database = cluster().database();
     (Project::new(&cluster().url("psycopg2", &database)), database)
 }
@@ -41,7 +41,7 @@ pub fn result<'a>(report: &'a Value, id: &str) -> &'a Value {
     report["results"].as_array().unwrap().iter().find(|result| result["revision"] == id).unwrap()
 }
 
-fn notes(report: &Value, id: &str) -> String {
+pub fn notes(report: &Value, id: &str) -> String {
     result(report, id)["notes"].to_string()
 }
 

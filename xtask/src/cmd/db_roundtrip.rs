@@ -1,15 +1,19 @@
 //! `db-roundtrip`: proves on a throwaway database that revisions go down and up again and leave schema and rows as they
-//! were. `baseline.rs` makes the database, `walk.rs` walks it, `show.rs` reports; the verdicts are in `model/roundtrip`.
+//! were. `baseline.rs` makes the database, `crew.rs` says who walks what of it, `walk.rs` walks, `show.rs` reports; the
+//! verdicts are in `model/roundtrip`.
 
 mod baseline;
 mod cause;
+mod crew;
 mod ground;
 mod in_place;
 mod onlooker;
 mod outcome;
 mod range;
+mod resume;
 mod seed;
 mod show;
+mod told;
 mod trip;
 mod walk;
 mod watch;
@@ -27,6 +31,7 @@ use crate::sys::pg;
 use crate::sys::project::Component;
 
 use outcome::Outcome;
+use told::Told;
 
 /// What is known before anything is made.
 struct Facts<'a> {
@@ -43,9 +48,19 @@ struct Facts<'a> {
 struct Findings {
     baseline: String,
     server: String,
-    outcomes: Vec<Outcome>,
+    /// Newest first, each of them once.
+    results: Vec<Told>,
     /// How to get at the scratch database, with `--keep`.
     kept: Option<pg::Kept>,
+    /// Where the verdicts were written down, in case that the run does not come to its end.
+    log: Option<resume::Log>,
+}
+
+impl Findings {
+    /// How many verdicts an earlier run has found.
+    fn taken_over(&self) -> usize {
+        self.results.iter().filter(|told| told.is_taken_over()).count()
+    }
 }
 
 /// Runs it.
@@ -61,8 +76,13 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     if facts.route.tested.is_empty() {
         return nothing_to_test(ctx, &facts);
     }
-    let findings = if flags.in_place { in_place::run(ctx, &facts, flags)? } else { walk::run(ctx, &facts, flags)? };
-    show::report(ctx, flags, &facts, &findings)
+    resume::check(ctx, &facts, flags)?;
+    let findings = if flags.in_place { in_place::run(ctx, &facts, flags)? } else { crew::run(ctx, &facts, flags)? };
+    let exit = show::report(ctx, flags, &facts, &findings)?;
+    if let Some(log) = findings.log {
+        log.end();
+    }
+    Ok(exit)
 }
 
 fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {

@@ -149,6 +149,15 @@ pub const COMMANDS: &[CommandRow] = &[
                 "K/N",
                 "only the K-th of N parts, for several machines: each revision is in one of them",
             ),
+            option(
+                "--jobs",
+                "N",
+                "N walkers side by side, each on a database and with a Python of its own (1 unless given)",
+            ),
+            switch(
+                "--resume",
+                "take over the verdicts of an interrupted run of the same revisions, test only the rest",
+            ),
             switch("--in-place", "on the component's own database, after a backup and a confirmation"),
             switch(
                 "--watch",

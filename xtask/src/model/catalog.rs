@@ -124,6 +124,14 @@ pub fn diff(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
     changes
 }
 
+/// The objects that are not the same on both sides, each by itself: also the parts of a table that came or went.
+pub fn differing<'s>(before: &'s Snapshot, after: &'s Snapshot) -> impl Iterator<Item = &'s Key> {
+    let differs = |one: &'s Snapshot, other: &'s Snapshot| {
+        one.objects.iter().filter(move |(key, object)| other.objects.get(*key) != Some(*object)).map(|(key, _)| key)
+    };
+    differs(before, after).chain(differs(after, before))
+}
+
 /// Where only the order of columns differs: one sentence per table. Columns that are not in both are left aside.
 pub fn order_notes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     let mut notes = Vec::new();

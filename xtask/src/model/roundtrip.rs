@@ -31,6 +31,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them, in the order in which they are counted.
+    pub const ALL: [Verdict; 6] = [
+        Verdict::Reversible,
+        Verdict::SchemaDiffers,
+        Verdict::DataLost,
+        Verdict::Failed,
+        Verdict::Irreversible,
+        Verdict::Skipped,
+    ];
+
     /// The word as it stands in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -41,6 +51,11 @@ impl Verdict {
             Verdict::Irreversible => "irreversible",
             Verdict::Skipped => "skipped",
         }
+    }
+
+    /// The verdict that is called so in JSON.
+    pub fn parse(name: &str) -> Option<Verdict> {
+        Verdict::ALL.into_iter().find(|verdict| verdict.name() == name)
     }
 
     /// Whether the run has found something.

@@ -69,6 +69,31 @@ pub fn route(graph: &Graph, wanted: Wanted<'_>, part: Option<Part>) -> Route {
     }
 }
 
+/// What passing a revision by costs a walker, as a part of what testing it costs: one bare step against three steps
+/// and the looks at the database between them.
+const PASSING: f64 = 0.2;
+
+/// Shares of `ids` for so many walkers who all set out from the first one, so that they come to their ends at about the
+/// same time: whoever begins further on has to pass by what lies before, and gets less to test. Each share is a stretch
+/// of neighbours, none is empty.
+pub fn shares(ids: &[String], walkers: usize) -> Vec<HashSet<String>> {
+    let walkers = walkers.min(ids.len());
+    let weights: Vec<f64> =
+        (0..walkers).map(|at| (1.0 - PASSING).powi(i32::try_from(at).unwrap_or(i32::MAX))).collect();
+    let whole: f64 = weights.iter().sum();
+    let (mut begin, mut sum, mut shares) = (0, 0.0, Vec::new());
+    for (at, weight) in weights.iter().enumerate() {
+        sum += weight;
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let fair = (ids.len() as f64 * sum / whole).round() as usize;
+        // One at least for each who is still to come.
+        let end = fair.clamp(begin + 1, ids.len() - (walkers - 1 - at));
+        shares.push(ids[begin..end].iter().cloned().collect());
+        begin = end;
+    }
+    shares
+}
+
 impl Route {
     /// Whether a revision is put to the test.
     pub fn tests(&self, id: &str) -> bool {
@@ -117,6 +142,23 @@ mod tests {
         let mut middle: Vec<String> = route(&chain(9), Wanted::All, Part::parse("2/3")).tested.into_iter().collect();
         middle.sort();
         assert_eq!(middle, ["r03", "r04", "r05"]);
+    }
+
+    #[test]
+    fn shares_are_disjoint_complete_and_smaller_further_on() {
+        let ids: Vec<String> = (0..40).map(|at| format!("r{at:02}")).collect();
+        for count in 1..ids.len() {
+            for walkers in 1..12 {
+                let shares = shares(&ids[..count], walkers);
+                let sizes: Vec<usize> = shares.iter().map(HashSet::len).collect();
+                let once: HashSet<&String> = shares.iter().flatten().collect();
+                assert_eq!(shares.len(), walkers.min(count));
+                assert_eq!((sizes.iter().sum::<usize>(), once.len()), (count, count), "{sizes:?}");
+                assert!(sizes.iter().all(|size| *size > 0), "{sizes:?}");
+            }
+        }
+        let sizes: Vec<usize> = shares(&ids, 3).iter().map(HashSet::len).collect();
+        assert_eq!(sizes, [16, 14, 10]);
     }
 
     #[test]

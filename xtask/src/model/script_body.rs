@@ -7,6 +7,7 @@
 mod compare;
 mod dropped;
 mod follow;
+mod made;
 mod operation;
 mod scope;
 mod value;
@@ -23,6 +24,7 @@ use crate::model::sql::{self, Statement};
 
 pub use compare::difference;
 pub use dropped::{Dropped, dropped};
+pub use made::{Made, made};
 pub use operation::{Operation, Subject};
 pub use value::{Call, Text, Value};
 

@@ -1,8 +1,8 @@
 //! Backups: `pg_dump -Fc` into `.xtask/backups/` of the project, for nobody's eyes but the owner's. A file there is
 //! whole: it is written under another name first, and what is left of a failed or interrupted one is removed.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
+use crate::sys::files;
 use crate::sys::pg::{ServerVersion, client_tool, complete, for_libpq};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
@@ -72,13 +73,8 @@ pub fn put_back(ui: &Ui, url: &DbUrl, server: &ServerVersion, tools: &[PathBuf],
 }
 
 fn file_name(request: &Request<'_>) -> PathBuf {
-    let plain = |text: &str| -> String {
-        let keep = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
-        // Sixty characters name eleven heads no worse than all of them would, and file systems end at 255.
-        text.chars().map(|c| if keep(c) { c } else { '_' }).take(60).collect()
-    };
     let time = utc_stamp(SystemTime::now());
-    let name = format!("{}-{time}-{}", plain(request.component), plain(request.revision));
+    let name = format!("{}-{time}-{}", files::plain(request.component), files::plain(request.revision));
     let folder = request.project_root.join(FOLDER);
     // Two within a second: a run that was killed, and the one that goes on with it.
     let numbered = (2..100).map(|number| folder.join(format!("{name}-{number}.dump")));
@@ -87,7 +83,7 @@ fn file_name(request: &Request<'_>) -> PathBuf {
 }
 
 fn write(ui: &Ui, request: &Request<'_>, path: &Path) -> Result<()> {
-    let folder = prepare_folder(request.project_root)?;
+    let folder = files::own_folder(request.project_root, FOLDER)?;
     let url = complete(request.url)?;
     let tool = client_tool(ui, "pg_dump", request.server.major(), request.tools)?;
     let half = Half::create(path)?;
@@ -96,19 +92,6 @@ fn write(ui: &Ui, request: &Request<'_>, path: &Path) -> Result<()> {
     // The file must be on the disk before the database is changed for good.
     File::open(&half.path).and_then(|file| file.sync_all()).context("writing the backup to the disk")?;
     half.finish(path)
-}
-
-/// The folder, readable by us alone and unseen by git, whoever made it first.
-fn prepare_folder(project_root: &Path) -> Result<PathBuf> {
-    let folder = project_root.join(FOLDER);
-    let making = || format!("making {}", folder.display());
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(making)?;
-    std::fs::set_permissions(&folder, Permissions::from_mode(0o700)).with_context(making)?;
-    let ignore = folder.join(".gitignore");
-    if !ignore.exists() {
-        std::fs::write(&ignore, "*\n").with_context(|| format!("writing {}", ignore.display()))?;
-    }
-    Ok(folder)
 }
 
 /// The file while it is being written; removed unless it is finished.

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -42,6 +42,26 @@ pub fn read_script(path: &Path) -> Result<String> {
             .related("cargo xtask db-status")
             .into()
     })
+}
+
+/// A folder of ours in a project (`.xtask/backups`), readable by us alone and unseen by git, whoever made it first.
+pub fn own_folder(project_root: &Path, relative: &str) -> Result<PathBuf> {
+    let folder = project_root.join(relative);
+    let making = || format!("making {}", folder.display());
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(making)?;
+    fs::set_permissions(&folder, Permissions::from_mode(0o700)).with_context(making)?;
+    let ignore = folder.join(".gitignore");
+    if !ignore.exists() {
+        fs::write(&ignore, "*\n").with_context(|| format!("writing {}", ignore.display()))?;
+    }
+    Ok(folder)
+}
+
+/// A text as a part of a file's name.
+pub fn plain(text: &str) -> String {
+    let keep = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
+    // Sixty characters name eleven heads no worse than all of them would, and file systems end at 255.
+    text.chars().map(|c| if keep(c) { c } else { '_' }).take(60).collect()
 }
 
 /// Replaces a file, or makes it: the new content is written beside it, synced, and renamed over it, so that a reader and

@@ -51,6 +51,17 @@ pub fn make(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
     Ok(Baseline { scratch, words: format!("made by `{}`", command.join(" ")), from_empty: false, is_clone: false })
 }
 
+/// Another database just like this one, which nobody has worked on yet.
+pub fn again(ctx: &Ctx, facts: &Facts, first: &Baseline) -> Result<Baseline> {
+    let making = making(ctx, facts);
+    let scratch = if first.from_empty {
+        Scratch::empty(&facts.database.url, &making)?
+    } else {
+        Scratch::clone_of(&facts.database.url, first.scratch.name(), &making)?
+    };
+    Ok(Baseline { scratch, words: first.words.clone(), ..*first })
+}
+
 /// An empty database on the same server, for starting again at a lower revision.
 pub fn empty(ctx: &Ctx, facts: &Facts) -> Result<Scratch> {
     Scratch::empty(&facts.database.url, &making(ctx, facts))

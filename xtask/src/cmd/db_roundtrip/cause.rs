@@ -6,6 +6,7 @@ use crate::ctx::Ctx;
 use crate::model::cause::{Symptom, of_changes, of_failure};
 use crate::model::revision::{Downgrade, downgrade};
 use crate::model::roundtrip::Point;
+use crate::model::script_body::{self, Function};
 use crate::sys::alembic::{Trouble, TroubleKind};
 
 /// What the script of a revision says about going back; nothing where it cannot be read.
@@ -13,6 +14,13 @@ pub fn said(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Downgrade {
     let Some(script) = facts.graph.get(id) else { return Downgrade::default() };
     let root = ctx.project().map(|project| project.root.clone()).unwrap_or_default();
     std::fs::read_to_string(root.join(&script.path)).map(|text| downgrade(&text)).unwrap_or_default()
+}
+
+/// What its upgrade does; nothing where it cannot be read.
+pub fn upgrade(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Option<Function> {
+    let script = facts.graph.get(id)?;
+    let text = std::fs::read_to_string(ctx.project().ok()?.root.join(&script.path)).ok()?;
+    script_body::read(&script.path, &text).ok()?.upgrade
 }
 
 /// Explains an outcome. `failure` is the trouble of a failed step, `upper` the database at the revision.

@@ -78,6 +78,8 @@ pub struct Ground<'a> {
     launch: Launch,
     driver: Driver,
     db: Option<Db>,
+    /// What the tables held at the last look.
+    memory: rows::Memory,
     /// `None`: the component's own database, which has no way back but its backup.
     scratch: Option<Scratch>,
     from_empty: bool,
@@ -106,6 +108,7 @@ impl<'a> Ground<'a> {
             driver: Driver::start(&ctx.ui, &launch)?,
             launch,
             db: Some(db),
+            memory: rows::Memory::default(),
             scratch: None,
             from_empty: false,
             saved: None,
@@ -148,12 +151,31 @@ impl<'a> Ground<'a> {
 
     /// What the database holds.
     pub fn point(&mut self) -> Result<Point> {
-        let versions = version_table(self.facts.component).name;
-        let client = self.db()?.client();
-        let options = catalog::Options { version_tables: vec![versions] };
+        let options = self.options();
+        self.db()?;
+        let client = self.db.as_mut().context("connected just now")?.client();
         let schema = catalog::take(client, &options).context("reading the throwaway schema")?;
-        let rows = rows::take(client, &options, None).context("reading the throwaway database's rows")?;
+        let rows =
+            rows::take_again(client, &options, &mut self.memory).context("reading the throwaway database's rows")?;
         Ok(Point { schema, rows })
+    }
+
+    /// Reads every row once more, whatever was remembered of them.
+    ///
+    /// # Errors
+    /// A defect of ours, if what was remembered is not what is there.
+    pub fn prove_rows(&mut self) -> Result<()> {
+        let options = self.options();
+        self.db()?;
+        let client = self.db.as_mut().context("connected just now")?.client();
+        let remembered = rows::take_again(client, &options, &mut self.memory)?;
+        let whole = rows::take(client, &options, None).context("reading the throwaway database's rows")?;
+        anyhow::ensure!(remembered == whole, "rows have changed and were not seen to");
+        Ok(())
+    }
+
+    fn options(&self) -> catalog::Options {
+        catalog::Options { version_tables: vec![version_table(self.facts.component).name] }
     }
 
     /// Whether the database holds just that.

@@ -5,6 +5,7 @@ use anyhow::Result;
 
 use super::ground::{Deed, Ground, Mode};
 use super::outcome::Outcome;
+use super::told::Told;
 use super::trip::{self, Trial};
 use super::{Facts, Findings, cause};
 use crate::cmd::driving;
@@ -38,7 +39,8 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let server = ground.server()?;
     ground.end(false)?;
     drop(lock);
-    Ok(Findings { baseline: words, server, outcomes, kept: None })
+    let results = outcomes.iter().map(Told::of).collect();
+    Ok(Findings { baseline: words, server, results, kept: None, log: None })
 }
 
 /// This machine, nobody connected, meant so; and the lock.

@@ -1,50 +1,54 @@
 //! The walk. What the database lacks is climbed and tested on the way up (up, down, up: the database below a revision
 //! is then known as it was before that was ever applied); what it holds already is tested on the way down (down, up,
 //! down). After a finding the last good state is put back, so nobody is blamed for what another revision has left
-//! behind. Where a revision of a clone cannot be taken down, what lies below it is tested on a database made from empty.
+//! behind. Where a revision of a clone cannot be taken down, what lies below it is tested on a database made from empty,
+//! as is what a clone cannot show.
 
 mod climb;
 mod descend;
+mod doubt;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
+use super::baseline::Baseline;
 use super::ground::{Deed, Ground};
+use super::resume::Log;
+use super::told::Told;
 use super::trip::{Passed, Stuck};
-use super::{Facts, Findings, Outcome, baseline, cannot_prepare, cause, seed};
+use super::{Facts, Outcome, cannot_prepare, cause, seed};
 use crate::ctx::Ctx;
+use crate::fail::Fail;
 use crate::flags::DbRoundtrip;
 use crate::model::roundtrip::Verdict;
 use crate::model::route::applied_set;
 use crate::sys::interrupt;
+use crate::sys::pg::Kept;
 use crate::ui::Steps;
 
-/// Makes the database, walks it, and puts everything away.
-pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
-    let baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
-    let (words, seeded) = (baseline.words.clone(), !baseline.is_clone);
-    let mut walk = Walk {
-        ctx,
-        facts,
-        to_save: !baseline.from_empty && facts.route.tested.len() > 1,
-        ground: Ground::new(ctx, facts, flags.step_timeout, baseline)?,
-        seeds: if seeded { seed::read(ctx, facts)? } else { seed::Seeds::default() },
-        wanted: facts.route.tested.clone(),
-        found: HashMap::new(),
-        note: None,
-        progress: ctx.ui.steps("Round trip", facts.route.tested.len()),
-    };
-    walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
-    let server = walk.ground.server()?;
-    let mut found = walk.found;
-    let kept = walk.ground.end(flags.keep)?;
-    // Newest first, each of them once.
-    let outcomes = facts.route.order.iter().rev().filter_map(|id| found.remove(id)).collect();
-    Ok(Findings { baseline: words, server, outcomes, kept })
+/// What all walkers of a run have in common.
+#[derive(Clone, Copy)]
+pub struct Shared<'a> {
+    pub ctx: &'a Ctx,
+    pub facts: &'a Facts<'a>,
+    pub flags: &'a DbRoundtrip,
+    pub log: &'a Log,
+    pub progress: &'a Mutex<Steps>,
 }
 
-struct Walk<'a> {
+/// What one walker has come back with.
+pub struct Walked {
+    pub told: Vec<Told>,
+    pub kept: Option<Kept>,
+    /// Why the database could not be brought to where a test begins.
+    pub obstacle: Option<Fail>,
+}
+
+/// One walker.
+pub struct Walk<'a> {
+    shared: Shared<'a>,
     ctx: &'a Ctx,
     facts: &'a Facts<'a>,
     ground: Ground<'a>,
@@ -54,12 +58,37 @@ struct Walk<'a> {
     /// What is still to be tested.
     wanted: HashSet<String>,
     found: HashMap<String, Outcome>,
+    /// What a clone has shown, and may have hidden.
+    doubted: HashMap<String, Outcome>,
     /// What is to be said of every outcome from now on.
     note: Option<String>,
-    progress: Steps,
+    obstacle: Option<Fail>,
 }
 
 impl<'a> Walk<'a> {
+    /// Tests `wanted` on this database and puts it away.
+    pub fn run(shared: Shared<'a>, baseline: Baseline, wanted: HashSet<String>) -> Result<Walked> {
+        let Shared { ctx, facts, flags, .. } = shared;
+        let (words, seeded) = (baseline.words.clone(), !baseline.is_clone);
+        let mut walk = Walk {
+            shared,
+            ctx,
+            facts,
+            to_save: !baseline.from_empty && wanted.len() > 1,
+            ground: Ground::new(ctx, facts, flags.step_timeout, baseline)?,
+            seeds: if seeded { seed::read(ctx, facts)? } else { seed::Seeds::default() },
+            wanted,
+            found: HashMap::new(),
+            doubted: HashMap::new(),
+            note: None,
+            obstacle: None,
+        };
+        walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
+        walk.ground.prove_rows()?;
+        let kept = walk.ground.end(flags.keep)?;
+        Ok(Walked { told: walk.found.values().map(Told::of).collect(), kept, obstacle: walk.obstacle })
+    }
+
     fn everything(&mut self) -> Result<()> {
         let held = applied_set(&self.facts.graph, &self.ground.held()?);
         let (held, lacking) = self.facts.route.split(&held);
@@ -75,33 +104,34 @@ impl<'a> Walk<'a> {
             self.ground.begin_again()?;
         }
         let barred = self.descend(&held)?;
-        self.below_the_bar(&barred)
+        self.from_empty(&barred)
     }
 
     fn tests_any(&self, ids: &[String]) -> bool {
         ids.iter().any(|id| self.wanted.contains(id))
     }
 
-    /// Tests what lies below a revision that cannot be taken down, on a database made from empty.
-    fn below_the_bar(&mut self, barred: &HashMap<String, String>) -> Result<()> {
+    /// Tests on a database made from empty what lies below a revision that cannot be taken down, and once more what a
+    /// clone cannot show.
+    fn from_empty(&mut self, barred: &HashMap<String, String>) -> Result<()> {
+        self.wanted.extend(self.doubted.keys().cloned());
         if self.wanted.is_empty() {
             return Ok(());
         }
         let rest: Vec<String> = self.wanted.iter().cloned().collect();
         let needed: HashSet<String> = applied_set(&self.facts.graph, &rest);
         let order: Vec<String> = self.facts.route.order.iter().filter(|id| needed.contains(*id)).cloned().collect();
-        let bars: HashSet<&str> = barred.values().map(String::as_str).collect();
-        let mut bars: Vec<&str> = bars.into_iter().collect();
+        let mut bars: Vec<&str> = barred.values().map(String::as_str).collect();
         bars.sort_unstable();
+        bars.dedup();
         self.note = Some(format!("tested on a database made from empty, since {}", bars.join(", and ")));
         let tried = self.ground.begin_empty().and_then(|()| self.climb(&order));
         if let Err(error) = &tried {
             interrupt::check()?;
             let why = crate::fail::from_anyhow(error).summary;
-            for id in std::mem::take(&mut self.wanted) {
-                let bar = barred.get(&id).cloned().unwrap_or_default();
-                self.note = None;
-                self.skip(&id, &format!("{bar}, and a database made from empty does not get there: {why}"));
+            for id in self.wanted.clone() {
+                let bar = barred.get(&id).map(|bar| format!("{bar}, and ")).unwrap_or_default();
+                self.skip(&id, &format!("{bar}a database made from empty does not get there: {why}"));
             }
         }
         for (id, bar) in barred {
@@ -110,7 +140,6 @@ impl<'a> Walk<'a> {
                 && !reason.starts_with(bar.as_str())
             {
                 *reason = format!("{bar}, and on a database made from empty {reason}");
-                outcome.notes.clear();
             }
         }
         Ok(())
@@ -141,27 +170,48 @@ impl<'a> Walk<'a> {
         ids.iter().try_for_each(|id| self.seed(Some(id)).map(|_| ()))
     }
 
-    fn skip(&mut self, id: &String, reason: &str) {
-        self.progress.next(id);
-        self.wanted.remove(id);
-        let outcome = Outcome::skipped(&self.facts.graph, id, reason.to_owned());
-        self.found.insert(id.clone(), outcome);
+    fn skip(&mut self, id: &str, reason: &str) {
+        self.next(id);
+        self.settle(Outcome::skipped(&self.facts.graph, id, reason.to_owned()));
     }
 
     /// The script says so itself, and is believed.
     fn declared(&mut self, id: &str, reason: String) {
         let outcome = Outcome::new(&self.facts.graph, id, Verdict::Irreversible);
         let notes = self.note.clone().into_iter().collect();
-        self.found.insert(id.to_owned(), Outcome { reason: Some(reason), notes, ..outcome });
+        self.settle(Outcome { reason: Some(reason), notes, ..outcome });
     }
 
     fn record(&mut self, id: &str, trial: Result<Stuck, Passed>) {
+        let outcome = self.outcome(id, trial);
+        self.settle(outcome);
+    }
+
+    fn outcome(&self, id: &str, trial: Result<Stuck, Passed>) -> Outcome {
         let said = cause::said(self.ctx, self.facts, id);
         let mut outcome = match trial {
             Ok(stuck) => Outcome::of_failure(&self.facts.graph, id, stuck, &said),
             Err(passed) => Outcome::of_passed(&self.facts.graph, id, passed, &said),
         };
-        outcome.notes.extend(self.note.clone());
-        self.found.insert(id.to_owned(), outcome);
+        outcome.notes.extend(self.note.clone().filter(|_| !self.doubted.contains_key(id)));
+        outcome
+    }
+
+    /// The verdict on a revision is final.
+    fn settle(&mut self, outcome: Outcome) {
+        let outcome = match self.doubted.remove(&outcome.revision.id) {
+            Some(clone) => doubt::decide(clone, outcome),
+            None => outcome,
+        };
+        self.shared.log.add(self.ctx, &Told::of(&outcome));
+        self.found.insert(outcome.revision.id.clone(), outcome);
+    }
+
+    /// The test of a revision begins.
+    fn next(&mut self, id: &str) {
+        self.wanted.remove(id);
+        if !self.doubted.contains_key(id) {
+            self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner).next(id);
+        }
     }
 }

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 
-use super::{Facts, gather, show};
+use super::told::Told;
+use super::{Facts, gather};
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
@@ -162,7 +163,7 @@ impl Watch<'_> {
     fn say(&self, answer: &Answer) {
         let ui = &self.ctx.ui;
         let mut lines = match answer {
-            Ok(outcome) => show::one(self.ctx, outcome),
+            Ok(outcome) => Told::of(outcome).text(self.ctx),
             Err(fail) => error(ui.paint(Paint::Bad, &fail.summary), fail),
         };
         let more = lines.len().saturating_sub(MOST_LINES);

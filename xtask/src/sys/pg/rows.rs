@@ -6,13 +6,17 @@
 //! and equal values do not cancel each other out. The session's settings that decide how a value looks as text are
 //! pinned.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod memory;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, Result};
-use postgres::{Client, IsolationLevel, SimpleQueryMessage, Transaction};
+use postgres::{Client, IsolationLevel, Row, SimpleQueryMessage, Transaction};
 
 use crate::model::rows::{Column, Rows, Table};
 use crate::sys::pg::catalog::Options;
+
+pub use memory::Memory;
 
 /// What decides how values look as text. Row security is off so that a policy which would hide rows is an error.
 const SETTINGS: &str = "set local search_path = ''; set local datestyle = 'ISO, YMD'; set local timezone = 'UTC'; \
@@ -22,17 +26,25 @@ const SETTINGS: &str = "set local search_path = ''; set local datestyle = 'ISO, 
 /// Every ordinary table that holds rows of its own (partitions, not the partitioned table), with how to hash each column.
 const TABLES: &str = r"
 select quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
-       s.used,
-       case when s.used then array(select a.attname::text from pg_attribute a
+       c.oid, s.size > 0 as used,
+       case when s.size > 262144 and c.relam in (0, 2) and not exists (
+              select from pg_attribute a join pg_type t on t.oid = a.atttypid
+               where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+                 and (a.atttypid >= 16384 or to_jsonb(a) ->> 'attgenerated' = 'v' or ltrim(t.typname, '_') <> all ('{
+                      bool,int2,int4,int8,float4,float8,numeric,text,varchar,bpchar,uuid,bytea,date,time,timetz,timestamp,
+                      timestamptz,interval,json,jsonb,inet,cidr,macaddr}')))
+            then array_to_string(array(select concat_ws(' ', a.attnum, a.attname, a.atttypid) from pg_attribute a
+                   where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum), ',') end as fixed,
+       case when s.size > 0 then array(select a.attname::text from pg_attribute a
               where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as columns,
-       case when s.used then array(select quote_ident(a.attname) from pg_attribute a
+       case when s.size > 0 then array(select quote_ident(a.attname) from pg_attribute a
               where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as quoted,
-       case when s.used then array(select case when a.atttypid < 16384 then t.typname::text else 'text' end
+       case when s.size > 0 then array(select case when a.atttypid < 16384 then t.typname::text else 'text' end
                from pg_attribute a join pg_type t on t.oid = a.atttypid
               where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as types
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
-  cross join lateral (select pg_relation_size(c.oid) > 0 as used offset 0) s
+  cross join lateral (select pg_relation_size(c.oid) as size offset 0) s
  where c.oid >= 16384 and c.relkind = 'r' and c.relpersistence <> 't'
    and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'
    and not exists (select from pg_depend d
@@ -44,13 +56,15 @@ select quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
 /// # Errors
 /// When the connection is lost, a table is not readable for this user, or is hidden from it by row security.
 pub fn take(client: &mut Client, options: &Options, only: Option<&BTreeSet<String>>) -> Result<Rows> {
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .context("beginning to read the rows")?;
-    take_within(&mut transaction, options, only)
+    take_within(&mut begin(client)?, options, only)
+}
+
+/// What all tables hold now; the large ones that hold what `memory` has of them are not digested again.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_again(client: &mut Client, options: &Options, memory: &mut Memory) -> Result<Rows> {
+    read(&mut begin(client)?, options, None, Some(memory))
 }
 
 /// The same inside a transaction that is already open; its settings are left as they were.
@@ -62,6 +76,20 @@ pub fn take_within(
     options: &Options,
     only: Option<&BTreeSet<String>>,
 ) -> Result<Rows> {
+    read(transaction, options, only, None)
+}
+
+fn begin(client: &mut Client) -> Result<Transaction<'_>> {
+    let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+    transaction.start().context("beginning to read the rows")
+}
+
+fn read(
+    transaction: &mut Transaction<'_>,
+    options: &Options,
+    only: Option<&BTreeSet<String>>,
+    mut memory: Option<&mut Memory>,
+) -> Result<Rows> {
     // Never committed: rolling back puts the settings back as well.
     let mut inner = transaction.transaction().context("beginning to read the rows")?;
     let mut rows = Rows::default();
@@ -71,34 +99,65 @@ pub fn take_within(
         if options.leaves_out(&name) || only.is_some_and(|only| !only.contains(&name)) {
             continue;
         }
-        rows.tables.insert(name.clone(), Table::default());
+        rows.tables.insert(name, Table::default());
         if row.get("used") {
-            used.push(Layout { name, columns: row.get("columns"), quoted: row.get("quoted"), types: row.get("types") });
+            used.push(Layout::of(&row));
         }
     }
-    let script: String = used.iter().map(Layout::select).collect();
-    let messages = inner.simple_query(&format!("{SETTINGS}{script}")).context("counting the rows")?;
-    let answers = messages.into_iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    for (layout, answer) in used.iter().zip(answers) {
-        let fields: Vec<&str> = answer.get(0).unwrap_or_default().split(' ').collect();
-        rows.tables.insert(layout.name.clone(), layout.table(&fields)?);
+    inner.batch_execute(SETTINGS).context("counting the rows")?;
+    let same = match &mut memory {
+        Some(memory) => memory.unchanged(&mut inner, &used)?,
+        None => HashMap::new(),
+    };
+    let other = |(at, _): &(usize, &Layout)| !same.contains_key(at);
+    let other: Vec<&Layout> = used.iter().enumerate().filter(other).map(|(_, layout)| layout).collect();
+    let script: String = other.iter().map(|layout| layout.select()).collect();
+    let answers = answers(&mut inner, &script).context("counting the rows")?;
+    for (layout, answer) in other.iter().zip(answers) {
+        let table = layout.table(&answer.split(' ').collect::<Vec<_>>())?;
+        if let Some(memory) = &mut memory {
+            memory.learn(layout, &table);
+        }
+        rows.tables.insert(layout.name.clone(), table);
     }
+    rows.tables.extend(same.into_iter().map(|(at, table)| (used[at].name.clone(), table)));
     inner.rollback().context("ending to read the rows")?;
     Ok(rows)
 }
 
+/// The answers to statements that give one text each.
+fn answers(transaction: &mut Transaction<'_>, script: &str) -> Result<Vec<String>, postgres::Error> {
+    let messages = transaction.simple_query(script)?;
+    let answers = messages.into_iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+        _ => None,
+    });
+    Ok(answers.collect())
+}
+
 /// A table that may hold rows, its columns sorted by name.
 struct Layout {
+    oid: u32,
     name: String,
+    /// The columns, where the table is large and its values look the same as long as its rows are.
+    fixed: Option<String>,
     columns: Vec<String>,
     quoted: Vec<String>,
     types: Vec<String>,
 }
 
 impl Layout {
+    fn of(row: &Row) -> Layout {
+        Layout {
+            oid: row.get("oid"),
+            name: row.get("name"),
+            fixed: row.get("fixed"),
+            columns: row.get("columns"),
+            quoted: row.get("quoted"),
+            types: row.get("types"),
+        }
+    }
+
     /// A statement that gives one row with one text: the count, then per column the count of values and the digest.
     fn select(&self) -> String {
         let mut sql = String::from("select array_to_string(array[count(*)::text");

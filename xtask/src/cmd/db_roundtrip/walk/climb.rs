@@ -38,13 +38,10 @@ impl Walk<'_> {
             }
             lower = self.trip_from_below(id, lower.take(), &mut blocked)?;
         }
-        match failure {
-            // Nothing could be tested since the database could not be made: that is no finding about a revision.
-            Some(fail) if self.note.is_none() && !self.found.values().any(|outcome| outcome.verdict.is_tested()) => {
-                Err(fail.into())
-            }
-            _ => Ok(()),
+        if self.note.is_none() {
+            self.obstacle = failure;
         }
+        Ok(())
     }
 
     /// Applies revisions that are not tested, as the project itself would; where that fails, one by one.
@@ -100,8 +97,7 @@ impl Walk<'_> {
         before: Option<Point>,
         blocked: &mut HashMap<String, String>,
     ) -> Result<Option<Point>> {
-        self.progress.next(id);
-        self.wanted.remove(id);
+        self.next(id);
         let before = match before {
             Some(point) => point,
             None => self.ground.point()?,

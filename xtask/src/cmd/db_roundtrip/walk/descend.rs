@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 
 use super::super::cause;
-use super::super::ground::{Deed, Mode};
+use super::super::ground::{Deed, Failure, Mode};
 use super::super::trip::{self, Passed, Stuck, Trial};
 use super::Walk;
 use crate::model::roundtrip::{Leg, Point, Verdict};
@@ -31,11 +31,15 @@ impl Walk<'_> {
                 continue;
             }
             upper = None;
+            if cause::said(self.ctx, self.facts, id).irreversible.is_some() {
+                barred.insert(id.clone(), declares(id));
+                continue;
+            }
             let down = Deed::steps(Direction::Down, std::slice::from_ref(id), Mode::Walk);
             match self.ground.attempt(&down)? {
                 Ok(_) => self.ground.keep(down),
                 Err(failure) => {
-                    barred.insert(id.clone(), format!("{id} cannot be taken down ({})", failure.fail.summary));
+                    barred.insert(id.clone(), cannot(id, &failure));
                     self.ground.rebuild()?;
                 }
             }
@@ -58,15 +62,14 @@ impl Walk<'_> {
         upper: Option<Point>,
         barred: &mut HashMap<String, String>,
     ) -> Result<Option<Point>> {
-        self.progress.next(id);
-        self.wanted.remove(id);
+        self.next(id);
         let upper = if self.seed(Some(id))? { None } else { upper };
         let upper = match upper {
             Some(point) => point,
             None => self.ground.point()?,
         };
         if let Some(reason) = cause::said(self.ctx, self.facts, id).irreversible {
-            barred.insert(id.clone(), format!("{id} declares that it cannot be undone"));
+            barred.insert(id.clone(), declares(id));
             self.declared(id, reason);
             return Ok(Some(upper));
         }
@@ -81,7 +84,7 @@ impl Walk<'_> {
                 self.passed_from_above(id, ids, *passed, barred)
             }
             Trial::Failed(stuck) if stuck.leg == Leg::Downgrade => {
-                barred.insert(id.clone(), format!("{id} cannot be taken down"));
+                barred.insert(id.clone(), cannot(id, &stuck.failure));
                 let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
                 self.record(id, Ok(*stuck));
                 if undamaged {
@@ -112,11 +115,11 @@ impl Walk<'_> {
             self.ground.keep(down.clone());
         }
         if last || !clean {
-            self.record(id, Err(passed));
+            self.passed_or_doubted(id, passed);
             return if last { Ok(None) } else { self.ground.rebuild().map(|()| None) };
         }
         let Err(failure) = self.ground.attempt(&down)? else {
-            self.record(id, Err(passed));
+            self.passed_or_doubted(id, passed);
             return Ok(Some(lower));
         };
         // It went down before and does not now: the way up was not the way back.
@@ -128,4 +131,23 @@ impl Walk<'_> {
         self.record(id, Ok(stuck));
         self.ground.rebuild().map(|()| None)
     }
+
+    /// What a clone cannot show is tested once more later.
+    fn passed_or_doubted(&mut self, id: &str, passed: Passed) {
+        let doubtful = self.is_doubtful(id, &passed);
+        let outcome = self.outcome(id, Err(passed));
+        if doubtful {
+            self.doubted.insert(id.to_owned(), outcome);
+        } else {
+            self.settle(outcome);
+        }
+    }
+}
+
+fn cannot(id: &str, failure: &Failure) -> String {
+    format!("{id} cannot be taken down ({})", failure.fail.summary)
+}
+
+fn declares(id: &str) -> String {
+    format!("{id} declares that it cannot be undone")
 }

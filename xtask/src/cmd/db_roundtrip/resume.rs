@@ -1,0 +1,220 @@
+//! `--resume`: verdicts are written down as they come, and a later run takes over those that nothing has changed since.
+//!
+//! A verdict's key is a digest of all that it depends on and that can be known: the server's version, how the database
+//! came to be, env.py and the configs, the scripts of the revision and of everything below it. What was tested on the way
+//! down from a clone depends on the scripts above it as well, so there every script counts.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Result;
+use sha2::{Digest, Sha256};
+
+use super::Facts;
+use super::told::Told;
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Fail, Kind};
+use crate::flags::{DbRoundtrip, Range};
+use crate::model::graph::Graph;
+use crate::sys::ledger::{self, Ledger};
+
+/// Where verdicts are written down.
+pub struct Log {
+    ledger: Mutex<Option<Ledger>>,
+    keys: HashMap<String, String>,
+    command: String,
+}
+
+/// What a database is like before its first step, as far as verdicts depend on it.
+pub struct Start<'s> {
+    /// The server's version.
+    pub server: &'s str,
+    /// How the database came to be.
+    pub baseline: &'s str,
+    /// The revisions that it holds, those below the heads included.
+    pub held: &'s HashSet<String>,
+}
+
+impl Log {
+    /// Opens it and, with `--resume`, gives what is taken over. A walk that is short or not to be repeated has none.
+    ///
+    /// # Errors
+    /// A refusal when there is nothing to go on with.
+    pub fn open(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip, start: &Start<'_>) -> Result<(Log, Vec<Told>)> {
+        let command = command(ctx, facts, flags);
+        let keys = keys(ctx, facts, start)?;
+        let mut log = Log { ledger: Mutex::new(None), keys, command };
+        if facts.route.tested.len() < 2 && !flags.resume {
+            return Ok((log, Vec::new()));
+        }
+        let name = format!("{:?} {:?}", flags.range, flags.partition);
+        let Some(mut ledger) = Ledger::open(&ctx.project()?.root, &facts.component.name, &name)? else {
+            if flags.resume {
+                return Err(under_way().into());
+            }
+            return Ok((log, Vec::new()));
+        };
+        let left = if flags.resume { ledger.left()?.lines } else { Vec::new() };
+        let mut taken: HashMap<String, Told> = HashMap::new();
+        for line in &left {
+            let told = Told::from_json(&line["told"]).filter(|told| facts.route.tests(&told.id));
+            if let Some(told) = told.filter(|told| line["key"].as_str() == log.keys.get(&told.id).map(String::as_str)) {
+                taken.insert(told.id.clone(), told);
+            }
+        }
+        if taken.is_empty() {
+            ledger.begin(&log.command)?;
+        } else {
+            ledger.go_on(taken.len())?;
+        }
+        if flags.resume {
+            let rest = facts.route.tested.len() - taken.len();
+            ctx.ui.status(format!("{} verdicts are taken over, {rest} revisions are left to test", taken.len()));
+        }
+        *log.ledger.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(ledger);
+        Ok((log, taken.into_values().collect()))
+    }
+
+    /// Writes a verdict down, if it is one that lasts.
+    pub fn add(&self, ctx: &Ctx, told: &Told) {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = ledger.as_mut().filter(|_| told.is_lasting()) else { return };
+        let line = serde_json::json!({"key": self.keys.get(&told.id), "told": told.to_json()});
+        if let Err(error) = open.add(&line) {
+            ctx.ui.warn(format!("An interrupted run could not be gone on with from here: {error:#}"));
+            *ledger = None;
+        }
+    }
+
+    /// The run is over, and its report is out.
+    pub fn end(self) {
+        if let Some(ledger) = self.ledger.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            ledger.remove();
+        }
+    }
+
+    /// The run broke off: says how to go on.
+    pub fn broke_off(self, fail: Fail) -> Fail {
+        match self.ledger.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(ledger) if ledger.lines() > 0 => fail
+                .details(format!("{} verdicts were found and are kept", ledger.lines()))
+                .action(format!("Go on with the rest: {}", self.command)),
+            Some(ledger) => {
+                ledger.remove();
+                fail
+            }
+            None => fail,
+        }
+    }
+}
+
+/// Refuses, before anything is made, a `--resume` of nothing.
+///
+/// # Errors
+/// The refusal.
+pub fn check(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<()> {
+    if !flags.resume {
+        return Ok(());
+    }
+    let root = &ctx.project()?.root;
+    let (wanted, others) = (command(ctx, facts, flags), ledger::interrupted(root, &facts.component.name));
+    let name = format!("{:?} {:?}", flags.range, flags.partition);
+    match Ledger::open(root, &facts.component.name, &name)? {
+        None => return Err(under_way().into()),
+        Some(ledger) if ledger.left()?.lines.is_empty() => ledger.remove(),
+        Some(_) => return Ok(()),
+    }
+    let fail = Fail {
+        exit: Exit::Refused,
+        ..Fail::new(Kind::Usage, "There is no interrupted round trip to go on with")
+            .details(format!("None of {}, {}, has left a verdict", facts.component.name, facts.chosen))
+            .related("cargo xtask db-status")
+    };
+    let fail = others.iter().fold(fail, |fail, other| fail.action(format!("Go on with another one: {other}")));
+    Err(fail.action(format!("Begin it: {}", wanted.replace(" --resume", ""))).into())
+}
+
+fn under_way() -> Fail {
+    Fail::new(Kind::AlreadyRunning, "The same round trip is under way in another process")
+        .refused()
+        .details("It holds the file that its verdicts are written to")
+        .action("Wait for it, or stop it with Ctrl-C and repeat this command")
+        .related("cargo xtask db-status")
+}
+
+/// What goes on with this run.
+fn command(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> String {
+    let mut command = format!("cargo xtask db-roundtrip{}", ctx.component_flag(facts.component));
+    let mut add = |text: String| command.push_str(&text);
+    match &flags.range {
+        Range::Head => {}
+        Range::Since(reference) => add(format!(" --since={reference}")),
+        Range::Steps(count) => add(format!(" --steps={count}")),
+        Range::From(id) => add(format!(" --from={id}")),
+        Range::All => add(" --all".to_owned()),
+    }
+    if let Some(part) = flags.partition {
+        add(format!(" --partition={}/{}", part.number, part.of));
+    }
+    if flags.jobs > 1 {
+        add(format!(" --jobs={}", flags.jobs));
+    }
+    for (flag, path) in [("--junit", &flags.junit), ("--html", &flags.html)] {
+        if let Some(path) = path {
+            add(format!(" {flag}={}", path.display()));
+        }
+    }
+    command + " --resume"
+}
+
+/// The key of every revision.
+fn keys(ctx: &Ctx, facts: &Facts<'_>, start: &Start<'_>) -> Result<HashMap<String, String>> {
+    let root = &ctx.project()?.root;
+    let digests: HashMap<&str, Vec<u8>> = facts
+        .graph
+        .scripts()
+        .map(|script| (script.id.as_str(), bytes(&root.join(&script.path))))
+        .map(|(id, text)| (id, Sha256::digest(text).to_vec()))
+        .collect();
+    let mut common = Sha256::new();
+    let flavour = [env!("CARGO_PKG_VERSION"), start.server, start.baseline];
+    flavour.iter().for_each(|word| common.update(format!("{word}\0")));
+    let mut files = vec![facts.config.path.clone(), facts.config.script_location.join("env.py")];
+    files.extend(facts.component.seed.iter().map(|seed| root.join(&seed.file)));
+    files.iter().for_each(|file| common.update(Sha256::digest(bytes(file))));
+    let common = common.finalize().to_vec();
+    let mut above = Sha256::new();
+    let held: BTreeSet<&String> = start.held.iter().collect();
+    held.iter().filter_map(|id| digests.get(id.as_str())).for_each(|digest| above.update(digest));
+    let above = above.finalize().to_vec();
+    let chain = chain(&facts.graph, &facts.route.order, &digests);
+    let key = |(id, chain): (String, Vec<u8>)| {
+        let mut digest = Sha256::new();
+        digest.update(&common);
+        if start.held.contains(&id) {
+            digest.update(&above);
+        }
+        digest.update(&chain);
+        (id, digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    };
+    Ok(chain.into_iter().map(key).collect())
+}
+
+/// A digest of each revision's script and all below it. `order` has the lower ones first.
+fn chain(graph: &Graph, order: &[String], digests: &HashMap<&str, Vec<u8>>) -> HashMap<String, Vec<u8>> {
+    let mut chain: HashMap<String, Vec<u8>> = HashMap::new();
+    for id in order {
+        let mut digest = Sha256::new();
+        digest.update(digests.get(id.as_str()).map(Vec::as_slice).unwrap_or_default());
+        let below: BTreeSet<&str> = graph.parents(id).into_iter().chain(graph.dependencies(id)).collect();
+        below.iter().filter_map(|below| chain.get(*below)).for_each(|below| digest.update(below));
+        chain.insert(id.clone(), digest.finalize().to_vec());
+    }
+    chain
+}
+
+/// What cannot be read is as good as empty: the run itself says what is wrong with it.
+fn bytes(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_default()
+}
