@@ -195,6 +195,24 @@ fn what_scripts_import_at_once_may_break_and_come_back() {
 }
 
 #[test]
+fn a_module_that_is_broken_from_the_beginning_is_waited_for() {
+    for at_once in [true, false] {
+        let scene = Scene::new().revision("a1", "", if at_once { "pass" } else { "import app.names" }, "pass");
+        let scene = if at_once { scene.header("a1", "import app.names") } else { scene };
+        scene.project.write("app/__init__.py", "");
+        scene.project.write("app/names.py", "raise KeyError('first')\n");
+        let watch = Watch::start(&scene);
+        let _ = watch.answer();
+        watch.with("first");
+        scene.project.write("app/names.py", "raise KeyError('second')\n");
+        let _ = watch.answer();
+        watch.with("second");
+        scene.project.write("app/names.py", "");
+        assert_eq!(watch.answer(), "✅ a1 (revision a1): reversible");
+    }
+}
+
+#[test]
 fn revisions_come_and_go() {
     let scene = Scene::new().table("a1", "");
     let watch = Watch::start(&scene);

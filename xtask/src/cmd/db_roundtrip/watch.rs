@@ -50,8 +50,9 @@ enum Asks {
 /// What no edit of a script puts right, when it shows before the first answer: no server, no Python, no config.
 pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     let config = ctx.config(ctx.component()?).map_err(refuse)?;
-    let watcher = Watcher::new(places(&config, BTreeSet::new()));
-    let mut watch = Watch { ctx, flags, watcher, began: Instant::now(), answered: false };
+    let modules = BTreeSet::new();
+    let watcher = Watcher::new(places(&config, &modules));
+    let mut watch = Watch { ctx, flags, watcher, modules, began: Instant::now(), answered: false };
     match watch.forever() {
         Ok(never) => match never {},
         Err(error) if from_anyhow(&error).kind == Kind::Interrupted => {
@@ -66,6 +67,8 @@ struct Watch<'a> {
     ctx: &'a Ctx,
     flags: &'a DbRoundtrip,
     watcher: Watcher,
+    /// Every file of the project that a process was made from so far. One that can no longer be imported stays.
+    modules: BTreeSet<PathBuf>,
     /// When the change was noticed that is being answered.
     began: Instant,
     answered: bool,
@@ -112,13 +115,13 @@ impl Watch<'_> {
         let scripts: BTreeSet<PathBuf> = files::scripts(&facts.config).unwrap_or_default().into_iter().collect();
         let resolved = modules.into_iter().map(|path| path.canonicalize().unwrap_or(path));
         // Old versions of Alembic import scripts as modules.
-        let modules: BTreeSet<PathBuf> = resolved.filter(|path| !scripts.contains(path)).collect();
+        self.modules.extend(resolved.filter(|path| !scripts.contains(path)));
         if !self.answered {
-            let number = modules.len();
+            let number = self.modules.len();
             self.ctx.ui.status(format!("Watching the scripts, env.py and {number} modules; Ctrl-C ends it"));
         }
         self.answered = true;
-        let younger = self.watcher.turn_to(places(&facts.config, modules), since - TICK);
+        let younger = self.watcher.turn_to(places(&facts.config, &self.modules), since - TICK);
         let path = younger.first()?;
         self.began = Instant::now();
         self.tell(Asks::Process, path);
@@ -171,9 +174,10 @@ impl Watch<'_> {
             lines.truncate(MOST_LINES);
             lines.push(format!("     … and {more} more lines: cargo xtask db-roundtrip"));
         }
-        let first = lines.first().cloned().unwrap_or_default();
-        let (time, seconds) = (utc_time(SystemTime::now()), self.began.elapsed().as_secs_f64());
-        lines[..1].fill(format!("{time} {first}  {seconds:.2} s"));
+        if let Some(first) = lines.first_mut() {
+            let (time, seconds) = (utc_time(SystemTime::now()), self.began.elapsed().as_secs_f64());
+            *first = format!("{time} {first}  {seconds:.2} s");
+        }
         ui.answer(lines.join("\n"));
     }
 }
@@ -191,11 +195,11 @@ fn folders(config: &AlembicConfig) -> Vec<PathBuf> {
     config.version_locations.iter().map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone())).collect()
 }
 
-fn places(config: &AlembicConfig, modules: BTreeSet<PathBuf>) -> Places {
+fn places(config: &AlembicConfig, modules: &BTreeSet<PathBuf>) -> Places {
     let trees = folders(config);
     let names = modules.iter().filter_map(|path| path.parent()).map(Path::to_owned);
     let names = names.filter(|folder| !trees.iter().any(|tree| folder.starts_with(tree))).collect();
-    let mut files = modules;
+    let mut files = modules.clone();
     files.extend([config.path.clone(), config.script_location.join("env.py")]);
     Places { files, trees, names }
 }

@@ -176,7 +176,7 @@ pub struct Trouble {
     pub swallowed: Option<Swallowed>,
     /// The heads that Alembic last saw; what is committed of them the transaction mode decides.
     pub heads: Vec<String>,
-    /// While the project was imported: the files that had a part in it.
+    /// The project's files that it came through; while the project was imported, also those that were loaded by then.
     pub files: Vec<PathBuf>,
     /// The last lines that the process printed, where it has ended.
     pub printed: String,

@@ -59,7 +59,7 @@ pub struct Warm<'a> {
     pub is_stale: bool,
     /// When the process was started.
     pub since: SystemTime,
-    /// The project's files that it was made from.
+    /// The project's files that something has failed in.
     origin: Vec<PathBuf>,
 }
 
@@ -124,17 +124,18 @@ impl<'a> Warm<'a> {
         Ok(Some(Ok(outcome)))
     }
 
-    /// While nobody waits: puts the database back to where the next run begins. The files that the process was made from.
+    /// While nobody waits: puts the database back to where the next run begins. The project's files that the process was
+    /// made from, and those that kept it from being made.
     pub fn get_ready(&mut self) -> Result<Vec<PathBuf>> {
         if !self.is_stale {
             if let Ok(files) = self.ground.files()? {
-                self.origin = files;
+                self.origin.extend(files);
             }
             let below = self.below.as_ref().filter(|_| !self.held.contains(&self.newest));
             let next = below.map_or(&self.start, |below| &below.copy).clone();
             self.go_to(&next)?;
         }
-        Ok(self.origin.clone())
+        Ok(std::mem::take(&mut self.origin))
     }
 
     /// The facts of this moment.
@@ -185,6 +186,9 @@ impl<'a> Warm<'a> {
             Some(_) => trip::only_up(&mut self.ground, &ids, before)?,
             None => trip::from_below(&mut self.ground, &ids, Mode::Walk, before)?,
         };
+        if let Trial::Failed(stuck) = &trial {
+            self.origin.clone_from(&stuck.failure.trouble.files);
+        }
         Ok(match trial {
             Trial::Up(_) => Outcome { reason: said.irreversible, ..Outcome::new(graph, id, Verdict::Irreversible) },
             Trial::Passed(passed) => Outcome::of_passed(graph, id, *passed, &said),

@@ -13,18 +13,23 @@ import traceback
 PACKAGES = ("%ssite-packages%s" % (os.sep, os.sep), "%sdist-packages%s" % (os.sep, os.sep))
 
 
-def files(errors=()):
-    """The source files of all modules that are the project's own, sorted; with `errors`, also those that raised them.
+def files():
+    """The source files of the modules that are loaded."""
+    return own(path_of(module) for module in list(sys.modules.values()))
 
-    Whatever is not the interpreter's and not in its packages counts as the project's: an editable install, too.
-    """
-    found = {path_of(module) for module in list(sys.modules.values())}
+
+def raised(errors):
+    """The files that exceptions came through: a module that could not be imported is not loaded."""
+    found = {error.filename for error in errors if isinstance(error, SyntaxError)}
     for error in errors:
         found.update(frame.f_code.co_filename for frame, _line in traceback.walk_tb(error.__traceback__))
-        if isinstance(error, SyntaxError):
-            found.add(error.filename)
+    return own(found)
+
+
+def own(paths):
+    """Those that are the project's, sorted: not the interpreter's and not in its packages. An editable install is."""
     away = installed()
-    paths = {os.path.abspath(path) for path in found if path and not path.startswith("<")}
+    paths = {os.path.abspath(path) for path in paths if path and not path.startswith("<")}
     return sorted(path for path in paths if not path.startswith(away) and not any(name in path for name in PACKAGES))
 
 

@@ -315,9 +315,10 @@ class Session:
             fields = describe(error, self._phase, self._guard.connecting)
         if fields.get("sqlstate") == "25P02":
             fields["swallowed"] = self._recorder.first
+        fields["files"] = origin.raised(chain(error))
         if self._phase in ("config", "load"):
-            # Perhaps the process ends with this; which files could put it right nobody can ask then.
-            fields["files"] = origin.files(chain(error))
+            # Perhaps the process ends with this, and nobody can ask it then.
+            fields["files"] += origin.files()
         frames = frames_of_error(error)
         if self._step is not None:
             fields.update(revision=self._step.revision, direction=self._step.direction)
