@@ -112,6 +112,8 @@ pub struct Driver {
     process: Process,
     launch: Launch,
     versions: Option<Versions>,
+    /// What kept it from starting: the answer to whatever it is asked.
+    failed: Option<Box<Trouble>>,
     backends: Vec<i32>,
     hangs: bool,
 }
@@ -125,7 +127,7 @@ impl Driver {
         let folder = install::driver(&launch.state_dir)?;
         let mut process = Process::spawn(ui, launch, &folder)?;
         process.send(&launch_object(launch));
-        Ok(Driver { process, launch: launch.clone(), versions: None, backends: Vec::new(), hangs: false })
+        Ok(Driver { process, launch: launch.clone(), versions: None, failed: None, backends: Vec::new(), hangs: false })
     }
 
     /// Waits until the project is imported.
@@ -133,12 +135,21 @@ impl Driver {
         if let Some(versions) = &self.versions {
             return Ok(versions.clone());
         }
-        match self.answer(Some(START_LIMIT), &mut |_| {})? {
-            Event::Ready(versions) => {
+        if let Some(trouble) = &self.failed {
+            return Err(Stop::Trouble(trouble.clone()));
+        }
+        match self.answer(Some(START_LIMIT), &mut |_| {}) {
+            Ok(Event::Ready(versions)) => {
                 self.versions = Some(versions.clone());
                 Ok(versions)
             }
-            other => Err(self.unexpected(&other)),
+            Ok(other) => Err(self.unexpected(&other)),
+            Err(stop) => {
+                if let Stop::Trouble(trouble) = &stop {
+                    self.failed = Some(trouble.clone());
+                }
+                Err(stop)
+            }
         }
     }
 
