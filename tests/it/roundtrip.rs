@@ -8,6 +8,7 @@ mod hangs;
 mod jobs;
 mod kills;
 mod resume;
+mod watch;
 mod ways;
 
 use std::collections::HashMap;

@@ -163,6 +163,8 @@ pub struct DbRoundtrip {
     pub partition: Option<Part>,
     /// On the component's own database.
     pub in_place: bool,
+    /// Again whenever a file changes, until it is interrupted.
+    pub watch: bool,
     /// Where JUnit XML goes.
     pub junit: Option<PathBuf>,
     /// Where an HTML page goes.
@@ -358,6 +360,7 @@ pub fn parse(words: Vec<OsString>) -> Result<(Common, Command), Fail> {
         return Ok((Common::default(), Command::Help(command_help(row))));
     }
     check_words(row, &rest)?;
+    check_watch(row, &rest)?;
     let mut args = Arguments::from_vec(rest.into_iter().map(OsString::from).collect());
     let mut common = common(&mut args)?;
     let mut command = command(row, &mut args)?;
@@ -467,10 +470,12 @@ fn check_target(flags: &DbMigrate) -> Result<(), Fail> {
 }
 
 fn db_roundtrip(args: &mut Arguments) -> Result<DbRoundtrip, Fail> {
+    let watch = args.contains("--watch");
     let flags = DbRoundtrip {
-        range: range(args)?,
+        range: if watch { Range::Steps(1) } else { range(args)? },
         partition: value(args, "--partition")?.map(|text| part(&text)).transpose()?,
         in_place: args.contains("--in-place"),
+        watch,
         junit: value(args, "--junit")?.map(PathBuf::from),
         html: value(args, "--html")?.map(PathBuf::from),
         keep: args.contains("--keep"),
@@ -814,6 +819,18 @@ fn from_pico(error: pico_args::Error) -> Fail {
 
 fn usage(summary: impl Into<String>) -> Fail {
     Fail::new(Kind::Usage, summary)
+}
+
+/// `--watch` is the newest revision, again and again: what chooses revisions, or is written or kept at the end of a run,
+/// does not go with it; and JSON is one object.
+fn check_watch(row: &CommandRow, words: &[String]) -> Result<(), Fail> {
+    let given = |flag: &&str| words.iter().any(|word| word.split('=').next() == Some(*flag));
+    let flags = row.flags.iter().map(|flag| flag.long).chain(["--json"]);
+    const TOGETHER: [&str; 4] = ["--watch", "--step-timeout", "--baseline", "--no-cache"];
+    match flags.filter(|flag| !TOGETHER.contains(flag)).find(given) {
+        Some(other) if given(&"--watch") => Err(conflict("--watch", other)),
+        _ => Ok(()),
+    }
 }
 
 fn conflict(one: &str, other: &str) -> Fail {

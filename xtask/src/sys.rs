@@ -4,6 +4,7 @@
 pub mod alembic;
 pub mod alembic_ini;
 pub mod backup;
+pub mod changes;
 pub mod clock;
 pub mod dump;
 pub mod files;

@@ -18,6 +18,7 @@ mod show;
 mod told;
 mod trip;
 mod walk;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -84,6 +85,9 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     if flags.clear_cache {
         return cache::clear(ctx);
     }
+    if flags.watch {
+        return watch::run(ctx, flags);
+    }
     let facts = gather(ctx, flags).map_err(refuse)?;
     if facts.route.tested.is_empty() {
         return nothing_to_test(ctx, &facts);
@@ -138,20 +142,24 @@ fn nothing_because(facts: &Facts) -> String {
 
 /// A run that tested nothing is no proof of anything: exit 4.
 fn nothing_to_test(ctx: &Ctx, facts: &Facts) -> Result<Exit> {
-    let fail = Fail {
-        exit: Exit::Findings,
-        ..Fail::new(Kind::MigrationFileMissing, "There is nothing to test")
-            .details(nothing_because(facts))
-            .action("The whole history: cargo xtask db-roundtrip --all")
-            .action(format!("See where the scripts are: {}", facts.config.path.display()))
-            .related("cargo xtask doctor")
-    };
+    let fail = nothing(facts);
     let fields = json!({
         "component": facts.component.name, "baseline": null, "cache": null, "results": [], "tested": 0, "failed": 0,
     });
     ctx.ui.json("db-roundtrip", Exit::Findings, fields, Some(&fail));
     ctx.ui.error(&fail);
     Ok(Exit::Findings)
+}
+
+fn nothing(facts: &Facts) -> Fail {
+    Fail {
+        exit: Exit::Findings,
+        ..Fail::new(Kind::MigrationFileMissing, "There is nothing to test")
+            .details(nothing_because(facts))
+            .action("The whole history: cargo xtask db-roundtrip --all")
+            .action(format!("See where the scripts are: {}", facts.config.path.display()))
+            .related("cargo xtask doctor")
+    }
 }
 
 /// The failure to end with when the throwaway database itself could not be made.

@@ -160,6 +160,10 @@ pub const COMMANDS: &[CommandRow] = &[
                 "take over the verdicts of an interrupted run of the same revisions, test only the rest",
             ),
             switch("--in-place", "on the component's own database, after a backup and a confirmation"),
+            switch(
+                "--watch",
+                "stay, and run the newest revision again whenever its file or what it imports changes; Ctrl-C ends it",
+            ),
             option("--junit", "FILE", "also write the report as JUnit XML"),
             option("--html", "FILE", "also write the report as one HTML page"),
             option(
@@ -176,6 +180,7 @@ pub const COMMANDS: &[CommandRow] = &[
         examples: &[
             ("The newest revision", "cargo xtask db-roundtrip"),
             ("The newest five of another component", "cargo xtask db-roundtrip -c appproxy --steps 5"),
+            ("While you write a revision", "cargo xtask db-roundtrip --watch"),
         ],
     },
     CommandRow {

@@ -123,6 +123,8 @@ pub struct Driver {
     process: Process,
     launch: Launch,
     versions: Option<Versions>,
+    /// What kept it from starting: the answer to whatever it is asked.
+    failed: Option<Box<Trouble>>,
     backends: Vec<i32>,
     hangs: bool,
     /// How many answers to what was asked before the process was ready are still to come.
@@ -138,7 +140,8 @@ impl Driver {
         let folder = install::driver(&launch.state_dir)?;
         let mut process = Process::spawn(ui, launch, &folder)?;
         process.send(&launch_object(launch));
-        Ok(Driver { process, launch: launch.clone(), versions: None, backends: Vec::new(), hangs: false, owed: 0 })
+        let (launch, backends) = (launch.clone(), Vec::new());
+        Ok(Driver { process, launch, versions: None, failed: None, backends, hangs: false, owed: 0 })
     }
 
     /// Waits until the project is imported.
@@ -146,15 +149,24 @@ impl Driver {
         if let Some(versions) = &self.versions {
             return Ok(versions.clone());
         }
-        match self.answer(Some(START_LIMIT), &mut |_| {})? {
-            Event::Ready(versions) => {
+        if let Some(trouble) = &self.failed {
+            return Err(Stop::Trouble(trouble.clone()));
+        }
+        match self.answer(Some(START_LIMIT), &mut |_| {}) {
+            Ok(Event::Ready(versions)) => {
                 self.versions = Some(versions.clone());
                 for _ in 0..std::mem::take(&mut self.owed) {
                     self.answer_ok()?;
                 }
                 Ok(versions)
             }
-            other => Err(self.unexpected(&other)),
+            Ok(other) => Err(self.unexpected(&other)),
+            Err(stop) => {
+                if let Stop::Trouble(trouble) = &stop {
+                    self.failed = Some(trouble.clone());
+                }
+                Err(stop)
+            }
         }
     }
 
@@ -243,6 +255,23 @@ impl Driver {
         self.ask(&json!({"do": "heads"}))?;
         match self.answer(None, &mut |_| {})? {
             Event::Heads(heads) => Ok(heads),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Reads the migration scripts anew, after one came, went or got another parent. (What is in a script's functions is
+    /// read before each step anyway.) After an error the driver knows the scripts as it knew them before.
+    pub fn reload(&mut self) -> Outcome<()> {
+        self.ask(&json!({"do": "reload"}))?;
+        self.answer_ok()
+    }
+
+    /// The project's own files that the process was made from, as far as it has imported them by now, migration scripts
+    /// and env.py left out. It is out of date when one of them changes.
+    pub fn files(&mut self) -> Outcome<Vec<PathBuf>> {
+        self.ask(&json!({"do": "files"}))?;
+        match self.answer(None, &mut |_| {})? {
+            Event::Files(files) => Ok(files),
             other => Err(self.unexpected(&other)),
         }
     }

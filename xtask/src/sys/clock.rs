@@ -10,6 +10,12 @@ pub fn utc_stamp(time: SystemTime) -> String {
     format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
+/// `17:15:59Z`, for lines that are read as they appear.
+pub fn utc_time(time: SystemTime) -> String {
+    let stamp = utc_stamp(time);
+    format!("{}:{}:{}Z", &stamp[9..11], &stamp[11..13], &stamp[13..15])
+}
+
 /// Days since 1970 to a date. Years are counted from March, so that the leap day comes last.
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
@@ -39,5 +45,6 @@ mod tests {
         ] {
             assert_eq!(utc_stamp(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
         }
+        assert_eq!(utc_time(UNIX_EPOCH + Duration::from_secs(951_782_399)), "23:59:59Z");
     }
 }

@@ -2,6 +2,8 @@
 //! good state. That way is a copy of the database (a save point) and what was done since, done again. Copies are made
 //! only where the walk had to turn back, so a walk without findings pays for none.
 
+mod warm;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};

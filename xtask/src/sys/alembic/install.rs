@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = files![
     "xtask_driver/failure.py",
     "xtask_driver/models.py",
     "xtask_driver/draft.py",
+    "xtask_driver/origin.py",
     "xtask_driver/session.py",
 ];
 

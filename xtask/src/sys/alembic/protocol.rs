@@ -1,5 +1,7 @@
 //! What the driver says: one JSON object per line, read into an [`Event`].
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use super::draft::{self, Compared, Written};
@@ -58,6 +60,8 @@ pub enum Event {
     Compared(Box<Compared>),
     /// It was written.
     Written(Vec<Written>),
+    /// The files that the process was made from.
+    Files(Vec<PathBuf>),
     /// It went wrong.
     Failed(Box<Trouble>),
 }
@@ -88,6 +92,7 @@ impl Event {
             "heads" => Event::Heads(texts(value, "heads")),
             "compared" => Event::Compared(Box::new(draft::compared(value))),
             "written" => Event::Written(draft::written(value)),
+            "files" => Event::Files(paths(value, "files")),
             "error" => Event::Failed(Box::new(Trouble::parse(value))),
             _ => return None,
         };
@@ -114,4 +119,9 @@ pub fn text(value: &Value, name: &str) -> Option<String> {
 pub fn texts(value: &Value, name: &str) -> Vec<String> {
     let list = value[name].as_array().map(Vec::as_slice).unwrap_or_default();
     list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The same for a list of paths.
+pub fn paths(value: &Value, name: &str) -> Vec<PathBuf> {
+    texts(value, name).into_iter().map(PathBuf::from).collect()
 }

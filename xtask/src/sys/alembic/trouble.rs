@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::explain::{self, Names};
-use super::protocol::{step, text, texts};
+use super::protocol::{paths, step, text, texts};
 use crate::fail::Fail;
 use crate::model::target::{Direction, Step};
 
@@ -179,6 +179,8 @@ pub struct Trouble {
     pub swallowed: Option<Swallowed>,
     /// The heads that Alembic last saw; what is committed of them the transaction mode decides.
     pub heads: Vec<String>,
+    /// The project's files that it came through; while the project was imported, also those that were loaded by then.
+    pub files: Vec<PathBuf>,
     /// The last lines that the process printed, where it has ended.
     pub printed: String,
     /// The server processes that wait for a lock of the step's own, where whoever looked on has found that out.
@@ -222,6 +224,7 @@ impl Trouble {
             status: value["status"].as_i64(),
             swallowed: swallowed(&value["swallowed"]),
             heads: texts(value, "heads"),
+            files: paths(value, "files"),
             printed: String::new(),
             waits: Vec::new(),
         }

@@ -4,5 +4,6 @@ protocol   the two pipes to xtask, and what keeps scripts away from them
 guard      refuses every database but the announced one, and prepares each connection
 scripts    loads migration scripts from their source, never from stale bytecode
 failure    an exception as structure
+origin     the files that the process was made from
 session    one Alembic environment and the commands that xtask gives
 """

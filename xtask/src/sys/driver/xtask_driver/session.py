@@ -1,14 +1,15 @@
 """One Alembic environment and the commands that xtask gives: `migrate`, `step`, `use`, `release`, `sql`, `heads`,
-`compare`, `write`, `stop`.
+`compare`, `write`, `reload`, `files`, `stop`.
 
-Each command is answered by exactly one of the events `migrated`, `done`, `ok`, `sql`, `heads`, `compared`, `written` or
-`error`; `connected` and `start` (and, in `migrate`, a `done` for each step) may come before it.
+Each command is answered by exactly one of the events `migrated`, `done`, `ok`, `sql`, `heads`, `compared`, `written`,
+`files` or `error`; `connected` and `start` (and, in `migrate`, a `done` for each step) may come before it.
 """
 
 import gc
 import inspect
 import io
 import os
+import sys
 import time
 
 from alembic.config import CommandLine, Config
@@ -18,8 +19,9 @@ from alembic.script import ScriptDirectory
 from alembic.util import load_python_file
 from sqlalchemy import MetaData, Table
 
+from xtask_driver import origin
 from xtask_driver.draft import Draft
-from xtask_driver.failure import Recorder, Refused, describe, frames_of_error, last_in, shown
+from xtask_driver.failure import Recorder, Refused, chain, describe, frames_of_error, last_in, shown
 from xtask_driver.guard import Guard
 from xtask_driver.scripts import Bytecode
 
@@ -61,16 +63,24 @@ class Session:
         section = self._config.config_ini_section
         self._own_url = self._config.file_config.get(section, "sqlalchemy.url", raw=True, fallback=None)
         self._set_url(self._launch["url"])
-        self._script = ScriptDirectory.from_config(self._config)
-        self._script.dir = os.path.abspath(self._script.dir)
-        self._script_folders = tuple(os.path.realpath(place) for place in self._script._version_locations)
-        self._bytecode = Bytecode(self._launch["state_dir"], (self._script.dir,) + self._script_folders)
+        script = self._directory()
+        self._script_folders = tuple(os.path.realpath(place) for place in script._version_locations)
+        self._bytecode = Bytecode(self._launch["state_dir"], (script.dir,) + self._script_folders)
         self._bytecode.install()
-        self._phase = "load"
-        self._parents = {
-            script.revision: script._all_down_revisions for script in self._script.walk_revisions("base", "heads")
-        }
+        self._read(script)
         self._bytecode.save()
+
+    def _directory(self):
+        script = ScriptDirectory.from_config(self._config)
+        script.dir = os.path.abspath(script.dir)
+        return script
+
+    def _read(self, script):
+        """Imports every script; if one cannot be imported, what was read before stays."""
+        self._phase = "load"
+        parents = {script.revision: script._all_down_revisions for script in script.walk_revisions("base", "heads")}
+        self._script, self._parents = script, parents
+        self._ran = set()
         self._phase = "env"
 
     def _set_url(self, url):
@@ -111,6 +121,20 @@ class Session:
         """The walk's connection has been closed when env.py ended; collect what env.py left to the collector."""
         gc.collect()
         self._channel.emit("ok")
+
+    def do_reload(self, _command):
+        """Reads the scripts anew: one came, went, or has another parent. The same folders, the same config."""
+        before = list(sys.path)
+        try:
+            script = self._directory()
+        finally:
+            sys.path[:] = before  # it puts in the config's prepend_sys_path each time
+        self._read(script)
+        self._channel.emit("ok")
+
+    def do_files(self, _command):
+        """What a change of makes this process out of date."""
+        self._channel.emit("files", files=origin.files())
 
     def do_heads(self, _command):
         self._channel.emit("heads", heads=sorted(self._script.get_heads()))
@@ -329,6 +353,10 @@ class Session:
             fields = describe(error, self._phase, self._guard.connecting)
         if fields.get("sqlstate") == "25P02":
             fields["swallowed"] = self._recorder.first
+        fields["files"] = origin.raised(chain(error))
+        if self._phase in ("config", "load"):
+            # Perhaps the process ends with this, and nobody can ask it then.
+            fields["files"] += origin.files()
         frames = frames_of_error(error)
         if self._step is not None:
             fields.update(revision=self._step.revision, direction=self._step.direction)

@@ -1,0 +1,205 @@
+//! `--watch`: the round trip of the newest revision, again and again, whenever its file or anything that it is made from
+//! changes. Python, the database below the revision and what is known of it stay warm between the runs (`warm.rs`,
+//! `below.rs`); here is the loop: look, answer, get ready for the next change, wait for it.
+//!
+//! What a change asks for: a script of the history, that it is read again; env.py or a module of the project, a new
+//! Python process, since a module cannot be soundly imported twice; the config, that everything begins anew.
+
+mod below;
+mod warm;
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Result;
+
+use super::told::Told;
+use super::{Facts, gather};
+use crate::ctx::{Ctx, shown};
+use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
+use crate::flags::DbRoundtrip;
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::changes::{Places, Watcher};
+use crate::sys::clock::utc_time;
+use crate::sys::files;
+use crate::ui::Paint;
+
+use warm::{Answer, Warm};
+
+/// How many lines one answer may have: the next one should not push it off the screen.
+const MOST_LINES: usize = 16;
+/// How coarse the clock of a file system may be.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What a change asks for; the later ones ask for the earlier ones too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Asks {
+    /// That the scripts are read again.
+    Scripts,
+    /// A new Python process.
+    Process,
+    /// That everything begins anew.
+    Config,
+}
+
+/// Watches until it is interrupted, which is the ordinary end: exit 130, as the contract has it for every Ctrl-C.
+///
+/// # Errors
+/// What no edit of a script puts right, when it shows before the first answer: no server, no Python, no config.
+pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
+    let config = ctx.config(ctx.component()?).map_err(refuse)?;
+    let modules = BTreeSet::new();
+    let watcher = Watcher::new(places(&config, &modules));
+    let mut watch = Watch { ctx, flags, watcher, modules, began: Instant::now(), answered: false };
+    match watch.forever() {
+        Ok(never) => match never {},
+        Err(error) if from_anyhow(&error).kind == Kind::Interrupted => {
+            ctx.ui.status("Stopped watching; the scratch database is gone");
+            Ok(Exit::Interrupted)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+struct Watch<'a> {
+    ctx: &'a Ctx,
+    flags: &'a DbRoundtrip,
+    watcher: Watcher,
+    /// Every file of the project that a process was made from so far. One that can no longer be imported stays.
+    modules: BTreeSet<PathBuf>,
+    /// When the change was noticed that is being answered.
+    began: Instant,
+    answered: bool,
+}
+
+impl Watch<'_> {
+    fn forever(&mut self) -> Result<Infallible> {
+        loop {
+            let Err(error) = self.session() else { continue };
+            let fail = from_anyhow(&error);
+            let of_scripts = matches!(fail.kind, Kind::MigrationFileInvalid | Kind::MigrationFileMissing);
+            if fail.kind == Kind::Interrupted || (!self.answered && !of_scripts) {
+                return Err(error);
+            }
+            self.say(&Err(fail));
+            self.watcher.wait()?;
+            self.began = Instant::now();
+        }
+    }
+
+    /// One config, one scratch database, as long as both last.
+    fn session(&mut self) -> Result<()> {
+        let facts = gather(self.ctx, self.flags).map_err(refuse)?;
+        let mut warm = Warm::new(self.ctx, &facts, self.flags.step_timeout)?;
+        self.ctx.ui.status(format!("Baseline: {}", warm.words));
+        while let Some(answer) = warm.answer()? {
+            self.say(&answer);
+            let modules = warm.get_ready()?;
+            let asks = match self.turn_to(&facts, modules, warm.since) {
+                Some(asks) => asks,
+                None => self.wait(&facts)?,
+            };
+            match asks {
+                Asks::Scripts => {}
+                Asks::Process => warm.is_stale = true,
+                Asks::Config => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches what the process has turned out to be made from, too. What is asked for at once, if anything.
+    fn turn_to(&mut self, facts: &Facts<'_>, modules: Vec<PathBuf>, since: SystemTime) -> Option<Asks> {
+        let scripts: BTreeSet<PathBuf> = files::scripts(&facts.config).unwrap_or_default().into_iter().collect();
+        let resolved = modules.into_iter().map(|path| path.canonicalize().unwrap_or(path));
+        // Old versions of Alembic import scripts as modules.
+        self.modules.extend(resolved.filter(|path| !scripts.contains(path)));
+        if !self.answered {
+            let number = self.modules.len();
+            self.ctx.ui.status(format!("Watching the scripts, env.py and {number} modules; Ctrl-C ends it"));
+        }
+        self.answered = true;
+        let younger = self.watcher.turn_to(places(&facts.config, &self.modules), since - TICK);
+        let path = younger.first()?;
+        self.began = Instant::now();
+        self.tell(Asks::Process, path);
+        Some(Asks::Process)
+    }
+
+    fn wait(&mut self, facts: &Facts<'_>) -> Result<Asks> {
+        let changed = self.watcher.wait()?;
+        self.began = Instant::now();
+        let folders = folders(&facts.config);
+        let scripts: BTreeSet<PathBuf> = files::scripts(&facts.config).unwrap_or_default().into_iter().collect();
+        let asks = |path: &Path| {
+            if path == facts.config.path {
+                Asks::Config
+            } else if scripts.contains(path) || self.is_beside_scripts(path, &folders) {
+                Asks::Scripts
+            } else {
+                Asks::Process
+            }
+        };
+        let Some(path) = changed.iter().max_by_key(|path| asks(path)) else { return Ok(Asks::Scripts) };
+        self.tell(asks(path), path);
+        Ok(asks(path))
+    }
+
+    /// Why the next answer takes longer.
+    fn tell(&self, asks: Asks, path: &Path) {
+        let path = self.ctx.project().map_or_else(|_| path.to_owned(), |project| shown(project, path));
+        let what = match asks {
+            Asks::Scripts => return,
+            Asks::Process => "Python is started",
+            Asks::Config => "everything begins",
+        };
+        self.ctx.ui.status(format!("{} has changed: {what} anew", path.display()));
+    }
+
+    /// A file among the scripts that no module was made from: a script that has gone, SQL that one reads.
+    fn is_beside_scripts(&self, path: &Path, folders: &[PathBuf]) -> bool {
+        folders.iter().any(|folder| path.starts_with(folder)) && !self.watcher.places().files.contains(path)
+    }
+
+    fn say(&self, answer: &Answer) {
+        let ui = &self.ctx.ui;
+        let mut lines = match answer {
+            Ok(outcome) => Told::of(outcome).text(self.ctx),
+            Err(fail) => error(ui.paint(Paint::Bad, &fail.summary), fail),
+        };
+        let more = lines.len().saturating_sub(MOST_LINES);
+        if more > 0 {
+            lines.truncate(MOST_LINES);
+            lines.push(format!("     … and {more} more lines: cargo xtask db-roundtrip"));
+        }
+        if let Some(first) = lines.first_mut() {
+            let (time, seconds) = (utc_time(SystemTime::now()), self.began.elapsed().as_secs_f64());
+            *first = format!("{time} {first}  {seconds:.2} s");
+        }
+        ui.answer(lines.join("\n"));
+    }
+}
+
+/// What keeps a round trip from being made at all, with the first thing to do about it.
+fn error(summary: String, fail: &Fail) -> Vec<String> {
+    let mut lines = vec![format!("❌ {summary} ({})", fail.kind.name())];
+    lines.extend(fail.details.lines().map(|line| format!("     {line}")));
+    lines.extend(fail.actions.first().map(|action| format!("     → {action}")));
+    lines
+}
+
+fn folders(config: &AlembicConfig) -> Vec<PathBuf> {
+    // As the scripts are listed: without symlinks. A folder that is not there yet has none.
+    config.version_locations.iter().map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone())).collect()
+}
+
+fn places(config: &AlembicConfig, modules: &BTreeSet<PathBuf>) -> Places {
+    let trees = folders(config);
+    let names = modules.iter().filter_map(|path| path.parent()).map(Path::to_owned);
+    let names = names.filter(|folder| !trees.iter().any(|tree| folder.starts_with(tree))).collect();
+    let mut files = modules.clone();
+    files.extend([config.path.clone(), config.script_location.join("env.py")]);
+    Places { files, trees, names }
+}

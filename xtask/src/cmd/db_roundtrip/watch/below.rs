@@ -1,0 +1,159 @@
+//! The database just below the newest revision, where each run of `--watch` begins.
+//!
+//! A database that lacks the revision is brought up to below it once and kept as a copy, for as long as nothing below
+//! changes. One that has the revision already (a clone of the developer's own, or what a baseline command makes) has it
+//! as the script was at some earlier time: it is taken down by the script of now, and where that no longer fits, what
+//! the last downgrade that did fit has left is used.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+
+use super::warm::{Answer, Known, Warm, put};
+use crate::cmd::db_roundtrip::ground::{Deed, Failure, Mode};
+use crate::cmd::db_roundtrip::outcome::Outcome;
+use crate::cmd::db_roundtrip::trip::{Stuck, depends_on_mode};
+use crate::cmd::db_roundtrip::{Facts, cause};
+use crate::model::roundtrip::{Leg, Point, Verdict};
+use crate::model::target::Direction;
+use crate::sys::pg::SavePoint;
+
+const EARLIER: &str = "the throwaway database got this revision from an earlier version of the script, which the \
+                       downgrade no longer fits; it begins where the last one that fitted has left it";
+
+/// The database below the newest revision, reached by these scripts.
+pub struct Below {
+    scripts: Vec<Known>,
+    pub copy: SavePoint,
+    state: Point,
+}
+
+/// What the downgrade of a revision has left that the database had from the beginning.
+pub struct Lower {
+    id: String,
+    copy: SavePoint,
+    state: Point,
+}
+
+/// Where a run begins.
+pub struct Before {
+    pub state: Point,
+    pub note: Option<String>,
+}
+
+impl From<Point> for Before {
+    fn from(state: Point) -> Before {
+        Before { state, note: None }
+    }
+}
+
+impl Warm<'_> {
+    /// Brings the database to just below the revision; the answer instead, where it cannot be brought there.
+    pub(super) fn stand_below(
+        &mut self,
+        now: &Facts<'_>,
+        known: &[Known],
+        id: &str,
+    ) -> Result<Result<Before, Box<Answer>>> {
+        if self.held.contains(id) { self.take_down(now, id) } else { self.climb(known, id) }
+    }
+
+    fn climb(&mut self, known: &[Known], id: &str) -> Result<Result<Before, Box<Answer>>> {
+        let scripts: Vec<Known> = known.iter().filter(|script| script.id != id).cloned().collect();
+        if let Some(Below { copy, state, .. }) = self.below.as_ref().filter(|below| below.scripts == scripts) {
+            let (copy, state) = (copy.clone(), state.clone());
+            self.go_to(&copy)?;
+            return Ok(Ok(state.into()));
+        }
+        let (copy, held) = self.nearest(&scripts);
+        let ids: Vec<String> = scripts.iter().map(|script| script.id.clone()).filter(|id| !held.contains(id)).collect();
+        self.go_to(&copy)?;
+        if let Err(failure) = self.apply(&ids)? {
+            let words =
+                format!("This is below {id}, in the revisions that the database lacks: the run did not get to it");
+            return Ok(Err(Box::new(Err(failure.fail.details(words)))));
+        }
+        if held.is_empty() {
+            put(&mut self.ground, self.seeds.at(None))?;
+        }
+        for id in &ids {
+            put(&mut self.ground, self.seeds.at(Some(id)))?;
+        }
+        let (state, copy) = (self.ground.point()?, self.copy()?);
+        if let Some(old) = self.below.replace(Below { scripts, copy, state: state.clone() }) {
+            self.ground.forget(old.copy)?;
+        }
+        Ok(Ok(state.into()))
+    }
+
+    /// The copy from which the way is shortest: the last one, if all that it has is as it was, else the first.
+    fn nearest(&self, scripts: &[Known]) -> (SavePoint, HashSet<String>) {
+        let scripts: HashSet<&Known> = scripts.iter().collect();
+        match &self.below {
+            Some(below) if below.scripts.iter().all(|script| scripts.contains(script)) => {
+                (below.copy.clone(), below.scripts.iter().map(|script| script.id.clone()).collect())
+            }
+            _ => (self.start.clone(), self.held.clone()),
+        }
+    }
+
+    fn apply(&mut self, ids: &[String]) -> Result<Result<(), Box<Failure>>> {
+        self.has_changed();
+        if ids.is_empty() {
+            return Ok(Ok(()));
+        }
+        let _task = self.ctx.ui.task(format!("Upgrading the throwaway database ({} revisions)", ids.len()));
+        Ok(self.ground.attempt(&Deed::steps(Direction::Up, ids, Mode::Own))?.map(|_| ()))
+    }
+
+    fn take_down(&mut self, now: &Facts<'_>, id: &str) -> Result<Result<Before, Box<Answer>>> {
+        let said = cause::said(self.ctx, now, id);
+        if said.irreversible.is_some() {
+            let reason = said.irreversible;
+            let outcome = Outcome { reason, ..Outcome::new(&now.graph, id, Verdict::Irreversible) };
+            return Ok(Err(Box::new(Ok(outcome))));
+        }
+        let failure = match self.down(id, Mode::Walk)? {
+            Err(failure) if depends_on_mode(&failure) => self.down(id, Mode::Own)?.err(),
+            done => done.err(),
+        };
+        let Some(failure) = failure else { return self.left_by(id).map(|state| Ok(state.into())) };
+        if let Some(lower) = self.lower.as_ref().filter(|lower| lower.id == id && !failure.trouble.is_declared()) {
+            let (copy, state) = (lower.copy.clone(), lower.state.clone());
+            self.go_to(&copy)?;
+            return Ok(Ok(Before { state, note: Some(EARLIER.to_owned()) }));
+        }
+        let stuck = Stuck {
+            leg: Leg::Downgrade,
+            failure,
+            undamaged: false,
+            upper: None,
+            mode: Mode::Walk,
+            down: None,
+            notes: Vec::new(),
+        };
+        Ok(Err(Box::new(Ok(Outcome::of_failure(&now.graph, id, stuck, &said)))))
+    }
+
+    fn down(&mut self, id: &str, mode: Mode) -> Result<Result<f64, Box<Failure>>> {
+        let start = self.start.clone();
+        self.go_to(&start)?;
+        self.has_changed();
+        put(&mut self.ground, self.seeds.at(Some(id)))?;
+        self.ground.attempt(&Deed::steps(Direction::Down, &[id.to_owned()], mode))
+    }
+
+    /// What the downgrade has left now; kept, if it is not what it left before.
+    fn left_by(&mut self, id: &str) -> Result<Point> {
+        let state = self.ground.point()?;
+        let is_new =
+            |lower: &Lower| lower.id != id || lower.state.schema != state.schema || lower.state.rows != state.rows;
+        if self.lower.as_ref().is_none_or(is_new) {
+            let copy = self.copy()?;
+            if let Some(old) = self.lower.replace(Lower { id: id.to_owned(), copy, state: state.clone() }) {
+                self.ground.forget(old.copy)?;
+            }
+        }
+        Ok(state)
+    }
+}

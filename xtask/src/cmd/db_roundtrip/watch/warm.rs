@@ -1,0 +1,265 @@
+//! What stays warm between two runs of `--watch`, and one run on it. Before each, what changed on disk since the last one
+//! is caught up with, and no more than that.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use sha2::{Digest, Sha256};
+
+use super::below::{Below, Lower};
+use crate::cmd::advice;
+use crate::cmd::db_roundtrip::baseline::{self, Baseline};
+use crate::cmd::db_roundtrip::ground::{Deed, Ground, Mode};
+use crate::cmd::db_roundtrip::outcome::Outcome;
+use crate::cmd::db_roundtrip::trip::{self, Trial};
+use crate::cmd::db_roundtrip::{Facts, cannot_prepare, cause, nothing, seed};
+use crate::ctx::Ctx;
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::graph::Graph;
+use crate::model::roundtrip::{Point, Verdict};
+use crate::model::route::{Wanted, applied_set, route};
+use crate::model::target::TargetError;
+use crate::sys::pg::SavePoint;
+
+/// What is said of the newest revision, or why nothing can be said.
+pub type Answer = Result<Outcome, Fail>;
+
+/// A script as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Known {
+    pub id: String,
+    /// Where it stands in the history: its file, parents, dependencies and labels.
+    place: String,
+    /// A digest of all of it.
+    text: Vec<u8>,
+}
+
+/// See the file's head.
+pub struct Warm<'a> {
+    pub(super) ctx: &'a Ctx,
+    pub(super) facts: &'a Facts<'a>,
+    pub(super) ground: Ground<'a>,
+    pub(super) seeds: seed::Seeds,
+    /// How the database came to be.
+    pub words: String,
+    /// The database as it was made, and which revisions it has then.
+    pub(super) start: SavePoint,
+    pub(super) held: HashSet<String>,
+    pub(super) below: Option<Below>,
+    pub(super) lower: Option<Lower>,
+    /// The copy that the database is the same as now.
+    at: Option<SavePoint>,
+    /// The newest revision of the last run.
+    newest: String,
+    /// The scripts as the process has read them, or as they were before it did.
+    read: Vec<Known>,
+    /// The process is no longer what a new one would be.
+    pub is_stale: bool,
+    /// When the process was started.
+    pub since: SystemTime,
+    /// The project's files that something has failed in.
+    origin: Vec<PathBuf>,
+}
+
+impl<'a> Warm<'a> {
+    /// Makes the database and starts the process.
+    pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>) -> Result<Warm<'a>> {
+        let (read, since) = (known(ctx, facts)?, SystemTime::now());
+        let baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
+        let Baseline { words, is_clone, is_seeded, .. } = &baseline;
+        let (words, is_clone, is_seeded) = (words.clone(), *is_clone, *is_seeded);
+        let seeds = if is_clone { seed::Seeds::default() } else { seed::read(ctx, facts)? };
+        let mut ground = Ground::new(ctx, facts, limit, baseline)?;
+        let held = applied_set(&facts.graph, &ground.held()?);
+        if !held.is_empty() && !is_seeded {
+            put(&mut ground, seeds.at(None))?;
+        }
+        let start = ground.copy()?;
+        Ok(Warm {
+            ctx,
+            facts,
+            ground,
+            seeds,
+            words,
+            at: Some(start.clone()),
+            start,
+            held,
+            below: None,
+            lower: None,
+            newest: String::new(),
+            read,
+            is_stale: false,
+            since,
+            origin: Vec::new(),
+        })
+    }
+
+    /// The round trip of the revision that is the newest now. `None`: the database was made for another history than
+    /// this one has become, and everything has to begin anew.
+    pub fn answer(&mut self) -> Result<Option<Answer>> {
+        let now = match self.now() {
+            Ok(now) => now,
+            Err(error) => return expected(error).map(|fail| Some(Err(fail))),
+        };
+        if self.held.iter().any(|id| self.facts.graph.get(id).is_some() && now.graph.get(id).is_none()) {
+            return Ok(None);
+        }
+        let id = match newest(self.ctx, &now) {
+            Ok(id) => id,
+            Err(fail) => return Ok(Some(Err(fail))),
+        };
+        let known = known(self.ctx, &now)?;
+        self.newest.clone_from(&id);
+        if let Err(fail) = self.catch_up(&known)? {
+            return Ok(Some(Err(fail)));
+        }
+        let before = match self.stand_below(&now, &known, &id)? {
+            Ok(before) => before,
+            Err(answer) => return Ok(Some(*answer)),
+        };
+        let mut outcome = self.test(&now, &id, &before.state)?;
+        outcome.notes.extend(before.note);
+        Ok(Some(Ok(outcome)))
+    }
+
+    /// While nobody waits: puts the database back to where the next run begins. The project's files that the process was
+    /// made from, and those that kept it from being made.
+    pub fn get_ready(&mut self) -> Result<Vec<PathBuf>> {
+        if !self.is_stale {
+            if let Ok(files) = self.ground.files()? {
+                self.origin.extend(files);
+            }
+            let below = self.below.as_ref().filter(|_| !self.held.contains(&self.newest));
+            let next = below.map_or(&self.start, |below| &below.copy).clone();
+            self.go_to(&next)?;
+        }
+        Ok(std::mem::take(&mut self.origin))
+    }
+
+    /// The facts of this moment.
+    fn now(&self) -> Result<Facts<'a>> {
+        let Facts { component, config, database, chosen, dump, outputs, no_cache, .. } = self.facts;
+        let graph = self.ctx.history(config)?;
+        let route = route(&graph, Wanted::Newest(1), None);
+        let (config, database, chosen) = (config.clone(), database.clone(), chosen.clone());
+        let (dump, outputs, no_cache) = (dump.clone(), outputs.clone(), *no_cache);
+        Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, outputs })
+    }
+
+    /// Makes the process know the project as it is now.
+    fn catch_up(&mut self, known: &[Known]) -> Result<Result<(), Fail>> {
+        let anew = self.is_stale;
+        if anew {
+            self.since = SystemTime::now();
+            self.ground.restart()?;
+        }
+        if let Err(failure) = self.ground.ready()? {
+            self.is_stale = true;
+            self.origin.extend(failure.trouble.files);
+            return Ok(Err(failure.fail));
+        }
+        self.is_stale = false;
+        if !anew
+            && self.must_read_again(known)
+            && let Err(failure) = self.ground.reload()?
+        {
+            return Ok(Err(failure.fail));
+        }
+        self.read = known.to_vec();
+        Ok(Ok(()))
+    }
+
+    /// Whether more has changed than what stands in the newest revision's functions: that is read before each step.
+    fn must_read_again(&self, known: &[Known]) -> bool {
+        let same = |(old, new): (&Known, &Known)| {
+            old.id == new.id && old.place == new.place && (old.text == new.text || new.id == self.newest)
+        };
+        self.read.len() != known.len() || !self.read.iter().zip(known).all(same)
+    }
+
+    fn test(&mut self, now: &Facts<'_>, id: &str, before: &Point) -> Result<Outcome> {
+        let (ids, graph) = ([id.to_owned()], &now.graph);
+        let said = cause::said(self.ctx, now, id);
+        self.has_changed();
+        let trial = match &said.irreversible {
+            Some(_) => trip::only_up(&mut self.ground, &ids, before)?,
+            None => trip::from_below(&mut self.ground, &ids, Mode::Walk, before)?,
+        };
+        if let Trial::Failed(stuck) = &trial {
+            self.origin.clone_from(&stuck.failure.trouble.files);
+        }
+        Ok(match trial {
+            Trial::Up(_) => Outcome { reason: said.irreversible, ..Outcome::new(graph, id, Verdict::Irreversible) },
+            Trial::Passed(passed) => Outcome::of_passed(graph, id, *passed, &said),
+            Trial::Failed(stuck) => Outcome::of_failure(graph, id, *stuck, &said),
+        })
+    }
+
+    /// Puts the database back to a copy, if it is not the same.
+    pub(super) fn go_to(&mut self, copy: &SavePoint) -> Result<()> {
+        if self.at.as_ref() != Some(copy) {
+            self.ground.go_to(copy)?;
+            self.at = Some(copy.clone());
+        }
+        Ok(())
+    }
+
+    /// The database is no longer the same as any copy.
+    pub(super) fn has_changed(&mut self) {
+        self.at = None;
+    }
+
+    /// A copy of the database as it is now.
+    pub(super) fn copy(&mut self) -> Result<SavePoint> {
+        let copy = self.ground.copy()?;
+        self.at = Some(copy.clone());
+        Ok(copy)
+    }
+}
+
+/// Puts seed rows in.
+pub fn put(ground: &mut Ground<'_>, seeds: Vec<String>) -> Result<()> {
+    for sql in seeds {
+        if let Err(failure) = ground.attempt(&Deed::Seed(sql))? {
+            return Err(failure.fail.into());
+        }
+    }
+    Ok(())
+}
+
+/// What a person can put right; an interruption is none of it.
+fn expected(error: anyhow::Error) -> Result<Fail> {
+    let fail = from_anyhow(&error);
+    if fail.kind == Kind::Interrupted { Err(error) } else { Ok(fail) }
+}
+
+fn newest(ctx: &Ctx, now: &Facts<'_>) -> Result<String, Fail> {
+    let heads = now.graph.effective_heads();
+    match heads.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] => Err(nothing(now)),
+        several => {
+            let heads = several.iter().map(|id| (*id).to_owned()).collect();
+            let error = TargetError::MultipleHeads { target: "head".to_owned(), heads };
+            Err(advice::target(&error, "head", now.component, &ctx.component_flag(now.component)))
+        }
+    }
+}
+
+/// Every script, in the order of applying.
+fn known(ctx: &Ctx, facts: &Facts<'_>) -> Result<Vec<Known>> {
+    let root = &ctx.project()?.root;
+    let one = |id: &String| {
+        let path = facts.graph.get(id).map(|script| script.path.clone()).unwrap_or_default();
+        // One that has gone in this moment is the next change.
+        let text = std::fs::read(root.join(&path)).unwrap_or_default();
+        Known { id: id.clone(), place: place(&facts.graph, id, &path), text: Sha256::digest(text).to_vec() }
+    };
+    Ok(facts.route.order.iter().map(one).collect())
+}
+
+fn place(graph: &Graph, id: &str, path: &std::path::Path) -> String {
+    format!("{path:?} {:?} {:?} {:?}", graph.parents(id), graph.dependencies(id), graph.labels(id))
+}
