@@ -179,7 +179,7 @@ pub struct DbRoundtrip {
     pub clear_cache: bool,
     /// Take over what an interrupted run has found.
     pub resume: bool,
-    /// How many walkers, 1 or more.
+    /// How many walkers; none counts as one.
     pub jobs: usize,
     /// How long one step may take.
     pub step_timeout: Option<Duration>,

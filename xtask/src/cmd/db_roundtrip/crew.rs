@@ -63,7 +63,7 @@ fn all(
         baseline.scratch.remove()?;
         return Ok(Vec::new());
     }
-    let mut shares = shares(wanted, flags.jobs).into_iter();
+    let mut shares = shares(wanted, flags.jobs.max(1)).into_iter();
     let own = shares.next().unwrap_or_default();
     let others: Vec<(Baseline, HashSet<String>)> =
         shares.map(|share| Ok((baseline::again(ctx, facts, &baseline)?, share))).collect::<Result<_>>()?;
