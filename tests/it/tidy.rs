@@ -5,6 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use xtask::flags;
+use xtask::sys::settings;
+
+use crate::support::xtask::Folder;
 
 /// Room -> the rooms it may use. A room may always use itself.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -171,4 +174,42 @@ fn the_changelog_knows_this_version() {
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     let heading = format!("## {}", env!("CARGO_PKG_VERSION"));
     assert!(changelog.contains(&heading), "CHANGELOG.md has no `{heading}`");
+}
+
+/// The page of the settings has a row or a mention for each key that the parser takes, and its example is one.
+#[test]
+fn every_setting_is_documented() {
+    let page = fs::read_to_string(root().join("docs/settings.md")).unwrap();
+    let keys = [settings::KEYS, settings::COMPONENT_KEYS, settings::CACHE_KEYS].concat();
+    let rows: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    for key in &keys {
+        assert!(rows.contains(key), "docs/settings.md has no row for `{key}`");
+    }
+    for key in rows.iter().filter(|row| row.chars().all(|c| c.is_ascii_lowercase() || c == '_')) {
+        assert!(keys.contains(key), "docs/settings.md has a row for `{key}`, which no parser takes");
+    }
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = Folder::new();
+    let manifest = folder.path().join("Cargo.toml");
+    fs::write(&manifest, example).unwrap();
+    let read = settings::read(&manifest).unwrap().unwrap();
+    assert_eq!((read.main.as_deref(), read.cache.days, read.rules.len()), (Some("origin/develop"), 2, 1));
+    assert_eq!(read.components[0].version_table.as_ref().unwrap().schema.as_deref(), Some("billing"));
+}
+
+/// Every file or folder of the source has its place on the map.
+#[test]
+fn the_map_names_every_room() {
+    let map = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let rooms = map.split("## The rooms").nth(1).and_then(|rest| rest.split("## ").next()).unwrap();
+    for folder in ["xtask/src", "xtask/src/model", "xtask/src/sys"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let stem = name.trim_end_matches(".rs").trim_end_matches("_tests");
+            let named =
+                [format!("{stem}.rs"), format!("{stem}/"), name.to_owned()].iter().any(|name| rooms.contains(name));
+            assert!(named, "docs/architecture.md says nothing about {folder}/{name}");
+        }
+    }
 }

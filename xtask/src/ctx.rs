@@ -15,6 +15,7 @@ use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
 use crate::sys::pg::VersionTable;
 use crate::sys::project::{Component, Project};
 use crate::sys::python::{self, Interpreter, Wish};
+use crate::sys::run::quoted;
 use crate::sys::server::{Home, Lease};
 use crate::sys::settings::Server;
 use crate::sys::{history, interrupt};
@@ -211,12 +212,36 @@ impl Ctx {
         })
     }
 
-    /// The flags that lead back to the component, for commands that are printed: empty for the default one.
+    /// The flags that lead back to the component, for commands that are printed: empty for the default one, but for the
+    /// project and the server that the command line names.
     pub fn component_flag(&self, component: &Component) -> String {
-        match self.project().and_then(|project| project.component(None)) {
+        let mut flags = match self.project().and_then(|project| project.component(None)) {
             Ok(default) if default.name == component.name => String::new(),
             _ => format!(" --component={}", component.name),
+        };
+        for flag in self.ui.typed().iter().filter(|flag| !flag.starts_with("--component")) {
+            flags.push(' ');
+            flags.push_str(flag);
         }
+        flags
+    }
+
+    /// Alembic by hand on a component's config, for commands that are printed.
+    pub fn alembic(&self, component: &Component) -> String {
+        let own = self.project().is_ok_and(|project| project.root.join("py").is_file());
+        let python = if own { "./py" } else { "python" };
+        format!("{}{python} -m alembic -c {}", self.into_project(), component.config.display())
+    }
+
+    /// What goes before a printed command that runs in the project's folder; empty where one stands there.
+    pub fn into_project(&self) -> String {
+        let Ok(project) = self.project() else { return String::new() };
+        let here = self.cwd.canonicalize().unwrap_or_else(|_| self.cwd.clone());
+        if here == project.root {
+            return String::new();
+        }
+        let folder = project.root.strip_prefix(&here).unwrap_or(&project.root);
+        format!("cd {} && ", quoted(&folder.display().to_string()))
     }
 
     fn agrees_to_install(&self, error: &anyhow::Error) -> bool {
@@ -264,6 +289,17 @@ fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
             .related("cargo xtask doctor")
     })?;
     crate::sys::pg::complete(&url)
+}
+
+/// The flags of a command line that say what it is about, as a shell takes them.
+pub fn typed(common: &Common) -> Vec<String> {
+    let server = common.server.map(|server| match server {
+        ServerChoice::Configured => "configured",
+        ServerChoice::Embedded => "embedded",
+    });
+    let project = common.project.as_ref().map(|folder| folder.display().to_string());
+    let named = [("component", common.component.clone()), ("project", project), ("server", server.map(str::to_owned))];
+    named.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", quoted(&value?)))).collect()
 }
 
 /// The version table of a component, as `sys/pg` wants it.

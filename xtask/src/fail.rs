@@ -5,6 +5,8 @@
 //! The kind never decides the exit code alone: the same `connection-refused` is a refusal before a migration (exit 3)
 //! and a failure in the middle of one (exit 1). The place that knows says so with `refused()`.
 
+mod pasteable;
+
 use std::fmt;
 use std::path::Path;
 

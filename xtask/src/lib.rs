@@ -29,16 +29,17 @@ pub fn run(words: Vec<OsString>) -> Exit {
         return cmd::hooks::called(rest);
     }
     let json = flags::wants_json(&words);
+    let named = flags::command_names().find(|name| words.iter().any(|word| word == name)).unwrap_or("xtask");
     let (common, command) = match flags::parse(words) {
         Ok(parsed) => parsed,
         Err(fail) => {
             let ui = Ui::new(ui::Options { json, ..ui::Options::default() });
-            ui.json("xtask", fail.exit, json!({}), Some(&fail));
+            ui.json(named, fail.exit, json!({}), Some(&fail));
             ui.error(&fail);
             return fail.exit;
         }
     };
-    let ui = Ui::new(common.output);
+    let ui = Ui::new(common.output).repeating(ctx::typed(&common));
     match work(&ui, common, &command) {
         Ok(exit) => exit,
         Err(error) => {

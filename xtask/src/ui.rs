@@ -49,6 +49,7 @@ pub struct Ui {
     terminal: bool,
     answered: Arc<AtomicBool>,
     overheard: Option<Arc<Mutex<Said>>>,
+    typed: Arc<[String]>,
 }
 
 /// What a command that ran as a step of another one would have printed.
@@ -95,7 +96,18 @@ impl Ui {
             terminal,
             answered: Arc::default(),
             overheard: None,
+            typed: Arc::default(),
         }
+    }
+
+    /// The same, and every command that an error names repeats these flags of the command line ([`Fail::repeating`]).
+    pub fn repeating(self, flags: Vec<String>) -> Ui {
+        Ui { typed: flags.into(), ..self }
+    }
+
+    /// The flags of the command line that printed commands repeat.
+    pub fn typed(&self) -> &[String] {
+        &self.typed
     }
 
     /// For a command that runs as a step of another: its answer, its JSON and the errors it prints are kept for the
@@ -138,7 +150,7 @@ impl Ui {
             object.extend(fields);
         }
         if let Some(fail) = error {
-            object.insert("error".into(), fail.to_json());
+            object.insert("error".into(), fail.repeating(&self.typed).to_json());
         }
         self.answered.store(true, Ordering::Relaxed);
         self.write_out(&Value::Object(object).to_string());
@@ -173,7 +185,7 @@ impl Ui {
 
     /// Prints an error, the only place that does: the form that all reports share on stderr.
     pub fn error(&self, fail: &Fail) {
-        let text = self.render_error(fail);
+        let text = self.render_error(&fail.repeating(&self.typed));
         if !self.keep(|said| said.text.push_str(&format!("{text}\n"))) {
             self.write_err(&text);
         }

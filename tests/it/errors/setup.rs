@@ -75,6 +75,21 @@ fn config_missing() {
     scene.fails("db-migrate --project=nowhere", Kind::ConfigMissing, 3, &["nowhere does not exist"]);
 }
 
+/// Whoever named a server or a project must not be sent to another one by pasting what is recommended.
+#[test]
+fn commands_lead_back_to_what_was_named() {
+    let scene = Scene::three();
+    let failure = scene.fails("db-migrate --target=nosuch --server=configured", Kind::UnknownRevision, 3, &["nosuch"]);
+    assert_eq!(failure.json["error"]["related"], "cargo xtask db-status --server=configured", "{}", failure.output);
+    let (elsewhere, root) = (Folder::new(), scene.root().display().to_string());
+    let words = format!("db-migrate --target=nosuch --project={root} --json");
+    let output = Xtask::new(elsewhere.path(), &words).run().code(3);
+    let by_hand = format!("cd {root} && python -m alembic -c alembic.ini history");
+    for command in [by_hand, format!("cargo xtask db-status --project={root}")] {
+        assert!(output.stderr.contains(&command), "no {command}\n{output}");
+    }
+}
+
 #[test]
 fn config_invalid() {
     let scene = Scene::three();

@@ -57,10 +57,10 @@ fn foreign_key_violation() {
         Recommended actions:
           1. Find the rows in the way: select parent from child (the detail above names the first)
           2. Correct those rows, or let upgrade() in migrations/versions/b2.py:7 correct them before the constraint
-          3. Prove the change on a throwaway database: cargo xtask db-roundtrip --component=manager
-          4. Try again: cargo xtask db-migrate --component=manager
+          3. Prove the change on a throwaway database: cargo xtask db-roundtrip
+          4. Try again: cargo xtask db-migrate
 
-        Related command: cargo xtask db-status --component=manager
+        Related command: cargo xtask db-status
     "#]]
     .assert_eq(&failure.output.stderr);
 }

@@ -1,6 +1,7 @@
 //! Words that several commands say the same way: what to do about several heads, about a revision
 //! that no file has, about a target that cannot be reached.
 
+use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::target::TargetError;
 use crate::sys::project::Component;
@@ -35,7 +36,7 @@ pub fn unknown_in_database(unknown: &[String], flag: &str) -> Fail {
 }
 
 /// A target that there is no way to.
-pub fn target(error: &TargetError, text: &str, component: &Component, flag: &str) -> Fail {
+pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component, flag: &str) -> Fail {
     let status = format!("Look where the database is: cargo xtask db-status{flag}");
     let (kind, summary) = match error {
         TargetError::Ambiguous { .. } | TargetError::AmbiguousWalk { .. } => {
@@ -48,7 +49,7 @@ pub fn target(error: &TargetError, text: &str, component: &Component, flag: &str
     match error {
         TargetError::UnknownRevision { .. } | TargetError::UnknownBranch { .. } => fail
             .details("Revision not found in migration history")
-            .action(format!("List available revisions: python -m alembic -c {} history", component.config.display()))
+            .action(format!("List available revisions: {} history", ctx.alembic(component)))
             .action("Check for typos in the revision id")
             .action(format!("Ensure you're using the correct component (now: {})", component.name))
             .action(status),

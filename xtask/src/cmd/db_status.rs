@@ -204,7 +204,7 @@ fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
     lines.extend(status(standing));
     let flag = ctx.component_flag(report.component);
     if !report.implied.implied.is_empty() {
-        lines.extend(never_ran(report, &flag));
+        lines.extend(never_ran(ctx, report, &flag));
         return lines.join("\n");
     }
     if let Some(action) = action(standing, &flag) {
@@ -215,11 +215,11 @@ fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
 }
 
 /// What never ran, and what puts it right.
-fn never_ran(report: &Report, flag: &str) -> Vec<String> {
+fn never_ran(ctx: &Ctx, report: &Report, flag: &str) -> Vec<String> {
     let mut lines = vec![String::new(), "Implied, never ran: the database counts as holding these".to_owned()];
     lines.extend(report.implied.lines.iter().map(|line| format!("  - {line}")));
     lines.push(String::new());
-    lines.extend(report.implied.implied.advice(report.component, flag));
+    lines.extend(report.implied.implied.advice(&ctx.alembic(report.component), flag));
     lines
 }
 

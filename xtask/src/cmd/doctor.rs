@@ -109,7 +109,8 @@ fn scripts(ctx: &Ctx, component: &Component) -> Result<String> {
     let config = ctx.config(component)?;
     let graph = ctx.history(&config)?;
     let heads = graph.heads().join(", ");
-    Ok(format!("{} revisions, head {heads}, in {}", graph.len(), config.script_location.display()))
+    let (count, plural) = (graph.len(), if graph.len() == 1 { "" } else { "s" });
+    Ok(format!("{count} revision{plural}, head {heads}, in {}", config.script_location.display()))
 }
 
 fn database(ctx: &Ctx, component: &Component) -> Result<String> {
@@ -124,21 +125,21 @@ fn database(ctx: &Ctx, component: &Component) -> Result<String> {
         }
         Err(error) => Err(error),
         Ok(db) => {
-            let cached = cached(&database, component);
+            let cached = cached(ctx, &database, component);
             Ok(format!("{} (PostgreSQL {}){cached}", database.place(), db.server_version().text))
         }
     }
 }
 
 /// What round trips have left there for the next one.
-fn cached(database: &Database, component: &Component) -> String {
+fn cached(ctx: &Ctx, database: &Database, component: &Component) -> String {
     let all = Templates::open(&database.url).and_then(|mut templates| templates.list()).unwrap_or_default();
     let sizes: Vec<u64> =
         all.iter().filter(|one| one.component == component.name).map(|template| template.bytes).collect();
     if sizes.is_empty() {
         return String::new();
     }
-    let drop = format!("cargo xtask db-roundtrip --component={} --clear-cache", component.name);
+    let drop = format!("cargo xtask db-roundtrip{} --clear-cache", ctx.component_flag(component));
     format!("; cached baselines: {}, {} MB (drop them: {drop})", sizes.len(), sizes.iter().sum::<u64>() >> 20)
 }
 

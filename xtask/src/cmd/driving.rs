@@ -21,7 +21,7 @@ const ENDING: Duration = Duration::from_secs(10);
 
 /// What stands in the pasteable commands of a component's errors.
 pub struct Labels {
-    component: String,
+    flags: String,
     config: String,
     python: String,
     project: PathBuf,
@@ -34,9 +34,9 @@ impl Labels {
         let python = shown(project, &ctx.python()?.path);
         let python = if python.is_absolute() { python } else { PathBuf::from(".").join(python) };
         Ok(Labels {
-            component: component.name.clone(),
+            flags: ctx.component_flag(component),
             config: component.config.display().to_string(),
-            python: python.display().to_string(),
+            python: format!("{}{}", ctx.into_project(), python.display()),
             project: project.root.clone(),
         })
     }
@@ -49,7 +49,7 @@ impl Labels {
 
     /// For the driver.
     pub fn names(&self) -> Names<'_> {
-        Names { component: &self.component, config: &self.config, python: &self.python, project: &self.project }
+        Names { flags: &self.flags, config: &self.config, python: &self.python, project: &self.project }
     }
 }
 

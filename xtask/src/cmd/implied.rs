@@ -18,7 +18,6 @@ use crate::model::status::Revision;
 use crate::sys::files::read_script;
 use crate::sys::git::Repo;
 use crate::sys::pg::Db;
-use crate::sys::project::Component;
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -139,8 +138,8 @@ impl Implied {
         ]
     }
 
-    /// What to do about it, as lines.
-    pub fn advice(&self, component: &Component, flag: &str) -> Vec<String> {
+    /// What to do about it, as lines; `alembic` is how to call it by hand.
+    pub fn advice(&self, alembic: &str, flag: &str) -> Vec<String> {
         let commands = self.commands(flag);
         let mut lines = vec!["Put it right:".to_owned()];
         lines.extend(commands.iter().enumerate().map(|(number, command)| format!("  {}. {command}", number + 1)));
@@ -154,10 +153,9 @@ impl Implied {
             "What never ran is only taken out of the version table on the way down; on the way up it runs.".into(),
         );
         if let Some(stretch) = &self.by_hand {
-            let config = component.config.display();
             lines.extend([
                 "Or, where nothing may be taken back, run it by hand and forget what was known:".to_owned(),
-                format!("  1. python -m alembic -c {config} upgrade {stretch} --sql   (without its lines about the version table)"),
+                format!("  1. {alembic} upgrade {stretch} --sql   (without its lines about the version table)"),
                 "  2. psql -c 'drop schema if exists xtask cascade'".to_owned(),
             ]);
         }

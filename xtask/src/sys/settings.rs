@@ -11,6 +11,13 @@ use toml::de::{DeTable, DeValue};
 use crate::fail::{Fail, Kind};
 use crate::model::rules::{self, Level, Levels};
 
+/// The keys of `[workspace.metadata.db]`; what `rules` may hold are the codes and names of the rules.
+pub const KEYS: &[&str] = &["project", "server", "requirements", "main", "components", "rules", "cache"];
+/// The keys of `components.NAME`.
+pub const COMPONENT_KEYS: &[&str] = &["config", "baseline", "dump", "services", "seed", "version_table"];
+/// The keys of `cache`.
+pub const CACHE_KEYS: &[&str] = &["where", "days", "megabytes", "milliseconds"];
+
 /// Which PostgreSQL is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Server {
@@ -149,7 +156,6 @@ struct File<'a> {
 
 impl File<'_> {
     fn settings(&self, table: &DeTable<'_>) -> Result<Settings> {
-        const KEYS: [&str; 7] = ["project", "server", "requirements", "main", "components", "rules", "cache"];
         let mut settings = Settings::default();
         for (name, value) in table {
             let key: &str = name.get_ref();
@@ -161,7 +167,7 @@ impl File<'_> {
                 "components" => settings.components = self.components(value)?,
                 "rules" => settings.rules = self.rules(value)?,
                 "cache" => settings.cache = self.cache(value)?,
-                _ => return Err(self.unknown(&name.span(), "", key, &KEYS)),
+                _ => return Err(self.unknown(&name.span(), "", key, KEYS)),
             }
         }
         Ok(settings)
@@ -177,7 +183,6 @@ impl File<'_> {
 
     /// `where = "local"`, and how much for how long.
     fn cache(&self, value: &Value<'_>) -> Result<Cache> {
-        const KEYS: [&str; 4] = ["where", "days", "megabytes", "milliseconds"];
         let table = value.get_ref().as_table().ok_or_else(|| self.wrong(&value.span(), "cache", "a table"))?;
         let mut cache = Cache::default();
         for (name, value) in table {
@@ -188,7 +193,7 @@ impl File<'_> {
                 "days" => cache.days = self.number(value, &key)?,
                 "megabytes" => cache.megabytes = self.number(value, &key)?,
                 "milliseconds" => cache.milliseconds = self.number(value, &key)?,
-                _ => return Err(self.unknown(&name.span(), "cache", word, &KEYS)),
+                _ => return Err(self.unknown(&name.span(), "cache", word, CACHE_KEYS)),
             }
         }
         Ok(cache)
@@ -233,7 +238,6 @@ impl File<'_> {
     }
 
     fn component(&self, name: &str, value: &Value<'_>) -> Result<Declared> {
-        const KEYS: [&str; 6] = ["config", "baseline", "dump", "services", "seed", "version_table"];
         let path = format!("components.{name}");
         let table = value.get_ref().as_table().ok_or_else(|| self.wrong(&value.span(), &path, "a table"))?;
         let mut declared = Declared { name: name.to_owned(), ..Declared::default() };
@@ -247,7 +251,7 @@ impl File<'_> {
                 "services" => declared.services = Some(self.strings(value, &key)?),
                 "seed" => declared.seed = self.seed(value, &key)?,
                 "version_table" => declared.version_table = Some(self.version_table(value, &key)?),
-                _ => return Err(self.unknown(&name.span(), &path, name_text, &KEYS)),
+                _ => return Err(self.unknown(&name.span(), &path, name_text, COMPONENT_KEYS)),
             }
         }
         Ok(declared)

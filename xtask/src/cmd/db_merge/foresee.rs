@@ -33,7 +33,7 @@ struct Part {
 pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     let (repo, record) = preflight::check(ctx, flags).map_err(refuse)?;
     let named = ctx.common.component.as_deref();
-    let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), String::new()];
+    let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed")];
     let mut conflicts = Value::Array(Vec::new());
     let mut parts = Vec::new();
     match record.target {
@@ -45,6 +45,7 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
         Some(target) => {
             let branch = flags.branch.as_deref().unwrap_or_default();
             let foretold = repo.foretell_merge(&target).map_err(refuse)?;
+            lines.push(String::new());
             let (tree, files) = tell(branch, &foretold, &mut lines);
             conflicts = files;
             let repo = repo.as_if_merging(target);

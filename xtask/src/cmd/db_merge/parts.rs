@@ -148,7 +148,7 @@ impl Flow<'_> {
             let said = ctx.ui.said();
             if exit != Exit::Done {
                 flow.ctx.ui.answer(said.text.trim_end());
-                return Err(found(component, &said.fields).into());
+                return Err(found(&ctx.component_flag(component), &said.fields).into());
             }
             let results = said.fields["results"].clone();
             Ok(Done { results, ..Done::ok(format!("{count} revision{} tested", if count == 1 { "" } else { "s" })) })
@@ -246,7 +246,7 @@ fn not_there(ctx: &Ctx, component: &Component, standing: &Standing) -> Fail {
 }
 
 /// What a round trip has found, as the failure that stops the flow.
-fn found(component: &Component, fields: &Value) -> Fail {
+fn found(flag: &str, fields: &Value) -> Fail {
     let results = fields["results"].as_array().map(Vec::as_slice).unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let findings = results.iter().filter(|it| it["verdict"] != "reversible" && it["verdict"] != "irreversible");
@@ -255,7 +255,7 @@ fn found(component: &Component, fields: &Value) -> Fail {
         findings.fold(fail, |fail, it| fail.details(format!("{}: {}", text(&it["revision"]), text(&it["verdict"]))));
     let fail = fail
         .action("Correct the script named above, as db-roundtrip says")
-        .action(format!("Try it again by itself: cargo xtask db-roundtrip --component={}", component.name))
+        .action(format!("Try it again by itself: cargo xtask db-roundtrip{flag}"))
         .action(format!("Or leave it as it is: {CONTINUE} --no-roundtrip"))
         .related("cargo xtask db-roundtrip");
     Fail { exit: Exit::Findings, ..fail }

@@ -132,7 +132,7 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbMigrate) -> Result<Facts<'a>> {
 /// Takes the target to steps. Where there are any, the database is asked what it never ran: a step down through that
 /// must not undo what was never done.
 pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
-    let mut plan = steps(facts, flags)?;
+    let mut plan = steps(ctx, facts, flags)?;
     if plan.steps.is_empty() {
         return Ok(plan);
     }
@@ -141,13 +141,13 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
     if plan.is_downgrade() {
         plan.unrun = plan.steps.iter().map(|step| step.revision.clone()).filter(|id| never.contains(id)).collect();
     } else if !never.is_empty() {
-        let advice = facts.implied.advice(facts.component, &facts.flag).join("\n  ");
+        let advice = facts.implied.advice(&ctx.alembic(facts.component), &facts.flag).join("\n  ");
         ctx.ui.warn(format!("The database counts as having run {}, and never did.\n  {advice}", never.join(", ")));
     }
     Ok(plan)
 }
 
-fn steps(facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
+fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     let standing = Standing::new(&facts.graph, &facts.applied);
     if !standing.unknown.is_empty() {
         return Err(advice::unknown_in_database(&standing.unknown, &facts.flag).into());
@@ -159,7 +159,7 @@ fn steps(facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     };
     let steps = Target::parse(&text)
         .and_then(|target| target::resolve(&facts.graph, direction, &facts.applied, &target))
-        .map_err(|error| advice::target(&error, &text, facts.component, &facts.flag))?
+        .map_err(|error| advice::target(ctx, &error, &text, facts.component, &facts.flag))?
         .steps;
     let name = |step: &Step| {
         let parents = facts.graph.parents(&step.revision).into_iter().map(str::to_owned).collect();

@@ -50,7 +50,7 @@ fn from(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> Result<H
 /// The full id of a revision that may be shortened.
 fn one_revision(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> Result<String> {
     let found = Target::parse(text).and_then(|target| target::resolve(graph, Direction::Up, &[], &target));
-    let fail = |error| advice::target(&error, text, component, &ctx.component_flag(component));
+    let fail = |error| advice::target(ctx, &error, text, component, &ctx.component_flag(component));
     let destination = found.map_err(fail)?.destination;
     destination.into_iter().next().ok_or_else(|| {
         Fail::new(Kind::Usage, format!("`--from {text}` names no revision"))
@@ -67,6 +67,7 @@ fn since(ctx: &Ctx, graph: &Graph, reference: &str) -> Result<HashSet<String>> {
             .details(format!("{} is in none", root.display()))
             .action("Count instead: cargo xtask db-roundtrip --steps 5")
     })?;
+    repo.commit(reference)?;
     added(&repo, graph, &root, reference)
 }
 

@@ -160,3 +160,9 @@ pub fn depends_on_mode(failure: &Failure) -> bool {
     let trouble = &failure.trouble;
     matches!(trouble.kind, TroubleKind::Sql | TroubleKind::Raised | TroubleKind::Lost) && !trouble.is_declared()
 }
+
+/// What goes on while untested revisions are applied.
+pub fn upgrading(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("Upgrading the throwaway database ({count} revision{plural})")
+}

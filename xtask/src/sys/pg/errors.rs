@@ -110,7 +110,7 @@ fn is_it_running(fail: Fail, endpoint: &Endpoint) -> Fail {
     }
     fail.action("Check PostgreSQL is running: docker ps | grep postgres")
         .action("Verify database configuration (sqlalchemy.url in the Alembic config)")
-        .action("Start infrastructure: ./scripts/run-dev.sh, or use an own server: cargo xtask db-server start")
+        .action("Start infrastructure: ./scripts/run-dev.sh, or use an own server: --server=embedded")
 }
 
 fn bad_credentials(details: String, endpoint: &Endpoint, target: &Target) -> Fail {

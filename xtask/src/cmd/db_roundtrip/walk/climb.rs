@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::super::cause;
 use super::super::ground::{Deed, Failure, Mode};
-use super::super::trip::{self, Passed, Stuck, Trial, depends_on_mode};
+use super::super::trip::{self, Passed, Stuck, Trial, depends_on_mode, upgrading};
 use super::Walk;
 use crate::fail::Fail;
 use crate::model::roundtrip::{Leg, Point, Verdict};
@@ -48,7 +48,7 @@ impl Walk<'_> {
     ///
     /// Gives the first failure; what does not go up, and why, is added to `blocked`.
     fn apply(&mut self, ids: &[String], blocked: &mut HashMap<String, String>) -> Result<Option<Fail>> {
-        let _task = self.ctx.ui.task(format!("Upgrading the throwaway database ({} revisions)", ids.len()));
+        let _task = self.ctx.ui.task(upgrading(ids.len()));
         let all = Deed::steps(Direction::Up, ids, Mode::Own);
         if !ids.iter().any(|id| self.blocker(id, blocked).is_some()) {
             match self.ground.attempt(&all)? {

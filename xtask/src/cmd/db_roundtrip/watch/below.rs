@@ -12,7 +12,7 @@ use anyhow::Result;
 use super::warm::{Answer, Known, Warm, put};
 use crate::cmd::db_roundtrip::ground::{Deed, Failure, Mode};
 use crate::cmd::db_roundtrip::outcome::Outcome;
-use crate::cmd::db_roundtrip::trip::{Stuck, depends_on_mode};
+use crate::cmd::db_roundtrip::trip::{Stuck, depends_on_mode, upgrading};
 use crate::cmd::db_roundtrip::{Facts, cause};
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
@@ -102,7 +102,7 @@ impl Warm<'_> {
         if ids.is_empty() {
             return Ok(Ok(()));
         }
-        let _task = self.ctx.ui.task(format!("Upgrading the throwaway database ({} revisions)", ids.len()));
+        let _task = self.ctx.ui.task(upgrading(ids.len()));
         Ok(self.ground.attempt(&Deed::steps(Direction::Up, ids, Mode::Own))?.map(|_| ()))
     }
 

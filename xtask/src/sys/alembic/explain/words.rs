@@ -1,0 +1,111 @@
+//! The summary and the details of a driver's trouble.
+
+use super::Names;
+use crate::fail::Kind;
+use crate::sys::alembic::trouble::{Phase, Trouble, TroubleKind};
+
+/// What happened, in a line.
+pub(super) fn summary(kind: Kind, trouble: &Trouble) -> String {
+    let module = trouble.module.as_deref().unwrap_or("a module");
+    match kind {
+        Kind::ForeignKeyViolation => "Foreign key constraint violation".into(),
+        Kind::UniqueViolation => "Unique constraint violation".into(),
+        Kind::NotNullViolation => "Not-null constraint violation".into(),
+        Kind::CheckViolation => "Check constraint violation".into(),
+        Kind::UndefinedObject => "The migration needs an object that is not there".into(),
+        Kind::DuplicateObject => "The migration creates an object that is there already".into(),
+        Kind::DependentObjects => "Other objects depend on what the migration drops".into(),
+        Kind::TypeChangeBlocked => "PostgreSQL refuses the change of type".into(),
+        Kind::TransactionAborted => "The migration went on after a database error that it had swallowed".into(),
+        Kind::LockTimeout => "A lock could not be had in time".into(),
+        Kind::PermissionDenied => "The database user may not do that".into(),
+        Kind::DatabaseMissing => "Database does not exist".into(),
+        Kind::ConnectionLost => "The connection to the database broke".into(),
+        Kind::ConnectionRefused => "Cannot connect to database".into(),
+        Kind::AuthenticationFailed => "The server refuses the user or the password".into(),
+        Kind::WrongDatabase => "env.py turned to another database".into(),
+        Kind::MigrationNeedsInput => "The migration asks a question and nobody can answer".into(),
+        Kind::MigrationImportFailed => format!("Cannot import {module}"),
+        Kind::MigrationFileInvalid if trouble.kind == TroubleKind::NoFunction => {
+            format!("The migration has no {}()", trouble.function())
+        }
+        Kind::MigrationFileInvalid => "Migration file cannot be loaded".into(),
+        Kind::PythonMissing => "Python did not start as it should".into(),
+        Kind::AlembicMissing => format!("Python package missing: {module}"),
+        Kind::AlreadyRunning => "The database has moved in the meantime".into(),
+        Kind::StepTimeout => "A migration does not end".into(),
+        Kind::SqlError => {
+            format!("PostgreSQL refuses a statement (SQLSTATE {})", trouble.sqlstate.as_deref().unwrap_or("?"))
+        }
+        Kind::ConfigInvalid => match trouble.kind {
+            TroubleKind::SeveralRuns => "env.py runs the migrations more than once".into(),
+            TroubleKind::NotRun => "env.py does not run the migrations".into(),
+            TroubleKind::NoModels => "env.py gives Alembic no models to compare with".into(),
+            _ => "The Alembic config cannot be used".into(),
+        },
+        _ => raised_summary(trouble),
+    }
+}
+
+fn raised_summary(trouble: &Trouble) -> String {
+    let place = if trouble.phase == Phase::Step { "The migration" } else { "env.py" };
+    match trouble.kind {
+        TroubleKind::Exit => format!("{place} ended Python (status {})", trouble.status.unwrap_or(1)),
+        TroubleKind::Ended => "The Python process is gone".into(),
+        _ => format!("{place} raised {}", trouble.exception.as_deref().unwrap_or("an exception")),
+    }
+}
+
+/// What exactly: revision, place, PostgreSQL's words, the object, the statement.
+pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(step) = &trouble.step {
+        lines.push(format!("Revision {}, {}()", step.revision, step.direction.function()));
+    }
+    if let Some(file) = &trouble.file {
+        let file = names.relative(file);
+        lines.push(trouble.line.map_or_else(|| file.clone(), |line| format!("{file}:{line}")));
+    }
+    if let Some(wanted) = &trouble.wanted {
+        lines.push(format!("It wanted {wanted}; nothing was done there"));
+    } else if trouble.sqlstate.is_some() {
+        lines.push(format!("PostgreSQL: {}", trouble.message));
+    } else if !trouble.message.is_empty() {
+        lines.push(trouble.message.clone());
+    }
+    lines.extend(trouble.detail.iter().map(|detail| format!("Detail: {detail}")));
+    lines.extend(trouble.hint.iter().map(|hint| format!("Hint: {hint}")));
+    lines.extend(object(trouble));
+    lines.extend(trouble.raised.iter().map(|raised| format!("The script says: {raised}")));
+    lines.extend(trouble.prompt.iter().filter(|prompt| !prompt.is_empty()).map(|prompt| format!("It asks: {prompt}")));
+    if let Some(first) = &trouble.swallowed {
+        let place = first.line.map_or_else(String::new, |line| format!(" in line {line}"));
+        lines.push(format!("Swallowed before{place}: {}", first.message));
+    }
+    lines.extend(trouble.statement.iter().map(|statement| format!("Statement: {}", one_line(statement))));
+    if trouble.kind == TroubleKind::Ended && !trouble.printed.is_empty() {
+        lines.push(format!("It printed last:\n{}", trouble.printed));
+    }
+    lines
+}
+
+/// `Constraint fk_a_b on table public.a`, as far as PostgreSQL names them.
+fn object(trouble: &Trouble) -> Option<String> {
+    let table = trouble.table.as_ref().map(|table| match &trouble.schema {
+        Some(schema) => format!("table {schema}.{table}"),
+        None => format!("table {table}"),
+    });
+    let column = trouble.column.as_ref().map(|column| format!("column {column}"));
+    let constraint = trouble.constraint.as_ref().map(|constraint| format!("constraint {constraint}"));
+    let parts: Vec<String> = [constraint, column, table].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("Concerns {}", parts.join(" of ")))
+}
+
+fn one_line(statement: &str) -> String {
+    const LONGEST: usize = 300;
+    let words = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
+}
