@@ -269,7 +269,7 @@ fn reader(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle
 }
 
 /// One word for a POSIX shell.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
