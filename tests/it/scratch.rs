@@ -222,7 +222,11 @@ fn a_killed_run_is_swept_and_a_live_one_is_not() {
         .unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let dead = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("scratch: ").map(str::to_owned)).unwrap();
+    let dump = std::env::temp_dir().join("xtask_scratch_1_0123abcd");
+    std::fs::create_dir_all(&dump).unwrap();
+    std::fs::write(dump.join("dump"), "somebody's rows").unwrap();
     assert_eq!(sweep(&admin).unwrap(), ["xtask_scratch_1_0123abcd"], "a live one was swept");
+    assert!(!dump.exists(), "the dump that it was being copied by is left");
 
     child.kill().unwrap();
     child.wait().unwrap();

@@ -313,3 +313,36 @@ fn what_changes_while_it_is_made_is_not_kept() {
     }
     assert_eq!(house.ours(), [""; 0]);
 }
+
+#[test]
+fn a_script_that_changes_while_it_is_made_spoils_it() {
+    let house = House::new();
+    let edits = "import pathlib\npath = pathlib.Path(__file__)\n\
+                 text = path.read_text().replace('a1 (n i' 'nt)', 'a1 (n oid)')\n\
+                 if text != path.read_text(): path.write_text(text)";
+    let up = format!("{}\n{edits}", sql("create table a1 (n int)"));
+    house.scene.project.write_revision("a1", "", &up, &sql("drop table a1"));
+    // Kept, it would be found by whoever has the script as it was, say after a `git checkout`.
+    let (state, why) = house.used("");
+    assert_eq!(state, "none", "{why}");
+    assert!(why.ends_with("migrations/versions/a1.py changed while it was made"), "{why}");
+    assert_eq!(house.used("").0, "stored", "it edits nothing the second time");
+}
+
+#[test]
+fn the_first_rows_go_in_once_whatever_is_passed_by() {
+    let house = House::new();
+    house.scene.project.write("make.sh", "exec \"$XTASK_PYTHON\" -m alembic -c \"$1\" upgrade a1\n");
+    house.scene.project.write("rows.sql", "insert into a1 values (1)");
+    let seed = "baseline = [\"sh\", \"make.sh\", \"{config}\"]\nseed = \"rows.sql\"";
+    house.manifest(&format!("[workspace.metadata.db.components.manager]\n{seed}"));
+    // `b2` is applied without a test.
+    let kept = house.trip("--keep")["kept"]["database"].as_str().unwrap().to_owned();
+    let count = house.client(&kept).query_one("select count(*) from a1", &[]).unwrap();
+    assert_eq!(count.get::<_, i64>(0), 1);
+    house.client("postgres").batch_execute(&format!("drop database {kept} with (force)")).unwrap();
+    // The database is made again for the way down, and its rows are lost there.
+    let json = house.scene.run("db-roundtrip -q --all --json").code(4).json();
+    let lost = &json["results"][2];
+    assert_eq!((&lost["revision"], &lost["verdict"]), (&json!("a1"), &json!("data-lost")), "{json}");
+}

@@ -126,6 +126,19 @@ fn a_killed_run_is_gone_on_with_and_what_has_changed_is_tested_again() {
 }
 
 #[test]
+fn what_the_scripts_import_counts_and_a_text_beside_them_does_not() {
+    let scene = scene();
+    scene.project.write("app/names.py", "");
+    let _ = broken_off(&scene, "db-roundtrip --all", Signal::INT).code(130);
+    scene.project.write("README.md", "changed");
+    let again = broken_off(&scene, "db-roundtrip --all --resume", Signal::INT).code(130);
+    let _ = again.complains("3 verdicts are taken over");
+    scene.project.write("app/names.py", "TABLE = 'b'\n");
+    let output = scene.run("db-roundtrip --all --resume --step-timeout=1s").code(4);
+    let _ = output.complains("0 verdicts are taken over, 5 revisions are left to test");
+}
+
+#[test]
 fn on_a_clone_every_script_counts() {
     // On its way down, a clone's state below `d` is the work of the downgrades of `e` and `d`.
     let scene = Scene::new();

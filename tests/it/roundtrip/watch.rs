@@ -293,6 +293,28 @@ fn the_config_may_change() {
 }
 
 #[test]
+fn a_cached_baseline_is_left_when_a_script_below_changes() {
+    let scene = Scene::new().table("a1", "").table("b2", "a1");
+    let (up, down) = ("alter table b2 rename n to m", "alter table b2 rename m to n");
+    let scene = scene.revision("c3", "b2", &sql(up), &sql(down));
+    scene.project.write("Cargo.toml", "[workspace]\n[workspace.metadata.db.cache]\nmilliseconds = 0\n");
+    let stored = scene.json("db-roundtrip");
+    assert_eq!(stored["cache"]["use"], "stored", "{stored}");
+    let watch = Watch::start(&scene);
+    watch.says("Baseline: cached ");
+    assert_eq!(watch.answer(), "✅ c3 (revision c3): reversible");
+    scene.project.write_revision("b2", "a1", &sql("create table b2 (k int)"), &sql("drop table b2"));
+    watch.says("Baseline: empty, upgraded");
+    assert_eq!(watch.answer(), "❌ c3 (revision c3): failed in the upgrade");
+    scene.project.write_revision("c3", "b2", &sql(&up.replace(" n ", " k ")), &sql(&down.replace("to n", "to k")));
+    assert_eq!(watch.answer(), "✅ c3 (revision c3): reversible");
+    assert_eq!(watch.end(Signal::INT).0, 130);
+    let template = stored["cache"]["database"].as_str().unwrap();
+    let drop = [format!("alter database {template} is_template false"), format!("drop database {template}")];
+    drop.iter().for_each(|statement| cluster().client("postgres").batch_execute(statement).unwrap());
+}
+
+#[test]
 fn nothing_survives_the_end() {
     for by in [Signal::INT, Signal::TERM, Signal::KILL] {
         let scene = Scene::three();

@@ -109,11 +109,15 @@ pub fn prove(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
 fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
     resume::check(ctx, facts, flags)?;
     let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { crew::run(ctx, facts, flags)? };
-    let report = show::report(ctx, flags, facts, &findings)?;
-    if let Some(log) = findings.log {
-        log.end();
+    match (show::report(ctx, flags, facts, &findings), findings.log) {
+        (Ok(report), Some(log)) => {
+            log.end();
+            Ok(report)
+        }
+        // The verdicts are kept, for a run that can write them.
+        (Err(error), Some(log)) => Err(log.broke_off(from_anyhow(&error)).into()),
+        (report, None) => report,
     }
-    Ok(report)
 }
 
 fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {

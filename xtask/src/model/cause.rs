@@ -24,8 +24,17 @@ pub struct Symptom<'a> {
     pub blocks_itself: bool,
 }
 
-/// Why a step failed. `upper` is the database at the revision, if it was seen.
-pub fn of_failure(leg: Leg, symptom: &Symptom<'_>, upper: Option<&Point>) -> Option<String> {
+/// The database before and after the downgrade of the revision, as far as it was seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen<'a> {
+    /// At the revision.
+    pub upper: Option<&'a Point>,
+    /// Below it.
+    pub lower: Option<&'a Point>,
+}
+
+/// Why a step failed.
+pub fn of_failure(leg: Leg, symptom: &Symptom<'_>, seen: Seen<'_>) -> Option<String> {
     let message = symptom.message;
     if symptom.blocks_itself {
         return Some(
@@ -33,8 +42,8 @@ pub fn of_failure(leg: Leg, symptom: &Symptom<'_>, upper: Option<&Point>) -> Opt
         );
     }
     match symptom.sqlstate {
-        "42P07" | "42710" | "42701" | "42723" | "42P06" if leg == Leg::ReUpgrade => already_there(symptom, upper),
-        "42703" | "42704" | "42P01" | "42883" | "3F000" => not_there(leg, symptom, upper),
+        "42P07" | "42710" | "42701" | "42723" | "42P06" if leg == Leg::ReUpgrade => already_there(symptom, seen.upper),
+        "42703" | "42704" | "42P01" | "42883" | "3F000" => not_there(leg, symptom, seen),
         "42804" => type_change(message),
         "25P02" => symptom.swallowed.map(|(error, line)| {
             let place = line.map_or_else(String::new, |line| format!(" in line {line}"));
@@ -105,29 +114,59 @@ fn already_there(symptom: &Symptom<'_>, upper: Option<&Point>) -> Option<String>
     Some(format!("{name} is there already: {why}"))
 }
 
-fn not_there(leg: Leg, symptom: &Symptom<'_>, upper: Option<&Point>) -> Option<String> {
+fn not_there(leg: Leg, symptom: &Symptom<'_>, seen: Seen<'_>) -> Option<String> {
     let name = quoted(symptom.message)?;
-    if leg == Leg::ReUpgrade {
-        return Some(format!("the downgrade does not put {name} back, which the upgrade needs"));
-    }
-    if leg == Leg::Upgrade {
-        return None;
-    }
     let table = symptom.message.split(" of relation ").nth(1).and_then(quoted);
-    let others = upper.zip(table).map(|(point, table)| names_on(point, table)).unwrap_or_default();
-    if others.is_empty() {
-        return None;
+    match leg {
+        Leg::Upgrade => None,
+        Leg::ReUpgrade => Some(
+            doubled(name, table, seen)
+                .unwrap_or_else(|| format!("the downgrade does not put {name} back, which the upgrade needs")),
+        ),
+        Leg::Downgrade => {
+            let (point, table) = seen.upper.zip(table)?;
+            let others: Vec<String> =
+                names_on(point, Some(table)).iter().map(|(kind, _, other)| format!("{kind} {other}")).collect();
+            (!others.is_empty()).then(|| format!("made under another name; {table} has {}", others.join(", ")))
+        }
     }
-    Some(format!("made under another name; {} has {}", table.unwrap_or_default(), others.join(", ")))
 }
 
-/// The constraints and indexes of a table.
-fn names_on(point: &Point, table: &str) -> Vec<String> {
-    let of_table = point.schema.objects().filter(|(key, object)| {
-        matches!(key.kind.as_str(), "constraint" | "index")
-            && object.parent.as_ref().is_some_and(|parent| bare(&parent.name) == table)
+/// What the downgrade has made instead: under a name that holds the right one, where a naming convention was put before
+/// what followed it already.
+fn doubled(name: &str, table: Option<&str>, seen: Seen<'_>) -> Option<String> {
+    let (above, below) = (names_on(seen.upper?, table), names_on(seen.lower?, table));
+    let (kind, table, made) = below.into_iter().find(|object| !above.contains(object) && holds(object.2, name))?;
+    Some(format!(
+        "made under another name; the downgrade gives {table} the {kind} {made}: a naming convention is put before a \
+         name that follows it already; say that it is the whole name: op.f('{name}')"
+    ))
+}
+
+/// Whether a name holds another one, as far as PostgreSQL (63 bytes) or SQLAlchemy (four digits of a digest at the end)
+/// did not cut it.
+fn holds(made: &str, name: &str) -> bool {
+    const LEAST: usize = 12;
+    let cut = match (made.len(), made.rsplit_once('_')) {
+        (63, _) => Some(made),
+        (55.., Some((rest, digest))) if digest.len() == 4 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            Some(rest)
+        }
+        _ => None,
+    };
+    let ends_with_part =
+        |cut: &str| (LEAST..name.len()).any(|end| name.get(..end).is_some_and(|part| cut.ends_with(part)));
+    made != name && (made.contains(name) || cut.is_some_and(ends_with_part))
+}
+
+/// The constraints and indexes of a table, or of all: kind, table, name.
+fn names_on<'p>(point: &'p Point, table: Option<&str>) -> Vec<(&'p str, &'p str, &'p str)> {
+    let objects = point.schema.objects().filter(|(key, _)| matches!(key.kind.as_str(), "constraint" | "index"));
+    let named = objects.filter_map(|(key, object)| {
+        let parent = bare(&object.parent.as_ref()?.name);
+        table.is_none_or(|table| table == parent).then(|| (key.kind.as_str(), parent, bare(&key.name)))
     });
-    of_table.map(|(key, _)| format!("{} {}", key.kind, bare(&key.name))).collect()
+    named.collect()
 }
 
 fn type_change(message: &str) -> Option<String> {
@@ -178,7 +217,7 @@ mod tests {
     use super::*;
 
     fn of(leg: Leg, sqlstate: &str, message: &str) -> Option<String> {
-        of_failure(leg, &Symptom { sqlstate, message, ..Symptom::default() }, None)
+        of_failure(leg, &Symptom { sqlstate, message, ..Symptom::default() }, Seen::default())
     }
 
     #[test]
@@ -197,7 +236,7 @@ mod tests {
     fn dependents_are_listed() {
         let detail = "view v depends on table t\nconstraint c on table u depends on table t";
         let symptom = Symptom { sqlstate: "2BP01", detail, ..Symptom::default() };
-        let cause = of_failure(Leg::Downgrade, &symptom, None).unwrap();
+        let cause = of_failure(Leg::Downgrade, &symptom, Seen::default()).unwrap();
         assert_eq!(cause, "the order of dropping: view v, constraint c on table u first");
     }
 
@@ -208,6 +247,22 @@ mod tests {
         assert!(default.unwrap().starts_with("the default of c is in the way"));
         let cast = of(Leg::Downgrade, "42804", "column \"c\" cannot be cast automatically to type integer");
         assert!(cast.unwrap().contains("postgresql_using"));
+    }
+
+    #[test]
+    fn a_name_that_holds_another_one_even_cut() {
+        let name = "ck_endpoints_route_traffic_is_either_on_or_off_and_never_both";
+        for made in [
+            "ck_t_ck_t_n",
+            "ck_endpoints_ck_endpoints_route_traffic_is_either_on_or_off_an",
+            "ck_endpoints_ck_endpoints_route_traffic_is_either_on_or_09af",
+        ] {
+            let name = if made.len() < 20 { "ck_t_n" } else { name };
+            assert!(holds(&format!("{made}{}", if made.len() == 62 { "d" } else { "" }), name), "{made}");
+        }
+        for (made, name) in [("ck_t_n", "ck_t_n"), ("ck_t_m", "ck_t_n"), ("ck_endpoints_ck_endpoints_route", name)] {
+            assert!(!holds(made, name), "{made}");
+        }
     }
 
     #[test]

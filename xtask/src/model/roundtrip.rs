@@ -2,7 +2,7 @@
 //! Pure: whoever walks brings the points, this file says what they mean.
 
 use super::catalog::{self, Change, Snapshot};
-use super::rows::{self, DataChange, Rows};
+use super::rows::{self, DataChange, Rows, Sequences};
 
 /// What the database holds at one moment.
 #[derive(Clone, Debug)]
@@ -11,6 +11,8 @@ pub struct Point {
     pub schema: Snapshot,
     /// Its rows.
     pub rows: Rows,
+    /// Where its sequences stand.
+    pub sequences: Sequences,
 }
 
 /// What can be said of a revision.
@@ -102,7 +104,8 @@ pub struct Judgement {
     pub schema_changes: Vec<Change>,
     /// The tables whose rows differ.
     pub data_changes: Vec<DataChange>,
-    /// What is worth knowing and no defect: columns that came back at another place, values that are new each time.
+    /// What is worth knowing and no defect: columns that came back at another place, values that are new each time,
+    /// sequences that went back.
     pub notes: Vec<String>,
     /// No table that the revision changes held a row, so that little was proven.
     pub without_rows: bool,
@@ -155,12 +158,24 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
     for (leg, seen) in [(Leg::Downgrade, down), (Leg::ReUpgrade, Some(up))] {
         found.add(leg, seen.unwrap_or_default());
     }
+    if found.data_changes.is_empty() {
+        found.notes.extend(sequences_that_went_back(trip));
+    }
     found.verdict = match (found.schema_changes.is_empty(), found.data_changes.is_empty()) {
         (false, _) => Verdict::SchemaDiffers,
         (true, false) => Verdict::DataLost,
         (true, true) => Verdict::Reversible,
     };
     found
+}
+
+/// Where no row is lost: a sequence below the values that it has given already.
+fn sequences_that_went_back(trip: &Trip<'_>) -> Vec<String> {
+    let down = trip.lower_true.map(|truth| rows::sequence_notes(&truth.sequences, &trip.lower.sequences));
+    let mut notes = down.unwrap_or_default();
+    let up = rows::sequence_notes(&trip.upper.sequences, &trip.again.sequences);
+    notes.extend(up.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
+    notes
 }
 
 type Differences = (Vec<Change>, Vec<DataChange>);

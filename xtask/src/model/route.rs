@@ -30,11 +30,14 @@ pub struct Part {
 }
 
 impl Part {
+    /// More parts than this nobody has machines for, and no arithmetic overflows.
+    const MOST: usize = 1_000_000;
+
     /// Reads `2/4`.
     pub fn parse(text: &str) -> Option<Part> {
         let (number, of) = text.split_once('/')?;
         let part = Part { number: number.parse().ok()?, of: of.parse().ok()? };
-        (1..=part.of).contains(&part.number).then_some(part)
+        (part.of <= Part::MOST && (1..=part.of).contains(&part.number)).then_some(part)
     }
 }
 
@@ -164,7 +167,7 @@ mod tests {
     #[test]
     fn a_part_is_one_of_its_whole() {
         assert_eq!(Part::parse("1/1"), Some(Part { number: 1, of: 1 }));
-        for wrong in ["0/2", "3/2", "1", "/", "a/2", "1/0", "-1/2"] {
+        for wrong in ["0/2", "3/2", "1", "/", "a/2", "1/0", "-1/2", "9223372036854775807/18446744073709551615"] {
             assert_eq!(Part::parse(wrong), None, "{wrong}");
         }
     }

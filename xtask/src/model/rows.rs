@@ -139,11 +139,20 @@ fn columns_lost(old: &Table, new: &Table) -> Vec<ColumnLoss> {
     lost
 }
 
-/// Where the sequences stand: one sentence for each that does not stand where it stood. A note, since a sequence that
-/// ran on is no loss.
-pub fn sequence_notes(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> Vec<String> {
-    let text = |value: Option<&i64>| value.map_or_else(|| "not used".to_owned(), ToString::to_string);
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let moved = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
-    moved.map(|name| format!("sequence {name}: {} -> {}", text(before.get(name)), text(after.get(name)))).collect()
+/// Where sequences stand, by schema-qualified name; `None`: it was never used.
+pub type Sequences = BTreeMap<String, Option<i64>>;
+
+/// One sentence for each sequence that stands further back than it stood. A note, since no value is lost; one that ran on
+/// is what sequences do.
+pub fn sequence_notes(before: &Sequences, after: &Sequences) -> Vec<String> {
+    let went_back = before.iter().filter_map(|(name, was)| {
+        let (was, is) = ((*was)?, after.get(name)?);
+        let is = match is {
+            Some(is) if *is >= was => return None,
+            Some(is) => is.to_string(),
+            None => "its start".to_owned(),
+        };
+        Some(format!("sequence {name} went back from {was} to {is}: what it gives next may be in the table already"))
+    });
+    went_back.collect()
 }

@@ -143,3 +143,25 @@ def upgrade():
     op.execute("alter table @t rename constraint @u to @w")
 def downgrade():
     op.execute("alter table @t rename constraint @w to @u")
+
+# case a naming convention that is put before a name twice
+# given create table @t (n int constraint ck_@t_positive check (n > 0))
+# expect failed re-upgrade: constraint "ck_@t_positive" of relation "@t" does not exist
+# cause op.f('ck_@t_positive')
+def upgrade():
+    op.execute("alter table @t drop constraint ck_@t_positive")
+def downgrade():
+    convention = {"ck": "ck_%(table_name)s_%(constraint_name)s"}
+    table = sa.Table("@t", sa.MetaData(naming_convention=convention), sa.Column("n", sa.Integer))
+    check = sa.CheckConstraint("n > 0", name="ck_@t_positive")
+    table.append_constraint(check)
+    op.execute(sa.schema.AddConstraint(check))
+
+# case a long name that a naming convention is put before, and PostgreSQL's limit
+# given create table @t (n int constraint ck_@t_is_either_positive_or_it_is_nothing_at_all check (n > 0))
+# expect failed re-upgrade: constraint "ck_@t_is_either_positive_or_it_is_nothing_at_all" of relation "@t" does not exist
+# cause the downgrade gives @t the constraint ck_@t_ck_@t_is_either_positive_or_it_is_nothi
+def upgrade():
+    op.execute("alter table @t drop constraint ck_@t_is_either_positive_or_it_is_nothing_at_all")
+def downgrade():
+    op.execute("alter table @t add constraint ck_@t_ck_@t_is_either_positive_or_it_is_nothing_at_all_of_it check (n > 0)")

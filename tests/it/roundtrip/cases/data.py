@@ -187,3 +187,13 @@ def upgrade():
     op.execute("insert into @t (n) values (1)")
 def downgrade():
     op.execute("delete from @t")
+
+# case a sequence begins anew under rows that stay
+# given create table @t (id serial primary key, n int); insert into @t (n) values (1), (2), (3)
+# expect reversible
+# note sequence public.@t_id_seq went back from 3 to its start
+def upgrade():
+    op.execute("alter table @t alter id drop default; drop sequence @t_id_seq")
+def downgrade():
+    op.execute("create sequence @t_id_seq as int owned by @t.id")
+    op.execute("alter table @t alter id set default nextval('@t_id_seq')")

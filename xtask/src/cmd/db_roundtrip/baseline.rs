@@ -88,8 +88,8 @@ fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -
 
 /// Another database just like this one, which nobody has worked on yet. What is cached of the first one is the first
 /// one's: a walker who works on this keeps a copy of his own.
-pub fn again(ctx: &Ctx, facts: &Facts, first: &Baseline) -> Result<Baseline> {
-    let scratch = Scratch::clone_of(&facts.database.url, first.scratch.name(), &making(ctx, facts))?;
+pub fn again(ctx: &Ctx, facts: &Facts, first: &mut Baseline) -> Result<Baseline> {
+    let scratch = first.scratch.twin(&facts.database.url, &making(ctx, facts))?;
     Ok(Baseline {
         scratch,
         words: first.words.clone(),

@@ -53,8 +53,8 @@ struct Open {
     /// Also holds the template that is in use.
     templates: Templates,
     key: Key,
-    tree: Tree,
-    before: Fingerprint,
+    /// What must not change while the baseline is made, as it was before.
+    looked_at: [(Tree, Fingerprint); 2],
     how: How,
     component: String,
     worth: Duration,
@@ -85,9 +85,9 @@ impl Cache {
         let mut templates = Templates::open(&facts.database.url)?;
         // One that is too old would stand in the way of its successor, which has the same name.
         drop_old(ctx, &mut templates)?;
-        let tree = key::tree(ctx, facts, how)?;
-        let before = tree.look()?;
-        let key = key::key(ctx, facts, how, &before, templates.server_digest()?)?;
+        let looked_at = |tree: Tree| tree.look().map(|state| (tree, state));
+        let looked_at = [looked_at(key::tree(ctx, facts, how)?)?, looked_at(key::scripts_apart(ctx, facts, how)?)?];
+        let key = key::key(ctx, facts, how, &looked_at[0].1, templates.server_digest()?)?;
         let template = templates.find(&key, days(settings.days))?;
         let changed = if template.is_some() { Vec::new() } else { changed(&mut templates, facts, &key)? };
         if !changed.is_empty() {
@@ -95,7 +95,7 @@ impl Cache {
         }
         let worth = Duration::from_millis(settings.milliseconds);
         let component = facts.component.name.clone();
-        let open = Open { templates, key, tree, before, how: how.clone(), component, worth };
+        let open = Open { templates, key, looked_at, how: how.clone(), component, worth };
         Ok(Cache { open: Some(open), came_from_it: template.is_some(), template, changed, why: None, left: false })
     }
 
@@ -189,9 +189,10 @@ impl Cache {
 impl Open {
     /// The template, or why it is not kept.
     fn store(&mut self, scratch: &mut Scratch, words: &str) -> Result<Result<Option<Template>, String>> {
-        let after = self.tree.look()?;
-        if let Some(file) = after.first_change(&self.before) {
-            return Ok(Err(format!("{} changed while it was made", file.display())));
+        for (tree, before) in &self.looked_at {
+            if let Some(file) = tree.look()?.first_change(before) {
+                return Ok(Err(format!("{} changed while it was made", file.display())));
+            }
         }
         self.templates.store(scratch, &self.key, &self.component, words).map(Ok)
     }

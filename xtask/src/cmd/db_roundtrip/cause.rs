@@ -3,9 +3,8 @@
 
 use super::{Facts, Outcome};
 use crate::ctx::Ctx;
-use crate::model::cause::{Symptom, of_changes, of_failure};
+use crate::model::cause::{Seen, Symptom, of_changes, of_failure};
 use crate::model::revision::{Downgrade, downgrade};
-use crate::model::roundtrip::Point;
 use crate::model::script_body::{self, Function};
 use crate::sys::alembic::{Trouble, TroubleKind};
 
@@ -23,10 +22,10 @@ pub fn upgrade(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Option<Function> {
     script_body::read(&script.path, &text).ok()?.upgrade
 }
 
-/// Explains an outcome. `failure` is the trouble of a failed step, `upper` the database at the revision.
-pub fn explain(outcome: &mut Outcome, said: &Downgrade, failure: Option<&Trouble>, upper: Option<&Point>) {
+/// Explains an outcome. `failure` is the trouble of a failed step, with what was seen before it.
+pub fn explain(outcome: &mut Outcome, said: &Downgrade, failure: Option<(&Trouble, Seen<'_>)>) {
     of_changes(&mut outcome.schema_changes, outcome.step, said.empty);
-    let (Some(trouble), Some(leg)) = (failure, outcome.step) else { return };
+    let (Some((trouble, seen)), Some(leg)) = (failure, outcome.step) else { return };
     let details = outcome.error.as_ref().map(|fail| fail.details.as_str()).unwrap_or_default();
     let symptom = Symptom {
         sqlstate: trouble.sqlstate.as_deref().unwrap_or_default(),
@@ -37,5 +36,5 @@ pub fn explain(outcome: &mut Outcome, said: &Downgrade, failure: Option<&Trouble
         // Our own sessions are the only ones in a throwaway database.
         blocks_itself: trouble.kind == TroubleKind::Timeout && details.contains("Blocked by"),
     };
-    outcome.cause = of_failure(leg, &symptom, upper);
+    outcome.cause = of_failure(leg, &symptom, seen);
 }

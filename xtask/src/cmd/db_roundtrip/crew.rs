@@ -56,7 +56,7 @@ fn all(
     facts: &Facts<'_>,
     flags: &DbRoundtrip,
     log: &Log,
-    baseline: Baseline,
+    mut baseline: Baseline,
     wanted: &[String],
 ) -> Result<Vec<Walked>> {
     if wanted.is_empty() {
@@ -66,7 +66,7 @@ fn all(
     let mut shares = shares(wanted, flags.jobs.max(1)).into_iter();
     let own = shares.next().unwrap_or_default();
     let others: Vec<(Baseline, HashSet<String>)> =
-        shares.map(|share| Ok((baseline::again(ctx, facts, &baseline)?, share))).collect::<Result<_>>()?;
+        shares.map(|share| Ok((baseline::again(ctx, facts, &mut baseline)?, share))).collect::<Result<_>>()?;
     let progress = Mutex::new(ctx.ui.steps("Round trip", wanted.len()));
     let shared = Shared { ctx, facts, flags, log, progress: &progress };
     std::thread::scope(|scope| {

@@ -1,7 +1,8 @@
 //! The ground that a walk stands on: the throwaway database, the driver that works on it, and the way back to the last
 //! good state. That way is a copy of the database (a save point) and what was done since, done again. Copies are made
-//! only where the walk had to turn back, so a walk without findings pays for none.
+//! only where the walk had to turn back (`back.rs`), so a walk without findings pays for none.
 
+mod back;
 mod warm;
 
 use std::time::Duration;
@@ -9,12 +10,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::Facts;
-use super::baseline::{self, Baseline};
+use super::baseline::Baseline;
 use super::cache::Cache;
 use super::onlooker::Onlooker;
 use crate::cmd::driving::{self, Labels};
 use crate::ctx::{Ctx, version_table};
-use crate::fail::{Fail, Kind, from_anyhow};
+use crate::fail::{Fail, Kind};
 use crate::model::roundtrip::Point;
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{Driver, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
@@ -26,9 +27,6 @@ const SETTLING: Duration = Duration::from_secs(5);
 
 /// Nobody asks for it: a walk on the component's own database never turns back.
 const OWN: &str = "there is no copy of the component's own database";
-
-/// How many deeds are rather done again than saved in a copy.
-const LONG_WAY: usize = 12;
 
 /// How steps are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,7 +176,8 @@ impl<'a> Ground<'a> {
         let schema = catalog::take(client, &options).context("reading the throwaway schema")?;
         let rows =
             rows::take_again(client, &options, &mut self.memory).context("reading the throwaway database's rows")?;
-        Ok(Point { schema, rows })
+        let sequences = rows::sequence_positions(client)?;
+        Ok(Point { schema, rows, sequences })
     }
 
     /// Reads every row once more, whatever was remembered of them.
@@ -215,99 +214,9 @@ impl<'a> Ground<'a> {
         Ok(self.db()?.server_version().text.clone())
     }
 
-    /// Puts the database back to the last save point (or makes it anew) and does what was done since, again. Where that
-    /// is much by now, it saves the result, so that the next way back is short.
-    pub fn rebuild(&mut self) -> Result<()> {
-        if self.put_back()?.is_some() {
-            // What a script leaves behind in the process may bar it from running again; a process of its own is the test.
-            self.restart()?;
-            if let Some(failure) = self.put_back()? {
-                return Err(failure.fail.details("It went through before, on the same database").into());
-            }
-        }
-        if self.since.len() >= LONG_WAY || (self.saved.is_none() && !self.cache.has()) {
-            self.save()?;
-        }
-        Ok(())
-    }
-
-    fn put_back(&mut self) -> Result<Option<Box<Failure>>> {
-        // A driver that cannot close its connection is disconnected by the server.
-        let _ = self.driver.release();
-        self.db = None;
-        match &self.saved {
-            Some(point) => self.scratch.as_mut().context(OWN)?.restore(point)?,
-            None => self.make_again()?,
-        }
-        self.turn_driver()?;
-        for deed in self.since.clone() {
-            if let Err(failure) = self.attempt(&deed)? {
-                return Ok(Some(failure));
-            }
-        }
-        Ok(None)
-    }
-
-    /// A new process, in which no script has run yet.
-    pub fn restart(&mut self) -> Result<()> {
-        self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
-        Ok(())
-    }
-
-    /// Makes a copy of the database as it is now.
-    pub fn save(&mut self) -> Result<()> {
-        let _ = self.driver.release();
-        self.db = None;
-        let scratch = self.scratch.as_mut().context(OWN)?;
-        let point = match scratch.save() {
-            Err(error) if from_anyhow(&error).kind == Kind::ActiveConnections => {
-                // An env.py or a thread of a script holds on to a connection: only the process's end closes it.
-                self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
-                scratch.save()?
-            }
-            point => point?,
-        };
-        if let Some(old) = self.saved.replace(point) {
-            scratch.forget(old)?;
-        }
-        self.since.clear();
-        Ok(())
-    }
-
-    /// Keeps the database for the next run, if it is the baseline that was to be made: it went up these revisions, in so
-    /// many seconds, and got the seed's rows.
-    pub fn keep_baseline(&mut self, ids: &[String], seconds: f64) -> Result<()> {
-        if !self.cache.is_baseline(ids) {
-            return Ok(());
-        }
-        let _ = self.driver.release();
-        self.db = None;
-        let words = format!("empty, upgraded to {}", ids.last().map_or("base", String::as_str));
-        let scratch = self.scratch.as_mut().context(OWN)?;
-        if self.cache.store(self.ctx, scratch, &words, Duration::from_secs_f64(seconds.max(0.0)))? {
-            // From now on the way back begins there.
-            self.since.clear();
-        }
-        Ok(())
-    }
-
     /// What of the baseline is cached.
     pub fn cache(&self) -> &Cache {
         &self.cache
-    }
-
-    /// Starts over from the baseline.
-    pub fn begin_again(&mut self) -> Result<()> {
-        self.saved = None;
-        self.since.clear();
-        self.rebuild()
-    }
-
-    /// Starts over with an empty database, whatever the baseline was.
-    pub fn begin_empty(&mut self) -> Result<()> {
-        self.from_empty = true;
-        self.cache.leave();
-        self.begin_again()
     }
 
     /// Ends the driver and puts the database away, or keeps it for the user.
@@ -327,28 +236,6 @@ impl<'a> Ground<'a> {
             self.db = Some(Db::connect(url, &application_name("db-roundtrip"))?);
         }
         self.db.as_mut().context("connected just now")
-    }
-
-    fn make_again(&mut self) -> Result<()> {
-        let had = self.cache.has();
-        let copy = self.cache.copy(self.facts, &baseline::making(self.ctx, self.facts))?;
-        let fresh = match copy {
-            Some(copy) => copy,
-            None if had => return Err(baseline_gone().into()),
-            None if self.from_empty => baseline::empty(self.ctx, self.facts)?,
-            None => baseline::make_again(self.ctx, self.facts)?.scratch,
-        };
-        self.scratch.replace(fresh).map_or(Ok(()), Scratch::remove)
-    }
-
-    /// Tells the driver of the database that now bears the name.
-    fn turn_driver(&mut self) -> Result<()> {
-        let database = driving::database(self.db()?)?;
-        self.launch.database = database;
-        if self.driver.use_database(&self.launch.database).is_err() {
-            self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
-        }
-        Ok(())
     }
 
     fn walk(&mut self, steps: &[Step]) -> Result<Result<f64, Stop>> {
@@ -406,11 +293,4 @@ impl<'a> Ground<'a> {
         }
         Ok(Box::new(Failure { fail, trouble }))
     }
-}
-
-/// A template is held while it is in use, so somebody must have dropped it by hand.
-fn baseline_gone() -> Fail {
-    Fail::new(Kind::DatabaseMissing, "The cached baseline was dropped while the round trip was using it")
-        .action("Repeat the command: the baseline is then made anew")
-        .related("cargo xtask db-roundtrip --no-cache")
 }

@@ -39,17 +39,43 @@ const HARMLESS: &[&str] = &[
     "PS1",
     "XTASK_PYTHON",
 ];
+/// What libpq hands to the server with each connection.
+const OF_THE_SESSION: &[&str] = &["PGOPTIONS", "PGTZ", "PGDATESTYLE", "PGCLIENTENCODING"];
 const HARMLESS_STARTS: &[&str] =
     &["CARGO", "RUST", "SSH_", "XDG_", "DBUS_", "WAYLAND_", "TMUX", "VSCODE_", "TERM_", "GIT_", "LLVM_", "HIST", "PG"];
 /// No secret is digested: not every one is long enough to be hidden by that. None of them shapes a schema.
 const SECRET: &[&str] = &["PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "URL", "URI", "DSN"];
 
-/// The files that a baseline may depend on.
+/// The files that a baseline may depend on; those scripts left out whose text is looked at instead.
 pub fn tree(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Tree> {
-    let project = ctx.project()?;
-    if let How::Dump(_) = how {
-        return Ok(Tree::default());
+    match how {
+        How::Dump(_) => Ok(Tree::default()),
+        _ if scripts_count_apart(how) => without_scripts(ctx, facts),
+        _ => whole_tree(ctx, facts),
     }
+}
+
+/// The files that anything which runs in the project may depend on, but the migration scripts.
+pub fn without_scripts(ctx: &Ctx, facts: &Facts) -> Result<Tree> {
+    let root = &ctx.project()?.root;
+    let mut tree = whole_tree(ctx, facts)?;
+    tree.without.extend(facts.graph.scripts().map(|script| root.join(&script.path)));
+    Ok(tree)
+}
+
+/// The scripts that are no part of [`tree`] and count all the same: an edit of one while the baseline is made spoils it.
+pub fn scripts_apart(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Tree> {
+    let counts = |id: &String| match how {
+        How::Empty(prefix) => prefix.contains(id),
+        _ => scripts_count_apart(how),
+    };
+    let root = &ctx.project()?.root;
+    let scripts = facts.graph.scripts().filter(|script| counts(&script.id));
+    Ok(Tree { roots: scripts.map(|script| root.join(&script.path)).collect(), ..Tree::default() })
+}
+
+fn whole_tree(ctx: &Ctx, facts: &Facts) -> Result<Tree> {
+    let project = ctx.project()?;
     let mut packages = SearchPath::default();
     packages.add_site_packages(python::site_packages(&ctx.ui, project, ctx.python()?)?);
     let config = &facts.config;
@@ -63,9 +89,6 @@ pub fn tree(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Tree> {
     let mut without: HashSet<PathBuf> = facts.outputs.iter().cloned().chain([project.state_dir.clone()]).collect();
     // Backups, and the verdicts of this very run.
     without.insert(project.root.join(".xtask"));
-    if scripts_count_apart(how) {
-        without.extend(facts.graph.scripts().map(|script| project.root.join(&script.path)));
-    }
     Ok(Tree { roots, without, only_code: ignored(ctx)? })
 }
 
@@ -145,8 +168,8 @@ fn ignored(ctx: &Ctx) -> Result<HashSet<PathBuf>> {
 fn environment(all: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>) -> Vec<(String, String)> {
     let text = |word: std::ffi::OsString| word.to_string_lossy().into_owned();
     let counts = |name: &str| {
-        !HARMLESS.contains(&name)
-            && !HARMLESS_STARTS.iter().any(|start| name.starts_with(start))
+        let harmless = HARMLESS.contains(&name) || HARMLESS_STARTS.iter().any(|start| name.starts_with(start));
+        (!harmless || OF_THE_SESSION.contains(&name))
             && !SECRET.iter().any(|word| name.to_ascii_uppercase().contains(word))
     };
     let mut left: Vec<_> =
@@ -173,10 +196,12 @@ mod tests {
             ("DB_PASSWORD", "x"),
             ("CARGO_PKG_NAME", "x"),
             ("LANG", "C"),
+            ("PGHOST", "x"),
+            ("PGOPTIONS", "-csearch_path=app"),
             ("api_token", "x"),
         ];
         let left = environment(all.iter().map(|(name, value)| ((*name).into(), (*value).into())));
         let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["BACKEND_MODE", "LANG"]);
+        assert_eq!(names, ["BACKEND_MODE", "LANG", "PGOPTIONS"]);
     }
 }

@@ -44,9 +44,9 @@ impl Onlooker {
             self.told = Some((waiting.since, times + 1));
             let (step, seconds) = (waiting.step, waiting.since.elapsed().as_secs());
             self.ui.status(format!(
-                "Revision {}: its {} has been running for {seconds} s (--step-timeout would end it)",
+                "Revision {}: {}() is still running after {seconds} s (--step-timeout=5m would end one that takes longer)",
                 step.revision,
-                step.direction.name()
+                step.direction.function()
             ));
         }
     }

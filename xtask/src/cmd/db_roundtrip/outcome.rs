@@ -4,6 +4,7 @@ use super::cause;
 use super::trip::{Passed, Stuck};
 use crate::fail::Fail;
 use crate::model::catalog::Change;
+use crate::model::cause::Seen;
 use crate::model::graph::Graph;
 use crate::model::revision::Downgrade;
 use crate::model::roundtrip::{Leg, Verdict};
@@ -66,13 +67,13 @@ impl Outcome {
             up: Some(passed.up),
             ..Outcome::new(graph, id, found.verdict)
         };
-        cause::explain(&mut outcome, said, None, None);
+        cause::explain(&mut outcome, said, None);
         outcome
     }
 
     /// A step failed, or the script said that it does not go that way.
     pub fn of_failure(graph: &Graph, id: &str, stuck: Stuck, said: &Downgrade) -> Outcome {
-        let Stuck { leg, failure, upper, down, notes, .. } = stuck;
+        let Stuck { leg, failure, upper, lower, down, notes, .. } = stuck;
         if leg == Leg::Downgrade && failure.trouble.is_declared() {
             let message = failure.trouble.message.clone();
             let reason = match failure.trouble.exception.as_deref() {
@@ -90,7 +91,8 @@ impl Outcome {
             down,
             ..Outcome::new(graph, id, Verdict::Failed)
         };
-        cause::explain(&mut outcome, said, Some(&trouble), upper.as_ref());
+        let seen = Seen { upper: upper.as_ref(), lower: lower.as_ref() };
+        cause::explain(&mut outcome, said, Some((&trouble, seen)));
         outcome
     }
 }

@@ -1,22 +1,26 @@
 //! `--resume`: verdicts are written down as they come, and a later run takes over those that nothing has changed since.
 //!
 //! A verdict's key is a digest of all that it depends on and that can be known: the server's version, how the database
-//! came to be, env.py and the configs, the scripts of the revision and of everything below it. What was tested on the way
-//! down from a clone depends on the scripts above it as well, so there every script counts.
+//! came to be, the project's code and the packages (without the migration scripts), the config, the scripts of the
+//! revision and of everything below it. What was tested on the way down from a clone depends on the scripts above it as
+//! well, so there every script counts.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use super::Facts;
 use super::told::Told;
+use super::{Facts, key};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
-use crate::flags::{DbRoundtrip, Range};
+use crate::flags::{DbRoundtrip, Range, ServerChoice};
 use crate::model::graph::Graph;
+use crate::sys::alembic;
+use crate::sys::run::quoted;
 use crate::sys::verdicts::{self, Verdicts};
 
 /// Where verdicts are written down.
@@ -43,15 +47,14 @@ impl Log {
     /// A refusal when there is nothing to go on with.
     pub fn open(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip, start: &Start<'_>) -> Result<(Log, Vec<Told>)> {
         let command = command(ctx, facts, flags);
-        let keys = keys(ctx, facts, start)?;
-        let mut log = Log { verdicts: Mutex::new(None), keys, command };
+        let mut log = Log { verdicts: Mutex::new(None), keys: HashMap::new(), command };
         // What a flow has chosen is gone on with by the flow.
         let is_part = matches!(flags.range, Range::These { .. });
         if (facts.route.tested.len() < 2 || is_part) && !flags.resume {
             return Ok((log, Vec::new()));
         }
-        let name = format!("{:?} {:?}", flags.range, flags.partition);
-        let Some(mut verdicts) = Verdicts::open(&ctx.project()?.root, &facts.component.name, &name)? else {
+        log.keys = keys(ctx, facts, start)?;
+        let Some(mut verdicts) = Verdicts::open(&ctx.project()?.root, &facts.component.name, &name(flags))? else {
             if flags.resume {
                 return Err(under_way().into());
             }
@@ -121,8 +124,7 @@ pub fn check(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<()> {
     }
     let root = &ctx.project()?.root;
     let (wanted, others) = (command(ctx, facts, flags), verdicts::interrupted(root, &facts.component.name));
-    let name = format!("{:?} {:?}", flags.range, flags.partition);
-    match Verdicts::open(root, &facts.component.name, &name)? {
+    match Verdicts::open(root, &facts.component.name, &name(flags))? {
         None => return Err(under_way().into()),
         Some(verdicts) if verdicts.left()?.lines.is_empty() => verdicts.remove(),
         Some(_) => return Ok(()),
@@ -145,6 +147,11 @@ fn under_way() -> Fail {
         .related("cargo xtask db-status")
 }
 
+/// What tells this run from others of the same component.
+fn name(flags: &DbRoundtrip) -> String {
+    format!("{:?} {:?}", flags.range, flags.partition)
+}
+
 /// What goes on with this run.
 fn command(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> String {
     let mut command = format!("cargo xtask db-roundtrip{}", ctx.component_flag(facts.component));
@@ -160,14 +167,17 @@ fn command(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> String {
         add(format!(" --partition={}/{}", part.number, part.of));
     }
     if let Some(dump) = &flags.baseline {
-        add(format!(" --baseline={}", dump.display()));
+        add(format!(" --baseline={}", quoted(&dump.to_string_lossy())));
+    }
+    if facts.database.embedded && ctx.common.server == Some(ServerChoice::Embedded) {
+        add(" --server=embedded".to_owned());
     }
     if flags.jobs > 1 {
         add(format!(" --jobs={}", flags.jobs));
     }
     for (flag, path) in [("--junit", &flags.junit), ("--html", &flags.html)] {
         if let Some(path) = path {
-            add(format!(" {flag}={}", path.display()));
+            add(format!(" {flag}={}", quoted(&path.to_string_lossy())));
         }
     }
     command + " --resume"
@@ -183,9 +193,10 @@ fn keys(ctx: &Ctx, facts: &Facts<'_>, start: &Start<'_>) -> Result<HashMap<Strin
         .map(|(id, text)| (id, Sha256::digest(text).to_vec()))
         .collect();
     let mut common = Sha256::new();
-    let flavour = [env!("CARGO_PKG_VERSION"), start.server, start.baseline];
+    let (driver, code) = (alembic::driver_digest(), code(ctx, facts)?);
+    let flavour = [env!("CARGO_PKG_VERSION"), driver.as_str(), start.server, start.baseline, code.as_str()];
     flavour.iter().for_each(|word| common.update(format!("{word}\0")));
-    let mut files = vec![facts.config.path.clone(), facts.config.script_location.join("env.py")];
+    let mut files = vec![facts.config.path.clone()];
     files.extend(facts.component.seed.iter().map(|seed| root.join(&seed.file)));
     files.iter().for_each(|file| common.update(Sha256::digest(bytes(file))));
     let common = common.finalize().to_vec();
@@ -204,6 +215,14 @@ fn keys(ctx: &Ctx, facts: &Facts<'_>, start: &Start<'_>) -> Result<HashMap<Strin
         (id, digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     };
     Ok(chain.into_iter().map(key).collect())
+}
+
+/// A digest of the code that scripts may use; of the project's other files none is looked at. Where it cannot be had,
+/// nothing is ever taken over.
+fn code(ctx: &Ctx, facts: &Facts<'_>) -> Result<String> {
+    let mut tree = key::without_scripts(ctx, facts)?;
+    tree.only_code.insert(ctx.project()?.root.clone());
+    Ok(tree.look().map_or_else(|_| format!("{:?}", SystemTime::now()), |files| files.digest()))
 }
 
 /// A digest of each revision's script and all below it. `order` has the lower ones first.

@@ -48,6 +48,8 @@ pub struct Stuck {
     pub undamaged: bool,
     /// The database at the revision, if it was seen.
     pub upper: Option<Point>,
+    /// The database below it after the downgrade, if it was seen.
+    pub lower: Option<Point>,
     /// The mode in which the upgrade before it went through.
     pub mode: Mode,
     /// Seconds of the downgrade, if it went through.
@@ -99,7 +101,8 @@ impl Round<'_, '_> {
         let up = match self.leg(Leg::ReUpgrade, &lower)? {
             Ok(seconds) => seconds,
             Err(stuck) => {
-                let stuck = Stuck { upper: Some(upper), down: Some(down), undamaged: false, ..stuck };
+                let (upper, lower) = (Some(upper), Some(lower));
+                let stuck = Stuck { upper, lower, down: Some(down), undamaged: false, ..stuck };
                 return Ok(Trial::Failed(Box::new(stuck)));
             }
         };
@@ -134,7 +137,7 @@ impl Round<'_, '_> {
             }
         }
         let notes = std::mem::take(&mut self.notes);
-        Ok(Err(Stuck { leg, failure: first, undamaged, upper: None, mode: self.mode, down: None, notes }))
+        Ok(Err(Stuck { leg, failure: first, undamaged, upper: None, lower: None, mode: self.mode, down: None, notes }))
     }
 }
 

@@ -57,7 +57,7 @@ pub struct Walk<'a> {
     ground: Ground<'a>,
     /// A copy is to be made before the first step, since the database can be made again only with pains.
     to_save: bool,
-    /// The baseline came with the seed's rows.
+    /// The seed's rows for a database that first stands are in it.
     is_seeded: bool,
     seeds: seed::Seeds,
     /// What is still to be tested.
@@ -99,8 +99,8 @@ impl<'a> Walk<'a> {
     fn everything(&mut self) -> Result<()> {
         let held = applied_set(&self.facts.graph, &self.ground.held()?);
         let (held, lacking) = self.facts.route.split(&held);
-        if !held.is_empty() && !self.is_seeded {
-            self.seed(None)?;
+        if !held.is_empty() {
+            self.seed_first()?;
         }
         if self.to_save {
             self.ground.save()?;
@@ -108,7 +108,10 @@ impl<'a> Walk<'a> {
         let on_both_sides = self.tests_any(&held) && self.tests_any(&lacking);
         self.climb(&lacking)?;
         if on_both_sides {
+            // What holds revisions that are tested did not come with the seed's rows.
+            self.is_seeded = false;
             self.ground.begin_again()?;
+            self.seed_first()?;
         }
         let barred = self.descend(&held)?;
         self.once_more_from_empty(&barred)
@@ -132,6 +135,7 @@ impl<'a> Walk<'a> {
         bars.sort_unstable();
         bars.dedup();
         self.note = Some(format!("tested on a database made from empty, since {}", bars.join(", and ")));
+        self.is_seeded = false;
         let tried = self.ground.begin_empty().and_then(|()| self.climb(&order));
         if let Err(error) = &tried {
             interrupt::check()?;
@@ -172,8 +176,16 @@ impl<'a> Walk<'a> {
         Ok(any)
     }
 
+    /// The rows for a database that first stands, once.
+    fn seed_first(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.is_seeded, true) {
+            self.seed(None)?;
+        }
+        Ok(())
+    }
+
     fn seed_all(&mut self, ids: &[String]) -> Result<()> {
-        self.seed(None)?;
+        self.seed_first()?;
         ids.iter().try_for_each(|id| self.seed(Some(id)).map(|_| ()))
     }
 

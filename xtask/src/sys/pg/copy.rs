@@ -31,12 +31,21 @@ pub(super) fn dump_and_restore(making: &Making<'_>, owner: &Db, from: &DbUrl, to
     Ok(())
 }
 
+/// Removes what a killed run has left of the dump that it made for this scratch database, if that was on this machine.
+pub(super) fn remove_dump_of(database: &str) {
+    drop(Folder(folder_of(database)));
+}
+
+fn folder_of(database: &str) -> PathBuf {
+    std::env::temp_dir().join(database)
+}
+
 /// A folder of our own under the system's temporary one, which goes with the value.
 struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Result<Folder> {
-        let path = std::env::temp_dir().join(name);
+    fn new(database: &str) -> Result<Folder> {
+        let path = folder_of(database);
         std::fs::DirBuilder::new().mode(0o700).create(&path).with_context(|| format!("making {}", path.display()))?;
         Ok(Folder(path))
     }

@@ -8,6 +8,7 @@ use postgres::error::DbError;
 
 use crate::fail::{Fail, Kind};
 use crate::model::url::{Address, Endpoint, Target};
+use crate::sys::run::quoted;
 
 /// The kind that an SQLSTATE stands for.
 pub fn kind_of(sqlstate: &str) -> Kind {
@@ -163,17 +164,8 @@ fn psql_words(endpoint: &Endpoint, target: &Target) -> String {
 fn createdb_words(endpoint: &Endpoint, user: &str, database: &str) -> String {
     let host = endpoint.address.to_string();
     let port = endpoint.port.to_string();
-    let words = ["-h", &host, "-p", &port, "-U", user, database].map(shell_word);
+    let words = ["-h", &host, "-p", &port, "-U", user, database].map(quoted);
     words.join(" ")
-}
-
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 fn io_reason(error: &io::Error, endpoint: &Endpoint) -> String {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use anyhow::{Context, Result};
 use postgres::{Client, IsolationLevel, Row, SimpleQueryMessage, Transaction};
 
-use crate::model::rows::{Column, Rows, Table};
+use crate::model::rows::{Column, Rows, Sequences, Table};
 use crate::sys::pg::catalog::Options;
 
 pub use memory::Memory;
@@ -198,13 +198,13 @@ fn hash(column: &str, kind: &str) -> String {
     }
 }
 
-/// Where the sequences stand, by schema-qualified name; one that was never used is not in it.
+/// Where the sequences stand that count upwards.
 ///
 /// # Errors
 /// When the connection is lost.
-pub fn sequence_positions(client: &mut Client) -> Result<BTreeMap<String, i64>> {
+pub fn sequence_positions(client: &mut Client) -> Result<Sequences> {
     const POSITIONS: &str = r"select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value
-        from pg_catalog.pg_sequences where last_value is not null and schemaname not like 'pg\_%'";
+        from pg_catalog.pg_sequences where increment_by > 0 and schemaname not like 'pg\_%'";
     let rows = client.query(POSITIONS, &[]).context("asking where the sequences stand")?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }

@@ -98,6 +98,24 @@ impl Scratch {
         Ok(scratch)
     }
 
+    /// A copy of this scratch database, as a scratch database of its own. Our sessions in it must be closed, or on their
+    /// way.
+    ///
+    /// # Errors
+    /// `active-connections`, `interrupted`, and what connecting may meet.
+    pub fn twin(&mut self, admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
+        let mut twin = Scratch::claim(admin, making)?;
+        twin.settings = self.source(&self.name.clone())?.settings;
+        // The server waits for sessions that are about to end; a dump would be the long way round them.
+        if !twin.copied(&self.name, making.why)? {
+            return Err(Fail::new(Kind::ActiveConnections, "The scratch database is still in use")
+                .details(self.name.clone())
+                .action("A migration keeps a connection open after its step; close it in the migration script")
+                .into());
+        }
+        Ok(twin)
+    }
+
     /// A copy of a cached baseline; `None` when that has gone in the meantime, or will not be copied.
     ///
     /// # Errors

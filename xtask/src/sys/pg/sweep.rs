@@ -10,6 +10,7 @@ use anyhow::Result;
 use postgres::error::SqlState;
 use sha2::{Digest, Sha256};
 
+use super::copy::remove_dump_of;
 use super::session::{LOCK_CLASS, try_lock};
 use super::{Db, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
@@ -37,6 +38,7 @@ pub fn sweep(admin: &DbUrl) -> Result<Vec<String>> {
     for name in rows.iter().map(|row| row.get::<_, String>(0)) {
         interrupt::check()?;
         if is_abandoned(&mut db, &name)? && drop_database(&mut db, &name).is_ok() {
+            remove_dump_of(&name);
             dropped.push(name);
         }
     }

@@ -246,7 +246,8 @@ fn template(database: String, comment: String, now: i64, bytes: i64) -> Template
     let meta = comment.strip_prefix(MARK).and_then(|rest| rest.strip_prefix(": "));
     let meta: Value = meta.and_then(|meta| serde_json::from_str(meta).ok()).unwrap_or_default();
     let text = |key: &str| meta[key].as_str().unwrap_or_default().to_owned();
-    let age = meta["made"].as_i64().map_or(u64::MAX, |made| u64::try_from(now - made).unwrap_or_default());
+    let age =
+        meta["made"].as_i64().map_or(u64::MAX, |made| u64::try_from(now.saturating_sub(made)).unwrap_or_default());
     Template {
         database,
         component: text("component"),

@@ -127,7 +127,7 @@ impl Walk<'_> {
         barred.insert(id.to_owned(), format!("{id} cannot be taken down a second time"));
         let notes = vec!["it went down once, and not again after the re-upgrade".to_owned()];
         let (leg, mode) = (Leg::Downgrade, Mode::Walk);
-        let stuck = Stuck { leg, failure, undamaged: false, upper: None, mode, down: None, notes };
+        let stuck = Stuck { leg, failure, undamaged: false, upper: None, lower: None, mode, down: None, notes };
         self.record(id, Ok(stuck));
         self.ground.rebuild().map(|()| None)
     }

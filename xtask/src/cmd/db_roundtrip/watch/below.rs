@@ -128,6 +128,7 @@ impl Warm<'_> {
             failure,
             undamaged: false,
             upper: None,
+            lower: None,
             mode: Mode::Walk,
             down: None,
             notes: Vec::new(),

@@ -47,6 +47,8 @@ pub struct Warm<'a> {
     /// The database as it was made, and which revisions it has then.
     pub(super) start: SavePoint,
     pub(super) held: HashSet<String>,
+    /// The scripts that it was made by, where that was ours to do; a clone is what it is.
+    made_by: Vec<Known>,
     pub(super) below: Option<Below>,
     pub(super) lower: Option<Lower>,
     /// The copy that the database is the same as now.
@@ -68,8 +70,8 @@ impl<'a> Warm<'a> {
     pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>) -> Result<Warm<'a>> {
         let (read, since) = (known(ctx, facts)?, SystemTime::now());
         let baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
-        let Baseline { words, is_clone, is_seeded, .. } = &baseline;
-        let (words, is_clone, is_seeded) = (words.clone(), *is_clone, *is_seeded);
+        let Baseline { words, is_clone, is_seeded, from_empty, .. } = &baseline;
+        let (words, is_clone, is_seeded, from_empty) = (words.clone(), *is_clone, *is_seeded, *from_empty);
         let seeds = if is_clone { seed::Seeds::default() } else { seed::read(ctx, facts)? };
         let mut ground = Ground::new(ctx, facts, limit, baseline)?;
         let held = applied_set(&facts.graph, &ground.held()?);
@@ -77,6 +79,7 @@ impl<'a> Warm<'a> {
             put(&mut ground, seeds.at(None))?;
         }
         let start = ground.copy()?;
+        let made_by = read.iter().filter(|script| from_empty && held.contains(&script.id)).cloned().collect();
         Ok(Warm {
             ctx,
             facts,
@@ -86,6 +89,7 @@ impl<'a> Warm<'a> {
             at: Some(start.clone()),
             start,
             held,
+            made_by,
             below: None,
             lower: None,
             newest: String::new(),
@@ -97,7 +101,7 @@ impl<'a> Warm<'a> {
     }
 
     /// The round trip of the revision that is the newest now. `None`: the database was made for another history than
-    /// this one has become, and everything has to begin anew.
+    /// this one has become, or by a script that has changed, and everything has to begin anew.
     pub fn answer(&mut self) -> Result<Option<Answer>> {
         let now = match self.now() {
             Ok(now) => now,
@@ -106,11 +110,14 @@ impl<'a> Warm<'a> {
         if self.held.iter().any(|id| self.facts.graph.get(id).is_some() && now.graph.get(id).is_none()) {
             return Ok(None);
         }
+        let known = known(self.ctx, &now)?;
+        if self.made_by.iter().any(|script| !known.contains(script)) {
+            return Ok(None);
+        }
         let id = match newest(self.ctx, &now) {
             Ok(id) => id,
             Err(fail) => return Ok(Some(Err(fail))),
         };
-        let known = known(self.ctx, &now)?;
         self.newest.clone_from(&id);
         if let Err(fail) = self.catch_up(&known)? {
             return Ok(Some(Err(fail)));

@@ -1,0 +1,137 @@
+//! The way back to the last good state of the ground: to a copy of the database or to how it was made, and through what
+//! was done since once more.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::super::baseline;
+use super::{Failure, Ground, OWN};
+use crate::cmd::driving;
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::sys::alembic::Driver;
+use crate::sys::pg::Scratch;
+
+/// How many deeds are rather done again than saved in a copy.
+const LONG_WAY: usize = 12;
+
+impl Ground<'_> {
+    /// Puts the database back to the last save point (or makes it anew) and does what was done since, again. Where that
+    /// is much by now, it saves the result, so that the next way back is short.
+    pub fn rebuild(&mut self) -> Result<()> {
+        if self.put_back()?.is_some() {
+            // What a script leaves behind in the process may bar it from running again; a process of its own is the test.
+            self.restart()?;
+            if let Some(failure) = self.put_back()? {
+                return Err(failure.fail.details("It went through before, on the same database").into());
+            }
+        }
+        if self.since.len() >= LONG_WAY || (self.saved.is_none() && !self.cache.has()) {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    fn put_back(&mut self) -> Result<Option<Box<Failure>>> {
+        // A driver that cannot close its connection is disconnected by the server.
+        let _ = self.driver.release();
+        self.db = None;
+        match &self.saved {
+            Some(point) => self.scratch.as_mut().context(OWN)?.restore(point)?,
+            None => self.make_again()?,
+        }
+        self.turn_driver()?;
+        for deed in self.since.clone() {
+            if let Err(failure) = self.attempt(&deed)? {
+                return Ok(Some(failure));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A new process, in which no script has run yet.
+    pub fn restart(&mut self) -> Result<()> {
+        self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
+        Ok(())
+    }
+
+    /// Makes a copy of the database as it is now.
+    pub fn save(&mut self) -> Result<()> {
+        let _ = self.driver.release();
+        self.db = None;
+        let scratch = self.scratch.as_mut().context(OWN)?;
+        let point = match scratch.save() {
+            Err(error) if from_anyhow(&error).kind == Kind::ActiveConnections => {
+                // An env.py or a thread of a script holds on to a connection: only the process's end closes it.
+                self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
+                scratch.save()?
+            }
+            point => point?,
+        };
+        if let Some(old) = self.saved.replace(point) {
+            scratch.forget(old)?;
+        }
+        self.since.clear();
+        Ok(())
+    }
+
+    /// Keeps the database for the next run, if it is the baseline that was to be made: it went up these revisions, in so
+    /// many seconds, and got the seed's rows.
+    pub fn keep_baseline(&mut self, ids: &[String], seconds: f64) -> Result<()> {
+        if !self.cache.is_baseline(ids) {
+            return Ok(());
+        }
+        let _ = self.driver.release();
+        self.db = None;
+        let words = format!("empty, upgraded to {}", ids.last().map_or("base", String::as_str));
+        let scratch = self.scratch.as_mut().context(OWN)?;
+        if self.cache.store(self.ctx, scratch, &words, Duration::from_secs_f64(seconds.max(0.0)))? {
+            // From now on the way back begins there.
+            self.since.clear();
+        }
+        Ok(())
+    }
+
+    /// Starts over from the baseline.
+    pub fn begin_again(&mut self) -> Result<()> {
+        self.saved = None;
+        self.since.clear();
+        self.rebuild()
+    }
+
+    /// Starts over with an empty database, whatever the baseline was.
+    pub fn begin_empty(&mut self) -> Result<()> {
+        self.from_empty = true;
+        self.cache.leave();
+        self.begin_again()
+    }
+
+    fn make_again(&mut self) -> Result<()> {
+        let had = self.cache.has();
+        let copy = self.cache.copy(self.facts, &baseline::making(self.ctx, self.facts))?;
+        let fresh = match copy {
+            Some(copy) => copy,
+            None if had => return Err(baseline_gone().into()),
+            None if self.from_empty => baseline::empty(self.ctx, self.facts)?,
+            None => baseline::make_again(self.ctx, self.facts)?.scratch,
+        };
+        self.scratch.replace(fresh).map_or(Ok(()), Scratch::remove)
+    }
+
+    /// Tells the driver of the database that now bears the name.
+    pub(super) fn turn_driver(&mut self) -> Result<()> {
+        let database = driving::database(self.db()?)?;
+        self.launch.database = database;
+        if self.driver.use_database(&self.launch.database).is_err() {
+            self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
+        }
+        Ok(())
+    }
+}
+
+/// A template is held while it is in use, so somebody must have dropped it by hand.
+fn baseline_gone() -> Fail {
+    Fail::new(Kind::DatabaseMissing, "The cached baseline was dropped while the round trip was using it")
+        .action("Repeat the command: the baseline is then made anew")
+        .related("cargo xtask db-roundtrip --no-cache")
+}
