@@ -88,6 +88,8 @@ fn a_rebase_without_the_database_is_found_and_the_commands_put_it_right() {
     assert_eq!(implied(&case), "s r");
     let _ = case.run("db-status --check").code(4);
     let _ = case.run("db-status --all --check").code(4).says("up-to-date, 2 never ran");
+    let idle = case.run("db-migrate").code(0).says("Nothing to do").complains("having run s, r, and never did");
+    let _ = idle.complains("  1. cargo xtask db-migrate --direction=downgrade --target=p");
     let outputs = put_right(&case);
     assert!(
         outputs[0].stdout.contains("s → r: Add s (never ran: there is nothing to undo) (reverted)"),

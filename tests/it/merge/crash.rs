@@ -70,17 +70,17 @@ fn same(now: &Everything, before: &Everything, what: &str) {
 
 #[test]
 fn files_and_git_at_every_point() {
-    killed_at_points("db-merge main --no-db", 2, 25, || Scene::diverged("p", "r < p", "a < p; b < p"));
+    killed_at_points("db-merge main --no-db", 4, 25, || Scene::diverged("p", "r < p", "a < p; b < p"));
 }
 
 #[test]
 fn a_fast_forward_at_every_point() {
-    killed_at_points("db-merge main --no-db", 3, 10, || Scene::diverged("p", "r < p", ""));
+    killed_at_points("db-merge main --no-db", 4, 10, || Scene::diverged("p", "r < p", ""));
 }
 
 #[test]
 fn in_the_middle_of_a_merge_of_the_users_own() {
-    killed_at_points("db-merge --no-db", 3, 15, || {
+    killed_at_points("db-merge --no-db", 5, 15, || {
         let scene = Scene::diverged("p", "r < p", "a < p");
         scene.repo.git(&["merge", "--quiet", "--no-commit", "main"]);
         scene
@@ -89,7 +89,7 @@ fn in_the_middle_of_a_merge_of_the_users_own() {
 
 #[test]
 fn behind_a_rebase() {
-    killed_at_points("db-merge --no-db", 3, 15, || {
+    killed_at_points("db-merge --no-db", 5, 15, || {
         let scene = Scene::diverged("p", "r < p", "a < p");
         assert_eq!(scene.repo.rebase("main"), Outcome::Clean);
         scene
@@ -99,12 +99,12 @@ fn behind_a_rebase() {
 #[test]
 fn with_two_databases() {
     let made = || Scene::diverged("p @ p2", "r < p @ r2 < p2", "a < p @").at("a @ p2");
-    killed_at_points("db-merge main", 7, 60, made);
+    killed_at_points("db-merge main", 13, 60, made);
 }
 
 #[test]
 fn killed_while_taking_back() {
-    let stride = if std::env::var("XTASK_TEST_CRASHES").is_ok() { 1 } else { 6 };
+    let stride = if std::env::var("XTASK_TEST_CRASHES").is_ok() { 1 } else { 11 };
     for at in (1..).step_by(stride) {
         let scene = second_fails("a");
         let before = scene.everything();

@@ -25,6 +25,13 @@ fn what_would_move_is_what_then_moves() {
 }
 
 #[test]
+fn without_the_databases_none_is_asked() {
+    let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+    let told = scene.run("db-merge main --dry-run --no-db --json").code(0).json();
+    assert_eq!((moves(&told), &told["components"][0]["database"]), (vec!["a: p → r".into()], &serde_json::Value::Null));
+}
+
+#[test]
 fn from_the_other_side() {
     let scene = Scene::diverged("p", "r < p", "a < p").at("p");
     scene.repo.switch("main");

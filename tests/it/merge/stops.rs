@@ -193,6 +193,65 @@ fn a_migration_that_fails_and_on() {
     assert!(answer.json()["steps"][2]["seconds"].as_f64().unwrap() > 0.0, "the times of the first run are kept");
 }
 
+/// After the way back nobody knows any more what has really run: the rows of a backup bring their version table with them.
+#[test]
+fn taken_back_the_ledger_claims_nothing_and_accuses_nobody() {
+    let scene = Scene::diverged("p @ p2", "r < p @ r2 < p2", "a < p; b < a @").at("@ p2");
+    scene.repo.switch("main");
+    let text = script("r2", "p2").replace("create table t_r2 (v int)", "create table t_p2 (v int)");
+    scene.repo.commit("broken", &[("appproxy/versions/r2.py", &text)]);
+    scene.repo.switch("feature");
+    let _ = scene.run("db-migrate").code(0);
+    let before = scene.everything();
+    let _ = scene.run("db-merge main").code(1);
+    let _ = scene.run("db-merge --abort").code(0);
+    assert_eq!(scene.everything(), before);
+    let implied = || scene.run("db-status --json").code(0).json()["components"][0]["implied"].clone();
+    assert_eq!(implied(), serde_json::json!([]), "nothing was skipped");
+    // What a certain ledger would call skipped: a newer revision below one that the database holds.
+    scene.repo.git(&["merge", "--quiet", "--no-edit", "main"]);
+    let _ = scene.run("db-rebase --no-db").code(0);
+    assert_eq!(implied()[0]["told_by"], "database", "{}", implied());
+    cluster().client(&scene.databases[0]).batch_execute("create table t_r (v int)").unwrap();
+    assert_eq!(implied(), serde_json::json!([]), "it may have run: the ledger is not certain of it");
+}
+
+/// main has put a revision on another one that the database holds already: the merge brings the silent skip.
+#[test]
+fn skipped_migrations_stop_it_with_commands_that_work() {
+    let scene = Scene::diverged("p; a < p", "r < p", "b < a");
+    let _ = scene.run("db-migrate").code(0);
+    scene.repo.switch("main").commit("a on r", &[(&path("a"), &script("a", "r"))]);
+    scene.repo.switch("feature");
+    let before = scene.everything();
+    let stopped = scene.run("db-merge main --json").code(1);
+    assert_eq!(stopped.kind(), "wrong-database", "{stopped}");
+    assert_eq!(steps(&stopped.json()), "git merge:ok db-status:failed");
+    let actions = stopped.json()["error"]["actions"].clone();
+    let actions: Vec<&str> = actions.as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    for action in &actions {
+        let command = action.rsplit(": ").next().unwrap();
+        match command.strip_prefix("cargo xtask ") {
+            Some(words) => drop(scene.run(words).code(0)),
+            None => drop(scene.repo.git(&command.split(' ').skip(1).collect::<Vec<_>>())),
+        }
+        if command.ends_with("--abort") {
+            assert_eq!(scene.everything(), before);
+        }
+    }
+    assert_eq!(actions.len(), 5, "{actions:?}");
+    assert_eq!((scene.history().as_str(), scene.heads().as_str()), ("a<r b<a p< r<p", "b"));
+    assert!(scene.rows(0).contains("t_r"), "{}", scene.rows(0));
+    // Where nothing but the database's own skip is in the way, nothing was changed, and the commands are all there is.
+    let scene = Scene::diverged("p; a < p", "r < p", "b < a");
+    let _ = scene.run("db-migrate").code(0);
+    scene.repo.merge("main");
+    scene.repo.commit("a on r", &[(&path("a"), &script("a", "r"))]);
+    let refused = scene.run("db-merge --json").code(3);
+    assert_eq!(refused.json()["error"]["actions"].as_array().unwrap().len(), 2, "{refused}");
+    scene.nothing_left();
+}
+
 #[test]
 fn a_rebase_that_cannot_begin_leaves_the_merge_and_both_ways() {
     for then in ["--continue", "--abort"] {

@@ -78,7 +78,7 @@ fn begin(ctx: &Ctx, flags: &Rebase, ends: &Ends) -> Result<Exit> {
     }
     let facts = gather(ctx, flags, component, config, graph).map_err(refuse)?;
     let plan = rebase::plan(&facts.graph, &facts.whose.released, &facts.wish);
-    let plan = plan.map_err(|refusal| refused(&refusal))?;
+    let plan = plan.map_err(|refusal| refused(&refusal, &facts.flag))?;
     if plan.change == Change::Nothing {
         return show::nothing(ctx, component, &facts.graph);
     }
@@ -126,7 +126,7 @@ fn gather<'a>(
     let flag = ctx.component_flag(component);
     let root = &ctx.project()?.root;
     let repo = whose::checkout(&ctx.ui, root)?;
-    let scripts = Scripts { graph: &graph, root, texts: None };
+    let scripts = Scripts { graph: &graph, root, texts: None, flag: &flag };
     let mut wish = if flags.merge { Wish::Merge } else { Wish::Usual };
     let mut branch = None;
     if let Some(word) = &flags.onto {
@@ -142,7 +142,7 @@ fn gather<'a>(
         // A merge edits nobody's revision.
         (_, Wish::Merge) => whose::by_text(&scripts)?,
         (Some(repo), Wish::Usual) => whose::by_git(ctx, repo, &scripts, branch)?,
-        (None, Wish::Usual) => return Err(whose::no_checkout(root).into()),
+        (None, Wish::Usual) => return Err(whose::no_checkout(root, &flag).into()),
         // The revision says it all; what git knows for sure is respected.
         (Some(repo), Wish::Onto(_)) => {
             whose::by_git(ctx, repo, &scripts, None).or_else(|_| whose::by_text(&scripts))?
@@ -164,7 +164,7 @@ fn is_commit(repo: &Option<Repo>, word: &str) -> Result<bool> {
     Ok(repo.commits(&[word])?.pop().flatten().is_some())
 }
 
-fn refused(refusal: &Refusal) -> Fail {
+fn refused(refusal: &Refusal, flag: &str) -> Fail {
     let kind = match refusal {
         Refusal::Unknown(_) => Kind::UnknownRevision,
         Refusal::Unsound(_) => Kind::MigrationFileInvalid,
@@ -172,8 +172,8 @@ fn refused(refusal: &Refusal) -> Fail {
     };
     Fail::new(kind, "The heads cannot be made one in this way")
         .details(refusal.to_string())
-        .action("Join the heads without moving any revision: cargo xtask db-rebase --merge")
-        .action("Or put everything else on another revision: cargo xtask db-rebase --onto REV")
+        .action(format!("Join the heads without moving any revision: cargo xtask db-rebase{flag} --merge"))
+        .action(format!("Or put everything else on another revision: cargo xtask db-rebase{flag} --onto REV"))
         .related("cargo xtask db-status")
         .refused()
 }
@@ -182,7 +182,7 @@ fn refused(refusal: &Refusal) -> Fail {
 fn prepare(ctx: &Ctx, flags: &Rebase, facts: &Facts, plan: Plan) -> Result<Prepared> {
     let root = &ctx.project()?.root;
     let (edits, merge) = match &plan.change {
-        Change::Move(moved) => (files::edits(root, &facts.graph, moved)?, None),
+        Change::Move(moved) => (files::edits(root, &facts.graph, moved, &facts.flag)?, None),
         Change::Merge { parents, .. } => {
             let merge = files::merge(ctx, &facts.config, &facts.graph, parents)?;
             (vec![merge.edit], Some(merge.id))
@@ -194,7 +194,7 @@ fn prepare(ctx: &Ctx, flags: &Rebase, facts: &Facts, plan: Plan) -> Result<Prepa
         _ => Vec::new(),
     };
     if let (Some(repo), None) = (&facts.repo, &merge) {
-        files::check_clean(repo, &edits, flags.allow_dirty)?;
+        files::check_clean(repo, &edits, flags.allow_dirty, &facts.flag)?;
     }
     // A merge revision re-parents nothing: whatever the database holds stays right.
     let found = if flags.no_db || merge.is_some() {

@@ -31,6 +31,14 @@ pub struct Report<'a> {
     pub error: Option<Fail>,
 }
 
+impl Report<'_> {
+    /// The revisions that the database counts as having run and never ran, as lines, and the commands that put it right;
+    /// `None` where there are none.
+    pub fn never_ran(&self) -> Option<(&[String], &[String])> {
+        (!self.implied.implied.is_empty()).then_some((&self.implied.lines, &self.implied.commands))
+    }
+}
+
 /// What there is to say about revisions that never ran, in words that need no history any more.
 #[derive(Default)]
 struct Told {

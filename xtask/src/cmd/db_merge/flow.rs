@@ -261,13 +261,35 @@ impl Flow<'_> {
         } else {
             fail = fail.details(format!("This happened at: {}", step.name()));
             fail = interrupt::shielded(|| show::changed(&self)).into_iter().fold(fail, |fail, line| fail.details(line));
-            fail = fail.action(format!("Put right what is in the way, then go on: {CONTINUE}")).action(or_back());
+            fail = self.ways_on(step, fail);
             // It was a refusal of the step, not of the whole.
             fail.exit = if fail.exit == Exit::Refused { Exit::Failed } else { fail.exit };
         }
         ui.answer(steps);
         ui.json("db-merge", fail.exit, report, Some(&fail));
         fail.into()
+    }
+
+    /// What can be done now. While this waits, db-rebase and db-migrate are refused: what they are to be called for comes
+    /// after the way back, and is not said where going on or back does it.
+    fn ways_on(&self, step: Step, mut fail: Fail) -> Fail {
+        let is_refused = |action: &String| ["db-rebase", "db-migrate"].iter().any(|name| action.contains(name));
+        let (later, now): (Vec<String>, Vec<String>) =
+            std::mem::take(&mut fail.actions).into_iter().partition(is_refused);
+        let by_hand = matches!(step, Step::Before | Step::Rebase) && !later.is_empty();
+        let is_stuck = by_hand && now.is_empty();
+        fail.actions = now;
+        if !is_stuck {
+            fail = fail.action(format!("Put right what is in the way, then go on: {CONTINUE}"));
+        }
+        fail = fail.action(if is_stuck { format!("Take everything back: {ABORT}") } else { or_back() });
+        if !by_hand {
+            return fail;
+        }
+        if let (Some(branch), Some(_)) = (&self.record.flags.branch, &self.record.target) {
+            fail = fail.action(format!("and merge by hand: git merge --no-commit {branch}"));
+        }
+        later.iter().fold(fail, Fail::action).action("and the rest: cargo xtask db-merge")
     }
 
     /// Whether all is as it was before.

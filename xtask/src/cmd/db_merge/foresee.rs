@@ -50,7 +50,7 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
             conflicts = files;
             let repo = repo.as_if_merging(target);
             for component in components(ctx, named)? {
-                parts.extend(tree.map(|tree| after(ctx, component, &repo, tree)));
+                parts.extend(tree.map(|tree| after(ctx, flags, component, &repo, tree)));
             }
         }
     }
@@ -94,12 +94,12 @@ fn tell<'a>(branch: &str, foretold: &'a git::Foretold, lines: &mut Vec<String>) 
 }
 
 /// A component as it would be after the merge. What keeps it from being told is part of the answer.
-fn after(ctx: &Ctx, component: &Component, repo: &Repo, tree: &Oid) -> Part {
+fn after(ctx: &Ctx, flags: &Merge, component: &Component, repo: &Repo, tree: &Oid) -> Part {
     let looked = ctx.config(component).and_then(|config| {
         let (graph, texts) = history::at(&ctx.project()?.root, &config, repo, tree)?;
         let is_diverged = graph.heads().len() > 1;
-        let foretold =
-            if is_diverged { Some(db_rebase::foretell(ctx, component, repo, &graph, &texts)?) } else { None };
+        let foretell = || db_rebase::foretell(ctx, component, repo, &graph, &texts, flags.no_db);
+        let foretold = is_diverged.then(foretell).transpose()?;
         Ok((graph, foretold))
     });
     match looked {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::flow::{Done, Flow};
 use super::record::{Migrated, Outcome, Part};
 use super::{ABORT, CONTINUE, components};
+use crate::cmd::db_status::Report;
 use crate::cmd::{advice, db_migrate, db_rebase, db_roundtrip, db_status, driving};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
@@ -83,6 +84,7 @@ impl Flow<'_> {
                     Ok(Done::skipped("the database is not there".to_owned()))
                 }
                 (Some(fail), _) => Err(fail.into()),
+                (None, Some(_)) if !is_last && report.never_ran().is_some() => Err(never_ran(&report).into()),
                 (None, Some(standing)) if is_last && standing.state != State::UpToDate && !is_empty(standing) => {
                     Err(not_there(ctx, component, standing).into())
                 }
@@ -172,7 +174,12 @@ impl Flow<'_> {
                 db => db?,
             };
             let applied = db.applied(&version_table(component))?.revisions;
-            if graph.unknown(&applied).is_empty() && graph.pending(&applied).is_empty() {
+            let unknown: Vec<String> = graph.unknown(&applied).into_iter().map(str::to_owned).collect();
+            if !unknown.is_empty() {
+                // Before a backup is taken of what will not be migrated.
+                return Err(advice::unknown_in_database(&unknown, &ctx.component_flag(component)).into());
+            }
+            if graph.pending(&applied).is_empty() {
                 return Ok(Done::skipped("nothing is pending".to_owned()));
             }
             flow.write_down(ctx, component, &graph, &database, &mut db, applied)?;
@@ -243,6 +250,14 @@ fn not_there(ctx: &Ctx, component: &Component, standing: &Standing) -> Fail {
     Fail::new(Kind::WrongDatabase, format!("The database is not up-to-date after the migration: {}", words(standing)))
         .action(format!("See where it stands: cargo xtask db-status{flag}"))
         .related("cargo xtask db-status")
+}
+
+/// What is built on top of that would have to be taken down through what was never done.
+fn never_ran(report: &Report) -> Fail {
+    let (lines, commands) = report.never_ran().unwrap_or_default();
+    let fail = Fail::new(Kind::WrongDatabase, "The database has skipped migrations");
+    let fail = fail.details("It counts as having run these, and never did:").details(lines.join("\n"));
+    commands.iter().fold(fail, Fail::action).related("cargo xtask db-status")
 }
 
 /// What a round trip has found, as the failure that stops the flow.

@@ -183,5 +183,7 @@ pub fn aborted(flow: &Flow) -> String {
     if let Ok(Some(operation)) = flow.repo.operation() {
         lines.push(format!("The {} that was in progress before is still so", operation.name()));
     }
+    let backups = flow.record.migrated.iter().filter_map(|migrated| migrated.backup.as_ref());
+    lines.extend(backups.map(|path| format!("Rows as of the backup: {}", path.display())));
     lines.join("\n")
 }

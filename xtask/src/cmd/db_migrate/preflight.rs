@@ -129,13 +129,10 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbMigrate) -> Result<Facts<'a>> {
     Ok(facts)
 }
 
-/// Takes the target to steps. Where there are any, the database is asked what it never ran: a step down through that
-/// must not undo what was never done.
+/// Takes the target to steps, and asks the database what it never ran: a step down through that must not undo what was
+/// never done, and whoever goes up, or finds nothing to do, is told.
 pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
     let mut plan = steps(ctx, facts, flags)?;
-    if plan.steps.is_empty() {
-        return Ok(plan);
-    }
     facts.find_implied(ctx);
     let never = facts.implied.ids();
     if plan.is_downgrade() {

@@ -45,7 +45,8 @@ pub enum Found {
     },
 }
 
-/// Asks the database where it stands. One that is not up, or not made yet, is an answer too.
+/// Asks the database where it stands. One that is not up, or not made yet, is an answer too. `graph` has to be that of
+/// the files on the disk: what a revision makes is read there.
 pub fn look(ctx: &Ctx, component: &Component, config: &AlembicConfig, graph: &Graph) -> Result<Found> {
     let database = ctx.database(config)?;
     let place = database.place();
@@ -64,6 +65,13 @@ pub fn look(ctx: &Ctx, component: &Component, config: &AlembicConfig, graph: &Gr
     let ledger = db.ledger(&table.found(&applied));
     let implied = implied::find(ctx, graph, &mut db, ledger.as_ref(), &applied.revisions);
     Ok(Found::At { place, applied: applied.revisions, implied })
+}
+
+/// What the version table holds, and nothing else; for a history whose files are not on the disk.
+pub fn applied(ctx: &Ctx, component: &Component) -> Result<Vec<String>> {
+    let database = ctx.database(&ctx.config(component)?)?;
+    let mut db = Db::connect(&database.url, &application_name(COMMAND))?;
+    Ok(db.applied(&version_table(component))?.revisions)
 }
 
 /// What the database has to go through.
@@ -119,7 +127,7 @@ impl<'a> Place<'a> {
         let config = ctx.config(component)?;
         let database = ctx.database(&config)?;
         if !database.url.is_local() {
-            return Err(remote(&database).into());
+            return Err(remote(&database, &ctx.component_flag(component)).into());
         }
         let mut db = Db::connect(&database.url, &application_name(COMMAND))?;
         let lock = MigrationLock::take(&database.url, COMMAND)?;
@@ -144,9 +152,11 @@ impl<'a> Place<'a> {
     /// Saves the database into a file.
     pub fn backup(&mut self, ctx: &Ctx) -> Result<PathBuf> {
         let applied = self.applied()?;
-        let instead =
-            "Or rebase the files alone, which says what the database then needs: cargo xtask db-rebase --no-db";
-        driving::backup(ctx, self.component, &self.database, &mut self.db, &applied, instead)
+        let instead = format!(
+            "Or rebase the files alone, which says what the database then needs: cargo xtask db-rebase{} --no-db",
+            ctx.component_flag(self.component)
+        );
+        driving::backup(ctx, self.component, &self.database, &mut self.db, &applied, &instead)
     }
 
     /// Puts the rows of a backup back into the database, which has to have the schema of it already.
@@ -192,8 +202,13 @@ impl<'a> Place<'a> {
         (0..=ids.len()).find(is_here).ok_or_else(|| {
             let heads = if heads.is_empty() { "no revision".to_owned() } else { heads.join(", ") };
             Fail::new(Kind::WrongDatabase, "Somebody else has migrated the database meanwhile")
-                .details(format!("{} holds {heads}, which is no place on the way of this rebase", self.name()))
-                .action(format!("Bring it back to {}, then repeat the command", rebase::ids(start)))
+                .details(format!("{} holds {heads}, which is no place on its way", self.name()))
+                .action(format!(
+                    "Bring it back to {} with Alembic itself (python -m alembic -c {} upgrade|downgrade …), then repeat \
+                     the command",
+                    rebase::ids(start),
+                    self.component.config.display()
+                ))
                 .related("cargo xtask db-status")
                 .into()
         })
@@ -282,11 +297,11 @@ impl<'a> Place<'a> {
     }
 }
 
-fn remote(database: &Database) -> Fail {
+fn remote(database: &Database, flag: &str) -> Fail {
     Fail::new(Kind::RemoteDatabase, "The database is not on this machine, and it holds a revision that has to move")
         .details(database.place())
-        .action("See what would have to be done: cargo xtask db-rebase --dry-run")
-        .action("Leave the database alone: cargo xtask db-rebase --no-db")
+        .action(format!("See what would have to be done: cargo xtask db-rebase{flag} --dry-run"))
+        .action(format!("Leave the database alone: cargo xtask db-rebase{flag} --no-db"))
         .refused()
 }
 

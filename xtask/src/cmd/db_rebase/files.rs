@@ -49,17 +49,18 @@ impl Edit {
 ///
 /// # Errors
 /// `migration-file-invalid` for a file whose value cannot be changed without harm.
-pub fn edits(root: &Path, graph: &Graph, moved: &[Moved]) -> Result<Vec<Edit>> {
-    moved.iter().map(|moved| edit(root, graph, moved)).collect()
+pub fn edits(root: &Path, graph: &Graph, moved: &[Moved], flag: &str) -> Result<Vec<Edit>> {
+    moved.iter().map(|moved| edit(root, graph, moved, flag)).collect()
 }
 
-fn edit(root: &Path, graph: &Graph, moved: &Moved) -> Result<Edit> {
+fn edit(root: &Path, graph: &Graph, moved: &Moved, flag: &str) -> Result<Edit> {
     let shown = graph.get(&moved.revision).context("a moved revision is in the history")?.path.clone();
     let path = root.join(&shown);
     let before = read_script(&path)?;
     // Read anew: the places have to be those of the bytes that are edited.
-    let script = revision::read(&shown, &before).map_err(|error| cannot_edit(&shown, None, &error.to_string()))?;
-    let refused = |error: EditError| cannot_edit(&shown, Some(script.down_line), &error.to_string());
+    let cannot = |line, error: &dyn std::fmt::Display| cannot_edit(&shown, line, &error.to_string(), flag);
+    let script = revision::read(&shown, &before).map_err(|error| cannot(None, &error))?;
+    let refused = |error: EditError| cannot(Some(script.down_line), &error);
     let after = repoint_bytes(before.as_bytes(), &places(&script), &moved.to).map_err(refused)?;
     let after = String::from_utf8(after).with_context(|| format!("editing {}", shown.display()))?;
     let reread = revision::read(&shown, &after);
@@ -77,12 +78,12 @@ fn places(script: &Script) -> Places {
     }
 }
 
-fn cannot_edit(shown: &Path, line: Option<usize>, why: &str) -> Fail {
+fn cannot_edit(shown: &Path, line: Option<usize>, why: &str, flag: &str) -> Fail {
     Fail::new(Kind::MigrationFileInvalid, "Cannot change the parents of a migration script")
         .details(format!("{}: {why}", shown.display()))
         .at(shown, line)
         .action(format!("Write `down_revision` in {} as a plain string, tuple or None", shown.display()))
-        .action("Or join the heads without moving any: cargo xtask db-rebase --merge")
+        .action(format!("Or join the heads without moving any: cargo xtask db-rebase{flag} --merge"))
         .refused()
 }
 
@@ -116,7 +117,7 @@ fn source(root: &Path, graph: &Graph, id: &str) -> Result<Source> {
 ///
 /// # Errors
 /// `git-conflict`, `dirty-work-tree`.
-pub fn check_clean(repo: &Repo, edits: &[Edit], allow_dirty: bool) -> Result<()> {
+pub fn check_clean(repo: &Repo, edits: &[Edit], allow_dirty: bool, flag: &str) -> Result<()> {
     let paths: Vec<PathBuf> = edits.iter().map(|edit| repo.relative(&edit.path)).collect::<Result<_>>()?;
     let status = if paths.is_empty() { Default::default() } else { repo.status(&paths)? };
     let (mut conflicted, mut dirty) = (Vec::new(), Vec::new());
@@ -129,7 +130,8 @@ pub fn check_clean(repo: &Repo, edits: &[Edit], allow_dirty: bool) -> Result<()>
     }
     if !conflicted.is_empty() {
         let fail = Fail::new(Kind::GitConflict, "A migration script is in conflict").details(conflicted.join("\n"));
-        return Err(fail.action("Resolve it, then: git add FILE").action("cargo xtask db-rebase").refused().into());
+        let fail = fail.action("Resolve it, then: git add FILE");
+        return Err(fail.action(format!("cargo xtask db-rebase{flag}")).refused().into());
     }
     if dirty.is_empty() || allow_dirty {
         return Ok(());
@@ -137,7 +139,7 @@ pub fn check_clean(repo: &Repo, edits: &[Edit], allow_dirty: bool) -> Result<()>
     Err(Fail::new(Kind::DirtyWorkTree, "A migration script that has to be edited has changes that git does not know")
         .details(dirty.join("\n"))
         .action(format!("Put them into the index: git add {}", dirty.join(" ")))
-        .action("Or edit the files as they are: cargo xtask db-rebase --allow-dirty")
+        .action(format!("Or edit the files as they are: cargo xtask db-rebase{flag} --allow-dirty"))
         .related("git status")
         .refused()
         .into())

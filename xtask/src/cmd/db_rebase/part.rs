@@ -118,7 +118,8 @@ impl Foretold {
 }
 
 /// Plans with scripts that lie in no work tree: `texts` by the paths in the history, `repo` as it answers after the merge.
-/// Nothing is touched.
+/// Nothing is touched. The database is asked where it stands unless `no_db`; what it never ran cannot be told from
+/// scripts that are not there yet.
 ///
 /// # Errors
 /// As the rebase itself would be refused.
@@ -128,13 +129,18 @@ pub fn foretell(
     repo: &Repo,
     graph: &Graph,
     texts: &HashMap<PathBuf, Vec<u8>>,
+    no_db: bool,
 ) -> Result<Foretold> {
-    let scripts = Scripts { graph, root: &ctx.project()?.root, texts: Some(texts) };
+    let flag = ctx.component_flag(component);
+    let scripts = Scripts { graph, root: &ctx.project()?.root, texts: Some(texts), flag: &flag };
     let whose = whose::by_git(ctx, repo, &scripts, None).map_err(refuse)?;
-    let plan = rebase::plan(graph, &whose.released, &Wish::Usual).map_err(|refusal| refused(&refusal))?;
+    let plan = rebase::plan(graph, &whose.released, &Wish::Usual).map_err(|refusal| refused(&refusal, &flag))?;
     let foretold = Foretold { plan, trip: None };
-    let applied = match database::look(ctx, component, &ctx.config(component)?, graph) {
-        Ok(database::Found::At { applied, .. }) if graph.unknown(&applied).is_empty() => applied,
+    if no_db {
+        return Ok(foretold);
+    }
+    let applied = match database::applied(ctx, component) {
+        Ok(applied) if graph.unknown(&applied).is_empty() => applied,
         Err(error) if crate::fail::from_anyhow(&error).kind == Kind::Interrupted => return Err(error),
         _ => return Ok(foretold),
     };

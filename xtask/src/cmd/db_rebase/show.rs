@@ -157,8 +157,16 @@ fn left_behind(facts: &Facts, prepared: &Prepared) -> Vec<String> {
         [one] => one.as_str(),
         _ => "base",
     };
+    let never = format!("A database that holds {} already would never run what is below now.", moved.join(" or "));
+    if facts.repo.as_ref().is_some_and(|repo| !matches!(repo.operation(), Ok(None))) {
+        // A stash would end what git is in the middle of.
+        let ask = format!(
+            "  When git is done, this names what yours never ran, and what puts it right: cargo xtask db-status{flag}"
+        );
+        return vec![never, ask];
+    }
     vec![
-        format!("A database that holds {} already would never run what is below now.", moved.join(" or ")),
+        never,
         "  If yours does, put it right before it is migrated again:".to_owned(),
         "  1. git stash   (or put the old files back in another way)".to_owned(),
         format!("  2. cargo xtask db-migrate{flag} --direction=downgrade --target={target}"),

@@ -30,6 +30,8 @@ pub struct Scripts<'a> {
     pub root: &'a Path,
     /// The scripts' texts by their paths in the history, where they are not (yet) on the disk.
     pub texts: Option<&'a HashMap<PathBuf, Vec<u8>>>,
+    /// `--component=…` for printed commands, empty for the default one.
+    pub flag: &'a str,
 }
 
 impl Scripts<'_> {
@@ -56,7 +58,7 @@ pub fn checkout(ui: &Ui, root: &Path) -> Result<Option<Repo>> {
 /// Why there is no sure answer, with what to do about it.
 pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str>) -> Result<Whose> {
     let unclear = |error: anyhow::Error| match error.downcast_ref::<Unclear>() {
-        Some(unclear) => ask_for_onto(unclear.fail()).into(),
+        Some(unclear) => ask_for_onto(unclear.fail(), scripts.flag).into(),
         None => error,
     };
     let main = match branch {
@@ -74,22 +76,25 @@ pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str
 /// What the scripts say of themselves, where git is not to be asked.
 pub fn by_text(scripts: &Scripts<'_>) -> Result<Whose> {
     let released = by_themselves(scripts, &HashSet::new())?;
-    Ok(Whose { released, how: "--onto".to_owned() })
+    Ok(Whose { released, how: "the scripts: released is what a comment (`# Part of:`) says to be".to_owned() })
 }
 
 /// The refusal without git.
-pub fn no_checkout(root: &Path) -> Fail {
+pub fn no_checkout(root: &Path, flag: &str) -> Fail {
     ask_for_onto(
         Fail::new(Kind::ConfigInvalid, "Cannot tell your own revisions from released ones: this is no git checkout")
             .details(root.display().to_string())
             .refused(),
+        flag,
     )
 }
 
-fn ask_for_onto(fail: Fail) -> Fail {
+fn ask_for_onto(fail: Fail, flag: &str) -> Fail {
     fail.details("Without a sure answer nobody knows which revisions are your own and may be moved")
-        .action("Or name the revision that everything else goes on top of: cargo xtask db-rebase --onto REV")
-        .action("Or join the heads without moving any: cargo xtask db-rebase --merge")
+        .action(format!(
+            "Or name the revision that everything else goes on top of: cargo xtask db-rebase{flag} --onto REV"
+        ))
+        .action(format!("Or join the heads without moving any: cargo xtask db-rebase{flag} --merge"))
         .related("cargo xtask db-status")
 }
 

@@ -66,7 +66,7 @@ fn added(ctx: &Ctx, repo: &Repo, component: &Component, push: &Push) -> Result<B
         Some(there) => repo.commits(&[there.as_str()])?.pop().flatten(),
         None => None,
     };
-    let main = repo.main_branch(None).ok().map(|main| main.commit);
+    let main = ctx.main_branch(repo).ok().map(|main| main.commit);
     let mut new: Option<BTreeSet<PathBuf>> = None;
     for known in there.iter().chain(&main) {
         let added =

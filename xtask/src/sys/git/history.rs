@@ -85,7 +85,7 @@ impl Unclear {
             Unclear::NoMain { tried } => fail
                 .details(format!("tried {}", tried.join(", ")))
                 .action("git remote set-head origin --auto")
-                .action("Or name the main branch"),
+                .action("Or name it: `main = \"BRANCH\"` in [workspace.metadata.db] of Cargo.toml"),
             Unclear::NoCommit => fail.action("git commit"),
             Unclear::Unrelated { with } => fail
                 .details(format!("`git merge-base HEAD {with}` finds nothing"))
