@@ -260,6 +260,49 @@ fn statements_that_fail_on_a_real_database() {
 }
 
 #[test]
+fn what_looks_alike_and_is_right() {
+    let raises = "raise NotImplementedError";
+    let column = |column: &str| body(&format!("op.add_column('t', {column})"), raises);
+    assert_eq!(column("sa.Column('a', sa.Integer(), nullable=False, primary_key=True)"), NONE);
+    assert_eq!(column("sa.Column('a', sa.Integer(), nullable=False, **more)"), NONE);
+    assert_eq!(column("IDColumn('a', nullable=False)"), NONE, "an application's own may bring a default");
+    let required = "op.add_column('t', sa.Column('a', sa.Integer(), nullable=False))";
+    assert_eq!(body(&format!("op.create_table('t'); {required}"), raises), NONE);
+    assert_eq!(body(&format!("op.execute('DELETE FROM t'); {required}"), raises), NONE);
+    assert_eq!(body(&format!("op.execute('DELETE FROM t WHERE b'); {required}"), raises), ["DB408 a.py:6"]);
+
+    let batches = "for xs in batches:\n        conn.execute(sa.insert(t).values([{'a': x} for x in xs]))";
+    assert_eq!(body(batches, raises), NONE);
+    assert_eq!(body("rows = []; conn.execute(sa.insert(t).values(rows))", raises), ["DB406 a.py:6"]);
+    assert_eq!(body("sys.stdout.write(password)", raises), ["DB405 a.py:6"]);
+    assert_eq!(body("print('{password}')", raises), NONE, "a text that says just that");
+    let same = "op.alter_column('t', 'a', existing_type=sa.String(20), type_=sa.String(20))";
+    assert_eq!(body(same, raises), NONE);
+    assert_eq!(body("op.execute('UPDATE u SET b = a'); op.drop_column('t', 'a')", raises), NONE, "another table's");
+    let marker = format!("'''\n<<<<<<< HEAD\n'''\n{}", script("a", "None", "pass", "pass"));
+    assert_eq!(found(&[("a.py", &marker)]), NONE, "a conflict has an end");
+}
+
+#[test]
+fn what_a_downgrade_need_not_mention() {
+    let forgets = |upgrade: &str| body(upgrade, "op.drop_table('u')");
+    assert_eq!(forgets("op.create_table('t')"), ["DB402 a.py:6"]);
+    assert_eq!(forgets("if x:\n        op.create_table('t')"), NONE, "it may have been there");
+    assert_eq!(forgets("op.create_table('t', if_not_exists=True)"), NONE);
+    assert_eq!(forgets("op.execute(f'CREATE VIEW {TABLE} AS SELECT 1')"), NONE);
+    for off in ["create_type=False", "native_enum=False"] {
+        assert_eq!(forgets(&format!("op.create_table('u', sa.Column('a', sa.Enum('x', name='color', {off})))")), NONE);
+    }
+    let recursive = script("a", "None", "op.create_table('t')", "again()") + "def again():\n    again()\n";
+    assert_eq!(found(&[("a.py", &recursive)]), NONE, "nobody knows what else it does");
+
+    let explained = |upgrade: &str| body(upgrade, "'''nothing to take back'''");
+    assert_eq!(explained("op.create_table('t')"), ["DB401 a.py:7"]);
+    assert_eq!(explained("op.create_table_comment('t', 'words')"), NONE);
+    assert_eq!(explained("if x:\n        op.execute('CREATE TABLE t (a int)')"), NONE);
+}
+
+#[test]
 fn sql_that_is_put_together() {
     let raises = "raise NotImplementedError";
     assert_eq!(body("op.execute(f'DROP TABLE {name}')", raises), ["DB411 a.py:6"]);
