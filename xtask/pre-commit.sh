@@ -6,6 +6,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 xtask=$root/target/release/xtask
 if [ ! -x "$xtask" ]; then
     echo "building xtask, once for this version" >&2
-    CARGO_TARGET_DIR=$root/target cargo build --quiet --release --locked --manifest-path "$root/Cargo.toml" --package xtask
+    # From its own folder: the checkout's .cargo/config.toml and rust-toolchain.toml are not for this build.
+    (cd "$root" && CARGO_TARGET_DIR=$root/target cargo build --quiet --release --locked --package xtask)
 fi
 exec "$xtask" db-check --staged

@@ -154,6 +154,42 @@ fn staged_says_only_what_this_commit_brings() {
 }
 
 #[test]
+fn staged_says_only_once_what_was_committed_all_the_same() {
+    let project = branched();
+    // Below a released revision, and an import of the application.
+    project.write("shop/__init__.py", "");
+    project.write_revision("c1", "a1", "pass", "pass");
+    edit(&project, "c1", "import sqlalchemy", "import shop\nimport sqlalchemy");
+    edit(&project, "b1", "down_revision = 'a1'", "down_revision = 'c1'");
+    git(project.root(), "add --all");
+    let before = codes(&project, "--staged");
+    assert!(before.iter().any(|it| it.starts_with("DB303 c1.py")), "{before:?}");
+    assert!(before.iter().any(|it| it.starts_with("DB403 c1.py")), "{before:?}");
+    commit(&project);
+    edit(&project, "c1", "def downgrade", "# more\ndef downgrade");
+    git(project.root(), "add --all");
+    assert_eq!(codes(&project, "--staged"), NONE);
+}
+
+#[test]
+fn a_merge_is_not_stopped_by_what_the_other_side_had() {
+    let project = branched();
+    project.write("words", "ours");
+    commit(&project);
+    git(project.root(), "switch --quiet main");
+    project.write("words", "theirs");
+    project.write_revision("c1", "b1", "pass", "pass");
+    project.write_revision("c2", "b1", "pass", "pass");
+    commit(&project);
+    git(project.root(), "switch --quiet work");
+    git(project.root(), "merge --quiet --no-commit --strategy-option=ours main");
+    assert_eq!(codes(&project, "--staged"), NONE, "main has two heads, and this merge does not make them");
+    project.write_revision("d1", "b1", "pass", "pass");
+    git(project.root(), "add --all");
+    assert_eq!(codes(&project, "--staged"), ["DB101 d1.py:5"]);
+}
+
+#[test]
 fn base_says_only_what_is_new_since() {
     let project = branched();
     project.write_revision("c1", "b1", "op.drop_table('u')", "pass");

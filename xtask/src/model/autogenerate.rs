@@ -79,14 +79,33 @@ impl Rename {
     /// What to write instead of the two operations.
     pub fn instead(&self) -> String {
         match &self.table {
-            Some(table) => format!("op.alter_column(\"{table}\", \"{}\", new_column_name=\"{}\")", self.from, self.to),
-            None => format!("op.rename_table(\"{}\", \"{}\")", self.from, self.to),
+            Some(table) => {
+                let ([table, schema], from, to) = (arguments(table), quoted(&self.from), quoted(&self.to));
+                format!("op.alter_column({table}, {from}, new_column_name={to}{schema})")
+            }
+            None => {
+                let ([from, schema], [to, _]) = (arguments(&self.from), arguments(&self.to));
+                format!("op.rename_table({from}, {to}{schema})")
+            }
         }
     }
 }
 
+/// A table as an operation takes it: its name, and what is added at the end for its schema.
+fn arguments(table: &str) -> [String; 2] {
+    match table.split_once('.') {
+        Some((schema, table)) => [quoted(table), format!(", schema={}", quoted(schema))],
+        None => [quoted(table), String::new()],
+    }
+}
+
+/// A text as Python has it.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 /// The pairs that look like a rename: in one table one column that goes and one that comes with the same type, and tables
-/// with the same columns. Where there are several candidates there is nothing that could be said.
+/// of one schema with the same columns. Where there are several candidates there is nothing that could be said.
 pub fn renames(operations: &[Operation]) -> Vec<Rename> {
     let mut pairs: BTreeMap<(Option<String>, String), [Vec<String>; 2]> = BTreeMap::new();
     for operation in operations {
@@ -96,7 +115,7 @@ pub fn renames(operations: &[Operation]) -> Vec<Rename> {
                 ((operation.qualified_table(), kind.clone()), operation.name.clone())
             }
             "create_table" | "drop_table" if !operation.columns.is_empty() => {
-                ((None, format!("{:?}", operation.columns)), operation.qualified_table())
+                ((None, format!("{:?} {:?}", operation.schema, operation.columns)), operation.qualified_table())
             }
             _ => continue,
         };

@@ -37,6 +37,17 @@ pub struct Action {
     pub name: String,
     /// `ADD COLUMN … NOT NULL` without a value for the rows that are there.
     pub is_required: bool,
+    /// `ALTER COLUMN … TYPE`.
+    pub retyped: Option<Retyped>,
+}
+
+/// A new type for a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retyped {
+    /// Its words in lower case, without length and schema: `timestamp with time zone`. An array ends in `[]`.
+    pub to: String,
+    /// Whether `USING` says how the values are computed.
+    pub is_computed: bool,
 }
 
 macro_rules! words {
@@ -208,7 +219,29 @@ fn action(tokens: &[Token]) -> Option<Action> {
     let says = |word: &str| tokens.iter().any(|token| token.is(word));
     let has_value = says("default") || says("generated") || says("serial") || says("bigserial");
     let is_required = verb == Verb::Create && object == Object::Column && says("not") && says("null") && !has_value;
-    Some(Action { verb, object, name: rest.name(), is_required })
+    let name = rest.name();
+    let retyped = if verb == Verb::Alter && object == Object::Column { retyped(rest) } else { None };
+    Some(Action { verb, object, name, is_required, retyped })
+}
+
+/// `[SET DATA] TYPE numeric(10, 2) USING a::numeric`, behind the column's name.
+fn retyped(mut rest: Rest<'_>) -> Option<Retyped> {
+    rest.skip(&["set", "data"]);
+    if !rest.next().is("type") {
+        return None;
+    }
+    let ends = |token: &Token| token.is("using") || token.is("collate");
+    let (kind, behind) = rest.0.split_at(rest.0.iter().position(ends).unwrap_or(rest.0.len()));
+    let mut words: Vec<String> = Vec::new();
+    let mut to = Rest(kind);
+    while !to.0.is_empty() {
+        match to.name() {
+            word if !word.is_empty() => words.push(word),
+            _ => drop(to.next()),
+        }
+    }
+    let array = if kind.contains(&Token::Mark('[')) { "[]" } else { "" };
+    Some(Retyped { to: words.join(" ") + array, is_computed: behind.iter().any(|token| token.is("using")) })
 }
 
 /// What is left of a statement.

@@ -217,10 +217,12 @@ impl Place {
         let new = self.folder.join(format!(".{}.xtask-{}", found.hook.name(), std::process::id()));
         let kept = self.folder.join(script::kept_name(found.hook));
         let written = write_program(&new, &script::text(found.hook, &self.wiring)).and_then(|()| {
-            if found.state == State::Foreign {
-                fs::rename(&found.path, &kept)?;
+            if found.state != State::Foreign {
+                return fs::rename(&new, &found.path);
             }
-            fs::rename(&new, &found.path)
+            fs::rename(&found.path, &kept)?;
+            // What goes wrong now must not leave the repository without the hook that it had.
+            fs::rename(&new, &found.path).inspect_err(|_| drop(fs::rename(&kept, &found.path)))
         });
         written.with_context(|| {
             let _ = fs::remove_file(&new);

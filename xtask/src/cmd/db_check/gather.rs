@@ -14,8 +14,8 @@ use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbCheck, Look};
 use crate::model::graph::Problem;
-use crate::model::rules::{self, Finding, Scene, Sighted, Tracking};
-use crate::sys::git::{Changed, Needle, Oid, Repo, State, To};
+use crate::model::rules::{self, Finding, Past, Scene, Sighted, Tracking};
+use crate::sys::git::{Changed, Needle, Oid, Operation, Repo, State, To};
 use crate::sys::project::{AlembicConfig, Component};
 use past::Main;
 
@@ -88,6 +88,15 @@ fn since(repo: &Repo, reference: &str) -> Result<Oid> {
     Ok(repo.merge_base(reference).unwrap_or(commit))
 }
 
+/// What a commit follows: the last one, and the other sides of a merge, which have been judged where they were made.
+fn committed(repo: &Repo) -> Result<Vec<Oid>> {
+    let merged = match repo.operation()? {
+        Some(Operation::Merge { heads }) => heads,
+        _ => Vec::new(),
+    };
+    Ok(repo.head()?.commit.into_iter().chain(merged).collect())
+}
+
 struct Gatherer<'a> {
     ctx: &'a Ctx,
     flags: &'a DbCheck,
@@ -122,7 +131,7 @@ impl Gatherer<'_> {
         scene.past = self.past(&scene, part, since.as_deref(), changed.as_ref())?;
         let mut findings = rules::check(&scene, &self.ctx.project()?.rules);
         if !findings.is_empty() {
-            let before = self.findings_before(part)?;
+            let before = self.findings_before(part, &scene)?;
             let known: BTreeSet<_> = before.iter().map(Finding::identity).collect();
             findings.retain(|finding| !known.contains(&finding.identity()));
         }
@@ -213,18 +222,27 @@ impl Gatherer<'_> {
         }
     }
 
-    /// What was wrong already, in what is compared with.
-    fn findings_before(&self, part: &Part) -> Result<Vec<Finding>> {
+    /// What was wrong already, in what is compared with. It is looked at as `now` is, so that the same is said of it.
+    fn findings_before(&self, part: &Part, now: &Scene) -> Result<Vec<Finding>> {
         let Some(repo) = &self.repo else { return Ok(Vec::new()) };
-        let base = match &self.flags.look {
-            Look::WorkTree => None,
-            Look::Staged => repo.head()?.commit,
-            Look::Since(reference) => Some(since(repo, reference)?),
+        let bases = match &self.flags.look {
+            Look::WorkTree => Vec::new(),
+            Look::Staged => committed(repo)?,
+            Look::Since(reference) => vec![since(repo, reference)?],
         };
-        let Some(base) = base else { return Ok(Vec::new()) };
-        let files = repo.files_at(&base, &inside(repo, &part.folders))?;
-        let scene = Scene::new(self.out_of_git(repo, files, part)?, String::new());
-        Ok(rules::check(&scene, &self.ctx.project()?.rules))
+        let mut findings = Vec::new();
+        for base in bases {
+            let files = repo.files_at(&base, &inside(repo, &part.folders))?;
+            let mut scene = Scene::new(self.out_of_git(repo, files, part)?, now.flag.clone());
+            for source in &mut scene.sources {
+                source.is_released = now.source(&source.path).is_some_and(|now| now.is_released);
+            }
+            scene.spares_released = now.spares_released;
+            scene.packages.clone_from(&now.packages);
+            scene.past = now.past.as_ref().map(Past::without_changes);
+            findings.extend(rules::check(&scene, &self.ctx.project()?.rules));
+        }
+        Ok(findings)
     }
 
     /// A path of git's as it is shown: relative to the project.

@@ -44,6 +44,36 @@ fn a_table_that_goes_and_one_that_comes() {
 }
 
 #[test]
+fn what_has_a_schema() {
+    let of = |operation: Operation| Operation { schema: Some("app".into()), ..operation };
+    let (gone, came) =
+        (column("drop_column", "users", "mail", "TEXT"), column("add_column", "users", "e\"mail", "TEXT"));
+    assert_eq!(
+        renamed(&[of(gone), of(came)]),
+        ["column app.users.mail -> e\"mail: \
+          op.alter_column(\"users\", \"mail\", new_column_name=\"e\\\"mail\", schema=\"app\")"]
+    );
+    let columns = [("id", "INTEGER")];
+    let (gone, came) = (table("drop_table", "groups", &columns), table("create_table", "projects", &columns));
+    assert_eq!(
+        renamed(&[of(gone.clone()), of(came.clone())]),
+        ["table app.groups -> app.projects: op.rename_table(\"groups\", \"projects\", schema=\"app\")"]
+    );
+    assert!(renamed(&[of(gone), came]).is_empty(), "into another schema is no rename");
+    assert_eq!(
+        said(&[], &[fact(FactKind::Check, "app.t", "positive", "CHECK ((n > 0))")]),
+        ["check constraint positive of app.t: only in the database: CHECK ((n > 0)) | \
+          op.drop_constraint(op.f(\"positive\"), \"t\", type_=\"check\", schema=\"app\")"]
+    );
+    let labels = |text: &str| [fact(FactKind::Enum, "", "app.Mood", text)];
+    assert_eq!(
+        said(&labels("ok\nso \"so\""), &labels("ok")),
+        ["enum type app.Mood: so \"so\" only in the models | \
+          op.execute(\"ALTER TYPE app.\\\"Mood\\\" ADD VALUE 'so \\\"so\\\"'\")"]
+    );
+}
+
+#[test]
 fn an_operation_in_a_line() {
     assert_eq!(column("add_column", "users", "email", "TEXT").to_string(), "add_column users.email: TEXT");
     assert_eq!(table("drop_table", "users", &[]).to_string(), "drop_table users");

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::{arguments, quoted};
+
 /// What a fact is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FactKind {
@@ -108,31 +110,33 @@ impl Unseen {
 
     /// What to write into the script, where that is a matter of form.
     pub fn help(&self) -> Option<String> {
-        let (table, name) = (&self.table, &self.name);
+        let (name, [table, schema]) = (quoted(&self.name), arguments(&self.table));
         match (self.kind, &self.models, &self.database) {
             (FactKind::Enum, Some(models), Some(database)) => {
-                let new = only_in(models, database);
-                let adds = new.iter().map(|label| {
-                    format!("op.execute(\"ALTER TYPE {name} ADD VALUE '{}'\")", label.replace('\'', "''"))
-                });
-                (!new.is_empty()).then(|| adds.collect::<Vec<_>>().join("; "))
+                let add = |label: &&str| {
+                    let label = label.replace('\'', "''");
+                    format!("op.execute({})", quoted(&format!("ALTER TYPE {} ADD VALUE '{label}'", in_sql(&self.name))))
+                };
+                let adds: Vec<String> = only_in(models, database).iter().map(add).collect();
+                (!adds.is_empty()).then(|| adds.join("; "))
             }
             (FactKind::Default, Some(text), _) => {
-                Some(format!("op.alter_column(\"{table}\", \"{name}\", server_default=sa.text({}))", quoted(text)))
+                Some(format!("op.alter_column({table}, {name}, server_default=sa.text({}){schema})", quoted(text)))
             }
             (FactKind::Default, None, _) => {
-                Some(format!("op.alter_column(\"{table}\", \"{name}\", server_default=None)"))
+                Some(format!("op.alter_column({table}, {name}, server_default=None{schema})"))
             }
             (FactKind::Check, Some(text), None) => {
                 let inner = text.strip_prefix("CHECK (").and_then(|text| text.strip_suffix(')')).unwrap_or(text);
                 // `op.f`: the name is whole as it is, whatever the naming convention would make of it.
-                Some(format!("op.create_check_constraint(op.f(\"{name}\"), \"{table}\", {})", quoted(inner)))
+                Some(format!("op.create_check_constraint(op.f({name}), {table}, {}{schema})", quoted(inner)))
             }
             (FactKind::Check, None, Some(_)) => {
-                Some(format!("op.drop_constraint(op.f(\"{name}\"), \"{table}\", type_=\"check\")"))
+                Some(format!("op.drop_constraint(op.f({name}), {table}, type_=\"check\"{schema})"))
             }
             (FactKind::Sequence, Some(_), None) => {
-                Some(format!("op.execute(sa.schema.CreateSequence(sa.Sequence(\"{name}\")))"))
+                let [name, schema] = arguments(&self.name);
+                Some(format!("op.execute(sa.schema.CreateSequence(sa.Sequence({name}{schema})))"))
             }
             _ => None,
         }
@@ -180,8 +184,14 @@ fn short(text: &str) -> String {
     }
 }
 
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+/// A name with its schema, each in quotes where SQL would not read it as it is.
+fn in_sql(name: &str) -> String {
+    let is_plain = |part: &str| {
+        part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            && !part.starts_with(|first: char| first.is_ascii_digit())
+    };
+    let one = |part: &str| if is_plain(part) { part.to_owned() } else { format!("\"{}\"", part.replace('"', "\"\"")) };
+    name.split('.').map(one).collect::<Vec<_>>().join(".")
 }
 
 /// What differs between the models' side and the database's, for the tables that are on both. By name, and for

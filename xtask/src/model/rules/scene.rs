@@ -41,6 +41,13 @@ pub struct Past {
     pub merged: Option<Merged>,
 }
 
+impl Past {
+    /// The same main branch, seen from where nothing has become of its scripts.
+    pub fn without_changes(&self) -> Past {
+        Past { main: self.main.clone(), base: self.base.clone(), changes: Vec::new(), merged: None }
+    }
+}
+
 /// A released script that is not what it was.
 pub struct Change {
     /// Where it was, relative to the project.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Finding, Level, Levels, RULES, Scene, Source, Tracking, check};
+use super::{Check, Finding, Level, Levels, RULES, Scene, Scope, Source, Tracking, check};
 
 /// Scripts by name and text; `scene` then says what git knows.
 fn scene(scripts: &[(&str, &str)]) -> Scene {
@@ -55,6 +55,30 @@ fn each_page_says_what_why_and_how() {
             assert!(rule.page.contains(part), "{} lacks {part}", rule.code);
         }
     }
+}
+
+#[test]
+fn the_pages_say_what_the_table_says() {
+    let index = include_str!("../../../../docs/rules/README.md");
+    for rule in RULES {
+        let level = match rule.level {
+            Level::Off => "Off unless the project asks for it",
+            Level::Warning => "Warning",
+            Level::Error => "Error",
+        };
+        let rest = match (rule.check, rule.scope) {
+            (Check::Models, _) => "; found by `--models` alone",
+            (_, Scope::Unreleased) => "; says nothing about released scripts",
+            (_, Scope::All) => "",
+        };
+        let weight = format!("**{level}{rest}.**");
+        assert!(rule.page.contains(&weight), "the page of {} lacks {weight}", rule.code);
+        let (start, end) = (format!("| [{0}]({0}.md) | {1} | ", rule.code, rule.name), format!(" | {level}{rest} |"));
+        let is_row = |line: &str| line.starts_with(&start) && line.ends_with(&end);
+        assert!(index.lines().any(is_row), "docs/rules/README.md lacks: {start}…{end}");
+    }
+    let count = format!(" {} rules;", super::of_scripts().len());
+    assert!(include_str!("../../../../README.md").contains(&count), "README.md says another number than{count}");
 }
 
 #[test]
@@ -223,7 +247,59 @@ fn statements_that_fail_on_a_real_database() {
     assert_eq!(alter("sa.String(length=10)", "sa.String(length=20)"), 0);
     assert_eq!(alter("sa.String(20)", "sa.String(10)"), 1);
     assert_eq!(alter("sa.String(20)", "sa.Text()"), 0);
+    assert_eq!(alter("sa.Text()", "sa.String(20)"), 1, "each value is looked at, and written");
+    assert_eq!(alter("sa.String()", "sa.String(LONGEST)"), 0);
     assert_eq!(alter("GUID()", "sa.Integer()"), 0, "nothing is said of a type that is not known");
+    let sql = |action: &str| body(&format!("op.execute('ALTER TABLE t {action}')"), raises);
+    assert_eq!(sql("ALTER COLUMN a TYPE bigint"), ["DB409 a.py:6"]);
+    assert_eq!(sql("ALTER a SET DATA TYPE mood USING a::text::mood, ALTER b TYPE jsonb"), ["DB409 a.py:6"; 2]);
+    assert_eq!(sql("ALTER COLUMN a TYPE timestamp(3) with time zone"), ["DB409 a.py:6"]);
+    assert_eq!(sql("ALTER COLUMN a TYPE varchar(64), ALTER COLUMN b TYPE text"), NONE, "they may only grow");
+    assert_eq!(sql("ALTER COLUMN a TYPE numeric(12, 2)"), NONE);
+    assert_eq!(sql("ALTER COLUMN a SET DEFAULT 1, ADD COLUMN b bigint"), NONE);
+}
+
+#[test]
+fn what_looks_alike_and_is_right() {
+    let raises = "raise NotImplementedError";
+    let column = |column: &str| body(&format!("op.add_column('t', {column})"), raises);
+    assert_eq!(column("sa.Column('a', sa.Integer(), nullable=False, primary_key=True)"), NONE);
+    assert_eq!(column("sa.Column('a', sa.Integer(), nullable=False, **more)"), NONE);
+    assert_eq!(column("IDColumn('a', nullable=False)"), NONE, "an application's own may bring a default");
+    let required = "op.add_column('t', sa.Column('a', sa.Integer(), nullable=False))";
+    assert_eq!(body(&format!("op.create_table('t'); {required}"), raises), NONE);
+    assert_eq!(body(&format!("op.execute('DELETE FROM t'); {required}"), raises), NONE);
+    assert_eq!(body(&format!("op.execute('DELETE FROM t WHERE b'); {required}"), raises), ["DB408 a.py:6"]);
+
+    let batches = "for xs in batches:\n        conn.execute(sa.insert(t).values([{'a': x} for x in xs]))";
+    assert_eq!(body(batches, raises), NONE);
+    assert_eq!(body("rows = []; conn.execute(sa.insert(t).values(rows))", raises), ["DB406 a.py:6"]);
+    assert_eq!(body("sys.stdout.write(password)", raises), ["DB405 a.py:6"]);
+    assert_eq!(body("print('{password}')", raises), NONE, "a text that says just that");
+    let same = "op.alter_column('t', 'a', existing_type=sa.String(20), type_=sa.String(20))";
+    assert_eq!(body(same, raises), NONE);
+    assert_eq!(body("op.execute('UPDATE u SET b = a'); op.drop_column('t', 'a')", raises), NONE, "another table's");
+    let marker = format!("'''\n<<<<<<< HEAD\n'''\n{}", script("a", "None", "pass", "pass"));
+    assert_eq!(found(&[("a.py", &marker)]), NONE, "a conflict has an end");
+}
+
+#[test]
+fn what_a_downgrade_need_not_mention() {
+    let forgets = |upgrade: &str| body(upgrade, "op.drop_table('u')");
+    assert_eq!(forgets("op.create_table('t')"), ["DB402 a.py:6"]);
+    assert_eq!(forgets("if x:\n        op.create_table('t')"), NONE, "it may have been there");
+    assert_eq!(forgets("op.create_table('t', if_not_exists=True)"), NONE);
+    assert_eq!(forgets("op.execute(f'CREATE VIEW {TABLE} AS SELECT 1')"), NONE);
+    for off in ["create_type=False", "native_enum=False"] {
+        assert_eq!(forgets(&format!("op.create_table('u', sa.Column('a', sa.Enum('x', name='color', {off})))")), NONE);
+    }
+    let recursive = script("a", "None", "op.create_table('t')", "again()") + "def again():\n    again()\n";
+    assert_eq!(found(&[("a.py", &recursive)]), NONE, "nobody knows what else it does");
+
+    let explained = |upgrade: &str| body(upgrade, "'''nothing to take back'''");
+    assert_eq!(explained("op.create_table('t')"), ["DB401 a.py:7"]);
+    assert_eq!(explained("op.create_table_comment('t', 'words')"), NONE);
+    assert_eq!(explained("if x:\n        op.execute('CREATE TABLE t (a int)')"), NONE);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! DB409: a change of type that rewrites the table under a lock.
 
 use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
-use crate::model::script_body::Value;
+use crate::model::script_body::{Function, Value};
+use crate::model::sql::Action;
 
 pub(super) const RULE: Rule = Rule {
     code: "DB409",
@@ -15,21 +16,67 @@ pub(super) const RULE: Rule = Rule {
 fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
     let Ok(body) = source.body() else { return };
     let Some(upgrade) = &body.upgrade else { return };
-    for (operation, call) in upgrade.operations().filter(|(operation, _)| operation.name == "alter_column") {
-        let Some(to) = call.call.get("type_") else { continue };
-        let using = call.call.get("postgresql_using");
-        let from = call.call.get("existing_type");
-        if using.is_some() || from.is_some_and(|from| rewrites(from, to)) {
-            let message = format!(
-                "The new type of {} makes PostgreSQL rewrite the whole table; until it is done nobody can read or write it",
-                operation.label()
-            );
-            let help = "On a large table: add a column, fill it batch by batch, swap the two in a later revision; on a \
-                        small one say so: # xtask: allow DB409: some hundred rows";
-            sink.at(&source.path, call.line, message, help);
-        }
+    for (column, line) in by_operations(upgrade).chain(by_sql(upgrade)) {
+        let message = format!(
+            "The new type of {column} makes PostgreSQL rewrite the whole table; until it is done nobody can read or write it"
+        );
+        let help = "On a large table: add a column, fill it batch by batch, swap the two in a later revision; on a \
+                    small one say so: # xtask: allow DB409: some hundred rows";
+        sink.at(&source.path, line, message, help);
     }
 }
+
+fn by_operations(upgrade: &Function) -> impl Iterator<Item = (String, usize)> {
+    let retyped = upgrade.operations().filter(|(operation, _)| operation.name == "alter_column");
+    retyped.filter_map(|(operation, found)| {
+        let to = found.call.get("type_")?;
+        let from = found.call.get("existing_type");
+        let is_computed = found.call.get("postgresql_using").is_some();
+        (is_computed || from.is_some_and(|from| rewrites(from, to))).then(|| (operation.label(), found.line))
+    })
+}
+
+fn by_sql(upgrade: &Function) -> impl Iterator<Item = (String, usize)> {
+    upgrade.statements().flat_map(|(statement, found)| {
+        let is_rewriting = |action: &&Action| {
+            action.retyped.as_ref().is_some_and(|it| it.is_computed || OF_ONE_FORM.contains(&it.to.as_str()))
+        };
+        let columns: Vec<_> = statement
+            .actions
+            .iter()
+            .filter(is_rewriting)
+            .map(|action| (format!("column {}.{}", statement.name, action.name), found.line))
+            .collect();
+        columns
+    })
+}
+
+/// SQL does not say what the type was. To one of these nothing leads but another form of the values, so each way there
+/// rewrites; texts and numerics may only become longer, and nothing is said of them.
+const OF_ONE_FORM: &[&str] = &[
+    "smallint",
+    "int2",
+    "integer",
+    "int",
+    "int4",
+    "bigint",
+    "int8",
+    "real",
+    "float4",
+    "double precision",
+    "float8",
+    "boolean",
+    "bool",
+    "date",
+    "timestamp",
+    "timestamp without time zone",
+    "timestamptz",
+    "timestamp with time zone",
+    "json",
+    "jsonb",
+    "uuid",
+    "bytea",
+];
 
 /// Whether one of SQLAlchemy's types does not become another by a change in the catalog alone. Of types that are not
 /// known nothing is said.
@@ -37,16 +84,24 @@ fn rewrites(from: &Value, to: &Value) -> bool {
     let (Some((from, from_size)), Some((to, to_size))) = (known(from), known(to)) else { return false };
     match (from, to) {
         ("text", "text") => match (from_size, to_size) {
-            (_, None) => false,
-            (None, Some(_)) => false,
-            (Some(from), Some(to)) => to < from,
+            (Size::Free, Size::Of(_)) => true,
+            (Size::Of(from), Size::Of(to)) => to < from,
+            _ => false,
         },
         _ => from != to,
     }
 }
 
+/// How long a text may be.
+enum Size {
+    Free,
+    Of(usize),
+    /// As long as something says that is no plain number.
+    Unclear,
+}
+
 /// A family of types and its length.
-fn known(value: &Value) -> Option<(&'static str, Option<usize>)> {
+fn known(value: &Value) -> Option<(&'static str, Size)> {
     let (name, size) = match value {
         Value::Call(call) => (call.last(), call.arg(0, "length")),
         Value::Name(name) => (name.rsplit('.').next()?, None),
@@ -68,6 +123,9 @@ fn known(value: &Value) -> Option<(&'static str, Option<usize>)> {
         "UUID" => "uuid",
         _ => return None,
     };
-    // A length that is no plain number is as good as the one before.
-    Some((family, size.and_then(Value::int)))
+    let size = match size {
+        None | Some(Value::None) => Size::Free,
+        Some(size) => size.int().map_or(Size::Unclear, Size::Of),
+    };
+    Some((family, size))
 }

@@ -47,9 +47,48 @@ fn an_index_knows_its_table_and_whether_it_locks() {
 }
 
 #[test]
+fn a_column_gets_another_type() {
+    let retyped = |sql: &str| {
+        let actions: Vec<_> = statements(sql).into_iter().flat_map(|statement| statement.actions).collect();
+        let [action] = &actions[..] else { panic!("{actions:?}") };
+        action
+            .retyped
+            .as_ref()
+            .map(|it| format!("{} {}{}", action.name, it.to, if it.is_computed { " using" } else { "" }))
+    };
+    for (action, expected) in [
+        ("ALTER COLUMN a TYPE bigint", Some("a bigint")),
+        ("alter a set data type NUMERIC(10, 2) using a::numeric", Some("a numeric using")),
+        ("ALTER COLUMN type TYPE timestamp(3) with time zone", Some("type timestamp with time zone")),
+        ("ALTER COLUMN a TYPE app.\"Mood\" USING a::text::app.\"Mood\"", Some("a Mood using")),
+        ("ALTER COLUMN a TYPE int[]", Some("a int[]")),
+        ("ALTER COLUMN a TYPE {kind} COLLATE \"C\"", Some("a {kind}")),
+        ("ALTER COLUMN a SET DEFAULT 1", None),
+        ("ALTER COLUMN a DROP NOT NULL", None),
+        ("ADD COLUMN type text", None),
+    ] {
+        assert_eq!(retyped(&format!("ALTER TABLE t {action}")).as_deref(), expected, "{action}");
+    }
+}
+
+#[test]
 fn no_text_is_too_odd() {
-    for sql in ["'", "\"", "$", "$$", "$a$", "{", "/*", "--", "(((", "DROP FUNCTION f(", "ALTER TABLE", "é$é$", "''''"]
-    {
+    for sql in [
+        "'",
+        "\"",
+        "$",
+        "$$",
+        "$a$",
+        "{",
+        "/*",
+        "--",
+        "(((",
+        "DROP FUNCTION f(",
+        "ALTER TABLE",
+        "é$é$",
+        "''''",
+        "ALTER TABLE t ALTER a TYPE",
+    ] {
         statements(sql);
     }
 }

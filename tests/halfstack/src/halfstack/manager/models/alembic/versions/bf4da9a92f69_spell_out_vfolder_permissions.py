@@ -24,6 +24,7 @@ def replace_type(mapping: dict[str, str], default: str) -> None:
     cases = " ".join(f"WHEN '{before}' THEN '{after}'" for before, after in mapping.items())
     op.execute("ALTER TYPE vfolderpermission RENAME TO vfolderpermission_old")
     op.execute(f"CREATE TYPE vfolderpermission AS ENUM ({labels})")
+    # xtask: allow DB409: a folder has one row, and there are some thousand folders
     op.execute(
         "ALTER TABLE vfolders"
         " ALTER COLUMN permission DROP DEFAULT,"
