@@ -66,7 +66,7 @@ fn nobody_listens() {
     assert_eq!((fail.kind, fail.summary.as_str()), (Kind::ConnectionRefused, "Cannot connect to database"));
     assert_eq!(fail.details, format!("Connection refused to localhost:{port}"));
     assert_eq!(fail.actions[0], "Check PostgreSQL is running: docker ps | grep postgres");
-    assert!(fail.actions.iter().any(|action| action.contains("cargo xtask db-server start")), "{fail:?}");
+    assert!(fail.actions.iter().any(|action| action.contains("--server=embedded")), "{fail:?}");
     assert_eq!(fail.related.as_deref(), Some("cargo xtask doctor"));
     assert!(!format!("{fail:?}").contains("hidden"));
 }

@@ -33,7 +33,7 @@ fn what_looks_like_a_rename() {
 #[test]
 fn what_autogenerate_does_not_see() {
     let scene = scene("psycopg");
-    change(&scene, "server_default='1'", "server_default='5'");
+    change(&scene, "server_default='1'", "server_default='50'");
     change(&scene, "'ok', 'bad'", "'ok', 'bad', 'sad'");
     change(&scene, "level > 0", "level > 1 and name not like '%x'".replace('\'', "\\'").as_str());
     let made = created(&scene, "");
@@ -41,7 +41,7 @@ fn what_autogenerate_does_not_see() {
     let expected = ["server-default users.level", "check level_positive of users", "enum mood"];
     assert_eq!(unseen(&made), expected, "{made}");
     let [default, check, labels] = [0, 1, 2].map(|at| &made["unseen"][at]);
-    assert_eq!((&default["models"], &default["database"]), (&json!("5"), &json!("1")));
+    assert_eq!((&default["models"], &default["database"]), (&json!("50"), &json!("1")));
     assert_eq!(check["models"], "CHECK (((level > 1) AND (name !~~ '%x'::text)))");
     assert_eq!(labels["help"], "op.execute(\"ALTER TYPE mood ADD VALUE 'sad'\")");
     let _ = create(&scene, "").code(0).says("  - enum type mood: sad only in the models").says("--empty -m");
@@ -94,7 +94,7 @@ fn what_autogenerate_is_told_to_compare_is_seen() {
     let compares = env.replace("connection=connection,", "connection=connection, compare_server_default=True,");
     assert_ne!(env, compares);
     let scene = scene.env(&compares);
-    change(&scene, "server_default='1'", "server_default='5'");
+    change(&scene, "server_default='1'", "server_default='50'");
     let made = created(&scene, "");
     let alter = json!([{"operation": "alter_column", "object": "users.level", "detail": "server default"}]);
     assert_eq!((&made["operations"], &made["unseen"]), (&alter, &json!([])), "{made}");
@@ -112,7 +112,7 @@ fn a_long_list_is_cut_to_the_tables_in_question() {
     let up = format!("op.execute('create table others ({})')", made.join(", "));
     let scene = scene.revision("b2", "a1", &up, "op.execute('drop table others')").at("head");
     add_column(&scene, EMAIL);
-    change(&scene, "server_default='1'", "server_default='5'");
+    change(&scene, "server_default='1'", "server_default='50'");
     let output = create(&scene, "").code(0).says("server default of users.level");
     assert!(!output.stdout.contains("others.c1"), "{output}");
     assert!(output.stdout.contains("  - 12 more on other tables"), "{output}");
