@@ -116,7 +116,7 @@ fn the_server_does_not_take_us() {
     let missing = refusal(&format!("postgresql+asyncpg://owner:right@{place}/no%20such"));
     // SQLAlchemy does not decode the database's name, and neither do we.
     assert_eq!((missing.kind, missing.sqlstate.as_deref()), (Kind::DatabaseMissing, Some("3D000")));
-    assert_eq!(missing.actions[0], format!("Create it: createdb -h localhost -p {} -U owner 'no%20such'", server.port));
+    assert_eq!(missing.actions[0], format!("Create it: createdb -h localhost -p {} -U owner no%20such", server.port));
     server.client("postgres").batch_execute("create database closed").unwrap();
     server.client("postgres").batch_execute("revoke connect on database closed from public").unwrap();
     let closed = refusal(&format!("postgresql+asyncpg://owner:right@{place}/closed"));
