@@ -75,6 +75,28 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if keep(c) { c } else { '_' }).take(60).collect()
 }
 
+/// Removes what Python compiled from scripts and modules that were changed: a same-length edit within a second leaves
+/// bytecode that Python takes for fresh.
+///
+/// # Errors
+/// When a file that is there cannot be removed.
+pub fn remove_bytecode(changed: impl Iterator<Item = PathBuf>) -> Result<()> {
+    for script in changed {
+        let (Some(folder), Some(stem)) = (script.parent(), script.file_stem().and_then(|stem| stem.to_str())) else {
+            continue;
+        };
+        let Ok(entries) = fs::read_dir(folder.join("__pycache__")) else { continue };
+        for entry in entries {
+            let path = entry.with_context(|| format!("listing {}", folder.display()))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".pyc")) {
+                fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Replaces a file, or makes it: the new content is written beside it, synced, and renamed over it, so that a reader and
 /// a crash see the old file or the new one whole. Mode and owner stay; a symlink stays one and its target is replaced.
 pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {

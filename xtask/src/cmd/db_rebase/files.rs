@@ -1,6 +1,5 @@
 //! The files' part: what each file will be, computed before anything is written, and the stale bytecode of what was.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -270,23 +269,4 @@ fn file_name(config: &AlembicConfig, id: &str, title: &str, stamp: &str) -> Stri
         name = name.replace(&format!("%({key}){width}d"), digits.get(range).unwrap_or("00"));
     }
     if name.contains('%') || name.contains('/') { format!("{id}_{slug}") } else { name }
-}
-
-/// Removes what Python compiled from a script that was replaced: a same-length edit within a second leaves bytecode that
-/// Python takes for fresh.
-pub fn remove_bytecode(scripts: impl Iterator<Item = PathBuf>) -> Result<()> {
-    for script in scripts {
-        let (Some(folder), Some(stem)) = (script.parent(), script.file_stem().and_then(|stem| stem.to_str())) else {
-            continue;
-        };
-        let Ok(entries) = fs::read_dir(folder.join("__pycache__")) else { continue };
-        for entry in entries {
-            let path = entry.with_context(|| format!("listing {}", folder.display()))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".pyc")) {
-                fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -13,6 +13,7 @@ use super::{Ends, Facts, Prepared, files, journal_folder, show};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::model::target::Direction;
+use crate::sys::files::remove_bytecode;
 use crate::sys::interrupt;
 use crate::sys::journal::{Journal, Operation, Progress};
 
@@ -168,7 +169,7 @@ impl Run<'_> {
 
     fn write(&mut self) -> Result<()> {
         self.journal.write_files()?;
-        files::remove_bytecode(self.journal.files().map(Path::to_owned))
+        remove_bytecode(self.journal.files().map(Path::to_owned))
     }
 
     /// In the reverse order; each phase is noted when it is done, so that the files are always those that the database's
@@ -188,7 +189,7 @@ impl Run<'_> {
         }
         if phase < 2 {
             self.journal.restore_files()?;
-            files::remove_bytecode(self.journal.files().map(Path::to_owned))?;
+            remove_bytecode(self.journal.files().map(Path::to_owned))?;
             self.journal.note(TAKEN_BACK, json!(2))?;
         }
         let Some(place) = &mut self.place else { return Ok(()) };

@@ -123,6 +123,7 @@ impl Watch<'_> {
         self.answered = true;
         let younger = self.watcher.turn_to(places(&facts.config, &self.modules), since - TICK);
         let path = younger.first()?;
+        self.forget(&younger);
         self.began = Instant::now();
         self.tell(Asks::Process, path);
         Some(Asks::Process)
@@ -130,6 +131,7 @@ impl Watch<'_> {
 
     fn wait(&mut self, facts: &Facts<'_>) -> Result<Asks> {
         let changed = self.watcher.wait()?;
+        self.forget(&changed);
         self.began = Instant::now();
         let folders = folders(&facts.config);
         let scripts: BTreeSet<PathBuf> = files::scripts(&facts.config).unwrap_or_default().into_iter().collect();
@@ -145,6 +147,13 @@ impl Watch<'_> {
         let Some(path) = changed.iter().max_by_key(|path| asks(path)) else { return Ok(Asks::Scripts) };
         self.tell(asks(path), path);
         Ok(asks(path))
+    }
+
+    /// A new process must not take old bytecode for fresh.
+    fn forget<'p>(&self, changed: impl IntoIterator<Item = &'p PathBuf>) {
+        if let Err(error) = files::remove_bytecode(changed.into_iter().cloned()) {
+            self.ctx.ui.warn(format!("{error:#}; Python may take it for what was saved"));
+        }
     }
 
     /// Why the next answer takes longer.
