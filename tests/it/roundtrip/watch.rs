@@ -324,8 +324,8 @@ fn nothing_survives_the_end() {
         assert_eq!(code, if by == Signal::KILL { -1 } else { 130 }, "{by:?}");
         if by == Signal::KILL {
             wait_until("the dead one's sessions", || lock_is_free(pid));
-            assert!(!scene.scratch_of(pid).is_empty(), "a killed process cannot tidy up");
-            let _ = scene.run("db-roundtrip").code(0).complains("Swept what a run that was killed left behind");
+            // A killed process cannot tidy up: the next command does, be it this one or another test's on the same server.
+            let _ = scene.run("db-roundtrip").code(0);
         }
         assert_eq!(scene.scratch_of(pid), [""; 0], "{by:?}");
     }
