@@ -326,6 +326,7 @@ fn nothing_survives_the_end() {
             wait_until("the dead one's sessions", || lock_is_free(pid));
             // A killed process cannot tidy up: the next command does, be it this one or another test's on the same server.
             let _ = scene.run("db-roundtrip").code(0);
+            wait_until("what the dead one left is gone", || scene.scratch_of(pid).is_empty());
         }
         assert_eq!(scene.scratch_of(pid), [""; 0], "{by:?}");
     }
