@@ -18,9 +18,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("report", &["model", "fail"]),
     ("sys", &["model", "fail", "ui"]),
     ("ctx", &["sys", "model", "fail", "ui", "flags"]),
-    ("cmd", &["ctx", "sys", "model", "report", "fail", "ui", "flags"]),
-    ("lib", &["ctx", "cmd", "sys", "model", "report", "fail", "ui", "flags"]),
-    ("main", &["ctx", "cmd", "sys", "model", "report", "fail", "ui", "flags"]),
+    ("work", &["ctx", "sys", "model", "report", "fail", "ui", "flags"]),
+    ("cmd", &["work", "ctx", "sys", "model", "report", "fail", "ui", "flags"]),
+    ("lib", &["work", "ctx", "cmd", "sys", "model", "report", "fail", "ui", "flags"]),
+    ("main", &["work", "ctx", "cmd", "sys", "model", "report", "fail", "ui", "flags"]),
 ];
 
 /// A ratchet, not an aim: functions are 10 to 25 lines.

@@ -1,6 +1,5 @@
 //! A file per command, the same four beats in each: gather, plan, show, apply. Here only the one dispatch.
 
-pub mod advice;
 pub mod ci;
 pub mod db_check;
 pub mod db_create_migration;
@@ -11,11 +10,7 @@ pub mod db_roundtrip;
 pub mod db_server;
 pub mod db_status;
 pub mod doctor;
-pub mod driving;
 pub mod hooks;
-pub mod implied;
-pub mod ledger;
-pub mod models;
 
 use anyhow::Result;
 

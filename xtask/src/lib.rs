@@ -10,6 +10,7 @@ pub mod model;
 pub mod report;
 pub mod sys;
 pub mod ui;
+pub mod work;
 
 use std::ffi::OsString;
 

@@ -10,7 +10,7 @@ pub mod fixture;
 pub mod graph;
 pub mod ini;
 pub mod ledger;
-mod near;
+mod nearest;
 pub mod rebase;
 pub mod revision;
 pub mod roundtrip;

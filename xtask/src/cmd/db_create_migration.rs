@@ -8,8 +8,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::cmd::driving::{self, Labels};
-use crate::cmd::models::Ground;
 use crate::cmd::{db_check, db_roundtrip};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
@@ -19,6 +17,8 @@ use crate::model::rules::{Finding, Level};
 use crate::sys::alembic::{Draft, Driver, Stop, Written};
 use crate::sys::interrupt;
 use crate::sys::pg::models::{Sides, sides};
+use crate::work::driver::{self, Labels};
+use crate::work::models::Ground;
 use preflight::Facts;
 
 /// The name in comments of scratch databases and in sessions.
@@ -122,7 +122,7 @@ fn look(ctx: &Ctx, draft: &Draft, ground: &mut Ground, models: &Models, review: 
 /// Without any database: env.py is not run.
 fn alone(ctx: &Ctx, facts: &Facts, draft: &Draft) -> Result<Review> {
     let labels = Labels::new(ctx, facts.subject.component)?;
-    let launch = driving::launch_without(ctx, &facts.subject.config, COMMAND)?;
+    let launch = driver::launch_without(ctx, &facts.subject.config, COMMAND)?;
     let mut driver = Driver::start(&ctx.ui, &launch)?;
     let _task = ctx.ui.task("Starting Alembic");
     driver.compare(draft).map_err(|stop| stop.into_error(&labels.names()))?;

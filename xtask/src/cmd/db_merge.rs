@@ -3,11 +3,11 @@
 //! under a journal (`record.rs`), `parts.rs` does a step for each component, `git.rs` git's part, `back.rs` takes it all
 //! back, `foresee.rs` is the dry run, `show.rs` reports.
 
-mod back;
+mod abort;
+mod components;
+mod dry_run;
 mod flow;
-mod foresee;
 mod git;
-mod parts;
 mod preflight;
 mod record;
 mod show;
@@ -33,9 +33,9 @@ const ABORT: &str = "cargo xtask db-merge --abort";
 pub fn run(ctx: &Ctx, flags: &DbMerge) -> Result<Exit> {
     match flags {
         DbMerge::Begin(flags) => flow::begin(ctx, flags),
-        DbMerge::DryRun(flags) => foresee::run(ctx, flags),
+        DbMerge::DryRun(flags) => dry_run::run(ctx, flags),
         DbMerge::Continue(flags) => flow::go_on(ctx, flags),
-        DbMerge::Abort => back::run(ctx),
+        DbMerge::Abort => abort::run(ctx),
     }
 }
 

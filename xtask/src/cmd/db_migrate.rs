@@ -9,8 +9,6 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::cmd::driving::{self, Labels};
-use crate::cmd::ledger::{Book, Walk};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::{DbMigrate, Show};
@@ -19,6 +17,8 @@ use crate::model::target::Direction;
 use crate::report::json::revisions;
 use crate::sys::alembic::{Driver, Event, Stop};
 use crate::sys::interrupt;
+use crate::work::driver::{self, Labels};
+use crate::work::ledger::{Book, Walk};
 use preflight::{Facts, Plan, sorted};
 
 /// How long a statement waits for a lock unless told otherwise: long enough for a busy server, short enough to notice.
@@ -129,7 +129,7 @@ fn take_backup(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
     }
     let (component, database) = (facts.component, facts.database.clone());
     let instead = "Take one by hand, then repeat the command with --no-backup";
-    driving::backup(ctx, component, &database, facts.db()?, &plan.before, instead).map(Some)
+    driver::backup(ctx, component, &database, facts.db()?, &plan.before, instead).map(Some)
 }
 
 /// Runs the steps; whether Alembic's autogenerate would see the ledger.
@@ -171,10 +171,10 @@ fn broke_off(
 ) -> anyhow::Error {
     let Ok(db) = facts.db() else { return stop.into_error(&labels.names()) };
     let mut fail = match &stop {
-        Stop::Trouble(trouble) => driving::to_fail(trouble, labels, db, &driver),
+        Stop::Trouble(trouble) => driver::to_fail(trouble, labels, db, &driver),
         Stop::Error(error) => from_anyhow(error),
     };
-    driving::end_sessions(db, &driver);
+    driver::end_sessions(db, &driver);
     drop(driver);
     // Asked on a fresh connection: the one we had may be what broke. Ctrl-C must not keep us from saying it.
     match interrupt::shielded(|| facts.read_again()) {

@@ -2,19 +2,18 @@
 //! `files.rs` computes every edit before the first is written, `database.rs` takes a database that holds a moved revision
 //! down and up again, `steps.rs` does it all under the journal and takes it back, `show.rs` reports.
 
+mod as_step;
 mod database;
 mod files;
-mod part;
+mod record;
+mod released;
 mod show;
 mod steps;
-mod whose;
-mod work;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::cmd::advice;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::flags::{DbRebase, Rebase};
@@ -25,13 +24,14 @@ use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::Repo;
 use crate::sys::journal::Journal;
 use crate::sys::project::Component;
+use crate::work::advice;
 use database::Found;
 use files::Edit;
-use whose::{Scripts, Whose};
-use work::Work;
+use record::Work;
+use released::{Scripts, Whose};
 
+pub use as_step::{Ends, Foretold, Kept, check_can_be_taken_back, foretell, kept, resume, run_as_part, take_back};
 pub use database::Place;
-pub use part::{Ends, Foretold, Kept, check_can_be_taken_back, foretell, kept, resume, run_as_part, take_back};
 
 /// What is known before anything is decided.
 struct Facts<'a> {
@@ -125,7 +125,7 @@ fn gather<'a>(
 ) -> Result<Facts<'a>> {
     let flag = ctx.component_flag(component);
     let root = &ctx.project()?.root;
-    let repo = whose::checkout(&ctx.ui, root)?;
+    let repo = released::checkout(&ctx.ui, root)?;
     let scripts = Scripts { graph: &graph, root, texts: None, flag: &flag };
     let mut wish = if flags.merge { Wish::Merge } else { Wish::Usual };
     let mut branch = None;
@@ -140,14 +140,14 @@ fn gather<'a>(
     }
     let whose = match (&repo, &wish) {
         // A merge edits nobody's revision.
-        (_, Wish::Merge) => whose::by_text(&scripts)?,
-        (Some(repo), Wish::Usual) => whose::by_git(ctx, repo, &scripts, branch)?,
-        (None, Wish::Usual) => return Err(whose::no_checkout(root, &flag).into()),
+        (_, Wish::Merge) => released::by_text(&scripts)?,
+        (Some(repo), Wish::Usual) => released::by_git(ctx, repo, &scripts, branch)?,
+        (None, Wish::Usual) => return Err(released::no_checkout(root, &flag).into()),
         // The revision says it all; what git knows for sure is respected.
         (Some(repo), Wish::Onto(_)) => {
-            whose::by_git(ctx, repo, &scripts, None).or_else(|_| whose::by_text(&scripts))?
+            released::by_git(ctx, repo, &scripts, None).or_else(|_| released::by_text(&scripts))?
         }
-        (None, Wish::Onto(_)) => whose::by_text(&scripts)?,
+        (None, Wish::Onto(_)) => released::by_text(&scripts)?,
     };
     Ok(Facts { component, config, graph, repo, whose, wish, flag })
 }

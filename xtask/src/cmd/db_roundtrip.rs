@@ -3,20 +3,17 @@
 //! verdicts are in `model/roundtrip`.
 
 mod baseline;
-mod cache;
-mod cause;
-mod crew;
-mod ground;
+mod explain;
+mod hangs;
 mod in_place;
-mod key;
-mod onlooker;
+mod jobs;
 mod outcome;
 mod range;
+mod result;
 mod resume;
-mod seed;
+mod sandbox;
 mod show;
-mod told;
-mod trip;
+mod trial;
 mod walk;
 mod watch;
 
@@ -35,8 +32,8 @@ use crate::sys::pg;
 use crate::sys::project::Component;
 
 use outcome::Outcome;
+use result::Told;
 pub use show::Report;
-use told::Told;
 
 /// What is known before anything is made.
 struct Facts<'a> {
@@ -83,7 +80,7 @@ impl Findings {
 /// wrong with a revision is no error but a finding (exit 4).
 pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     if flags.clear_cache {
-        return cache::clear(ctx);
+        return baseline::cache::clear(ctx);
     }
     if flags.watch {
         return watch::run(ctx, flags);
@@ -108,7 +105,7 @@ pub fn prove(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
 
 fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
     resume::check(ctx, facts, flags)?;
-    let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { crew::run(ctx, facts, flags)? };
+    let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { jobs::run(ctx, facts, flags)? };
     match (show::report(ctx, flags, facts, &findings), findings.log) {
         (Ok(report), Some(log)) => {
             log.end();

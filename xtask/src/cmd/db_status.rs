@@ -4,8 +4,6 @@
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
-use crate::cmd::advice;
-use crate::cmd::implied::{self, Implied};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, from_anyhow};
 use crate::flags;
@@ -17,6 +15,8 @@ use crate::report::table::table;
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::ui::Paint;
+use crate::work::advice;
+use crate::work::skipped::{self, Implied};
 
 /// What is known of one component; `standing` is missing only where its files cannot be read.
 pub struct Report<'a> {
@@ -159,7 +159,7 @@ fn told(
     ledger: Option<&Ledger>,
     applied: &[String],
 ) -> Told {
-    let implied = db.map(|mut db| implied::find(ctx, graph, &mut db, ledger, applied)).unwrap_or_default();
+    let implied = db.map(|mut db| skipped::find(ctx, graph, &mut db, ledger, applied)).unwrap_or_default();
     let (json, commands) = implied.json(graph, &ctx.component_flag(component));
     Told { lines: implied.lines(graph), implied, json, commands }
 }

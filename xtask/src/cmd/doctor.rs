@@ -3,7 +3,6 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::cmd::advice;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, from_anyhow};
 use crate::sys::pg::{Db, Templates, application_name};
@@ -12,6 +11,7 @@ use crate::sys::run::Cmd;
 use crate::sys::server;
 use crate::sys::settings::Server;
 use crate::ui::Paint;
+use crate::work::advice;
 
 /// One line of the report.
 struct Line {

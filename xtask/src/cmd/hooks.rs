@@ -1,9 +1,9 @@
 //! `hooks install|uninstall|status`: the git hooks that run this tool. What was there before is kept, called first, and
 //! put back. `called.rs` is what the hooks do when git calls them.
 
-mod called;
-mod line;
-mod pushed;
+mod pre_push;
+mod run;
+mod status_line;
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::flags::Hooks;
 use crate::sys::git::Repo;
 use crate::sys::hooks::{Found, Hook, Place, Reach, State, is_executable};
 use crate::ui::Paint;
-pub use called::called;
+pub use run::called;
 
 const COMMAND: &str = "hooks";
 

@@ -5,8 +5,8 @@
 
 mod allow;
 mod body;
+mod context;
 mod finding;
-mod scene;
 
 mod application_import;
 mod behind_main;
@@ -48,11 +48,11 @@ mod syntax_error;
 
 use std::collections::BTreeMap;
 
+pub use context::{Change, Merged, Past, Scene, Sighted, Source, Tracking};
 pub use finding::{Finding, Level, Sink};
 pub use model_change::model_change;
-pub use scene::{Change, Merged, Past, Scene, Sighted, Source, Tracking};
 
-use super::near;
+use super::nearest;
 
 /// A rule.
 pub struct Rule {
@@ -152,8 +152,8 @@ pub fn find(word: &str) -> Option<&'static Rule> {
 /// What somebody may have meant who wrote a code or name that does not exist.
 pub fn nearest(word: &str) -> Option<String> {
     let upper = word.to_uppercase();
-    let by_code = near::nearest(&upper, RULES.iter().map(|rule| rule.code));
-    let by_name = || near::nearest(word, RULES.iter().map(|rule| rule.name));
+    let by_code = nearest::nearest(&upper, RULES.iter().map(|rule| rule.code));
+    let by_name = || nearest::nearest(word, RULES.iter().map(|rule| rule.name));
     by_code.into_iter().next().or_else(|| by_name().into_iter().next())
 }
 

@@ -17,7 +17,7 @@ mod place;
 mod postmaster;
 mod state;
 mod users;
-mod watch;
+mod watchdog;
 mod wheel;
 
 use std::fs::File;
@@ -30,14 +30,14 @@ use anyhow::Result;
 
 pub use binaries::{Binaries, Choice};
 pub use state::{Running, State, keep, states, stop};
-pub use watch::{WATCH_COMMAND, watch};
+pub use watchdog::{WATCH_COMMAND, watch};
 
 use crate::fail::{Fail, Kind};
 use crate::sys::{interrupt, pg};
 use crate::ui::Ui;
 use place::Account;
 use postmaster::{Files, PidFile, Worth};
-use watch::Watch;
+use watchdog::Watch;
 
 /// The superuser of every embedded server. It has no password: only the server's account and root reach the socket.
 pub const SUPERUSER: &str = "postgres";
@@ -233,7 +233,7 @@ impl Start<'_> {
     }
 
     fn did_not_start(&self) -> Fail {
-        self.fail(&watch::last_words(self.files))
+        self.fail(&watchdog::last_words(self.files))
     }
 
     /// A full disk is nobody's defect.

@@ -3,7 +3,6 @@
 
 use anyhow::Result;
 
-use crate::cmd::models::{Ground, Subject};
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, refuse};
 use crate::flags::DbCheck;
@@ -12,6 +11,7 @@ use crate::model::rules::{self, Finding, model_change};
 use crate::sys::alembic::Draft;
 use crate::sys::project::Component;
 use crate::ui::Paint;
+use crate::work::models::{Ground, Subject};
 
 /// What was found of a component.
 struct Compared<'a> {

@@ -3,8 +3,6 @@
 use anyhow::Result;
 
 use super::COMMAND;
-use crate::cmd::advice;
-use crate::cmd::models::Subject;
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind};
 use crate::flags::DbCreateMigration;
@@ -12,6 +10,8 @@ use crate::model::status::{Revision, Standing, State};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::Repo;
 use crate::sys::pg::{Db, application_name};
+use crate::work::advice;
+use crate::work::models::Subject;
 
 /// The characters that Alembic gives a meaning of their own in a target.
 const ILLEGAL: [char; 4] = ['@', '-', '+', ':'];

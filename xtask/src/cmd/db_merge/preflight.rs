@@ -5,13 +5,14 @@ use anyhow::Result;
 
 use super::components;
 use super::record::Record;
-use crate::cmd::{advice, db_rebase};
+use crate::cmd::db_rebase;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::flags::Merge;
 use crate::sys::git::{Oid, Operation, Repo};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
+use crate::work::advice;
 
 /// How many files an error lists.
 const LISTED: usize = 10;

@@ -3,9 +3,6 @@
 
 use anyhow::{Context, Result};
 
-use crate::cmd::implied::{self, Implied};
-use crate::cmd::ledger::Book;
-use crate::cmd::{advice, driving};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbMigrate, Show, Way};
@@ -16,6 +13,9 @@ use crate::sys::alembic::{self, Launch};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, MigrationLock, VersionTable, application_name};
 use crate::sys::project::Component;
+use crate::work::ledger::Book;
+use crate::work::skipped::{self, Implied};
+use crate::work::{advice, driver};
 
 /// How many other sessions an error lists before it only counts them.
 const LISTED: usize = 5;
@@ -75,7 +75,7 @@ impl Facts<'_> {
     /// What the driver needs to work on just this database.
     pub fn launch(&mut self, ctx: &Ctx) -> Result<Launch> {
         let db = self.db.as_mut().context(NOT_THERE)?;
-        driving::launch(ctx, &self.config, db, COMMAND)
+        driver::launch(ctx, &self.config, db, COMMAND)
     }
 
     /// The ledger before a walk; the lock has to be held.
@@ -99,7 +99,7 @@ impl Facts<'_> {
     fn find_implied(&mut self, ctx: &Ctx) {
         let Some(db) = &mut self.db else { return };
         let ledger = db.ledger(&self.table);
-        self.implied = implied::find(ctx, &self.graph, db, ledger.as_ref(), &self.applied);
+        self.implied = skipped::find(ctx, &self.graph, db, ledger.as_ref(), &self.applied);
     }
 }
 
@@ -218,7 +218,7 @@ fn nobody_connected(facts: &mut Facts, plan: &Plan, lock: &MigrationLock) -> Res
     let mut fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database")
         .details("A downgrade takes tables and columns away under them");
     for session in others.iter().take(LISTED) {
-        fail = fail.details(driving::session_line(session));
+        fail = fail.details(driver::session_line(session));
     }
     if others.len() > LISTED {
         fail = fail.details(format!("… and {} more", others.len() - LISTED));

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::preflight::{Facts, Plan};
 use super::{Outcome, outcome_json};
-use crate::cmd::driving::Labels;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
 use crate::model::script_body::{self, Dropped, dropped};
@@ -17,6 +16,7 @@ use crate::report::json::revisions;
 use crate::sys::alembic::Driver;
 use crate::sys::files;
 use crate::ui::Paint;
+use crate::work::driver::Labels;
 
 /// `--dry-run`.
 pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {

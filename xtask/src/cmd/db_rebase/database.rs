@@ -7,10 +7,6 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Facts;
-use crate::cmd::advice;
-use crate::cmd::driving::{self, Labels};
-use crate::cmd::implied::{self, Implied};
-use crate::cmd::ledger::{Book, Walk};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::graph::Graph;
@@ -23,6 +19,10 @@ use crate::sys::interrupt;
 use crate::sys::journal::crash_point;
 use crate::sys::pg::{Db, MigrationLock, VersionTable, application_name};
 use crate::sys::project::Component;
+use crate::work::advice;
+use crate::work::driver::{self, Labels};
+use crate::work::ledger::{Book, Walk};
+use crate::work::skipped::{self, Implied};
 
 const COMMAND: &str = "db-rebase";
 /// As in db-migrate.
@@ -63,7 +63,7 @@ pub fn look(ctx: &Ctx, component: &Component, config: &AlembicConfig, graph: &Gr
     let table = version_table(component);
     let applied = db.applied(&table)?;
     let ledger = db.ledger(&table.found(&applied));
-    let implied = implied::find(ctx, graph, &mut db, ledger.as_ref(), &applied.revisions);
+    let implied = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied.revisions);
     Ok(Found::At { place, applied: applied.revisions, implied })
 }
 
@@ -156,7 +156,7 @@ impl<'a> Place<'a> {
             "Or rebase the files alone, which says what the database then needs: cargo xtask db-rebase{} --no-db",
             ctx.component_flag(self.component)
         );
-        driving::backup(ctx, self.component, &self.database, &mut self.db, &applied, &instead)
+        driver::backup(ctx, self.component, &self.database, &mut self.db, &applied, &instead)
     }
 
     /// Puts the rows of a backup back into the database, which has to have the schema of it already.
@@ -222,7 +222,7 @@ impl<'a> Place<'a> {
         let before = self.applied()?;
         let expected = after(graph, &before, direction, ids)?;
         let labels = Labels::new(ctx, self.component)?;
-        let mut launch = driving::launch(ctx, &self.config, &mut self.db, COMMAND)?;
+        let mut launch = driver::launch(ctx, &self.config, &mut self.db, COMMAND)?;
         launch.lock_timeout = Some(LOCK_TIMEOUT);
         let mut driver = Driver::start(&ctx.ui, &launch)?;
         let steps = ids.iter().map(|id| Step { direction, revision: id.clone() }).collect();
@@ -238,10 +238,10 @@ impl<'a> Place<'a> {
         });
         if let Err(stop) = migrated {
             let fail = match &stop {
-                Stop::Trouble(trouble) => driving::to_fail(trouble, &labels, &mut self.db, &driver),
+                Stop::Trouble(trouble) => driver::to_fail(trouble, &labels, &mut self.db, &driver),
                 Stop::Error(error) => from_anyhow(error),
             };
-            driving::end_sessions(&mut self.db, &driver);
+            driver::end_sessions(&mut self.db, &driver);
             self.write_ledger(ctx, graph, book, (&before, direction, ids), None);
             return Err(fail.into());
         }
@@ -290,7 +290,7 @@ impl<'a> Place<'a> {
         }
         let fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database")
             .details("It has to go down and up again, which takes tables and columns away under them");
-        let fail = others.iter().take(5).fold(fail, |fail, other| fail.details(driving::session_line(other)));
+        let fail = others.iter().take(5).fold(fail, |fail, other| fail.details(driver::session_line(other)));
         let services = self.component.services.join(", ");
         let stop = if services.is_empty() { String::new() } else { format!(": {services}") };
         Err(fail.action(format!("Stop the services that use it{stop}")).action("Then repeat the command").into())

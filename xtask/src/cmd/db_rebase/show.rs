@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::database::Found;
+use super::record::Work;
 use super::steps::{Timed, report};
-use super::work::Work;
 use super::{Facts, Prepared};
 use crate::ctx::Ctx;
 use crate::fail::Exit;
@@ -39,7 +39,7 @@ pub fn nothing(ctx: &Ctx, component: &Component, graph: &Graph) -> Result<Exit> 
 
 /// `--dry-run`.
 pub fn dry_run(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
-    let planned = |step: super::work::Step| Timed { name: step.name(), outcome: "planned", seconds: 0.0 };
+    let planned = |step: super::record::Step| Timed { name: step.name(), outcome: "planned", seconds: 0.0 };
     let timed: Vec<Timed> = prepared.work.steps().into_iter().map(planned).collect();
     ctx.ui.json("db-rebase", Exit::Done, report(&prepared.work, &timed, None), None);
     let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), String::new()];

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::database::Place;
-use super::work::{Step, Work};
+use super::record::{Step, Work};
 use super::{Ends, Facts, Prepared, files, journal_folder, show};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};

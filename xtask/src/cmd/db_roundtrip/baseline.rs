@@ -2,6 +2,10 @@
 //! from a dump, or an empty one that is upgraded. The way matters for what is found, so every report names it. What
 //! took long to make is cached (`cache.rs`).
 
+pub mod cache;
+pub mod key;
+pub mod seed;
+
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -10,8 +14,6 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::Facts;
-use super::cache::{Cache, How};
-use crate::cmd::{advice, driving};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, refuse};
 use crate::model::url::DbUrl;
@@ -21,6 +23,8 @@ use crate::sys::pg::{Db, Making, Scratch, application_name};
 use crate::sys::project::Baseline as Declared;
 use crate::sys::python::MANAGED_VARIABLE;
 use crate::sys::run::Cmd;
+use crate::work::{advice, driver};
+use cache::{Cache, How};
 
 /// The database and how it came to be.
 pub struct Baseline {
@@ -44,7 +48,7 @@ pub struct Baseline {
 /// Makes the database, and starts the driver meanwhile: importing an application takes seconds.
 pub fn make(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
     build(ctx, facts, &|| {
-        let launch = driving::launch_ahead(ctx, &facts.config, &facts.database.url, "db-roundtrip")?;
+        let launch = driver::launch_ahead(ctx, &facts.config, &facts.database.url, "db-roundtrip")?;
         Driver::start(&ctx.ui, &launch).map(Some)
     })
 }

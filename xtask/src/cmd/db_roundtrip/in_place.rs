@@ -4,12 +4,11 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use super::ground::{Deed, Ground, Mode};
 use super::outcome::Outcome;
-use super::told::Told;
-use super::trip::{self, Trial};
-use super::{Facts, Findings, cause};
-use crate::cmd::driving;
+use super::result::Told;
+use super::sandbox::{Deed, Ground, Mode};
+use super::trial::{self, Trial};
+use super::{Facts, Findings, explain};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
@@ -19,6 +18,7 @@ use crate::model::target::Direction;
 use crate::sys::backup::{self, Request};
 use crate::sys::interrupt;
 use crate::sys::pg::{Db, MigrationLock, application_name};
+use crate::work::driver;
 
 /// Checks, asks, backs up, walks, and leaves the database at the head.
 ///
@@ -60,13 +60,13 @@ fn check(ctx: &Ctx, facts: &Facts) -> Result<MigrationLock> {
     if !others.is_empty() {
         let fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database")
             .details("A downgrade takes tables and columns away under them");
-        let fail = others.iter().take(5).fold(fail, |fail, session| fail.details(driving::session_line(session)));
+        let fail = others.iter().take(5).fold(fail, |fail, session| fail.details(driver::session_line(session)));
         return Err(fail.action("Stop the services that use it, or leave --in-place out").into());
     }
     let held = db.applied(&version_table(facts.component))?.revisions;
     let unknown = facts.graph.unknown(&held);
     if !unknown.is_empty() {
-        return Err(crate::cmd::advice::unknown_in_database(
+        return Err(crate::work::advice::unknown_in_database(
             &unknown.into_iter().map(str::to_owned).collect::<Vec<_>>(),
             &ctx.component_flag(facts.component),
         )
@@ -140,12 +140,12 @@ fn walk(ctx: &Ctx, facts: &Facts, ground: &mut Ground<'_>) -> Result<Vec<Outcome
 }
 
 fn one(ctx: &Ctx, facts: &Facts, ground: &mut Ground<'_>, id: &str) -> Result<Outcome> {
-    let said = cause::said(ctx, facts, id);
+    let said = explain::said(ctx, facts, id);
     if let Some(reason) = said.irreversible {
         return Ok(Outcome { reason: Some(reason), ..Outcome::new(&facts.graph, id, Verdict::Irreversible) });
     }
     let upper = ground.point()?;
-    Ok(match trip::from_above(ground, &[id.to_owned()], upper)? {
+    Ok(match trial::from_above(ground, &[id.to_owned()], upper)? {
         Trial::Passed(passed) => Outcome::of_passed(&facts.graph, id, *passed, &said),
         Trial::Failed(stuck) => Outcome::of_failure(&facts.graph, id, *stuck, &said),
         Trial::Up(_) => Outcome::skipped(&facts.graph, id, "not taken down".to_owned()),

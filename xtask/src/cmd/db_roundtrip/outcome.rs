@@ -1,7 +1,7 @@
 //! What was found about one revision, as the reports show it.
 
-use super::cause;
-use super::trip::{Passed, Stuck};
+use super::explain;
+use super::trial::{Passed, Stuck};
 use crate::fail::Fail;
 use crate::model::catalog::Change;
 use crate::model::cause::Seen;
@@ -67,7 +67,7 @@ impl Outcome {
             up: Some(passed.up),
             ..Outcome::new(graph, id, found.verdict)
         };
-        cause::explain(&mut outcome, said, None);
+        explain::explain(&mut outcome, said, None);
         outcome
     }
 
@@ -92,7 +92,7 @@ impl Outcome {
             ..Outcome::new(graph, id, Verdict::Failed)
         };
         let seen = Seen { upper: upper.as_ref(), lower: lower.as_ref() };
-        cause::explain(&mut outcome, said, Some((&trouble, seen)));
+        explain::explain(&mut outcome, said, Some((&trouble, seen)));
         outcome
     }
 }

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 
-use crate::cmd::advice;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbRoundtrip, Range};
@@ -13,6 +12,7 @@ use crate::model::route::{Route, Wanted, route};
 use crate::model::target::{self, Direction, Target};
 use crate::sys::git::{Repo, To};
 use crate::sys::project::Component;
+use crate::work::advice;
 
 /// The revisions, and in words how they were chosen.
 pub fn choose(ctx: &Ctx, graph: &Graph, component: &Component, flags: &DbRoundtrip) -> Result<(Route, String)> {

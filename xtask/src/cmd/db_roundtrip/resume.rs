@@ -13,8 +13,9 @@ use std::time::SystemTime;
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use super::told::Told;
-use super::{Facts, key};
+use super::Facts;
+use super::baseline::key;
+use super::result::Told;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::{DbRoundtrip, Range, ServerChoice};

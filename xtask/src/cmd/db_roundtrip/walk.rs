@@ -4,9 +4,9 @@
 //! behind. Where a revision of a clone cannot be taken down, what lies below it is tested on a database made from empty,
 //! as is what a clone cannot show.
 
-mod climb;
-mod descend;
-mod doubt;
+mod downward;
+mod retest;
+mod upward;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -15,11 +15,11 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::baseline::Baseline;
-use super::ground::{Deed, Ground};
+use super::result::Told;
 use super::resume::Log;
-use super::told::Told;
-use super::trip::{Passed, Stuck};
-use super::{Facts, Outcome, cannot_prepare, cause, seed};
+use super::sandbox::{Deed, Ground};
+use super::trial::{Passed, Stuck};
+use super::{Facts, Outcome, baseline::seed, cannot_prepare, explain};
 use crate::ctx::Ctx;
 use crate::fail::Fail;
 use crate::flags::DbRoundtrip;
@@ -207,7 +207,7 @@ impl<'a> Walk<'a> {
     }
 
     fn outcome(&self, id: &str, trial: Result<Stuck, Passed>) -> Outcome {
-        let said = cause::said(self.ctx, self.facts, id);
+        let said = explain::said(self.ctx, self.facts, id);
         let mut outcome = match trial {
             Ok(stuck) => Outcome::of_failure(&self.facts.graph, id, stuck, &said),
             Err(passed) => Outcome::of_passed(&self.facts.graph, id, passed, &said),
@@ -219,7 +219,7 @@ impl<'a> Walk<'a> {
     /// The verdict on a revision is final.
     fn settle(&mut self, outcome: Outcome) {
         let outcome = match self.doubted.remove(&outcome.revision.id) {
-            Some(clone) => doubt::decide(clone, outcome),
+            Some(clone) => retest::decide(clone, outcome),
             None => outcome,
         };
         self.shared.log.add(self.ctx, &Told::of(&outcome));

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 
-use super::told::Told;
+use super::result::Told;
 use super::{Facts, gather};
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};

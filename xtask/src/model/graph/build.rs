@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Graph, Links, Node, Place, Problem};
-use crate::model::near;
+use crate::model::nearest;
 use crate::model::revision::Script;
 
 /// The characters that mean something in a target.
@@ -136,7 +136,7 @@ impl Resolver<'_> {
     }
 
     fn candidates(&self, wanted: &str) -> Vec<String> {
-        near::nearest(wanted, self.scripts.iter().map(|script| script.id.as_str()))
+        nearest::nearest(wanted, self.scripts.iter().map(|script| script.id.as_str()))
     }
 }
 

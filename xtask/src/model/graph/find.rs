@@ -1,7 +1,7 @@
 //! From what a person writes (a full or shortened id, a branch label) to a revision, by alembic's rules.
 
 use super::{Graph, Links};
-use crate::model::near;
+use crate::model::nearest;
 
 /// Only keys longer than this can be shortened.
 const SHORTEST: usize = 3;
@@ -47,7 +47,7 @@ impl Graph {
     pub(in crate::model) fn branch(&self, label: &str) -> Result<usize, NotFound> {
         self.find(label, None).map_err(|error| match error {
             NotFound::Unknown(_) => {
-                NotFound::UnknownBranch(near::nearest(label, self.by_label.keys().map(String::as_str)))
+                NotFound::UnknownBranch(nearest::nearest(label, self.by_label.keys().map(String::as_str)))
             }
             other => other,
         })
@@ -62,7 +62,7 @@ impl Graph {
         let found: Vec<(&str, usize)> = keys.clone().filter(fits).collect();
         match found[..] {
             [(_, at)] => Ok(at),
-            [] => Err(NotFound::Unknown(near::nearest(ident, keys.map(|(key, _)| key)))),
+            [] => Err(NotFound::Unknown(nearest::nearest(ident, keys.map(|(key, _)| key)))),
             _ => Err(NotFound::Ambiguous(found.into_iter().map(|(key, _)| key.to_owned()).collect())),
         }
     }

@@ -10,10 +10,10 @@ use std::collections::HashSet;
 use anyhow::Result;
 
 use super::warm::{Answer, Known, Warm, put};
-use crate::cmd::db_roundtrip::ground::{Deed, Failure, Mode};
 use crate::cmd::db_roundtrip::outcome::Outcome;
-use crate::cmd::db_roundtrip::trip::{Stuck, depends_on_mode, upgrading};
-use crate::cmd::db_roundtrip::{Facts, cause};
+use crate::cmd::db_roundtrip::sandbox::{Deed, Failure, Mode};
+use crate::cmd::db_roundtrip::trial::{Stuck, depends_on_mode, upgrading};
+use crate::cmd::db_roundtrip::{Facts, explain};
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
 use crate::sys::pg::SavePoint;
@@ -107,7 +107,7 @@ impl Warm<'_> {
     }
 
     fn take_down(&mut self, now: &Facts<'_>, id: &str) -> Result<Result<Before, Box<Answer>>> {
-        let said = cause::said(self.ctx, now, id);
+        let said = explain::said(self.ctx, now, id);
         if said.irreversible.is_some() {
             let reason = said.irreversible;
             let outcome = Outcome { reason, ..Outcome::new(&now.graph, id, Verdict::Irreversible) };

@@ -9,12 +9,11 @@ use anyhow::Result;
 use sha2::{Digest, Sha256};
 
 use super::below::{Below, Lower};
-use crate::cmd::advice;
 use crate::cmd::db_roundtrip::baseline::{self, Baseline};
-use crate::cmd::db_roundtrip::ground::{Deed, Ground, Mode};
 use crate::cmd::db_roundtrip::outcome::Outcome;
-use crate::cmd::db_roundtrip::trip::{self, Trial};
-use crate::cmd::db_roundtrip::{Facts, cannot_prepare, cause, nothing, seed};
+use crate::cmd::db_roundtrip::sandbox::{Deed, Ground, Mode};
+use crate::cmd::db_roundtrip::trial::{self, Trial};
+use crate::cmd::db_roundtrip::{Facts, baseline::seed, cannot_prepare, explain, nothing};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::graph::Graph;
@@ -22,6 +21,7 @@ use crate::model::roundtrip::{Point, Verdict};
 use crate::model::route::{Wanted, applied_set, route};
 use crate::model::target::TargetError;
 use crate::sys::pg::SavePoint;
+use crate::work::advice;
 
 /// What is said of the newest revision, or why nothing can be said.
 pub type Answer = Result<Outcome, Fail>;
@@ -188,11 +188,11 @@ impl<'a> Warm<'a> {
 
     fn test(&mut self, now: &Facts<'_>, id: &str, before: &Point) -> Result<Outcome> {
         let (ids, graph) = ([id.to_owned()], &now.graph);
-        let said = cause::said(self.ctx, now, id);
+        let said = explain::said(self.ctx, now, id);
         self.has_changed();
         let trial = match &said.irreversible {
-            Some(_) => trip::only_up(&mut self.ground, &ids, before)?,
-            None => trip::from_below(&mut self.ground, &ids, Mode::Walk, before)?,
+            Some(_) => trial::only_up(&mut self.ground, &ids, before)?,
+            None => trial::from_below(&mut self.ground, &ids, Mode::Walk, before)?,
         };
         if let Trial::Failed(stuck) = &trial {
             self.origin.clone_from(&stuck.failure.trouble.files);

@@ -5,8 +5,6 @@
 
 use anyhow::Result;
 
-use crate::cmd::advice;
-use crate::cmd::driving::{self, Labels};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind, from_anyhow, refuse};
 use crate::model::graph::Graph;
@@ -15,6 +13,8 @@ use crate::sys::alembic::{Compared, Draft, Driver, Phase, Plan, Stop, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{self, Db, Making, Scratch, application_name};
 use crate::sys::project::Component;
+use crate::work::advice;
+use crate::work::driver::{self, Labels};
 
 /// A component, and everything about it that is known from its files.
 pub struct Subject<'a> {
@@ -121,7 +121,7 @@ impl Ground {
         let mut db = Db::connect(scratch.url(), &application_name(command))?;
         let applied = db.applied(&version_table(subject.component))?.revisions;
         let steps: Vec<Step> = subject.graph.pending(&applied).into_iter().map(Step::up).collect();
-        let launch = driving::launch(ctx, &subject.config, &mut db, command)?;
+        let launch = driver::launch(ctx, &subject.config, &mut db, command)?;
         let driver = Driver::start(&ctx.ui, &launch)?;
         let labels = Labels::new(ctx, subject.component)?;
         let mut ground = Ground { words, is_clone: way == Way::Clone, driver, db, labels, scratch };
@@ -133,7 +133,7 @@ impl Ground {
         match ground.upgrade(steps) {
             Ok(()) => Ok(Ok(ground)),
             Err(Stop::Error(error)) => {
-                driving::end_sessions(&mut ground.db, &ground.driver);
+                driver::end_sessions(&mut ground.db, &ground.driver);
                 Err(error)
             }
             Err(Stop::Trouble(trouble)) => {
@@ -185,14 +185,14 @@ impl Ground {
         match stop {
             Stop::Trouble(trouble) => self.explain(&trouble).into(),
             Stop::Error(error) => {
-                driving::end_sessions(&mut self.db, &self.driver);
+                driver::end_sessions(&mut self.db, &self.driver);
                 error
             }
         }
     }
 
     fn explain(&mut self, trouble: &Trouble) -> Fail {
-        let fail = driving::to_fail(trouble, &self.labels, &mut self.db, &self.driver);
+        let fail = driver::to_fail(trouble, &self.labels, &mut self.db, &self.driver);
         explain(trouble, &self.labels, fail)
     }
 }

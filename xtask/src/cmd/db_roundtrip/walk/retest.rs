@@ -2,8 +2,8 @@
 //! tolerates what its downgrade has left behind (`IF NOT EXISTS`) makes that look whole. Such a revision is tested once
 //! more on a database made from empty, where the state below is known.
 
-use super::super::cause;
-use super::super::trip::Passed;
+use super::super::explain;
+use super::super::trial::Passed;
 use super::{Outcome, Walk};
 use crate::model::catalog::{self, Key};
 use crate::model::roundtrip::{Leg, Verdict};
@@ -16,7 +16,7 @@ impl Walk<'_> {
         if passed.judgement.verdict != Verdict::Reversible {
             return false;
         }
-        let made = cause::upgrade(self.ctx, self.facts, id).map(|upgrade| made(&upgrade)).unwrap_or_default();
+        let made = explain::upgrade(self.ctx, self.facts, id).map(|upgrade| made(&upgrade)).unwrap_or_default();
         let back: Vec<&Key> = catalog::differing(&passed.lower.schema, &passed.again.schema).collect();
         made.iter().any(|made| stayed(made, &back))
     }

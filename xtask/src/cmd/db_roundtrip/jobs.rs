@@ -7,11 +7,12 @@ use std::sync::Mutex;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::baseline::cache;
 use super::baseline::{self, Baseline};
+use super::result::Told;
 use super::resume::{Log, Start};
-use super::told::Told;
 use super::walk::{Shared, Walk, Walked};
-use super::{Facts, Findings, cache, cannot_prepare};
+use super::{Facts, Findings, cannot_prepare};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::from_anyhow;
 use crate::flags::DbRoundtrip;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::called::said;
+use super::run::said;
 use crate::cmd::db_roundtrip;
 use crate::ctx::Ctx;
 use crate::fail::Exit;

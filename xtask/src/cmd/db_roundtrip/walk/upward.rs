@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::super::cause;
-use super::super::ground::{Deed, Failure, Mode};
-use super::super::trip::{self, Passed, Stuck, Trial, depends_on_mode, upgrading};
+use super::super::explain;
+use super::super::sandbox::{Deed, Failure, Mode};
+use super::super::trial::{self, Passed, Stuck, Trial, depends_on_mode, upgrading};
 use super::Walk;
 use crate::fail::Fail;
 use crate::model::roundtrip::{Leg, Point, Verdict};
@@ -104,10 +104,10 @@ impl Walk<'_> {
             None => self.ground.point()?,
         };
         let ids = std::slice::from_ref(id);
-        let declared = cause::said(self.ctx, self.facts, id).irreversible;
+        let declared = explain::said(self.ctx, self.facts, id).irreversible;
         let trial = match &declared {
-            Some(_) => trip::only_up(&mut self.ground, ids, &before)?,
-            None => trip::from_below(&mut self.ground, ids, Mode::Walk, &before)?,
+            Some(_) => trial::only_up(&mut self.ground, ids, &before)?,
+            None => trial::from_below(&mut self.ground, ids, Mode::Walk, &before)?,
         };
         match trial {
             Trial::Up(point) => {
@@ -158,7 +158,7 @@ impl Walk<'_> {
             && let Some(passed) = self.with_the_one_before(id)?
         {
             let Passed { notes, mut judgement, .. } = *passed;
-            judgement.notes.push(trip::only_in_own_mode(Leg::Upgrade, &stuck.failure));
+            judgement.notes.push(trial::only_in_own_mode(Leg::Upgrade, &stuck.failure));
             judgement.notes.extend(notes);
             self.record(id, Err(Passed { judgement, notes: Vec::new(), ..*passed }));
             self.rebuild_if_more()?;
@@ -181,7 +181,7 @@ impl Walk<'_> {
         self.ground.rebuild()?;
         let both = [previous, id.to_owned()];
         let before = self.ground.point()?;
-        match trip::from_below(&mut self.ground, &both, Mode::Own, &before)? {
+        match trial::from_below(&mut self.ground, &both, Mode::Own, &before)? {
             Trial::Passed(passed) => {
                 self.ground.keep(Deed::steps(Direction::Up, &both, Mode::Own));
                 Ok(Some(passed))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::cmd::{advice, db_status};
+use crate::cmd::db_status;
 use crate::ctx::Ctx;
 use crate::flags::{Common, duration_of};
 use crate::model::status::{Standing, State};
@@ -16,6 +16,7 @@ use crate::sys::project::Component;
 use crate::sys::server;
 use crate::sys::settings::Server;
 use crate::ui::{Options, Ui};
+use crate::work::advice;
 
 /// How long it may take: what is felt as a pause after `git switch` is too long. A server behind a slow line may be given
 /// more by `XTASK_HOOK_LIMIT`.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{line, pushed};
+use super::{pre_push, status_line};
 use crate::cmd::db_check;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Kind, from_anyhow};
@@ -31,7 +31,7 @@ pub fn called(words: &[OsString]) -> Exit {
         Hook::PrePush => said(&ui, "the pushed revisions were not tested", pre_push(&ui, common)),
         Hook::PostCheckout | Hook::PostMerge | Hook::PostRewrite => {
             if hook.has_moved(&words[2..]) {
-                line::say(&ui, hook, common);
+                status_line::say(&ui, hook, common);
             }
             Exit::Done
         }
@@ -52,7 +52,7 @@ fn pre_push(ui: &Ui, common: Common) -> Result<Exit> {
     interrupt::listen()?;
     let mut refs = String::new();
     std::io::stdin().read_to_string(&mut refs)?;
-    let exit = pushed::test(ui, &common, &refs)?;
+    let exit = pre_push::test(ui, &common, &refs)?;
     if exit == Exit::Findings {
         ui.answer("To push all the same: git push --no-verify");
     }

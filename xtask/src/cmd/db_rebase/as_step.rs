@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::Value;
 
+use super::record::Work;
+use super::released::{self, Scripts};
 use super::steps::{self, BACKUP};
-use super::whose::{self, Scripts};
-use super::work::Work;
 use super::{begin, database, refused};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Kind, refuse};
@@ -133,7 +133,7 @@ pub fn foretell(
 ) -> Result<Foretold> {
     let flag = ctx.component_flag(component);
     let scripts = Scripts { graph, root: &ctx.project()?.root, texts: Some(texts), flag: &flag };
-    let whose = whose::by_git(ctx, repo, &scripts, None).map_err(refuse)?;
+    let whose = released::by_git(ctx, repo, &scripts, None).map_err(refuse)?;
     let plan = rebase::plan(graph, &whose.released, &Wish::Usual).map_err(|refusal| refused(&refusal, &flag))?;
     let foretold = Foretold { plan, trip: None };
     if no_db {

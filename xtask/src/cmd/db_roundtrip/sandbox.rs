@@ -2,8 +2,8 @@
 //! good state. That way is a copy of the database (a save point) and what was done since, done again. Copies are made
 //! only where the walk had to turn back (`back.rs`), so a walk without findings pays for none.
 
-mod back;
-mod warm;
+mod copies;
+mod restore;
 
 use std::time::Duration;
 
@@ -11,9 +11,8 @@ use anyhow::{Context, Result};
 
 use super::Facts;
 use super::baseline::Baseline;
-use super::cache::Cache;
-use super::onlooker::Onlooker;
-use crate::cmd::driving::{self, Labels};
+use super::baseline::cache::Cache;
+use super::hangs::Onlooker;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind};
 use crate::model::roundtrip::Point;
@@ -21,6 +20,7 @@ use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{Driver, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
 use crate::sys::pg::{Db, Kept, SavePoint, Scratch, application_name, catalog, rows, sql_fail};
+use crate::work::driver::{self, Labels};
 
 /// How long a step that hangs may take to notice that its session was ended.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -109,7 +109,7 @@ impl<'a> Ground<'a> {
         mut db: Db,
         driver: Option<Driver>,
     ) -> Result<Ground<'a>> {
-        let launch = driving::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
+        let launch = driver::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
         let driver = match driver {
             Some(mut driver) => {
                 driver.aim(&launch.database);
@@ -270,11 +270,11 @@ impl<'a> Ground<'a> {
         let trouble = match stop {
             Stop::Trouble(trouble) => *trouble,
             Stop::Error(error) => {
-                interrupt::shielded(|| driving::end_sessions(db, &self.driver));
+                interrupt::shielded(|| driver::end_sessions(db, &self.driver));
                 return Err(error);
             }
         };
-        let fail = driving::to_fail(&trouble, &self.labels, db, &self.driver);
+        let fail = driver::to_fail(&trouble, &self.labels, db, &self.driver);
         let hangs = trouble.kind == TroubleKind::Timeout;
         if hangs || trouble.kind == TroubleKind::Ended {
             // What is still at work there would change the database under the next look at it; what waits goes first,
@@ -282,7 +282,7 @@ impl<'a> Ground<'a> {
             for pid in &trouble.waits {
                 let _ = db.terminate(*pid);
             }
-            driving::end_sessions(db, &self.driver);
+            driver::end_sessions(db, &self.driver);
         }
         if trouble.kind == TroubleKind::Ended || (hangs && !self.driver.settle(SETTLING)) {
             self.driver = Driver::start(&self.ctx.ui, &self.launch)?;

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::super::cause;
-use super::super::ground::{Deed, Failure, Mode};
-use super::super::trip::{self, Passed, Stuck, Trial};
+use super::super::explain;
+use super::super::sandbox::{Deed, Failure, Mode};
+use super::super::trial::{self, Passed, Stuck, Trial};
 use super::Walk;
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
@@ -31,7 +31,7 @@ impl Walk<'_> {
                 continue;
             }
             upper = None;
-            if cause::said(self.ctx, self.facts, id).irreversible.is_some() {
+            if explain::said(self.ctx, self.facts, id).irreversible.is_some() {
                 barred.insert(id.clone(), declares(id));
                 continue;
             }
@@ -68,13 +68,13 @@ impl Walk<'_> {
             Some(point) => point,
             None => self.ground.point()?,
         };
-        if let Some(reason) = cause::said(self.ctx, self.facts, id).irreversible {
+        if let Some(reason) = explain::said(self.ctx, self.facts, id).irreversible {
             barred.insert(id.clone(), declares(id));
             self.declared(id, reason);
             return Ok(Some(upper));
         }
         let ids = std::slice::from_ref(id);
-        match trip::from_above(&mut self.ground, ids, upper)? {
+        match trial::from_above(&mut self.ground, ids, upper)? {
             Trial::Up(point) => Ok(Some(*point)),
             Trial::Passed(mut passed) => {
                 if self.facts.component.baseline.is_some() && passed.judgement.verdict == Verdict::SchemaDiffers {

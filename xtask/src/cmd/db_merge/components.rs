@@ -9,7 +9,7 @@ use super::flow::{Done, Flow};
 use super::record::{Migrated, Outcome, Part};
 use super::{ABORT, CONTINUE, components};
 use crate::cmd::db_status::Report;
-use crate::cmd::{advice, db_migrate, db_rebase, db_roundtrip, db_status, driving};
+use crate::cmd::{db_migrate, db_rebase, db_roundtrip, db_status};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::{DbMigrate, DbRoundtrip, Range, Rebase};
@@ -18,6 +18,7 @@ use crate::model::status::{Standing, State};
 use crate::model::target::{self, Direction, Target};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
+use crate::work::{advice, driver};
 
 const NO_DB: &str = "--no-db";
 const INSTEAD_OF_BACKUP: &str =
@@ -209,7 +210,7 @@ impl Flow<'_> {
             Some(earlier) => (earlier.start, earlier.backup),
             None if has_backup => (applied, None),
             None => {
-                let path = driving::backup(ctx, component, database, db, &applied, INSTEAD_OF_BACKUP)?;
+                let path = driver::backup(ctx, component, database, db, &applied, INSTEAD_OF_BACKUP)?;
                 (applied, Some(path))
             }
         };

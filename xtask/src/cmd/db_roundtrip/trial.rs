@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::ground::{Deed, Failure, Ground, Mode};
+use super::sandbox::{Deed, Failure, Ground, Mode};
 use crate::model::roundtrip::{Judgement, Leg, Point, Trip, judge};
 use crate::model::target::Direction;
 use crate::sys::alembic::TroubleKind;

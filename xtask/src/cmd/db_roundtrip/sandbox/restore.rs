@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 
 use super::super::baseline;
 use super::{Failure, Ground, OWN};
-use crate::cmd::driving;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::sys::alembic::Driver;
 use crate::sys::pg::Scratch;
+use crate::work::driver;
 
 /// How many deeds are rather done again than saved in a copy.
 const LONG_WAY: usize = 12;
@@ -120,7 +120,7 @@ impl Ground<'_> {
 
     /// Tells the driver of the database that now bears the name.
     pub(super) fn turn_driver(&mut self) -> Result<()> {
-        let database = driving::database(self.db()?)?;
+        let database = driver::database(self.db()?)?;
         self.launch.database = database;
         if self.driver.use_database(&self.launch.database).is_err() {
             self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
