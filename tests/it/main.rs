@@ -18,6 +18,7 @@ mod dry_run;
 mod edit;
 mod errors;
 mod git;
+mod headers;
 mod history;
 mod hooks;
 mod interrupts;
