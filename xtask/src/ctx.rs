@@ -18,7 +18,7 @@ use crate::sys::python::{self, Interpreter, Wish};
 use crate::sys::run::quoted;
 use crate::sys::server::{Home, Lease};
 use crate::sys::settings::Server;
-use crate::sys::{history, interrupt};
+use crate::sys::{history, interrupt, locations};
 use crate::ui::Ui;
 
 /// Built once per run.
@@ -124,7 +124,21 @@ impl Ctx {
 
     /// The migration history of a config, checked: no duplicate, no missing parent, no cycle.
     pub fn history(&self, config: &AlembicConfig) -> Result<Graph> {
+        self.look_at_locations(config)?;
         history::read(&self.project()?.root, config)
+    }
+
+    /// Says which version folders are not there; scripts that only Python could read are refused.
+    ///
+    /// # Errors
+    /// `migration-file-invalid` for compiled scripts without their source.
+    pub fn look_at_locations(&self, config: &AlembicConfig) -> Result<()> {
+        let file = config.path.file_name().unwrap_or_default().to_string_lossy();
+        for folder in locations::missing(config) {
+            let folder = shown(self.project()?, folder);
+            self.ui.not_looked_at(format!("{} is not there (a version folder of {file})", folder.display()));
+        }
+        locations::refuse_sourceless(config)
     }
 
     /// The interpreter that runs Alembic. Asks before it installs anything that the project has not asked for.
@@ -226,6 +240,20 @@ impl Ctx {
         flags
     }
 
+    /// How the project's folder is reached from where the command was typed, for paths that are printed to be pasted;
+    /// empty where one stands there.
+    pub fn to_project(&self) -> Result<PathBuf> {
+        let root = &self.project()?.root;
+        let here = self.cwd.canonicalize().unwrap_or_else(|_| self.cwd.clone());
+        if let Ok(below) = root.strip_prefix(&here) {
+            return Ok(below.to_owned());
+        }
+        match here.strip_prefix(root) {
+            Ok(inside) => Ok(inside.components().map(|_| "..").collect()),
+            Err(_) => Ok(root.clone()),
+        }
+    }
+
     /// Alembic by hand on a component's config, for commands that are printed.
     pub fn alembic(&self, component: &Component) -> String {
         let own = self.project().is_ok_and(|project| project.root.join("py").is_file());
@@ -289,6 +317,11 @@ fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
             .related("cargo xtask doctor")
     })?;
     crate::sys::pg::complete(&url)
+}
+
+/// Whether what could not be looked at or proven is to fail: wherever `CI` is set.
+pub fn is_strict(_common: &Common) -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
 
 /// The flags of a command line that say what it is about, as a shell takes them.

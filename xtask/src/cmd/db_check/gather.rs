@@ -40,6 +40,10 @@ impl Judged {
 
 /// Judges the components.
 pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Vec<Judged>> {
+    if components.is_empty() {
+        let root = ctx.project()?.root.display();
+        ctx.ui.not_looked_at(format!("any script: no Alembic config was found in {root}"));
+    }
     let mut look = Gatherer { ctx, flags, repo: repo(ctx, flags)?, changed: None, main: OnceLock::new() };
     let parts: Vec<Part> = components.iter().map(|component| Part::new(ctx, component)).collect::<Result<_>>()?;
     let folders: Vec<&PathBuf> = parts.iter().flat_map(|part| &part.folders).collect();
@@ -57,6 +61,7 @@ struct Part<'a> {
 impl<'a> Part<'a> {
     fn new(ctx: &Ctx, component: &'a Component) -> Result<Part<'a>> {
         let config = ctx.config(component)?;
+        ctx.look_at_locations(&config)?;
         Ok(Part { component, folders: folders(&config)?, config })
     }
 }
@@ -67,7 +72,7 @@ fn repo(ctx: &Ctx, flags: &DbCheck) -> Result<Option<Repo>> {
     let flag = match &flags.look {
         Look::WorkTree => {
             return Ok(found.unwrap_or_else(|error| {
-                ctx.ui.warn(format!("git cannot be asked, so every script counts as new: {error:#}"));
+                ctx.ui.not_looked_at(format!("what is released: git cannot be asked ({error:#}); every script counts as new"));
                 None
             }));
         }
@@ -125,6 +130,7 @@ impl Gatherer<'_> {
         let since = since.map_err(|_| anyhow!("asking git broke off"))??;
         let mut scene = Scene::new(sources?, flag);
         scene.spares_released = !self.flags.released;
+        scene.to_project = self.ctx.to_project()?;
         scene.packages = packages(&self.ctx.project()?.root, &part.config);
         self.mark(&mut scene, part, since.as_deref(), changed.as_ref())?;
         self.search(&mut scene, part);
@@ -238,6 +244,7 @@ impl Gatherer<'_> {
                 source.is_released = now.source(&source.path).is_some_and(|now| now.is_released);
             }
             scene.spares_released = now.spares_released;
+            scene.to_project.clone_from(&now.to_project);
             scene.packages.clone_from(&now.packages);
             scene.past = now.past.as_ref().map(Past::without_changes);
             findings.extend(rules::check(&scene, &self.ctx.project()?.rules));
