@@ -83,6 +83,8 @@ pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
         set("GIT_CONFIG_GLOBAL", "/dev/null"),
         set("GIT_TERMINAL_PROMPT", "0"),
         set("PYTHONNOUSERSITE", "1"),
+        // How long a step may wait for itself: half of what it is for users, since tests wait for it.
+        set("XTASK_TEST_PATIENCE", "2500"),
         set("PGPASSFILE", "/dev/null"),
     ];
     env.push(("HOME".into(), folder.as_os_str().into()));

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::launch::{Database, Launch};
 use super::mask::Mask;
 use super::protocol::Event;
 use super::trouble::{Trouble, TroubleKind};
-use super::{Database, Launch};
 use crate::fail::{self, Kind};
 use crate::model::action::{Action, own};
 use crate::sys::interrupt;
