@@ -22,4 +22,5 @@ pub mod script_body;
 pub mod sql;
 pub mod status;
 pub mod target;
+pub mod twins;
 pub mod url;
