@@ -40,7 +40,7 @@ pub fn run(words: Vec<OsString>) -> Exit {
             return fail.exit;
         }
     };
-    let ui = Ui::new(common.output).repeating(ctx::typed(&common)).strict(ctx::is_strict(&common));
+    let ui = Ui::new(common.output).surrounded(ctx::surroundings(&common)).strict(ctx::is_strict(&common));
     match work(&ui, common, &command) {
         Ok(exit) => ui.settled(exit),
         Err(error) => {

@@ -58,11 +58,12 @@ impl Xtask {
     #[must_use = "look at the output or assert how it ended"]
     pub fn run(mut self) -> Output {
         let done = self.command.stdin(Stdio::null()).output().unwrap();
-        Output {
+        let output = Output {
             code: done.status.code().unwrap_or(-1),
             stdout: String::from_utf8(done.stdout).unwrap(),
             stderr: String::from_utf8(done.stderr).unwrap(),
-        }
+        };
+        output
     }
 
     /// Starts it and leaves it running.
