@@ -137,6 +137,15 @@ impl Ctx {
         history::read(&self.project()?.root, config)
     }
 
+    /// Every component. Where there is none, nothing is looked at, and that is said.
+    pub fn every_component(&self) -> Result<Vec<&Component>> {
+        let project = self.project()?;
+        if project.components.is_empty() {
+            self.ui.not_looked_at(format!("any component: no Alembic config was found in {}", project.root.display()));
+        }
+        Ok(project.components.iter().collect())
+    }
+
     /// Says which version folders are not there; scripts that only Python could read are refused.
     ///
     /// # Errors

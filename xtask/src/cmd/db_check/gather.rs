@@ -40,10 +40,6 @@ impl Judged {
 
 /// Judges the components.
 pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Vec<Judged>> {
-    if components.is_empty() {
-        let root = ctx.project()?.root.display();
-        ctx.ui.not_looked_at(format!("any script: no Alembic config was found in {root}"));
-    }
     let mut look = Gatherer { ctx, flags, repo: repo(ctx, flags)?, changed: None, main: OnceLock::new() };
     let parts: Vec<Part> = components.iter().map(|component| Part::new(ctx, component)).collect::<Result<_>>()?;
     let folders: Vec<&PathBuf> = parts.iter().flat_map(|part| &part.folders).collect();
