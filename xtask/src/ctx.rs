@@ -161,12 +161,12 @@ impl Ctx {
         if self.server()? == Server::Embedded {
             return self.embedded(config);
         }
-        Ok(Database { url: parse_url(config)?, embedded: false, tools: Vec::new(), remark: None })
+        Ok(Database { url: self.configured_url(config)?, embedded: false, tools: Vec::new(), remark: None })
     }
 
     /// A component's database on the embedded server, whatever the project's usual one is.
     pub fn embedded(&self, config: &AlembicConfig) -> Result<Database> {
-        let url = parse_url(config)?;
+        let url = self.configured_url(config)?;
         let lease = self.lease()?;
         let target = url.target();
         let user = if target.user.is_empty() { lease.superuser } else { target.user.as_str() };
@@ -177,6 +177,30 @@ impl Ctx {
             tools: vec![lease.binaries.bin.clone()],
             remark: (!lease.binaries.imitated.is_empty()).then(|| lease.binaries.summary()),
         })
+    }
+
+    /// `--url`, else the URL in the config; completed from the environment.
+    fn configured_url(&self, config: &AlembicConfig) -> Result<DbUrl> {
+        let Some(flag) = &self.common.url else { return parse_url(config) };
+        let text = match flag.strip_prefix("env:") {
+            Some(name) => std::env::var(name).map_err(|_| {
+                Fail::new(Kind::Usage, format!("`--url=env:{name}`: the environment has no {name}")).action(format!(
+                    "Set it, or write the URL: export {name}=postgresql+asyncpg://USER@HOST:PORT/DATABASE"
+                ))
+            })?,
+            None => flag.clone(),
+        };
+        let url = DbUrl::parse(&text).map_err(|error| {
+            Fail::new(Kind::Usage, "Cannot use the URL of `--url`")
+                .details(error.to_string())
+                .action("Write it as: --url=postgresql+asyncpg://USER@HOST:PORT/DATABASE")
+        })?;
+        crate::sys::pg::complete(&url)
+    }
+
+    /// Whether what could not be looked at or proven is to fail: by `--strict`, and wherever `CI` is set.
+    pub fn strict(&self) -> bool {
+        self.common.strict || std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
     }
 
     /// On the embedded server the component's database is made when it is first needed; elsewhere it is its owner's.
@@ -298,8 +322,13 @@ pub fn typed(common: &Common) -> Vec<String> {
         ServerChoice::Embedded => "embedded",
     });
     let project = common.project.as_ref().map(|folder| folder.display().to_string());
-    let named = [("component", common.component.clone()), ("project", project), ("server", server.map(str::to_owned))];
-    named.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", quoted(&value?)))).collect()
+    // Without its password, which a line that is printed must not have.
+    let url =
+        common.url.as_ref().map(|url| DbUrl::parse(url).map_or(url.clone(), |url| url.without_password().to_string()));
+    let server = server.map(str::to_owned);
+    let named = [("component", common.component.clone()), ("project", project), ("server", server), ("url", url)];
+    let named = named.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", quoted(&value?))));
+    named.chain(common.x.iter().map(|pair| format!("-x {}", quoted(pair)))).collect()
 }
 
 /// The version table of a component, as `sys/pg` wants it.

@@ -15,6 +15,7 @@ pub mod hooks;
 pub mod interrupt;
 pub mod journal;
 pub mod managed;
+pub mod offers;
 pub mod packages;
 pub mod pg;
 pub mod project;

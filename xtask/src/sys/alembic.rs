@@ -81,6 +81,8 @@ pub struct Launch {
     pub project: PathBuf,
     /// The Alembic config, relative to `project` or absolute.
     pub config: PathBuf,
+    /// What Alembic's command line would be given besides: `-n`, `-x`.
+    pub options: Vec<String>,
     /// The database to begin with.
     pub database: Database,
     /// `lock_timeout` of every connection; `None` leaves the server's.
@@ -390,6 +392,7 @@ fn launch_object(launch: &Launch) -> Value {
     json!({
         "project": launch.project.to_string_lossy(),
         "config": launch.config.to_string_lossy(),
+        "options": launch.options,
         "state_dir": launch.state_dir.to_string_lossy(),
         "url": launch.database.url.as_ref().map(Secret::expose),
         "expect": {
