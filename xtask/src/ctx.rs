@@ -193,12 +193,12 @@ impl Ctx {
         if self.server()? == Server::Embedded {
             return self.embedded(config);
         }
-        Ok(Database { url: parse_url(config)?, embedded: false, tools: Vec::new(), remark: None })
+        Ok(Database { url: self.configured_url(config)?, embedded: false, tools: Vec::new(), remark: None })
     }
 
     /// A component's database on the embedded server, whatever the project's usual one is.
     pub fn embedded(&self, config: &AlembicConfig) -> Result<Database> {
-        let url = parse_url(config)?;
+        let url = self.configured_url(config)?;
         let lease = self.lease()?;
         let target = url.target();
         let user = if target.user.is_empty() { lease.superuser } else { target.user.as_str() };
@@ -209,6 +209,30 @@ impl Ctx {
             tools: vec![lease.binaries.bin.clone()],
             remark: (!lease.binaries.imitated.is_empty()).then(|| lease.binaries.summary()),
         })
+    }
+
+    /// `--url`, else the URL in the config; completed from the environment.
+    fn configured_url(&self, config: &AlembicConfig) -> Result<DbUrl> {
+        let Some(flag) = &self.common.url else { return parse_url(config) };
+        let text = match flag.strip_prefix("env:") {
+            Some(name) => std::env::var(name).map_err(|_| {
+                Fail::new(Kind::Usage, format!("`--url=env:{name}`: the environment has no {name}")).action(format!(
+                    "Set it, or write the URL: export {name}=postgresql+asyncpg://USER@HOST:PORT/DATABASE"
+                ))
+            })?,
+            None => flag.clone(),
+        };
+        let url = DbUrl::parse(&text).map_err(|error| {
+            Fail::new(Kind::Usage, "Cannot use the URL of `--url`")
+                .details(error.to_string())
+                .action("Write it as: --url=postgresql+asyncpg://USER@HOST:PORT/DATABASE")
+        })?;
+        crate::sys::pg::complete(&url)
+    }
+
+    /// As [`is_strict`].
+    pub fn strict(&self) -> bool {
+        is_strict(&self.common)
     }
 
     /// On the embedded server the component's database is made when it is first needed; elsewhere it is its owner's.
@@ -337,9 +361,9 @@ fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
     crate::sys::pg::complete(&url)
 }
 
-/// Whether what could not be looked at or proven is to fail: wherever `CI` is set.
-pub fn is_strict(_common: &Common) -> bool {
-    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+/// Whether what could not be looked at or proven is to fail: by `--strict`, and wherever `CI` is set.
+pub fn is_strict(common: &Common) -> bool {
+    common.strict || std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
 
 /// What printed commands repeat of a command line, and where they are pasted.
@@ -349,13 +373,17 @@ pub fn surroundings(common: &Common) -> Surroundings {
         ServerChoice::Embedded => "embedded".to_owned(),
     });
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    // Without its password, which a line that is printed must not have.
+    let url = |url: &String| DbUrl::parse(url).map_or(url.clone(), |url| url.without_password().to_string());
     let named = [
         ("--component", common.component.clone()),
         ("--project", path(&common.project)),
         ("--python", path(&common.python)),
         ("--server", server),
+        ("--url", common.url.as_ref().map(url)),
     ];
-    let typed = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?))).collect();
+    let named = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?)));
+    let typed = named.chain(common.x.iter().map(|pair| ("-x".to_owned(), pair.clone()))).collect();
     let folder = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
     Surroundings { typed, takes: flags::takes, folder, ..Surroundings::default() }
 }
