@@ -1,6 +1,7 @@
 //! The pure part: what revisions, histories, targets, plans and schemas are. No process, no file, no socket in here, so
 //! everything can be tested by text in, value out.
 
+pub mod action;
 pub mod autogenerate;
 pub mod catalog;
 pub mod cause;
