@@ -157,20 +157,27 @@ pub fn nearest(word: &str) -> Option<String> {
     by_code.into_iter().next().or_else(|| by_name().into_iter().next())
 }
 
-/// Judges a context by every rule that is on; findings by path, line and code.
+/// Judges scripts by every rule that is on; findings by path, line and code.
 pub fn check(context: &Context, levels: &Levels) -> Vec<Finding> {
+    check_while(context, levels, &|| true)
+}
+
+/// As that, as long as `goes_on` says so; what was found until then.
+pub fn check_while(context: &Context, levels: &Levels, goes_on: &dyn Fn() -> bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for rule in RULES {
+    for rule in RULES.iter().take_while(|_| goes_on()) {
         let configured = levels.get(rule.code).copied();
-        if configured.unwrap_or(rule.level) != Level::Off {
-            let mut sink = Sink::new(rule, configured, context, &mut findings);
-            match rule.check {
-                Check::Models => {}
-                Check::Together(check) => check(context, &mut sink),
-                Check::Each(check) => {
-                    let wanted = |source: &&Source| source.is_checked && !context.spares(rule, source);
-                    context.sources.iter().filter(wanted).for_each(|source| check(source, context, &mut sink));
-                }
+        if configured.unwrap_or(rule.level) == Level::Off {
+            continue;
+        }
+        let mut sink = Sink::new(rule, configured, context, &mut findings);
+        match rule.check {
+            Check::Models => {}
+            Check::Together(check) => check(context, &mut sink),
+            Check::Each(check) => {
+                let wanted = |source: &&Source| source.is_checked && !context.spares(rule, source);
+                let sources = context.sources.iter().filter(wanted).take_while(|_| goes_on());
+                sources.for_each(|source| check(source, context, &mut sink));
             }
         }
     }

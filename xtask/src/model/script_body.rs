@@ -5,6 +5,7 @@
 //! known has holes ([`Text`]); a reader has to take either for "could be anything".
 
 mod compare;
+mod dialect;
 mod dropped;
 mod follow;
 mod made;
@@ -57,6 +58,8 @@ pub struct Function {
     pub is_explained: bool,
     /// Whether something was left out: a helper that calls itself, or more calls than anybody writes.
     pub is_cut: bool,
+    /// Whether a part of it is for other kinds of database; that part is not among the calls.
+    pub is_partly_foreign: bool,
 }
 
 /// What kind of body a function has.
@@ -155,6 +158,7 @@ impl<'a> Reader<'a> {
             calls: walk.found,
             is_explained: self.is_explained(definition),
             is_cut: walk.is_cut,
+            is_partly_foreign: walk.is_partly_foreign,
         })
     }
 

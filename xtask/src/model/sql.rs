@@ -14,7 +14,7 @@ pub struct Statement {
     pub object: Object,
     /// The first thing's name, without its schema and quotes; `""` where none can be told.
     pub name: String,
-    /// The table that an index or a trigger is on.
+    /// The table that an index or a trigger is on, or that a table is a partition of.
     pub on: Option<String>,
     /// The other things of the same `DROP` or `TRUNCATE`.
     pub others: Vec<String>,
@@ -173,6 +173,7 @@ fn statement(tokens: &[Token]) -> Statement {
     }
     let on = match object {
         Object::Index | Object::Trigger => rest.after("on"),
+        Object::Table if verb == Verb::Create => Rest(rest.behind("partition")).after("of"),
         _ => None,
     };
     let actions = if verb == Verb::Alter && object == Object::Table { actions(rest) } else { Vec::new() };
@@ -290,6 +291,12 @@ impl Rest<'_> {
             self.next();
         }
         name
+    }
+
+    /// What stands behind a word; nothing where the word does not stand there.
+    fn behind(&self, word: &str) -> &[Token] {
+        let at = self.0.iter().position(|token| token.is(word));
+        at.map_or(&[], |at| &self.0[at + 1..])
     }
 
     /// The name behind a word.

@@ -16,6 +16,7 @@ use crate::flags::{DbCheck, Look};
 use crate::model::graph::Problem;
 use crate::model::rules::{self, Context, Finding, Past, Sighted, Tracking};
 use crate::sys::git::{Changed, Needle, Oid, Operation, Repo, State, To};
+use crate::sys::interrupt;
 use crate::sys::project::{AlembicConfig, Component};
 use past::Main;
 
@@ -133,7 +134,7 @@ impl Gatherer<'_> {
         self.mark(&mut context, part, since.as_deref(), changed.as_ref())?;
         self.search(&mut context, part);
         context.past = self.past(&context, part, since.as_deref(), changed.as_ref())?;
-        let mut findings = rules::check(&context, &self.ctx.project()?.rules);
+        let mut findings = self.findings(&context)?;
         if !findings.is_empty() {
             let before = self.findings_before(part, &context)?;
             let known: BTreeSet<_> = before.iter().map(Finding::identity).collect();
@@ -141,6 +142,12 @@ impl Gatherer<'_> {
         }
         let checked = context.sources.iter().filter(|source| source.is_checked).count();
         Ok(Judged { component: name, findings, checked, context })
+    }
+
+    fn findings(&self, context: &Context) -> Result<Vec<Finding>> {
+        let findings = rules::check_while(context, &self.ctx.project()?.rules, &|| !interrupt::requested());
+        interrupt::check()?;
+        Ok(findings)
     }
 
     /// See [`Gatherer::changed`], the field.
@@ -245,7 +252,7 @@ impl Gatherer<'_> {
             context.to_project.clone_from(&now.to_project);
             context.packages.clone_from(&now.packages);
             context.past = now.past.as_ref().map(Past::without_changes);
-            findings.extend(rules::check(&context, &self.ctx.project()?.rules));
+            findings.extend(self.findings(&context)?);
         }
         Ok(findings)
     }

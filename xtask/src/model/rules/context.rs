@@ -17,6 +17,8 @@ pub struct Context {
     /// The scripts, in Alembic's order of loading.
     pub sources: Vec<Source>,
     by_path: HashMap<PathBuf, usize>,
+    /// Those whose header cannot be read.
+    unreadable: Vec<usize>,
     /// The history they make. Scripts that cannot be read are not in it.
     pub graph: Result<Graph, Vec<Problem>>,
     /// Where git has seen a revision that no script holds, by id.
@@ -161,6 +163,7 @@ impl Context {
         let scripts = sources.iter().filter_map(|source| source.header.clone().ok()).collect();
         Context {
             graph: Graph::build(scripts),
+            unreadable: (0..sources.len()).filter(|&at| sources[at].header.is_err()).collect(),
             by_path: sources.iter().enumerate().map(|(at, source)| (source.path.clone(), at)).collect(),
             sources,
             sighted: BTreeMap::new(),
@@ -185,7 +188,7 @@ impl Context {
     /// Whether a script that cannot be read may hold, or follow, this revision: it names it. Then nobody can say that the
     /// revision is missing, or that nothing follows it.
     pub(super) fn may_be_in_unreadable(&self, id: &str) -> bool {
-        self.sources.iter().any(|source| source.header.is_err() && contains_word(&source.text, id))
+        self.unreadable.iter().any(|&at| contains_word(&self.sources[at].text, id))
     }
 
     /// Whether a script has branch labels that cannot be read.
@@ -195,7 +198,7 @@ impl Context {
 
     /// Whether every script could be read.
     pub(super) fn is_whole(&self) -> bool {
-        self.sources.iter().all(|source| source.header.is_ok())
+        self.unreadable.is_empty()
     }
 
     /// What is wrong with the history.

@@ -126,6 +126,26 @@ fn file() {
     let docstring = |text: &str| found(&[("a.py", &format!("\"\"\"x\n\n{text}\n\"\"\"\n{good}"))]);
     assert_eq!(docstring("Revision ID: a\nRevises: "), NONE);
     assert_eq!(docstring("Revision ID: b\nRevises: c"), ["DB205 a.py:3", "DB205 a.py:4"]);
+    let revises = |line: &str, down: &str| {
+        let text = format!("\"\"\"x\n\nRevises: {line}\n\"\"\"\n{}", script("m", down, "pass", "pass"));
+        let parents = ["a1b2", "c3d4"].map(|id| (format!("{id}.py"), script(id, "None", "pass", "pass")));
+        let mut all: Vec<(&str, &str)> = parents.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        all.push(("m.py", &text));
+        found(&all).iter().filter(|it| it.starts_with("DB205")).count()
+    };
+    for right in [
+        "a1b2, c3d4",
+        "('a1b2', 'c3d4')",
+        "(u'c3d4', u'a1b2')",
+        "[\"a1b2\", \"c3d4\"]",
+        "a1b2 c3d4",
+        "a1b2 (x), c3d4 (y)",
+    ] {
+        assert_eq!(revises(right, "('a1b2', 'c3d4')"), 0, "{right}");
+    }
+    for wrong in ["a1b2", "('a1b2', 'c3d5')", "a1b2, c3d4, e5f6", "None"] {
+        assert_eq!(revises(wrong, "('a1b2', 'c3d4')"), 1, "{wrong}");
+    }
     for (tracking, expected) in
         [(Tracking::Known, &[][..]), (Tracking::Untracked, &["DB206 a.py:1"]), (Tracking::Ignored, &["DB207 a.py:1"])]
     {
@@ -203,6 +223,22 @@ fn what_a_script_takes_from_outside() {
     assert_eq!(import("from ai.backend.common import x", "src/ai/backend/manager/models/alembic/versions/a.py"), 1);
     assert_eq!(import("from ai.other import x", "src/ai/backend/manager/models/alembic/versions/a.py"), 0);
     assert_eq!(import("from shop.migrations.helpers import x", "migrations/versions/a.py"), 0);
+    for steady in ["models.base import GUID, IDColumn, convention", "db.types import MoneyType", "utils import chunks"]
+    {
+        assert_eq!(import(&format!("from shop.{steady}"), "migrations/versions/a.py"), 0, "{steady}");
+    }
+    for drifting in ["models.base import GUID, metadata", "models.user import UserRole", "db.types import Role"] {
+        assert_eq!(import(&format!("from shop.{drifting}"), "migrations/versions/a.py"), 1, "{drifting}");
+    }
+    let used = |upgrade: &str| {
+        let text =
+            format!("from shop.fields import Money\n{}", script("a", "None", upgrade, "raise NotImplementedError"));
+        let mut context = gathered(&[("a.py", &text)]);
+        context.packages = vec!["shop".to_owned()];
+        codes(&all(&context))
+    };
+    assert_eq!(used("op.create_table('t', sa.Column('a', Money()), sa.Column('b', Money))"), NONE, "only a type");
+    assert_eq!(used("op.add_column('t', sa.Column('a', Money())); print(Money.all())"), ["DB403 a.py:1"]);
 
     let raises = "raise NotImplementedError";
     assert_eq!(body("x = input('sure?')", raises), ["DB404 a.py:6"]);
@@ -296,10 +332,45 @@ fn what_a_downgrade_need_not_mention() {
     let recursive = script("a", "None", "op.create_table('t')", "again()") + "def again():\n    again()\n";
     assert_eq!(found(&[("a.py", &recursive)]), NONE, "nobody knows what else it does");
 
+    // A column that is renamed into place, a partition of a table that goes.
+    let into_place = "op.add_column('t', sa.Column('new')); op.drop_column('t', 'a'); op.alter_column('t', 'new', new_column_name='a')";
+    assert_eq!(body(into_place, "op.alter_column('t', 'a', type_=sa.Text())"), NONE);
+    let by_sql = "op.execute('ALTER TABLE t ADD COLUMN b int'); op.execute('ALTER TABLE t RENAME COLUMN b TO a')";
+    assert_eq!(body(by_sql, "op.execute('SELECT 1')"), NONE);
+    assert_eq!(forgets("op.execute('CREATE TABLE p PARTITION OF u FOR VALUES IN (1)')"), NONE);
+    assert_eq!(forgets("op.execute('CREATE TABLE p PARTITION OF v FOR VALUES IN (1)')"), ["DB402 a.py:6"]);
+    assert_eq!(body("op.execute('CREATE VIEW v AS SELECT 1')", "op.execute('DROP TABLE t CASCADE')"), NONE);
+
     let explained = |upgrade: &str| body(upgrade, "'''nothing to take back'''");
     assert_eq!(explained("op.create_table('t')"), ["DB401 a.py:7"]);
     assert_eq!(explained("op.create_table_comment('t', 'words')"), NONE);
     assert_eq!(explained("if x:\n        op.execute('CREATE TABLE t (a int)')"), NONE);
+}
+
+#[test]
+fn what_is_for_another_database_is_not_done_here() {
+    let raises = "raise NotImplementedError";
+    let required = "op.add_column('t', sa.Column('a', sa.Integer(), nullable=False))";
+    for test in [
+        "if op.get_bind().dialect.name == 'sqlite'",
+        "bind = op.get_bind()\n    if bind.engine.name != 'postgresql'",
+        "dialect = op.get_bind().dialect.name\n    if dialect in ('sqlite', 'mysql')",
+        "is_lite = op.get_context().dialect.name == 'sqlite'\n    if is_lite and x",
+        "if not op.get_bind().dialect.name.startswith('postgres')",
+    ] {
+        assert_eq!(body(&format!("{test}:\n        {required}"), raises), NONE, "{test}");
+        assert_eq!(body(&format!("{test}:\n        op.drop_table('t')"), "pass"), NONE, "{test}");
+    }
+    let here = "if op.get_bind().dialect.name == 'postgresql'";
+    assert_eq!(body(&format!("{here}:\n        {required}"), raises), ["DB408 a.py:7"]);
+    assert_eq!(body(&format!("{here}:\n        op.drop_table('t')"), "pass"), ["DB401 a.py:8"], "it is sure");
+    assert_eq!(body(&format!("{here}:\n        return\n    {required}"), raises), NONE);
+    let either = format!("{here}:\n        op.drop_table('u')\n    else:\n        {required}");
+    assert_eq!(body(&either, raises), NONE);
+    assert_eq!(body(&format!("if x:\n        pass\n    {required}"), raises), ["DB408 a.py:8"]);
+    let helper = script("a", "None", &format!("if lite():\n        {required}"), raises)
+        + "def lite():\n    return op.get_bind().dialect.name == 'sqlite'\n";
+    assert_eq!(found(&[("a.py", &helper)]), NONE);
 }
 
 #[test]
