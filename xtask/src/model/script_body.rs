@@ -126,6 +126,19 @@ pub fn read(path: &Path, text: &str) -> Result<Body, Unreadable> {
     Ok(Reader::new(text, &parsed).body())
 }
 
+/// The calls that a file makes when it is run, in their order: env.py.
+///
+/// # Errors
+/// As [`read`].
+pub fn run(path: &Path, text: &str) -> Result<Vec<Found>, Unreadable> {
+    let parsed = revision::parse(path, text)?;
+    let reader = Reader::new(text, &parsed);
+    let scope = Scope::of_module(reader.module);
+    let mut walk = Walk::new(&scope, &reader.lines);
+    walk.statements(reader.module);
+    Ok(walk.found)
+}
+
 struct Reader<'a> {
     text: &'a str,
     parsed: &'a Parsed<ModModule>,

@@ -14,7 +14,8 @@ use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbCheck, Look};
 use crate::model::graph::Problem;
-use crate::model::rules::{self, Context, Finding, Past, Sighted, Tracking};
+use crate::model::rules::{self, Context, Env, Finding, Past, Sighted, Tracking};
+use crate::sys::files::read_regular;
 use crate::sys::git::{Changed, Needle, Oid, Operation, Repo, State, To};
 use crate::sys::interrupt;
 use crate::sys::project::{AlembicConfig, Component};
@@ -130,6 +131,7 @@ impl Gatherer<'_> {
         let mut context = Context::new(sources?, flag);
         context.spares_released = !self.flags.released;
         context.to_project = self.ctx.to_project()?;
+        context.env = self.env(part)?;
         context.packages = packages(&self.ctx.project()?.root, &part.config);
         self.mark(&mut context, part, since.as_deref(), changed.as_ref())?;
         self.search(&mut context, part);
@@ -142,6 +144,19 @@ impl Gatherer<'_> {
         }
         let checked = context.sources.iter().filter(|source| source.is_checked).count();
         Ok(Judged { component: name, findings, checked, context })
+    }
+
+    /// env.py. It is judged in the work tree alone, and not where it is part of an installed package.
+    fn env(&self, part: &Part) -> Result<Option<Env>> {
+        let root = &self.ctx.project()?.root;
+        let path = part.config.script_location.join("env.py");
+        let Ok(bytes) = read_regular(&path) else { return Ok(None) };
+        let is_own = path.starts_with(root) && !path.iter().any(|folder| folder == "site-packages");
+        let mut env = Env::new(path.strip_prefix(root).unwrap_or(&path), String::from_utf8_lossy(&bytes).into_owned());
+        if !is_own || self.flags.look != Look::WorkTree {
+            env.calls.clear();
+        }
+        Ok(Some(env))
     }
 
     fn findings(&self, context: &Context) -> Result<Vec<Finding>> {

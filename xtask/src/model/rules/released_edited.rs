@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Check, Context, Level, Rule, Scope, Sink};
+use super::{Change, Check, Context, Level, Rule, Scope, Sink};
+use crate::model::release_marker;
 use crate::model::script_body::difference;
 
 pub(super) const RULE: Rule = Rule {
@@ -32,22 +33,35 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
         if source.header.as_ref().is_ok_and(|script| script.down.iter().any(|id| new.contains(id.as_str()))) {
             differs.retain(|name| name != "down_revision");
         }
-        if !differs.is_empty() {
+        if differs.is_empty() {
+            continue;
+        }
+        let line = source.body().ok().and_then(|body| body.upgrade.as_ref()).map_or(1, |upgrade| upgrade.line);
+        let back = format!("git checkout {} -- {}", past.base, context.pasted(&source.path));
+        let edits = differs.join(", ");
+        if is_unreleased(change, &before) {
             let message = format!(
-                "This script is released ({} had it at {}) and is edited: {}. Databases that ran it keep what it did then, \
-                 new ones get something else",
-                past.main,
-                past.base,
-                differs.join(", ")
+                "This script is on {} ({}), though in no release yet, and is edited: {edits}. Databases that ran it, those of \
+                 other developers, keep what it did then",
+                past.main, past.base
             );
-            let line = source.body().ok().and_then(|body| body.upgrade.as_ref()).map_or(1, |upgrade| upgrade.line);
-            let help = format!(
-                "Take the edit back: git checkout {} -- {}; then make a revision of it: \
-                 alembic revision -m MESSAGE",
-                past.base,
-                context.pasted(&source.path)
+            let help =
+                format!("If it can wait, make a revision of it and take the edit back: {back}; else tell the others");
+            sink.warn(&source.path, line, message, help);
+        } else {
+            let message = format!(
+                "This script is released ({} had it at {}) and is edited: {edits}. Databases that ran it keep what it did \
+                 then, new ones get something else",
+                past.main, past.base
             );
+            let help = format!("Take the edit back: {back}; then make a revision of it: alembic revision -m MESSAGE");
             sink.at(&source.path, line, message, help);
         }
     }
+}
+
+/// Whether a script is on the main branch and in no release. Where no tag tells, the script may say it itself.
+fn is_unreleased(change: &Change, before: &str) -> bool {
+    let says_so = || release_marker::value(before).is_some_and(release_marker::is_placeholder);
+    change.is_in_release.map_or_else(says_so, |is_released| !is_released)
 }

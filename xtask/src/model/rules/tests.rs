@@ -479,3 +479,151 @@ fn what_an_empty_downgrade_is_said_to_forget() {
     assert_eq!(said("op.execute(\"ALTER TYPE mood ADD VALUE 'glad'\")"), "", "a value stays in any case");
     assert_eq!(said("op.execute('ALTER TABLE t ADD COLUMN IF NOT EXISTS a int')"), "", "a repair");
 }
+
+#[test]
+fn ids_that_do_not_fit_or_are_made_up() {
+    let id = |id: &str| found(&[("a.py", &script(id, "None", "pass", "pass"))]);
+    let long = "0002_agent_ownership_public_channel_model";
+    assert_eq!(id(long), ["DB111 a.py:3"]);
+    assert_eq!(id(&long[..32]), NONE);
+    let widened =
+        script(long, "None", "op.alter_column('alembic_version', 'version_num', type_=sa.String(64))", "raise E");
+    assert_eq!(found(&[("a.py", &widened)]), NONE);
+    let mut context = gathered(&[("a.py", &script(long, "None", "pass", "pass"))]);
+    context.env = Some(super::Env::new(Path::new("env.py"), "# version_num is varchar(64)".to_owned()));
+    assert_eq!(codes(&all(&context)), NONE);
+
+    for typed in ["a1b2c3d4e5f6", "123456789abc", "deaddeaddead", "000000000001", "fedcba980042"] {
+        assert_eq!(id(typed), ["DB112 a.py:3"], "{typed}");
+    }
+    for made in ["0b1efbb2db84", "1cc9b47e0a8e", "45d3064b95c9", "c2d9a3e2b1c5", "20240101_add", "abc", "v3.1.0"] {
+        assert_eq!(id(made), NONE, "{made}");
+    }
+}
+
+#[test]
+fn transactions_that_a_script_cuts() {
+    let raises = "raise NotImplementedError";
+    let block = "with op.get_context().autocommit_block():\n        op.execute(\"ALTER TYPE m ADD VALUE 'x'\")";
+    assert_eq!(body(&format!("op.drop_column('t', 'a')\n    {block}"), raises), ["DB413 a.py:8"]);
+    assert_eq!(body(&format!("op.execute('SELECT 1')\n    {block}"), raises), NONE);
+    assert_eq!(body(&format!("{block}\n    op.drop_column('t', 'a')"), raises), NONE);
+
+    for ending in [
+        "op.execute('COMMIT')",
+        "op.get_bind().execute(sa.text('commit'))",
+        "conn = op.get_bind(); conn.execute(sa.text('UPDATE t SET a = 1 WHERE b; ROLLBACK'))",
+        "bind = op.get_bind(); bind.commit()",
+        "op.get_bind().commit()",
+    ] {
+        assert_eq!(body(ending, raises), ["DB414 a.py:6"], "{ending}");
+    }
+    for quiet in [
+        "op.execute('ROLLBACK TO SAVEPOINT a')",
+        "session = Session(bind=op.get_bind()); session.commit()",
+        "op.execute(\"UPDATE t SET a = 'commit' WHERE b\")",
+        "with op.get_context().autocommit_block():\n        op.execute('COMMIT')",
+    ] {
+        assert_eq!(body(quiet, raises), NONE, "{quiet}");
+    }
+}
+
+#[test]
+fn what_is_left_broken_or_fails_later() {
+    let raises = "raise NotImplementedError";
+    let block = |inside: &str| body(&format!("with op.get_context().autocommit_block():\n        {inside}"), raises);
+    let sql = "op.execute('create unique index concurrently if not exists ux on t (v)')";
+    assert_eq!(block(sql), ["DB415 a.py:7"]);
+    let by_operation = "op.create_index('ux', 't', ['v'], postgresql_concurrently=True, if_not_exists=True)";
+    assert_eq!(block(by_operation), ["DB415 a.py:7"]);
+    assert_eq!(block(&format!("op.execute('drop index concurrently if exists ux'); {sql}")), NONE);
+    assert_eq!(block("op.execute('create index concurrently ux on t (v)')"), NONE);
+    assert_eq!(body("op.execute('create index if not exists ux on t (v)')", raises), NONE);
+
+    let unnamed = "op.drop_constraint(None, 't', type_='foreignkey')";
+    assert_eq!(body("op.create_foreign_key(None, 't', 'u', ['a'], ['b'])", unnamed), ["DB416 a.py:8"]);
+    assert_eq!(body("op.drop_constraint(None, 't', type_='primary')", raises), NONE);
+    assert_eq!(body("op.drop_constraint('fk', 't')", raises), NONE);
+
+    let add = "op.execute(\"ALTER TYPE mood ADD VALUE IF NOT EXISTS 'glad'\")";
+    let used = |more: &str| body(&format!("{add}; {more}"), raises);
+    assert_eq!(used("op.execute(\"UPDATE t SET a = 'glad' WHERE a = 'sad'\")"), ["DB417 a.py:6"]);
+    assert_eq!(used("op.alter_column('t', 'a', server_default='glad')"), ["DB417 a.py:6"]);
+    assert_eq!(used("op.execute(\"UPDATE t SET a = 'sad' WHERE b\")"), NONE);
+    assert_eq!(used("op.execute(\"ALTER TYPE mood ADD VALUE 'merry' AFTER 'glad'\")"), NONE);
+    assert_eq!(
+        used("op.alter_column('t', 'a', existing_type=sa.Enum('sad', 'glad', name='mood'), nullable=False)"),
+        NONE
+    );
+    assert_eq!(
+        body(
+            &format!("op.execute(\"CREATE TYPE mood AS ENUM ('sad')\"); {add}; op.execute(\"SELECT 'glad'\")"),
+            raises
+        ),
+        NONE
+    );
+    assert_eq!(block(&format!("{add}\n    op.execute(\"UPDATE t SET a = 'glad' WHERE b\")")), NONE);
+}
+
+#[test]
+fn what_the_whole_server_shares() {
+    let raises = "raise NotImplementedError";
+    for shared in ["DROP ROLE app", "create user app", "ALTER SYSTEM SET x = 1", "DROP DATABASE d", "DROP OWNED BY app"]
+    {
+        assert_eq!(body(&format!("op.execute('{shared}')"), raises), ["DB418 a.py:6"], "{shared}");
+    }
+    for own in
+        ["CREATE USER MAPPING FOR a SERVER s", "GRANT SELECT ON t TO app", "ALTER TABLE t OWNER TO app", "SELECT 1"]
+    {
+        assert_eq!(body(&format!("op.execute('{own}')"), raises), NONE, "{own}");
+    }
+}
+
+#[test]
+fn what_env_py_does_to_others() {
+    let env = |text: &str| {
+        let mut context = gathered(&[]);
+        context.env = Some(super::Env::new(Path::new("env.py"), text.to_owned()));
+        codes(&all(&context))
+    };
+    assert_eq!(env("fileConfig(config.config_file_name)"), ["DB701 env.py:1"]);
+    assert_eq!(env("if x:\n    logging.config.fileConfig(f)"), ["DB701 env.py:2"]);
+    assert_eq!(env("fileConfig(config.config_file_name, disable_existing_loggers=False)"), NONE);
+    let online = |before: &str| {
+        env(&format!(
+            "def offline():\n    context.configure(url=url)\ndef online():\n    with engine.connect() as connection:\n        \
+             {before}\n        context.configure(connection=connection)\n        with context.begin_transaction():\n            \
+             context.run_migrations()\nif context.is_offline_mode():\n    offline()\nelse:\n    online()\n"
+        ))
+    };
+    assert_eq!(online("connection.execute(text('SET search_path = a'))"), ["DB702 env.py:5"]);
+    assert_eq!(online("connection.execute(text('SET search_path = a')); connection.commit()"), NONE);
+    assert_eq!(online("pass"), NONE);
+    let begins = "def online():\n    with engine.begin() as connection:\n        connection.execute(x)\n        \
+                  context.configure(connection=connection)\nonline()\n";
+    assert_eq!(env(begins), NONE, "whoever begins a transaction ends it");
+    let run_sync = "def run(connection):\n    connection.execute(x)\n    context.configure(connection=connection)\n\
+                    async def online():\n    async with engine.connect() as connection:\n        \
+                    await connection.run_sync(run)\nasyncio.run(online())\n";
+    assert_eq!(env(run_sync), ["DB702 env.py:2"]);
+}
+
+#[test]
+fn an_edit_of_what_is_in_no_release_is_a_warning() {
+    let edited = |text: &str, is_in_release: Option<bool>| {
+        let now = text.replace("drop_table('t')", "drop_table('u')");
+        let mut context = gathered(&[("a.py", &now)]);
+        context.sources[0].is_released = true;
+        let before = text.as_bytes().to_vec();
+        let change = super::Change { from: "a.py".into(), to: Some("a.py".into()), before, is_in_release };
+        let (main, base) = ("main".to_owned(), "0000".to_owned());
+        context.past = Some(super::Past { main, base, changes: vec![change], merged: None });
+        check(&context, &Levels::new()).first().map(|finding| (finding.code, finding.severity))
+    };
+    let text = script("a", "None", "op.drop_table('t')", "raise NotImplementedError");
+    assert_eq!(edited(&text, Some(true)), Some(("DB301", Level::Error)));
+    assert_eq!(edited(&text, Some(false)), Some(("DB301", Level::Warning)));
+    assert_eq!(edited(&text, None), Some(("DB301", Level::Error)), "without tags the main branch is the release");
+    let marked = format!("# Part of: NEXT_RELEASE_VERSION\n{text}");
+    assert_eq!(edited(&marked, None), Some(("DB301", Level::Warning)));
+}

@@ -54,12 +54,14 @@ impl<'a, 'b> Walk<'a, 'b> {
 
     pub(super) fn function(&mut self, function: &'a StmtFunctionDef) {
         self.inside.push(function.name.as_str());
-        let outer = std::mem::replace(&mut self.is_over, false);
-        for stmt in &function.body {
-            self.visit_stmt(stmt);
-        }
-        self.is_over = outer;
+        self.statements(&function.body);
         self.inside.pop();
+    }
+
+    pub(super) fn statements(&mut self, body: &'a [Stmt]) {
+        let outer = std::mem::replace(&mut self.is_over, false);
+        body.iter().for_each(|stmt| self.visit_stmt(stmt));
+        self.is_over = outer;
     }
 
     /// A helper of the file, with its parameters bound as far as they are given by position or by name.
@@ -83,6 +85,13 @@ impl<'a, 'b> Walk<'a, 'b> {
         let call = self.scope.call(expr);
         if let Some(&function) = self.module.functions.get(call.name.as_str()) {
             return self.helper(function, &call);
+        }
+        // `connection.run_sync(do_run_migrations)` calls what it is given.
+        if call.last() == "run_sync"
+            && let Some(Value::Name(name)) = call.args.first()
+            && let Some(&function) = self.module.functions.get(name.as_str())
+        {
+            return self.helper(function, &super::Call { args: Vec::new(), is_open: true, ..call });
         }
         let batch = call.name.split_once('.').and_then(|(front, _)| {
             self.batches.iter().rev().find(|(name, _)| *name == front).map(|(_, table)| table.clone())
