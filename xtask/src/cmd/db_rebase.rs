@@ -31,7 +31,7 @@ use record::Work;
 use released::{Scripts, Whose};
 
 pub use as_step::{Ends, Foretold, Kept, check_can_be_taken_back, foretell, kept, resume, run_as_part, take_back};
-pub use database::Place;
+pub use database::claim;
 
 /// What is known before anything is decided.
 struct Facts<'a> {
