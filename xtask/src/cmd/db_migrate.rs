@@ -74,7 +74,7 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
     walker.ready().map_err(refuse)?;
     let walked = walker.go(&mut own, &facts.graph, &plan.walk);
     walker.end();
-    let far = walked.as_ref().map_or_else(|broken| &broken.walked, |walked| walked);
+    let far = walked.as_ref().unwrap_or_else(|broken| &broken.walked);
     let outcome = Outcome {
         before: plan.walk.before.clone(),
         after: far.heads.clone(),
@@ -96,7 +96,7 @@ fn take_backup(ctx: &Ctx, flags: &DbMigrate, own: &mut OwnDatabase<'_>, plan: &P
 }
 
 /// A failure half-way: the backup is named, and the JSON says what was changed, too.
-fn broke_off(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome, broken: BrokenOff) -> anyhow::Error {
+fn broke_off(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome, broken: Box<BrokenOff>) -> anyhow::Error {
     let mut fail: Fail = broken.fail;
     if let Some(path) = &outcome.backup {
         fail = fail.details(format!("The backup taken before: {}", path.display()));

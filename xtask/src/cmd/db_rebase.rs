@@ -203,8 +203,8 @@ fn prepare(ctx: &Ctx, flags: &Rebase, facts: &Facts, plan: Plan) -> Result<Prepa
         database::look(ctx, facts.component, &facts.config, &facts.graph)?
     };
     let trip = match &found {
-        Found::At { applied, place, implied } => {
-            database::check_nothing_skipped(facts, place, implied)?;
+        Found::At { applied, place, skipped } => {
+            database::check_nothing_skipped(facts, place, skipped)?;
             database::plan(facts, &plan.change, &moved, applied)?
         }
         Found::NotAsked | Found::Down(_) => Trip::default(),

@@ -69,8 +69,8 @@ pub struct BrokenOff {
     pub walked: Walked,
 }
 
-impl From<BrokenOff> for anyhow::Error {
-    fn from(broken: BrokenOff) -> anyhow::Error {
+impl From<Box<BrokenOff>> for anyhow::Error {
+    fn from(broken: Box<BrokenOff>) -> anyhow::Error {
         broken.fail.into()
     }
 }
@@ -128,7 +128,7 @@ impl Walk {
             steps: self.steps.clone(),
             before: Some(self.before.clone()),
             target: self.target.clone(),
-            unrun: self.skipped.clone(),
+            skipped: self.skipped.clone(),
         }
     }
 }
@@ -186,14 +186,14 @@ impl<'a> Walker<'a> {
     ///
     /// # Errors
     /// [`BrokenOff`] with what stayed; also where every step ran and the database is not where they lead.
-    pub fn go(&mut self, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Result<Walked, BrokenOff> {
+    pub fn go(&mut self, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Result<Walked, Box<BrokenOff>> {
         let mut walked = Walked::default();
         let command = own.command();
         let (table, db) = own.table_and_db();
         let book = Book::open(db, table, command, graph, &walk.before);
         let mut driver = match self.driver() {
             Ok(driver) => driver,
-            Err(error) => return Err(BrokenOff { fail: from_anyhow(&error), trouble: None, walked }),
+            Err(error) => return Err(Box::new(BrokenOff { fail: from_anyhow(&error), trouble: None, walked })),
         };
         let migrated = self.run(&mut driver, own, graph, walk, &mut walked);
         let (broken, sees_ledger) = match migrated {
@@ -211,7 +211,7 @@ impl<'a> Walker<'a> {
             book.close(self.ctx, own.db(), graph, &change);
         }
         match broken {
-            Some((fail, trouble)) => Err(BrokenOff { fail, trouble, walked }),
+            Some((fail, trouble)) => Err(Box::new(BrokenOff { fail, trouble, walked })),
             None => Ok(walked),
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::driver;
-use super::skipped::{self, Implied};
+use super::skipped::{self, AllSkipped};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind};
 use crate::model::graph::Graph;
@@ -109,7 +109,7 @@ impl<'a> OwnDatabase<'a> {
 
     /// What a database at `heads` counts as having run and never ran. `graph` has to be that of the files on the disk:
     /// what a revision makes is read there.
-    pub fn skipped(&mut self, ctx: &Ctx, graph: &Graph, heads: &[String]) -> Implied {
+    pub fn skipped(&mut self, ctx: &Ctx, graph: &Graph, heads: &[String]) -> AllSkipped {
         let ledger = self.db.ledger(&self.table);
         skipped::find(ctx, graph, &mut self.db, ledger.as_ref(), heads)
     }

@@ -12,7 +12,7 @@ use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::migrate::{Walk, verb};
 use crate::work::own_database::{OwnDatabase, Refusal};
-use crate::work::skipped::Implied;
+use crate::work::skipped::AllSkipped;
 
 const COMMAND: &str = "db-migrate";
 pub const NOT_THERE: &str = "the component's database is not there yet";
@@ -29,7 +29,7 @@ pub struct Facts<'a> {
     /// None where it is not made yet, and only looked at.
     pub own: Option<OwnDatabase<'a>>,
     /// What it counts as having run and never ran.
-    skipped: Implied,
+    skipped: AllSkipped,
 }
 
 /// What is to be done.
@@ -54,7 +54,7 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbMigrate) -> Result<Facts<'a>> {
     if flags.show != Some(Show::Plan) {
         ctx.ensure_database(&database)?;
     }
-    let (skipped, own) = (Implied::default(), None);
+    let (skipped, own) = (AllSkipped::default(), None);
     let mut facts = Facts { component, graph, database, applied: Vec::new(), flag, own, skipped };
     match OwnDatabase::connect_to(component, config, facts.database.clone(), COMMAND) {
         // A look (dry run, SQL) at an embedded database that is not made yet finds it empty.

@@ -16,7 +16,7 @@ use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::own_database::{OwnDatabase, Refusal};
-use crate::work::skipped::{self, Implied};
+use crate::work::skipped::{self, AllSkipped};
 
 const COMMAND: &str = "db-rebase";
 
@@ -33,7 +33,7 @@ pub enum Found {
         /// What its version table holds.
         applied: Vec<String>,
         /// What it counts as having run and never ran.
-        implied: Implied,
+        skipped: AllSkipped,
     },
 }
 
@@ -55,8 +55,8 @@ pub fn look(ctx: &Ctx, component: &Component, config: &AlembicConfig, graph: &Gr
     let table = version_table(component);
     let applied = db.applied(&table)?;
     let ledger = db.ledger(&table.found(&applied));
-    let implied = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied.revisions);
-    Ok(Found::At { place, applied: applied.revisions, implied })
+    let skipped = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied.revisions);
+    Ok(Found::At { place, applied: applied.revisions, skipped })
 }
 
 /// What the version table holds, and nothing else; for a history whose files are not on the disk.
@@ -81,14 +81,14 @@ pub fn plan(facts: &Facts, change: &Change, moved: &[Moved], applied: &[String])
 }
 
 /// The refusal where the database has skipped migrations already: going down through them would undo what was never done.
-pub fn check_nothing_skipped(facts: &Facts, place: &str, implied: &Implied) -> Result<()> {
-    if implied.is_empty() {
+pub fn check_nothing_skipped(facts: &Facts, place: &str, skipped: &AllSkipped) -> Result<()> {
+    if skipped.is_empty() {
         return Ok(());
     }
     let fail = Fail::new(Kind::WrongDatabase, "The database has skipped migrations")
         .details(format!("{place} counts as having run these, and never did:"))
-        .details(implied.lines(&facts.graph).join("\n"));
-    let commands = implied.commands(&facts.flag).into_iter().take(1);
+        .details(skipped.lines(&facts.graph).join("\n"));
+    let commands = skipped.commands(&facts.flag).into_iter().take(1);
     Err(commands
         .fold(fail, Fail::action)
         .action(format!(

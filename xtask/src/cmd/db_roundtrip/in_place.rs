@@ -133,7 +133,7 @@ fn agreed(ctx: &Ctx, own: &OwnDatabase<'_>) -> Result<()> {
 impl InPlace<'_> {
     /// Up to the heads, then each wanted revision from the top, then up to the heads again.
     fn walk(&mut self) -> Result<Vec<Outcome>> {
-        self.to_the_heads()?;
+        self.apply_pending()?;
         let facts = self.facts;
         let mut progress = self.ctx.ui.steps("Round trip", facts.route.tested.len());
         let mut outcomes: Vec<Outcome> = Vec::new();
@@ -161,7 +161,7 @@ impl InPlace<'_> {
                 over = Some(format!("{id}, above it, cannot be taken down ({})", broken.summary));
             }
         }
-        self.to_the_heads()?;
+        self.apply_pending()?;
         Ok(outcomes)
     }
 
@@ -201,10 +201,12 @@ impl InPlace<'_> {
         let walk = Walk::new(direction, &[id.to_owned()], self.own.applied()?);
         match self.walker.go(&mut self.own, &self.facts.graph, &walk) {
             Ok(walked) => Ok(Ok(walked.seconds)),
-            Err(BrokenOff { fail, trouble: Some(trouble), .. }) if fail.kind != Kind::WrongDatabase => {
-                Ok(Err(Box::new(Failure { fail, trouble: *trouble })))
-            }
-            Err(broken) => Err(broken.into()),
+            Err(broken) => match *broken {
+                BrokenOff { fail, trouble: Some(trouble), .. } if fail.kind != Kind::WrongDatabase => {
+                    Ok(Err(Box::new(Failure { fail, trouble: *trouble })))
+                }
+                BrokenOff { fail, .. } => Err(fail.into()),
+            },
         }
     }
 
@@ -213,7 +215,7 @@ impl InPlace<'_> {
     }
 
     /// What the database lacks, as db-migrate would apply it.
-    fn to_the_heads(&mut self) -> Result<()> {
+    fn apply_pending(&mut self) -> Result<()> {
         let before = self.own.applied()?;
         let held = applied_set(&self.facts.graph, &before);
         let (_, lacking) = self.facts.route.split(&held);

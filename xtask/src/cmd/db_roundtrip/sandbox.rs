@@ -139,7 +139,7 @@ impl<'a> Ground<'a> {
             Deed::Seed(sql) => return self.seed(sql).map(|()| Ok(0.0)),
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
-                let plan = Plan { steps: steps.to_vec(), before: None, target, unrun: Vec::new() };
+                let plan = Plan { steps: steps.to_vec(), before: None, target, skipped: Vec::new() };
                 match self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))? {
                     Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
                     Err(stop) => stop,
