@@ -113,6 +113,8 @@ kinds! {
     AlreadyRunning = "already-running",
     /// Ctrl-C, SIGTERM or SIGHUP.
     Interrupted = "interrupted",
+    /// A failed revision had committed a part.
+    HalfDone = "half-done",
     /// A defect of this tool.
     Internal = "internal",
 }

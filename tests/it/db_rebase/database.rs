@@ -18,7 +18,7 @@ use crate::support::xtask::Output;
 /// What a database is, to be the same after all as before.
 #[derive(Debug, PartialEq)]
 pub struct Whole {
-    schema: Snapshot,
+    pub schema: Snapshot,
     rows: Rows,
     heads: String,
 }

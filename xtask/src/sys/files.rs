@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
@@ -53,6 +54,11 @@ pub fn read_script(path: &Path) -> Result<String> {
             .related("cargo xtask db-status")
             .into()
     })
+}
+
+/// When a file was last written, where it is there and the file system says so.
+pub fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|file| file.modified()).ok()
 }
 
 /// A folder of ours in a project (`.xtask/backups`), readable by us alone and unseen by git, whoever made it first.

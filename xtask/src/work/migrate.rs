@@ -2,23 +2,29 @@
 //! project's own transaction mode, what never ran is only taken out of the version table, the database has to be where
 //! the steps lead, the ledger is written, and after a failure it is said what stayed.
 
+mod looks;
+mod stayed;
+
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::driver::{self, Labels};
 use super::hangs::Onlooker;
-use super::ledger::{Book, Change};
+use super::ledger::{self, Book};
 use super::own_database::OwnDatabase;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::catalog::Change;
 use crate::model::graph::Graph;
 use crate::model::rebase::ids;
-use crate::model::status::{Revision, Standing};
+use crate::model::status::Revision;
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{self, Driver, Event, Launch, Migrated, Patience, Stop, Trouble, Waiting};
 use crate::sys::interrupt;
 use crate::sys::journal::crash_point;
+use looks::Looks;
 
 /// How long a statement waits for a lock unless told otherwise: long enough for a busy server, short enough to notice.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,6 +62,8 @@ pub struct Walked {
     pub heads: Option<Vec<String>>,
     /// What the steps took.
     pub seconds: f64,
+    /// The revision that failed half-way, and what stays of it.
+    pub half_done: Option<(String, Vec<Change>)>,
 }
 
 /// A walk that did not come to its end.
@@ -195,19 +203,24 @@ impl<'a> Walker<'a> {
             Ok(driver) => driver,
             Err(error) => return Err(Box::new(BrokenOff { fail: from_anyhow(&error), trouble: None, walked })),
         };
-        let migrated = self.run(&mut driver, own, graph, walk, &mut walked);
+        let mut looks = Looks::begin(self.ctx, own, graph, walk);
+        let migrated = self.run(&mut driver, own, graph, walk, (&mut walked, &mut looks));
         let (broken, sees_ledger) = match migrated {
             Ok(migrated) => {
                 walked.seconds = migrated.steps.iter().map(|step| step.seconds).sum();
                 self.driver = Some(driver);
-                (arrived(own, graph, walk, &mut walked).err().map(|fail| (fail, None)), Some(migrated.sees_ledger))
+                let elsewhere = arrived(own, graph, walk, &mut walked).err();
+                looks.at(own, walk.steps.len());
+                (elsewhere.map(|fail| (fail, None)), Some(migrated.sees_ledger))
             }
-            Err(stop) => (Some(self.broke_off(own, graph, walk, driver, stop, &mut walked)), None),
+            Err(stop) => (Some(self.broke_off(own, graph, walk, driver, stop, (&mut walked, &looks))), None),
         };
         // Where everything ran and the database is elsewhere, nobody knows what was done.
         let is_known = broken.is_none() || sees_ledger.is_none();
         if let Some(heads) = walked.heads.as_deref().filter(|_| is_known) {
-            let change = Change { direction: walk.direction(), done: &walked.done, heads, sees_ledger };
+            let (runs, scripts) = looks.runs(walk, walked.done.len());
+            let (direction, done) = (walk.direction(), walked.done.as_slice());
+            let change = ledger::Change { direction, done, heads, sees_ledger, runs: &runs, scripts: &scripts };
             book.close(self.ctx, own.db(), graph, &change);
         }
         match broken {
@@ -233,18 +246,28 @@ impl<'a> Walker<'a> {
         own: &mut OwnDatabase<'_>,
         graph: &Graph,
         walk: &Walk,
-        walked: &mut Walked,
+        (walked, looks): (&mut Walked, &mut Looks),
     ) -> Result<Migrated, Stop> {
+        let own = RefCell::new(own);
+        let begun = Cell::new(0);
         let mut progress = self.ctx.ui.steps("Migrating", walk.steps.len());
         let mut onlooker = Onlooker::new(&self.ctx.ui);
-        let mut watch = |waiting: &Waiting<'_>| onlooker.look(own.db(), false, waiting);
+        let mut watch = |waiting: &Waiting<'_>| onlooker.look(own.borrow_mut().db(), false, waiting);
         let patience = Patience { limit: self.limits.step, watch: Some(&mut watch) };
-        driver.migrate(&walk.for_driver(), patience, &mut |event| {
+        let mut between = || {
+            let own = &mut **own.borrow_mut();
+            looks.between(own, graph, walk, begun.get());
+            own.hold_lock()
+        };
+        let mut on = |event: &Event| {
             if let Event::Started(step) = event {
-                walked.begun += 1;
+                begun.set(begun.get() + 1);
                 progress.next(walk.line(graph, &step.revision));
             }
-        })
+        };
+        let migrated = driver.migrate_with_pauses(&walk.for_driver(), patience, &mut on, Some(&mut between));
+        walked.begun = begun.get();
+        migrated
     }
 
     /// Puts the driver away after a failure or an interrupt, and finds out where the database stands now.
@@ -255,7 +278,7 @@ impl<'a> Walker<'a> {
         walk: &Walk,
         driver: Driver,
         stop: Stop,
-        walked: &mut Walked,
+        (walked, looks): (&mut Walked, &Looks),
     ) -> (Fail, Option<Box<Trouble>>) {
         let (mut fail, trouble) = match stop {
             Stop::Trouble(trouble) => (driver::to_fail(&trouble, &self.labels, own.db(), &driver), Some(trouble)),
@@ -268,8 +291,8 @@ impl<'a> Walker<'a> {
             Ok(heads) => {
                 let done = walk.done(graph, &heads, walked.begun).unwrap_or(0);
                 walked.done = walk.steps[..done].iter().map(|step| step.revision.clone()).collect();
-                fail = fail.details(what_stayed(graph, walk, walked, &heads));
                 walked.heads = Some(heads);
+                fail = interrupt::shielded(|| stayed::say(fail, own, graph, walk, walked, looks));
             }
             Err(_) => fail = fail.details("Where the database stands now could not be asked"),
         }
@@ -373,20 +396,4 @@ fn arrived(own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk, walked: &mut W
         .details(format!("It should hold {}", words(&expected)))
         .action("Look at env.py: does it migrate the database of `sqlalchemy.url`, with the usual version table?")
         .related("cargo xtask db-status"))
-}
-
-/// One sentence: what of a walk that broke off stayed.
-fn what_stayed(graph: &Graph, walk: &Walk, walked: &Walked, heads: &[String]) -> String {
-    let at = Standing::new(graph, heads).current;
-    let at: Vec<String> = at.iter().map(Revision::with_message).collect();
-    let at = if at.is_empty() { "at no revision".to_owned() } else { format!("at {}", at.join(", ")) };
-    match (walked.done.len(), walk.steps.len()) {
-        (0, _) if sorted(heads) != sorted(&walk.before) => {
-            format!("This run has changed nothing, but the database has moved: it is {at}")
-        }
-        (0, _) => format!("Nothing of this run was kept: the database is still {at}"),
-        (done, all) => {
-            format!("{done} of {all} revisions were {} and stay: the database is {at}", verb(walk.direction()))
-        }
-    }
 }
