@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
 
 use crate::fail::{Exit, Fail};
-use crate::model::action::{Action, Surroundings};
+use crate::model::action::{Action, Around};
 
 /// How long something may take before a spinner shows.
 const PROGRESS_AFTER: Duration = Duration::from_millis(500);
@@ -50,7 +50,7 @@ pub struct Ui {
     terminal: bool,
     answered: Arc<AtomicBool>,
     overheard: Option<Arc<Mutex<Said>>>,
-    around: Arc<Surroundings>,
+    around: Arc<Around>,
 }
 
 /// What a command that ran as a step of another one would have printed.
@@ -102,12 +102,12 @@ impl Ui {
     }
 
     /// The same; what is printed to be pasted fits this command line and folder.
-    pub fn surrounded(self, around: Surroundings) -> Ui {
+    pub fn surrounded(self, around: Around) -> Ui {
         Ui { around: around.into(), ..self }
     }
 
     /// What printed commands depend on.
-    pub fn around(&self) -> &Surroundings {
+    pub fn around(&self) -> &Around {
         &self.around
     }
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use super::pasted::parse_all;
 use super::pg::cluster;
 
 /// A command line of the tool, to be run in a folder.
@@ -63,6 +64,8 @@ impl Xtask {
             stdout: String::from_utf8(done.stdout).unwrap(),
             stderr: String::from_utf8(done.stderr).unwrap(),
         };
+        parse_all(&output.stderr);
+        parse_all(&output.stdout);
         output
     }
 

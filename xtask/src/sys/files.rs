@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::side_by_side::in_shares;
 
@@ -50,7 +51,7 @@ pub fn read_script(path: &Path) -> Result<String> {
             .details(format!("{}:{line}: bytes that are no UTF-8", path.display()))
             .at(path, Some(line))
             .action(format!("Save {} as UTF-8", path.display()))
-            .related("cargo xtask db-status")
+            .related(own("db-status"))
             .into()
     })
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 pub use crate::model::action::quoted;
 use crate::sys::interrupt;
 use crate::ui::Ui;
@@ -245,7 +246,7 @@ impl Cmd {
         Fail::new(Kind::ToolMissing, format!("Cannot start {}", self.program.display()))
             .details(format!("`{}`: {error}", self.line()))
             .action(format!("Install {} or correct PATH", self.program.display()))
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into()
     }
 }
