@@ -119,7 +119,7 @@ impl Walk {
     pub fn line(&self, graph: &Graph, id: &str) -> String {
         let parents: Vec<String> = graph.parents(id).into_iter().map(str::to_owned).collect();
         let below = ids(&parents);
-        let message = Revision::of(graph, id).message;
+        let message = Revision::of(graph, id).title();
         let message = if message.is_empty() { String::new() } else { format!(": {message}") };
         match self.direction() {
             Direction::Up => format!("{below} → {id}{message}"),
