@@ -5,6 +5,7 @@ mod ask;
 pub mod catalog;
 mod connect;
 mod copy;
+mod count;
 mod errors;
 mod hang;
 mod indexes;
@@ -22,6 +23,7 @@ mod tls;
 mod tools;
 
 pub use connect::{Db, ServerVersion};
+pub use count::{Counted, MOST_COUNTED};
 pub use errors::{kind_of, sql_fail};
 pub use indexes::InvalidIndex;
 pub use ledger::{SCHEMA, TABLE, Writing};

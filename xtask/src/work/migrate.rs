@@ -40,6 +40,8 @@ pub struct Walk {
     pub target: String,
     /// Revisions on a way down that never ran: there is nothing of them to undo.
     pub skipped: Vec<String>,
+    /// Revisions that are only taken out of the version table, or put back: what they made is there and stays.
+    pub kept: Vec<String>,
 }
 
 /// How long things may take.
@@ -87,7 +89,7 @@ impl Walk {
     /// These revisions in a direction, from a database that holds `before`.
     pub fn new(direction: Direction, ids: &[String], before: Vec<String>) -> Walk {
         let steps = ids.iter().map(|id| Step { direction, revision: id.clone() }).collect();
-        Walk { steps, before, target: ids.last().cloned().unwrap_or_default(), skipped: Vec::new() }
+        Walk { steps, before, target: ids.last().cloned().unwrap_or_default(), skipped: Vec::new(), kept: Vec::new() }
     }
 
     /// Which way; up where there is nothing to do.
@@ -115,15 +117,23 @@ impl Walk {
         (0..=begun.min(self.steps.len())).find(leads_there)
     }
 
+    /// Whether a step runs its function.
+    pub fn runs(&self, id: &str) -> bool {
+        !self.skipped.iter().chain(&self.kept).any(|it| it == id)
+    }
+
     /// `a → b: Add a column`, downwards `b → a: Add a column`.
     pub fn line(&self, graph: &Graph, id: &str) -> String {
         let parents: Vec<String> = graph.parents(id).into_iter().map(str::to_owned).collect();
         let below = ids(&parents);
         let message = Revision::of(graph, id).title();
         let message = if message.is_empty() { String::new() } else { format!(": {message}") };
+        let is_among = |ids: &[String]| ids.iter().any(|it| it == id);
         match self.direction() {
+            Direction::Up if is_among(&self.kept) => format!("{below} → {id}{message} (is there, and stays)"),
+            Direction::Down if is_among(&self.kept) => format!("{id} → {below}{message} (what it made stays)"),
             Direction::Up => format!("{below} → {id}{message}"),
-            Direction::Down if self.skipped.iter().any(|skipped| skipped == id) => {
+            Direction::Down if is_among(&self.skipped) => {
                 format!("{id} → {below}{message} (never ran: there is nothing to undo)")
             }
             Direction::Down => format!("{id} → {below}{message}"),
@@ -136,7 +146,7 @@ impl Walk {
             steps: self.steps.clone(),
             before: Some(self.before.clone()),
             target: self.target.clone(),
-            skipped: self.skipped.clone(),
+            skipped: self.skipped.iter().chain(&self.kept).cloned().collect(),
         }
     }
 }
@@ -304,42 +314,64 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// Goes `ids` in a direction from `start`, as far as that is not done yet: where the database stands is asked, never
-/// remembered, so it can be repeated after a crash at any point.
-///
-/// # Errors
-/// `wrong-database` when the database is at none of the places on the way; whatever a migration may meet.
-pub fn go_on(
-    ctx: &Ctx,
-    own: &mut OwnDatabase<'_>,
-    start: &[String],
-    direction: Direction,
-    ids: &[String],
-) -> Result<()> {
-    let graph = ctx.history(&own.config)?;
-    let done = progress(own, &graph, start, direction, ids)?;
-    by_itself(ctx, own, &graph, direction, &ids[done..])
+/// A way that can be repeated after a crash at any point: how far it was gone is asked of the database, never remembered.
+pub struct Way<'w> {
+    /// What the version table held before the first step.
+    pub start: &'w [String],
+    /// Up or down.
+    pub direction: Direction,
+    /// The revisions, in this order.
+    pub ids: &'w [String],
+    /// Those that are only taken out of the version table and put back.
+    pub kept: &'w [String],
 }
 
-/// Takes back whatever was done of going `ids` from `start`.
-///
-/// # Errors
-/// As [`go_on`].
-pub fn go_back(
-    ctx: &Ctx,
-    own: &mut OwnDatabase<'_>,
-    start: &[String],
-    direction: Direction,
-    ids: &[String],
-) -> Result<()> {
-    let graph = ctx.history(&own.config)?;
-    let done = progress(own, &graph, start, direction, ids)?;
-    let back: Vec<String> = ids[..done].iter().rev().cloned().collect();
-    let direction = match direction {
-        Direction::Up => Direction::Down,
-        Direction::Down => Direction::Up,
-    };
-    by_itself(ctx, own, &graph, direction, &back)
+impl Way<'_> {
+    /// Goes it, as far as that is not done yet.
+    ///
+    /// # Errors
+    /// `wrong-database` when the database is at none of the places on the way; whatever a migration may meet.
+    pub fn go_on(&self, ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<()> {
+        let graph = ctx.history(&own.config)?;
+        let done = progress(own, &graph, self.start, self.direction, self.ids)?;
+        self.by_itself(ctx, own, &graph, self.direction, &self.ids[done..])
+    }
+
+    /// Takes back whatever was done of it.
+    ///
+    /// # Errors
+    /// As [`Way::go_on`].
+    pub fn go_back(&self, ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<()> {
+        let graph = ctx.history(&own.config)?;
+        let done = progress(own, &graph, self.start, self.direction, self.ids)?;
+        let back: Vec<String> = self.ids[..done].iter().rev().cloned().collect();
+        let direction = match self.direction {
+            Direction::Up => Direction::Down,
+            Direction::Down => Direction::Up,
+        };
+        self.by_itself(ctx, own, &graph, direction, &back)
+    }
+
+    /// A walk with a driver of its own.
+    fn by_itself(
+        &self,
+        ctx: &Ctx,
+        own: &mut OwnDatabase<'_>,
+        graph: &Graph,
+        direction: Direction,
+        ids: &[String],
+    ) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        crash_point();
+        let walk = Walk { kept: self.kept.to_vec(), ..Walk::new(direction, ids, own.applied()?) };
+        let mut walker = Walker::start(ctx, own, Limits::default())?;
+        walker.go(own, graph, &walk)?;
+        walker.end();
+        crash_point();
+        Ok(())
+    }
 }
 
 /// How many of the steps are done, by what the version table holds.
@@ -364,20 +396,6 @@ fn progress(
             .related("cargo xtask db-status")
             .into()
     })
-}
-
-/// A walk with a driver of its own.
-fn by_itself(ctx: &Ctx, own: &mut OwnDatabase<'_>, graph: &Graph, direction: Direction, ids: &[String]) -> Result<()> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    crash_point();
-    let walk = Walk::new(direction, ids, own.applied()?);
-    let mut walker = Walker::start(ctx, own, Limits::default())?;
-    walker.go(own, graph, &walk)?;
-    walker.end();
-    crash_point();
-    Ok(())
 }
 
 /// The database must hold what the steps lead to; an env.py with ideas of its own could have worked elsewhere.

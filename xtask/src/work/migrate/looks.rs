@@ -62,7 +62,7 @@ impl Looks {
             self.seen.iter().map(|(at, schema)| (*at, ledger::digest(schema))).collect();
         for (at, step) in walk.steps[..done].iter().enumerate() {
             let Some(script) = self.scripts.get(&step.revision) else { continue };
-            if walk.skipped.contains(&step.revision) {
+            if !walk.runs(&step.revision) {
                 continue;
             }
             scripts.insert(script.digest.clone(), script.clone());

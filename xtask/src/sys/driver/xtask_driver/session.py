@@ -73,6 +73,8 @@ class Session:
     def _directory(self):
         script = ScriptDirectory.from_config(self._config)
         script.dir = os.path.abspath(script.dir)
+        if self._launch.get("versions"):
+            script.version_locations = list(self._launch["versions"])
         return script
 
     def _read(self, script):
