@@ -68,7 +68,7 @@ fn check(ctx: &Ctx, facts: &Facts) -> Result<MigrationLock> {
     if !unknown.is_empty() {
         return Err(crate::work::advice::unknown_in_database(
             &unknown.into_iter().map(str::to_owned).collect::<Vec<_>>(),
-            &ctx.component_flag(facts.component),
+            facts.component,
         )
         .into());
     }
