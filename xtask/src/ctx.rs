@@ -13,13 +13,14 @@ use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
+use crate::sys::history::{self, Headers};
 use crate::sys::pg::VersionTable;
 use crate::sys::project::{Component, Project};
 use crate::sys::python::{self, Interpreter, Wish};
 use crate::sys::run::quoted;
 use crate::sys::server::{Home, Lease};
 use crate::sys::settings::Server;
-use crate::sys::{history, interrupt, locations};
+use crate::sys::{interrupt, locations};
 use crate::ui::Ui;
 
 /// Built once per run.
@@ -134,7 +135,20 @@ impl Ctx {
     /// The migration history of a config, checked: no duplicate, no missing parent, no cycle.
     pub fn history(&self, config: &AlembicConfig) -> Result<Graph> {
         self.look_at_locations(config)?;
-        history::read(&self.project()?.root, config)
+        history::read(&self.project()?.root, config, &self.headers(config)?)
+    }
+
+    /// What can be asked for headers of scripts that do not stand in their text.
+    pub fn headers<'a>(&'a self, config: &'a AlembicConfig) -> Result<Headers<'a>> {
+        let project = self.project()?;
+        Ok(Headers::new(&self.ui, project, config, || self.python_that_is_there(project)))
+    }
+
+    /// The interpreter, if there is one without anything being installed.
+    fn python_that_is_there(&self, project: &Project) -> Option<Interpreter> {
+        let flag = self.common.python.as_ref().map(|path| self.cwd.join(path));
+        let wish = Wish { flag, makes_nothing: true, ..Wish::from_environment(Server::Configured) };
+        self.python.get().cloned().or_else(|| python::find(&self.ui, project, &wish).ok())
     }
 
     /// Every component. Where there is none, nothing is looked at, and that is said.

@@ -97,7 +97,7 @@ fn tell<'a>(branch: &str, foretold: &'a git::Foretold, lines: &mut Vec<String>) 
 /// A component as it would be after the merge. What keeps it from being told is part of the answer.
 fn after(ctx: &Ctx, flags: &Merge, component: &Component, repo: &Repo, tree: &Oid) -> Part {
     let looked = ctx.config(component).and_then(|config| {
-        let (graph, texts) = history::at(&ctx.project()?.root, &config, repo, tree)?;
+        let (graph, texts) = history::at(&ctx.project()?.root, &config, &ctx.headers(&config)?, repo, tree)?;
         let is_diverged = graph.heads().len() > 1;
         let foretell = || db_rebase::foretell(ctx, component, repo, &graph, &texts, flags.no_db);
         let foretold = is_diverged.then(foretell).transpose()?;
