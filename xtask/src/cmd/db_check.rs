@@ -56,9 +56,9 @@ fn print(ctx: &Ctx, flags: &DbCheck, rules: &[&Rule], findings: &[Finding], as_t
     let exit = if is_failed { Exit::Findings } else { Exit::Done };
     match flags.format {
         Format::Json => ctx.ui.json("db-check", exit, json!({"findings": report::to_json(findings)}), None),
-        Format::Github => ctx.ui.answer(github::annotations(&in_checkout(ctx, findings))),
-        Format::Junit => ctx.ui.answer(junit::report(&in_checkout(ctx, findings), rules)),
-        Format::Sarif => ctx.ui.answer(sarif::log(&in_checkout(ctx, findings), rules)),
+        Format::Github => ctx.ui.exact_answer(github::annotations(&in_checkout(ctx, findings))),
+        Format::Junit => ctx.ui.exact_answer(junit::report(&in_checkout(ctx, findings), rules)),
+        Format::Sarif => ctx.ui.exact_answer(sarif::log(&in_checkout(ctx, findings), rules)),
         Format::Text => as_text(),
     }
     exit
