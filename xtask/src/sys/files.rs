@@ -9,10 +9,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::revision;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::interrupt;
@@ -108,8 +110,13 @@ impl Unread {
                 .action(format!("See what it is: ls -l {}", quoted(&shown.to_string())))
                 .action("Mend it, or move it out of the folder of the versions"),
         };
-        fail.related("cargo xtask db-status")
+        fail.related(own("db-status"))
     }
+}
+
+/// When a file was last written, where it is there and the file system says so.
+pub fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|file| file.modified()).ok()
 }
 
 /// A folder of ours in a project (`.xtask/backups`), readable by us alone and unseen by git, whoever made it first.
