@@ -179,29 +179,56 @@ pub fn nearest(word: &str) -> Option<String> {
 
 /// Judges scripts by every rule that is on; findings by path, line and code.
 pub fn check(context: &Context, levels: &Levels) -> Vec<Finding> {
-    check_while(context, levels, &|| true)
+    let rules = active(levels);
+    let mut findings = Vec::new();
+    (0..context.sources.len()).for_each(|at| judge_one(context, &rules, at, &mut findings));
+    judge_together(context, &rules, &|| true, &mut findings);
+    in_order(findings)
 }
 
-/// As that, as long as `goes_on` says so; what was found until then.
-pub fn check_while(context: &Context, levels: &Levels, goes_on: &dyn Fn() -> bool) -> Vec<Finding> {
+/// As that, as long as `goes_on` says so; what was found until then. What each script does is forgotten once the script
+/// has been judged, or a long history would not fit into memory.
+pub fn check_while(context: &mut Context, levels: &Levels, goes_on: &dyn Fn() -> bool) -> Vec<Finding> {
+    let rules = active(levels);
     let mut findings = Vec::new();
-    for rule in RULES.iter().take_while(|_| goes_on()) {
-        let configured = levels.get(rule.code).copied();
-        if configured.unwrap_or(rule.level) == Level::Off {
-            continue;
-        }
-        let mut sink = Sink::new(rule, configured, context, &mut findings);
-        match rule.check {
-            Check::Models => {}
-            Check::Together(check) => check(context, &mut sink),
-            Check::Each(check) => {
-                let wanted = |source: &&Source| source.is_checked && !context.spares(rule, source);
-                let sources = context.sources.iter().filter(wanted).take_while(|_| goes_on());
-                sources.for_each(|source| check(source, context, &mut sink));
-            }
+    for at in (0..context.sources.len()).take_while(|_| goes_on()) {
+        judge_one(context, &rules, at, &mut findings);
+        context.sources[at].forget_body();
+    }
+    judge_together(context, &rules, goes_on, &mut findings);
+    in_order(findings)
+}
+
+/// The rules that are on, with what the project says about them.
+fn active(levels: &Levels) -> Vec<(&'static Rule, Option<Level>)> {
+    let rules = RULES.iter().map(|rule| (*rule, levels.get(rule.code).copied()));
+    rules.filter(|(rule, configured)| configured.unwrap_or(rule.level) != Level::Off).collect()
+}
+
+fn judge_one(context: &Context, rules: &[(&'static Rule, Option<Level>)], at: usize, findings: &mut Vec<Finding>) {
+    let source = &context.sources[at];
+    for (rule, configured) in rules.iter().filter(|_| source.is_checked) {
+        if let (Check::Each(check), false) = (rule.check, context.spares(rule, source)) {
+            check(source, context, &mut Sink::new(rule, *configured, context, findings));
         }
     }
-    findings.sort_by(|a: &Finding, b| (&a.path, a.line, a.code).cmp(&(&b.path, b.line, b.code)));
+}
+
+fn judge_together(
+    context: &Context,
+    rules: &[(&'static Rule, Option<Level>)],
+    goes_on: &dyn Fn() -> bool,
+    findings: &mut Vec<Finding>,
+) {
+    for (rule, configured) in rules.iter().take_while(|_| goes_on()) {
+        if let Check::Together(check) = rule.check {
+            check(context, &mut Sink::new(rule, *configured, context, findings));
+        }
+    }
+}
+
+fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| (&a.path, a.line, a.code).cmp(&(&b.path, b.line, b.code)));
     findings.dedup();
     findings
 }

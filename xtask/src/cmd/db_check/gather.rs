@@ -137,7 +137,7 @@ impl Gatherer<'_> {
         self.mark(&mut context, part, since.as_deref(), changed.as_ref())?;
         self.search(&mut context, part);
         context.past = self.past(&context, part, since.as_deref(), changed.as_ref())?;
-        let mut findings = self.findings(&context)?;
+        let mut findings = self.findings(&mut context)?;
         if !findings.is_empty() {
             let before = self.findings_before(part, &context)?;
             let known: BTreeSet<_> = before.iter().map(Finding::identity).collect();
@@ -160,7 +160,7 @@ impl Gatherer<'_> {
         Ok(Some(env))
     }
 
-    fn findings(&self, context: &Context) -> Result<Vec<Finding>> {
+    fn findings(&self, context: &mut Context) -> Result<Vec<Finding>> {
         let findings = rules::check_while(context, &self.ctx.project()?.rules, &|| !interrupt::requested());
         interrupt::check()?;
         Ok(findings)
@@ -268,7 +268,7 @@ impl Gatherer<'_> {
             context.to_project.clone_from(&now.to_project);
             context.packages.clone_from(&now.packages);
             context.past = now.past.as_ref().map(Past::without_changes);
-            findings.extend(self.findings(&context)?);
+            findings.extend(self.findings(&mut context)?);
         }
         Ok(findings)
     }

@@ -172,6 +172,13 @@ impl Source {
         self.body.get_or_init(|| script_body::read(&self.path, &self.text)).as_ref()
     }
 
+    /// Forgets what it does; whoever asks again has it read again. Why it cannot be read stays.
+    pub(super) fn forget_body(&mut self) {
+        if self.body.get().is_some_and(Result::is_ok) {
+            self.body.take();
+        }
+    }
+
     /// The text of a line, from 1.
     pub fn line(&self, number: usize) -> &str {
         self.text.lines().nth(number.saturating_sub(1)).unwrap_or_default()
