@@ -3,10 +3,12 @@
 //! here knows a command.
 
 pub mod advice;
+pub mod baseline_command;
 pub mod driver;
 pub mod hangs;
 pub mod ledger;
 pub mod migrate;
 pub mod models;
 pub mod own_database;
+pub mod past;
 pub mod skipped;

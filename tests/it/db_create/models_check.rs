@@ -61,7 +61,7 @@ fn its_weight_is_the_projects() {
 #[test]
 fn it_stands_alone() {
     let folder = crate::support::xtask::Folder::new();
-    for other in ["--staged", "--base main", "--released", "--explain DB101"] {
+    for other in ["--staged", "--released", "--explain DB101"] {
         let words = format!("db-check --models {other}");
         let output = crate::support::xtask::Xtask::new(folder.path(), &words).run().code(2);
         assert!(output.stderr.contains("exclude each other"), "{output}");

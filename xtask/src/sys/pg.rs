@@ -7,6 +7,7 @@ mod connect;
 mod copy;
 mod errors;
 mod hang;
+mod held;
 mod ledger;
 pub mod models;
 mod roles;
@@ -21,6 +22,7 @@ mod tools;
 
 pub use connect::{Db, ServerVersion};
 pub use errors::{kind_of, sql_fail};
+pub use held::Held;
 pub use ledger::{SCHEMA, TABLE, Writing};
 pub use roles::{ensure_database, ensure_role};
 pub use scratch::{Kept, Making, SavePoint, Scratch};
