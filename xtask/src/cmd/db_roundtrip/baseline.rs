@@ -3,28 +3,28 @@
 //! took long to make is cached (`cache.rs`).
 
 pub mod cache;
+pub mod how;
 pub mod key;
 pub mod seed;
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::Facts;
+use super::facts::Facts;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, refuse};
 use crate::model::url::DbUrl;
 use crate::sys::alembic::Driver;
 use crate::sys::dump::{Destination, Dump};
+use crate::sys::files;
 use crate::sys::pg::{Db, Making, Scratch, application_name};
-use crate::sys::project::Baseline as Declared;
 use crate::sys::python::MANAGED_VARIABLE;
 use crate::sys::run::Cmd;
 use crate::work::{advice, driver};
-use cache::{Cache, How};
+use cache::Cache;
+use how::{How, how, origin, words};
 
 /// The database and how it came to be.
 pub struct Baseline {
@@ -114,40 +114,6 @@ pub fn empty(ctx: &Ctx, facts: &Facts) -> Result<Scratch> {
 /// How databases for round trips are made on this server.
 pub fn making<'a>(ctx: &'a Ctx, facts: &'a Facts) -> Making<'a> {
     Making { ui: &ctx.ui, why: "round trip", file_copy: facts.database.embedded, tools: &facts.database.tools }
-}
-
-/// What the command line says, else the settings; else from empty, up to what is tested.
-fn how(ctx: &Ctx, facts: &Facts) -> Result<How> {
-    let root = &ctx.project()?.root;
-    Ok(match (&facts.dump, &facts.component.baseline) {
-        (Some(file), _) => How::Dump(file.clone()),
-        (None, Some(Declared::Dump(file))) => How::Dump(root.join(file)),
-        (None, Some(Declared::Command { words, from_models })) => {
-            How::Command { words: words.clone(), from_models: *from_models }
-        }
-        (None, None) => {
-            let untested = facts.route.order.iter().take_while(|id| !facts.route.tests(id));
-            How::Empty(untested.cloned().collect())
-        }
-    })
-}
-
-fn words(how: &How) -> String {
-    match how {
-        How::Command { words, .. } => format!("made by `{}`", words.join(" ")),
-        How::Dump(file) => format!("restored from {}", file.display()),
-        How::Empty(_) => "empty, upgraded".to_owned(),
-    }
-}
-
-/// A dump is told by its place, its size and its time; one may be too large to be read for this.
-fn origin(how: &How) -> String {
-    let meta = match how {
-        How::Dump(file) => std::fs::metadata(file).ok(),
-        _ => None,
-    };
-    let meta = meta.map(|meta| (meta.len(), meta.modified().ok()));
-    format!("{} {meta:?}", words(how))
 }
 
 /// Fills the empty database, and keeps it for the next time.
@@ -274,27 +240,19 @@ struct TemporaryConfig {
 impl TemporaryConfig {
     fn write(facts: &Facts, folder: &Path, url: &DbUrl) -> Result<TemporaryConfig> {
         let (original, line) = facts.config.place("sqlalchemy.url");
-        let text = std::fs::read_to_string(original).with_context(|| format!("reading {}", original.display()))?;
+        let text = files::read_text(original)?;
         let here = original.parent().unwrap_or(Path::new("."));
         let text = with_url(&text, line, url.without_password().to_sqlalchemy().expose());
         let text = text.replace("%(here)s", &here.display().to_string().replace('%', "%%"));
-        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         let config = TemporaryConfig { path: folder.join(format!("baseline-{}.ini", std::process::id())) };
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&config.path)
-            .with_context(|| format!("writing {}", config.path.display()))?;
-        file.write_all(text.as_bytes())?;
+        files::write_private(&config.path, text.as_bytes())?;
         Ok(config)
     }
 }
 
 impl Drop for TemporaryConfig {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        files::remove(&self.path);
     }
 }
 

@@ -5,18 +5,18 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use anyhow::Result;
-use serde_json::Value;
 
 use super::baseline::cache;
 use super::baseline::{self, Baseline};
-use super::result::Told;
+use super::facts::{Facts, cannot_prepare};
+use super::findings::Findings;
 use super::resume::{Log, Start};
 use super::walk::{Shared, Walk, Walked};
-use super::{Facts, Findings, cannot_prepare};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::from_anyhow;
 use crate::flags::DbRoundtrip;
 use crate::model::route::{applied_set, shares};
+use crate::report::roundtrip::{CacheUse, RevisionResult};
 use crate::sys::pg::{Db, Kept, application_name};
 
 /// Makes the databases, walks them, and puts everything away.
@@ -26,7 +26,8 @@ pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings
     let (server, held) = look(facts, &baseline)?;
     let start = Start { server: &server, baseline: &baseline.origin, held: &held };
     let (log, taken) = Log::open(ctx, facts, flags, &start)?;
-    let taken: HashMap<String, Told> = taken.into_iter().map(|told| (told.id.clone(), told)).collect();
+    let taken: HashMap<String, RevisionResult> =
+        taken.into_iter().map(|told| (told.revision.id.clone(), told)).collect();
     let rest = |id: &&String| facts.route.tests(id) && !taken.contains_key(*id);
     let mut wanted: Vec<String> = facts.route.order.iter().filter(rest).cloned().collect();
     if wanted.iter().any(|id| held.contains(id)) {
@@ -41,7 +42,7 @@ pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings
     // Newest first, each of them once.
     let results = facts.route.order.iter().rev().filter_map(|id| told.remove(id)).collect();
     cache::trim(ctx, facts)?;
-    Ok(Findings { baseline: words, cache, server, results, kept, log: Some(log) })
+    Ok(Findings { baseline: words, cache, server, notes: Vec::new(), results, kept, log: Some(log) })
 }
 
 /// The server's version, and the revisions that the database holds.
@@ -83,18 +84,18 @@ fn all(
 
 /// What all walkers together have come back with.
 struct Joined {
-    told: HashMap<String, Told>,
+    told: HashMap<String, RevisionResult>,
     kept: Option<Kept>,
-    cache: Value,
+    cache: Option<CacheUse>,
 }
 
 /// One report of all. Where nothing could be tested at all, since the database could not be brought to where a test
 /// begins, that is no finding about a revision.
-fn joined(walked: Vec<Walked>, taken: HashMap<String, Told>, words: &str) -> Result<Joined> {
-    let mut joined = Joined { told: taken, kept: None, cache: Value::Null };
+fn joined(walked: Vec<Walked>, taken: HashMap<String, RevisionResult>, words: &str) -> Result<Joined> {
+    let mut joined = Joined { told: taken, kept: None, cache: None };
     let mut obstacle = None;
     for (at, one) in walked.into_iter().enumerate() {
-        joined.told.extend(one.told.into_iter().map(|told| (told.id.clone(), told)));
+        joined.told.extend(one.told.into_iter().map(|told| (told.revision.id.clone(), told)));
         joined.kept = joined.kept.or(one.kept);
         obstacle = obstacle.or(one.obstacle);
         if at == 0 {

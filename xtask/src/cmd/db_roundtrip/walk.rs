@@ -12,19 +12,19 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
-use serde_json::Value;
 
 use super::baseline::Baseline;
-use super::result::Told;
+use super::facts::{Facts, cannot_prepare};
 use super::resume::Log;
-use super::sandbox::{Deed, Ground};
+use super::sandbox::{Deed, Sandbox};
 use super::trial::{Passed, Stuck};
-use super::{Facts, Outcome, baseline::seed, cannot_prepare, explain};
+use super::{baseline::seed, explain, result};
 use crate::ctx::Ctx;
 use crate::fail::Fail;
 use crate::flags::DbRoundtrip;
 use crate::model::roundtrip::Verdict;
 use crate::model::route::applied_set;
+use crate::report::roundtrip::{CacheUse, RevisionResult};
 use crate::sys::interrupt;
 use crate::sys::pg::Kept;
 use crate::ui::Steps;
@@ -41,10 +41,10 @@ pub struct Shared<'a> {
 
 /// What one walker has come back with.
 pub struct Walked {
-    pub told: Vec<Told>,
+    pub told: Vec<RevisionResult>,
     pub kept: Option<Kept>,
     /// What of the baseline is cached; none for a clone.
-    pub cache: Value,
+    pub cache: Option<CacheUse>,
     /// Why the database could not be brought to where a test begins.
     pub obstacle: Option<Fail>,
 }
@@ -54,7 +54,7 @@ pub struct Walk<'a> {
     shared: Shared<'a>,
     ctx: &'a Ctx,
     facts: &'a Facts<'a>,
-    ground: Ground<'a>,
+    sandbox: Sandbox<'a>,
     /// A copy is to be made before the first step, since the database can be made again only with pains.
     to_save: bool,
     /// The seed's rows for a database that first stands are in it.
@@ -62,9 +62,9 @@ pub struct Walk<'a> {
     seeds: seed::Seeds,
     /// What is still to be tested.
     wanted: HashSet<String>,
-    found: HashMap<String, Outcome>,
+    found: HashMap<String, RevisionResult>,
     /// What a clone has shown, and may have hidden.
-    doubted: HashMap<String, Outcome>,
+    doubted: HashMap<String, RevisionResult>,
     /// What is to be said of every outcome from now on.
     note: Option<String>,
     obstacle: Option<Fail>,
@@ -81,7 +81,7 @@ impl<'a> Walk<'a> {
             facts,
             to_save: !baseline.from_empty && !baseline.cache.has() && wanted.len() > 1,
             is_seeded: baseline.is_seeded,
-            ground: Ground::new(ctx, facts, flags.step_timeout, baseline)?,
+            sandbox: Sandbox::new(ctx, facts, flags.step_timeout, baseline)?,
             seeds: if seeded { seed::read(ctx, facts)? } else { seed::Seeds::default() },
             wanted,
             found: HashMap::new(),
@@ -90,30 +90,30 @@ impl<'a> Walk<'a> {
             obstacle: None,
         };
         walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
-        walk.ground.prove_rows()?;
-        let cache = if seeded { walk.ground.cache().to_json() } else { Value::Null };
-        let kept = walk.ground.end(flags.keep)?;
-        Ok(Walked { told: walk.found.values().map(Told::of).collect(), kept, cache, obstacle: walk.obstacle })
+        walk.sandbox.prove_rows()?;
+        let cache = seeded.then(|| walk.sandbox.cache().to_use());
+        let (obstacle, kept) = (walk.obstacle, walk.sandbox.end(flags.keep)?);
+        Ok(Walked { told: walk.found.into_values().collect(), kept, cache, obstacle })
     }
 
     fn everything(&mut self) -> Result<()> {
-        let held = applied_set(&self.facts.graph, &self.ground.held()?);
+        let held = applied_set(&self.facts.graph, &self.sandbox.held()?);
         let (held, lacking) = self.facts.route.split(&held);
         if !held.is_empty() {
             self.seed_first()?;
         }
         if self.to_save {
-            self.ground.save()?;
+            self.sandbox.save()?;
         }
         let on_both_sides = self.tests_any(&held) && self.tests_any(&lacking);
-        self.climb(&lacking)?;
+        self.upward(&lacking)?;
         if on_both_sides {
             // What holds revisions that are tested did not come with the seed's rows.
             self.is_seeded = false;
-            self.ground.begin_again()?;
+            self.sandbox.begin_again()?;
             self.seed_first()?;
         }
-        let barred = self.descend(&held)?;
+        let barred = self.downward(&held)?;
         self.once_more_from_empty(&barred)
     }
 
@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
         bars.dedup();
         self.note = Some(format!("tested on a database made from empty, since {}", bars.join(", and ")));
         self.is_seeded = false;
-        let tried = self.ground.begin_empty().and_then(|()| self.climb(&order));
+        let tried = self.sandbox.begin_empty().and_then(|()| self.upward(&order));
         if let Err(error) = &tried {
             interrupt::check()?;
             let why = crate::fail::from_anyhow(error).summary;
@@ -159,7 +159,7 @@ impl<'a> Walk<'a> {
     // Both ways
 
     fn rebuild_if_more(&mut self) -> Result<()> {
-        if self.wanted.is_empty() { Ok(()) } else { self.ground.rebuild() }
+        if self.wanted.is_empty() { Ok(()) } else { self.sandbox.rebuild() }
     }
 
     /// Puts in the rows that the project has for a database that stands at this revision; whether there were any.
@@ -167,10 +167,10 @@ impl<'a> Walk<'a> {
         let mut any = false;
         for sql in self.seeds.at(at) {
             let deed = Deed::Seed(sql);
-            if let Err(failure) = self.ground.attempt(&deed)? {
+            if let Err(failure) = self.sandbox.attempt(&deed)? {
                 return Err(failure.fail.into());
             }
-            self.ground.keep(deed);
+            self.sandbox.keep(deed);
             any = true;
         }
         Ok(any)
@@ -191,14 +191,14 @@ impl<'a> Walk<'a> {
 
     fn skip(&mut self, id: &str, reason: &str) {
         self.next(id);
-        self.settle(Outcome::skipped(&self.facts.graph, id, reason.to_owned()));
+        self.settle(RevisionResult::skipped(&self.facts.graph, id, reason.to_owned()));
     }
 
     /// The script says so itself, and is believed.
     fn declared(&mut self, id: &str, reason: String) {
-        let outcome = Outcome::new(&self.facts.graph, id, Verdict::Irreversible);
+        let outcome = RevisionResult::new(&self.facts.graph, id, Verdict::Irreversible);
         let notes = self.note.clone().into_iter().collect();
-        self.settle(Outcome { reason: Some(reason), notes, ..outcome });
+        self.settle(RevisionResult { reason: Some(reason), notes, ..outcome });
     }
 
     fn record(&mut self, id: &str, trial: Result<Stuck, Passed>) {
@@ -206,23 +206,23 @@ impl<'a> Walk<'a> {
         self.settle(outcome);
     }
 
-    fn outcome(&self, id: &str, trial: Result<Stuck, Passed>) -> Outcome {
+    fn outcome(&self, id: &str, trial: Result<Stuck, Passed>) -> RevisionResult {
         let said = explain::said(self.ctx, self.facts, id);
         let mut outcome = match trial {
-            Ok(stuck) => Outcome::of_failure(&self.facts.graph, id, stuck, &said),
-            Err(passed) => Outcome::of_passed(&self.facts.graph, id, passed, &said),
+            Ok(stuck) => result::of_failure(&self.facts.graph, id, stuck, &said),
+            Err(passed) => result::of_passed(&self.facts.graph, id, passed, &said),
         };
         outcome.notes.extend(self.note.clone().filter(|_| !self.doubted.contains_key(id)));
         outcome
     }
 
     /// The verdict on a revision is final.
-    fn settle(&mut self, outcome: Outcome) {
+    fn settle(&mut self, outcome: RevisionResult) {
         let outcome = match self.doubted.remove(&outcome.revision.id) {
             Some(clone) => retest::decide(clone, outcome),
             None => outcome,
         };
-        self.shared.log.add(self.ctx, &Told::of(&outcome));
+        self.shared.log.add(self.ctx, &outcome);
         self.found.insert(outcome.revision.id.clone(), outcome);
     }
 

@@ -3,35 +3,21 @@
 //! nothing is kept when something changed while it was made. Without the cache the verdicts are the same, only later:
 //! whatever goes wrong here, the baseline is made anew.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Facts, key};
+use super::how::How;
+use super::key;
+use crate::cmd::db_roundtrip::facts::Facts;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow};
+use crate::report::roundtrip::CacheUse;
 use crate::sys::fingerprint::{Fingerprint, Tree};
 use crate::sys::interrupt;
 use crate::sys::pg::{Key, Limits, Making, Scratch, Template, Templates};
 use crate::sys::project::CachePlace;
-
-/// How a baseline is made.
-#[derive(Clone, Debug)]
-pub enum How {
-    /// By the component's command.
-    Command {
-        /// The words.
-        words: Vec<String>,
-        /// It runs no migration script.
-        from_models: bool,
-    },
-    /// From a dump.
-    Dump(PathBuf),
-    /// By upgrading an empty database to just below the first revision that is tested; these, in their order.
-    Empty(Vec<String>),
-}
 
 /// The baseline of this run in the cache, or why it is in none.
 #[derive(Default)]
@@ -167,22 +153,23 @@ impl Cache {
         }
     }
 
-    /// The same for JSON.
-    pub fn to_json(&self) -> Value {
+    /// The same as a value, for the report.
+    pub fn to_use(&self) -> CacheUse {
         let state = match (&self.template, self.came_from_it) {
             (Some(_), true) => "hit",
             (Some(_), false) => "stored",
             (None, _) => "none",
         };
-        json!({
-            "use": state,
-            "database": self.template.as_ref().map(|template| &template.database),
-            "key": self.open.as_ref().map(|open| open.key.digest()),
-            "age_seconds": self.template.as_ref().map(|template| template.age.as_secs()),
-            "bytes": self.template.as_ref().map(|template| template.bytes),
-            "changed": self.changed,
-            "why": self.why,
-        })
+        let template = self.template.as_ref();
+        CacheUse {
+            state,
+            database: template.map(|template| template.database.clone()),
+            key: self.open.as_ref().map(|open| open.key.digest()),
+            age_seconds: template.map(|template| template.age.as_secs()),
+            bytes: template.map(|template| template.bytes),
+            changed: self.changed.clone(),
+            why: self.why.clone(),
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::super::explain;
-use super::super::sandbox::{Deed, Failure, Mode};
-use super::super::trial::{self, Passed, Stuck, Trial};
 use super::Walk;
+use crate::cmd::db_roundtrip::explain;
+use crate::cmd::db_roundtrip::sandbox::{Deed, Failure, Mode};
+use crate::cmd::db_roundtrip::trial::{self, Passed, Stuck, Trial};
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
 use crate::sys::interrupt;
@@ -16,7 +16,7 @@ use crate::sys::interrupt;
 impl Walk<'_> {
     /// From the highest of `ids` down to the lowest that is wanted. Gives what could not be reached: the revision that
     /// is in the way, for each that is left.
-    pub(super) fn descend(&mut self, ids: &[String]) -> Result<HashMap<String, String>> {
+    pub(super) fn downward(&mut self, ids: &[String]) -> Result<HashMap<String, String>> {
         let mut barred: HashMap<String, String> = HashMap::new();
         let Some(lowest) = ids.iter().position(|id| self.wanted.contains(id)) else { return Ok(barred) };
         let mut upper = None;
@@ -27,7 +27,7 @@ impl Walk<'_> {
                 continue;
             }
             if self.wanted.contains(id) {
-                upper = self.trip_from_above(id, upper.take(), &mut barred)?;
+                upper = self.try_from_above(id, upper.take(), &mut barred)?;
                 continue;
             }
             upper = None;
@@ -36,11 +36,11 @@ impl Walk<'_> {
                 continue;
             }
             let down = Deed::steps(Direction::Down, std::slice::from_ref(id), Mode::Walk);
-            match self.ground.attempt(&down)? {
-                Ok(_) => self.ground.keep(down),
+            match self.sandbox.attempt(&down)? {
+                Ok(_) => self.sandbox.keep(down),
                 Err(failure) => {
                     barred.insert(id.clone(), cannot(id, &failure));
-                    self.ground.rebuild()?;
+                    self.sandbox.rebuild()?;
                 }
             }
         }
@@ -56,7 +56,7 @@ impl Walk<'_> {
     }
 
     /// Gives what the database then holds, where that was seen.
-    fn trip_from_above(
+    fn try_from_above(
         &mut self,
         id: &String,
         upper: Option<Point>,
@@ -66,7 +66,7 @@ impl Walk<'_> {
         let upper = if self.seed(Some(id))? { None } else { upper };
         let upper = match upper {
             Some(point) => point,
-            None => self.ground.point()?,
+            None => self.sandbox.point()?,
         };
         if let Some(reason) = explain::said(self.ctx, self.facts, id).irreversible {
             barred.insert(id.clone(), declares(id));
@@ -74,7 +74,7 @@ impl Walk<'_> {
             return Ok(Some(upper));
         }
         let ids = std::slice::from_ref(id);
-        match trial::from_above(&mut self.ground, ids, upper)? {
+        match trial::from_above(&mut self.sandbox, ids, upper)? {
             Trial::Up(point) => Ok(Some(*point)),
             Trial::Passed(mut passed) => {
                 if self.facts.component.baseline.is_some() && passed.judgement.verdict == Verdict::SchemaDiffers {
@@ -93,7 +93,7 @@ impl Walk<'_> {
                 self.rebuild_if_more().map(|()| None)
             }
             Trial::Failed(stuck) => {
-                self.ground.keep(Deed::steps(Direction::Down, ids, stuck.mode));
+                self.sandbox.keep(Deed::steps(Direction::Down, ids, stuck.mode));
                 self.record(id, Ok(*stuck));
                 self.rebuild_if_more().map(|()| None)
             }
@@ -112,24 +112,24 @@ impl Walk<'_> {
         // The last one need not be taken down for good; a second failure after a first success is found in the others.
         let last = self.wanted.is_empty();
         if !last {
-            self.ground.keep(down.clone());
+            self.sandbox.keep(down.clone());
         }
         if last || !clean {
             self.passed_or_doubted(id, passed);
-            return if last { Ok(None) } else { self.ground.rebuild().map(|()| None) };
+            return if last { Ok(None) } else { self.sandbox.rebuild().map(|()| None) };
         }
-        let Err(failure) = self.ground.attempt(&down)? else {
+        let Err(failure) = self.sandbox.attempt(&down)? else {
             self.passed_or_doubted(id, passed);
             return Ok(Some(lower));
         };
         // It went down before and does not now: the way up was not the way back.
-        self.ground.take_back();
+        self.sandbox.take_back();
         barred.insert(id.to_owned(), format!("{id} cannot be taken down a second time"));
         let notes = vec!["it went down once, and not again after the re-upgrade".to_owned()];
         let (leg, mode) = (Leg::Downgrade, Mode::Walk);
         let stuck = Stuck { leg, failure, undamaged: false, upper: None, lower: None, mode, down: None, notes };
         self.record(id, Ok(stuck));
-        self.ground.rebuild().map(|()| None)
+        self.sandbox.rebuild().map(|()| None)
     }
 
     /// What a clone cannot show is tested once more later.

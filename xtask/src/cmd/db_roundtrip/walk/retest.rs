@@ -2,12 +2,13 @@
 //! tolerates what its downgrade has left behind (`IF NOT EXISTS`) makes that look whole. Such a revision is tested once
 //! more on a database made from empty, where the state below is known.
 
-use super::super::explain;
-use super::super::trial::Passed;
-use super::{Outcome, Walk};
+use super::Walk;
+use crate::cmd::db_roundtrip::explain;
+use crate::cmd::db_roundtrip::trial::Passed;
 use crate::model::catalog::{self, Key};
 use crate::model::roundtrip::{Leg, Verdict};
 use crate::model::script_body::{Made, made};
+use crate::report::roundtrip::RevisionResult;
 
 impl Walk<'_> {
     /// Whether a revision that passed from above may hide something: its upgrade makes something that its downgrade did
@@ -34,7 +35,7 @@ fn stayed(made: &Made, back: &[&Key]) -> bool {
 
 /// The verdict from both tests. The one on the clone has seen real rows and counts, unless the other one has seen that
 /// the downgrade leaves something behind.
-pub(super) fn decide(clone: Outcome, empty: Outcome) -> Outcome {
+pub(super) fn decide(clone: RevisionResult, empty: RevisionResult) -> RevisionResult {
     let differs = matches!(empty.verdict, Verdict::SchemaDiffers | Verdict::DataLost);
     if differs && empty.step == Some(Leg::Downgrade) {
         let note = "seen on a database made from empty; on the clone the upgrade tolerates what the downgrade leaves";
@@ -54,7 +55,7 @@ pub(super) fn decide(clone: Outcome, empty: Outcome) -> Outcome {
     )
 }
 
-fn with_note(mut outcome: Outcome, note: String) -> Outcome {
+fn with_note(mut outcome: RevisionResult, note: String) -> RevisionResult {
     outcome.notes.push(note);
     outcome
 }
