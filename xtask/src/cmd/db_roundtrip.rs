@@ -46,7 +46,7 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
         return nothing_to_test(ctx, &facts);
     }
     let report = prove_facts(ctx, flags, &facts)?;
-    ctx.ui.json("db-roundtrip", report.exit(), report.to_json(), None);
+    ctx.ui.json("db-roundtrip", report.exit(), report.to_json(ctx.ui.around()), None);
     ctx.ui.answer(text(ctx, &report));
     Ok(report.exit())
 }
@@ -63,7 +63,7 @@ fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> 
     resume::check(ctx, facts, flags)?;
     let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { jobs::run(ctx, facts, flags)? };
     let (report, log) = show::report(facts, findings);
-    match (show::write_files(flags, &report), log) {
+    match (show::write_files(ctx, flags, &report), log) {
         (Ok(()), Some(log)) => log.end(),
         // The verdicts are kept, for a run that can write the files.
         (Err(error), Some(log)) => return Err(log.broke_off(from_anyhow(&error)).into()),

@@ -11,6 +11,7 @@ mod text;
 mod tests;
 
 use crate::fail::{Exit, Fail};
+use crate::model::action::Action;
 use crate::model::catalog::Change;
 use crate::model::graph::Graph;
 use crate::model::roundtrip::{Leg, Proof, Verdict};
@@ -56,7 +57,7 @@ pub struct RevisionResult {
     /// Why it was skipped or is unproven, or what the script says of itself.
     pub reason: Option<String>,
     /// What would prove it.
-    pub to_prove: Option<String>,
+    pub to_prove: Option<Action>,
     pub notes: Vec<String>,
     /// No table that it changes held a row.
     pub without_rows: bool,

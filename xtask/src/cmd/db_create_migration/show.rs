@@ -168,8 +168,8 @@ fn to_json(ctx: &Ctx, facts: &Facts, review: &Review) -> Value {
         "unseen": unseen_json(&review.unseen),
         "not_compared": review.trouble,
         "findings": findings::to_json(&found),
-        "problem": review.problem.as_ref().map(|fail| fail.to_json()),
-        "roundtrip": review.roundtrip.as_ref().map(|trip| trip.to_json()),
+        "problem": review.problem.as_ref().map(|fail| ctx.ui.error_json(fail)),
+        "roundtrip": review.roundtrip.as_ref().map(|trip| trip.to_json(ctx.ui.around())),
         "added": review.is_added,
     })
 }

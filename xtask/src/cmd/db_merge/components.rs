@@ -80,7 +80,7 @@ impl Flow<'_> {
                 return Ok(Done::skipped(format!("{NO_DB}; {}", heads(&graph))));
             }
             let mut report = db_status::look(ctx, component);
-            flow.components.push(db_status::component_json(&report));
+            flow.components.push(db_status::component_json(flow.ctx, &report));
             match (report.error.take(), &report.standing) {
                 (Some(fail), Some(_)) if fail.kind == Kind::DatabaseMissing => {
                     Ok(Done::skipped("the database is not there".to_owned()))
@@ -158,7 +158,7 @@ impl Flow<'_> {
                 count => format!(", {count} unproven"),
             };
             let words = format!("{count} revision{} tested{unproven}", if count == 1 { "" } else { "s" });
-            Ok(Done { results: report.results_json(), ..Done::ok(words) })
+            Ok(Done { results: report.results_json(ctx.ui.around()), ..Done::ok(words) })
         })
     }
 

@@ -30,19 +30,19 @@ pub fn report(facts: &Facts, findings: Findings) -> (Report, Option<Log>) {
 }
 
 /// The files that were asked for besides.
-pub fn write_files(flags: &DbRoundtrip, report: &Report) -> Result<()> {
+pub fn write_files(ctx: &Ctx, flags: &DbRoundtrip, report: &Report) -> Result<()> {
     if let Some(path) = &flags.junit {
-        files::write_atomic(path, report.junit().as_bytes())?;
+        files::write_atomic(path, report.junit(ctx.ui.around()).as_bytes())?;
     }
     if let Some(path) = &flags.html {
-        files::write_atomic(path, report.html().as_bytes())?;
+        files::write_atomic(path, report.html(ctx.ui.around()).as_bytes())?;
     }
     Ok(())
 }
 
 /// The report as text.
 pub fn text(ctx: &Ctx, report: &Report) -> String {
-    report.text(&painter(ctx))
+    report.text(ctx.ui.around(), &painter(ctx))
 }
 
 /// Colours words as the terminal has them.

@@ -2,6 +2,7 @@
 //! from elsewhere; light and dark as the reader's system is.
 
 use super::{Report, RevisionResult};
+use crate::model::action::Surroundings;
 use crate::model::roundtrip::{Proof, Verdict};
 use crate::report::xml::escaped;
 
@@ -28,8 +29,8 @@ pre { background: var(--soft); padding: .7rem 1rem; border-radius: .4rem; overfl
 
 impl Report {
     /// The whole page.
-    pub fn html(&self) -> String {
-        let rows: String = self.results.iter().map(row).collect();
+    pub fn html(&self, around: &Surroundings) -> String {
+        let rows: String = self.results.iter().map(|result| row(around, result)).collect();
         let notes: String =
             self.notes.iter().map(|note| format!("<p class=\"warn\">{}</p>\n", escaped(note))).collect();
         format!(
@@ -73,7 +74,7 @@ fn class(verdict: Verdict) -> &'static str {
     }
 }
 
-fn row(result: &RevisionResult) -> String {
+fn row(around: &Surroundings, result: &RevisionResult) -> String {
     let time = match (result.down, result.up) {
         (Some(down), Some(up)) => format!("down {:.0} ms, up {:.0} ms", down * 1000.0, up * 1000.0),
         _ => String::new(),
@@ -86,7 +87,7 @@ fn row(result: &RevisionResult) -> String {
         result.proof.map(Proof::name).unwrap_or_default(),
         escaped(&result.revision.message)
     );
-    let mut more = result.lines();
+    let mut more = result.lines(around);
     if result.without_rows {
         more.push("no rows in the tables it touches".to_owned());
     }

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{CacheUse, Kept, Report, RevisionResult};
-use crate::fail::Fail;
+use crate::model::action::Surroundings;
+use crate::model::roundtrip::Verdict;
 use crate::report::json::{data_change, revision, schema_change};
 
 impl Report {
     /// The fields of the contract's `db-roundtrip`.
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self, around: &Surroundings) -> Value {
         json!({
             "component": self.component,
             "revisions": self.revisions,
@@ -16,32 +17,32 @@ impl Report {
             "cache": self.cache.as_ref().map(CacheUse::to_json),
             "server": self.server,
             "notes": self.notes,
-            "results": self.results_json(),
+            "results": self.results_json(around),
             "tested": self.tested(),
             "failed": self.findings().count(),
-            "unproven": self.count(crate::model::roundtrip::Verdict::Unproven),
+            "unproven": self.count(Verdict::Unproven),
             "taken_over": self.taken_over(),
             "kept": self.kept.as_ref().map(Kept::to_json),
         })
     }
 
     /// The results alone.
-    pub fn results_json(&self) -> Value {
-        self.results.iter().map(RevisionResult::to_json).collect()
+    pub fn results_json(&self, around: &Surroundings) -> Value {
+        self.results.iter().map(|result| result.to_json(around)).collect()
     }
 }
 
 impl RevisionResult {
-    pub(super) fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self, around: &Surroundings) -> Value {
         let mut fields = revision(&self.revision);
         fields["verdict"] = json!(self.verdict.name());
         fields["proof"] = json!(self.proof.map(|proof| proof.name()));
         fields["step"] = json!(self.step.map(|step| step.name()));
         fields["schema_changes"] = self.schema_changes.iter().map(schema_change).collect();
         fields["data_changes"] = self.data_changes.iter().map(data_change).collect();
-        fields["error"] = self.error.as_ref().map_or(Value::Null, Fail::to_json);
+        fields["error"] = self.error.as_ref().map_or(Value::Null, |fail| fail.to_json(around));
         fields["reason"] = json!(self.reason);
-        fields["to_prove"] = json!(self.to_prove);
+        fields["to_prove"] = json!(self.to_prove.as_ref().map(|action| action.text(around)));
         fields["cause"] = json!(self.cause);
         fields["notes"] = json!(self.notes);
         fields["without_rows"] = json!(self.without_rows);

@@ -2,18 +2,19 @@
 //! declares irreversible and what could not be tested are skipped cases, since none of them passed.
 
 use super::{Report, RevisionResult};
+use crate::model::action::Surroundings;
 use crate::model::roundtrip::Verdict;
 use crate::report::xml::escaped;
 
 impl Report {
     /// The whole JUnit document.
-    pub fn junit(&self) -> String {
+    pub fn junit(&self, around: &Surroundings) -> String {
         let failures = self.results.iter().filter(|result| self.is_failure(result)).count();
         let skipped = self.results.iter().filter(|result| !self.is_failure(result) && is_skipped(result)).count();
         let time: f64 = self.results.iter().map(seconds).sum();
         let all = self.results.len();
         let component = escaped(&self.component);
-        let cases: String = self.results.iter().map(|result| self.case(&component, result)).collect();
+        let cases: String = self.results.iter().map(|result| self.case(around, &component, result)).collect();
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <testsuites tests=\"{all}\" failures=\"{failures}\" errors=\"0\" time=\"{time:.3}\">\n  \
@@ -27,7 +28,7 @@ impl Report {
         result.verdict.is_finding() || (self.strict && result.verdict.is_gap())
     }
 
-    fn case(&self, component: &str, result: &RevisionResult) -> String {
+    fn case(&self, around: &Surroundings, component: &str, result: &RevisionResult) -> String {
         let name = format!("{} {}", result.revision.id, result.revision.message);
         let path = result.revision.path.as_ref();
         let path = path.map(|path| format!(" file=\"{}\"", escaped(&path.display().to_string()))).unwrap_or_default();
@@ -37,7 +38,7 @@ impl Report {
             seconds(result)
         );
         let proof = result.proof.map(|proof| format!("proof: {}", proof.name()));
-        let all = escaped(&proof.into_iter().chain(result.lines()).collect::<Vec<_>>().join("\n"));
+        let all = escaped(&proof.into_iter().chain(result.lines(around)).collect::<Vec<_>>().join("\n"));
         let (verdict, words) = (result.verdict.name(), escaped(&result.verdict_words()));
         let body = if self.is_failure(result) {
             format!("      <failure type=\"{verdict}\" message=\"{words}\">{all}</failure>\n")

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::RevisionResult;
 use crate::fail::{Fail, Kind};
+use crate::model::action::{Action, Surroundings};
 use crate::model::catalog::{AttributeChange, Change, Key, What};
 use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::model::rows::{ColumnLoss, DataChange};
@@ -13,7 +14,7 @@ use crate::model::status::Revision;
 
 impl RevisionResult {
     /// Writes it down.
-    pub fn save(&self) -> Value {
+    pub fn save(&self, around: &Surroundings) -> Value {
         json!({
             "revision": self.revision.id,
             "message": self.revision.message,
@@ -23,10 +24,10 @@ impl RevisionResult {
             "step": self.step.map(Leg::name),
             "schema_changes": self.schema_changes.iter().map(save_change).collect::<Vec<_>>(),
             "data_changes": self.data_changes.iter().map(save_data).collect::<Vec<_>>(),
-            "error": self.error.as_ref().map(Fail::to_json),
+            "error": self.error.as_ref().map(|fail| fail.to_json(around)),
             "cause": self.cause,
             "reason": self.reason,
-            "to_prove": self.to_prove,
+            "to_prove": self.to_prove.as_ref().map(|action| action.text(around)),
             "notes": self.notes,
             "without_rows": self.without_rows,
             "down": self.down,
@@ -51,7 +52,7 @@ impl RevisionResult {
             error: if value["error"].is_null() { None } else { Some(fail(&value["error"])?) },
             cause: text(&value["cause"]),
             reason: text(&value["reason"]),
-            to_prove: text(&value["to_prove"]),
+            to_prove: text(&value["to_prove"]).map(Action::from),
             notes: list(&value["notes"]).filter_map(text).collect(),
             without_rows: value["without_rows"].as_bool()?,
             taken_over: true,
@@ -122,7 +123,7 @@ fn fail(value: &Value) -> Option<Fail> {
     let fail = Fail::new(kind, value["summary"].as_str()?).details(value["details"].as_str()?);
     let fail = list(&value["actions"]).filter_map(Value::as_str).fold(fail, Fail::action);
     Some(Fail {
-        related: text(&value["related"]),
+        related: text(&value["related"]).map(Action::from),
         sqlstate: text(&value["sqlstate"]),
         revision: text(&value["revision"]),
         file: text(&value["file"]),

@@ -2,6 +2,7 @@
 
 use super::{Report, RevisionResult};
 use crate::fail::Fail;
+use crate::model::action::Surroundings;
 use crate::model::roundtrip::Verdict;
 use crate::model::rows::DataChange;
 
@@ -16,7 +17,7 @@ pub enum Tone {
 
 impl Report {
     /// The whole text. `paint` colours a word, or leaves it as it is.
-    pub fn text(&self, paint: &dyn Fn(Tone, &str) -> String) -> String {
+    pub fn text(&self, around: &Surroundings, paint: &dyn Fn(Tone, &str) -> String) -> String {
         let mut lines = vec![
             paint(Tone::Headline, "Round trip: down, up again, compared with what was there before"),
             String::new(),
@@ -27,7 +28,7 @@ impl Report {
         ];
         lines.extend(self.notes.iter().map(|note| format!("Note: {note}")));
         lines.push(String::new());
-        lines.extend(self.results.iter().flat_map(|result| result.text(paint)));
+        lines.extend(self.results.iter().flat_map(|result| result.text(around, paint)));
         lines.extend([String::new(), self.summary()]);
         if let Some(kept) = &self.kept {
             lines.push(String::new());
@@ -57,7 +58,7 @@ impl Report {
 
 impl RevisionResult {
     /// One result: a line, and what was found below it.
-    pub fn text(&self, paint: &dyn Fn(Tone, &str) -> String) -> Vec<String> {
+    pub fn text(&self, around: &Surroundings, paint: &dyn Fn(Tone, &str) -> String) -> Vec<String> {
         let (tone, sign) = match self.verdict {
             Verdict::Reversible => (Tone::Good, "✅"),
             verdict if verdict.is_finding() => (Tone::Bad, "❌"),
@@ -68,7 +69,7 @@ impl RevisionResult {
         let before = if self.taken_over { "  (found before the interruption)" } else { "" };
         let first = format!("{sign} {}: {word}{}{bare}{before}", self.revision.with_message(), self.brackets());
         let mut lines = vec![first];
-        lines.extend(self.lines().iter().map(|line| format!("     {line}")));
+        lines.extend(self.lines(around).iter().map(|line| format!("     {line}")));
         lines
     }
 
@@ -82,7 +83,7 @@ impl RevisionResult {
     }
 
     /// What was found, without the indentation: the same lines in every form that is read by a person.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self, around: &Surroundings) -> Vec<String> {
         let mut lines = Vec::new();
         lines.extend(self.reason.clone());
         let path = self.revision.path.as_ref().filter(|_| self.verdict.is_finding());
@@ -96,7 +97,7 @@ impl RevisionResult {
         lines.extend(self.error.iter().flat_map(error));
         lines.extend(self.cause.iter().map(|cause| format!("cause: {cause}")));
         lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
-        lines.extend(self.to_prove.iter().map(|command| format!("to prove it: {command}")));
+        lines.extend(self.to_prove.iter().map(|action| format!("to prove it: {}", action.text(around))));
         lines
     }
 }
