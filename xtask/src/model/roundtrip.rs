@@ -185,7 +185,7 @@ pub struct Trip<'a> {
     /// The database at the revision, before anything.
     pub upper: &'a Point,
     /// The database one below, as it was before the revision was ever applied; `None` when that was never seen (a clone
-    /// of a database that had the revision already).
+    /// of a database that had the revision already), so that the downgrade alone says what stands below.
     pub lower_true: Option<&'a Point>,
     /// The database after the downgrade.
     pub lower: &'a Point,
@@ -235,7 +235,8 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
         (false, _) => Verdict::SchemaDiffers,
         (true, false) if found.data_changes.iter().any(DataChange::is_loss) => Verdict::DataLost,
         (true, false) => Verdict::DataDiffers,
-        (true, true) => Verdict::Reversible,
+        (true, true) if trip.lower_true.is_some() => Verdict::Reversible,
+        (true, true) => Verdict::Unproven,
     };
     found
 }

@@ -20,6 +20,7 @@ use crate::sys::alembic::Driver;
 use crate::sys::dump::{Destination, Dump};
 use crate::sys::files;
 use crate::sys::pg::{Db, Making, Scratch, application_name};
+use crate::sys::project::Baseline as Declared;
 use crate::sys::python::MANAGED_VARIABLE;
 use crate::sys::run::Cmd;
 use crate::work::{advice, driver};
@@ -66,8 +67,24 @@ fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -
         let driver = start()?;
         return Ok(Baseline { driver, ..clone(ctx, facts, &making, &applied)? });
     }
-    let how = how(ctx, facts)?;
-    let mut cache = Cache::look(ctx, facts, &how)?;
+    made(ctx, facts, &how(ctx, facts)?, start)
+}
+
+/// A database to compare with, which the downgrades under test have not made: from the project's dump where the database
+/// under test is a clone, else from empty, upgraded to below the first revision that is tested (by `prefix`). `None` where
+/// the project makes its databases by a command: its history is not meant to run from empty.
+pub fn reference(ctx: &Ctx, facts: &Facts, is_clone: bool, prefix: Vec<String>) -> Result<Option<Baseline>> {
+    let how = match &facts.component.baseline {
+        Some(Declared::Command { .. }) => return Ok(None),
+        Some(Declared::Dump(file)) if is_clone => How::Dump(ctx.project()?.root.join(file)),
+        _ => How::Empty(prefix),
+    };
+    made(ctx, facts, &how, &|| Ok(None)).map(Some)
+}
+
+fn made(ctx: &Ctx, facts: &Facts, how: &How, start: &dyn Fn() -> Result<Option<Driver>>) -> Result<Baseline> {
+    let making = making(ctx, facts);
+    let mut cache = Cache::look(ctx, facts, how)?;
     // Not before the files were looked at: an edit between the import and the look would go unseen.
     let driver = start()?;
     let from_empty = matches!(how, How::Empty(_));
@@ -76,7 +93,7 @@ fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -
         return Ok(Baseline {
             scratch,
             words,
-            origin: origin(&how),
+            origin: origin(how),
             from_empty,
             is_clone: false,
             is_seeded: from_empty,
@@ -85,9 +102,9 @@ fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -
         });
     }
     let scratch = Scratch::empty(&facts.database.url, &making)?;
-    let (words, origin) = (words(&how), origin(&how));
+    let (words, origin) = (words(how), origin(how));
     let baseline = Baseline { scratch, words, origin, from_empty, is_clone: false, is_seeded: false, cache, driver };
-    if from_empty { Ok(baseline) } else { fill(ctx, facts, &how, baseline) }
+    if from_empty { Ok(baseline) } else { fill(ctx, facts, how, baseline) }
 }
 
 /// Another database just like this one, which nobody has worked on yet. What is cached of the first one is the first

@@ -118,7 +118,7 @@ fn walk(ctx: &Ctx, facts: &Facts, sandbox: &mut Sandbox<'_>) -> Result<Vec<Revis
                 if wanted {
                     progress.next(id);
                     let outcome = one(ctx, facts, sandbox, id)?;
-                    let clean = outcome.verdict == Verdict::Reversible;
+                    let clean = matches!(outcome.verdict, Verdict::Reversible | Verdict::Unproven);
                     outcomes.push(outcome);
                     if !clean {
                         over = Some(format!("{id}, above it, is not reversible, and this database is no copy"));

@@ -3,17 +3,22 @@
 use super::explain;
 use super::trial::{Passed, Stuck};
 use crate::fail::Kind;
+use crate::model::action::own;
 use crate::model::cause::Seen;
 use crate::model::graph::Graph;
 use crate::model::revision::Downgrade;
 use crate::model::roundtrip::{Leg, Verdict};
 use crate::report::roundtrip::RevisionResult;
 
+/// What is said of an unproven revision.
+pub const UNPROVEN: &str = "goes down and up again alike; what stood below it before is not known here";
+
 /// Every step went through.
 pub fn of_passed(graph: &Graph, id: &str, passed: Passed, said: &Downgrade) -> RevisionResult {
     let found = passed.judgement;
     let mut result = RevisionResult {
         proof: found.proof,
+        reason: (found.verdict == Verdict::Unproven).then(|| UNPROVEN.to_owned()),
         step: found.step,
         schema_changes: found.schema_changes,
         data_changes: found.data_changes,
@@ -25,6 +30,15 @@ pub fn of_passed(graph: &Graph, id: &str, passed: Passed, said: &Downgrade) -> R
     };
     explain::explain(&mut result, said, None);
     result
+}
+
+/// The same where the state below was made by the revision's own downgrade: that it is left so again proves nothing.
+pub fn held_before(result: RevisionResult) -> RevisionResult {
+    if result.verdict != Verdict::Reversible {
+        return result;
+    }
+    let to_prove = Some(own("db-roundtrip").into());
+    RevisionResult { verdict: Verdict::Unproven, proof: None, reason: Some(UNPROVEN.to_owned()), to_prove, ..result }
 }
 
 /// A step failed, or the script said that it does not go that way.

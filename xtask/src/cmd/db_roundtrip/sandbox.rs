@@ -3,6 +3,7 @@
 //! only where the walk had to turn back (`back.rs`), so a walk without findings pays for none.
 
 mod copies;
+mod other;
 mod restore;
 
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub enum Deed {
     Steps(Vec<Step>, Mode),
     /// Rows from a seed file.
     Seed(String),
+    /// A revision is taken out of the version table, and its downgrade is not run.
+    Stamp(String),
 }
 
 impl Deed {
@@ -144,6 +147,10 @@ impl<'a> Sandbox<'a> {
     pub fn attempt(&mut self, deed: &Deed) -> Result<Result<f64, Box<Failure>>> {
         let stop = match deed {
             Deed::Seed(sql) => return self.seed(sql).map(|()| Ok(0.0)),
+            Deed::Stamp(id) => match self.stamp(id)? {
+                Ok(()) => return Ok(Ok(0.0)),
+                Err(stop) => stop,
+            },
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
                 let plan = Plan { steps: steps.to_vec(), before: None, target, unrun: Vec::new() };
@@ -258,6 +265,12 @@ impl<'a> Sandbox<'a> {
         let (hang_watch, alone) = (&mut self.hang_watch, self.scratch.is_some());
         let mut watch = |waiting: &Waiting<'_>| hang_watch.look(db, alone, waiting);
         Ok(work(&mut self.driver, Patience { limit: self.limit, watch: Some(&mut watch) }))
+    }
+
+    fn stamp(&mut self, id: &str) -> Result<Result<(), Stop>> {
+        let steps = vec![Step { direction: Direction::Down, revision: id.to_owned() }];
+        let plan = Plan { steps, before: None, target: id.to_owned(), unrun: vec![id.to_owned()] };
+        Ok(self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))?.map(|_| ()))
     }
 
     fn seed(&mut self, sql: &str) -> Result<()> {

@@ -30,8 +30,6 @@ pub struct Cache {
     why: Option<String>,
     /// The parts of the key that are not those of the last one that was kept.
     changed: Vec<String>,
-    /// The database is another one by now.
-    left: bool,
 }
 
 /// What is needed to keep a baseline.
@@ -82,7 +80,7 @@ impl Cache {
         let worth = Duration::from_millis(settings.milliseconds);
         let component = facts.component.name.clone();
         let open = Open { templates, key, looked_at, how: how.clone(), component, worth };
-        Ok(Cache { open: Some(open), came_from_it: template.is_some(), template, changed, why: None, left: false })
+        Ok(Cache { open: Some(open), came_from_it: template.is_some(), template, changed, why: None })
     }
 
     /// A copy of the cached baseline, if there is one.
@@ -90,7 +88,7 @@ impl Cache {
     /// # Errors
     /// `interrupted`, and what connecting may meet.
     pub fn copy(&mut self, facts: &Facts, making: &Making<'_>) -> Result<Option<Scratch>> {
-        let Some(template) = self.template.as_ref().filter(|_| !self.left) else { return Ok(None) };
+        let Some(template) = self.template.as_ref() else { return Ok(None) };
         let copy = Scratch::of_template(&facts.database.url, template, making)?;
         if copy.is_none() {
             // Dropped by hand, or no room for a copy: as if it had not been found.
@@ -102,18 +100,13 @@ impl Cache {
 
     /// Whether the baseline is in the cache, so that it can be made again by a copy.
     pub fn has(&self) -> bool {
-        self.template.is_some() && !self.left
+        self.template.is_some()
     }
 
     /// Whether a database that went up these revisions from empty is the baseline that is to be kept.
     pub fn is_baseline(&self, ids: &[String]) -> bool {
         let how = self.open.as_ref().map(|open| &open.how);
-        !self.left && self.template.is_none() && matches!(how, Some(How::Empty(prefix)) if prefix == ids)
-    }
-
-    /// The run goes on with another database than the baseline.
-    pub fn leave(&mut self) {
-        self.left = true;
+        self.template.is_none() && matches!(how, Some(How::Empty(prefix)) if prefix == ids)
     }
 
     /// Keeps the baseline for the next run, if making it took long enough; whether it is kept. Our own sessions in it

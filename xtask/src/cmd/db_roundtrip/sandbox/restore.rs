@@ -99,13 +99,6 @@ impl Sandbox<'_> {
         self.rebuild()
     }
 
-    /// Starts over with an empty database, whatever the baseline was.
-    pub fn begin_empty(&mut self) -> Result<()> {
-        self.from_empty = true;
-        self.cache.leave();
-        self.begin_again()
-    }
-
     fn make_again(&mut self) -> Result<()> {
         let had = self.cache.has();
         let copy = self.cache.copy(self.facts, &baseline::making(self.ctx, self.facts))?;

@@ -11,6 +11,7 @@ use crate::cmd::db_roundtrip::trial::{self, Passed, Stuck, Trial, depends_on_mod
 use crate::fail::Fail;
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
+use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
 
 impl Walk<'_> {
@@ -38,7 +39,7 @@ impl Walk<'_> {
             }
             lower = self.try_from_below(id, lower.take(), &mut blocked)?;
         }
-        if self.note.is_none() {
+        if !self.reference.is_walked() {
             self.obstacle = failure;
         }
         Ok(())
@@ -58,10 +59,7 @@ impl Walk<'_> {
                     return self.sandbox.keep_baseline(ids, seconds).map(|()| None);
                 }
                 Err(failure) if !depends_on_mode(&failure) => {}
-                Err(failure) => self.ctx.ui.warn(format!(
-                    "`alembic upgrade` of everything at once fails ({}); going on one revision at a time",
-                    failure.fail.summary
-                )),
+                Err(failure) => self.say_one_by_one(&failure),
             }
             self.sandbox.rebuild()?;
         }
@@ -82,6 +80,14 @@ impl Walk<'_> {
             self.seed(Some(id))?;
         }
         Ok(first)
+    }
+
+    fn say_one_by_one(&self, failure: &Failure) {
+        let words = format!(
+            "`alembic upgrade` of everything at once fails ({}); going on one revision at a time",
+            failure.fail.summary
+        );
+        if self.reference.is_walked() { self.ctx.ui.verbose(words) } else { self.ctx.ui.warn(words) }
     }
 
     /// Why a revision cannot be reached: something below it does not go up.
@@ -165,7 +171,10 @@ impl Walk<'_> {
             return Ok(None);
         }
         blocked.insert(id.to_owned(), does_not_go_up(id, &stuck.failure));
-        self.record(id, Ok(stuck));
+        match self.outside_cause(id, &stuck.failure, before) {
+            Some(reason) => self.settle(RevisionResult::skipped(&self.facts.graph, id, reason)),
+            None => self.record(id, Ok(stuck)),
+        }
         Ok(self.sandbox.is_at(before)?.then(|| before.clone()))
     }
 

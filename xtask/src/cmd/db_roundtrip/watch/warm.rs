@@ -192,7 +192,10 @@ impl<'a> Warm<'a> {
             Trial::Up(_) => {
                 RevisionResult { reason: said.irreversible, ..RevisionResult::new(graph, id, Verdict::Irreversible) }
             }
-            Trial::Passed(passed) => result::of_passed(graph, id, *passed, &said),
+            Trial::Passed(passed) => {
+                let result = result::of_passed(graph, id, *passed, &said);
+                if self.held.contains(id) { result::held_before(result) } else { result }
+            }
             Trial::Failed(stuck) => result::of_failure(graph, id, *stuck, &said),
         })
     }
