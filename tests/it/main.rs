@@ -5,6 +5,7 @@ mod backendai;
 mod backup;
 mod catalog;
 mod cli;
+mod completions;
 mod config;
 mod db_check;
 mod db_create;

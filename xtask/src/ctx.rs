@@ -19,7 +19,7 @@ use crate::sys::python::{self, Interpreter, Wish};
 use crate::sys::run::quoted;
 use crate::sys::server::{Home, Lease};
 use crate::sys::settings::Server;
-use crate::sys::{history, interrupt};
+use crate::sys::{history, interrupt, locations};
 use crate::ui::Ui;
 
 /// Built once per run.
@@ -133,7 +133,30 @@ impl Ctx {
 
     /// The migration history of a config, checked: no duplicate, no missing parent, no cycle.
     pub fn history(&self, config: &AlembicConfig) -> Result<Graph> {
+        self.look_at_locations(config)?;
         history::read(&self.project()?.root, config)
+    }
+
+    /// Every component. Where there is none, nothing is looked at, and that is said.
+    pub fn every_component(&self) -> Result<Vec<&Component>> {
+        let project = self.project()?;
+        if project.components.is_empty() {
+            self.ui.not_looked_at(format!("any component: no Alembic config was found in {}", project.root.display()));
+        }
+        Ok(project.components.iter().collect())
+    }
+
+    /// Says which version folders are not there; scripts that only Python could read are refused.
+    ///
+    /// # Errors
+    /// `migration-file-invalid` for compiled scripts without their source.
+    pub fn look_at_locations(&self, config: &AlembicConfig) -> Result<()> {
+        let file = config.path.file_name().unwrap_or_default().to_string_lossy();
+        for folder in locations::missing(config) {
+            let folder = shown(self.project()?, folder);
+            self.ui.not_looked_at(format!("{} is not there (a version folder of {file})", folder.display()));
+        }
+        locations::refuse_sourceless(config)
     }
 
     /// The interpreter that runs Alembic. Asks before it installs anything that the project has not asked for.
@@ -170,12 +193,12 @@ impl Ctx {
         if self.server()? == Server::Embedded {
             return self.embedded(config);
         }
-        Ok(Database { url: parse_url(config)?, embedded: false, tools: Vec::new(), remark: None })
+        Ok(Database { url: self.configured_url(config)?, embedded: false, tools: Vec::new(), remark: None })
     }
 
     /// A component's database on the embedded server, whatever the project's usual one is.
     pub fn embedded(&self, config: &AlembicConfig) -> Result<Database> {
-        let url = parse_url(config)?;
+        let url = self.configured_url(config)?;
         let lease = self.lease()?;
         let target = url.target();
         let user = if target.user.is_empty() { lease.superuser } else { target.user.as_str() };
@@ -186,6 +209,30 @@ impl Ctx {
             tools: vec![lease.binaries.bin.clone()],
             remark: (!lease.binaries.imitated.is_empty()).then(|| lease.binaries.summary()),
         })
+    }
+
+    /// `--url`, else the URL in the config; completed from the environment.
+    fn configured_url(&self, config: &AlembicConfig) -> Result<DbUrl> {
+        let Some(flag) = &self.common.url else { return parse_url(config) };
+        let text = match flag.strip_prefix("env:") {
+            Some(name) => std::env::var(name).map_err(|_| {
+                Fail::new(Kind::Usage, format!("`--url=env:{name}`: the environment has no {name}")).action(format!(
+                    "Set it, or write the URL: export {name}=postgresql+asyncpg://USER@HOST:PORT/DATABASE"
+                ))
+            })?,
+            None => flag.clone(),
+        };
+        let url = DbUrl::parse(&text).map_err(|error| {
+            Fail::new(Kind::Usage, "Cannot use the URL of `--url`")
+                .details(error.to_string())
+                .action("Write it as: --url=postgresql+asyncpg://USER@HOST:PORT/DATABASE")
+        })?;
+        crate::sys::pg::complete(&url)
+    }
+
+    /// As [`is_strict`].
+    pub fn strict(&self) -> bool {
+        is_strict(&self.common)
     }
 
     /// On the embedded server the component's database is made when it is first needed; elsewhere it is its owner's.
@@ -233,6 +280,20 @@ impl Ctx {
             flags.push_str(&shell_word(&format!("{flag}={value}")));
         }
         flags
+    }
+
+    /// How the project's folder is reached from where the command was typed, for paths that are printed to be pasted;
+    /// empty where one stands there.
+    pub fn to_project(&self) -> Result<PathBuf> {
+        let root = &self.project()?.root;
+        let here = self.cwd.canonicalize().unwrap_or_else(|_| self.cwd.clone());
+        if let Ok(below) = root.strip_prefix(&here) {
+            return Ok(below.to_owned());
+        }
+        match here.strip_prefix(root) {
+            Ok(inside) => Ok(inside.components().map(|_| "..").collect()),
+            Err(_) => Ok(root.clone()),
+        }
     }
 
     /// Alembic by hand on a component's config, for commands that are printed.
@@ -300,6 +361,11 @@ fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
     crate::sys::pg::complete(&url)
 }
 
+/// Whether what could not be looked at or proven is to fail: by `--strict`, and wherever `CI` is set.
+pub fn is_strict(common: &Common) -> bool {
+    common.strict || std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
 /// What printed commands repeat of a command line, and where they are pasted.
 pub fn surroundings(common: &Common) -> Surroundings {
     let server = common.server.map(|server| match server {
@@ -307,13 +373,17 @@ pub fn surroundings(common: &Common) -> Surroundings {
         ServerChoice::Embedded => "embedded".to_owned(),
     });
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    // Without its password, which a line that is printed must not have.
+    let url = |url: &String| DbUrl::parse(url).map_or(url.clone(), |url| url.without_password().to_string());
     let named = [
         ("--component", common.component.clone()),
         ("--project", path(&common.project)),
         ("--python", path(&common.python)),
         ("--server", server),
+        ("--url", common.url.as_ref().map(url)),
     ];
-    let typed = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?))).collect();
+    let named = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?)));
+    let typed = named.chain(common.x.iter().map(|pair| ("-x".to_owned(), pair.clone()))).collect();
     let folder = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
     Surroundings { typed, takes: flags::takes, folder, ..Surroundings::default() }
 }

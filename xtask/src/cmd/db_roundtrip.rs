@@ -62,7 +62,7 @@ pub fn prove(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
 fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
     resume::check(ctx, facts, flags)?;
     let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { jobs::run(ctx, facts, flags)? };
-    let (report, log) = show::report(facts, findings);
+    let (report, log) = show::report(ctx, facts, findings);
     match (show::write_files(ctx, flags, &report), log) {
         (Ok(()), Some(log)) => log.end(),
         // The verdicts are kept, for a run that can write the files.

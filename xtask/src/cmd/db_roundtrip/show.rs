@@ -12,7 +12,7 @@ use crate::sys::files;
 use crate::ui::Paint;
 
 /// The report, and the log that ends when it is out.
-pub fn report(facts: &Facts, findings: Findings) -> (Report, Option<Log>) {
+pub fn report(ctx: &Ctx, facts: &Facts, findings: Findings) -> (Report, Option<Log>) {
     let server = facts.database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", findings.server));
     let kept = findings.kept.map(|kept| Kept { database: kept.database, psql: kept.psql, drop: kept.drop });
     let report = Report {
@@ -24,7 +24,7 @@ pub fn report(facts: &Facts, findings: Findings) -> (Report, Option<Log>) {
         notes: findings.notes,
         results: findings.results,
         kept,
-        strict: false,
+        strict: ctx.strict(),
     };
     (report, findings.log)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::allow::Allowed;
 use super::{Rule, Scope};
+use crate::model::action::shell_word;
 use crate::model::graph::{Graph, Problem};
 use crate::model::revision::{self, Script, Unreadable};
 use crate::model::script_body::{self, Body};
@@ -26,6 +27,8 @@ pub struct Context {
     pub spares_released: bool,
     /// The packages at the top of the project: its own code.
     pub packages: Vec<String>,
+    /// How the project is reached from where the command was typed; empty where one stands there.
+    pub to_project: PathBuf,
     /// `--component=…` for commands in messages, empty for the default one.
     pub flag: String,
 }
@@ -160,8 +163,14 @@ impl Context {
             past: None,
             spares_released: true,
             packages: Vec::new(),
+            to_project: PathBuf::new(),
             flag,
         }
+    }
+
+    /// A path of the project as a word of a command that is pasted where this one was typed.
+    pub fn pasted(&self, path: &Path) -> String {
+        shell_word(&self.to_project.join(path).display().to_string())
     }
 
     /// The source of a path.
