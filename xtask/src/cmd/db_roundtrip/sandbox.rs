@@ -16,11 +16,15 @@ use super::facts::Facts;
 use super::hangs::HangWatch;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind};
+use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::Point;
+use crate::model::second_opinion::Dumped;
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{Driver, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
-use crate::sys::pg::{Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, rows, sql_fail};
+use crate::sys::pg::{
+    Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, dumped, rows, shared, sql_fail,
+};
 use crate::work::driver::{self, Labels};
 
 /// How long a step that hangs may take to notice that its session was ended.
@@ -186,7 +190,17 @@ impl<'a> Sandbox<'a> {
         let rows =
             rows::take_again(client, &options, &mut self.memory).context("reading the throwaway database's rows")?;
         let sequences = rows::sequence_positions(client)?;
-        Ok(Point { schema, rows, sequences })
+        // Our own server is nobody else's.
+        let is_shared = self.scratch.is_some() && !self.facts.database.embedded;
+        let shared = if is_shared { shared::take(client)? } else { Snapshot::default() };
+        let dumped = if self.facts.second_opinion { Some(self.dumped(&options)?) } else { None };
+        Ok(Point { schema, rows, sequences, shared, dumped })
+    }
+
+    fn dumped(&mut self, options: &catalog::Options) -> Result<Dumped> {
+        let (ui, tools) = (&self.ctx.ui, &self.facts.database.tools);
+        let db = self.db.as_ref().context("connected just now")?;
+        dumped::take(ui, db, &options.version_tables, tools)
     }
 
     /// Reads every row once more, whatever was remembered of them.

@@ -46,6 +46,9 @@ impl RevisionResult {
         fields["cause"] = json!(self.cause);
         fields["notes"] = json!(self.notes);
         fields["without_rows"] = json!(self.without_rows);
+        if let Some(says) = &self.second_opinion {
+            fields["second_opinion"] = json!(says);
+        }
         fields["taken_over"] = json!(self.taken_over);
         fields["seconds"] = json!({"down": self.down, "up": self.up});
         fields

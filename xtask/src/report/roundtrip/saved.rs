@@ -30,6 +30,7 @@ impl RevisionResult {
             "to_prove": self.to_prove.as_ref().map(|action| action.text(around)),
             "notes": self.notes,
             "without_rows": self.without_rows,
+            "second_opinion": self.second_opinion,
             "down": self.down,
             "up": self.up,
         })
@@ -55,6 +56,7 @@ impl RevisionResult {
             to_prove: text(&value["to_prove"]).map(Action::from),
             notes: list(&value["notes"]).filter_map(text).collect(),
             without_rows: value["without_rows"].as_bool()?,
+            second_opinion: value["second_opinion"].as_array().map(|says| says.iter().filter_map(text).collect()),
             taken_over: true,
             down: value["down"].as_f64(),
             up: value["up"].as_f64(),

@@ -97,6 +97,8 @@ impl RevisionResult {
         lines.extend(self.error.iter().flat_map(error));
         lines.extend(self.cause.iter().map(|cause| format!("cause: {cause}")));
         lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        let says = self.second_opinion.iter().flatten();
+        lines.extend(says.map(|says| format!("second opinion: {says} (a defect of this tool: please report it)")));
         lines.extend(self.to_prove.iter().map(|action| format!("to prove it: {}", action.text(around))));
         lines
     }
