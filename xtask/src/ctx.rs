@@ -8,18 +8,19 @@ use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::flags::{self, Common, ServerChoice};
-use crate::model::action::{Surroundings, shell_word};
+use crate::model::action::{Around, git, own, shell_word};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
+use crate::sys::history::{self, Headers};
 use crate::sys::pg::VersionTable;
 use crate::sys::project::{Component, Project};
 use crate::sys::python::{self, Interpreter, Wish};
 use crate::sys::run::quoted;
 use crate::sys::server::{Home, Lease};
 use crate::sys::settings::Server;
-use crate::sys::{history, interrupt, locations};
+use crate::sys::{interrupt, locations};
 use crate::ui::Ui;
 
 /// Built once per run.
@@ -134,7 +135,20 @@ impl Ctx {
     /// The migration history of a config, checked: no duplicate, no missing parent, no cycle.
     pub fn history(&self, config: &AlembicConfig) -> Result<Graph> {
         self.look_at_locations(config)?;
-        history::read(&self.project()?.root, config)
+        history::read(&self.project()?.root, config, &self.headers(config)?)
+    }
+
+    /// What can be asked for headers of scripts that do not stand in their text.
+    pub fn headers<'a>(&'a self, config: &'a AlembicConfig) -> Result<Headers<'a>> {
+        let project = self.project()?;
+        Ok(Headers::new(&self.ui, project, config, || self.python_that_is_there(project)))
+    }
+
+    /// The interpreter, if there is one without anything being installed.
+    fn python_that_is_there(&self, project: &Project) -> Option<Interpreter> {
+        let flag = self.common.python.as_ref().map(|path| self.cwd.join(path));
+        let wish = Wish { flag, makes_nothing: true, ..Wish::from_environment(Server::Configured) };
+        self.python.get().cloned().or_else(|| python::find(&self.ui, project, &wish).ok())
     }
 
     /// Every component. Where there is none, nothing is looked at, and that is said.
@@ -341,10 +355,10 @@ impl Ctx {
 fn no_such_main(name: &str) -> Fail {
     Fail::new(Kind::ConfigInvalid, format!("The main branch '{name}' does not exist"))
         .details(format!("`main = \"{name}\"` in [workspace.metadata.db] of Cargo.toml; git knows no such commit here"))
-        .action("See what there is: git branch --all")
-        .action("If it is on the server only: git fetch")
+        .run("See what there is", git(["branch", "--all"]))
+        .run("If it is on the server only", git(["fetch"]))
         .action("Or correct `main` in Cargo.toml")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .refused()
 }
 
@@ -356,7 +370,7 @@ fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
             .details(error.to_string())
             .at(path, line)
             .action("Write it as: postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
     })?;
     crate::sys::pg::complete(&url)
 }
@@ -367,7 +381,7 @@ pub fn is_strict(common: &Common) -> bool {
 }
 
 /// What printed commands repeat of a command line, and where they are pasted.
-pub fn surroundings(common: &Common) -> Surroundings {
+pub fn surroundings(common: &Common) -> Around {
     let server = common.server.map(|server| match server {
         ServerChoice::Configured => "configured".to_owned(),
         ServerChoice::Embedded => "embedded".to_owned(),
@@ -385,7 +399,7 @@ pub fn surroundings(common: &Common) -> Surroundings {
     let named = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?)));
     let typed = named.chain(common.x.iter().map(|pair| ("-x".to_owned(), pair.clone()))).collect();
     let folder = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
-    Surroundings { typed, takes: flags::takes, folder, ..Surroundings::default() }
+    Around { typed, takes: flags::takes, folder, ..Around::default() }
 }
 
 /// The version table of a component, as `sys/pg` wants it.

@@ -13,7 +13,6 @@ use anyhow::{Context, Result};
 use super::baseline::Baseline;
 use super::baseline::cache::Cache;
 use super::facts::Facts;
-use super::hangs::HangWatch;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind};
 use crate::model::catalog::Snapshot;
@@ -26,6 +25,7 @@ use crate::sys::pg::{
     Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, dumped, rows, shared, sql_fail,
 };
 use crate::work::driver::{self, Labels};
+use crate::work::hangs::HangWatch;
 
 /// How long a step that hangs may take to notice that its session was ended.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -106,11 +106,6 @@ impl<'a> Sandbox<'a> {
         Ok(Sandbox { from_empty, scratch: Some(scratch), cache, ..sandbox })
     }
 
-    /// Starts the driver on a database that is not ours to put back.
-    pub fn on(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, db: Db) -> Result<Sandbox<'a>> {
-        Sandbox::with(ctx, facts, limit, db, None)
-    }
-
     fn with(
         ctx: &'a Ctx,
         facts: &'a Facts<'a>,
@@ -157,7 +152,7 @@ impl<'a> Sandbox<'a> {
             },
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
-                let plan = Plan { steps: steps.to_vec(), before: None, target, unrun: Vec::new() };
+                let plan = Plan { steps: steps.to_vec(), before: None, target, skipped: Vec::new() };
                 match self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))? {
                     Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
                     Err(stop) => stop,
@@ -232,11 +227,6 @@ impl<'a> Sandbox<'a> {
         Ok(self.db()?.applied(&table)?.revisions)
     }
 
-    /// The server's version.
-    pub fn server(&mut self) -> Result<String> {
-        Ok(self.db()?.server_version().text.clone())
-    }
-
     /// What of the baseline is cached.
     pub fn cache(&self) -> &Cache {
         &self.cache
@@ -283,7 +273,7 @@ impl<'a> Sandbox<'a> {
 
     fn stamp(&mut self, id: &str) -> Result<Result<(), Stop>> {
         let steps = vec![Step { direction: Direction::Down, revision: id.to_owned() }];
-        let plan = Plan { steps, before: None, target: id.to_owned(), unrun: vec![id.to_owned()] };
+        let plan = Plan { steps, before: None, target: id.to_owned(), skipped: vec![id.to_owned()] };
         Ok(self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))?.map(|_| ()))
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::RevisionResult;
 use crate::fail::{Fail, Kind};
-use crate::model::action::{Action, Surroundings};
+use crate::model::action::{Action, Around};
 use crate::model::catalog::{AttributeChange, Change, Key, What};
 use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::model::rows::{ColumnLoss, DataChange};
@@ -14,7 +14,7 @@ use crate::model::status::Revision;
 
 impl RevisionResult {
     /// Writes it down.
-    pub fn save(&self, around: &Surroundings) -> Value {
+    pub fn save(&self, around: &Around) -> Value {
         json!({
             "revision": self.revision.id,
             "message": self.revision.message,
@@ -125,7 +125,7 @@ fn fail(value: &Value) -> Option<Fail> {
     let fail = Fail::new(kind, value["summary"].as_str()?).details(value["details"].as_str()?);
     let fail = list(&value["actions"]).filter_map(Value::as_str).fold(fail, Fail::action);
     Some(Fail {
-        related: text(&value["related"]).map(Action::from),
+        related: text(&value["related"]).map(|words| Box::new(Action::from(words))),
         sqlstate: text(&value["sqlstate"]),
         revision: text(&value["revision"]),
         file: text(&value["file"]),

@@ -30,14 +30,14 @@ impl Db {
         let (mut refused, mut begin) = (Vec::new(), 1);
         while let Some(line) = lines.next()? {
             interrupt::check()?;
-            if splitter.is_between() && is_key(&line) {
+            if is_key(&line) && splitter.is_between() {
                 continue;
             }
             for statement in splitter.feed(&line).map_err(|command| of_psql(lines.number, &command))? {
                 refused.extend(self.run_statement(&statement, &mut lines, begin)?);
                 begin = lines.number;
             }
-            if splitter.is_between() {
+            if splitter.text.trim_ascii().is_empty() {
                 begin = lines.number + 1;
             }
         }
