@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::driver::{self, Labels};
-use super::hangs::Onlooker;
+use super::hangs::HangWatch;
 use super::ledger::{self, Book};
 use super::own_database::OwnDatabase;
 use crate::ctx::Ctx;
@@ -261,8 +261,8 @@ impl<'a> Walker<'a> {
         let own = RefCell::new(own);
         let begun = Cell::new(0);
         let mut progress = self.ctx.ui.steps("Migrating", walk.steps.len());
-        let mut onlooker = Onlooker::new(&self.ctx.ui);
-        let mut watch = |waiting: &Waiting<'_>| onlooker.look(own.borrow_mut().db(), false, waiting);
+        let mut hang_watch = HangWatch::new(&self.ctx.ui);
+        let mut watch = |waiting: &Waiting<'_>| hang_watch.look(own.borrow_mut().db(), false, waiting);
         let patience = Patience { limit: self.limits.step, watch: Some(&mut watch) };
         let mut between = || {
             let own = &mut **own.borrow_mut();
