@@ -4,6 +4,7 @@
 pub mod autogenerate;
 pub mod catalog;
 pub mod cause;
+pub mod contents;
 pub mod edit;
 #[cfg(test)]
 pub mod fixture;

@@ -2,6 +2,7 @@
 //! revisions, models, advice. Commands use these; nothing in here knows a command.
 
 pub mod advice;
+pub mod backup;
 pub mod driver;
 pub mod ledger;
 pub mod models;

@@ -6,6 +6,7 @@ pub mod catalog;
 mod connect;
 mod copy;
 mod errors;
+mod frozen;
 mod hang;
 mod ledger;
 pub mod models;
@@ -21,6 +22,7 @@ mod tools;
 
 pub use connect::{Db, ServerVersion};
 pub use errors::{kind_of, sql_fail};
+pub use frozen::{Frozen, Identity};
 pub use ledger::{SCHEMA, TABLE, Writing};
 pub use roles::{ensure_database, ensure_role};
 pub use scratch::{Kept, Making, SavePoint, Scratch};
@@ -28,7 +30,7 @@ pub use session::{Applied, MigrationLock, OtherSession, VersionTable};
 pub use surroundings::{application_name, complete};
 pub use sweep::sweep;
 pub use template::{Key, Limits, Template, Templates};
-pub use tools::{client_tool, for_libpq};
+pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq};
 
 /// An identifier for SQL text, quoted.
 pub fn ident(name: &str) -> String {

@@ -4,7 +4,7 @@
 //! Secrets never go into arguments: pass them with [`Cmd::secret_env`], which the echo leaves out.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,6 +21,14 @@ const LAST_LINES: usize = 20;
 /// How long a command may take unless told otherwise.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(600);
 
+/// Runs its arguments, and ends them and the whole process group as soon as its stdin ends: that is a pipe which this
+/// process holds open, and which the system closes when we are gone. No signal asks for that portably, and none without
+/// unsafe code.
+const GUARD: &str = "exec 3<&0; \"$@\" 3<&- </dev/null & child=$!; \
+    (read -r end <&3; trap '' TERM; kill -KILL \"$child\"; exit 7) >/dev/null 2>&1 & watch=$!; \
+    wait \"$child\"; status=$?; { kill \"$watch\"; wait \"$watch\"; } 2>/dev/null; \
+    [ $? = 7 ] && kill -KILL 0; exit \"$status\"";
+
 /// A command to be run: program, arguments, folder, environment.
 #[derive(Clone, Debug)]
 pub struct Cmd {
@@ -33,6 +41,7 @@ pub struct Cmd {
     stdin: Vec<u8>,
     limit: Duration,
     user: Option<(u32, u32)>,
+    with_us: bool,
 }
 
 /// How a command ended and what it said.
@@ -72,6 +81,7 @@ impl Cmd {
             stdin: Vec::new(),
             limit: DEFAULT_LIMIT,
             user: None,
+            with_us: false,
         }
     }
 
@@ -123,6 +133,12 @@ impl Cmd {
         self
     }
 
+    /// Ends it with this process, however that ends (`kill -9` too). It then reads nothing, and [`Cmd::stdin`] has no use.
+    pub fn ends_with_us(mut self) -> Cmd {
+        self.with_us = true;
+        self
+    }
+
     /// The command as one line that can be pasted into a shell, secrets left out.
     pub fn line(&self) -> String {
         let mut text = String::new();
@@ -143,7 +159,9 @@ impl Cmd {
     /// `tool-missing` when the program cannot be started, `interrupted` on Ctrl-C, and an error on the time limit.
     pub fn capture(&self, ui: &Ui) -> Result<Done> {
         let mut child = self.spawn(ui, Stdio::piped(), Stdio::piped(), Stdio::piped())?;
-        let stdin = child.stdin.take();
+        let mut stdin = child.stdin.take();
+        // Open as long as we live: its end is what tells the guard that we are gone.
+        let _lifeline = if self.with_us { stdin.take() } else { None };
         let input = self.stdin.clone();
         // Fed from a thread: a child that answers before it has read everything would otherwise block us both.
         let feeder = std::thread::spawn(move || {
@@ -164,6 +182,26 @@ impl Cmd {
             ui.verbose(done.stderr.trim_end());
         }
         Ok(done)
+    }
+
+    /// Runs it and hands its stdout to `take` as it comes; what `take` refuses ends it. The text of [`Done::stdout`] stays
+    /// empty.
+    ///
+    /// # Errors
+    /// What `take` says, else as [`Cmd::capture`].
+    pub fn stream<T>(&self, ui: &Ui, take: impl FnOnce(&mut dyn BufRead) -> Result<T>) -> Result<(Done, T)> {
+        let mut child = self.spawn(ui, Stdio::piped(), Stdio::piped(), Stdio::piped())?;
+        let _lifeline = child.stdin.take();
+        let stderr = reader(child.stderr.take());
+        let mut stdout = BufReader::with_capacity(1 << 16, child.stdout.take().context("a child without stdout")?);
+        let taken = take(&mut stdout);
+        drop(stdout);
+        if taken.is_err() {
+            kill_group(&mut child);
+        }
+        let status = self.wait(&mut child)?;
+        let done = Done { status, stdout: String::new(), stderr: stderr.join().unwrap_or_default() };
+        Ok((done, taken?))
     }
 
     /// Runs it and gives its stdout, or an error with the command and the last lines of its stderr.
@@ -193,11 +231,12 @@ impl Cmd {
     }
 
     fn command(&self) -> Command {
+        let (program, args) = self.words();
         let shell = xshell::Shell::new();
         let mut command = match shell {
-            Ok(shell) => Command::from(shell.cmd(&self.program).args(&self.args)),
+            Ok(shell) => Command::from(shell.cmd(&program).args(&args)),
             // xshell asks for the working directory; when that is gone we still know ours.
-            Err(_) => self.plain_command(),
+            Err(_) => plain_command(&program, &args),
         };
         command.current_dir(&self.cwd);
         for key in &self.env_remove {
@@ -212,11 +251,15 @@ impl Cmd {
         command
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this module is where processes are made")]
-    fn plain_command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(&self.args);
-        command
+    /// What is really started: the program, or the shell that guards it.
+    fn words(&self) -> (PathBuf, Vec<OsString>) {
+        if !self.with_us {
+            return (self.program.clone(), self.args.clone());
+        }
+        let mut args: Vec<OsString> = ["-c", GUARD, "guard"].map(OsString::from).to_vec();
+        args.push(self.program.clone().into());
+        args.extend(self.args.iter().cloned());
+        (PathBuf::from("/bin/sh"), args)
     }
 
     fn wait(&self, child: &mut Child) -> Result<ExitStatus> {
@@ -247,6 +290,13 @@ impl Cmd {
             .related("cargo xtask doctor")
             .into()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this module is where processes are made")]
+fn plain_command(program: &Path, args: &[OsString]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args);
+    command
 }
 
 /// Ends a child and everything in its process group, and waits for the child itself.

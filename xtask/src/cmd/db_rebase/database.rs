@@ -162,9 +162,10 @@ impl<'a> Place<'a> {
     /// Puts the rows of a backup back into the database, which has to have the schema of it already.
     pub fn restore(&mut self, ctx: &Ctx, path: &std::path::Path) -> Result<()> {
         let _task = ctx.ui.task("Putting the rows back from the backup");
-        let server = self.db.server_version().clone();
+        let major = self.db.server_version().major();
+        let url = self.db.url().only_at(self.db.endpoint());
         crash_point();
-        backup::put_back(&ctx.ui, &self.database.url, &server, &self.database.tools, path)?;
+        backup::put_back(&ctx.ui, &url, major, &self.database.tools, path)?;
         crash_point();
         Ok(())
     }

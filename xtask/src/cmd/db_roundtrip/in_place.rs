@@ -15,7 +15,6 @@ use crate::flags::DbRoundtrip;
 use crate::model::roundtrip::Verdict;
 use crate::model::route::applied_set;
 use crate::model::target::Direction;
-use crate::sys::backup::{self, Request};
 use crate::sys::interrupt;
 use crate::sys::pg::{Db, MigrationLock, application_name};
 use crate::work::driver;
@@ -89,19 +88,8 @@ fn check(ctx: &Ctx, facts: &Facts) -> Result<MigrationLock> {
 
 fn take_backup(ctx: &Ctx, facts: &Facts, db: &mut Db) -> Result<std::path::PathBuf> {
     let held = db.applied(&version_table(facts.component))?.revisions;
-    let revision = if held.is_empty() { "base".to_owned() } else { held.join("+") };
-    let request = Request {
-        project_root: &ctx.project()?.root,
-        component: &facts.component.name,
-        url: &facts.database.url,
-        server: &db.server_version().clone(),
-        revision: &revision,
-        tools: &facts.database.tools,
-        instead: "Leave --in-place out: the round trip then runs on a copy",
-    };
-    let path = backup::take(&ctx.ui, &request)?;
-    ctx.ui.status(format!("Backup: {}", path.display()));
-    Ok(path)
+    let instead = "Leave --in-place out: the round trip then runs on a copy";
+    driver::backup(ctx, facts.component, &facts.database, db, &held, instead)
 }
 
 /// Up to the heads, then each wanted revision from the top, then up to the heads again.
