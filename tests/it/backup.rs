@@ -13,6 +13,7 @@ use xtask::sys::backup::{FOLDER, Request, shelf, take};
 use xtask::sys::pg::Db;
 use xtask::sys::run::Cmd;
 
+use crate::support::pasted::actions;
 use crate::support::pg::cluster;
 use crate::support::private::private_cluster;
 use crate::support::python::quiet;
@@ -167,7 +168,7 @@ fn a_failure_leaves_nothing_behind() {
     let fail = failing(&request(&root, &cluster().url("asyncpg", "gone_database"), &tools));
     assert_eq!(fail.kind, Kind::BackupFailed);
     assert!(fail.details.contains("\"gone_database\" does not exist"), "{}", fail.details);
-    assert!(fail.actions.last().unwrap().contains(INSTEAD));
+    assert!(actions(&fail).last().unwrap().contains(INSTEAD));
     // Another server than the one that is to be migrated.
     let database = cluster().database();
     let url = cluster().url("asyncpg", &database);

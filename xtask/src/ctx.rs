@@ -7,7 +7,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::flags::{Common, ServerChoice};
+use crate::flags::{self, Common, ServerChoice};
+use crate::model::action::{Surroundings, shell_word};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
@@ -18,7 +19,7 @@ use crate::sys::python::{self, Interpreter, Wish};
 use crate::sys::run::quoted;
 use crate::sys::server::{Home, Lease};
 use crate::sys::settings::Server;
-use crate::sys::{history, interrupt};
+use crate::sys::{history, interrupt, locations};
 use crate::ui::Ui;
 
 /// Built once per run.
@@ -98,7 +99,15 @@ impl Ctx {
 
     /// The project.
     pub fn project(&self) -> Result<&Project> {
-        self.once(&self.project, || Project::find(&self.cwd, self.common.project.as_deref()))
+        self.once(&self.project, || {
+            let project = Project::find(&self.cwd, self.common.project.as_deref())?;
+            let around = self.ui.around();
+            let _ = around.root.set(project.root.clone());
+            if let Ok(component) = project.component(None) {
+                let _ = around.default_component.set(component.name.clone());
+            }
+            Ok(project)
+        })
     }
 
     /// The component that the command line names, or the default one.
@@ -124,7 +133,30 @@ impl Ctx {
 
     /// The migration history of a config, checked: no duplicate, no missing parent, no cycle.
     pub fn history(&self, config: &AlembicConfig) -> Result<Graph> {
+        self.look_at_locations(config)?;
         history::read(&self.project()?.root, config)
+    }
+
+    /// Every component. Where there is none, nothing is looked at, and that is said.
+    pub fn every_component(&self) -> Result<Vec<&Component>> {
+        let project = self.project()?;
+        if project.components.is_empty() {
+            self.ui.not_looked_at(format!("any component: no Alembic config was found in {}", project.root.display()));
+        }
+        Ok(project.components.iter().collect())
+    }
+
+    /// Says which version folders are not there; scripts that only Python could read are refused.
+    ///
+    /// # Errors
+    /// `migration-file-invalid` for compiled scripts without their source.
+    pub fn look_at_locations(&self, config: &AlembicConfig) -> Result<()> {
+        let file = config.path.file_name().unwrap_or_default().to_string_lossy();
+        for folder in locations::missing(config) {
+            let folder = shown(self.project()?, folder);
+            self.ui.not_looked_at(format!("{} is not there (a version folder of {file})", folder.display()));
+        }
+        locations::refuse_sourceless(config)
     }
 
     /// The interpreter that runs Alembic. Asks before it installs anything that the project has not asked for.
@@ -219,11 +251,25 @@ impl Ctx {
             Ok(default) if default.name == component.name => String::new(),
             _ => format!(" --component={}", component.name),
         };
-        for flag in self.ui.typed().iter().filter(|flag| !flag.starts_with("--component")) {
+        for (flag, value) in self.ui.around().typed.iter().filter(|(flag, _)| flag != "--component") {
             flags.push(' ');
-            flags.push_str(flag);
+            flags.push_str(&shell_word(&format!("{flag}={value}")));
         }
         flags
+    }
+
+    /// How the project's folder is reached from where the command was typed, for paths that are printed to be pasted;
+    /// empty where one stands there.
+    pub fn to_project(&self) -> Result<PathBuf> {
+        let root = &self.project()?.root;
+        let here = self.cwd.canonicalize().unwrap_or_else(|_| self.cwd.clone());
+        if let Ok(below) = root.strip_prefix(&here) {
+            return Ok(below.to_owned());
+        }
+        match here.strip_prefix(root) {
+            Ok(inside) => Ok(inside.components().map(|_| "..").collect()),
+            Err(_) => Ok(root.clone()),
+        }
     }
 
     /// Alembic by hand on a component's config, for commands that are printed.
@@ -291,15 +337,27 @@ fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
     crate::sys::pg::complete(&url)
 }
 
-/// The flags of a command line that say what it is about, as a shell takes them.
-pub fn typed(common: &Common) -> Vec<String> {
+/// Whether what could not be looked at or proven is to fail: wherever `CI` is set.
+pub fn is_strict(_common: &Common) -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
+/// What printed commands repeat of a command line, and where they are pasted.
+pub fn surroundings(common: &Common) -> Surroundings {
     let server = common.server.map(|server| match server {
-        ServerChoice::Configured => "configured",
-        ServerChoice::Embedded => "embedded",
+        ServerChoice::Configured => "configured".to_owned(),
+        ServerChoice::Embedded => "embedded".to_owned(),
     });
-    let project = common.project.as_ref().map(|folder| folder.display().to_string());
-    let named = [("component", common.component.clone()), ("project", project), ("server", server.map(str::to_owned))];
-    named.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", quoted(&value?)))).collect()
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let named = [
+        ("--component", common.component.clone()),
+        ("--project", path(&common.project)),
+        ("--python", path(&common.python)),
+        ("--server", server),
+    ];
+    let typed = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?))).collect();
+    let folder = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
+    Surroundings { typed, takes: flags::takes, folder, ..Surroundings::default() }
 }
 
 /// The version table of a component, as `sys/pg` wants it.

@@ -14,6 +14,7 @@ pub mod history;
 pub mod hooks;
 pub mod interrupt;
 pub mod journal;
+pub mod locations;
 pub mod managed;
 pub mod packages;
 pub mod pg;

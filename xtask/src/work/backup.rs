@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::sys::backup::record::Proof;
 use crate::sys::backup::{self, Backup, Request, shelf};
 use crate::sys::git::Repo;
@@ -75,11 +76,7 @@ impl Taken {
         let fail = Fail::new(Kind::ActiveConnections, "Somebody keeps writing into the database")
             .details(format!("After each of {} backups it held something else:", TRIES + 1))
             .details(lines.iter().take(LISTED).cloned().collect::<Vec<_>>().join("\n"));
-        Err(fail
-            .action("Stop what writes into it, then repeat the command")
-            .related("cargo xtask db-status")
-            .refused()
-            .into())
+        Err(fail.action("Stop what writes into it, then repeat the command").related(own("db-status")).refused().into())
     }
 }
 

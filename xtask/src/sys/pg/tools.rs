@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::url::{SslMode, Target};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
@@ -65,7 +66,7 @@ fn missing(name: &str, major: u32, too_old: &[String]) -> Fail {
     let fail = too_old.iter().fold(fail, |fail, found| fail.details(found));
     fail.action(format!("Install it: apt-get install postgresql-client-{major}, or brew install postgresql@{major}"))
         .action("Or put its folder on PATH")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
 }
 
 /// Where such a program may be, best first.
