@@ -16,6 +16,7 @@ pub mod interrupt;
 pub mod journal;
 pub mod locations;
 pub mod managed;
+pub mod offers;
 pub mod packages;
 pub mod pg;
 pub mod project;

@@ -66,8 +66,11 @@ impl Taken {
             let Some(first) = lines.first() else { return Ok(()) };
             ctx.ui.warn(format!("Somebody wrote while the backup was taken ({first}); it is taken again"));
             let url = self.backup.url().clone();
-            let old = std::mem::replace(&mut self.backup, run(ctx, wanted, &url, &self.identity)?);
-            shelf::remove(&old.path)?;
+            // Under the old name, which is in journals and reports by now.
+            let path = self.backup.path.clone();
+            self.backup = run(ctx, wanted, &url, &self.identity)?;
+            shelf::replace(&self.backup.path, &path)?;
+            self.backup.path = path;
             lines = self.backup.written_since()?;
         }
         if lines.is_empty() {

@@ -115,6 +115,16 @@ pub fn remove(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Gives a backup the name of an older one, which goes.
+///
+/// # Errors
+/// When a file cannot be renamed.
+pub fn replace(new: &Path, old: &Path) -> Result<()> {
+    let renaming = || format!("naming the backup {}", old.display());
+    fs::rename(record_path(new), record_path(old)).with_context(renaming)?;
+    fs::rename(new, old).with_context(renaming)
+}
+
 /// The texts of the JSON files below a folder, two levels deep, but for those of the backups themselves.
 pub fn texts(folder: &Path, without: &str) -> Vec<String> {
     let mut texts = Vec::new();
