@@ -9,6 +9,7 @@ pub mod contents;
 pub mod edit;
 #[cfg(test)]
 pub mod fixture;
+pub mod grants;
 pub mod graph;
 pub mod ini;
 pub mod ledger;

@@ -10,4 +10,5 @@ pub mod ledger;
 pub mod migrate;
 pub mod models;
 pub mod own_database;
+pub mod put_back;
 pub mod skipped;

@@ -19,6 +19,8 @@ pub struct Contents {
     pub large_objects: u64,
     /// Which table it is, by its quoted name: a table or column that was dropped and made again is another one.
     pub tables: BTreeMap<String, TableIdentity>,
+    /// The numbers of tables, views and sequences, by their quoted names.
+    pub relations: BTreeMap<String, u32>,
 }
 
 /// What tells a table and its columns from others of the same name.

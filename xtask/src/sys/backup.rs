@@ -233,6 +233,22 @@ impl Attempt<'_> {
     }
 }
 
+/// A `pg_restore` that can read a backup.
+///
+/// # Errors
+/// `backup-failed`, with what each of them says.
+pub fn reader(ui: &Ui, tools: &[PathBuf], path: &Path) -> Result<PathBuf> {
+    let mut said = Vec::new();
+    for tool in client_tools(ui, "pg_restore", 0, tools)? {
+        match archive::toc(ui, &tool.path, path) {
+            Ok(_) => return Ok(tool.path),
+            Err(error) => said.push(format!("{}: {error:#}", tool.path.display())),
+        }
+    }
+    let fail = Fail::new(Kind::BackupFailed, "The backup cannot be read").details(path.display().to_string());
+    Err(fail.details(said.join("\n")).related(own("doctor")).into())
+}
+
 fn file_name(request: &Request<'_>, time: &str) -> PathBuf {
     let revision = if request.revision.is_empty() { "base".to_owned() } else { request.revision.join("+") };
     let name = format!("{}-{time}-{}", files::plain(request.component), files::plain(&revision));

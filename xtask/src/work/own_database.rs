@@ -8,11 +8,11 @@ use anyhow::Result;
 
 use super::backup::{self, LOCK_WAIT, Taken, Wanted};
 use super::driver;
+use super::put_back::{self, Report, Wish};
 use super::skipped::{self, AllSkipped};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind};
 use crate::model::graph::Graph;
-use crate::sys;
 use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, MigrationLock, VersionTable, application_name};
@@ -203,14 +203,30 @@ impl<'a> OwnDatabase<'a> {
         taken.refresh(ctx, &wanted(self.component, &self.database, &applied, &instead))
     }
 
-    /// Puts the rows of a backup back into the database, which has to have the schema of it already.
+    /// Before the database is walked back to a backup: one of what is there now, and the rows aside that were written since
+    /// the operation stopped. Refuses where the backup of then cannot be used.
     ///
     /// # Errors
-    /// `backup-failed`; the database is then as before.
-    pub fn put_back(&mut self, ctx: &Ctx, path: &Path) -> Result<()> {
-        let _task = ctx.ui.task("Putting the rows back from the backup");
-        let (url, major) = (self.db.url().only_at(self.db.endpoint()), self.db.server_version().major());
-        sys::backup::put_back(&ctx.ui, &url, major, &self.database.tools, path)
+    /// `backup-missing`, `backup-failed`.
+    pub fn before_putting_back(&mut self, ctx: &Ctx, backup: &Path) -> Result<PathBuf> {
+        put_back::check(backup)?;
+        let applied = self.applied()?;
+        let instead = "Take one by hand, put the files back by git, and see what the database needs: db-status";
+        let wanted = wanted(self.component, &self.database, &applied, instead);
+        let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table)?;
+        Ok(taken.path().to_owned())
+    }
+
+    /// After the scripts were walked back: puts back from the backup what the operation took away, keeps what was written
+    /// since, and compares. `now` is what [`OwnDatabase::before_putting_back`] gave, `walked` the revisions that went down or up.
+    ///
+    /// # Errors
+    /// As [`put_back::put_back`].
+    pub fn put_back(&mut self, ctx: &Ctx, backup: &Path, now: Option<&Path>, walked: &[String]) -> Result<Report> {
+        let scripts = put_back::scripts(ctx, &self.config, walked);
+        let tools = &self.database.tools;
+        let wish = Wish { backup, now, versions: &self.table, scripts: &scripts, tools };
+        put_back::put_back(ctx, &mut self.db, &wish)
     }
 }
 

@@ -2,7 +2,7 @@
 //! is kept in memory but the piece at hand.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -23,17 +23,23 @@ pub struct Toc {
     pub rows: BTreeSet<u32>,
 }
 
-/// A piece of the rows in a backup, in the order of the file.
+/// A piece of a backup, in the order of the file.
 pub enum Piece<'p> {
-    /// The rows of a table begin. Schema and name are as they are, the columns quoted and in a list.
+    /// The rows of a table, in COPY's text format. Schema and name are as they are, the columns quoted and in a list.
     #[expect(missing_docs, reason = "the sentence above says it")]
-    Table { schema: &'p str, name: &'p str, columns: &'p str },
-    /// Bytes of the rows, in COPY's text format.
-    Bytes(&'p [u8]),
-    /// The rows of the table end.
-    End,
+    Table { schema: &'p str, name: &'p str, columns: &'p str, rows: &'p mut dyn Read },
     /// Any other line: a comment, a `setval`.
     Line(&'p str),
+}
+
+/// The rows of one table in COPY's text format, to be read; they end where the table does. Lines are never put together: a
+/// row may be large.
+struct Rows<'r> {
+    input: &'r mut dyn BufRead,
+    /// What was looked at to find the end, and is to be given first.
+    looked_at: Vec<u8>,
+    begins: bool,
+    over: bool,
 }
 
 /// How many rows each table has in the file; the keys are schema and name.
@@ -77,26 +83,30 @@ fn parse_toc(text: &str) -> Toc {
 /// # Errors
 /// With what `pg_restore` says; `interrupted`.
 pub fn count(ui: &Ui, tool: &Path, path: &Path) -> Result<Counts> {
-    let (mut counts, mut at) = (Counts::new(), None);
+    let mut counts = Counts::new();
     read(ui, tool, path, &mut |piece| {
-        match piece {
-            Piece::Table { schema, name, .. } => {
-                let key = (schema.to_owned(), name.to_owned());
-                counts.entry(key.clone()).or_insert(0);
-                at = Some(key);
-            }
-            Piece::Bytes(bytes) => {
-                let rows = bytes.iter().filter(|byte| **byte == b'\n').count();
-                if let Some(count) = at.as_ref().and_then(|key| counts.get_mut(key)) {
-                    *count += rows as u64;
-                }
-            }
-            Piece::End => at = None,
-            Piece::Line(_) => {}
+        if let Piece::Table { schema, name, rows, .. } = piece {
+            let mut counter = Counter(0);
+            std::io::copy(rows, &mut counter)?;
+            *counts.entry((schema.to_owned(), name.to_owned())).or_insert(0) += counter.0;
         }
         Ok(())
     })?;
     Ok(counts)
+}
+
+/// Counts lines.
+struct Counter(u64);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Hands every piece to `visit`.
@@ -131,47 +141,62 @@ fn scan(input: &mut dyn BufRead, visit: &mut dyn FnMut(Piece<'_>) -> Result<()>)
             head.push_str(&String::from_utf8_lossy(&line));
         }
         let (schema, name, columns) = parse_copy(&head).with_context(|| format!("not understood: {}", head.trim()))?;
-        visit(Piece::Table { schema: &schema, name: &name, columns })?;
-        rows(input, visit)?;
-        visit(Piece::End)?;
+        let mut rows = Rows { input: &mut *input, looked_at: Vec::new(), begins: true, over: false };
+        visit(Piece::Table { schema: &schema, name: &name, columns, rows: &mut rows })?;
+        std::io::copy(&mut rows, &mut std::io::sink())?;
     }
 }
 
-/// The rows up to the line that ends them. Lines are never put together: a row may be large.
-fn rows(input: &mut dyn BufRead, visit: &mut dyn FnMut(Piece<'_>) -> Result<()>) -> Result<()> {
-    let mut begins = true;
-    loop {
-        interrupt::check()?;
-        if begins {
-            // `\.` alone ends them; the buffer may end between the two.
-            let mut start = Vec::new();
-            while start.len() < 2 {
-                let buffer = input.fill_buf().context("reading the backup")?;
-                ensure!(!buffer.is_empty(), "the backup ends in the middle of a table");
-                let (byte, ends) = (buffer[0], buffer[0] == b'\n');
-                input.consume(1);
-                start.push(byte);
-                if ends {
-                    break;
-                }
-            }
-            if start == b"\\." {
-                let mut rest = Vec::new();
-                input.read_until(b'\n', &mut rest).context("reading the backup")?;
+impl Read for Rows<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.begins && self.looked_at.is_empty() && !self.over {
+            self.look()?;
+        }
+        if self.over {
+            return Ok(0);
+        }
+        if !self.looked_at.is_empty() {
+            let taken = self.looked_at.len().min(into.len());
+            into[..taken].copy_from_slice(&self.looked_at[..taken]);
+            self.looked_at.drain(..taken);
+            return Ok(taken);
+        }
+        let buffer = self.input.fill_buf()?;
+        if buffer.is_empty() {
+            return Err(cut_off());
+        }
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(buffer.len(), |end| end + 1).min(into.len());
+        into[..taken].copy_from_slice(&buffer[..taken]);
+        self.begins = buffer[taken - 1] == b'\n';
+        self.input.consume(taken);
+        Ok(taken)
+    }
+}
+
+impl Rows<'_> {
+    /// Looks at how a line begins: `\.` alone ends the rows, and in the rows a backslash is never followed by a dot.
+    fn look(&mut self) -> std::io::Result<()> {
+        interrupt::check().map_err(std::io::Error::other)?;
+        while self.looked_at.len() < 2 {
+            let Some(byte) = self.input.fill_buf()?.first().copied() else { return Err(cut_off()) };
+            self.input.consume(1);
+            self.looked_at.push(byte);
+            if byte == b'\n' {
                 return Ok(());
             }
-            visit(Piece::Bytes(&start))?;
-            begins = start.last() == Some(&b'\n');
-            continue;
         }
-        let buffer = input.fill_buf().context("reading the backup")?;
-        ensure!(!buffer.is_empty(), "the backup ends in the middle of a table");
-        let end = buffer.iter().position(|byte| *byte == b'\n');
-        let taken = end.map_or(buffer.len(), |end| end + 1);
-        visit(Piece::Bytes(&buffer[..taken]))?;
-        input.consume(taken);
-        begins = end.is_some();
+        self.begins = false;
+        if self.looked_at == b"\\." {
+            self.over = true;
+            self.input.read_until(b'\n', &mut Vec::new())?;
+        }
+        Ok(())
     }
+}
+
+fn cut_off() -> std::io::Error {
+    std::io::Error::other("the backup ends in the middle of a table")
 }
 
 fn is_whole(head: &str) -> bool {
@@ -208,6 +233,16 @@ pub fn word(text: &str) -> Option<(String, &str)> {
     }
 }
 
+/// The names in a list, without quotes: `id, "x y"`.
+pub fn names(list: &str) -> Vec<String> {
+    let (mut found, mut rest) = (Vec::new(), list.trim());
+    while let Some((name, after)) = word(rest) {
+        found.push(name);
+        rest = after.trim_start_matches([',', ' ']);
+    }
+    found
+}
+
 /// `public."T"` without quotes: schema and name.
 pub fn parts(name: &str) -> Option<(String, String)> {
     let (schema, rest) = word(name)?;
@@ -234,12 +269,14 @@ mod tests {
             7\n\\.\nSELECT pg_catalog.setval('public.s', 5, true);\n";
         for capacity in [1, 2, 7, 4096] {
             let mut seen = Vec::new();
-            let mut bytes = Vec::new();
             scan(&mut std::io::BufReader::with_capacity(capacity, &text[..]), &mut |piece| {
                 match piece {
-                    Piece::Table { schema, name, columns } => seen.push(format!("{schema}|{name}|{columns}")),
-                    Piece::Bytes(some) => bytes.extend_from_slice(some),
-                    Piece::End => seen.push(String::from_utf8(std::mem::take(&mut bytes)).unwrap()),
+                    Piece::Table { schema, name, columns, rows } => {
+                        seen.push(format!("{schema}|{name}|{columns}"));
+                        let mut text = String::new();
+                        rows.read_to_string(&mut text)?;
+                        seen.push(text);
+                    }
                     Piece::Line(line) => seen.push(line.to_owned()),
                 }
                 Ok(())
@@ -261,9 +298,11 @@ mod tests {
     }
 
     #[test]
-    fn names() {
+    fn names_and_lists() {
         assert_eq!(parts("public.\"a.\"\"b\""), Some(("public".to_owned(), "a.\"b".to_owned())));
         assert_eq!(parts("\"S\".t"), Some(("S".to_owned(), "t".to_owned())));
         assert_eq!(parts("t"), None);
+        assert_eq!(names("id, \"x, y\", z"), ["id", "x, y", "z"]);
+        assert!(names("").is_empty());
     }
 }

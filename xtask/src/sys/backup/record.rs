@@ -71,6 +71,7 @@ impl Record {
             "proof": {"kind": proof, "why": why, "differs": self.differs},
             "rows": rows_json(&self.contents),
             "sequences": self.contents.sequences,
+            "relations": self.contents.relations,
             "large_objects": self.contents.large_objects,
             "schema": schema_json(&self.contents.schema),
         })
@@ -151,6 +152,9 @@ fn contents(value: &Value) -> Result<Contents> {
     for (name, at) in value["sequences"].as_object().context("the sequences are missing")? {
         contents.sequences.insert(name.clone(), at.as_i64());
     }
+    for (name, oid) in value["relations"].as_object().context("the relations are missing")? {
+        contents.relations.insert(name.clone(), u32::try_from(number(oid)?)?);
+    }
     let mut rows = Rows::default();
     for (name, entry) in value["rows"].as_object().context("the rows are missing")? {
         let (mut table, mut numbers) =
@@ -196,6 +200,7 @@ mod tests {
         let identity = TableIdentity { oid: 7, columns: BTreeMap::from([("x".to_owned(), 2)]) };
         contents.tables.insert("public.\"T t\"".to_owned(), identity);
         contents.sequences.extend([("public.s".to_owned(), Some(-4)), ("public.never".to_owned(), None)]);
+        contents.relations.insert("public.v".to_owned(), 8);
         let identity = Identity { system: "1".into(), database: "d b".into(), oid: 5, bytes: 9, in_recovery: false };
         let record = Record {
             component: "manager".into(),

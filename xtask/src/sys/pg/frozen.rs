@@ -54,6 +54,11 @@ const TABLES: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.rel
    and not exists (select from pg_depend d
                     where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')";
 
+const RELATIONS: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.oid
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+ where c.oid >= 16384 and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and c.relpersistence <> 't'
+   and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'";
+
 /// Nothing is left out but this tool's own ledger: a version table belongs into a backup.
 fn everything() -> Options {
     Options { version_tables: Vec::new() }
@@ -157,12 +162,14 @@ impl Frozen<'_> {
             let identity = TableIdentity { oid: row.get(1), columns: names.into_iter().zip(numbers).collect() };
             tables.insert(row.get(0), identity);
         }
+        let relations = self.transaction.query(RELATIONS, &[]).context("listing the relations")?;
         Ok(Contents {
             schema,
             rows,
             sequences: sequences.iter().map(|row| (row.get(0), row.get(1))).collect(),
             large_objects: u64::try_from(large_objects.get::<_, i64>(0)).unwrap_or_default(),
             tables,
+            relations: relations.iter().map(|row| (row.get(0), row.get(1))).collect(),
         })
     }
 }
