@@ -5,9 +5,11 @@ pub mod action;
 pub mod autogenerate;
 pub mod catalog;
 pub mod cause;
+pub mod contents;
 pub mod edit;
 #[cfg(test)]
 pub mod fixture;
+pub mod grants;
 pub mod graph;
 pub mod harmless;
 pub mod ini;
