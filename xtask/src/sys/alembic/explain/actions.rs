@@ -27,10 +27,11 @@ pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Strin
         Kind::AlembicMissing | Kind::PythonMissing => python_actions(kind, trouble, names),
         Kind::ConfigInvalid => config_actions(trouble, names),
         Kind::AlreadyRunning => vec![
+            "Look for another migration that is running, by hand or in a deployment, and let it end".to_owned(),
             words.status,
-            "Look for another migration that is running, by hand or in a deployment".to_owned(),
             words.retry,
         ],
+        Kind::EnvFailed => env_actions(trouble, names, words),
         Kind::WrongDatabase | Kind::PermissionDenied => access_actions(kind, trouble, names, words),
         Kind::ConnectionRefused | Kind::AuthenticationFailed | Kind::DatabaseMissing | Kind::ConnectionLost => vec![
             "Check that PostgreSQL is running: docker ps | grep postgres".to_owned(),
@@ -193,9 +194,10 @@ fn rows_query(kind: Kind, trouble: &Trouble) -> String {
     }
 }
 
-fn config_actions(trouble: &Trouble, names: &Names) -> Vec<String> {
-    let look = format!("Look at {}: script_location, version_locations, sqlalchemy.url", names.config);
-    let alembic = format!("See what Alembic itself says: {} -m alembic -c {} heads", names.python, names.config);
+fn env_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<String> {
+    let alembic = format!("See what Alembic itself says: {} -m alembic -c {} current", names.python, names.config);
+    let doctor = "Check the whole set-up: cargo xtask doctor".to_owned();
+    let place = if trouble.file.is_some() { words.place } else { "env.py".to_owned() };
     match trouble.kind {
         TroubleKind::SeveralRuns => vec![
             "Give each database a config of its own and declare it as a component (workspace.metadata.db.components)"
@@ -203,17 +205,44 @@ fn config_actions(trouble: &Trouble, names: &Names) -> Vec<String> {
             format!("Until then use Alembic itself: {} -m alembic -c {} upgrade head", names.python, names.config),
             format!("See what the first run has left: {}", names.command("db-status")),
         ],
+        TroubleKind::NotRun => vec![
+            "Let env.py call context.run_migrations() whenever it is run, not only under some condition".into(),
+            alembic,
+            doctor,
+        ],
+        TroubleKind::NotKept => vec![
+            format!("Let env.py commit what it does before context.configure(): connection.commit() after {place}"),
+            "Or begin the transaction there, so that it is committed in the end: with engine.begin() as connection"
+                .into(),
+            words.status,
+        ],
+        TroubleKind::Bytes => vec![
+            format!("Say the encoding in the URL of {}: ?client_encoding=utf8", names.config),
+            alembic,
+            words.retry,
+        ],
+        TroubleKind::Import => {
+            let module = trouble.module.as_deref().unwrap_or("MODULE");
+            vec![
+                format!("If a package is missing: {}", names.pip(module.split('.').next().unwrap_or(module))),
+                format!("If it is the project's own, try it alone: {} -c 'import {module}'", names.python),
+                doctor,
+            ]
+        }
+        _ => vec![format!("Look at {place}"), alembic, doctor],
+    }
+}
+
+fn config_actions(trouble: &Trouble, names: &Names) -> Vec<String> {
+    let look = format!("Look at {}: script_location, version_locations, sqlalchemy.url", names.config);
+    let alembic = format!("See what Alembic itself says: {} -m alembic -c {} heads", names.python, names.config);
+    match trouble.kind {
         TroubleKind::NoModels => vec![
             "In env.py import the models and pass them on: context.configure(…, target_metadata=Base.metadata)".into(),
             format!(
                 "Or write the migration by hand: {} --empty -m \"what it does\"",
                 names.command("db-create-migration")
             ),
-        ],
-        TroubleKind::NotRun => vec![
-            "Let env.py call context.run_migrations() whenever it is run, not only under some condition".into(),
-            alembic,
-            "Check the whole set-up: cargo xtask doctor".into(),
         ],
         _ => vec![look, alembic, "Check the whole set-up: cargo xtask doctor".into()],
     }
