@@ -1,6 +1,7 @@
 //! A file per command, the same four beats in each: gather, plan, show, apply. Here only the one dispatch.
 
 pub mod ci;
+pub mod completions;
 pub mod db_check;
 pub mod db_create_migration;
 pub mod db_merge;
@@ -33,6 +34,8 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::Hooks(flags) => hooks::run(ctx, flags),
         Command::Doctor => doctor::run(ctx),
         Command::Ci => ci::run(&ctx.ui),
+        Command::Completions(shell) => completions::run(&ctx.ui, *shell),
+        Command::Man => Ok(completions::man(&ctx.ui)),
         Command::Help(text) => {
             ctx.ui.answer(text);
             Ok(Exit::Done)
@@ -53,7 +56,7 @@ fn warn_of_unfinished(ctx: &Ctx, command: &Command) -> Result<()> {
     match (pending, command) {
         (Err(error), Command::DbStatus(_)) => {
             let fail = from_anyhow(&error);
-            ctx.ui.warn(format!("{}: {}", fail.summary, fail.actions.join("; ")));
+            ctx.ui.warn(format!("{}: {}", fail.summary, fail.shown_actions(ctx.ui.around()).join("; ")));
             Ok(())
         }
         (pending, _) => pending,

@@ -57,12 +57,20 @@ impl Xtask {
     /// Runs it to its end, with nothing on stdin.
     #[must_use = "look at the output or assert how it ended"]
     pub fn run(mut self) -> Output {
-        let done = self.command.stdin(Stdio::null()).output().unwrap();
-        Output {
-            code: done.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(done.stdout).unwrap(),
-            stderr: String::from_utf8(done.stderr).unwrap(),
-        }
+        Output::of(self.command.stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Runs it to its end, with this text on stdin.
+    #[must_use = "look at the output or assert how it ended"]
+    pub fn run_with(mut self, text: &str) -> Output {
+        use std::io::Write;
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap();
+        let (mut stdin, text) = (child.stdin.take().unwrap(), text.to_owned());
+        let feeder = std::thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
+        let done = child.wait_with_output().unwrap();
+        feeder.join().unwrap();
+        Output::of(done)
     }
 
     /// Starts it and leaves it running.
@@ -82,6 +90,8 @@ pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
         set("GIT_CONFIG_GLOBAL", "/dev/null"),
         set("GIT_TERMINAL_PROMPT", "0"),
         set("PYTHONNOUSERSITE", "1"),
+        // How long a step may wait for itself: half of what it is for users, since tests wait for it.
+        set("XTASK_TEST_PATIENCE", "2500"),
         set("PGPASSFILE", "/dev/null"),
     ];
     env.push(("HOME".into(), folder.as_os_str().into()));
@@ -99,6 +109,14 @@ pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
 }
 
 impl Output {
+    fn of(done: std::process::Output) -> Output {
+        Output {
+            code: done.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(done.stdout).unwrap(),
+            stderr: String::from_utf8(done.stderr).unwrap(),
+        }
+    }
+
     /// Asserts the exit code; the whole output is in the message.
     #[track_caller]
     pub fn code(self, expected: i32) -> Output {

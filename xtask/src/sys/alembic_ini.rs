@@ -94,7 +94,7 @@ impl AlembicConfig {
 }
 
 fn read_ini(project: &Project, component: &Component, path: &Path) -> Result<Ini> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match crate::sys::files::read_regular(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(config_missing(project, &component.name, &component.config));

@@ -56,6 +56,11 @@ pub fn managed(ui: &Ui, state_dir: &Path, requirements: &Path, search: &OsStr) -
     Ok(folder.join("bin/python"))
 }
 
+/// The interpreter of the environment with the requirements of a file, if it was made already.
+pub fn made(state_dir: &Path, requirements: &Path) -> Option<PathBuf> {
+    complete(state_dir, &digest(requirements).ok()?)
+}
+
 /// The interpreter of the environment with our own choice of packages: Alembic and the PostgreSQL drivers.
 pub fn managed_default(ui: &Ui, state_dir: &Path, search: &OsStr) -> Result<PathBuf> {
     let file = state_dir.join("requirements.txt");

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
 use crate::sys::files::write_atomic;
-use crate::sys::managed::on_path;
+use crate::sys::managed::{made, on_path};
 use crate::sys::project::{Project, Server};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
@@ -89,6 +89,8 @@ pub struct Wish {
     pub server: Server,
     /// Whether the user agreed to an environment being made.
     pub agreed: bool,
+    /// Whether only what is there already is taken, whatever the project declares.
+    pub makes_nothing: bool,
 }
 
 impl Wish {
@@ -120,7 +122,11 @@ pub fn find(ui: &Ui, project: &Project, wish: &Wish) -> Result<Interpreter> {
     let py = project.root.join("py");
     if is_program(&py) {
         let requirements = project.requirements.as_deref();
-        let managed = requirements.map(|file| managed(ui, &project.state_dir, file, &wish.path)).transpose()?;
+        let managed = match requirements {
+            Some(file) if wish.makes_nothing => made(&project.state_dir, file),
+            Some(file) => Some(managed(ui, &project.state_dir, file, &wish.path)?),
+            None => None,
+        };
         return Ok(Interpreter { path: py, origin: Origin::Project, managed });
     }
     let environments =
@@ -139,6 +145,10 @@ pub fn find(ui: &Ui, project: &Project, wish: &Wish) -> Result<Interpreter> {
         }
     }
     let path = match &project.requirements {
+        _ if wish.makes_nothing => {
+            let declared = project.requirements.clone().unwrap_or_else(|| project.state_dir.join("requirements.txt"));
+            made(&project.state_dir, &declared).ok_or_else(|| nothing_found(&candidates))?
+        }
         Some(file) => managed(ui, &project.state_dir, file, &wish.path)?,
         None if wish.agreed || wish.server == Server::Embedded => managed_default(ui, &project.state_dir, &wish.path)?,
         None => return Err(nothing_found(&candidates)),

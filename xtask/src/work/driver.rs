@@ -80,6 +80,7 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
         python: python.path.clone(),
         project: project.root.clone(),
         config: config.path.clone(),
+        options: ctx.common.x.iter().map(|pair| format!("-x{pair}")).collect(),
         database,
         lock_timeout: None,
         state_dir: project.state_dir.clone(),

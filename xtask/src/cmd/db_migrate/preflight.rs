@@ -296,7 +296,7 @@ impl Plan {
     /// `a → b: Add a column`, downwards `b → a: Add a column`.
     fn arrow(&self, revision: &Revision, parents: &[String]) -> String {
         let below = if parents.is_empty() { "<base>".to_owned() } else { parents.join(" + ") };
-        let message = if revision.message.is_empty() { String::new() } else { format!(": {}", revision.message) };
+        let message = if revision.message.is_empty() { String::new() } else { format!(": {}", revision.title()) };
         if self.is_downgrade() {
             let unrun = if self.unrun.contains(&revision.id) { " (never ran: there is nothing to undo)" } else { "" };
             format!("{} → {below}{message}{unrun}", revision.id)

@@ -1,7 +1,6 @@
 //! DB105: a merge revision whose parents are ancestor and descendant, so that it merges nothing.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink};
-use crate::model::graph::Links;
+use super::{Check, Context, Level, Rule, Scope, Sink};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB105",
@@ -12,13 +11,13 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    let Ok(graph) = &scene.graph else { return };
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    let Ok(graph) = &context.graph else { return };
     for script in graph.scripts().filter(|script| graph.is_merge_point(&script.id)) {
         let parents = graph.parents(&script.id);
         for &parent in &parents {
             let others: Vec<&str> = parents.iter().copied().filter(|&other| other != parent).collect();
-            let above = others.iter().find(|&&other| graph.ancestors(&[other], Links::Parents).contains(&parent));
+            let above = others.iter().find(|other| graph.is_ancestor(parent, other));
             if let Some(above) = above {
                 let message = format!(
                     "Merge revision {} has the parent {parent}, which is an ancestor of its other parent {above}: \

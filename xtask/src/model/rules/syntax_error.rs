@@ -1,6 +1,6 @@
 //! DB201: a script that Python cannot parse.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB201",
@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     // What a conflict marker or a wrong encoding leaves behind is said by those rules.
     if source.broken_line.is_some() || super::conflict_marker::first(&source.text).is_some() {
         return;
@@ -19,11 +19,10 @@ fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
     let Err(problem) = source.body() else { return };
     let what = problem.what.strip_prefix("syntax error: ").unwrap_or(&problem.what);
     let message = format!("Python cannot read this script ({what}), and Alembic loads all scripts or none");
-    let line = problem.line.unwrap_or(1);
-    sink.at(
-        &source.path,
-        line,
-        message,
-        format!("Mend it; to see what Python says: python3 -m py_compile {}", source.path.display()),
-    );
+    let path = source.path.display();
+    let help = match &source.io_error {
+        Some(_) => format!("Mend it, or move it out of the folder of the versions; to see what it is: ls -l {path}"),
+        None => format!("Mend it; to see what Python says: python3 -m py_compile {path}"),
+    };
+    sink.at(&source.path, problem.line.unwrap_or(1), message, help);
 }

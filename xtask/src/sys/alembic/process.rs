@@ -17,6 +17,7 @@ use super::mask::Mask;
 use super::protocol::Event;
 use super::trouble::{Trouble, TroubleKind};
 use crate::fail::{self, Kind};
+use crate::model::action::{Action, own};
 use crate::sys::interrupt;
 use crate::sys::run::{Cmd, kill_group};
 use crate::ui::Ui;
@@ -233,8 +234,8 @@ fn no_python(error: anyhow::Error, launch: &Launch) -> anyhow::Error {
     found.kind = Kind::PythonMissing;
     found.summary = format!("Cannot start Python: {}", launch.python.display());
     found.actions = vec![
-        "Name the project's interpreter: --python PATH or XTASK_PYTHON".to_owned(),
-        "See which one is used and why: cargo xtask doctor".to_owned(),
+        "Name the project's interpreter: --python PATH or XTASK_PYTHON".into(),
+        Action::run("See which one is used and why", own("doctor")),
     ];
     found.into()
 }

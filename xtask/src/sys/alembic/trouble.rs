@@ -270,7 +270,9 @@ impl Trouble {
             TroubleKind::Moved => Fault::Table,
             _ if is_in_script => Fault::Revision,
             // Alembic itself, about rows of the version table that are not what it has read.
-            TroubleKind::Raised if self.phase == Phase::Table && self.message.starts_with("Online migration expected") => {
+            TroubleKind::Raised
+                if self.phase == Phase::Table && self.message.starts_with("Online migration expected") =>
+            {
                 Fault::Table
             }
             _ => Fault::Env,

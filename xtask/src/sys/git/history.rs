@@ -111,7 +111,6 @@ pub enum To<'a> {
 
 /// A file that differs between two states. A blob is `None` where git has not stored the content (in the work tree).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "before, after, from and path say it")]
 pub enum Changed {
     /// Only the later state has it.
     Added { path: PathBuf, blob: Option<Oid> },
