@@ -28,6 +28,11 @@ macro_rules! kinds {
             pub fn name(self) -> &'static str {
                 match self { $(Kind::$name => $text,)* }
             }
+
+            /// The kind that is called so in JSON.
+            pub fn parse(name: &str) -> Option<Kind> {
+                Kind::ALL.iter().copied().find(|kind| kind.name() == name)
+            }
         }
     };
 }

@@ -2,19 +2,19 @@
 //! database, with the same comparison. There is no way back but the backup, so the first failure ends it.
 
 use anyhow::Result;
-use serde_json::Value;
 
-use super::outcome::Outcome;
-use super::result::Told;
-use super::sandbox::{Deed, Ground, Mode};
+use super::facts::Facts;
+use super::findings::Findings;
+use super::sandbox::{Deed, Mode, Sandbox};
 use super::trial::{self, Trial};
-use super::{Facts, Findings, explain};
+use super::{explain, result};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
 use crate::model::roundtrip::Verdict;
 use crate::model::route::applied_set;
 use crate::model::target::Direction;
+use crate::report::roundtrip::RevisionResult;
 use crate::sys::backup::{self, Request};
 use crate::sys::interrupt;
 use crate::sys::pg::{Db, MigrationLock, application_name};
@@ -30,18 +30,17 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let mut db = Db::connect(&facts.database.url, &application_name("db-roundtrip"))?;
     let backup = take_backup(ctx, facts, &mut db).map_err(refuse)?;
     let words = format!("{} itself (backup: {})", facts.database.place(), backup.display());
-    let mut ground = Ground::on(ctx, facts, flags.step_timeout, db)?;
-    let outcomes = walk(ctx, facts, &mut ground).map_err(|error| -> anyhow::Error {
+    let mut sandbox = Sandbox::on(ctx, facts, flags.step_timeout, db)?;
+    let outcomes = walk(ctx, facts, &mut sandbox).map_err(|error| -> anyhow::Error {
         from_anyhow(&error)
             .details(format!("The database stands where this happened; the backup taken before: {}", backup.display()))
             .action(format!("See where it stands: cargo xtask db-status{}", ctx.component_flag(facts.component)))
             .into()
     })?;
-    let server = ground.server()?;
-    ground.end(false)?;
+    let server = sandbox.server()?;
+    sandbox.end(false)?;
     drop(lock);
-    let results = outcomes.iter().map(Told::of).collect();
-    Ok(Findings { baseline: words, cache: Value::Null, server, results, kept: None, log: None })
+    Ok(Findings { baseline: words, cache: None, server, notes: Vec::new(), results: outcomes, kept: None, log: None })
 }
 
 /// This machine, nobody connected, meant so; and the lock.
@@ -105,21 +104,21 @@ fn take_backup(ctx: &Ctx, facts: &Facts, db: &mut Db) -> Result<std::path::PathB
 }
 
 /// Up to the heads, then each wanted revision from the top, then up to the heads again.
-fn walk(ctx: &Ctx, facts: &Facts, ground: &mut Ground<'_>) -> Result<Vec<Outcome>> {
-    up(facts, ground)?;
+fn walk(ctx: &Ctx, facts: &Facts, sandbox: &mut Sandbox<'_>) -> Result<Vec<RevisionResult>> {
+    up(facts, sandbox)?;
     let mut progress = ctx.ui.steps("Round trip", facts.route.tested.len());
-    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut outcomes: Vec<RevisionResult> = Vec::new();
     let mut over: Option<String> = None;
     for id in facts.route.order.iter().rev() {
         interrupt::check()?;
         let wanted = facts.route.tests(id);
         match &over {
-            Some(reason) if wanted => outcomes.push(Outcome::skipped(&facts.graph, id, reason.clone())),
+            Some(reason) if wanted => outcomes.push(RevisionResult::skipped(&facts.graph, id, reason.clone())),
             None if outcomes.len() < facts.route.tested.len() => {
                 if wanted {
                     progress.next(id);
-                    let outcome = one(ctx, facts, ground, id)?;
-                    let clean = outcome.verdict == Verdict::Reversible;
+                    let outcome = one(ctx, facts, sandbox, id)?;
+                    let clean = matches!(outcome.verdict, Verdict::Reversible | Verdict::Unproven);
                     outcomes.push(outcome);
                     if !clean {
                         over = Some(format!("{id}, above it, is not reversible, and this database is no copy"));
@@ -128,38 +127,41 @@ fn walk(ctx: &Ctx, facts: &Facts, ground: &mut Ground<'_>) -> Result<Vec<Outcome
                 }
                 let more = outcomes.len() < facts.route.tested.len();
                 let down = Deed::steps(Direction::Down, std::slice::from_ref(id), Mode::Own);
-                if more && let Err(failure) = ground.attempt(&down)? {
+                if more && let Err(failure) = sandbox.attempt(&down)? {
                     over = Some(format!("{id}, above it, cannot be taken down ({})", failure.fail.summary));
                 }
             }
             _ => {}
         }
     }
-    up(facts, ground)?;
+    up(facts, sandbox)?;
     Ok(outcomes)
 }
 
-fn one(ctx: &Ctx, facts: &Facts, ground: &mut Ground<'_>, id: &str) -> Result<Outcome> {
+fn one(ctx: &Ctx, facts: &Facts, sandbox: &mut Sandbox<'_>, id: &str) -> Result<RevisionResult> {
     let said = explain::said(ctx, facts, id);
     if let Some(reason) = said.irreversible {
-        return Ok(Outcome { reason: Some(reason), ..Outcome::new(&facts.graph, id, Verdict::Irreversible) });
+        return Ok(RevisionResult {
+            reason: Some(reason),
+            ..RevisionResult::new(&facts.graph, id, Verdict::Irreversible)
+        });
     }
-    let upper = ground.point()?;
-    Ok(match trial::from_above(ground, &[id.to_owned()], upper)? {
-        Trial::Passed(passed) => Outcome::of_passed(&facts.graph, id, *passed, &said),
-        Trial::Failed(stuck) => Outcome::of_failure(&facts.graph, id, *stuck, &said),
-        Trial::Up(_) => Outcome::skipped(&facts.graph, id, "not taken down".to_owned()),
+    let upper = sandbox.point()?;
+    Ok(match trial::from_above(sandbox, &[id.to_owned()], upper)? {
+        Trial::Passed(passed) => result::of_passed(&facts.graph, id, *passed, &said),
+        Trial::Failed(stuck) => result::of_failure(&facts.graph, id, *stuck, &said),
+        Trial::Up(_) => RevisionResult::skipped(&facts.graph, id, "not taken down".to_owned()),
     })
 }
 
 /// What the database lacks, as the project itself would apply it.
-fn up(facts: &Facts, ground: &mut Ground<'_>) -> Result<()> {
-    let held = applied_set(&facts.graph, &ground.held()?);
+fn up(facts: &Facts, sandbox: &mut Sandbox<'_>) -> Result<()> {
+    let held = applied_set(&facts.graph, &sandbox.held()?);
     let (_, lacking) = facts.route.split(&held);
     if lacking.is_empty() {
         return Ok(());
     }
-    match ground.attempt(&Deed::steps(Direction::Up, &lacking, Mode::Own))? {
+    match sandbox.attempt(&Deed::steps(Direction::Up, &lacking, Mode::Own))? {
         Ok(_) => Ok(()),
         Err(failure) => Err(failure.fail.into()),
     }
