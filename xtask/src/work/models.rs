@@ -10,7 +10,7 @@ use crate::fail::{Fail, Kind, from_anyhow, refuse};
 use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::target::Step;
-use crate::sys::alembic::{Compared, Draft, Driver, Phase, Plan, Stop, Trouble};
+use crate::sys::alembic::{Compared, Draft, Driver, Fault, Plan, Stop, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{self, Db, Making, Scratch, application_name};
 use crate::sys::project::Component;
@@ -138,7 +138,7 @@ impl Ground {
                 Err(error)
             }
             Err(Stop::Trouble(trouble)) => {
-                let in_step = trouble.phase == Phase::Step;
+                let in_step = trouble.fault() == Fault::Revision;
                 Ok(Err(Stopped { fail: ground.explain(&trouble), in_step }))
             }
         }
@@ -218,7 +218,7 @@ impl Stopped {
 
 /// What went wrong outside of a migration is mostly in the models, whose place Alembic's own frames hide.
 fn explain(trouble: &Trouble, labels: &Labels, mut fail: Fail) -> Fail {
-    let Some(last) = trouble.traceback.last().filter(|_| trouble.phase != Phase::Step) else { return fail };
+    let Some(last) = trouble.traceback.last().filter(|_| trouble.fault() != Fault::Revision) else { return fail };
     let last = &labels.shortened(last);
     let place = last.split(" in ").next().unwrap_or(last);
     if !fail.details.contains(place) {

@@ -281,11 +281,9 @@ impl Trouble {
 
     fn fault_of_statement(&self) -> Fault {
         let code = self.sqlstate.as_deref().unwrap_or_default();
-        let lacks_extension = self.message.contains("extension \"") && self.message.contains("is not available")
-            || self.message.contains("could not open extension control file");
-        let no_room = matches!(code.get(..2), Some("53" | "58")) || matches!(code, "57P01" | "57P02" | "57P03");
-        let no_connection = matches!(code.get(..2), Some("08" | "28")) || code == "3D000";
-        if no_room || lacks_extension || no_connection && self.phase != Phase::Step {
+        let no_room = code.starts_with("53") || code == "58030";
+        let no_connection = ["08", "28", "57P"].iter().any(|class| code.starts_with(class)) || code == "3D000";
+        if no_room || no_connection && self.phase != Phase::Step {
             return Fault::Server;
         }
         match (self.phase, &self.step) {
