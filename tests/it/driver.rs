@@ -110,7 +110,7 @@ pub fn expect(database: &str) -> Expect {
 }
 
 pub fn plan(steps: &[Step]) -> Plan {
-    Plan { steps: steps.to_vec(), before: None, target: "head".to_owned(), unrun: Vec::new() }
+    Plan { steps: steps.to_vec(), before: None, target: "head".to_owned(), skipped: Vec::new() }
 }
 
 pub fn trouble<T>(outcome: Outcome<T>) -> Trouble {

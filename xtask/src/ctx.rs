@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::flags::{self, Common, ServerChoice};
-use crate::model::action::{Surroundings, shell_word};
+use crate::model::action::{Around, git, own, shell_word};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
@@ -355,10 +355,10 @@ impl Ctx {
 fn no_such_main(name: &str) -> Fail {
     Fail::new(Kind::ConfigInvalid, format!("The main branch '{name}' does not exist"))
         .details(format!("`main = \"{name}\"` in [workspace.metadata.db] of Cargo.toml; git knows no such commit here"))
-        .action("See what there is: git branch --all")
-        .action("If it is on the server only: git fetch")
+        .run("See what there is", git(["branch", "--all"]))
+        .run("If it is on the server only", git(["fetch"]))
         .action("Or correct `main` in Cargo.toml")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .refused()
 }
 
@@ -370,7 +370,7 @@ fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
             .details(error.to_string())
             .at(path, line)
             .action("Write it as: postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
     })?;
     crate::sys::pg::complete(&url)
 }
@@ -381,7 +381,7 @@ pub fn is_strict(common: &Common) -> bool {
 }
 
 /// What printed commands repeat of a command line, and where they are pasted.
-pub fn surroundings(common: &Common) -> Surroundings {
+pub fn surroundings(common: &Common) -> Around {
     let server = common.server.map(|server| match server {
         ServerChoice::Configured => "configured".to_owned(),
         ServerChoice::Embedded => "embedded".to_owned(),
@@ -399,7 +399,7 @@ pub fn surroundings(common: &Common) -> Surroundings {
     let named = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?)));
     let typed = named.chain(common.x.iter().map(|pair| ("-x".to_owned(), pair.clone()))).collect();
     let folder = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
-    Surroundings { typed, takes: flags::takes, folder, ..Surroundings::default() }
+    Around { typed, takes: flags::takes, folder, ..Around::default() }
 }
 
 /// The version table of a component, as `sys/pg` wants it.

@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
 
 use crate::fail::{Exit, Fail};
-use crate::model::action::{Action, Surroundings};
+use crate::model::action::{Action, Around};
 
 /// How long something may take before a spinner shows.
 const PROGRESS_AFTER: Duration = Duration::from_millis(500);
@@ -53,7 +53,7 @@ pub struct Ui {
     strict: bool,
     /// What was not looked at, a sentence each; clones and steps of a flow share it.
     gaps: Arc<Mutex<Vec<String>>>,
-    around: Arc<Surroundings>,
+    around: Arc<Around>,
 }
 
 /// What a command that ran as a step of another one would have printed.
@@ -107,7 +107,7 @@ impl Ui {
     }
 
     /// The same; what is printed to be pasted fits this command line and folder.
-    pub fn surrounded(self, around: Surroundings) -> Ui {
+    pub fn surrounded(self, around: Around) -> Ui {
         Ui { around: around.into(), ..self }
     }
 
@@ -137,7 +137,7 @@ impl Ui {
     }
 
     /// What printed commands depend on.
-    pub fn around(&self) -> &Surroundings {
+    pub fn around(&self) -> &Around {
         &self.around
     }
 

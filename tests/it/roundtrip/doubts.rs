@@ -51,7 +51,8 @@ fn who_leaves_nothing_is_not_accused() {
         let (project, _) = at_b(upgrade, "pass");
         let report = roundtrip(&project, "--all", 0);
         assert_eq!(told(&report), ["b reversible", "a reversible"], "{upgrade}");
-        assert_eq!(notes(&report, "b"), "[]", "{upgrade}");
+        assert_eq!(result(&report, "b")["proof"], "from-empty", "{upgrade}");
+        assert_eq!(notes(&report, "b").contains("changed nothing"), upgrade != "pass", "{upgrade}");
     }
 }
 

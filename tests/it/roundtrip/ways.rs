@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::support::pg::cluster;
+use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::project::Project;
 use crate::support::python::python;
 use crate::support::xtask::{Output, Xtask};
@@ -187,6 +187,86 @@ fn what_is_pending_is_tried_together_too() {
         &env.replace("context.configure(", "context.configure(transaction_per_migration=True, "),
     );
     assert_eq!(told(&roundtrip(&project, "--steps 2", 4))[0], "c reversible");
+}
+
+/// A role belongs to every database of the server, whichever one the script runs in.
+#[test]
+fn what_reaches_beyond_the_throwaway_database_is_a_finding() {
+    let (project, database) = project();
+    let role = format!("role_of_{database}");
+    let mut admin = cluster().client("postgres");
+    admin.batch_execute(&format!("create role {role}")).unwrap();
+    let up = "op.execute('create table u ()')";
+    let project = project.revision("a", "", TABLE, DROP).revision(
+        "b",
+        "a",
+        up,
+        &format!("op.execute('drop table u')\nop.execute('alter role {role} createdb')"),
+    );
+    let report = roundtrip(&project, "--all", 4);
+    assert_eq!(told(&report), ["b schema-differs downgrade", "a reversible"], "{report:#}");
+    let change = &result(&report, "b")["schema_changes"][0];
+    assert_eq!(change["object"], format!("role {role}"), "{change:#}");
+    assert!(change["cause"].as_str().unwrap().contains("--server=embedded"), "{change:#}");
+    // Somebody else's doing at the same time is no fault of a script that does not name it.
+    let role = role.trim_start_matches("role_of_").to_owned();
+    let by_another =
+        format!("op.execute('drop table u')\nop.execute('alter role role_of_' + '{role}' + ' nocreatedb')");
+    let project = project.revision("b", "a", up, &by_another);
+    let report = roundtrip(&project, "", 0);
+    assert!(notes(&report, "b").contains("has changed meanwhile"), "{report:#}");
+    admin.batch_execute(&format!("drop role role_of_{role}")).unwrap();
+}
+
+#[test]
+fn an_upgrade_that_does_nothing_is_noted() {
+    let (project, _) = project();
+    let project =
+        project.revision("a", "", TABLE, DROP).revision("b", "a", "op.execute('update t set id = 1')", "pass");
+    let report = roundtrip(&project, "--all", 0);
+    assert!(notes(&report, "b").contains("the upgrade changed nothing here"), "{report:#}");
+    assert_eq!(notes(&report, "a"), "[]");
+}
+
+#[test]
+fn a_second_opinion() {
+    let (project, _) = project();
+    let project = project
+        .revision("a", "", TABLE, DROP)
+        .revision("b", "a", "op.execute('alter table t add n text')", "op.execute('alter table t drop n')")
+        .revision("c", "b", "op.execute('create index i on t (n)')", "pass  # left behind");
+    let report = roundtrip(&project, "--all --second-opinion --step-timeout=60s", 4);
+    assert_eq!(told(&report), ["c failed re-upgrade", "b reversible", "a reversible"], "{report:#}");
+    for id in ["a", "b"] {
+        assert_eq!(result(&report, id)["second_opinion"], serde_json::json!([]), "{report:#}");
+    }
+}
+
+/// What only the tables' owner may not see cannot be compared: said, and no defect of this tool.
+#[test]
+fn rows_that_a_policy_hides() {
+    let database = cluster().database();
+    let role = format!("owner_of_{database}");
+    let mut admin = cluster().client("postgres");
+    admin
+        .batch_execute(&format!("create role {role} login createdb; alter database {database} owner to {role}"))
+        .unwrap();
+    let url = cluster().url("psycopg2", &database);
+    let project = Project::new(&url.replacen(&format!("{SUPERUSER}@"), &format!("{role}@"), 1));
+    cluster().client(&database).batch_execute(&format!("grant all on schema public to {role}")).unwrap();
+    let hide = "op.execute('create table t (id int); insert into t values (1); alter table t enable row level security; \
+                alter table t force row level security; create policy p on t using (false)')";
+    let project = project.revision("a", "", hide, DROP).revision(
+        "b",
+        "a",
+        "op.execute('create table u ()')",
+        "op.execute('drop table u')",
+    );
+    let _ = run(&project, "db-migrate -q --target=a").code(0);
+    let refused = run(&project, "db-roundtrip --json").code(3);
+    let error = refused.json()["error"].clone();
+    assert_eq!((&error["kind"], &error["sqlstate"]), (&"permission-denied".into(), &"42501".into()), "{error:#}");
+    assert!(error["actions"].to_string().contains("BYPASSRLS"), "{error:#}");
 }
 
 #[test]

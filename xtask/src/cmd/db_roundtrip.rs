@@ -6,7 +6,6 @@ mod baseline;
 mod explain;
 mod facts;
 mod findings;
-mod hangs;
 mod in_place;
 mod jobs;
 mod range;

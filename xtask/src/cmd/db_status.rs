@@ -16,7 +16,7 @@ use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::ui::Paint;
 use crate::work::advice;
-use crate::work::skipped::{self, Implied};
+use crate::work::skipped::{self, AllSkipped};
 
 /// What is known of one component; `standing` is missing only where its files cannot be read.
 pub struct Report<'a> {
@@ -42,7 +42,7 @@ impl Report<'_> {
 /// What there is to say about revisions that never ran, in words that need no history any more.
 #[derive(Default)]
 struct Told {
-    implied: Implied,
+    implied: AllSkipped,
     lines: Vec<String>,
     json: Vec<Value>,
     commands: Vec<String>,
@@ -223,14 +223,14 @@ fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
 
 /// What never ran, and what puts it right.
 fn never_ran(ctx: &Ctx, report: &Report, flag: &str) -> Vec<String> {
-    let mut lines = vec![String::new(), "Implied, never ran: the database counts as holding these".to_owned()];
+    let mut lines = vec![String::new(), "AllSkipped, never ran: the database counts as holding these".to_owned()];
     lines.extend(report.implied.lines.iter().map(|line| format!("  - {line}")));
     lines.push(String::new());
     lines.extend(report.implied.implied.advice(&ctx.alembic(report.component), flag));
     lines
 }
 
-fn headline(standing: &Standing, implied: &Implied) -> (Paint, String) {
+fn headline(standing: &Standing, implied: &AllSkipped) -> (Paint, String) {
     if !implied.is_empty() {
         return (Paint::Bad, "❌ Database has skipped migrations".to_owned());
     }

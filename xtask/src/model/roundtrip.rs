@@ -3,6 +3,7 @@
 
 use super::catalog::{self, Change, Snapshot};
 use super::rows::{self, DataChange, Rows, Sequences};
+use super::second_opinion::{Dumped, disagreement};
 
 /// What the database holds at one moment.
 #[derive(Clone, Debug)]
@@ -13,6 +14,10 @@ pub struct Point {
     pub rows: Rows,
     /// Where its sequences stand.
     pub sequences: Sequences,
+    /// What it shares with the other databases of its server, where there are others.
+    pub shared: Snapshot,
+    /// Its schema as `pg_dump` sees it, where that was asked.
+    pub dumped: Option<Dumped>,
 }
 
 /// What can be said of a revision.
@@ -178,6 +183,12 @@ pub struct Judgement {
     pub notes: Vec<String>,
     /// No table that the revision changes held a row, so that little was proven.
     pub without_rows: bool,
+    /// The upgrade has changed neither schema nor rows.
+    pub changed_nothing: bool,
+    /// Where `pg_dump` does not say the same as we; `None` where it was not asked.
+    pub second_opinion: Option<Vec<String>>,
+    /// What has changed meanwhile for every database of the server: by the script, or by somebody else.
+    pub shared_changes: Vec<(Leg, Change)>,
 }
 
 /// One revision's round trip.
@@ -224,6 +235,9 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
         data_changes: Vec::new(),
         notes,
         without_rows: touches_no_rows(trip),
+        changed_nothing: changed_nothing(trip),
+        second_opinion: second_opinion(trip),
+        shared_changes: shared_changes(trip),
     };
     for (leg, seen) in [(Leg::Downgrade, down), (Leg::ReUpgrade, Some(up))] {
         found.add(leg, seen.unwrap_or_default());
@@ -294,6 +308,70 @@ fn set_added_rows_aside(changes: &mut Vec<DataChange>) -> Vec<String> {
     let count = |rows: Option<u64>| rows.unwrap_or_default();
     let added = added.iter().map(|change| (&change.table, count(change.after_rows) - count(change.before_rows)));
     added.map(|(table, rows)| format!("the upgrade adds {rows} rows to {table} that were not there before")).collect()
+}
+
+/// Holds what `pg_dump` sees against each of our comparisons.
+fn second_opinion(trip: &Trip<'_>) -> Option<Vec<String>> {
+    let compare = |leg: Leg, before: &Point, after: &Point| {
+        let (one, other) = before.dumped.as_ref().zip(after.dumped.as_ref())?;
+        let we_see = catalog::diff(&before.schema, &after.schema).len();
+        let order_only = !catalog::order_notes(&before.schema, &after.schema).is_empty();
+        let says = disagreement(one, other, we_see, order_only);
+        Some(says.map(|says| format!("after the {}: {says}", leg.name())))
+    };
+    let down = trip.lower_true.map(|truth| compare(Leg::Downgrade, truth, trip.lower));
+    let all: Option<Vec<Option<String>>> =
+        down.into_iter().chain([compare(Leg::ReUpgrade, trip.upper, trip.again)]).collect();
+    all.map(|all| all.into_iter().flatten().collect())
+}
+
+/// Whether objects of this kind belong to the whole server.
+pub fn is_shared(kind: &str) -> bool {
+    matches!(kind, "role" | "membership" | "settings" | "database" | "tablespace")
+}
+
+/// Each change by the step in which it happened; also one that the next step takes back.
+fn shared_changes(trip: &Trip<'_>) -> Vec<(Leg, Change)> {
+    let between = |leg: Leg, before: &Point, after: &Point| {
+        catalog::diff(&before.shared, &after.shared).into_iter().map(move |change| (leg, change))
+    };
+    let up = trip.lower_true.into_iter().flat_map(|before| between(Leg::Upgrade, before, trip.upper));
+    let down = between(Leg::Downgrade, trip.upper, trip.lower);
+    up.chain(down).chain(between(Leg::ReUpgrade, trip.lower, trip.again)).collect()
+}
+
+impl Judgement {
+    /// Roles, databases and tablespaces belong to the whole server: a script that changes them is a finding, whatever else
+    /// it does. `names` tells whether the script names an object; what it does not name may be somebody else's doing.
+    pub fn reaches_beyond(&mut self, names: impl Fn(&Change) -> bool) {
+        for (leg, mut change) in std::mem::take(&mut self.shared_changes) {
+            if !names(&change) {
+                self.notes.push(format!(
+                    "the server's {} has changed meanwhile, by another session or by what the script calls",
+                    change.object
+                ));
+                continue;
+            }
+            change.cause = Some(
+                "it belongs to the whole server: the script changes it for every other database too; try it with \
+                 --server=embedded"
+                    .to_owned(),
+            );
+            let is_known =
+                self.schema_changes.iter().any(|known| known.object == change.object && known.what == change.what);
+            if !is_known {
+                self.schema_changes.push(change);
+            }
+            self.step = self.step.or(Some(leg));
+            self.verdict = Verdict::SchemaDiffers;
+        }
+    }
+}
+
+/// Whether the database is the same on both sides of the revision.
+fn changed_nothing(trip: &Trip<'_>) -> bool {
+    let same = |lower: &Point| lower.schema == trip.upper.schema && lower.rows == trip.upper.rows;
+    same(trip.lower) && trip.lower_true.is_none_or(same)
 }
 
 /// Whether the revision changes tables and none of them held a row on either side.

@@ -61,6 +61,8 @@ pub struct RevisionResult {
     pub notes: Vec<String>,
     /// No table that it changes held a row.
     pub without_rows: bool,
+    /// Where `pg_dump` does not say the same as we, a defect of this tool; `None` where it was not asked.
+    pub second_opinion: Option<Vec<String>>,
     /// An earlier run has found it.
     pub taken_over: bool,
     /// Seconds of the downgrade.
@@ -115,10 +117,14 @@ impl Report {
         self.results.iter().filter(|result| result.taken_over).count()
     }
 
-    /// Findings, or nothing tested at all; with `--strict` also what could not be proven or looked at.
+    /// Findings, nothing tested at all, or `pg_dump` that says otherwise; with `--strict` also what could not be proven or looked at.
     pub fn exit(&self) -> Exit {
         let has_gap = self.results.iter().any(|result| result.verdict.is_gap());
-        let is_bad = self.findings().next().is_some() || self.tested() == 0 || (self.strict && has_gap);
+        let contradicted =
+            |result: &RevisionResult| result.second_opinion.as_ref().is_some_and(|says| !says.is_empty());
+        let is_contradicted = self.results.iter().any(contradicted);
+        let is_bad =
+            self.findings().next().is_some() || self.tested() == 0 || (self.strict && has_gap) || is_contradicted;
         if is_bad { Exit::Findings } else { Exit::Done }
     }
 }
@@ -139,6 +145,7 @@ impl RevisionResult {
             to_prove: None,
             notes: Vec::new(),
             without_rows: false,
+            second_opinion: None,
             taken_over: false,
             down: None,
             up: None,

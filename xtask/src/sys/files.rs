@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::revision;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::interrupt;
@@ -108,7 +109,7 @@ impl Unread {
                 .action(format!("See what it is: ls -l {}", quoted(&shown.to_string())))
                 .action("Mend it, or move it out of the folder of the versions"),
         };
-        fail.related("cargo xtask db-status")
+        fail.related(own("db-status"))
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{git, own, program};
 use crate::model::graph::{Graph, Problem};
 use crate::model::revision::{self, Unreadable, is_script_name};
 use crate::sys::alembic_ini::AlembicConfig;
@@ -102,9 +103,9 @@ fn cannot_read(unreadable: &[Unreadable]) -> Fail {
     let fail = Fail::new(Kind::MigrationFileInvalid, "A migration script cannot be read")
         .at(&first.path, first.line)
         .action(format!("Open {} and write the value as a plain string, tuple or None", place(first)))
-        .action("See that Python reads it: python3 -m py_compile FILE")
-        .action("A merge that was not finished? git status")
-        .related("cargo xtask db-status");
+        .run("See whether Python reads it", program(["python3", "-m", "py_compile"]).word(&first.path).at_root())
+        .run("A merge that was not finished?", git(["status"]))
+        .related(own("db-status"));
     listed(fail, unreadable.iter().map(|problem| format!("{}: {}", place(problem), problem.what)))
 }
 
@@ -120,18 +121,21 @@ fn broken(problems: &[Problem]) -> Fail {
     let missing = matches!(first, Problem::MissingParent { .. } | Problem::MissingDependency { .. });
     let mut fail = if missing {
         Fail::new(Kind::MigrationFileMissing, "Migration file not found")
-            .action("Ensure you pulled the latest code: git pull")
-            .action("Check whether the migration was committed, on any branch: git log --all --oneline -- '*.py'")
-            .action("Verify the branch: git status")
+            .run("Ensure you pulled the latest code", git(["pull"]))
+            .run(
+                "Check whether the migration was committed, on any branch",
+                git(["log", "--all", "--oneline", "--", "*.py"]),
+            )
+            .run("Verify the branch", git(["status"]))
     } else {
         Fail::new(Kind::MigrationFileInvalid, "The migration history is broken")
             .action("Correct the files named above; Alembic itself only warns and then sees wrong heads")
-            .action("See what changed lately: git log --oneline -5 -- '*.py'")
+            .run("See what changed lately", git(["log", "--oneline", "-5", "--", "*.py"]))
     };
     if let Some(at) = first.place() {
         fail = fail.at(&at.path, Some(at.line)).revision(&at.id);
     }
-    listed(fail, problems.iter().map(ToString::to_string)).related("cargo xtask db-status")
+    listed(fail, problems.iter().map(ToString::to_string)).related(own("db-status"))
 }
 
 fn listed(mut fail: Fail, lines: impl ExactSizeIterator<Item = String>) -> Fail {

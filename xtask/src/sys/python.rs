@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{own, program};
 use crate::sys::files::write_atomic;
 use crate::sys::managed::{made, on_path};
 use crate::sys::project::{Project, Server};
@@ -174,9 +175,9 @@ impl Interpreter {
         }
         Err(Fail::new(Kind::AlembicMissing, "Python has no Alembic")
             .details(format!("{} (from {}) has no package `alembic`", self.path.display(), self.origin.words()))
-            .action(format!("Install it: {} -m pip install alembic", self.path.display()))
+            .run("Install it", program([self.path.display().to_string()]).words(["-m", "pip", "install", "alembic"]))
             .action("Or name another Python: --python=PATH")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into())
     }
 }
@@ -276,9 +277,9 @@ fn ask(ui: &Ui, project: &Project, interpreter: &Interpreter) -> Result<Vec<Path
         _ => Err(Fail::new(Kind::PythonMissing, "Python does not start")
             .details(format!("{} (from {}) ended with {}", cmd.line(), interpreter.origin.words(), done.status))
             .details(done.last_lines())
-            .action(format!("Run it to see why: {} --version", interpreter.path.display()))
+            .run("Run it to see why", program([interpreter.path.display().to_string()]).word("--version"))
             .action("Or name another Python: --python=PATH")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into()),
     }
 }
@@ -315,7 +316,7 @@ fn explicit(path: &Path, origin: Origin, search: &OsStr) -> Result<PathBuf> {
             .details(format!("{} from {} is no program that can be run", path.display(), origin.words()))
             .action("Name an interpreter that exists: --python=PATH")
             .action("Or leave it out, and one is looked for")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into()
     })
 }
@@ -329,12 +330,12 @@ fn nothing_found(candidates: &[PathBuf]) -> anyhow::Error {
             Fail::new(Kind::AlembicMissing, "No Python with Alembic found")
                 .details(looked)
                 .details(format!("Without Alembic: {}", names.join(", ")))
-                .action(format!("Install it: {} -m pip install alembic", first.display()))
+                .run("Install it", program([first.display().to_string()]).words(["-m", "pip", "install", "alembic"]))
         }
     };
     fail.action("Name an interpreter: --python=PATH")
         .action("Or let an environment be made under target/: run the same command with --yes")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .into()
 }
 

@@ -3,6 +3,7 @@
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::own;
 use crate::model::target::TargetError;
 use crate::sys::project::Component;
 
@@ -32,7 +33,7 @@ pub fn unknown_in_database(unknown: &[String], flag: &str) -> Fail {
             "Switch to that branch and take the database down to a common revision there, or pull the missing files",
         )
         .action(format!("Look again: cargo xtask db-status{flag}"))
-        .related("cargo xtask db-status")
+        .related(own("db-status"))
 }
 
 /// A target that there is no way to.
@@ -45,7 +46,7 @@ pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component,
         TargetError::MultipleHeads { .. } => (Kind::MultipleHeads, "Multiple heads detected".to_owned()),
         _ => (Kind::UnknownRevision, format!("Cannot locate revision '{text}'")),
     };
-    let fail = Fail::new(kind, summary).details(error.to_string()).related("cargo xtask db-status");
+    let fail = Fail::new(kind, summary).details(error.to_string()).related(own("db-status"));
     match error {
         TargetError::UnknownRevision { .. } | TargetError::UnknownBranch { .. } => fail
             .details("Revision not found in migration history")
@@ -65,6 +66,6 @@ pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component,
         TargetError::AmbiguousWalk { choices, .. } => {
             fail.action(format!("Name the revision: --target={}", choices.first().map_or("", |id| id))).action(status)
         }
-        _ => fail.action(status).action("See what a target may be: cargo xtask help db-migrate"),
+        _ => fail.action(status).run("See what a target may be", own("help").word("db-migrate")),
     }
 }

@@ -10,7 +10,7 @@ use crate::cmd::db_rebase::{self, Foretold};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, from_anyhow, refuse};
 use crate::flags::{DbRebase, Merge, Rebase};
-use crate::model::action::Surroundings;
+use crate::model::action::Around;
 use crate::model::graph::Graph;
 use crate::model::rebase::{Change, ids};
 use crate::model::status::Revision;
@@ -153,7 +153,7 @@ fn foreseen(component: &Component, graph: &Graph, foretold: Option<&Foretold>) -
     Part { json, moved, lines }
 }
 
-fn unforeseen(around: &Surroundings, component: &Component, fail: &Fail) -> Part {
+fn unforeseen(around: &Around, component: &Component, fail: &Fail) -> Part {
     let mut lines = vec![String::new(), format!("Component: {}", component.name)];
     lines.push(format!("  cannot be told yet: {}", fail.summary));
     lines.extend(fail.details.lines().map(|line| format!("    {line}")));

@@ -22,7 +22,8 @@ pub fn upgrade(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Option<Function> {
     script_body::read(path, &script(ctx, facts, id)?).ok()?.upgrade
 }
 
-fn script(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Option<String> {
+/// The text of its script; nothing where it cannot be read.
+pub fn script(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Option<String> {
     files::read_script(&ctx.project().ok()?.root.join(&facts.graph.get(id)?.path)).ok()
 }
 

@@ -26,6 +26,8 @@ pub struct Facts<'a> {
     /// The dump that the command line names.
     pub dump: Option<PathBuf>,
     pub no_cache: bool,
+    /// Whether pg_dump is asked, too.
+    pub second_opinion: bool,
     /// Files that this run writes: no baseline depends on them.
     pub outputs: Vec<PathBuf>,
 }
@@ -44,8 +46,8 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let dump = flags.baseline.as_ref().map(absolute);
     let outputs = flags.junit.iter().chain(&flags.html).map(absolute).collect();
-    let no_cache = flags.no_cache;
-    Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, outputs })
+    let (no_cache, second_opinion) = (flags.no_cache, flags.second_opinion);
+    Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, second_opinion, outputs })
 }
 
 impl Facts<'_> {

@@ -23,6 +23,7 @@ use crate::sys::pg::{Db, Kept, application_name};
 pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings> {
     let baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
     let words = baseline.words.clone();
+    let lacks = baseline.scratch.lacks().map(str::to_owned);
     let (server, held) = look(facts, &baseline)?;
     let start = Start { server: &server, baseline: &baseline.origin, held: &held };
     let (log, taken) = Log::open(ctx, facts, flags, &start)?;
@@ -34,10 +35,11 @@ pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings
         wanted.reverse();
     }
     let walked = all(ctx, facts, flags, &log, baseline, &wanted);
-    let Joined { mut results, kept, cache, notes } = match walked.and_then(|walked| joined(walked, taken, &words)) {
+    let Joined { mut results, kept, cache, mut notes } = match walked.and_then(|walked| joined(walked, taken, &words)) {
         Ok(joined) => joined,
         Err(error) => return Err(log.broke_off(from_anyhow(&error)).into()),
     };
+    notes.extend(lacks);
     // Newest first, each of them once.
     let results = facts.route.order.iter().rev().filter_map(|id| results.remove(id)).collect();
     cache::trim(ctx, facts)?;

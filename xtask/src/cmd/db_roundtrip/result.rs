@@ -24,6 +24,7 @@ pub fn of_passed(graph: &Graph, id: &str, passed: Passed, said: &Downgrade) -> R
         data_changes: found.data_changes,
         notes: passed.notes.into_iter().chain(found.notes).collect(),
         without_rows: found.without_rows,
+        second_opinion: found.second_opinion,
         down: Some(passed.down),
         up: Some(passed.up),
         ..RevisionResult::new(graph, id, found.verdict)

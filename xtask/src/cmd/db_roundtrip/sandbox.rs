@@ -13,15 +13,19 @@ use anyhow::{Context, Result};
 use super::baseline::Baseline;
 use super::baseline::cache::Cache;
 use super::facts::Facts;
-use super::hangs::HangWatch;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind};
+use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::Point;
+use crate::model::second_opinion::Dumped;
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{Driver, Fault, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
-use crate::sys::pg::{Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, rows, sql_fail};
+use crate::sys::pg::{
+    Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, dumped, rows, shared, sql_fail,
+};
 use crate::work::driver::{self, Labels};
+use crate::work::hangs::HangWatch;
 
 /// How long a step that hangs may take to notice that its session was ended.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -108,11 +112,6 @@ impl<'a> Sandbox<'a> {
         Ok(Sandbox { from_empty, scratch: Some(scratch), cache, ..sandbox })
     }
 
-    /// Starts the driver on a database that is not ours to put back.
-    pub fn on(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, db: Db) -> Result<Sandbox<'a>> {
-        Sandbox::with(ctx, facts, limit, db, None)
-    }
-
     fn with(
         ctx: &'a Ctx,
         facts: &'a Facts<'a>,
@@ -160,7 +159,7 @@ impl<'a> Sandbox<'a> {
             },
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
-                let plan = Plan { steps: steps.to_vec(), before: None, target, unrun: Vec::new() };
+                let plan = Plan { steps: steps.to_vec(), before: None, target, skipped: Vec::new() };
                 match self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))? {
                     Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
                     Err(stop) => stop,
@@ -226,7 +225,17 @@ impl<'a> Sandbox<'a> {
         let rows =
             rows::take_again(client, &options, &mut self.memory).context("reading the throwaway database's rows")?;
         let sequences = rows::sequence_positions(client)?;
-        Ok(Point { schema, rows, sequences })
+        // Our own server is nobody else's.
+        let is_shared = self.scratch.is_some() && !self.facts.database.embedded;
+        let shared = if is_shared { shared::take(client)? } else { Snapshot::default() };
+        let dumped = if self.facts.second_opinion { Some(self.dumped(&options)?) } else { None };
+        Ok(Point { schema, rows, sequences, shared, dumped })
+    }
+
+    fn dumped(&mut self, options: &catalog::Options) -> Result<Dumped> {
+        let (ui, tools) = (&self.ctx.ui, &self.facts.database.tools);
+        let db = self.db.as_ref().context("connected just now")?;
+        dumped::take(ui, db, &options.version_tables, tools)
     }
 
     /// Reads every row once more, whatever was remembered of them.
@@ -256,11 +265,6 @@ impl<'a> Sandbox<'a> {
     pub fn held(&mut self) -> Result<Vec<String>> {
         let table = version_table(self.facts.component);
         Ok(self.db()?.applied(&table)?.revisions)
-    }
-
-    /// The server's version.
-    pub fn server(&mut self) -> Result<String> {
-        Ok(self.db()?.server_version().text.clone())
     }
 
     /// What of the baseline is cached.
@@ -312,7 +316,7 @@ impl<'a> Sandbox<'a> {
 
     fn stamp(&mut self, id: &str) -> Result<Result<(), Stop>> {
         let steps = vec![Step { direction: Direction::Down, revision: id.to_owned() }];
-        let plan = Plan { steps, before: None, target: id.to_owned(), unrun: vec![id.to_owned()] };
+        let plan = Plan { steps, before: None, target: id.to_owned(), skipped: vec![id.to_owned()] };
         Ok(self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))?.map(|_| ()))
     }
 

@@ -26,6 +26,7 @@ use super::{baseline::seed, explain, result};
 use crate::ctx::Ctx;
 use crate::fail::Fail;
 use crate::flags::DbRoundtrip;
+use crate::model::catalog::Change;
 use crate::model::roundtrip::Verdict;
 use crate::model::route::applied_set;
 use crate::report::roundtrip::{CacheUse, RevisionResult};
@@ -199,8 +200,20 @@ impl<'a> Walk<'a> {
         let said = explain::said(self.ctx, self.facts, id);
         match trial {
             Ok(stuck) => result::of_failure(&self.facts.graph, id, stuck, &said),
-            Err(passed) => result::of_passed(&self.facts.graph, id, passed, &said),
+            Err(mut passed) => {
+                if passed.judgement.changed_nothing && self.is_to_change_something(id) {
+                    passed.notes.push("the upgrade changed nothing here, neither schema nor rows".to_owned());
+                }
+                let text = explain::script(self.ctx, self.facts, id).unwrap_or_default().to_lowercase();
+                passed.judgement.reaches_beyond(|change| names(&text, change));
+                result::of_passed(&self.facts.graph, id, passed, &said)
+            }
         }
+    }
+
+    /// Whether the script of a revision does anything; one that joins heads need not.
+    fn is_to_change_something(&self, id: &str) -> bool {
+        explain::upgrade(self.ctx, self.facts, id).is_some_and(|upgrade| !upgrade.calls.is_empty())
     }
 
     /// The verdict on a revision is final; on the reference it is what the test of the database itself is held against.
@@ -220,4 +233,10 @@ impl<'a> Walk<'a> {
             self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner).next(id);
         }
     }
+}
+
+/// Whether a script, in small letters, names an object of the server: `"ann in staff"` by both parts.
+fn names(text: &str, change: &Change) -> bool {
+    let name = change.key().name.to_lowercase();
+    name.split(" in ").all(|part| text.contains(part.trim_matches('"')))
 }

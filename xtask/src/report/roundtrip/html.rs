@@ -2,7 +2,7 @@
 //! from elsewhere; light and dark as the reader's system is.
 
 use super::{Report, RevisionResult};
-use crate::model::action::Surroundings;
+use crate::model::action::Around;
 use crate::model::roundtrip::{Proof, Verdict};
 use crate::report::xml::escaped;
 
@@ -29,7 +29,7 @@ pre { background: var(--soft); padding: .7rem 1rem; border-radius: .4rem; overfl
 
 impl Report {
     /// The whole page.
-    pub fn html(&self, around: &Surroundings) -> String {
+    pub fn html(&self, around: &Around) -> String {
         let rows: String = self.results.iter().map(|result| row(around, result)).collect();
         let notes: String =
             self.notes.iter().map(|note| format!("<p class=\"warn\">{}</p>\n", escaped(note))).collect();
@@ -74,7 +74,7 @@ fn class(verdict: Verdict) -> &'static str {
     }
 }
 
-fn row(around: &Surroundings, result: &RevisionResult) -> String {
+fn row(around: &Around, result: &RevisionResult) -> String {
     let time = match (result.down, result.up) {
         (Some(down), Some(up)) => format!("down {:.0} ms, up {:.0} ms", down * 1000.0, up * 1000.0),
         _ => String::new(),

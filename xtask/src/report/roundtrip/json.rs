@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{CacheUse, Kept, Report, RevisionResult};
-use crate::model::action::Surroundings;
+use crate::model::action::Around;
 use crate::model::roundtrip::Verdict;
 use crate::report::json::{data_change, revision, schema_change};
 
 impl Report {
     /// The fields of the contract's `db-roundtrip`.
-    pub fn to_json(&self, around: &Surroundings) -> Value {
+    pub fn to_json(&self, around: &Around) -> Value {
         json!({
             "component": self.component,
             "revisions": self.revisions,
@@ -27,13 +27,13 @@ impl Report {
     }
 
     /// The results alone.
-    pub fn results_json(&self, around: &Surroundings) -> Value {
+    pub fn results_json(&self, around: &Around) -> Value {
         self.results.iter().map(|result| result.to_json(around)).collect()
     }
 }
 
 impl RevisionResult {
-    pub(super) fn to_json(&self, around: &Surroundings) -> Value {
+    pub(super) fn to_json(&self, around: &Around) -> Value {
         let mut fields = revision(&self.revision);
         fields["verdict"] = json!(self.verdict.name());
         fields["proof"] = json!(self.proof.map(|proof| proof.name()));
@@ -46,6 +46,9 @@ impl RevisionResult {
         fields["cause"] = json!(self.cause);
         fields["notes"] = json!(self.notes);
         fields["without_rows"] = json!(self.without_rows);
+        if let Some(says) = &self.second_opinion {
+            fields["second_opinion"] = json!(says);
+        }
         fields["taken_over"] = json!(self.taken_over);
         fields["seconds"] = json!({"down": self.down, "up": self.up});
         fields

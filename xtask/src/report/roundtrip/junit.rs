@@ -2,13 +2,13 @@
 //! declares irreversible and what could not be tested are skipped cases, since none of them passed.
 
 use super::{Report, RevisionResult};
-use crate::model::action::Surroundings;
+use crate::model::action::Around;
 use crate::model::roundtrip::Verdict;
 use crate::report::xml::escaped;
 
 impl Report {
     /// The whole JUnit document.
-    pub fn junit(&self, around: &Surroundings) -> String {
+    pub fn junit(&self, around: &Around) -> String {
         let failures = self.results.iter().filter(|result| self.is_failure(result)).count();
         let skipped = self.results.iter().filter(|result| !self.is_failure(result) && is_skipped(result)).count();
         let time: f64 = self.results.iter().map(seconds).sum();
@@ -28,7 +28,7 @@ impl Report {
         result.verdict.is_finding() || (self.strict && result.verdict.is_gap())
     }
 
-    fn case(&self, around: &Surroundings, component: &str, result: &RevisionResult) -> String {
+    fn case(&self, around: &Around, component: &str, result: &RevisionResult) -> String {
         let name = format!("{} {}", result.revision.id, result.revision.message);
         let path = result.revision.path.as_ref();
         let path = path.map(|path| format!(" file=\"{}\"", escaped(&path.display().to_string()))).unwrap_or_default();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::RevisionResult;
 use crate::fail::{Fail, Kind};
-use crate::model::action::{Action, Surroundings};
+use crate::model::action::{Action, Around};
 use crate::model::catalog::{AttributeChange, Change, Key, What};
 use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::model::rows::{ColumnLoss, DataChange};
@@ -14,7 +14,7 @@ use crate::model::status::Revision;
 
 impl RevisionResult {
     /// Writes it down.
-    pub fn save(&self, around: &Surroundings) -> Value {
+    pub fn save(&self, around: &Around) -> Value {
         json!({
             "revision": self.revision.id,
             "message": self.revision.message,
@@ -30,6 +30,7 @@ impl RevisionResult {
             "to_prove": self.to_prove.as_ref().map(|action| action.text(around)),
             "notes": self.notes,
             "without_rows": self.without_rows,
+            "second_opinion": self.second_opinion,
             "down": self.down,
             "up": self.up,
         })
@@ -55,6 +56,7 @@ impl RevisionResult {
             to_prove: text(&value["to_prove"]).map(Action::from),
             notes: list(&value["notes"]).filter_map(text).collect(),
             without_rows: value["without_rows"].as_bool()?,
+            second_opinion: value["second_opinion"].as_array().map(|says| says.iter().filter_map(text).collect()),
             taken_over: true,
             down: value["down"].as_f64(),
             up: value["up"].as_f64(),
@@ -123,7 +125,7 @@ fn fail(value: &Value) -> Option<Fail> {
     let fail = Fail::new(kind, value["summary"].as_str()?).details(value["details"].as_str()?);
     let fail = list(&value["actions"]).filter_map(Value::as_str).fold(fail, Fail::action);
     Some(Fail {
-        related: text(&value["related"]).map(Action::from),
+        related: text(&value["related"]).map(|words| Box::new(Action::from(words))),
         sqlstate: text(&value["sqlstate"]),
         revision: text(&value["revision"]),
         file: text(&value["file"]),

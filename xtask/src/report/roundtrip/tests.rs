@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fail::Kind;
-use crate::model::action::{Surroundings, own};
+use crate::model::action::{Around, own};
 use crate::model::catalog::{Key, Object, Snapshot, diff};
 use crate::model::rows::ColumnLoss;
 
@@ -51,7 +51,7 @@ fn report() -> Report {
 
 #[test]
 fn every_revision_is_a_case() {
-    let xml = report().junit(&Surroundings::default());
+    let xml = report().junit(&Around::default());
     assert!(xml.contains("tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"2\""), "{xml}");
     assert!(xml.contains("name=\"b2 a &lt;b&gt; &amp; &quot;c&quot; \u{fffd}\""), "{xml}");
     assert!(xml.contains("<failure type=\"failed\" message=\"failed in the downgrade\">"), "{xml}");
@@ -59,13 +59,13 @@ fn every_revision_is_a_case() {
     assert!(xml.contains("<skipped message=\"unproven: what stood below it"), "{xml}");
     assert!(xml.contains("<system-out>proof: from-empty</system-out>"), "{xml}");
     assert!(xml.contains("time=\"0.750\""), "{xml}");
-    let strict = Report { strict: true, ..report() }.junit(&Surroundings::default());
+    let strict = Report { strict: true, ..report() }.junit(&Around::default());
     assert!(strict.contains("failures=\"2\"") && strict.contains("<failure type=\"unproven\""), "{strict}");
 }
 
 #[test]
 fn the_page_hides_nothing_and_executes_nothing() {
-    let page = report().html(&Surroundings::default());
+    let page = report().html(&Around::default());
     let seen = ["a &lt;b&gt; &amp;", "x &lt; y", "the keys are gone", "b2.py", "failed in the downgrade", "from-empty"];
     for text in seen.iter().chain(&[Proof::FromEmpty.meaning()]) {
         assert!(page.contains(text), "{text} is not in {page}");
@@ -86,7 +86,7 @@ fn what_is_unproven_is_no_pass() {
         assert_eq!(only(verdict).exit(), plain, "{verdict:?}");
         assert_eq!(Report { strict: true, ..only(verdict) }.exit(), strict, "{verdict:?}");
     }
-    let around = Surroundings::default();
+    let around = Around::default();
     let text = report().text(&around, &|_, word| word.to_owned());
     assert!(text.ends_with("Tested 4 revisions: 1 reversible, 1 failed, 1 irreversible, 1 unproven."), "{text}");
     assert!(text.contains("to prove it: cargo xtask db-roundtrip"), "{text}");
@@ -111,7 +111,7 @@ fn what_is_saved_is_read_back() {
         notes: vec!["n".to_owned()],
         ..report().results.remove(0)
     };
-    let around = Surroundings::default();
+    let around = Around::default();
     let read = RevisionResult::saved(&full.save(&around)).unwrap();
     assert_eq!(read.to_json(&around), RevisionResult { taken_over: true, ..full.clone() }.to_json(&around));
     let plain = |_: Tone, word: &str| word.to_owned();

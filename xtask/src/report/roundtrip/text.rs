@@ -2,7 +2,7 @@
 
 use super::{Report, RevisionResult};
 use crate::fail::Fail;
-use crate::model::action::Surroundings;
+use crate::model::action::Around;
 use crate::model::roundtrip::Verdict;
 use crate::model::rows::DataChange;
 
@@ -17,7 +17,7 @@ pub enum Tone {
 
 impl Report {
     /// The whole text. `paint` colours a word, or leaves it as it is.
-    pub fn text(&self, around: &Surroundings, paint: &dyn Fn(Tone, &str) -> String) -> String {
+    pub fn text(&self, around: &Around, paint: &dyn Fn(Tone, &str) -> String) -> String {
         let mut lines = vec![
             paint(Tone::Headline, "Round trip: down, up again, compared with what was there before"),
             String::new(),
@@ -58,7 +58,7 @@ impl Report {
 
 impl RevisionResult {
     /// One result: a line, and what was found below it.
-    pub fn text(&self, around: &Surroundings, paint: &dyn Fn(Tone, &str) -> String) -> Vec<String> {
+    pub fn text(&self, around: &Around, paint: &dyn Fn(Tone, &str) -> String) -> Vec<String> {
         let (tone, sign) = match self.verdict {
             Verdict::Reversible => (Tone::Good, "✅"),
             verdict if verdict.is_finding() => (Tone::Bad, "❌"),
@@ -83,7 +83,7 @@ impl RevisionResult {
     }
 
     /// What was found, without the indentation: the same lines in every form that is read by a person.
-    pub(super) fn lines(&self, around: &Surroundings) -> Vec<String> {
+    pub(super) fn lines(&self, around: &Around) -> Vec<String> {
         let mut lines = Vec::new();
         lines.extend(self.reason.clone());
         let path = self.revision.path.as_ref().filter(|_| self.verdict.is_finding());
@@ -97,6 +97,8 @@ impl RevisionResult {
         lines.extend(self.error.iter().flat_map(error));
         lines.extend(self.cause.iter().map(|cause| format!("cause: {cause}")));
         lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        let says = self.second_opinion.iter().flatten();
+        lines.extend(says.map(|says| format!("second opinion: {says} (a defect of this tool: please report it)")));
         lines.extend(self.to_prove.iter().map(|action| format!("to prove it: {}", action.text(around))));
         lines
     }

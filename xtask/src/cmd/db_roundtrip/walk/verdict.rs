@@ -2,6 +2,8 @@
 //! shown, and from what is known of the revisions above it, whose downgrades made the state that the test began at.
 
 use crate::cmd::db_roundtrip::result::UNPROVEN;
+use crate::model::catalog::Change;
+use crate::model::roundtrip::is_shared;
 use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::model::rows::DataChange;
 use crate::report::roundtrip::RevisionResult;
@@ -111,15 +113,21 @@ impl Above {
 
 /// Without the differences of the schema, which cannot be laid at its door. Rows that are gone are gone.
 fn without_schema(mut found: RevisionResult, above: &Above) -> RevisionResult {
-    let objects: Vec<String> = found.schema_changes.drain(..).map(|change| change.object).collect();
+    let (shared, others): (Vec<Change>, Vec<Change>) =
+        std::mem::take(&mut found.schema_changes).into_iter().partition(|change| is_shared(&change.kind));
+    let objects: Vec<String> = others.into_iter().map(|change| change.object).collect();
+    if objects.is_empty() {
+        return RevisionResult { schema_changes: shared, ..found };
+    }
     let verdict = match found.data_changes.as_slice() {
+        _ if !shared.is_empty() => Verdict::SchemaDiffers,
         [] => Verdict::Unproven,
         changes if changes.iter().any(DataChange::is_loss) => Verdict::DataLost,
         _ => Verdict::DataDiffers,
     };
     let step = found.step.filter(|_| verdict != Verdict::Unproven);
     let note = format!("{}, and up again it gives other ones: {}", above.words(), objects.join(", "));
-    with_note(RevisionResult { verdict, step, ..found }, note)
+    with_note(RevisionResult { verdict, step, schema_changes: shared, ..found }, note)
 }
 
 /// Why an unproven revision is not proven.

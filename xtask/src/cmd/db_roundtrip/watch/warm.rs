@@ -138,12 +138,13 @@ impl<'a> Warm<'a> {
 
     /// The facts of this moment.
     fn now(&self) -> Result<Facts<'a>> {
-        let Facts { component, config, database, chosen, dump, outputs, no_cache, .. } = self.facts;
+        let Facts { component, config, database, chosen, dump, outputs, no_cache, second_opinion, .. } = self.facts;
         let graph = self.ctx.history(config)?;
         let route = route(&graph, Wanted::Newest(1), None);
         let (config, database, chosen) = (config.clone(), database.clone(), chosen.clone());
-        let (dump, outputs, no_cache) = (dump.clone(), outputs.clone(), *no_cache);
-        Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, outputs })
+        let (dump, outputs) = (dump.clone(), outputs.clone());
+        let (no_cache, second_opinion) = (*no_cache, *second_opinion);
+        Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, second_opinion, outputs })
     }
 
     /// Makes the process know the project as it is now.
