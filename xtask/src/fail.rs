@@ -74,6 +74,8 @@ kinds! {
     TransactionAborted = "transaction-aborted",
     /// Any other SQLSTATE.
     SqlError = "sql-error",
+    /// env.py, not a revision: it raises, cannot be imported, runs no migration, does not commit.
+    EnvFailed = "env-failed",
     /// Any other Python exception in a script.
     MigrationRaised = "migration-raised",
     /// A step did not end in its time.

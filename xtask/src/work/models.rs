@@ -10,7 +10,7 @@ use crate::fail::{Fail, Kind, from_anyhow, refuse};
 use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::target::Step;
-use crate::sys::alembic::{Compared, Draft, Driver, Phase, Plan, Stop, Trouble};
+use crate::sys::alembic::{Compared, Draft, Driver, Fault, Plan, Stop, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{self, Db, Making, Scratch, application_name};
 use crate::sys::project::Component;
@@ -136,7 +136,7 @@ impl Ground {
                 Err(error)
             }
             Err(Stop::Trouble(trouble)) => {
-                let in_step = trouble.phase == Phase::Step;
+                let in_step = trouble.fault() == Fault::Revision;
                 Ok(Err(Stopped { fail: ground.explain(&trouble), in_step }))
             }
         }
@@ -216,12 +216,12 @@ impl Stopped {
 
 /// What went wrong outside of a migration is mostly in the models, whose place Alembic's own frames hide.
 fn explain(trouble: &Trouble, labels: &Labels, mut fail: Fail) -> Fail {
-    let Some(last) = trouble.traceback.last().filter(|_| trouble.phase != Phase::Step) else { return fail };
+    let Some(last) = trouble.traceback.last().filter(|_| trouble.fault() != Fault::Revision) else { return fail };
     let last = &labels.shortened(last);
     let place = last.split(" in ").next().unwrap_or(last);
     if !fail.details.contains(place) {
         fail = fail.details(format!("Raised in {last}"));
-        if fail.kind == Kind::MigrationRaised {
+        if matches!(fail.kind, Kind::MigrationRaised | Kind::EnvFailed) {
             fail.actions = vec![format!("Look at {place}").into()];
             fail = fail.run("Check the whole set-up", own("doctor"));
         }
