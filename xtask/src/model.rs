@@ -16,6 +16,7 @@ pub mod ini;
 pub mod ledger;
 mod nearest;
 pub mod rebase;
+pub mod release_marker;
 pub mod revision;
 pub mod roundtrip;
 pub mod route;
