@@ -17,6 +17,7 @@ use crate::model::action::own;
 use crate::model::autogenerate::{self, Models, Operation, Rename, Unseen};
 use crate::model::rules::{Finding, Level};
 use crate::model::target::{Direction, Step};
+use crate::report::roundtrip::Report;
 use crate::sys::alembic::{Draft, Driver, Stop, Written};
 use crate::sys::interrupt;
 use crate::sys::pg::models::{Sides, sides};
@@ -47,14 +48,14 @@ struct Review {
     /// Why the new script does not run, and which of its two functions.
     problem: Option<(Direction, Box<Fail>)>,
     findings: Vec<(Finding, String)>,
-    roundtrip: Option<db_roundtrip::Report>,
+    roundtrip: Option<Report>,
     is_added: bool,
 }
 
 impl Review {
     fn exit(&self) -> Exit {
         let is_wrong = self.findings.iter().any(|(finding, _)| finding.severity == Level::Error);
-        let is_proven = self.roundtrip.as_ref().is_none_or(|report| report.exit == Exit::Done);
+        let is_proven = self.roundtrip.as_ref().is_none_or(|report| report.exit() == Exit::Done);
         if self.problem.is_some() || is_wrong || !is_proven { Exit::Findings } else { Exit::Done }
     }
 }
@@ -170,7 +171,9 @@ fn write(driver: &mut Driver, facts: &Facts) -> Result<Vec<Written>, Stop> {
 
 fn cannot_write(error: anyhow::Error, facts: &Facts) -> anyhow::Error {
     let mut fail = from_anyhow(&error);
-    if fail.kind == Kind::MigrationRaised {
+    // Alembic renders the template outside of any revision, which looks like env.py's fault.
+    if matches!(fail.kind, Kind::MigrationRaised | Kind::EnvFailed) {
+        fail.kind = Kind::MigrationRaised;
         let config = &facts.subject.config;
         fail.summary = "Alembic could not write the script".to_owned();
         fail.actions = vec![

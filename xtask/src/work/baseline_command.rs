@@ -1,16 +1,16 @@
 //! The component's baseline command: how a fresh database is made where the history does not run from empty. It gets a
 //! config of its own that names the database to fill.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::url::DbUrl;
 use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::files;
 use crate::sys::python::MANAGED_VARIABLE;
 use crate::sys::run::Cmd;
 
@@ -42,7 +42,7 @@ pub fn run(ctx: &Ctx, config: &AlembicConfig, command: &[String], url: &DbUrl, t
         .details(format!("`{}` ended with {}", cmd.line(), done.status))
         .details(done.last_lines())
         .action("Correct `baseline` in Cargo.toml, or what the command complains about")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .into())
 }
 
@@ -55,28 +55,20 @@ impl TemporaryConfig {
     /// `%(here)s` becomes the folder in `tree` that the config has in the project at `root`.
     fn write(config: &AlembicConfig, root: &Path, tree: &Path, folder: &Path, url: &DbUrl) -> Result<TemporaryConfig> {
         let (original, line) = config.place("sqlalchemy.url");
-        let text = std::fs::read_to_string(original).with_context(|| format!("reading {}", original.display()))?;
+        let text = files::read_text(original)?;
         let here = original.parent().unwrap_or(Path::new("."));
         let here = here.strip_prefix(root).map_or_else(|_| here.to_owned(), |inside| tree.join(inside));
         let text = with_url(&text, line, url.without_password().to_sqlalchemy().expose());
         let text = text.replace("%(here)s", &here.display().to_string().replace('%', "%%"));
-        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         let config = TemporaryConfig { path: folder.join(format!("baseline-{}.ini", std::process::id())) };
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&config.path)
-            .with_context(|| format!("writing {}", config.path.display()))?;
-        file.write_all(text.as_bytes())?;
+        files::write_private(&config.path, text.as_bytes())?;
         Ok(config)
     }
 }
 
 impl Drop for TemporaryConfig {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        files::remove(&self.path);
     }
 }
 

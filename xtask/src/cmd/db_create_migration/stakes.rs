@@ -10,7 +10,7 @@ use crate::fail::{Fail, Kind};
 use crate::model::action::own;
 use crate::model::autogenerate::Operation;
 use crate::sys::alembic::Compared;
-use crate::sys::pg::{Db, Held, application_name};
+use crate::sys::pg::{Counted, Db, MOST_COUNTED, application_name};
 use crate::work::advice;
 
 /// From how many tables on a script that drops more than the models have is taken for an oversight.
@@ -75,17 +75,16 @@ pub fn of(database: &Database, operations: &[Operation]) -> Result<Vec<Stake>> {
     };
     let mut stakes = Vec::new();
     for drop in drops {
-        let Some(table) = &drop.table else { continue };
-        let column = drop.name.as_deref().filter(|_| drop.operation == "drop_column");
-        let Some(held) = db.held(drop.schema.as_deref(), table, column)? else { continue };
-        if held.count > 0 {
-            stakes.push(stake(drop, column.is_some(), held));
-        }
+        let Some(table) = drop.qualified_table() else { continue };
+        let column = drop.name.clone().filter(|_| drop.operation == "drop_column");
+        let (kind, unit) = if column.is_some() { ("column", "value") } else { ("table", "row") };
+        let Some(count) = db.count(&Counted { table, column })?.filter(|count| *count > 0) else { continue };
+        let held = match count {
+            1 => format!("1 {unit}"),
+            count if count > MOST_COUNTED => format!("more than {MOST_COUNTED} {unit}s"),
+            count => format!("{count} {unit}s"),
+        };
+        stakes.push(Stake { object: format!("{kind} {}", drop.object()), held });
     }
     Ok(stakes)
-}
-
-fn stake(drop: &Operation, is_column: bool, held: Held) -> Stake {
-    let (kind, unit) = if is_column { ("column", "value") } else { ("table", "row") };
-    Stake { object: format!("{kind} {}", drop.object()), held: held.words(unit) }
 }

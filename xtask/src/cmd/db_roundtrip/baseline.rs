@@ -3,6 +3,7 @@
 //! took long to make is cached (`cache.rs`).
 
 pub mod cache;
+pub mod how;
 pub mod key;
 pub mod seed;
 
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::Facts;
+use super::facts::Facts;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, refuse};
 use crate::model::url::DbUrl;
@@ -20,7 +21,8 @@ use crate::sys::dump::{Destination, Dump};
 use crate::sys::pg::{Db, Making, Scratch, application_name};
 use crate::sys::project::Baseline as Declared;
 use crate::work::{advice, baseline_command, driver};
-use cache::{Cache, How};
+use cache::Cache;
+use how::{How, how, origin, words};
 
 /// The database and how it came to be.
 pub struct Baseline {
@@ -62,8 +64,24 @@ fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -
         let driver = start()?;
         return Ok(Baseline { driver, ..clone(ctx, facts, &making, &applied)? });
     }
-    let how = how(ctx, facts)?;
-    let mut cache = Cache::look(ctx, facts, &how)?;
+    made(ctx, facts, &how(ctx, facts)?, start)
+}
+
+/// A database to compare with, which the downgrades under test have not made: from the project's dump where the database
+/// under test is a clone, else from empty, upgraded to below the first revision that is tested (by `prefix`). `None` where
+/// the project makes its databases by a command: its history is not meant to run from empty.
+pub fn reference(ctx: &Ctx, facts: &Facts, is_clone: bool, prefix: Vec<String>) -> Result<Option<Baseline>> {
+    let how = match &facts.component.baseline {
+        Some(Declared::Command { .. }) => return Ok(None),
+        Some(Declared::Dump(file)) if is_clone => How::Dump(ctx.project()?.root.join(file)),
+        _ => How::Empty(prefix),
+    };
+    made(ctx, facts, &how, &|| Ok(None)).map(Some)
+}
+
+fn made(ctx: &Ctx, facts: &Facts, how: &How, start: &dyn Fn() -> Result<Option<Driver>>) -> Result<Baseline> {
+    let making = making(ctx, facts);
+    let mut cache = Cache::look(ctx, facts, how)?;
     // Not before the files were looked at: an edit between the import and the look would go unseen.
     let driver = start()?;
     let from_empty = matches!(how, How::Empty(_));
@@ -72,7 +90,7 @@ fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -
         return Ok(Baseline {
             scratch,
             words,
-            origin: origin(&how),
+            origin: origin(how),
             from_empty,
             is_clone: false,
             is_seeded: from_empty,
@@ -81,9 +99,9 @@ fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -
         });
     }
     let scratch = Scratch::empty(&facts.database.url, &making)?;
-    let (words, origin) = (words(&how), origin(&how));
+    let (words, origin) = (words(how), origin(how));
     let baseline = Baseline { scratch, words, origin, from_empty, is_clone: false, is_seeded: false, cache, driver };
-    if from_empty { Ok(baseline) } else { fill(ctx, facts, &how, baseline) }
+    if from_empty { Ok(baseline) } else { fill(ctx, facts, how, baseline) }
 }
 
 /// Another database just like this one, which nobody has worked on yet. What is cached of the first one is the first
@@ -110,40 +128,6 @@ pub fn empty(ctx: &Ctx, facts: &Facts) -> Result<Scratch> {
 /// How databases for round trips are made on this server.
 pub fn making<'a>(ctx: &'a Ctx, facts: &'a Facts) -> Making<'a> {
     Making { ui: &ctx.ui, why: "round trip", file_copy: facts.database.embedded, tools: &facts.database.tools }
-}
-
-/// What the command line says, else the settings; else from empty, up to what is tested.
-fn how(ctx: &Ctx, facts: &Facts) -> Result<How> {
-    let root = &ctx.project()?.root;
-    Ok(match (&facts.dump, &facts.component.baseline) {
-        (Some(file), _) => How::Dump(file.clone()),
-        (None, Some(Declared::Dump(file))) => How::Dump(root.join(file)),
-        (None, Some(Declared::Command { words, from_models })) => {
-            How::Command { words: words.clone(), from_models: *from_models }
-        }
-        (None, None) => {
-            let untested = facts.route.order.iter().take_while(|id| !facts.route.tests(id));
-            How::Empty(untested.cloned().collect())
-        }
-    })
-}
-
-fn words(how: &How) -> String {
-    match how {
-        How::Command { words, .. } => format!("made by `{}`", words.join(" ")),
-        How::Dump(file) => format!("restored from {}", file.display()),
-        How::Empty(_) => "empty, upgraded".to_owned(),
-    }
-}
-
-/// A dump is told by its place, its size and its time; one may be too large to be read for this.
-fn origin(how: &How) -> String {
-    let meta = match how {
-        How::Dump(file) => std::fs::metadata(file).ok(),
-        _ => None,
-    };
-    let meta = meta.map(|meta| (meta.len(), meta.modified().ok()));
-    format!("{} {meta:?}", words(how))
 }
 
 /// Fills the empty database, and keeps it for the next time.
