@@ -81,6 +81,8 @@ fn leaves_something_else(shown: &RevisionResult) -> bool {
 fn as_far_as_known(found: RevisionResult, is_shown: bool, above: &Above) -> RevisionResult {
     match (above, found.verdict) {
         (Above::Proven, _) => found,
+        // The ledger speaks only where the schema is as the revision made it.
+        (_, Verdict::SchemaDiffers) if found.proof.is_some() && found.step == Some(Leg::Downgrade) => found,
         (_, Verdict::SchemaDiffers) => without_schema(found, above),
         (Above::Unproven(ids), Verdict::Failed) if !is_shown => {
             let note =
