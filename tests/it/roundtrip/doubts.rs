@@ -128,7 +128,7 @@ fn what_was_written_down_when_it_was_applied() {
         (&"recorded".into(), &"recorded".into())
     );
     // The downgrade of `c` leaves something else: found, and `b` below it is not accused.
-    let project = project.revision("c", "b", index, "op.execute('drop index i; create index j on t (n)')");
+    let project = project.revision("c", "b", index, "op.execute('drop index i; create index j on t (id)')");
     let report = roundtrip(&project, "--steps 2", 4);
     assert_eq!(told(&report), ["c schema-differs downgrade", "b reversible"], "{report:#}");
     assert_eq!(result(&report, "c")["schema_changes"][0]["object"], "index public.j", "{report:#}");

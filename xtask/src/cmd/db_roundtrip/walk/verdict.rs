@@ -81,8 +81,6 @@ fn leaves_something_else(shown: &RevisionResult) -> bool {
 fn as_far_as_known(found: RevisionResult, is_shown: bool, above: &Above) -> RevisionResult {
     match (above, found.verdict) {
         (Above::Proven, _) => found,
-        // The ledger speaks only where the schema is as the revision made it.
-        (_, Verdict::SchemaDiffers) if found.proof.is_some() && found.step == Some(Leg::Downgrade) => found,
         (_, Verdict::SchemaDiffers) => without_schema(found, above),
         (Above::Unproven(ids), Verdict::Failed) if !is_shown => {
             let note =
@@ -127,9 +125,10 @@ fn without_schema(mut found: RevisionResult, above: &Above) -> RevisionResult {
         changes if changes.iter().any(DataChange::is_loss) => Verdict::DataLost,
         _ => Verdict::DataDiffers,
     };
-    let step = found.step.filter(|_| verdict != Verdict::Unproven);
+    let is_unproven = verdict == Verdict::Unproven;
+    let (step, proof) = (found.step.filter(|_| !is_unproven), found.proof.filter(|_| !is_unproven));
     let note = format!("{}, and up again it gives other ones: {}", above.words(), objects.join(", "));
-    with_note(RevisionResult { verdict, step, schema_changes: shared, ..found }, note)
+    with_note(RevisionResult { verdict, step, proof, schema_changes: shared, ..found }, note)
 }
 
 /// Why an unproven revision is not proven.
