@@ -122,6 +122,8 @@ kinds! {
     RowsAtStake = "rows-at-stake",
     /// A failed revision had committed a part.
     HalfDone = "half-done",
+    /// A flow stopped at what a round trip found.
+    RoundtripFound = "roundtrip-found",
     /// A defect of this tool.
     Internal = "internal",
 }

@@ -116,7 +116,7 @@ fn without_schema(mut found: RevisionResult, above: &Above) -> RevisionResult {
     let (shared, others): (Vec<Change>, Vec<Change>) =
         std::mem::take(&mut found.schema_changes).into_iter().partition(|change| is_shared(&change.kind));
     let objects: Vec<String> = others.into_iter().map(|change| change.object).collect();
-    if objects.is_empty() {
+    if objects.is_empty() && !shared.is_empty() {
         return RevisionResult { schema_changes: shared, ..found };
     }
     let verdict = match found.data_changes.as_slice() {
