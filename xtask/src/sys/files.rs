@@ -114,6 +114,11 @@ impl Unread {
     }
 }
 
+/// When a file was last written, where it is there and the file system says so.
+pub fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|file| file.modified()).ok()
+}
+
 /// The bytes of a file.
 ///
 /// # Errors
@@ -154,15 +159,14 @@ pub fn remove(path: &Path) {
     let _ = fs::remove_file(path);
 }
 
-/// When a file was last written, where it is there and the file system says so.
-pub fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|file| file.modified()).ok()
-}
-
 /// A folder of ours in a project (`.xtask/backups`), readable by us alone and unseen by git, whoever made it first.
 pub fn own_folder(project_root: &Path, relative: &str) -> Result<PathBuf> {
     let folder = project_root.join(relative);
     let making = || format!("making {}", folder.display());
+    // A repository may bring a link that leads out of itself.
+    for part in folder.ancestors().take_while(|part| *part != project_root) {
+        anyhow::ensure!(!part.is_symlink(), "{} is a symbolic link, and those are not followed here", part.display());
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(making)?;
     fs::set_permissions(&folder, Permissions::from_mode(0o700)).with_context(making)?;
     let ignore = folder.join(".gitignore");

@@ -8,9 +8,11 @@ mod copy;
 mod count;
 pub mod dumped;
 mod errors;
+mod frozen;
 mod hang;
 mod indexes;
 mod ledger;
+pub mod mend;
 pub mod models;
 mod roles;
 pub mod rows;
@@ -19,6 +21,7 @@ mod scratch;
 mod script;
 mod session;
 pub mod shared;
+pub mod since;
 mod surroundings;
 mod sweep;
 mod template;
@@ -28,6 +31,7 @@ mod tools;
 pub use connect::{Db, ServerVersion};
 pub use count::{Counted, MOST_COUNTED};
 pub use errors::{kind_of, sql_fail};
+pub use frozen::{Frozen, Identity};
 pub use indexes::InvalidIndex;
 pub use ledger::{SCHEMA, TABLE, Writing};
 pub use roles::{ensure_database, ensure_role};
@@ -38,7 +42,7 @@ pub use session::{Applied, MigrationLock, OtherSession, VersionTable};
 pub use surroundings::{application_name, complete};
 pub use sweep::sweep;
 pub use template::{Key, Limits, Template, Templates};
-pub use tools::{client_tool, for_libpq};
+pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq};
 
 /// An identifier for SQL text, quoted.
 pub fn ident(name: &str) -> String {

@@ -207,6 +207,9 @@ impl<'a> Walker<'a> {
     /// [`BrokenOff`] with what stayed; also where every step ran and the database is not where they lead.
     pub fn go(&mut self, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Result<Walked, Box<BrokenOff>> {
         let mut walked = Walked::default();
+        if let Err(error) = own.check_backup(self.ctx) {
+            return Err(Box::new(BrokenOff { fail: from_anyhow(&error), trouble: None, walked }));
+        }
         let command = own.command();
         let (table, db) = own.table_and_db();
         let book = Book::open(db, table, command, graph, &walk.before);
