@@ -124,6 +124,8 @@ kinds! {
     RowsAtStake = "rows-at-stake",
     /// A failed revision had committed a part.
     HalfDone = "half-done",
+    /// A flow stopped at what a round trip found.
+    RoundtripFound = "roundtrip-found",
     /// SQLSTATE 53100, or no room for a file of ours.
     DiskFull = "disk-full",
     /// A defect of this tool.

@@ -4,6 +4,7 @@
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{Action, Own, Program, git, own};
+use crate::model::graph::Graph;
 use crate::model::target::TargetError;
 use crate::sys::project::Component;
 
@@ -70,4 +71,18 @@ pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component)
         _ => fail.action(status()).run("See what a target may be", own("help").word("db-migrate")),
     };
     fail.about(&component.name)
+}
+
+/// A new enum value cannot be used in the transaction that adds it (55P04): what is below the revision goes first, in a
+/// transaction of its own.
+pub fn commit_in_between(mut fail: Fail, graph: &Graph, component: &str) -> Fail {
+    let parent = fail.revision.as_deref().and_then(|id| graph.parents(id).first().copied());
+    let (Some("55P04"), Some(parent)) = (fail.sqlstate.as_deref(), parent) else { return fail };
+    let first = own("db-migrate").of(component).flag("--target", parent);
+    let actions = [
+        Action::run("Apply what is below it first, in a transaction of its own", first),
+        Action::run("Then the rest", own("db-migrate").of(component)),
+    ];
+    fail.actions.splice(0..0, actions);
+    fail
 }

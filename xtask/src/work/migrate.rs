@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::advice;
 use super::driver::{self, Labels};
 use super::hangs::HangWatch;
 use super::ledger::{self, Book};
@@ -294,7 +295,10 @@ impl<'a> Walker<'a> {
         (walked, looks): (&mut Walked, &Looks),
     ) -> (Fail, Option<Box<Trouble>>) {
         let (mut fail, trouble) = match stop {
-            Stop::Trouble(trouble) => (driver::to_fail(&trouble, &self.labels, own.db(), &driver), Some(trouble)),
+            Stop::Trouble(trouble) => {
+                let fail = driver::to_fail(&trouble, &self.labels, own.db(), &driver);
+                (advice::commit_in_between(fail, graph, &own.component.name), Some(trouble))
+            }
             Stop::Error(error) => (from_anyhow(&error), None),
         };
         driver::end_sessions(own.db(), &driver);

@@ -26,6 +26,7 @@ use crate::sys::pg::{
 };
 use crate::work::driver::{self, Labels};
 use crate::work::hangs::HangWatch;
+use crate::work::ledger;
 
 /// How long a step that hangs may take to notice that its session was ended.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -259,6 +260,12 @@ impl<'a> Sandbox<'a> {
     /// Whether the database holds just that.
     pub fn is_at(&mut self, point: &Point) -> Result<bool> {
         self.point().map(|now| now.schema == point.schema && now.rows == point.rows)
+    }
+
+    /// The schema below a revision as the ledger has it, where the schema at it is this one.
+    pub fn recorded(&mut self, id: &str, upper: &Snapshot) -> Result<Option<Snapshot>> {
+        let table = version_table(self.facts.component);
+        Ok(ledger::recorded_below(self.db()?, &table, id, upper))
     }
 
     /// What the version table holds.

@@ -4,6 +4,7 @@
 use anyhow::Result;
 
 use super::sandbox::{Deed, Failure, Mode, Sandbox, is_to_be_tried_anew};
+use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::{Judgement, Leg, Point, Trip, judge};
 use crate::model::target::Direction;
 use crate::sys::alembic::TroubleKind;
@@ -73,7 +74,7 @@ pub fn from_below(sandbox: &mut Sandbox<'_>, ids: &[String], mode: Mode, before:
         return Ok(Trial::Failed(Box::new(stuck)));
     }
     let upper = round.sandbox.point()?;
-    round.down_and_up(upper, Some(before))
+    round.down_and_up(upper, Some(before), None)
 }
 
 /// Up from `before`, and no further: for what declares that it cannot be undone.
@@ -87,12 +88,16 @@ pub fn only_up(sandbox: &mut Sandbox<'_>, ids: &[String], before: &Point) -> Res
 
 /// Down from `upper` and up again. The database then stands at the revision.
 pub fn from_above(sandbox: &mut Sandbox<'_>, ids: &[String], upper: Point) -> Result<Trial> {
+    let recorded = match ids {
+        [id] => sandbox.recorded(id, &upper.schema)?,
+        _ => None,
+    };
     let round = Round { sandbox, ids, mode: Mode::Walk, notes: Vec::new() };
-    round.down_and_up(upper, None)
+    round.down_and_up(upper, None, recorded.as_ref())
 }
 
 impl Round<'_, '_> {
-    fn down_and_up(mut self, upper: Point, lower_true: Option<&Point>) -> Result<Trial> {
+    fn down_and_up(mut self, upper: Point, lower_true: Option<&Point>, recorded: Option<&Snapshot>) -> Result<Trial> {
         let down = match self.leg(Leg::Downgrade, &upper)? {
             Ok(seconds) => seconds,
             Err(stuck) => return Ok(Trial::Failed(Box::new(Stuck { upper: Some(upper), ..stuck }))),
@@ -107,7 +112,7 @@ impl Round<'_, '_> {
             }
         };
         let again = self.sandbox.point()?;
-        let judgement = judge(&Trip { upper: &upper, lower_true, lower: &lower, again: &again });
+        let judgement = judge(&Trip { upper: &upper, lower_true, recorded, lower: &lower, again: &again });
         let restored = again.schema == upper.schema && again.rows == upper.rows;
         let Round { mode, notes, .. } = self;
         Ok(Trial::Passed(Box::new(Passed { judgement, lower, again, down, up, mode, notes, restored })))
