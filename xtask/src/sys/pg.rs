@@ -18,6 +18,7 @@ mod sweep;
 mod template;
 mod tls;
 mod tools;
+mod violation;
 
 pub use connect::{Db, ServerVersion};
 pub use errors::{kind_of, sql_fail};
@@ -29,6 +30,7 @@ pub use surroundings::{application_name, complete};
 pub use sweep::sweep;
 pub use template::{Key, Limits, Template, Templates};
 pub use tools::{client_tool, for_libpq};
+pub use violation::{Rows, Violation};
 
 /// An identifier for SQL text, quoted.
 pub fn ident(name: &str) -> String {

@@ -22,6 +22,7 @@ const ENDING: Duration = Duration::from_secs(10);
 /// What stands in the pasteable commands of a component's errors.
 pub struct Labels {
     component: String,
+    verbose: bool,
     config: String,
     python: String,
     project: PathBuf,
@@ -35,6 +36,7 @@ impl Labels {
         let python = if python.is_absolute() { python } else { PathBuf::from(".").join(python) };
         Ok(Labels {
             component: component.name.clone(),
+            verbose: ctx.common.output.verbose,
             config: component.config.display().to_string(),
             python: python.display().to_string(),
             project: project.root.clone(),
@@ -49,7 +51,14 @@ impl Labels {
 
     /// For the driver.
     pub fn names(&self) -> Names<'_> {
-        Names { component: &self.component, config: &self.config, python: &self.python, project: &self.project }
+        Names {
+            component: &self.component,
+            config: &self.config,
+            python: &self.python,
+            rows: None,
+            verbose: self.verbose,
+            project: &self.project,
+        }
     }
 }
 
@@ -180,7 +189,8 @@ pub fn end_sessions(db: &mut Db, driver: &Driver) {
 
 /// A trouble as a failure, with who blocks it where it hangs.
 pub fn to_fail(trouble: &Trouble, labels: &Labels, db: &mut Db, driver: &Driver) -> Fail {
-    let mut fail = trouble.to_fail(&labels.names());
+    let rows = trouble.violation().and_then(|violation| db.rows_in_the_way(&violation));
+    let mut fail = trouble.to_fail(&Names { rows: rows.as_ref(), ..labels.names() });
     if trouble.kind == alembic::TroubleKind::Timeout {
         for line in who_blocks(db, driver, trouble) {
             fail = fail.details(line);
