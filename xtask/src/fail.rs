@@ -28,6 +28,11 @@ macro_rules! kinds {
             pub fn name(self) -> &'static str {
                 match self { $(Kind::$name => $text,)* }
             }
+
+            /// The kind that is called so in JSON.
+            pub fn parse(name: &str) -> Option<Kind> {
+                Kind::ALL.iter().copied().find(|kind| kind.name() == name)
+            }
         }
     };
 }
@@ -113,6 +118,10 @@ kinds! {
     AlreadyRunning = "already-running",
     /// Ctrl-C, SIGTERM or SIGHUP.
     Interrupted = "interrupted",
+    /// Rows would go, and nobody has agreed.
+    RowsAtStake = "rows-at-stake",
+    /// A failed revision had committed a part.
+    HalfDone = "half-done",
     /// SQLSTATE 53100, or no room for a file of ours.
     DiskFull = "disk-full",
     /// A defect of this tool.

@@ -20,6 +20,7 @@ pub mod route;
 pub mod rows;
 pub mod rules;
 pub mod script_body;
+pub mod second_opinion;
 pub mod sql;
 pub mod status;
 pub mod target;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Review;
 use super::preflight::Facts;
+use crate::cmd::db_roundtrip;
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail};
 use crate::model::action::{Action, git, own};
@@ -31,7 +32,7 @@ pub fn report(ctx: &Ctx, facts: &Facts, review: &Review) {
     lines.extend(review.problem.iter().flat_map(|fail| problem(ctx, fail)));
     if let Some(trip) = &review.roundtrip {
         lines.push(String::new());
-        lines.push(trip.text.clone());
+        lines.push(db_roundtrip::text(ctx, trip));
     }
     lines.push(String::new());
     lines.extend(next_steps(ctx, facts, review));
@@ -173,7 +174,7 @@ fn to_json(ctx: &Ctx, facts: &Facts, review: &Review) -> Value {
         "not_compared": review.trouble,
         "findings": findings::to_json(&found),
         "problem": review.problem.as_ref().map(|fail| ctx.ui.error_json(fail)),
-        "roundtrip": review.roundtrip.as_ref().map(|trip| trip.json.clone()),
+        "roundtrip": review.roundtrip.as_ref().map(|trip| trip.to_json(ctx.ui.around())),
         "added": review.is_added,
     })
 }

@@ -1,26 +1,31 @@
-//! The ground that a walk stands on: the throwaway database, the driver that works on it, and the way back to the last
+//! What a walk works in: the throwaway database, the driver that works on it, and the way back to the last
 //! good state. That way is a copy of the database (a save point) and what was done since, done again. Copies are made
 //! only where the walk had to turn back (`back.rs`), so a walk without findings pays for none.
 
 mod copies;
+mod other;
 mod restore;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::Facts;
 use super::baseline::Baseline;
 use super::baseline::cache::Cache;
+use super::facts::Facts;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind};
+use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::Point;
+use crate::model::second_opinion::Dumped;
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{Driver, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
-use crate::sys::pg::{Db, Kept, SavePoint, Scratch, application_name, catalog, rows, sql_fail};
+use crate::sys::pg::{
+    Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, dumped, rows, shared, sql_fail,
+};
 use crate::work::driver::{self, Labels};
-use crate::work::hangs::Onlooker;
+use crate::work::hangs::HangWatch;
 
 /// How long a step that hangs may take to notice that its session was ended.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -44,6 +49,8 @@ pub enum Deed {
     Steps(Vec<Step>, Mode),
     /// Rows from a seed file.
     Seed(String),
+    /// A revision is taken out of the version table, and its downgrade is not run.
+    Stamp(String),
 }
 
 impl Deed {
@@ -65,15 +72,17 @@ pub struct Failure {
     pub fail: Fail,
     /// As structure.
     pub trouble: Trouble,
+    /// The sessions that keep it waiting, where it hangs.
+    pub blockers: Vec<OtherSession>,
 }
 
 /// See the file's head.
-pub struct Ground<'a> {
+pub struct Sandbox<'a> {
     ctx: &'a Ctx,
     facts: &'a Facts<'a>,
     labels: Labels,
     limit: Option<Duration>,
-    onlooker: Onlooker,
+    hang_watch: HangWatch,
     launch: Launch,
     driver: Driver,
     db: Option<Db>,
@@ -88,13 +97,13 @@ pub struct Ground<'a> {
     since: Vec<Deed>,
 }
 
-impl<'a> Ground<'a> {
+impl<'a> Sandbox<'a> {
     /// Starts the driver on a database that was just made.
-    pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, baseline: Baseline) -> Result<Ground<'a>> {
+    pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, baseline: Baseline) -> Result<Sandbox<'a>> {
         let db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
         let Baseline { from_empty, scratch, cache, driver, .. } = baseline;
-        let ground = Ground::with(ctx, facts, limit, db, driver)?;
-        Ok(Ground { from_empty, scratch: Some(scratch), cache, ..ground })
+        let sandbox = Sandbox::with(ctx, facts, limit, db, driver)?;
+        Ok(Sandbox { from_empty, scratch: Some(scratch), cache, ..sandbox })
     }
 
     fn with(
@@ -103,7 +112,7 @@ impl<'a> Ground<'a> {
         limit: Option<Duration>,
         mut db: Db,
         driver: Option<Driver>,
-    ) -> Result<Ground<'a>> {
+    ) -> Result<Sandbox<'a>> {
         let launch = driver::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
         let driver = match driver {
             Some(mut driver) => {
@@ -112,12 +121,12 @@ impl<'a> Ground<'a> {
             }
             None => Driver::start(&ctx.ui, &launch)?,
         };
-        Ok(Ground {
+        Ok(Sandbox {
             ctx,
             facts,
             labels: Labels::new(ctx, facts.component)?,
             limit,
-            onlooker: Onlooker::new(&ctx.ui),
+            hang_watch: HangWatch::new(&ctx.ui),
             driver,
             launch,
             db: Some(db),
@@ -137,6 +146,10 @@ impl<'a> Ground<'a> {
     pub fn attempt(&mut self, deed: &Deed) -> Result<Result<f64, Box<Failure>>> {
         let stop = match deed {
             Deed::Seed(sql) => return self.seed(sql).map(|()| Ok(0.0)),
+            Deed::Stamp(id) => match self.stamp(id)? {
+                Ok(()) => return Ok(Ok(0.0)),
+                Err(stop) => stop,
+            },
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
                 let plan = Plan { steps: steps.to_vec(), before: None, target, skipped: Vec::new() };
@@ -172,7 +185,17 @@ impl<'a> Ground<'a> {
         let rows =
             rows::take_again(client, &options, &mut self.memory).context("reading the throwaway database's rows")?;
         let sequences = rows::sequence_positions(client)?;
-        Ok(Point { schema, rows, sequences })
+        // Our own server is nobody else's.
+        let is_shared = self.scratch.is_some() && !self.facts.database.embedded;
+        let shared = if is_shared { shared::take(client)? } else { Snapshot::default() };
+        let dumped = if self.facts.second_opinion { Some(self.dumped(&options)?) } else { None };
+        Ok(Point { schema, rows, sequences, shared, dumped })
+    }
+
+    fn dumped(&mut self, options: &catalog::Options) -> Result<Dumped> {
+        let (ui, tools) = (&self.ctx.ui, &self.facts.database.tools);
+        let db = self.db.as_ref().context("connected just now")?;
+        dumped::take(ui, db, &options.version_tables, tools)
     }
 
     /// Reads every row once more, whatever was remembered of them.
@@ -239,13 +262,19 @@ impl<'a> Ground<'a> {
         Ok(Ok(seconds))
     }
 
-    /// Lets the driver do something while the onlooker looks on.
+    /// Lets the driver do something while the hang_watch looks on.
     fn watched<T>(&mut self, work: impl FnOnce(&mut Driver, Patience<'_>) -> T) -> Result<T> {
         self.db()?;
         let db = self.db.as_mut().context("connected just now")?;
-        let (onlooker, alone) = (&mut self.onlooker, self.scratch.is_some());
-        let mut watch = |waiting: &Waiting<'_>| onlooker.look(db, alone, waiting);
+        let (hang_watch, alone) = (&mut self.hang_watch, self.scratch.is_some());
+        let mut watch = |waiting: &Waiting<'_>| hang_watch.look(db, alone, waiting);
         Ok(work(&mut self.driver, Patience { limit: self.limit, watch: Some(&mut watch) }))
+    }
+
+    fn stamp(&mut self, id: &str) -> Result<Result<(), Stop>> {
+        let steps = vec![Step { direction: Direction::Down, revision: id.to_owned() }];
+        let plan = Plan { steps, before: None, target: id.to_owned(), skipped: vec![id.to_owned()] };
+        Ok(self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))?.map(|_| ()))
     }
 
     fn seed(&mut self, sql: &str) -> Result<()> {
@@ -264,7 +293,8 @@ impl<'a> Ground<'a> {
                 return Err(error);
             }
         };
-        let fail = driver::to_fail(&trouble, &self.labels, db, &self.driver);
+        let blockers = driver::blockers(db, &self.driver, &trouble);
+        let fail = driver::to_fail_blocked(&trouble, &self.labels, &blockers);
         let hangs = trouble.kind == TroubleKind::Timeout;
         if hangs || trouble.kind == TroubleKind::Ended {
             // What is still at work there would change the database under the next look at it; what waits goes first,
@@ -281,6 +311,6 @@ impl<'a> Ground<'a> {
             // Every further step would meet the same.
             return Err(fail.into());
         }
-        Ok(Box::new(Failure { fail, trouble }))
+        Ok(Box::new(Failure { fail, trouble, blockers }))
     }
 }

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::sandbox::{Deed, Failure, Ground, Mode};
+use super::sandbox::{Deed, Failure, Mode, Sandbox};
 use crate::model::roundtrip::{Judgement, Leg, Point, Trip, judge};
 use crate::model::target::Direction;
 use crate::sys::alembic::TroubleKind;
@@ -60,34 +60,34 @@ pub struct Stuck {
 
 /// A round trip under way.
 struct Round<'g, 'a> {
-    ground: &'g mut Ground<'a>,
+    sandbox: &'g mut Sandbox<'a>,
     ids: &'g [String],
     mode: Mode,
     notes: Vec<String>,
 }
 
 /// Up from `before`, down, up again. The database then stands at the revision.
-pub fn from_below(ground: &mut Ground<'_>, ids: &[String], mode: Mode, before: &Point) -> Result<Trial> {
-    let mut round = Round { ground, ids, mode, notes: Vec::new() };
+pub fn from_below(sandbox: &mut Sandbox<'_>, ids: &[String], mode: Mode, before: &Point) -> Result<Trial> {
+    let mut round = Round { sandbox, ids, mode, notes: Vec::new() };
     if let Err(stuck) = round.leg(Leg::Upgrade, before)? {
         return Ok(Trial::Failed(Box::new(stuck)));
     }
-    let upper = round.ground.point()?;
+    let upper = round.sandbox.point()?;
     round.down_and_up(upper, Some(before))
 }
 
 /// Up from `before`, and no further: for what declares that it cannot be undone.
-pub fn only_up(ground: &mut Ground<'_>, ids: &[String], before: &Point) -> Result<Trial> {
-    let mut round = Round { ground, ids, mode: Mode::Walk, notes: Vec::new() };
+pub fn only_up(sandbox: &mut Sandbox<'_>, ids: &[String], before: &Point) -> Result<Trial> {
+    let mut round = Round { sandbox, ids, mode: Mode::Walk, notes: Vec::new() };
     match round.leg(Leg::Upgrade, before)? {
-        Ok(_) => Ok(Trial::Up(Box::new(round.ground.point()?))),
+        Ok(_) => Ok(Trial::Up(Box::new(round.sandbox.point()?))),
         Err(stuck) => Ok(Trial::Failed(Box::new(stuck))),
     }
 }
 
 /// Down from `upper` and up again. The database then stands at the revision.
-pub fn from_above(ground: &mut Ground<'_>, ids: &[String], upper: Point) -> Result<Trial> {
-    let round = Round { ground, ids, mode: Mode::Walk, notes: Vec::new() };
+pub fn from_above(sandbox: &mut Sandbox<'_>, ids: &[String], upper: Point) -> Result<Trial> {
+    let round = Round { sandbox, ids, mode: Mode::Walk, notes: Vec::new() };
     round.down_and_up(upper, None)
 }
 
@@ -97,7 +97,7 @@ impl Round<'_, '_> {
             Ok(seconds) => seconds,
             Err(stuck) => return Ok(Trial::Failed(Box::new(Stuck { upper: Some(upper), ..stuck }))),
         };
-        let lower = self.ground.point()?;
+        let lower = self.sandbox.point()?;
         let up = match self.leg(Leg::ReUpgrade, &lower)? {
             Ok(seconds) => seconds,
             Err(stuck) => {
@@ -106,7 +106,7 @@ impl Round<'_, '_> {
                 return Ok(Trial::Failed(Box::new(stuck)));
             }
         };
-        let again = self.ground.point()?;
+        let again = self.sandbox.point()?;
         let judgement = judge(&Trip { upper: &upper, lower_true, lower: &lower, again: &again });
         let restored = again.schema == upper.schema && again.rows == upper.rows;
         let Round { mode, notes, .. } = self;
@@ -116,24 +116,24 @@ impl Round<'_, '_> {
     /// One step from the state `before`, in the walk's mode and, where that fails without a trace, in the project's own.
     fn leg(&mut self, leg: Leg, before: &Point) -> Result<Result<f64, Stuck>> {
         let direction = if leg == Leg::Downgrade { Direction::Down } else { Direction::Up };
-        let first = match self.ground.attempt(&Deed::steps(direction, self.ids, self.mode))? {
+        let first = match self.sandbox.attempt(&Deed::steps(direction, self.ids, self.mode))? {
             Ok(seconds) => return Ok(Ok(seconds)),
             Err(failure) => failure,
         };
-        let mut undamaged = self.ground.is_at(before)?;
+        let mut undamaged = self.sandbox.is_at(before)?;
         if self.mode == Mode::Walk && undamaged && depends_on_mode(&first) {
             let anew = leg != Leg::Upgrade && first.trouble.kind == TroubleKind::Raised;
             if anew {
                 // Of two `alembic` commands, the second would not see what the first has left in the process.
-                self.ground.restart()?;
+                self.sandbox.restart()?;
             }
-            match self.ground.attempt(&Deed::steps(direction, self.ids, Mode::Own))? {
+            match self.sandbox.attempt(&Deed::steps(direction, self.ids, Mode::Own))? {
                 Ok(seconds) => {
                     self.mode = Mode::Own;
                     self.notes.push(if anew { only_anew(leg, &first) } else { only_in_own_mode(leg, &first) });
                     return Ok(Ok(seconds));
                 }
-                Err(_) => undamaged = self.ground.is_at(before)?,
+                Err(_) => undamaged = self.sandbox.is_at(before)?,
             }
         }
         let notes = std::mem::take(&mut self.notes);

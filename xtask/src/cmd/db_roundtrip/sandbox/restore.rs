@@ -1,12 +1,12 @@
-//! The way back to the last good state of the ground: to a copy of the database or to how it was made, and through what
+//! The way back to the last good state of the sandbox: to a copy of the database or to how it was made, and through what
 //! was done since once more.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::super::baseline;
-use super::{Failure, Ground, OWN};
+use super::{Failure, OWN, Sandbox};
+use crate::cmd::db_roundtrip::baseline;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::sys::alembic::Driver;
 use crate::sys::pg::Scratch;
@@ -15,7 +15,7 @@ use crate::work::driver;
 /// How many deeds are rather done again than saved in a copy.
 const LONG_WAY: usize = 12;
 
-impl Ground<'_> {
+impl Sandbox<'_> {
     /// Puts the database back to the last save point (or makes it anew) and does what was done since, again. Where that
     /// is much by now, it saves the result, so that the next way back is short.
     pub fn rebuild(&mut self) -> Result<()> {
@@ -97,13 +97,6 @@ impl Ground<'_> {
         self.saved = None;
         self.since.clear();
         self.rebuild()
-    }
-
-    /// Starts over with an empty database, whatever the baseline was.
-    pub fn begin_empty(&mut self) -> Result<()> {
-        self.from_empty = true;
-        self.cache.leave();
-        self.begin_again()
     }
 
     fn make_again(&mut self) -> Result<()> {
