@@ -15,7 +15,14 @@ use crate::support::project::{ASYNC, SYNC, script};
 const DRIVERS: [&str; 4] = ["asyncpg", "psycopg", "psycopg2", "pg8000"];
 
 pub fn fail(bench: &Bench, trouble: &Trouble) -> Fail {
-    let names = Names { component: "manager", config: "alembic.ini", python: "./py", project: bench.project.root() };
+    let names = Names {
+        component: "manager",
+        config: "alembic.ini",
+        python: "./py",
+        rows: None,
+        verbose: false,
+        project: bench.project.root(),
+    };
     let fail = trouble.to_fail(&names);
     assert!((3..=5).contains(&actions(&fail).len()), "{fail:?}");
     assert!(fail.related.is_some());

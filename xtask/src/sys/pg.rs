@@ -27,6 +27,7 @@ mod sweep;
 mod template;
 mod tls;
 mod tools;
+mod violation;
 
 pub use connect::{Db, ServerVersion};
 pub use count::{Counted, MOST_COUNTED};
@@ -43,6 +44,7 @@ pub use surroundings::{application_name, complete};
 pub use sweep::sweep;
 pub use template::{Key, Limits, Template, Templates};
 pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq};
+pub use violation::{Rows, Violation};
 
 /// An identifier for SQL text, quoted.
 pub fn ident(name: &str) -> String {

@@ -22,6 +22,7 @@ const ENDING: Duration = Duration::from_secs(10);
 /// What stands in the pasteable commands of a component's errors.
 pub struct Labels {
     component: String,
+    verbose: bool,
     config: String,
     python: String,
     project: PathBuf,
@@ -35,6 +36,7 @@ impl Labels {
         let python = if python.is_absolute() { python } else { PathBuf::from(".").join(python) };
         Ok(Labels {
             component: component.name.clone(),
+            verbose: ctx.common.output.verbose,
             config: component.config.display().to_string(),
             python: python.display().to_string(),
             project: project.root.clone(),
@@ -49,7 +51,14 @@ impl Labels {
 
     /// For the driver.
     pub fn names(&self) -> Names<'_> {
-        Names { component: &self.component, config: &self.config, python: &self.python, project: &self.project }
+        Names {
+            component: &self.component,
+            config: &self.config,
+            python: &self.python,
+            rows: None,
+            verbose: self.verbose,
+            project: &self.project,
+        }
     }
 }
 
@@ -164,12 +173,17 @@ pub fn end_sessions(db: &mut Db, driver: &Driver) {
 
 /// A trouble as a failure, with who blocks it where it hangs.
 pub fn to_fail(trouble: &Trouble, labels: &Labels, db: &mut Db, driver: &Driver) -> Fail {
-    to_fail_blocked(trouble, labels, &blockers(db, driver, trouble))
+    let rows = trouble.violation().and_then(|violation| db.rows_in_the_way(&violation));
+    blocked(trouble, &Names { rows: rows.as_ref(), ..labels.names() }, &blockers(db, driver, trouble))
 }
 
 /// The same where the blockers are known.
 pub fn to_fail_blocked(trouble: &Trouble, labels: &Labels, blockers: &[OtherSession]) -> Fail {
-    let fail = trouble.to_fail(&labels.names());
+    blocked(trouble, &labels.names(), blockers)
+}
+
+fn blocked(trouble: &Trouble, names: &Names, blockers: &[OtherSession]) -> Fail {
+    let fail = trouble.to_fail(names);
     if trouble.kind == alembic::TroubleKind::Timeout && blockers.is_empty() {
         return fail.details("No session blocks it: the step itself is slow, or waits for something else");
     }

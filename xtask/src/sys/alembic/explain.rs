@@ -9,7 +9,7 @@ use std::path::Path;
 use super::trouble::{Fault, Phase, Stop, Trouble, TroubleKind};
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Own, Program, own, program};
-use crate::sys::pg::kind_of;
+use crate::sys::pg::{Rows, kind_of};
 
 /// The names that stand in commands which can be pasted.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,10 @@ pub struct Names<'a> {
     pub config: &'a str,
     /// The interpreter, as it is called in the project's root.
     pub python: &'a str,
+    /// The rows that break a constraint, where they were looked for.
+    pub rows: Option<&'a Rows>,
+    /// Whether values of rows may be shown.
+    pub verbose: bool,
     /// The project's root; files are named relative to it.
     pub project: &'a Path,
 }

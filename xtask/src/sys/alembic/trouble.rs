@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::fields::{line, paths, step, text, texts};
 use crate::model::target::{Direction, Step};
+use crate::sys::pg::Violation;
 
 /// The result of anything that the driver is asked to do.
 pub type Outcome<T> = Result<T, Stop>;
@@ -300,6 +301,20 @@ impl Trouble {
     pub fn is_declared(&self) -> bool {
         let raised = self.kind == TroubleKind::Raised && self.exception.as_deref() == Some("NotImplementedError");
         self.kind == TroubleKind::NoFunction || raised && self.phase == Phase::Step
+    }
+
+    /// What PostgreSQL said of a broken constraint; not of its own catalog's, nor of the version table's.
+    pub fn violation(&self) -> Option<Violation<'_>> {
+        let is_ours = self.kind == TroubleKind::Sql && !self.is_bookkeeping() && !self.is_about_catalog();
+        is_ours.then(|| Violation {
+            sqlstate: self.sqlstate.as_deref().unwrap_or_default(),
+            schema: self.schema.as_deref(),
+            table: self.table.as_deref(),
+            column: self.column.as_deref(),
+            constraint: self.constraint.as_deref(),
+            detail: self.detail.as_deref(),
+            statement: self.statement.as_deref(),
+        })
     }
 
     /// Whether it was a statement of Alembic's own, about the version table.

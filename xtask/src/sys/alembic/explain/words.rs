@@ -36,9 +36,8 @@ pub(super) fn summary(kind: Kind, trouble: &Trouble) -> String {
         Kind::AlreadyRunning => "Another migration is at work on the same database".into(),
         Kind::EnvFailed => env_summary(trouble),
         Kind::StepTimeout => "A migration does not end".into(),
-        Kind::SqlError => {
-            format!("PostgreSQL refuses a statement (SQLSTATE {})", trouble.sqlstate.as_deref().unwrap_or("?"))
-        }
+        Kind::DiskFull => "The disk of the database server is full".into(),
+        Kind::SqlError => sql_summary(trouble),
         Kind::ConfigInvalid => match trouble.kind {
             TroubleKind::NoModels => "env.py gives Alembic no models to compare with".into(),
             _ => "The Alembic config cannot be used".into(),
@@ -61,6 +60,17 @@ fn env_summary(trouble: &Trouble) -> String {
             format!("A statement of env.py fails (SQLSTATE {})", trouble.sqlstate.as_deref().unwrap_or("?"))
         }
         _ => raised_summary(trouble),
+    }
+}
+
+fn sql_summary(trouble: &Trouble) -> String {
+    let code = trouble.sqlstate.as_deref().unwrap_or("?");
+    match code {
+        "22001" if trouble.is_bookkeeping() => "The revision id is too long for the version table".into(),
+        "40001" | "40P01" => "Another transaction came in between".into(),
+        "55P04" => "A new enum value is used in the transaction that adds it".into(),
+        "57014" => "A statement was ended before it was done".into(),
+        _ => format!("PostgreSQL refuses a statement (SQLSTATE {code})"),
     }
 }
 
@@ -95,7 +105,8 @@ pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
     } else if !trouble.message.is_empty() {
         lines.push(trouble.message.clone());
     }
-    lines.extend(trouble.detail.iter().map(|detail| format!("Detail: {detail}")));
+    let shown = |detail: &String| if names.verbose { detail.clone() } else { without_values(detail) };
+    lines.extend(trouble.detail.iter().map(|detail| format!("Detail: {}", shown(detail))));
     lines.extend(trouble.hint.iter().map(|hint| format!("Hint: {hint}")));
     lines.extend(object(trouble));
     lines.extend(trouble.raised.iter().map(|raised| format!("The script says: {raised}")));
@@ -121,6 +132,20 @@ fn object(trouble: &Trouble) -> Option<String> {
     let constraint = trouble.constraint.as_ref().map(|constraint| format!("constraint {constraint}"));
     let parts: Vec<String> = [constraint, column, table].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("Concerns {}", parts.join(" of ")))
+}
+
+/// PostgreSQL's detail without what rows hold: the names of a key stay, its values are for `--verbose`.
+fn without_values(detail: &str) -> String {
+    const AFTER: &[&str] =
+        &[") is not present in", ") already exists", ") is duplicated", ") is still referenced", ") conflicts with"];
+    if detail.starts_with("Failing row contains (") {
+        return "Failing row contains (…) (its values: --verbose)".to_owned();
+    }
+    let Some((key, values)) = detail.split_once(")=(").filter(|(key, _)| key.starts_with("Key (")) else {
+        return detail.to_owned();
+    };
+    let rest = AFTER.iter().find_map(|after| values.rfind(after)).map_or("", |at| &values[at + 1..]);
+    format!("{key}){} (its values: --verbose)", rest.trim_end_matches('.'))
 }
 
 fn one_line(statement: &str) -> String {
