@@ -304,7 +304,7 @@ fn an_ordinary_role() {
     let admin = DbUrl::parse(&text).unwrap();
     let said = fail(Scratch::empty(&admin, &making(&ui)));
     assert_eq!((said.kind, said.sqlstate.as_deref()), (Kind::PermissionDenied, Some("42501")), "{said:?}");
-    assert!(said.details.contains(&role) && actions(&said)[0].contains("--server embedded"), "{said:?}");
+    assert!(said.details.contains(&role) && actions(&said)[0].contains("--server=embedded"), "{said:?}");
     cluster().client("postgres").batch_execute(&format!("alter role {role} createdb")).unwrap();
     let scratch = Scratch::clone_of(&admin, &source, &making(&ui)).unwrap();
     let count: i64 = open(scratch.url()).client().query_one("select count(*) from app.t", &[]).unwrap().get(0);

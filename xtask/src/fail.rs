@@ -74,6 +74,8 @@ kinds! {
     TransactionAborted = "transaction-aborted",
     /// Any other SQLSTATE.
     SqlError = "sql-error",
+    /// env.py, not a revision: it raises, cannot be imported, runs no migration, does not commit.
+    EnvFailed = "env-failed",
     /// Any other Python exception in a script.
     MigrationRaised = "migration-raised",
     /// A step did not end in its time.
@@ -122,6 +124,8 @@ kinds! {
     RowsAtStake = "rows-at-stake",
     /// A failed revision had committed a part.
     HalfDone = "half-done",
+    /// A flow stopped at what a round trip found.
+    RoundtripFound = "roundtrip-found",
     /// SQLSTATE 53100, or no room for a file of ours.
     DiskFull = "disk-full",
     /// A defect of this tool.

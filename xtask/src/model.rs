@@ -5,15 +5,18 @@ pub mod action;
 pub mod autogenerate;
 pub mod catalog;
 pub mod cause;
+pub mod contents;
 pub mod edit;
 #[cfg(test)]
 pub mod fixture;
+pub mod grants;
 pub mod graph;
 pub mod harmless;
 pub mod ini;
 pub mod ledger;
 mod nearest;
 pub mod rebase;
+pub mod release_marker;
 pub mod revision;
 pub mod roundtrip;
 pub mod route;

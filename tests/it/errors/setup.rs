@@ -2,6 +2,7 @@
 //! changed in any of these.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use xtask::fail::Kind;
 

@@ -7,12 +7,18 @@ use crate::support::project::Project;
 
 const A: (&str, &str) = ("op.execute('create table t (id int)')", "op.execute('drop table t')");
 
-/// `a`, then a `b` with these bodies; the database is at `b`.
+/// `a`, then a `b` with these bodies; the database is at `b`, and nobody has written down how it came there.
 fn at_b(upgrade: &str, downgrade: &str) -> (Project, String) {
     let (project, database) = project();
     let project = project.revision("a", "", A.0, A.1).revision("b", "a", upgrade, downgrade);
     let _ = run(&project, "db-migrate -q").code(0);
+    forget(&database);
     (project, database)
+}
+
+/// As if `alembic upgrade` had been used.
+fn forget(database: &str) {
+    cluster().client(database).batch_execute("drop schema xtask cascade").unwrap();
 }
 
 #[test]
@@ -87,16 +93,45 @@ fn a_downgrade_that_restores_something_else_on_a_database_at_the_head() {
         let project = project.revision("a", "", table, "op.execute('drop table t')");
         let project = project.revision("b", "a", &format!("op.execute('{up}')"), &format!("op.execute(\"{down}\")"));
         let _ = run(&project, "db-migrate -q").code(0);
-        for flags in ["", "--all"] {
+        for (flags, proof) in [("", "recorded"), ("--all", "recorded"), ("", "from-empty"), ("--all", "from-empty")] {
+            if proof == "from-empty" && flags.is_empty() {
+                forget(&database);
+            }
             let report = roundtrip(&project, flags, 4);
             assert_eq!(told(&report)[0], "b schema-differs downgrade", "{up}: {report:#}");
-            assert_eq!(result(&report, "b")["proof"], "from-empty", "{up}");
+            assert_eq!(result(&report, "b")["proof"], proof, "{up}");
             assert!(!report["results"].to_string().contains("\"revision\":\"a\",\"verdict\":\"schema"), "{report:#}");
             let a = report["results"].as_array().unwrap().iter().find(|it| it["revision"] == "a");
             assert!(a.is_none_or(|a| a["verdict"] == "reversible"), "the parent is accused: {up}: {report:#}");
         }
         assert_eq!(cluster().client(&database).query("select from t", &[]).unwrap().len(), 0);
     }
+}
+
+/// What db-migrate has seen is the reference where no other can be made.
+#[test]
+fn what_was_written_down_when_it_was_applied() {
+    let (project, database) = project();
+    let sql = "create table t (id int); create table alembic_version (version_num varchar(32) primary key); \
+               insert into alembic_version values ('a')";
+    cluster().client(&database).batch_execute(sql).unwrap();
+    let project = project.revision("a", "", "raise ValueError('once upon a time')", "pass");
+    let index = "op.execute('create index i on t (id)')";
+    let project =
+        project.revision("b", "a", "op.execute('alter table t add n int')", "op.execute('alter table t drop n')");
+    let project = project.revision("c", "b", index, "op.execute('drop index i')");
+    let _ = run(&project, "db-migrate -q").code(0);
+    let report = roundtrip(&project, "--steps 2", 0);
+    assert_eq!(told(&report), ["c reversible", "b reversible"], "{report:#}");
+    assert_eq!(
+        (&result(&report, "b")["proof"], &result(&report, "c")["proof"]),
+        (&"recorded".into(), &"recorded".into())
+    );
+    // The downgrade of `c` leaves something else: found, and `b` below it is not accused.
+    let project = project.revision("c", "b", index, "op.execute('drop index i; create index j on t (id)')");
+    let report = roundtrip(&project, "--steps 2", 4);
+    assert_eq!(told(&report), ["c schema-differs downgrade", "b reversible"], "{report:#}");
+    assert_eq!(result(&report, "c")["schema_changes"][0]["object"], "index public.j", "{report:#}");
 }
 
 /// The first tables come from create_all() and `alembic stamp`: nothing can be made from empty, and nobody is accused.

@@ -198,6 +198,8 @@ pub struct Trip<'a> {
     /// The database one below, as it was before the revision was ever applied; `None` when that was never seen (a clone
     /// of a database that had the revision already), so that the downgrade alone says what stands below.
     pub lower_true: Option<&'a Point>,
+    /// Where that was not seen: the schema below, as it was written down when the revision was applied.
+    pub recorded: Option<&'a Snapshot>,
     /// The database after the downgrade.
     pub lower: &'a Point,
     /// The database after the upgrade that followed.
@@ -215,13 +217,15 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
         );
         (schema, data)
     });
+    let down = down.or_else(|| trip.recorded.map(|schema| (catalog::diff(schema, &trip.lower.schema), Vec::new())));
     let mut up = compare(trip.upper, trip.again);
     let mut notes = catalog::order_notes(&trip.upper.schema, &trip.again.schema);
     if let Some(truth) = trip.lower_true {
         let below = catalog::order_notes(&truth.schema, &trip.lower.schema);
         notes.extend(below.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
     }
-    if down.as_ref().is_some_and(|(schema, data)| schema.is_empty() && data.is_empty()) {
+    let is_seen = trip.lower_true.is_some();
+    if is_seen && down.as_ref().is_some_and(|(schema, data)| schema.is_empty() && data.is_empty()) {
         notes.extend(set_new_values_aside(&mut up.1));
     }
     if trip.lower_true.is_none() {
@@ -229,7 +233,7 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
     }
     let mut found = Judgement {
         verdict: Verdict::Reversible,
-        proof: trip.lower_true.map(|_| Proof::Climbed),
+        proof: trip.lower_true.map(|_| Proof::Climbed).or(trip.recorded.map(|_| Proof::Recorded)),
         step: None,
         schema_changes: Vec::new(),
         data_changes: Vec::new(),
@@ -249,7 +253,7 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
         (false, _) => Verdict::SchemaDiffers,
         (true, false) if found.data_changes.iter().any(DataChange::is_loss) => Verdict::DataLost,
         (true, false) => Verdict::DataDiffers,
-        (true, true) if trip.lower_true.is_some() => Verdict::Reversible,
+        (true, true) if found.proof.is_some() => Verdict::Reversible,
         (true, true) => Verdict::Unproven,
     };
     found

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{own, program};
 use crate::model::url::DbUrl;
-use crate::sys::pg::{Db, Refused, application_name, client_tool, for_libpq, sql_fail};
+use crate::sys::pg::{Db, Refused, application_name, client_tool, database_argument, for_libpq, sql_fail};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
@@ -84,9 +84,8 @@ impl Dump {
 
     fn run_pg_restore(&self, ui: &Ui, into: &Destination<'_>) -> Result<()> {
         let tool = client_tool(ui, "pg_restore", into.major, into.tools)?;
-        let cmd =
-            Cmd::new(&tool, "/").args(["--no-password", "--exit-on-error", "--no-owner", "--no-privileges", "-d"]);
-        let cmd = cmd.arg(&into.url.target().database).arg(&self.path);
+        let cmd = Cmd::new(&tool, "/").args(["--no-password", "--exit-on-error", "--no-owner", "--no-privileges"]);
+        let cmd = cmd.arg(database_argument(&into.url.target().database)).arg(&self.path);
         let done = for_restore(cmd, into.url).capture(ui)?;
         if done.status.success() {
             return Ok(());

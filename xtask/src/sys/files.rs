@@ -163,6 +163,10 @@ pub fn remove(path: &Path) {
 pub fn own_folder(project_root: &Path, relative: &str) -> Result<PathBuf> {
     let folder = project_root.join(relative);
     let making = || format!("making {}", folder.display());
+    // A repository may bring a link that leads out of itself.
+    for part in folder.ancestors().take_while(|part| *part != project_root) {
+        anyhow::ensure!(!part.is_symlink(), "{} is a symbolic link, and those are not followed here", part.display());
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(making)?;
     fs::set_permissions(&folder, Permissions::from_mode(0o700)).with_context(making)?;
     let ignore = folder.join(".gitignore");

@@ -128,3 +128,17 @@ pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component)
     };
     fail.about(&component.name)
 }
+
+/// A new enum value cannot be used in the transaction that adds it (55P04): what is below the revision goes first, in a
+/// transaction of its own.
+pub fn commit_in_between(mut fail: Fail, graph: &Graph, component: &str) -> Fail {
+    let parent = fail.revision.as_deref().and_then(|id| graph.parents(id).first().copied());
+    let (Some("55P04"), Some(parent)) = (fail.sqlstate.as_deref(), parent) else { return fail };
+    let first = own("db-migrate").of(component).flag("--target", parent);
+    let actions = [
+        Action::run("Apply what is below it first, in a transaction of its own", first),
+        Action::run("Then the rest", own("db-migrate").of(component)),
+    ];
+    fail.actions.splice(0..0, actions);
+    fail
+}

@@ -11,10 +11,10 @@ use crate::fail::Fail;
 use crate::model::url::{Address, DbUrl};
 use crate::sys::alembic::{self, Driver, Expect, Launch, Names, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::backup;
 use crate::sys::pg::{Db, OtherSession, application_name};
 use crate::sys::project::Component;
 use crate::sys::python::MANAGED_VARIABLE;
+use crate::work::backup;
 
 /// How long the server may take to end a session that we asked it to end.
 const ENDING: Duration = Duration::from_secs(10);
@@ -99,7 +99,8 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
     })
 }
 
-/// Saves a database, which holds these revisions, into a file. `instead` is what to do where that cannot be had.
+/// Saves a database, which holds these revisions, into a file that was proven. `instead` is what to do where that cannot be
+/// had.
 pub fn backup(
     ctx: &Ctx,
     component: &Component,
@@ -108,20 +109,9 @@ pub fn backup(
     applied: &[String],
     instead: &str,
 ) -> Result<PathBuf> {
-    let _task = ctx.ui.task("Backing up the database");
-    let revision = if applied.is_empty() { "base".to_owned() } else { applied.join("+") };
-    let request = backup::Request {
-        project_root: &ctx.project()?.root,
-        component: &component.name,
-        url: &database.url,
-        server: db.server_version(),
-        revision: &revision,
-        tools: &database.tools,
-        instead,
-    };
-    let path = backup::take(&ctx.ui, &request)?;
-    ctx.ui.status(format!("Backup: {}", path.display()));
-    Ok(path)
+    let lock_wait = backup::LOCK_WAIT;
+    let wanted = backup::Wanted { component, database, applied, verify: true, lock_wait, instead };
+    Ok(backup::take(ctx, db, &wanted)?.path().to_owned())
 }
 
 /// The announced database: its URL for SQLAlchemy, and how the driver knows it from every other one.

@@ -267,7 +267,7 @@ fn never_ran(report: &Report) -> Fail {
 
 /// What a round trip has found, as the failure that stops the flow.
 fn found(flag: &str, report: &RoundTrip) -> Fail {
-    let fail = Fail::new(Kind::MigrationFileInvalid, "A moved revision does not stand the round trip");
+    let fail = Fail::new(Kind::RoundtripFound, "A moved revision does not stand the round trip");
     let bad = report.results.iter().filter(|it| it.verdict.is_finding() || it.verdict.is_gap());
     let fail = bad.fold(fail, |fail, it| fail.details(format!("{}: {}", it.revision.id, it.verdict_words())));
     let fail = fail

@@ -7,10 +7,10 @@ pub mod how;
 pub mod key;
 pub mod seed;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::facts::Facts;
 use crate::ctx::{Ctx, version_table};
@@ -18,12 +18,9 @@ use crate::fail::{Fail, Kind, refuse};
 use crate::model::url::DbUrl;
 use crate::sys::alembic::Driver;
 use crate::sys::dump::{Destination, Dump};
-use crate::sys::files;
 use crate::sys::pg::{Db, Making, Scratch, application_name};
 use crate::sys::project::Baseline as Declared;
-use crate::sys::python::MANAGED_VARIABLE;
-use crate::sys::run::Cmd;
-use crate::work::{advice, driver};
+use crate::work::{advice, baseline_command, driver};
 use cache::Cache;
 use how::{How, how, origin, words};
 
@@ -139,7 +136,7 @@ fn fill(ctx: &Ctx, facts: &Facts, how: &How, mut baseline: Baseline) -> Result<B
     let url = baseline.scratch.url().clone();
     let _task = ctx.ui.task(format!("Making a database: {}", baseline.words));
     match how {
-        How::Command { words, .. } => run_command(ctx, facts, words, &url)?,
+        How::Command { words, .. } => baseline_command::run(ctx, &facts.config, words, &url, None)?,
         How::Dump(file) => restore(ctx, facts, file, &url)?,
         How::Empty(_) => {}
     }
@@ -220,85 +217,4 @@ fn clone(ctx: &Ctx, facts: &Facts, making: &Making, applied: &[String]) -> Resul
     let cache = Cache::default();
     let (origin, driver) = (words.clone(), None);
     Ok(Baseline { scratch, words, origin, from_empty: false, is_clone: true, is_seeded: false, cache, driver })
-}
-
-/// Runs the baseline command with a config of its own that names the scratch database. A password goes by environment.
-fn run_command(ctx: &Ctx, facts: &Facts, command: &[String], url: &DbUrl) -> Result<()> {
-    let project = ctx.project()?;
-    let config = TemporaryConfig::write(facts, &project.state_dir, url)?;
-    let path = config.path.display().to_string();
-    let words: Vec<String> = command.iter().map(|word| word.replace("{config}", &path)).collect();
-    let (program, args) = words.split_first().context("an empty baseline command")?;
-    let program = if program.contains('/') { project.root.join(program) } else { PathBuf::from(program) };
-    let mut cmd = Cmd::new(program, &project.root).args(args);
-    if let Some(python) = &ctx.python()?.managed {
-        cmd = cmd.env(MANAGED_VARIABLE, python);
-    }
-    if let Some(password) = url.target().endpoints.first().and_then(|endpoint| endpoint.password.as_ref()) {
-        cmd = cmd.secret_env("PGPASSWORD", password.expose());
-    }
-    let done = cmd.capture(&ctx.ui)?;
-    if done.status.success() {
-        return Ok(());
-    }
-    Err(Fail::new(Kind::ConfigInvalid, "The baseline command failed")
-        .details(format!("`{}` ended with {}", cmd.line(), done.status))
-        .details(done.last_lines())
-        .action("Correct `baseline` in Cargo.toml, or what the command complains about")
-        .related("cargo xtask doctor")
-        .into())
-}
-
-/// A copy of the component's config with another URL, gone when the value goes.
-struct TemporaryConfig {
-    path: PathBuf,
-}
-
-impl TemporaryConfig {
-    fn write(facts: &Facts, folder: &Path, url: &DbUrl) -> Result<TemporaryConfig> {
-        let (original, line) = facts.config.place("sqlalchemy.url");
-        let text = files::read_text(original)?;
-        let here = original.parent().unwrap_or(Path::new("."));
-        let text = with_url(&text, line, url.without_password().to_sqlalchemy().expose());
-        let text = text.replace("%(here)s", &here.display().to_string().replace('%', "%%"));
-        let config = TemporaryConfig { path: folder.join(format!("baseline-{}.ini", std::process::id())) };
-        files::write_private(&config.path, text.as_bytes())?;
-        Ok(config)
-    }
-}
-
-impl Drop for TemporaryConfig {
-    fn drop(&mut self) {
-        files::remove(&self.path);
-    }
-}
-
-/// The text with the option in `line` (from 1), and the lines that continue it, replaced.
-fn with_url(text: &str, line: Option<usize>, url: &str) -> String {
-    let at = line.map_or(usize::MAX, |line| line - 1);
-    let mut out = Vec::new();
-    let mut inside = false;
-    for (number, old) in text.lines().enumerate() {
-        inside = number == at || (inside && old.starts_with([' ', '\t']) && !old.trim().is_empty());
-        if number == at {
-            out.push(format!("sqlalchemy.url = {}", url.replace('%', "%%")));
-        } else if !inside {
-            out.push(old.to_owned());
-        }
-    }
-    out.join("\n") + "\n"
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn only_the_url_is_replaced() {
-        let text =
-            "[alembic]\nscript_location = x\nsqlalchemy.url = postgresql://a\n  more\n\n[loggers]\nkeys = root\n";
-        let new = super::with_url(text, Some(3), "postgresql://b/%41");
-        assert_eq!(
-            new,
-            "[alembic]\nscript_location = x\nsqlalchemy.url = postgresql://b/%%41\n\n[loggers]\nkeys = root\n"
-        );
-    }
 }

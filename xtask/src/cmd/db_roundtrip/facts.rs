@@ -75,6 +75,5 @@ pub fn cannot_prepare(error: &anyhow::Error, how: &str) -> anyhow::Error {
     if fail.kind == Kind::Interrupted {
         return fail.into();
     }
-    fail.details(format!("This happened while the throwaway database was made ({how}); your own was not touched"))
-        .into()
+    fail.details(format!("This happened on a throwaway database ({how}); your own was not touched")).into()
 }

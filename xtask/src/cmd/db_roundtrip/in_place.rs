@@ -21,9 +21,9 @@ use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
 use crate::sys::pg::{catalog, rows};
-use crate::work::advice;
 use crate::work::migrate::{BrokenOff, Limits, Walk, Walker};
 use crate::work::own_database::{OwnDatabase, Refusal};
+use crate::work::{advice, ledger};
 
 const COMMAND: &str = "db-roundtrip";
 const ON_A_COPY: &str = "Leave --in-place out: the round trip then runs on a copy";
@@ -176,6 +176,8 @@ impl InPlace<'_> {
             });
         }
         let upper = self.point()?;
+        let table = version_table(self.facts.component);
+        let recorded = ledger::recorded_below(self.own.db(), &table, id, &upper.schema);
         let down = match self.attempt(Direction::Down, id)? {
             Ok(seconds) => seconds,
             Err(failure) => {
@@ -193,7 +195,8 @@ impl InPlace<'_> {
             }
         };
         let again = self.point()?;
-        let judgement = judge(&Trip { upper: &upper, lower_true: None, lower: &lower, again: &again });
+        let trip = Trip { upper: &upper, lower_true: None, recorded: recorded.as_ref(), lower: &lower, again: &again };
+        let judgement = judge(&trip);
         let restored = again.schema == upper.schema && again.rows == upper.rows;
         let passed = Passed { judgement, lower, again, down, up, mode: Mode::Own, notes: Vec::new(), restored };
         Ok(result::of_passed(graph, id, passed, &said))

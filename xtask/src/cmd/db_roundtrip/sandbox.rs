@@ -19,13 +19,14 @@ use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::Point;
 use crate::model::second_opinion::Dumped;
 use crate::model::target::{Direction, Step};
-use crate::sys::alembic::{Driver, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
+use crate::sys::alembic::{Driver, Fault, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
 use crate::sys::pg::{
     Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, dumped, rows, shared, sql_fail,
 };
 use crate::work::driver::{self, Labels};
 use crate::work::hangs::HangWatch;
+use crate::work::ledger;
 
 /// How long a step that hangs may take to notice that its session was ended.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -95,6 +96,12 @@ pub struct Sandbox<'a> {
     saved: Option<SavePoint>,
     /// What was done since `saved`, or since the database was made.
     since: Vec<Deed>,
+    sessions_left: Vec<Step>,
+}
+
+/// Whether what earlier steps have left in the process may be why it failed.
+pub fn is_to_be_tried_anew(failure: &Failure) -> bool {
+    failure.trouble.ran_before > 0 && !failure.trouble.is_declared()
 }
 
 impl<'a> Sandbox<'a> {
@@ -136,6 +143,7 @@ impl<'a> Sandbox<'a> {
             cache: Cache::default(),
             saved: None,
             since: Vec::new(),
+            sessions_left: Vec::new(),
         })
     }
 
@@ -163,7 +171,40 @@ impl<'a> Sandbox<'a> {
                 Err(stop) => stop,
             },
         };
-        self.explain(stop).map(Err)
+        let failure = self.explain(stop)?;
+        if self.is_of(&failure.trouble, deed) { Ok(Err(failure)) } else { Err(failure.fail.into()) }
+    }
+
+    /// The same where a step that fails is tried once more in a fresh process, if others ran in this one before: what
+    /// they have left in it is not its fault.
+    pub fn attempt_fairly(&mut self, deed: &Deed) -> Result<Result<f64, Box<Failure>>> {
+        match self.attempt(deed)? {
+            Err(failure) if is_to_be_tried_anew(&failure) => {
+                self.renew()?;
+                self.attempt(deed)
+            }
+            done => Ok(done),
+        }
+    }
+
+    /// Whether a trouble says something about the revisions of a deed, and not of env.py, of Alembic's bookkeeping, of
+    /// the server, or of another script that cannot be loaded.
+    fn is_of(&self, trouble: &Trouble, deed: &Deed) -> bool {
+        let root = self.launch.project.canonicalize().unwrap_or_else(|_| self.launch.project.clone());
+        let is_script_of = |id: &str| {
+            let path = self.facts.graph.get(id).map(|script| root.join(&script.path));
+            path.is_some() && path == trouble.file
+        };
+        match (trouble.fault(), deed) {
+            (Fault::Revision, _) => true,
+            (Fault::Script, Deed::Steps(steps, _)) => steps.iter().any(|step| is_script_of(&step.revision)),
+            _ => false,
+        }
+    }
+
+    /// The steps that have left a session open since this was last asked.
+    pub fn sessions_left(&mut self) -> Vec<Step> {
+        std::mem::take(&mut self.sessions_left)
     }
 
     /// Remembers what the database now holds over what it held: done again whenever the state is put back.
@@ -221,6 +262,12 @@ impl<'a> Sandbox<'a> {
         self.point().map(|now| now.schema == point.schema && now.rows == point.rows)
     }
 
+    /// The schema below a revision as the ledger has it, where the schema at it is this one.
+    pub fn recorded(&mut self, id: &str, upper: &Snapshot) -> Result<Option<Snapshot>> {
+        let table = version_table(self.facts.component);
+        Ok(ledger::recorded_below(self.db()?, &table, id, upper))
+    }
+
     /// What the version table holds.
     pub fn held(&mut self) -> Result<Vec<String>> {
         let table = version_table(self.facts.component);
@@ -255,7 +302,10 @@ impl<'a> Sandbox<'a> {
         let mut seconds = 0.0;
         for step in steps {
             match self.watched(|driver, patience| driver.step(step, patience))? {
-                Ok(done) => seconds += done.seconds,
+                Ok(done) => {
+                    seconds += done.seconds;
+                    self.sessions_left.extend((!done.left.is_empty()).then(|| step.clone()));
+                }
                 Err(stop) => return Ok(Err(stop)),
             }
         }
@@ -304,11 +354,15 @@ impl<'a> Sandbox<'a> {
             }
             driver::end_sessions(db, &self.driver);
         }
-        if trouble.kind == TroubleKind::Ended || (hangs && !self.driver.settle(SETTLING)) {
+        let is_usable = match trouble.kind {
+            TroubleKind::Ended => self.driver.is_free(),
+            TroubleKind::Timeout => self.driver.settle(SETTLING),
+            _ => true,
+        };
+        if !is_usable {
             self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
         }
-        if matches!(fail.kind, Kind::WrongDatabase | Kind::AlembicMissing) {
-            // Every further step would meet the same.
+        if fail.kind == Kind::WrongDatabase {
             return Err(fail.into());
         }
         Ok(Box::new(Failure { fail, trouble, blockers }))

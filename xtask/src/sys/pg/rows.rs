@@ -83,6 +83,14 @@ pub fn take_within(
     read(transaction, options, only, None)
 }
 
+/// As [`take_within`]; `memory` learns what was read, for [`take_again`].
+///
+/// # Errors
+/// As [`take`].
+pub fn learn_within(transaction: &mut Transaction<'_>, options: &Options, memory: &mut Memory) -> Result<Rows> {
+    read(transaction, options, None, Some(memory))
+}
+
 fn begin(client: &mut Client) -> Result<Transaction<'_>> {
     let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     transaction.start().context("beginning to read the rows")

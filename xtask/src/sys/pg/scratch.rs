@@ -89,6 +89,18 @@ impl Scratch {
         Ok(scratch)
     }
 
+    /// An empty database with the encoding, the locale and the settings of `source`.
+    ///
+    /// # Errors
+    /// As [`Scratch::empty`]; `database-missing`.
+    pub fn like(admin: &DbUrl, source: &str, making: &Making<'_>) -> Result<Scratch> {
+        let mut scratch = Scratch::claim(admin, making)?;
+        let facts = scratch.source(source)?;
+        scratch.settings = facts.settings;
+        scratch.create("template0", &facts.options, making.why)?;
+        Ok(scratch)
+    }
+
     /// A copy of the database `source` on the same server: by the server itself where nobody else is connected to it
     /// and we may, else by `pg_dump` and `pg_restore`.
     ///

@@ -21,7 +21,7 @@ impl Sandbox<'_> {
     pub fn rebuild(&mut self) -> Result<()> {
         if self.put_back()?.is_some() {
             // What a script leaves behind in the process may bar it from running again; a process of its own is the test.
-            self.restart()?;
+            self.renew()?;
             if let Some(failure) = self.put_back()? {
                 return Err(failure.fail.details("It went through before, on the same database").into());
             }
@@ -49,7 +49,12 @@ impl Sandbox<'_> {
         Ok(None)
     }
 
-    /// A new process, in which no script has run yet.
+    /// A process in which no script has run yet: like one of two `alembic` commands.
+    pub fn renew(&mut self) -> Result<()> {
+        if self.driver.fresh().is_ok() { Ok(()) } else { self.restart() }
+    }
+
+    /// A new Python, which imports the project as it is now.
     pub fn restart(&mut self) -> Result<()> {
         self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
         Ok(())

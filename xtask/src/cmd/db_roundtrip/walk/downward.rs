@@ -59,7 +59,7 @@ impl Walk<'_> {
         }
         let ids = [id.to_owned()];
         let down = Deed::steps(Direction::Down, &ids, Mode::Walk);
-        match self.sandbox.attempt(&down)? {
+        match self.sandbox.attempt_fairly(&down)? {
             Ok(_) => {
                 self.sandbox.keep(down);
                 self.above.push((id.to_owned(), Above::Unproven(vec![id.to_owned()])));
@@ -143,7 +143,7 @@ impl Walk<'_> {
             self.found_from_above(id, Err(passed));
             return self.sandbox.rebuild().map(|()| None);
         }
-        let Err(failure) = self.sandbox.attempt(&down)? else {
+        let Err(failure) = self.sandbox.attempt_fairly(&down)? else {
             self.found_from_above(id, Err(passed));
             return Ok(Some(lower));
         };

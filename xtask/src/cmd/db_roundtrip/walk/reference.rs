@@ -51,6 +51,8 @@ impl Walk<'_> {
         let declares = |id: &String| explain::said(self.ctx, self.facts, id).irreversible.is_some();
         let ids = held.iter().filter(|id| self.wanted.contains(*id) && !declares(id));
         let ids: HashSet<String> = ids.cloned().collect();
+        let recorded = if ids.is_empty() { HashSet::new() } else { self.recorded(held)? };
+        let ids: HashSet<String> = ids.difference(&recorded).cloned().collect();
         if ids.is_empty() {
             return Ok(());
         }
@@ -80,6 +82,18 @@ impl Walk<'_> {
             self.goes_without(&error)?;
         }
         self.sandbox.come_back(parked)
+    }
+
+    /// The revisions below which the ledger knows what stood, from the newest down to the first that it does not know.
+    fn recorded(&mut self, held: &[String]) -> Result<HashSet<String>> {
+        let mut known = HashSet::new();
+        let mut schema = self.sandbox.point()?.schema;
+        for id in held.iter().rev() {
+            let Some(below) = self.sandbox.recorded(id, &schema)? else { break };
+            known.insert(id.clone());
+            schema = below;
+        }
+        Ok(known)
     }
 
     fn go_up(&mut self, order: &[String]) -> Result<()> {

@@ -9,12 +9,11 @@ use crate::cmd::db_roundtrip::explain::said;
 use crate::cmd::db_roundtrip::result;
 use crate::cmd::db_roundtrip::sandbox::{Deed, Failure, Mode};
 use crate::cmd::db_roundtrip::trial::{Stuck, depends_on_mode, upgrading};
-use crate::model::action::own;
-use crate::model::graph::Graph;
 use crate::model::roundtrip::{Leg, Verdict};
 use crate::model::route::applied_set;
 use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
+use crate::work::advice;
 
 /// The revision that fails among all that is pending, though it passes one by one.
 pub struct Together {
@@ -52,13 +51,7 @@ impl Walk<'_> {
         failure.fail = failure.fail.details(
             "It passes one revision at a time; this is all that is pending together, as db-migrate applies it",
         );
-        let component = &self.facts.component.name;
-        if let Some(parent) = parent(&self.facts.graph, id) {
-            failure.fail = failure
-                .fail
-                .run("Apply what is below it first", own("db-migrate").of(component).flag("--target", parent))
-                .run("Then the rest", own("db-migrate").of(component));
-        }
+        failure.fail = advice::commit_in_between(failure.fail, &self.facts.graph, &self.facts.component.name);
         let stuck = Stuck {
             leg: Leg::Upgrade,
             failure,
@@ -71,8 +64,4 @@ impl Walk<'_> {
         };
         result::of_failure(&self.facts.graph, id, stuck, &said(self.ctx, self.facts, id))
     }
-}
-
-fn parent<'g>(graph: &'g Graph, id: &str) -> Option<&'g str> {
-    graph.parents(id).first().copied()
 }

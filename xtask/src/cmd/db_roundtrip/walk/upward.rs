@@ -70,7 +70,7 @@ impl Walk<'_> {
                 continue;
             }
             let one = Deed::steps(Direction::Up, std::slice::from_ref(id), Mode::Walk);
-            if let Err(failure) = self.sandbox.attempt(&one)? {
+            if let Err(failure) = self.sandbox.attempt_fairly(&one)? {
                 blocked.insert(id.clone(), does_not_go_up(id, &failure));
                 first = first.or(Some(failure.fail));
                 self.sandbox.rebuild()?;

@@ -116,7 +116,7 @@ fn without_schema(mut found: RevisionResult, above: &Above) -> RevisionResult {
     let (shared, others): (Vec<Change>, Vec<Change>) =
         std::mem::take(&mut found.schema_changes).into_iter().partition(|change| is_shared(&change.kind));
     let objects: Vec<String> = others.into_iter().map(|change| change.object).collect();
-    if objects.is_empty() {
+    if objects.is_empty() && !shared.is_empty() {
         return RevisionResult { schema_changes: shared, ..found };
     }
     let verdict = match found.data_changes.as_slice() {
@@ -125,9 +125,10 @@ fn without_schema(mut found: RevisionResult, above: &Above) -> RevisionResult {
         changes if changes.iter().any(DataChange::is_loss) => Verdict::DataLost,
         _ => Verdict::DataDiffers,
     };
-    let step = found.step.filter(|_| verdict != Verdict::Unproven);
+    let is_unproven = verdict == Verdict::Unproven;
+    let (step, proof) = (found.step.filter(|_| !is_unproven), found.proof.filter(|_| !is_unproven));
     let note = format!("{}, and up again it gives other ones: {}", above.words(), objects.join(", "));
-    with_note(RevisionResult { verdict, step, schema_changes: shared, ..found }, note)
+    with_note(RevisionResult { verdict, step, proof, schema_changes: shared, ..found }, note)
 }
 
 /// Why an unproven revision is not proven.
