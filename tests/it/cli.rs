@@ -159,7 +159,7 @@ fn on_a_terminal(scene: &Scene, words: &str, env: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_reader_that_goes_away_has_not_got_the_answer() {
     let scene = Scene::three();
     for words in ["db-status", "help", "db-status --json", "db-migrate --dry-run"] {
         let mut child = scene.xtask(words).spawn();
@@ -168,7 +168,7 @@ fn a_reader_that_goes_away_is_no_error() {
         child.stdout = Some(std::os::fd::OwnedFd::from(std::io::pipe().unwrap().0).into());
         let streams = Streams::of(&mut child);
         let output = streams.end(child);
-        assert!(!output.stderr.contains("panicked") && output.code == 0, "{words}\n{output}");
+        assert!(!output.stderr.contains("panicked") && output.code == 1, "{words}\n{output}");
     }
 }
 

@@ -2,9 +2,11 @@
 //! started.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use expect_test::expect;
 use serde_json::json;
+use xtask::fail::Kind;
 
 use crate::support::pg::cluster;
 use crate::support::project::Project;
@@ -128,7 +130,7 @@ fn a_revision_that_no_file_has() {
 
         Status: unknown to this checkout: f9.
 
-        Recommended action: git log --all --oneline -S f9 -- '*.py'   (which branch has it)
+        Recommended action: git log --all --oneline -S f9 -- '*.py'
     "#]];
     status(&scene, "unknown-revision", 4, &text);
     let json = scene.json("db-status");
@@ -247,4 +249,35 @@ fn python_is_never_started() {
     // The traps do spring: a command that needs Python trips them.
     let _ = Xtask::new(scene.root(), "db-migrate").env("PATH", &path).run().code(3);
     assert!(log.exists());
+}
+
+/// What to do with a database that Alembic does not know: tables that are older than it, or none where the component
+/// makes a fresh database by a command of its own.
+#[test]
+fn a_database_without_a_revision_is_told_what_it_is() {
+    let older = Scene::three().sql("create table a1 (n int); create table b2 (n int)");
+    let _ =
+        older.run("db-status").code(0).says("Its tables are those of b2").says("-m alembic -c alembic.ini stamp b2");
+    let fresh = Scene::three();
+    let _ = fresh.run("db-status").code(0).says("Recommended action: cargo xtask db-migrate");
+    let settings = "[workspace]\n[workspace.metadata.db.components.manager]\nconfig = \"alembic.ini\"\n\
+                    baseline = [\"./make it\", \"-f\", \"{config}\"]\n";
+    fresh.project.write("Cargo.toml", settings);
+    let _ = fresh.run("db-status").code(0).says("the component's own command: './make it' -f alembic.ini");
+}
+
+/// Ids that this branch itself deleted are a squash, and nobody else has migrated anything.
+#[test]
+fn a_squashed_history_is_recognised() {
+    let scene = Scene::new().table("s1", "").table("s2", "s1").at("s2");
+    let git = "git -c user.name=a -c user.email=a@example.org";
+    let squash = format!(
+        "git init -q && git add -A migrations && {git} commit -qm one && git rm -q 'migrations/versions/*.py' && \
+         {git} commit -qm squash"
+    );
+    let _ = Xtask::program(Path::new("/bin/sh"), scene.root(), "-c").arg(&squash).run().code(0);
+    let scene = scene.table("base9", "");
+    let _ = scene.run("db-status").code(0).says("deleted its script").says("stamp --purge heads");
+    let failure = scene.fails("db-migrate", Kind::UnknownRevision, 3, &["'s2'", "of this branch deleted its script"]);
+    assert!(!failure.output.stderr.contains("another branch"), "{}", failure.output);
 }

@@ -14,10 +14,7 @@ use xtask::fail::Kind;
 const NOT_YET: &[(Kind, &str)] = &[
     (Kind::Usage, "the command line's own tests are in cli.rs"),
     (Kind::Internal, "a defect of the tool: there is no input that leads to it"),
-    (Kind::BackupMissing, "db-restore is not there yet"),
-    (Kind::GitConflict, "db-merge is not there yet"),
     (Kind::RoundtripFound, "a flow's own: db_merge/stops.rs makes it happen"),
-    (Kind::DirtyWorkTree, "db-merge and db-switch are not there yet"),
 ];
 
 const SOURCES: [&str; 5] = [

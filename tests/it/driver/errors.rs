@@ -98,7 +98,7 @@ fn a_foreign_key_violation_as_a_person_reads_it() {
         Revision a, upgrade()
         migrations/versions/a.py:7
         PostgreSQL: insert or update on table "child" violates foreign key constraint "child_parent_fkey"
-        Detail: Key (parent)=(7) is not present in table "parent".
+        Detail: Key (parent) is not present in table "parent" (its values: --verbose)
         Concerns constraint child_parent_fkey of table public.child
         Statement: insert into child values (7)"#]]
     .assert_eq(&fail.details);

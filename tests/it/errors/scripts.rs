@@ -117,7 +117,7 @@ fn migration_file_invalid_for_a_circle() {
 
 #[test]
 fn migration_file_invalid_for_a_value_that_is_computed() {
-    let scene = Scene::three().at("a1").header("c3", "down_revision = open('/dev/null').read()");
+    let scene = Scene::three().at("a1").header("c3", "down_revision = open('/no/such/file').read()");
     refused(&scene, Kind::MigrationFileInvalid, &["migrations/versions/c3.py"]);
 }
 

@@ -2,6 +2,7 @@
 //! changed in any of these.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use xtask::fail::Kind;
 
@@ -164,4 +165,42 @@ fn backup_failed_because_pg_dump_may_not_read() {
     let left: Vec<_> =
         std::fs::read_dir(scene.project.path(".xtask/backups")).unwrap().flatten().map(|it| it.file_name()).collect();
     assert_eq!(left, [".gitignore"], "no half of a backup is left");
+}
+
+#[test]
+fn backup_missing() {
+    let output = Scene::three().run("db-roundtrip --baseline=missing.dump --json");
+    assert_eq!(output.kind(), Kind::BackupMissing.name(), "{output}");
+}
+
+/// A repository with the scene's project, in which both branches have changed `notes.txt`.
+fn two_branches(scene: &Scene) {
+    let git = "git -c user.name=a -c user.email=a@example.org";
+    let change = |text: &str| format!("echo {text} > notes.txt && {git} commit -qam {text}");
+    let line = format!(
+        "git init -q -b main && printf 'state/\\n.xtask/\\n__pycache__/\\n' > .gitignore && echo one > notes.txt && \
+         git add -A && {git} commit -qm one && git switch -qc other && {} && git switch -q main && {}",
+        change("theirs"),
+        change("ours")
+    );
+    let _ = Xtask::program(Path::new("/bin/sh"), scene.root(), "-c").arg(&line).run().code(0);
+}
+
+#[test]
+fn git_conflict() {
+    let scene = Scene::three().at("c3");
+    two_branches(&scene);
+    let output = scene.run("db-merge other --json");
+    assert_eq!(output.kind(), Kind::GitConflict.name(), "{output}");
+    assert!(output.stderr.contains("notes.txt"), "{output}");
+}
+
+#[test]
+fn dirty_work_tree() {
+    let scene = Scene::three().at("c3");
+    two_branches(&scene);
+    scene.project.write("notes.txt", "not committed");
+    let output = scene.run("db-merge other --json").code(3);
+    assert_eq!(output.kind(), Kind::DirtyWorkTree.name(), "{output}");
+    assert!(output.stderr.contains("notes.txt"), "{output}");
 }

@@ -143,8 +143,11 @@ fn some_refusals_have_their_own_words() {
 
 #[test]
 fn disk_full() {
-    let full = "do $$ begin raise exception 'could not extend file' using errcode = '53100'; end $$";
-    fails(full, Kind::DiskFull, "53100", &["could not extend file", "disk of the database server"]);
+    let fill = "create function fill() returns void language plpgsql as $f$ \
+                begin raise exception 'could not extend file' using errcode = '53100'; end $f$";
+    let scene = Scene::new().revision("a1", "", &sql(fill), "pass").revision("b2", "a1", &sql("select fill()"), "pass");
+    let failure = scene.at("a1").fails("db-migrate", Kind::DiskFull, 1, &["could not extend file", "database server"]);
+    assert_eq!(failure.json["error"]["sqlstate"], "53100", "{}", failure.output);
     // A disk of ours: what is printed does not get out, and that is no success.
     let scene = Scene::three();
     for words in ["help", "db-migrate --sql", "db-status --json", "db-check --format sarif"] {

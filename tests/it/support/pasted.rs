@@ -92,7 +92,7 @@ pub fn own_commands(text: &str) -> Vec<String> {
                 .iter()
                 .filter_map(|mark| rest.find(mark))
                 .fold(end, usize::min);
-            found.push(rest[..end].trim_end().to_owned());
+            found.push(rest[..end].trim_end().trim_end_matches(')').to_owned());
         }
     }
     found
