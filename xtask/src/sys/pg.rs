@@ -17,6 +17,7 @@ mod scratch;
 mod session;
 pub mod since;
 mod surroundings;
+pub mod swap;
 mod sweep;
 mod template;
 mod tls;
