@@ -1,7 +1,9 @@
 //! The Alembic driver on real Alembic projects and a real PostgreSQL: here what it stands on and what goes well, in the
 //! sub-modules what goes wrong.
 
+mod env;
 mod errors;
+mod fresh;
 mod guard;
 mod scripts;
 mod walk;
@@ -56,6 +58,7 @@ impl Bench {
             project: self.project.root().to_owned(),
             config: PathBuf::from("alembic.ini"),
             options: Vec::new(),
+            versions: Vec::new(),
             database: Database { url: None, expect: expect(&self.database) },
             lock_timeout: Some(Duration::from_secs(20)),
             state_dir: self.project.path("state"),

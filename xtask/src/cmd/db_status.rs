@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, from_anyhow};
 use crate::flags;
+use crate::model::action::{Action, own};
 use crate::model::graph::Graph;
 use crate::model::ledger::Ledger;
 use crate::model::status::{Revision, Standing, State};
@@ -16,6 +17,7 @@ use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::ui::Paint;
 use crate::work::advice;
+use crate::work::ledger::{self, Edited};
 use crate::work::skipped::{self, AllSkipped};
 
 /// What is known of one component; `standing` is missing only where its files cannot be read.
@@ -25,6 +27,8 @@ pub struct Report<'a> {
     /// Where files and database are.
     pub standing: Option<Standing>,
     implied: Told,
+    /// What else than to migrate is the next thing to do.
+    first: Option<Action>,
     /// Where the database is, and the server's version.
     pub server: Option<String>,
     /// Why one of the two could not be looked at.
@@ -43,6 +47,7 @@ impl Report<'_> {
 #[derive(Default)]
 struct Told {
     implied: AllSkipped,
+    edited: Vec<Edited>,
     lines: Vec<String>,
     json: Vec<Value>,
     commands: Vec<String>,
@@ -96,20 +101,39 @@ fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> 
 
 /// Looks at one component.
 pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
-    let mut report = Report { component, standing: None, implied: Told::default(), server: None, error: None };
+    let mut report =
+        Report { component, standing: None, implied: Told::default(), first: None, server: None, error: None };
     match read_and_ask(ctx, component) {
-        Err(error) => report.error = Some(from_anyhow(&error)),
+        Err(error) => report.error = Some(from_anyhow(&error).about(&component.name)),
         Ok((graph, Ok(said))) => {
-            report.standing = Some(Standing::new(&graph, &said.applied));
+            let standing = Standing::new(&graph, &said.applied);
+            let mut said = said;
+            report.first = said.db.as_mut().and_then(|db| first(ctx, component, &graph, &standing, db));
+            report.standing = Some(standing);
             report.implied = told(ctx, component, &graph, said.db, said.ledger.as_ref(), &said.applied);
             report.server = Some(said.server);
         }
         Ok((graph, Err(error))) => {
             report.standing = Some(Standing::unreachable(&graph));
-            report.error = Some(from_anyhow(&error));
+            report.error = Some(from_anyhow(&error).about(&component.name));
         }
     }
     report
+}
+
+fn first(ctx: &Ctx, component: &Component, graph: &Graph, standing: &Standing, db: &mut Db) -> Option<Action> {
+    match standing.state {
+        State::NoRevision => advice::first_step(ctx, component, graph, db),
+        State::UnknownRevision => advice::deleted_here(ctx, &standing.unknown, component).map(|commit| {
+            let why = format!(
+                "Commit {} of this branch deleted its script: was the history squashed? If the database is as the new \
+                 scripts make it, say so to Alembic",
+                commit.short()
+            );
+            Action::run(why, advice::stamp_anew(ctx, component))
+        }),
+        _ => None,
+    }
 }
 
 /// Where a component's database stands.
@@ -158,9 +182,12 @@ fn told(
     ledger: Option<&Ledger>,
     applied: &[String],
 ) -> Told {
-    let implied = db.map(|mut db| skipped::find(ctx, graph, &mut db, ledger, applied)).unwrap_or_default();
+    let Some(mut db) = db else { return Told::default() };
+    let implied = skipped::find(ctx, graph, &mut db, ledger, applied);
+    let edited =
+        ledger.map_or_else(Vec::new, |_| ledger::edited(ctx, graph, &mut db, &version_table(component), applied));
     let (json, commands) = implied.json(graph, &ctx.component_flag(component));
-    Told { lines: implied.lines(graph), implied, json, commands }
+    Told { lines: implied.lines(graph), implied, edited, json, commands }
 }
 
 fn exit(flags: &flags::DbStatus, reports: &[Report]) -> Exit {
@@ -191,6 +218,7 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "unknown": list(|standing| json!(standing.unknown)),
         "implied": report.implied.json,
         "put_right": report.implied.commands,
+        "edited": report.implied.edited.iter().map(Edited::json).collect::<Vec<_>>(),
         "server": report.server,
         "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
     })
@@ -209,21 +237,23 @@ fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
     }
     lines.push(String::new());
     lines.extend(status(standing));
+    lines.extend(ledger::edited_lines(&report.implied.edited));
     let flag = ctx.component_flag(report.component);
     if !report.implied.implied.is_empty() {
         lines.extend(never_ran(ctx, report, &flag));
         return lines.join("\n");
     }
-    if let Some(action) = action(standing, &flag) {
+    if let Some(action) = report.first.clone().or_else(|| action(standing)) {
+        let action = action.or_of(&report.component.name);
         lines.push(String::new());
-        lines.push(format!("Recommended action: {action}"));
+        lines.push(format!("Recommended action: {}", ctx.ui.shown(action)));
     }
     lines.join("\n").trim_end().to_owned()
 }
 
 /// What never ran, and what puts it right.
 fn never_ran(ctx: &Ctx, report: &Report, flag: &str) -> Vec<String> {
-    let mut lines = vec![String::new(), "AllSkipped, never ran: the database counts as holding these".to_owned()];
+    let mut lines = vec![String::new(), "Skipped, never ran: the database counts as holding these".to_owned()];
     lines.extend(report.implied.lines.iter().map(|line| format!("  - {line}")));
     lines.push(String::new());
     lines.extend(report.implied.implied.advice(&ctx.alembic(report.component), flag));
@@ -273,13 +303,13 @@ fn status(standing: &Standing) -> Vec<String> {
     lines
 }
 
-fn action(standing: &Standing, flag: &str) -> Option<String> {
+fn action(standing: &Standing) -> Option<Action> {
     match standing.state {
         State::UpToDate | State::Unreachable => None,
         State::Behind | State::NoRevision if standing.pending.is_empty() => None,
-        State::Behind | State::NoRevision => Some(format!("cargo xtask db-migrate{flag}")),
-        State::Diverged => Some(advice::one_head_again(flag)),
-        State::UnknownRevision => Some(advice::find_revision(&standing.unknown)),
+        State::Behind | State::NoRevision => Some(own("db-migrate").into()),
+        State::Diverged => Some(advice::one_head_again().into()),
+        State::UnknownRevision => Some(advice::find_revision(&standing.unknown).into()),
     }
 }
 

@@ -32,7 +32,7 @@ pub use launch::{Database, Expect, IDENTITY_SQL, Launch};
 pub use patience::{Patience, Waiting};
 pub use protocol::{Done, Event, Versions};
 pub use template::{NewRevision, Rendered, Renderer, render};
-pub use trouble::{Outcome, Phase, Stop, Swallowed, Trouble, TroubleKind};
+pub use trouble::{Fault, Outcome, Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;
 
@@ -70,6 +70,9 @@ pub struct Migrated {
     pub sees_ledger: bool,
 }
 
+/// What is done between two steps.
+pub type Between<'b> = &'b mut dyn FnMut() -> Result<()>;
+
 /// A Python process with the project's Alembic environment in it.
 pub struct Driver {
     process: Process,
@@ -78,7 +81,11 @@ pub struct Driver {
     /// What kept it from starting: the answer to whatever it is asked.
     failed: Option<Box<Trouble>>,
     backends: Vec<i32>,
+    /// Which step has opened which of them; those of env.py are not in it.
+    opened: Vec<(i32, Step)>,
     hangs: bool,
+    /// Between how many more steps it waits for us.
+    pauses: usize,
     /// How many answers to what was asked before the process was ready are still to come.
     owed: usize,
 }
@@ -92,8 +99,9 @@ impl Driver {
         let folder = install::driver(&launch.state_dir)?;
         let mut process = Process::spawn(ui, launch, &folder)?;
         process.send(&launch.to_json());
-        let (launch, backends) = (launch.clone(), Vec::new());
-        Ok(Driver { process, launch, versions: None, failed: None, backends, hangs: false, owed: 0 })
+        let launch = launch.clone();
+        let (backends, opened) = (Vec::new(), Vec::new());
+        Ok(Driver { process, launch, versions: None, failed: None, backends, opened, hangs: false, pauses: 0, owed: 0 })
     }
 
     /// Waits until the project is imported.
@@ -136,12 +144,27 @@ impl Driver {
         patience: impl Into<Patience<'w>>,
         on: &mut dyn FnMut(&Event),
     ) -> Outcome<Migrated> {
+        self.migrate_with_pauses(plan, patience, on, None)
+    }
+
+    /// The same; between two steps the driver waits until `between` has looked at the database. In the project's own mode
+    /// what was done may not be committed by then, and be locked: nothing in there may wait for it. Whatever it fails
+    /// with ends the run, and the driver has to be dropped.
+    pub fn migrate_with_pauses<'w>(
+        &mut self,
+        plan: &Plan,
+        patience: impl Into<Patience<'w>>,
+        on: &mut dyn FnMut(&Event),
+        between: Option<Between<'_>>,
+    ) -> Outcome<Migrated> {
         let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
         self.ask(&json!({
-            "do": "migrate", "steps": steps, "before": plan.before, "target": plan.target, "unrun": plan.skipped,
+            "do": "migrate", "steps": steps, "before": plan.before, "target": plan.target,
+            "skipped": plan.skipped, "pause": between.is_some(),
         }))?;
         let mut done = Vec::new();
-        let answer = self.answer_of_step(patience.into(), &mut |event| {
+        self.pauses = between.as_ref().map_or(0, |_| plan.steps.len().saturating_sub(1));
+        let answer = self.answer_of_step(patience.into(), between, &mut |event| {
             if let Event::Done(step) = event {
                 done.push(step.clone());
             }
@@ -160,7 +183,7 @@ impl Driver {
     /// [`TroubleKind::Timeout`] the step still hangs: see [`Driver::settle`].
     pub fn step<'w>(&mut self, step: &Step, patience: impl Into<Patience<'w>>) -> Outcome<Done> {
         self.ask(&json!({"do": "step", "direction": step.direction.name(), "revision": step.revision}))?;
-        match self.answer_of_step(patience.into(), &mut |_| {})? {
+        match self.answer_of_step(patience.into(), None, &mut |_| {})? {
             Event::Done(done) => Ok(done),
             other => Err(self.unexpected(&other)),
         }
@@ -171,6 +194,17 @@ impl Driver {
     pub fn release(&mut self) -> Outcome<()> {
         self.ask(&json!({"do": "release"}))?;
         self.answer_ok()
+    }
+
+    /// Goes on in a fresh process: what scripts have left in the old one is gone.
+    pub fn fresh(&mut self) -> Outcome<()> {
+        self.ask(&json!({"do": "fresh"}))?;
+        self.answer_ok()
+    }
+
+    /// Whether the process can be asked something: it is there, and no step hangs in it.
+    pub fn is_free(&mut self) -> bool {
+        !self.hangs && self.process.is_alive()
     }
 
     /// Goes on with another database.
@@ -184,6 +218,7 @@ impl Driver {
         self.launch.database = database.clone();
         self.process.hide(database);
         self.backends.clear();
+        self.opened.clear();
         let mut command = self.launch.to_json();
         command["do"] = "use".into();
         self.process.send(&command);
@@ -194,7 +229,7 @@ impl Driver {
         let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
         let start = plan.before.as_deref().unwrap_or_default();
         self.ask(&json!({
-            "do": "sql", "steps": steps, "start": start, "target": plan.target, "unrun": plan.skipped,
+            "do": "sql", "steps": steps, "start": start, "target": plan.target, "skipped": plan.skipped,
         }))?;
         match self.answer(None, &mut |_| {})? {
             Event::Sql(text) => Ok(text),
@@ -258,6 +293,11 @@ impl Driver {
         &self.backends
     }
 
+    /// The step whose script has opened the session of this server process.
+    pub fn opener(&self, backend: i32) -> Option<&Step> {
+        self.opened.iter().find(|(pid, _)| *pid == backend).map(|(_, step)| step)
+    }
+
     /// After a timeout: waits until the hanging step ends after all, say because the caller has terminated
     /// [`Driver::backends`]. True if the driver can go on.
     pub fn settle(&mut self, limit: Duration) -> bool {
@@ -304,18 +344,24 @@ impl Driver {
 
     /// Reads events until the one that answers; `limit` starts anew with each event.
     fn answer(&mut self, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
-        self.answer_in(limit, limit.into(), on)
+        self.answer_in(limit, limit.into(), None, on)
     }
 
     /// The same where the limit is a step's: what env.py does before the first one is not the step's time.
-    fn answer_of_step(&mut self, patience: Patience<'_>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
-        self.answer_in(patience.limit.map(|limit| limit.max(ENV_LIMIT)), patience, on)
+    fn answer_of_step(
+        &mut self,
+        patience: Patience<'_>,
+        between: Option<Between<'_>>,
+        on: &mut dyn FnMut(&Event),
+    ) -> Outcome<Event> {
+        self.answer_in(patience.limit.map(|limit| limit.max(ENV_LIMIT)), patience, between, on)
     }
 
     fn answer_in(
         &mut self,
         before: Option<Duration>,
         mut patience: Patience<'_>,
+        mut between: Option<Between<'_>>,
         on: &mut dyn FnMut(&Event),
     ) -> Outcome<Event> {
         let mut running: Option<Step> = None;
@@ -337,17 +383,31 @@ impl Driver {
             };
             self.hangs = false;
             match event {
-                Event::Connected(pid) => self.backends.push(pid),
+                Event::Connected(pid) => {
+                    self.backends.push(pid);
+                    self.opened.extend(running.clone().map(|step| (pid, step)));
+                }
                 Event::Started(ref step) => running = Some(step.clone()),
-                Event::Failed(trouble) => return Err(Stop::Trouble(trouble)),
+                Event::Failed(mut trouble) => {
+                    if trouble.kind == TroubleKind::Ended {
+                        trouble.printed = self.process.last_words();
+                        *trouble = trouble.during(running.as_ref());
+                    }
+                    return Err(Stop::Trouble(trouble));
+                }
                 _ => {}
             }
             on(&event);
-            let between = matches!(event, Event::Connected(_) | Event::Started(_));
+            let goes_on = matches!(event, Event::Connected(_) | Event::Started(_));
             // In `migrate` a `done` is one of several; the walk's step is answered by it.
             let part = matches!(event, Event::Done(_)) && self.process.is_migrating();
-            if !between && !part {
+            if !goes_on && !part {
                 return Ok(event);
+            }
+            if let Some(between) = between.as_mut().filter(|_| part && self.pauses > 0) {
+                self.pauses -= 1;
+                between()?;
+                self.process.send(&json!({"do": "go"}));
             }
         }
     }

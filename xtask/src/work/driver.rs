@@ -22,6 +22,7 @@ const ENDING: Duration = Duration::from_secs(10);
 /// What stands in the pasteable commands of a component's errors.
 pub struct Labels {
     component: String,
+    verbose: bool,
     config: String,
     python: String,
     project: PathBuf,
@@ -35,6 +36,7 @@ impl Labels {
         let python = if python.is_absolute() { python } else { PathBuf::from(".").join(python) };
         Ok(Labels {
             component: component.name.clone(),
+            verbose: ctx.common.output.verbose,
             config: component.config.display().to_string(),
             python: python.display().to_string(),
             project: project.root.clone(),
@@ -49,7 +51,14 @@ impl Labels {
 
     /// For the driver.
     pub fn names(&self) -> Names<'_> {
-        Names { component: &self.component, config: &self.config, python: &self.python, project: &self.project }
+        Names {
+            component: &self.component,
+            config: &self.config,
+            python: &self.python,
+            rows: None,
+            verbose: self.verbose,
+            project: &self.project,
+        }
     }
 }
 
@@ -81,6 +90,7 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
         project: project.root.clone(),
         config: config.path.clone(),
         options: ctx.common.x.iter().map(|pair| format!("-x{pair}")).collect(),
+        versions: Vec::new(),
         database,
         lock_timeout: None,
         state_dir: project.state_dir.clone(),
@@ -122,22 +132,15 @@ fn servers(url: &DbUrl) -> Vec<(String, u16)> {
     url.target().endpoints.iter().map(|endpoint| (name(&endpoint.address), endpoint.port)).collect()
 }
 
-/// Who keeps the step's sessions waiting, as lines for an error's details.
-fn who_blocks(db: &mut Db, driver: &Driver, trouble: &Trouble) -> Vec<String> {
-    let mut lines = Vec::new();
+/// The sessions that keep a step waiting which took too long; nobody where it failed otherwise.
+pub fn blockers(db: &mut Db, driver: &Driver, trouble: &Trouble) -> Vec<OtherSession> {
+    if trouble.kind != alembic::TroubleKind::Timeout {
+        return Vec::new();
+    }
     // A connection that a script opens past SQLAlchemy is not among the driver's.
     let others = trouble.waits.iter().filter(|pid| !driver.backends().contains(pid));
-    for pid in driver.backends().iter().chain(others) {
-        // What cannot be asked is left out: the timeout itself is the news.
-        for session in db.blockers(*pid).unwrap_or_default() {
-            lines.push(format!("Blocked by {}", session_line(&session)));
-        }
-    }
-    if lines.is_empty() {
-        vec!["No session blocks it: the step itself is slow, or waits for something else".into()]
-    } else {
-        lines
-    }
+    // What cannot be asked is left out: the timeout itself is the news.
+    driver.backends().iter().chain(others).flat_map(|pid| db.blockers(*pid).unwrap_or_default()).collect()
 }
 
 /// One session in one line: process id, who, from where, since when, doing what.
@@ -170,11 +173,19 @@ pub fn end_sessions(db: &mut Db, driver: &Driver) {
 
 /// A trouble as a failure, with who blocks it where it hangs.
 pub fn to_fail(trouble: &Trouble, labels: &Labels, db: &mut Db, driver: &Driver) -> Fail {
-    let mut fail = trouble.to_fail(&labels.names());
-    if trouble.kind == alembic::TroubleKind::Timeout {
-        for line in who_blocks(db, driver, trouble) {
-            fail = fail.details(line);
-        }
+    let rows = trouble.violation().and_then(|violation| db.rows_in_the_way(&violation));
+    blocked(trouble, &Names { rows: rows.as_ref(), ..labels.names() }, &blockers(db, driver, trouble))
+}
+
+/// The same where the blockers are known.
+pub fn to_fail_blocked(trouble: &Trouble, labels: &Labels, blockers: &[OtherSession]) -> Fail {
+    blocked(trouble, &labels.names(), blockers)
+}
+
+fn blocked(trouble: &Trouble, names: &Names, blockers: &[OtherSession]) -> Fail {
+    let fail = trouble.to_fail(names);
+    if trouble.kind == alembic::TroubleKind::Timeout && blockers.is_empty() {
+        return fail.details("No session blocks it: the step itself is slow, or waits for something else");
     }
-    fail
+    blockers.iter().fold(fail, |fail, session| fail.details(format!("Blocked by {}", session_line(session))))
 }

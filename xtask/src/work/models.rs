@@ -10,12 +10,13 @@ use crate::fail::{Fail, Kind, from_anyhow, refuse};
 use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::target::Step;
-use crate::sys::alembic::{Compared, Draft, Driver, Phase, Plan, Stop, Trouble};
+use crate::sys::alembic::{Compared, Draft, Driver, Fault, Plan, Stop, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{self, Db, Making, Scratch, application_name};
-use crate::sys::project::Component;
-use crate::work::advice;
+use crate::sys::project::{Baseline, Component};
 use crate::work::driver::{self, Labels};
+use crate::work::past::Past;
+use crate::work::{advice, baseline_command};
 
 /// A component, and everything about it that is known from its files.
 pub struct Subject<'a> {
@@ -25,8 +26,6 @@ pub struct Subject<'a> {
     pub config: AlembicConfig,
     /// Its history.
     pub graph: Graph,
-    /// `--component=…` for printed commands, empty for the default one.
-    pub flag: String,
 }
 
 impl<'a> Subject<'a> {
@@ -37,14 +36,14 @@ impl<'a> Subject<'a> {
     pub fn gather(ctx: &Ctx, component: &'a Component) -> Result<Subject<'a>> {
         let config = ctx.config(component)?;
         let graph = ctx.history(&config)?;
-        let subject = Subject { component, config, graph, flag: ctx.component_flag(component) };
+        let subject = Subject { component, config, graph };
         let heads = subject.graph.heads();
         if heads.len() > 1 {
             return Err(Fail::new(Kind::MultipleHeads, "Multiple heads detected")
                 .details(format!("The scripts of {} have {} heads: {}", component.name, heads.len(), heads.join(", ")))
                 .details("Models can be compared with one history only, and a new revision needs one to follow")
-                .action(format!("Make them one: {}", advice::one_head_again(&subject.flag)))
-                .action(format!("Look at them: cargo xtask db-status{}", subject.flag))
+                .run("Make them one", advice::one_head_again())
+                .run("Look at them", own("db-status"))
                 .related("cargo xtask db-rebase")
                 .into());
         }
@@ -65,12 +64,14 @@ pub struct Ground {
 }
 
 /// How a database at the head is made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+#[derive(Clone, Copy)]
+enum Way<'a> {
     /// The migrations, from the first one.
     Empty,
     /// A clone of the component's own, upgraded.
     Clone,
+    /// The baseline command (these words) as it was in the past, upgraded.
+    Past(&'a Past, &'a [String]),
 }
 
 impl Ground {
@@ -97,7 +98,29 @@ impl Ground {
                 ));
                 Ground::by(ctx, subject, database, command, Way::Clone)?.map_err(|stopped| stopped.fail.into())
             }
-            Err(stopped) => Err(stopped.hopeless(subject).into()),
+            Err(stopped) => Err(stopped.hopeless().into()),
+        }
+    }
+
+    /// Makes it so that a migration that lacks is seen, where databases of the component are made by a command: that may
+    /// take the models, so it is run as it was before the models changed.
+    ///
+    /// # Errors
+    /// As [`Ground::make`]; what git and the baseline command may meet.
+    pub fn before_the_change(
+        ctx: &Ctx,
+        subject: &Subject,
+        database: &Database,
+        command: &str,
+        reference: Option<&str>,
+    ) -> Result<Ground> {
+        let Some(Baseline::Command { words, .. }) = &subject.component.baseline else {
+            return Ground::make(ctx, subject, database, command);
+        };
+        match Past::lay_out(ctx, reference)? {
+            Some(past) => Ground::by(ctx, subject, database, command, Way::Past(&past, words))?
+                .map_err(|stopped| stopped.fail.into()),
+            None => Ground::make(ctx, subject, database, command),
         }
     }
 
@@ -106,7 +129,7 @@ impl Ground {
         subject: &Subject,
         database: &Database,
         command: &str,
-        way: Way,
+        way: Way<'_>,
     ) -> Result<Result<Ground, Stopped>> {
         let making = Making { ui: &ctx.ui, why: command, file_copy: database.embedded, tools: &database.tools };
         let name = &database.url.target().database;
@@ -118,6 +141,13 @@ impl Ground {
                 let scratch = Scratch::clone_of(&database.url, name, &making)?;
                 (scratch, format!("a clone of {}, upgraded to the head", database.place()))
             }
+            Way::Past(past, baseline) => {
+                let scratch = Scratch::empty(&database.url, &making)?;
+                let _task = ctx.ui.task("Making a database as it was before the change");
+                baseline_command::run(ctx, &subject.config, baseline, scratch.url(), Some(&past.project))?;
+                let made = format!("a database made by `{}` at {}", baseline.join(" "), past.words);
+                (scratch, format!("{made}, upgraded to the head"))
+            }
         };
         let mut db = Db::connect(scratch.url(), &application_name(command))?;
         let applied = db.applied(&version_table(subject.component))?.revisions;
@@ -125,20 +155,20 @@ impl Ground {
         let launch = driver::launch(ctx, &subject.config, &mut db, command)?;
         let driver = Driver::start(&ctx.ui, &launch)?;
         let labels = Labels::new(ctx, subject.component)?;
-        let mut ground = Ground { words, is_clone: way == Way::Clone, driver, db, labels, scratch };
+        let mut ground = Ground { words, is_clone: matches!(way, Way::Clone), driver, db, labels, scratch };
         if steps.is_empty() {
             return Ok(Ok(ground));
         }
         let count = if steps.len() == 1 { "1 migration".to_owned() } else { format!("{} migrations", steps.len()) };
         let _task = ctx.ui.task(format!("Making a throwaway database: {count}"));
-        match ground.upgrade(steps) {
+        match ground.walk(steps) {
             Ok(()) => Ok(Ok(ground)),
             Err(Stop::Error(error)) => {
                 driver::end_sessions(&mut ground.db, &ground.driver);
                 Err(error)
             }
             Err(Stop::Trouble(trouble)) => {
-                let in_step = trouble.phase == Phase::Step;
+                let in_step = trouble.fault() == Fault::Revision;
                 Ok(Err(Stopped { fail: ground.explain(&trouble), in_step }))
             }
         }
@@ -163,9 +193,9 @@ impl Ground {
         &mut self.db
     }
 
-    /// Runs a revision that was just written.
-    pub fn apply(&mut self, revision: &str) -> Result<(), Box<Fail>> {
-        let done = self.upgrade(vec![Step::up(revision)]);
+    /// Runs one function of a revision that was just written.
+    pub fn apply(&mut self, step: Step) -> Result<(), Box<Fail>> {
+        let done = self.walk(vec![step]);
         done.map_err(|stop| Box::new(from_anyhow(&self.stopped(stop))))
     }
 
@@ -176,7 +206,7 @@ impl Ground {
         self.scratch.remove()
     }
 
-    fn upgrade(&mut self, steps: Vec<Step>) -> Result<(), Stop> {
+    fn walk(&mut self, steps: Vec<Step>) -> Result<(), Stop> {
         let plan = Plan { steps, before: None, target: "heads".to_owned(), skipped: Vec::new() };
         self.driver.migrate(&plan, None, &mut |_| {}).map(|_| ())
     }
@@ -206,24 +236,24 @@ struct Stopped {
 }
 
 impl Stopped {
-    fn hopeless(self, subject: &Subject) -> Fail {
+    fn hopeless(self) -> Fail {
         let fail = self.fail.details("This happened on a throwaway database; your own was not touched");
         if !self.in_step {
             return fail;
         }
         fail.details("The history does not run from empty, and there is no database of the component to clone")
-            .action(format!("Bring the component's database to the head first: cargo xtask db-migrate{}", subject.flag))
+            .run("Bring the component's database to the head first", own("db-migrate"))
     }
 }
 
 /// What went wrong outside of a migration is mostly in the models, whose place Alembic's own frames hide.
 fn explain(trouble: &Trouble, labels: &Labels, mut fail: Fail) -> Fail {
-    let Some(last) = trouble.traceback.last().filter(|_| trouble.phase != Phase::Step) else { return fail };
+    let Some(last) = trouble.traceback.last().filter(|_| trouble.fault() != Fault::Revision) else { return fail };
     let last = &labels.shortened(last);
     let place = last.split(" in ").next().unwrap_or(last);
     if !fail.details.contains(place) {
         fail = fail.details(format!("Raised in {last}"));
-        if fail.kind == Kind::MigrationRaised {
+        if matches!(fail.kind, Kind::MigrationRaised | Kind::EnvFailed) {
             fail.actions = vec![format!("Look at {place}").into()];
             fail = fail.run("Check the whole set-up", own("doctor"));
         }

@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 
 use super::Review;
 use super::preflight::Facts;
+use crate::cmd::db_roundtrip;
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail};
+use crate::model::action::{Action, git, own};
 use crate::model::autogenerate::{Operation, Unseen};
 use crate::model::rules::Level;
+use crate::model::target::Direction;
 use crate::report::autogenerate::{operations_json, renames_json, unseen_json};
 use crate::report::findings;
 use crate::sys::alembic::Written;
@@ -24,13 +27,14 @@ pub fn report(ctx: &Ctx, facts: &Facts, review: &Review) {
     ctx.ui.json(super::COMMAND, review.exit(), to_json(ctx, facts, review), None);
     let mut lines = heading(ctx, facts, review);
     lines.extend(operations(review));
+    lines.extend(stakes(review));
     lines.extend(renames(review));
     lines.extend(unseen(review));
     lines.extend(check(ctx, review));
-    lines.extend(review.problem.iter().flat_map(|fail| problem(ctx, fail)));
+    lines.extend(review.problem.iter().flat_map(|(direction, fail)| problem(ctx, *direction, fail)));
     if let Some(trip) = &review.roundtrip {
         lines.push(String::new());
-        lines.push(trip.text.clone());
+        lines.push(db_roundtrip::text(ctx, trip));
     }
     lines.push(String::new());
     lines.extend(next_steps(ctx, facts, review));
@@ -40,6 +44,7 @@ pub fn report(ctx: &Ctx, facts: &Facts, review: &Review) {
 fn heading(ctx: &Ctx, facts: &Facts, review: &Review) -> Vec<String> {
     let (paint, headline) = match (review.written.is_empty(), review.exit()) {
         (true, _) => (Paint::Good, "✅ No model changes: no migration was made"),
+        (false, Exit::Done) if !review.stakes.is_empty() => (Paint::Warn, "⚠️  Migration created, and it drops rows"),
         (false, Exit::Done) => (Paint::Good, "✅ Migration created"),
         (false, _) => (Paint::Warn, "⚠️  Migration created, and its review found something"),
     };
@@ -60,6 +65,11 @@ fn heading(ctx: &Ctx, facts: &Facts, review: &Review) -> Vec<String> {
 
 fn operations(review: &Review) -> Vec<String> {
     section("Operations:", review.operations.iter().map(Operation::to_string))
+}
+
+fn stakes(review: &Review) -> Vec<String> {
+    let lines = review.stakes.iter().map(|stake| format!("{}: {}", stake.object, stake.held));
+    section("⚠️  Would be dropped, and in the component's own database holds:", lines)
 }
 
 fn renames(review: &Review) -> Vec<String> {
@@ -108,35 +118,47 @@ fn check(ctx: &Ctx, review: &Review) -> Vec<String> {
     lines
 }
 
-fn problem(ctx: &Ctx, fail: &Fail) -> Vec<String> {
-    let mut lines = vec![String::new(), ctx.ui.paint(Paint::Bad, "❌ The new script does not run yet:")];
+fn problem(ctx: &Ctx, direction: Direction, fail: &Fail) -> Vec<String> {
+    let headline = match direction {
+        Direction::Up => "❌ The new script does not run yet:",
+        Direction::Down => "❌ The way down of the new script, its downgrade(), does not run yet:",
+    };
+    let mut lines = vec![String::new(), ctx.ui.paint(Paint::Bad, headline)];
     lines.push(format!("  {} ({})", fail.summary, fail.kind.name()));
     lines.extend(fail.details.lines().map(|line| format!("  {line}")));
     lines
 }
 
 fn next_steps(ctx: &Ctx, facts: &Facts, review: &Review) -> Vec<String> {
-    let flag = &facts.subject.flag;
+    let of = |name: &str| own(name).of(&facts.subject.component.name);
     if review.written.is_empty() {
         if review.unseen.is_empty() {
             return vec!["Nothing to do: the models agree with it.".to_owned()];
         }
-        let by_hand = format!("cargo xtask db-create-migration{flag} --empty -m \"what it does\"");
-        return vec!["Next steps:".to_owned(), format!("  1. For what is new in the list above, by hand: {by_hand}")];
+        let by_hand = of("db-create-migration").words(["--empty", "-m", "what it does"]);
+        return numbered(ctx, &[Action::run("For what is new in the list above, by hand", by_hand)]);
     }
-    let paths: Vec<String> = review.written.iter().map(|it| relative(ctx, &it.path).display().to_string()).collect();
-    let paths = paths.join(" ");
-    let mut steps = vec![format!("Review the file: {paths}")];
+    let paths: Vec<PathBuf> = review.written.iter().map(|it| relative(ctx, &it.path)).collect();
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let is_broken = review.problem.is_some();
+    let first = format!("{} the file: {}", if is_broken { "Mend" } else { "Review" }, names.join(" "));
+    let mut steps: Vec<Action> = vec![first.into()];
     if review.roundtrip.is_none() {
-        steps.push(format!("Prove it on a throwaway database: cargo xtask db-roundtrip{flag}"));
+        steps.push(Action::run("Prove it on a throwaway database", of("db-roundtrip")));
     }
-    steps.push(format!("Apply it: cargo xtask db-migrate{flag}"));
+    if !is_broken {
+        steps.push(Action::run("Apply it", of("db-migrate")));
+    }
     if !review.is_added {
-        steps.push(format!("Add it to git: git add {paths}"));
+        steps.push(Action::run("Add it to git", git(["add", "--"]).words(names).at_root()));
     }
-    steps.push("Commit it together with the models: git commit".to_owned());
-    let numbered = steps.iter().enumerate().map(|(at, step)| format!("  {}. {step}", at + 1));
-    std::iter::once("Next steps:".to_owned()).chain(numbered).collect()
+    steps.push("Commit it together with the models".into());
+    numbered(ctx, &steps)
+}
+
+fn numbered(ctx: &Ctx, steps: &[Action]) -> Vec<String> {
+    let lines = steps.iter().enumerate().map(|(at, step)| format!("  {}. {}", at + 1, ctx.ui.shown(step)));
+    std::iter::once("Next steps:".to_owned()).chain(lines).collect()
 }
 
 /// A headline and its lines, with an empty line before; nothing where there are none.
@@ -167,8 +189,9 @@ fn to_json(ctx: &Ctx, facts: &Facts, review: &Review) -> Value {
         "unseen": unseen_json(&review.unseen),
         "not_compared": review.trouble,
         "findings": findings::to_json(&found),
-        "problem": review.problem.as_ref().map(|fail| ctx.ui.error_json(fail)),
-        "roundtrip": review.roundtrip.as_ref().map(|trip| trip.json.clone()),
+        "drops": review.stakes.iter().map(|stake| json!({"object": stake.object, "holds": stake.held})).collect::<Vec<_>>(),
+        "problem": review.problem.as_ref().map(|(_, fail)| ctx.ui.error_json(fail)),
+        "roundtrip": review.roundtrip.as_ref().map(|trip| trip.to_json(ctx.ui.around())),
         "added": review.is_added,
     })
 }

@@ -12,7 +12,7 @@ use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRebase;
 use crate::model::target::Direction;
 use crate::sys::project::Component;
-use crate::work::migrate;
+use crate::work::migrate::Way;
 
 /// Takes back what stopped.
 ///
@@ -86,7 +86,7 @@ impl Flow<'_> {
         }
         self.note_it()?;
         let now = backup.as_ref().map(|path| own.before_putting_back(ctx, path)).transpose()?;
-        migrate::go_back(ctx, &mut own, &start, Direction::Up, &steps)?;
+        Way { start: &start, direction: Direction::Up, ids: &steps, kept: &[] }.go_back(ctx, &mut own)?;
         if let Some(path) = &backup {
             let report = own.put_back(ctx, path, now.as_deref(), &steps)?;
             for line in report.lines() {

@@ -78,14 +78,17 @@ fn line(ctx: &Ctx, component: &Component, standing: &Standing) -> Option<String>
             format!("xtask: the {name} database is behind by {pending}: cargo xtask db-migrate{flag}")
         }
         State::UnknownRevision => format!(
-            "xtask: the {name} database is at {}, which no script here has; another branch has migrated it: \
+            "xtask: the {name} database is at {}, which no script here has; another branch may have migrated it: \
              cargo xtask db-status{flag}",
             standing.unknown.join(", ")
         ),
         State::Diverged => {
             let heads: Vec<&str> = standing.heads.iter().map(|head| head.id.as_str()).collect();
             let heads = heads.join(", ");
-            format!("xtask: the {name} scripts have diverged, heads {heads}: {}", advice::one_head_again(&flag))
+            format!(
+                "xtask: the {name} scripts have diverged, heads {heads}: {}",
+                ctx.ui.shown(advice::one_head_again().of(name))
+            )
         }
     })
 }
