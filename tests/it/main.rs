@@ -7,6 +7,7 @@ mod catalog;
 mod cli;
 mod completions;
 mod config;
+mod db_backup;
 mod db_check;
 mod db_create;
 mod db_merge;

@@ -2,11 +2,13 @@
 
 pub mod ci;
 pub mod completions;
+pub mod db_backup;
 pub mod db_check;
 pub mod db_create_migration;
 pub mod db_merge;
 pub mod db_migrate;
 pub mod db_rebase;
+pub mod db_restore;
 pub mod db_roundtrip;
 pub mod db_server;
 pub mod db_status;
@@ -30,6 +32,8 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbMerge(flags) => db_merge::run(ctx, flags),
         Command::DbCreateMigration(flags) => db_create_migration::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
+        Command::DbBackup(flags) => db_backup::run(ctx, flags),
+        Command::DbRestore(flags) => db_restore::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
         Command::Hooks(flags) => hooks::run(ctx, flags),
         Command::Doctor => doctor::run(ctx),
@@ -49,7 +53,7 @@ fn warn_of_unfinished(ctx: &Ctx, command: &Command) -> Result<()> {
     // The merge first: a rebase that is a part of it is its to go on with.
     let both = || db_merge::check_nothing_pending(ctx).and_then(|()| db_rebase::check_nothing_pending(ctx));
     let pending = match command {
-        Command::DbStatus(_) | Command::DbMigrate(_) => both(),
+        Command::DbStatus(_) | Command::DbMigrate(_) | Command::DbRestore(_) => both(),
         Command::DbRebase(DbRebase::Begin(_)) => db_merge::check_nothing_pending(ctx),
         _ => Ok(()),
     };

@@ -7,6 +7,7 @@
 
 mod common;
 mod complete;
+mod db_backup;
 mod db_check;
 mod db_create_migration;
 mod db_merge;
@@ -27,6 +28,7 @@ use pico_args::Arguments;
 use crate::fail::Fail;
 pub use common::{Common, ServerChoice};
 pub use complete::{COMPLETE_COMMAND, Offer, Source, offer};
+pub use db_backup::{DbBackup, DbRestore};
 pub use db_check::{DbCheck, Format, Look};
 pub use db_create_migration::DbCreateMigration;
 pub use db_merge::{DbMerge, Merge};
@@ -51,6 +53,8 @@ static SPECS: &[&dyn Parse] = &[
     &db_merge::SPEC,
     &db_create_migration::SPEC,
     &db_check::SPEC,
+    &db_backup::BACKUP,
+    &db_backup::RESTORE,
     &small::DB_SERVER,
     &small::HOOKS,
     &small::DOCTOR,
@@ -70,6 +74,8 @@ pub enum Command {
     DbMerge(DbMerge),
     DbCreateMigration(DbCreateMigration),
     DbCheck(DbCheck),
+    DbBackup(DbBackup),
+    DbRestore(DbRestore),
     DbServer(DbServer),
     Hooks(Hooks),
     Doctor,
@@ -91,6 +97,8 @@ impl Command {
             Command::DbMerge(_) => db_merge::SPEC.name,
             Command::DbCreateMigration(_) => db_create_migration::SPEC.name,
             Command::DbCheck(_) => db_check::SPEC.name,
+            Command::DbBackup(_) => db_backup::BACKUP.name,
+            Command::DbRestore(_) => db_backup::RESTORE.name,
             Command::DbServer(_) => small::DB_SERVER.name,
             Command::Hooks(_) => small::HOOKS.name,
             Command::Doctor => small::DOCTOR.name,

@@ -242,3 +242,47 @@ fn an_upgrade_that_fails_can_be_gone_on_with_or_taken_back() {
         }
     }
 }
+
+/// A rebase that stopped on its way up is taken back later, when people have gone on: rows of what was dropped come back,
+/// rows written since stay wherever they are, grants are those of then, and a view made since is in nobody's way.
+#[test]
+fn taken_back_it_keeps_what_was_written_since() {
+    let case = Case::at("b");
+    let role = format!("reader_{}", case.database);
+    case.sql(&format!(
+        "create role {role}; alter table t_b add id serial primary key, add note text default 'new'; \
+         insert into t_b (v, note) select g, 'own ' || g from generate_series(1, 50) g; \
+         alter table t_p add id int generated always as identity primary key; create table apart (x int)"
+    ));
+    let two = |id: &str, up: &str, down: &str| {
+        let text = script(id, "a").replace(&format!("create table t_{id} (v int)"), up);
+        text.replace(&format!("drop table t_{id}"), down)
+    };
+    let up = "create table t_b (v int, id serial primary key, note text default \\'new\\'); update t_p set v = v + 1";
+    case.bench.repo.commit("b", &[(&path("b"), &two("b", up, "drop table t_b; update t_p set v = v - 1"))]);
+    let broken = script("s", "r").replace("create table t_s (v int)", "create table t_p (v int)");
+    case.bench.repo.commit("broken", &[(&path("s"), &broken)]);
+    let _ = case.run("db-rebase").code(1);
+    // Afterwards the developer goes on, and grants to come are given to somebody.
+    case.sql(&format!(
+        "insert into t_p (v) select 100 + g from generate_series(1, 70) g; update t_p set v = 77 where id = 1; \
+         insert into apart values (1); create view over_p as select v from t_p; \
+         alter default privileges grant select on tables to {role}"
+    ));
+    let output = case.run("db-rebase --abort --json").code(0);
+    let report = &output.json()["put_back"];
+    assert_eq!((&report["as_it_was"], report["left"].as_array().unwrap().len()), (&Value::Bool(false), 0), "{output}");
+    let mut client = cluster().client(&case.database);
+    let mut one = |sql: &str| client.query_one(sql, &[]).unwrap().get::<_, String>(0);
+    assert_eq!(one("select count(*) || ' ' || string_agg(distinct left(note, 3), ',') from t_b"), "51 new,own");
+    assert_eq!(one("select count(*) || ' ' || count(*) filter (where v > 100) from t_p"), "71 70");
+    assert_eq!(one("select v::text from t_p where id = 1"), "77", "{output}");
+    assert_eq!(one("select count(*) || ' ' || (select count(*) from over_p) from apart"), "1 71");
+    assert_eq!(one("insert into t_b (v) values (0) returning id::text"), "52");
+    let reads = format!("select has_table_privilege('{role}', 't_b', 'select')::text");
+    assert_eq!(
+        (one(&reads), one("select to_regclass('xtask_since.tables')::text is null || ''")),
+        ("false".into(), "true".into())
+    );
+    case.sql(&format!("drop owned by {role}; drop role {role}"));
+}

@@ -5,6 +5,7 @@
 pub mod archive;
 mod prove;
 pub mod record;
+pub mod restore;
 pub mod shelf;
 
 use std::path::{Path, PathBuf};
@@ -233,6 +234,14 @@ impl Attempt<'_> {
     }
 }
 
+/// The digest of a backup's file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn digest(path: &Path) -> Result<String> {
+    fingerprint::digest_of_contents(path)
+}
+
 /// A `pg_restore` that can read a backup.
 ///
 /// # Errors
@@ -246,7 +255,8 @@ pub fn reader(ui: &Ui, tools: &[PathBuf], path: &Path) -> Result<PathBuf> {
         }
     }
     let fail = Fail::new(Kind::BackupFailed, "The backup cannot be read").details(path.display().to_string());
-    Err(fail.details(said.join("\n")).related(own("doctor")).into())
+    let others = own("db-backup").word("--list");
+    Err(fail.details(said.join("\n")).run("See which others there are", others).related(own("doctor")).into())
 }
 
 fn file_name(request: &Request<'_>, time: &str) -> PathBuf {

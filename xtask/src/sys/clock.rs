@@ -10,6 +10,19 @@ pub fn utc_stamp(time: SystemTime) -> String {
     format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
+/// The moment of such a stamp.
+pub fn parse_stamp(stamp: &str) -> Option<SystemTime> {
+    let number = |from: usize, to: usize| stamp.get(from..to)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
+    let time = number(9, 11)? * 3600 + number(11, 13)? * 60 + number(13, 15)?;
+    // As in `date`, the other way round.
+    let year = if month <= 2 { year.checked_sub(1)? } else { year };
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day.checked_sub(1)?;
+    let days = (era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year).checked_sub(719_468)?;
+    Some(UNIX_EPOCH + std::time::Duration::from_secs(days * 86_400 + time))
+}
+
 /// `17:15:59Z`, for lines that are read as they appear.
 pub fn utc_time(time: SystemTime) -> String {
     let stamp = utc_stamp(time);
@@ -44,6 +57,7 @@ mod tests {
             (4_107_542_400, "21000301T000000Z"),
         ] {
             assert_eq!(utc_stamp(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
+            assert_eq!(parse_stamp(expected), Some(UNIX_EPOCH + Duration::from_secs(seconds)));
         }
         assert_eq!(utc_time(UNIX_EPOCH + Duration::from_secs(951_782_399)), "23:59:59Z");
     }

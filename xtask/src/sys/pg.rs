@@ -23,6 +23,7 @@ mod session;
 pub mod shared;
 pub mod since;
 mod surroundings;
+pub mod swap;
 mod sweep;
 mod template;
 mod tls;

@@ -130,12 +130,17 @@ fn restored(ui: &Ui, request: &Request<'_>, restore: &Path, file: &Path, content
             return judge(found, options.is_empty()).map(Restored::Compared);
         }
         last = done.last_lines();
-        if !RIGHTS.iter().any(|words| last.contains(words)) {
+        if !is_about_rights(&last) {
             bail!("it cannot be restored: {last}");
         }
     }
     let line = last.lines().find(|line| line.contains("ERROR")).unwrap_or(&last).to_owned();
     Ok(Restored::Cannot(format!("this role cannot restore it ({line})")))
+}
+
+/// Whether a refusal says nothing against the backup.
+pub(super) fn is_about_rights(said: &str) -> bool {
+    RIGHTS.iter().any(|words| said.contains(words))
 }
 
 /// `pg_restore` into an empty database of ours.

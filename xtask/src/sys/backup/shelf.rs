@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::FOLDER;
-use super::record::Record;
+use super::record::{Proof, Record};
 
 /// How many backups of a component stay.
 const KEPT: usize = 10;
@@ -34,6 +34,11 @@ impl Entry {
         Some((&name[..name.len() - stamp.len() - 1], &stamp[..16]))
     }
 
+    /// Whether it was restored and compared, and is the file that was.
+    pub fn is_proven(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.proof == Proof::Restored)
+    }
+
     /// Whose it is, by its record or its name.
     pub fn component(&self) -> Option<&str> {
         self.record.as_ref().map(|record| record.component.as_str()).or_else(|| Some(self.named()?.0))
@@ -55,6 +60,11 @@ fn is_stamp(text: &str) -> bool {
         _ => byte.is_ascii_digit(),
     };
     text.len() > 16 && text.bytes().take(17).enumerate().all(fits)
+}
+
+/// Where a project's backups lie.
+pub fn folder(project_root: &Path) -> PathBuf {
+    project_root.join(FOLDER)
 }
 
 /// What lies there, the newest first.

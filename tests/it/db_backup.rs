@@ -1,0 +1,146 @@
+//! `db-backup` and `db-restore` as a user runs them: what is listed, what is put in whose place, and what is kept.
+
+use std::fs;
+
+use serde_json::json;
+use xtask::fail::Kind;
+
+use crate::support::pg::cluster;
+use crate::support::scene::Scene;
+
+fn rows(scene: &Scene, sql: &str) -> i64 {
+    scene.client().query_one(sql, &[]).unwrap().get(0)
+}
+
+/// Databases that were put aside.
+fn aside(scene: &Scene) -> Vec<String> {
+    let sql = "select datname::text from pg_database where shobj_description(oid, 'pg_database') = $1 order by 1";
+    let mark = format!("xtask: put aside by db-restore; it was {}", scene.database);
+    cluster().client("postgres").query(sql, &[&mark]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[test]
+fn taken_listed_restored_and_swapped_back() {
+    let scene = Scene::three().at("b2").sql("insert into b2 select generate_series(1, 40)");
+    let database = scene.database.clone();
+    let role = format!("reader_{database}");
+    cluster()
+        .client("postgres")
+        .batch_execute(&format!(
+            "create role {role}; grant connect on database {database} to {role}; \
+             alter database {database} set work_mem = '7MB'; comment on database {database} is 'mine'"
+        ))
+        .unwrap();
+    let taken = scene.json("db-backup");
+    assert_eq!(
+        (&taken["proven"], &taken["proof"], &taken["revision"]),
+        (&json!(true), &json!("restored"), &json!(["b2"]))
+    );
+    let read = scene.json("db-backup --no-verify");
+    assert_eq!((&read["proven"], &read["proof"]), (&json!(false), &json!("read")));
+    fs::remove_file(read["backup"].as_str().unwrap()).unwrap();
+    let listed = scene.json("db-backup --list");
+    let listed = listed["backups"].as_array().unwrap();
+    assert_eq!(listed.len(), 1);
+    for key in ["path", "component", "time", "revision", "bytes", "proven"] {
+        assert!(!listed[0][key].is_null(), "{key}");
+    }
+    let _ = scene.run("db-backup --list").code(0).says("restored and compared");
+    // What happens afterwards is not in the backup, and is kept.
+    let scene = scene.sql("delete from b2; create table later (n int); insert into later values (1)");
+    let _ = scene.fails("db-restore", Kind::Usage, 3, &["has to be confirmed"]);
+    let guest = scene.client();
+    let _ = scene.fails("db-restore --yes", Kind::ActiveConnections, 3, &["pid "]);
+    drop(guest);
+    let answer = scene.json("db-restore --yes");
+    assert_eq!((&answer["verified"], &answer["differs"]), (&json!(true), &json!([])));
+    assert_eq!((rows(&scene, "select count(*) from b2"), scene.tables().as_str()), (40, "a1 b2"));
+    assert_eq!(aside(&scene), [answer["kept"].as_str().unwrap()]);
+    // What no dump holds: grants on the database, its settings, its comment.
+    let sql = format!(
+        "select has_database_privilege('{role}', d.oid, 'connect')::text || ' ' || (s.setconfig)[1] || ' ' || \
+         shobj_description(d.oid, 'pg_database') from pg_database d join pg_db_role_setting s on s.setdatabase = d.oid \
+         where datname = '{database}'"
+    );
+    let about: String = cluster().client("postgres").query_one(&sql, &[]).unwrap().get(0);
+    assert_eq!(about, "true work_mem=7MB mine");
+    // And back again.
+    let back = scene.json("db-restore --swap-back --yes");
+    assert_eq!(back["swapped_back"], answer["kept"]);
+    assert_eq!((rows(&scene, "select count(*) from b2"), scene.tables().as_str()), (0, "a1 b2 later"));
+    for name in aside(&scene) {
+        cluster().client("postgres").batch_execute(&format!("drop database \"{name}\"")).unwrap();
+    }
+    let _ = scene.fails("db-restore --swap-back --yes", Kind::BackupMissing, 3, &[&database]);
+    cluster().client("postgres").batch_execute(&format!("drop owned by {role}; drop role {role}")).unwrap();
+}
+
+/// What is no proven backup is refused, and the database is not touched.
+#[test]
+fn what_cannot_be_restored_changes_nothing() {
+    let scene = Scene::three().at("a1").sql("insert into a1 values (5)");
+    let _ = scene.fails("db-restore --yes", Kind::BackupMissing, 3, &["No proven one of manager"]);
+    let path = scene.json("db-backup")["backup"].as_str().unwrap().to_owned();
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    fs::write(&path, &bytes).unwrap();
+    let _ = scene.fails("db-restore --yes", Kind::BackupFailed, 3, &["was changed since"]);
+    fs::write(&path, &bytes[..middle]).unwrap();
+    let listed = scene.json("db-backup --list");
+    assert_eq!(listed["backups"][0]["proven"], false);
+    let _ = scene.fails(&format!("db-restore {path} --yes"), Kind::BackupFailed, 3, &["cannot be"]);
+    assert_eq!(rows(&scene, "select n::int8 from a1"), 5);
+    assert!(aside(&scene).is_empty());
+}
+
+/// Names that mean something to a shell, to libpq, to COPY or to a regular expression: all in one database, taken,
+/// proven and restored.
+#[test]
+fn two_hundred_hostile_names() {
+    let odd = [
+        "'",
+        "\"",
+        "\\",
+        "\n",
+        "\t",
+        " ",
+        ";",
+        "=",
+        "$",
+        "%",
+        "é",
+        "한",
+        "--",
+        "/*",
+        "\\.",
+        "(",
+        ",",
+        ".",
+        "FROM stdin;",
+    ];
+    let scene = Scene::new();
+    let ident = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let mut sql = String::new();
+    for number in 0..50 {
+        let (one, two) = (odd[number % odd.len()], odd[(number * 7 + 3) % odd.len()]);
+        let schema = ident(&format!("s{one}{number}"));
+        let table = ident(&format!("{two}t{number}{one}"));
+        let column = ident(&format!("{one}{two}"));
+        let kind = ident(&format!("e{two}{number}"));
+        sql += &format!(
+            "create schema {schema}; create type {schema}.{kind} as enum ('a{number}'); \
+             create table {schema}.{table} ({column} text primary key, kind {schema}.{kind}); \
+             insert into {schema}.{table} values (E'\\\\.', 'a{number}'), (E'x\\n\\\\.\\n\\ty', null), ('', null);"
+        );
+    }
+    let scene = scene.sql(&sql);
+    let taken = scene.json("db-backup");
+    assert_eq!((&taken["proof"], &taken["differs"]), (&json!("restored"), &json!([])));
+    // The other way to prove it reads the same names and rows out of the file.
+    assert_eq!(scene.json("db-backup --no-verify")["proof"], "read");
+    let path = taken["backup"].as_str().unwrap();
+    let answer = scene.run("db-restore --json --yes").code(0).json();
+    assert_eq!((&answer["verified"], &answer["differs"]), (&json!(true), &json!([])), "{path}");
+    cluster().client("postgres").batch_execute(&format!("drop database {}", ident(&aside(&scene)[0]))).unwrap();
+}

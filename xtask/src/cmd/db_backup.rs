@@ -1,0 +1,151 @@
+//! `db-backup`: takes a proven backup of a component's database, or lists those that there are.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::ctx::{Ctx, version_table};
+use crate::fail::Exit;
+use crate::flags::DbBackup;
+use crate::report::table::table;
+use crate::sys::backup::record::{Proof, Record};
+use crate::sys::backup::shelf::{self, Entry};
+use crate::sys::clock;
+use crate::sys::pg::{Db, application_name};
+use crate::ui::Paint;
+use crate::work::backup::{self, LOCK_WAIT, Wanted};
+
+const COMMAND: &str = "db-backup";
+
+/// Runs it.
+///
+/// # Errors
+/// `backup-failed` with the reason; what connecting may meet.
+pub fn run(ctx: &Ctx, flags: &DbBackup) -> Result<Exit> {
+    if flags.list { list(ctx) } else { take(ctx, flags) }
+}
+
+fn take(ctx: &Ctx, flags: &DbBackup) -> Result<Exit> {
+    let component = ctx.component()?;
+    let database = ctx.database(&ctx.config(component)?)?;
+    let mut db = Db::connect(&database.url, &application_name(COMMAND))?;
+    let applied = db.applied(&version_table(component))?.revisions;
+    let wanted = Wanted {
+        component,
+        database: &database,
+        applied: &applied,
+        verify: !flags.no_verify,
+        lock_wait: LOCK_WAIT,
+        instead: "Or take one by hand, with the server's own pg_dump -Fc",
+    };
+    let taken = backup::take(ctx, &mut db, &wanted)?;
+    let record = &taken.backup().record;
+    let fields = json!({
+        "component": component.name,
+        "backup": taken.path().display().to_string(),
+        "revision": record.revision,
+        "bytes": record.bytes,
+        "proven": record.proof == Proof::Restored,
+        "proof": proof_json(Some(record)),
+        "differs": record.differs,
+    });
+    ctx.ui.json(COMMAND, Exit::Done, fields, None);
+    let is_proven = record.proof == Proof::Restored;
+    let (paint, headline) = match is_proven {
+        true => (Paint::Good, "✅ Backup taken and proven"),
+        false => (Paint::Warn, "⚠️  Backup taken and read, but not restored"),
+    };
+    let rows = record.contents.rows.total();
+    let lines = [
+        ctx.ui.paint(paint, headline),
+        String::new(),
+        format!("Component: {}", component.name),
+        format!("Database: {} at {}", database.place(), revision(&record.revision)),
+        format!("Backup: {} ({})", taken.path().display(), size(record.bytes)),
+        format!("Holds: {} tables, {rows} rows", record.contents.tables.len()),
+        format!("Proof: {}", record.proof.words()),
+    ];
+    ctx.ui.answer(lines.join("\n"));
+    Ok(Exit::Done)
+}
+
+/// Those of the named component, else of all.
+fn list(ctx: &Ctx) -> Result<Exit> {
+    let named = ctx.common.component.as_deref();
+    if named.is_some() {
+        ctx.component()?;
+    }
+    let mut found = shelf::list(&ctx.project()?.root)?;
+    found.retain(|entry| named.is_none_or(|name| entry.component() == Some(name)));
+    let backups: Vec<Value> = found.iter().map(entry_json).collect();
+    ctx.ui.json(COMMAND, Exit::Done, json!({"backups": backups}), None);
+    if found.is_empty() {
+        ctx.ui.answer(format!("No backups in {}", shelf::folder(&ctx.project()?.root).display()));
+        return Ok(Exit::Done);
+    }
+    let now = SystemTime::now();
+    let rows: Vec<Vec<String>> = found.iter().map(|entry| row(entry, now)).collect();
+    ctx.ui.answer(table(&["component", "age", "size", "revision", "proven", "file"], &rows));
+    Ok(Exit::Done)
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    json!({
+        "path": entry.path.display().to_string(),
+        "component": entry.component(),
+        "time": entry.time(),
+        "revision": entry.record.as_ref().map(|record| record.revision.clone()).unwrap_or_default(),
+        "bytes": entry.bytes,
+        "proven": entry.is_proven(),
+        "proof": proof_json(entry.record.as_ref()),
+    })
+}
+
+fn proof_json(record: Option<&Record>) -> Value {
+    match record.map(|record| &record.proof) {
+        Some(Proof::Restored) => json!("restored"),
+        Some(Proof::Read(_)) => json!("read"),
+        None => Value::Null,
+    }
+}
+
+fn row(entry: &Entry, now: SystemTime) -> Vec<String> {
+    let proven = match entry.record.as_ref().map(|record| &record.proof) {
+        Some(Proof::Restored) => "restored and compared",
+        Some(Proof::Read(_)) => "read, not restored",
+        None => "no (no record beside it)",
+    };
+    let age = clock::parse_stamp(entry.time()).and_then(|time| now.duration_since(time).ok());
+    let revisions = entry.record.as_ref().map(|record| revision(&record.revision)).unwrap_or_default();
+    let name = entry.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    vec![
+        entry.component().unwrap_or("?").to_owned(),
+        age.map(words).unwrap_or_default(),
+        size(entry.bytes),
+        revisions,
+        proven.to_owned(),
+        name,
+    ]
+}
+
+fn revision(ids: &[String]) -> String {
+    if ids.is_empty() { "no revision".to_owned() } else { ids.join(", ") }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
+    }
+}
+
+fn words(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}

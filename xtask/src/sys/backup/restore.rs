@@ -1,0 +1,72 @@
+//! A backup into a new database on the server, compared with its record. Nothing else is touched.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::prove::{self, into};
+use super::reader;
+use super::record::Record;
+use crate::fail::{Fail, Kind};
+use crate::model::action::own;
+use crate::model::url::DbUrl;
+use crate::sys::pg::rows::Memory;
+use crate::sys::pg::{Db, Making, Scratch, application_name};
+use crate::ui::Ui;
+
+/// A database that was made from a backup; it goes with the value unless it gets another name.
+pub struct New {
+    /// The database.
+    pub scratch: Scratch,
+    /// What differs from the record and is no row.
+    pub differs: Vec<String>,
+}
+
+/// Restores a backup into a new database with the encoding, the locale and the settings of the one at `url`, and compares.
+///
+/// # Errors
+/// `backup-failed` where it cannot be restored, or holds other rows than its record says; `permission-denied`.
+pub fn into_new(ui: &Ui, url: &DbUrl, tools: &[PathBuf], file: &Path, record: Option<&Record>) -> Result<New> {
+    let making = Making { ui, why: "restoring a backup", file_copy: false, tools };
+    let tool = reader(ui, tools, file)?;
+    let failed = |said: &str| {
+        Fail::new(Kind::BackupFailed, "The backup cannot be restored")
+            .details(file.display().to_string())
+            .details(said)
+            .run("See which others there are", own("db-backup").word("--list"))
+            .related(own("doctor"))
+    };
+    let mut last = String::new();
+    for options in [&[][..], &["--no-owner", "--no-privileges"][..]] {
+        let scratch = Scratch::like(url, &url.target().database, &making)?;
+        let done = into(&tool, scratch.url(), options).arg(file).capture(ui)?;
+        if !done.status.success() {
+            last = done.last_lines();
+            if prove::is_about_rights(&last) || last.contains("does not exist") && last.contains("role") {
+                continue;
+            }
+            return Err(failed(&last).into());
+        }
+        let mut differs = Vec::new();
+        if let Some(record) = record {
+            let mut db = Db::connect(scratch.url(), &application_name("db-restore"))?;
+            let version = db.server_version().major();
+            let found = record.contents.differences(&db.contents(&mut Memory::default(), 0)?);
+            if !found.data.is_empty() {
+                return Err(failed(&format!(
+                    "Restored, it holds other rows than it should:\n{}",
+                    found.data.join("\n")
+                ))
+                .into());
+            }
+            // Another major version words some of the schema in its own way.
+            let is_same_major = record.server_version / 10_000 == version;
+            differs.extend(found.schema.into_iter().filter(|_| is_same_major && options.is_empty()));
+        }
+        if !options.is_empty() {
+            differs.push(format!("owners and grants were left out: {}", last.lines().next().unwrap_or_default()));
+        }
+        return Ok(New { scratch, differs });
+    }
+    Err(failed(&last).into())
+}

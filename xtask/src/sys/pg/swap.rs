@@ -1,0 +1,141 @@
+//! One database in the place of another: both get their new names in one transaction, so whatever ends it, there is always
+//! one under the name, and nothing has to be remembered. What was there carries a comment that says what it was.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Result;
+use postgres::error::SqlState;
+
+use super::sweep::maintenance;
+use super::{Db, ident, literal, sql_fail};
+use crate::fail::{Fail, Kind};
+use crate::model::url::DbUrl;
+use crate::sys::clock::utc_stamp;
+use crate::sys::interrupt;
+
+/// How the comment on a database begins that was put aside.
+const MARK: &str = "xtask: put aside by db-restore; it was ";
+/// How long sessions that are just closing are waited for.
+const LEAVING: Duration = Duration::from_secs(3);
+
+/// What a new database has to get of the old one that no dump holds: its owner, who may use it, the settings of roles in it,
+/// its limit of connections.
+const LIKE: &str = "select array( \
+    select format('alter database %s owner to %I', $2::text, pg_get_userbyid(datdba)) from pg_database where datname = $1 and \
+        datdba <> (select oid from pg_roles where rolname = current_user) \
+    union all select format('alter database %s connection limit %s', $2::text, datconnlimit) from pg_database where datname = $1 \
+    union all select format('revoke all on database %s from public', $2::text) from pg_database where datname = $1 and datacl is not null \
+    union all select format('grant %s on database %s to %s%s', a.privilege_type, $2::text, \
+        case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end, \
+        case when a.is_grantable then ' with grant option' else '' end) \
+      from pg_database d, aclexplode(d.datacl) a where d.datname = $1 and a.grantee <> d.datdba \
+    union all select format('alter role %I in database %s set %s to %L', pg_get_userbyid(s.setrole), $2::text, \
+        split_part(c, '=', 1), substr(c, strpos(c, '=') + 1)) \
+      from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) c \
+      where d.datname = $1 and s.setrole <> 0)";
+
+/// Gives the database `new` the name of the one that `url` leads to, which is kept under another name; that name is given.
+///
+/// # Errors
+/// `active-connections` where somebody is connected to either; `permission-denied`. Nothing was changed then.
+pub fn swap_in(url: &DbUrl, new: &str) -> Result<String> {
+    let name = url.target().database.clone();
+    let mut db = maintenance(url)?;
+    let doing = "looking at the database that is to be replaced";
+    let aside = free_name(&mut db, &name)?;
+    let row = db.client().query_one(LIKE, &[&name, &ident(&name)]).map_err(|error| sql_fail(&error, doing))?;
+    let like: Vec<String> = row.get(0);
+    let comment =
+        "select coalesce((select shobj_description(oid, 'pg_database') from pg_database where datname = $1), '')";
+    let comment: String = db.client().query_one(comment, &[&name]).map_err(|error| sql_fail(&error, doing))?.get(0);
+    let words = if comment.is_empty() { "null".to_owned() } else { literal(&comment) };
+    let mut sql = vec![
+        format!("alter database {} rename to {}", ident(&name), ident(&aside)),
+        format!("comment on database {} is {}", ident(&aside), literal(&format!("{MARK}{name}"))),
+        format!("alter database {} rename to {}", ident(new), ident(&name)),
+        format!("comment on database {} is {words}", ident(&name)),
+    ];
+    sql.extend(like);
+    in_one(&mut db, &[&name, new], &sql)?;
+    Ok(aside)
+}
+
+/// Puts the database back that was put aside last; gives its name of until now, and the one under which what was there is
+/// kept.
+///
+/// # Errors
+/// `backup-missing` where none was put aside; else as [`swap_in`].
+pub fn swap_back(url: &DbUrl) -> Result<(String, String)> {
+    let name = url.target().database.clone();
+    let mut db = maintenance(url)?;
+    let sql = "select datname::text from pg_database where shobj_description(oid, 'pg_database') = $1 order by datname desc limit 1";
+    let found = db.client().query_opt(sql, &[&format!("{MARK}{name}")]);
+    let found = found.map_err(|error| sql_fail(&error, "looking for a database that was put aside"))?;
+    let Some(found) = found.map(|row| row.get::<_, String>(0)) else {
+        return Err(Fail::new(Kind::BackupMissing, "There is no database that could be put back")
+            .details(format!("No database on the server says that it was {name}"))
+            .action("See which databases there are: psql -l")
+            .related(crate::model::action::own("db-backup").word("--list"))
+            .refused()
+            .into());
+    };
+    let aside = free_name(&mut db, &name)?;
+    let sql = [
+        format!("alter database {} rename to {}", ident(&name), ident(&aside)),
+        format!("comment on database {} is {}", ident(&aside), literal(&format!("{MARK}{name}"))),
+        format!("alter database {} rename to {}", ident(&found), ident(&name)),
+        format!("comment on database {} is null", ident(&name)),
+    ];
+    in_one(&mut db, &[&name, &found], &sql)?;
+    Ok((found, aside))
+}
+
+/// `app@20261127T103000Z`; the server keeps 63 bytes of a name.
+fn free_name(db: &mut Db, name: &str) -> Result<String> {
+    let mut short = name.to_owned();
+    while short.len() > 42 {
+        short.pop();
+    }
+    let stamp = utc_stamp(SystemTime::now());
+    for number in 1..100 {
+        let tail = if number == 1 { String::new() } else { format!("-{number}") };
+        let free = format!("{short}@{stamp}{tail}");
+        let taken = db.client().query_opt("select 1 from pg_database where datname = $1", &[&free]);
+        if taken.map_err(|error| sql_fail(&error, "looking for a free name"))?.is_none() {
+            return Ok(free);
+        }
+    }
+    anyhow::bail!("no free name for {name}")
+}
+
+fn in_one(db: &mut Db, names: &[&str], sql: &[String]) -> Result<()> {
+    let script = format!("begin; {}; commit", sql.join("; "));
+    let until = Instant::now() + LEAVING;
+    loop {
+        let error = match db.client().batch_execute(&script) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        db.client().batch_execute("rollback").map_err(|error| sql_fail(&error, "giving up the swap"))?;
+        if error.code() != Some(&SqlState::OBJECT_IN_USE) {
+            return Err(sql_fail(&error, "swapping the databases").refused().into());
+        }
+        if Instant::now() > until {
+            return Err(connected(db, names)?.into());
+        }
+        interrupt::check()?;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn connected(db: &mut Db, names: &[&str]) -> Result<Fail> {
+    let sql = "select format('process %s, user %s, %s, from %s, in %s', pid, usename, application_name, \
+        coalesce(host(client_addr), 'local'), datname) from pg_stat_activity where datname = any($1) order by pid limit 5";
+    let rows = db.client().query(sql, &[&names]).map_err(|error| sql_fail(&error, "listing the sessions"))?;
+    let fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database");
+    let fail = rows.iter().fold(fail, |fail, row| fail.details(row.get::<_, String>(0)));
+    Ok(fail
+        .action("Stop what uses it, then repeat the command")
+        .related(crate::model::action::own("db-status"))
+        .refused())
+}
