@@ -4,6 +4,7 @@
 
 pub mod advice;
 pub mod at_stake;
+pub mod carry;
 pub mod driver;
 pub mod hangs;
 pub mod ledger;

@@ -2,6 +2,7 @@
 //! locks and other people's sessions, scratch databases. The catalog is read in `pg/catalog.rs`.
 
 mod ask;
+mod carry;
 pub mod catalog;
 mod connect;
 mod copy;
@@ -22,6 +23,7 @@ mod template;
 mod tls;
 mod tools;
 
+pub use carry::{Carried, Identities, MadeAgain};
 pub use connect::{Db, ServerVersion};
 pub use count::{Counted, MOST_COUNTED};
 pub use errors::{kind_of, sql_fail};

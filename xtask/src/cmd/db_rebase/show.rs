@@ -16,6 +16,7 @@ use crate::model::rebase::{Change, Touch, Trip, Why, ids};
 use crate::model::status::Revision;
 use crate::sys::project::Component;
 use crate::ui::Paint;
+use crate::work::carry::PutBack;
 
 /// How many pairs are listed before they are only counted.
 const LISTED: usize = 20;
@@ -228,7 +229,7 @@ fn left_behind(facts: &Facts, prepared: &Prepared) -> Vec<String> {
 }
 
 /// All is done.
-pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>) -> Result<()> {
+pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, put_back: &PutBack) -> Result<()> {
     let mut lines = vec![ctx.ui.paint(Paint::Good, "✅ One head again"), String::new()];
     lines.push(format!("Component: {}", work.component));
     match &work.merge {
@@ -243,6 +244,7 @@ pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>) -> Result<()> {
         lines.push(format!("Database: stayed as it is, with all its rows; now at {}", ids(&work.trip.after)));
     } else if !work.trip.is_empty() {
         lines.push(format!("Database: went down to {} and up to {}", ids(&work.trip.between), ids(&work.trip.after)));
+        lines.extend(put_back.lines().into_iter().map(|line| format!("  {line}")));
     }
     if let Some(path) = backup {
         lines.push(format!("Backup: {}", path.display()));
@@ -258,13 +260,33 @@ pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>) -> Result<()> {
 }
 
 /// All is taken back.
-pub fn aborted(ctx: &Ctx, work: &Work, backup: Option<&Path>) -> Result<()> {
-    let mut lines =
-        vec![ctx.ui.paint(Paint::Good, "✅ Taken back: files and database are as they were"), String::new()];
+pub fn aborted(ctx: &Ctx, work: &Work, backup: Option<&Path>, put_back: &PutBack, keep_database: bool) -> Result<()> {
+    let mut lines = vec![ctx.ui.paint(Paint::Good, "✅ Taken back: the files are as they were"), String::new()];
     lines.push(format!("Component: {}", work.component));
+    if keep_database {
+        lines.push(format!(
+            "Database: left as it is; see where it stands: cargo xtask db-status --component={}",
+            work.component
+        ));
+    } else if work.place.is_some() {
+        lines.push(format!(
+            "Database: at {} again; other tables keep the rows that they have now",
+            ids(&work.trip.before)
+        ));
+        lines.extend(put_back.lines().into_iter().map(|line| format!("  {line}")));
+    }
     if let Some(path) = backup {
         lines.push(format!("Backup: {}", path.display()));
     }
     ctx.ui.answer(lines.join("\n"));
     Ok(())
+}
+
+/// It is forgotten, and nothing was changed.
+pub fn forgotten(ctx: &Ctx, work: &Work, backup: Option<&Path>) {
+    let mut lines = vec![ctx.ui.paint(Paint::Warn, "Forgotten: files and database stay as they are"), String::new()];
+    lines.push(format!("Component: {}", work.component));
+    lines.extend(backup.map(|path| format!("Backup: {}", path.display())));
+    lines.push(format!("See where things are: cargo xtask db-status --component={}", work.component));
+    ctx.ui.answer(lines.join("\n"));
 }

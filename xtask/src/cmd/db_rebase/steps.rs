@@ -17,14 +17,18 @@ use super::show::{Timed, report};
 use super::{files, show};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
+use crate::model::action::{Action, own};
 use crate::sys::files::remove_bytecode;
 use crate::sys::interrupt;
-use crate::sys::journal::{Journal, Operation, Progress};
+use crate::sys::journal::{Journal, Operation, Progress, crash_point};
+use crate::sys::pg::Identities;
 use crate::sys::project::Component;
+use crate::work::carry::{self, PutBack};
 use crate::work::own_database::OwnDatabase;
 
 /// The notes' names in the journal.
 pub(super) const BACKUP: &str = "backup";
+const IDENTITIES: &str = "identities";
 const KEEP: &str = "keep";
 const TAKEN_BACK: &str = "taken-back";
 
@@ -35,6 +39,8 @@ struct Run<'a> {
     journal: Journal,
     own: Option<OwnDatabase<'a>>,
     timed: Vec<Timed>,
+    /// The rows that were put back.
+    put_back: PutBack,
 }
 
 /// Does what was planned.
@@ -56,7 +62,7 @@ pub fn begin(ctx: &Ctx, facts: &Facts, prepared: &Prepared, ends: &Ends) -> Resu
     let mut notes = work.notes();
     notes.insert(KEEP.to_owned(), json!(ends.keep));
     let journal = Journal::begin_with(&folder, operation, &steps, planned, notes).map_err(refuse)?;
-    Run { ctx, work, journal, own, timed: Vec::new() }.carry_out()
+    Run { ctx, work, journal, own, timed: Vec::new(), put_back: PutBack::default() }.carry_out()
 }
 
 /// Goes on with what did not end.
@@ -71,7 +77,7 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
     }
     let component = ctx.project()?.component(Some(&work.component))?;
     let own = open(ctx, component, &work).map_err(refuse)?;
-    Run { ctx, work, journal, own, timed: Vec::new() }.carry_out()
+    Run { ctx, work, journal, own, timed: Vec::new(), put_back: PutBack::default() }.carry_out()
 }
 
 /// Takes back what did not end, or was put away in this folder when it had: files byte for byte, the database by the
@@ -79,22 +85,44 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
 ///
 /// # Errors
 /// As [`resume`]. It can be repeated.
-pub fn abort(ctx: &Ctx, folder: &Path) -> Result<Exit> {
+pub fn abort(ctx: &Ctx, folder: &Path, keep_database: bool) -> Result<Exit> {
     let (journal, work) = pending(folder)?;
     let component = ctx.project()?.component(Some(&work.component))?;
-    let mut run = Run { ctx, work, journal, own: None, timed: Vec::new() };
-    if run.was_begun(Step::Down) {
+    let mut run = Run { ctx, work, journal, own: None, timed: Vec::new(), put_back: PutBack::default() };
+    if run.was_begun(Step::Down) && !keep_database {
         run.own = open(ctx, component, &run.work).map_err(refuse)?;
     }
     match run.take_back() {
-        Ok(()) => run.end(Journal::finish, show::aborted),
+        Ok(()) => run.end(Journal::finish, |ctx, work, backup, put_back| {
+            show::aborted(ctx, work, backup, put_back, keep_database)
+        }),
         Err(error) => {
             let abort = &run.journal.operation().abort;
             let fail = from_anyhow(&error).action(format!("Then go on taking it back: {abort}"));
+            let fail = match run.journal.noted(KEEP).and_then(Value::as_str) {
+                Some(_) => fail,
+                None => fail.action(Action::run(
+                    "Or take the files back and leave the database as it is",
+                    own("db-rebase").of_no_component().word("--abort").word("--keep-database"),
+                )),
+            };
             ctx.ui.json("db-rebase", fail.exit, report(&run.work, &run.timed, None), Some(&fail));
             Err(fail.into())
         }
     }
+}
+
+/// Forgets what did not end: the way out where nothing else is left. Files and database stay as they are.
+///
+/// # Errors
+/// A usage error where there is nothing to forget.
+pub fn forget(ctx: &Ctx) -> Result<Exit> {
+    let (journal, work) = pending(&journal_folder(ctx)?)?;
+    let backup = journal.noted(BACKUP).and_then(Value::as_str).map(PathBuf::from);
+    journal.finish()?;
+    ctx.ui.json("db-rebase", Exit::Done, report(&work, &[], backup.as_deref()), None);
+    show::forgotten(ctx, &work, backup.as_deref());
+    Ok(Exit::Done)
 }
 
 fn pending(folder: &Path) -> Result<(Journal, Work)> {
@@ -155,10 +183,14 @@ impl Run<'_> {
             (Step::Edit, _) => self.write(),
             (Step::Backup, Some(own)) => {
                 let path = database::backup(self.ctx, own)?;
+                self.journal.note(IDENTITIES, own.db().identities()?.to_json())?;
                 self.journal.note(BACKUP, json!(path))
             }
             (Step::Down, Some(own)) => work.way_down().go_on(self.ctx, own),
-            (Step::Up, Some(own)) => work.way_up().go_on(self.ctx, own),
+            (Step::Up, Some(own)) => {
+                work.way_up().go_on(self.ctx, own)?;
+                self.put_rows_back()
+            }
             (_, None) => anyhow::bail!("a step of the database, and no database"),
         }
     }
@@ -193,10 +225,18 @@ impl Run<'_> {
             work.way_down().go_back(self.ctx, own)?;
             self.journal.note(TAKEN_BACK, json!(3))?;
         }
-        match self.backup() {
-            Some(path) => self.own.as_mut().map_or(Ok(()), |own| database::put_back(self.ctx, own, &path)),
-            None => Ok(()),
-        }
+        self.put_rows_back()
+    }
+
+    /// Puts the rows back that the way down took away, into what was made again.
+    fn put_rows_back(&mut self) -> Result<()> {
+        let identities = self.journal.noted(IDENTITIES).map(Identities::from_json);
+        let (Some(path), Some(before), Some(own)) = (self.backup(), identities, &mut self.own) else { return Ok(()) };
+        crash_point();
+        let put_back = carry::from_backup(self.ctx, own, &path, &before)?;
+        crash_point();
+        self.put_back = put_back;
+        Ok(())
     }
 
     fn was_begun(&self, step: Step) -> bool {
@@ -211,12 +251,14 @@ impl Run<'_> {
     fn end(
         self,
         finish: impl FnOnce(Journal) -> Result<()>,
-        say: impl Fn(&Ctx, &Work, Option<&Path>) -> Result<()>,
+        say: impl Fn(&Ctx, &Work, Option<&Path>, &PutBack) -> Result<()>,
     ) -> Result<Exit> {
         let backup = self.backup();
         finish(self.journal)?;
-        self.ctx.ui.json("db-rebase", Exit::Done, report(&self.work, &self.timed, backup.as_deref()), None);
-        say(self.ctx, &self.work, backup.as_deref())?;
+        let mut fields = report(&self.work, &self.timed, backup.as_deref());
+        fields["put_back"] = self.put_back.json();
+        self.ctx.ui.json("db-rebase", Exit::Done, fields, None);
+        say(self.ctx, &self.work, backup.as_deref(), &self.put_back)?;
         Ok(Exit::Done)
     }
 
