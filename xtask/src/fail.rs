@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::model::action::{Action, Around, Call, own};
+use crate::model::action::{Action, Around, Call, own, program};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -27,6 +27,11 @@ macro_rules! kinds {
             /// The name as it stands in JSON.
             pub fn name(self) -> &'static str {
                 match self { $(Kind::$name => $text,)* }
+            }
+
+            /// The kind that is called so in JSON.
+            pub fn parse(name: &str) -> Option<Kind> {
+                Kind::ALL.iter().copied().find(|kind| kind.name() == name)
             }
         }
     };
@@ -69,6 +74,8 @@ kinds! {
     TransactionAborted = "transaction-aborted",
     /// Any other SQLSTATE.
     SqlError = "sql-error",
+    /// env.py, not a revision: it raises, cannot be imported, runs no migration, does not commit.
+    EnvFailed = "env-failed",
     /// Any other Python exception in a script.
     MigrationRaised = "migration-raised",
     /// A step did not end in its time.
@@ -117,6 +124,8 @@ kinds! {
     RowsAtStake = "rows-at-stake",
     /// A failed revision had committed a part.
     HalfDone = "half-done",
+    /// SQLSTATE 53100, or no room for a file of ours.
+    DiskFull = "disk-full",
     /// A defect of this tool.
     Internal = "internal",
 }
@@ -312,6 +321,13 @@ pub fn from_anyhow(error: &anyhow::Error) -> Fail {
     if let Some(fail) = error.chain().find_map(|cause| cause.downcast_ref::<Fail>()) {
         return fail.clone();
     }
+    if let Some(full) = error.chain().find(|cause| is_disk_full(*cause)) {
+        return Fail::new(Kind::DiskFull, "There is no room on the disk")
+            .details(format!("{error}: {full}"))
+            .run("Look for free space", program(["df", "-h"]))
+            .action("Make room, then repeat this command")
+            .related(own("doctor"));
+    }
     let mut chain = error.chain();
     let summary = chain.next().map(ToString::to_string).unwrap_or_default();
     let mut fail = Fail::new(Kind::Internal, summary);
@@ -321,6 +337,10 @@ pub fn from_anyhow(error: &anyhow::Error) -> Fail {
     fail.action("Run the same command with --verbose and look at the last command it ran")
         .action("If it is a defect of this tool, report it with that output")
         .related(own("doctor"))
+}
+
+fn is_disk_full(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
 }
 
 /// Marks whatever comes out of a pre-flight as refused (exit 3): nothing was changed.

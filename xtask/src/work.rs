@@ -4,11 +4,12 @@
 
 pub mod advice;
 pub mod at_stake;
-pub mod carry;
+pub mod backup;
 pub mod driver;
 pub mod hangs;
 pub mod ledger;
 pub mod migrate;
 pub mod models;
 pub mod own_database;
+pub mod put_back;
 pub mod skipped;

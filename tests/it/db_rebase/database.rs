@@ -194,7 +194,8 @@ fn where_the_order_decides_it_goes_down_and_rows_go_only_when_that_is_meant() {
     assert_eq!((&answer["rows"]["kept"], &answer["rows"]["at_stake"][0]["rows"]), (&false.into(), &500.into()));
     // They were put back as far as they fit.
     let count: i64 = cluster().client(&case.database).query_one("select count(v) from t_b", &[]).unwrap().get(0);
-    assert_eq!((count, &answer["put_back"]["put_back"][1]["rows"]), (500, &500.into()), "{answer}");
+    assert_eq!(count, 500, "{answer}");
+    assert!(answer["put_back"]["done"].to_string().contains("t_b: 500 rows put back"), "{answer}");
     assert_eq!(case.heads(), "b");
 }
 
@@ -240,7 +241,7 @@ fn taking_back_keeps_what_others_wrote_since() {
     let _ = case.run("db-rebase --yes").code(1);
     case.sql("insert into t_p values (8); insert into kept default values; delete from kept where id = 1");
     let answer = case.run("db-rebase --abort --json").code(0).json();
-    assert_eq!(answer["put_back"]["put_back"].as_array().unwrap().len(), 2, "{answer}");
+    assert!(answer["put_back"]["left"].to_string().contains("1 rows of the backup were deleted since"), "{answer}");
     let state = case.state();
     for table in ["t_a: (7)", "t_p: (7) (8)", "kept: (2,y) (3,)"] {
         assert!(state.contains(table), "{table}: {state}");

@@ -15,6 +15,7 @@ use crate::flags::{DbCreateMigration, DbRoundtrip, Range};
 use crate::model::action::own;
 use crate::model::autogenerate::{self, Models, Operation, Rename, Unseen};
 use crate::model::rules::{Finding, Level};
+use crate::report::roundtrip::Report;
 use crate::sys::alembic::{Draft, Driver, Stop, Written};
 use crate::sys::interrupt;
 use crate::sys::pg::models::{Sides, sides};
@@ -42,14 +43,14 @@ struct Review {
     /// Why the new script does not run.
     problem: Option<Box<Fail>>,
     findings: Vec<(Finding, String)>,
-    roundtrip: Option<db_roundtrip::Report>,
+    roundtrip: Option<Report>,
     is_added: bool,
 }
 
 impl Review {
     fn exit(&self) -> Exit {
         let is_wrong = self.findings.iter().any(|(finding, _)| finding.severity == Level::Error);
-        let is_proven = self.roundtrip.as_ref().is_none_or(|report| report.exit == Exit::Done);
+        let is_proven = self.roundtrip.as_ref().is_none_or(|report| report.exit() == Exit::Done);
         if self.problem.is_some() || is_wrong || !is_proven { Exit::Findings } else { Exit::Done }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, from_anyhow};
 use crate::flags;
+use crate::model::action::{Action, own};
 use crate::model::graph::Graph;
 use crate::model::ledger::Ledger;
 use crate::model::status::{Revision, Standing, State};
@@ -100,7 +101,7 @@ fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> 
 pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
     let mut report = Report { component, standing: None, implied: Told::default(), server: None, error: None };
     match read_and_ask(ctx, component) {
-        Err(error) => report.error = Some(from_anyhow(&error)),
+        Err(error) => report.error = Some(from_anyhow(&error).about(&component.name)),
         Ok((graph, Ok(said))) => {
             report.standing = Some(Standing::new(&graph, &said.applied));
             report.implied = told(ctx, component, &graph, said.db, said.ledger.as_ref(), &said.applied);
@@ -108,7 +109,7 @@ pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
         }
         Ok((graph, Err(error))) => {
             report.standing = Some(Standing::unreachable(&graph));
-            report.error = Some(from_anyhow(&error));
+            report.error = Some(from_anyhow(&error).about(&component.name));
         }
     }
     report
@@ -221,9 +222,10 @@ fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
         lines.extend(never_ran(ctx, report, &flag));
         return lines.join("\n");
     }
-    if let Some(action) = action(standing, &flag) {
+    if let Some(action) = action(standing) {
+        let action = action.or_of(&report.component.name);
         lines.push(String::new());
-        lines.push(format!("Recommended action: {action}"));
+        lines.push(format!("Recommended action: {}", ctx.ui.shown(action)));
     }
     lines.join("\n").trim_end().to_owned()
 }
@@ -280,13 +282,13 @@ fn status(standing: &Standing) -> Vec<String> {
     lines
 }
 
-fn action(standing: &Standing, flag: &str) -> Option<String> {
+fn action(standing: &Standing) -> Option<Action> {
     match standing.state {
         State::UpToDate | State::Unreachable => None,
         State::Behind | State::NoRevision if standing.pending.is_empty() => None,
-        State::Behind | State::NoRevision => Some(format!("cargo xtask db-migrate{flag}")),
-        State::Diverged => Some(advice::one_head_again(flag)),
-        State::UnknownRevision => Some(advice::find_revision(&standing.unknown)),
+        State::Behind | State::NoRevision => Some(own("db-migrate").into()),
+        State::Diverged => Some(advice::one_head_again().into()),
+        State::UnknownRevision => Some(advice::find_revision(&standing.unknown).into()),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::driver::{self, Labels};
-use super::hangs::Onlooker;
+use super::hangs::HangWatch;
 use super::ledger::{self, Book};
 use super::own_database::OwnDatabase;
 use crate::ctx::Ctx;
@@ -206,6 +206,9 @@ impl<'a> Walker<'a> {
     /// [`BrokenOff`] with what stayed; also where every step ran and the database is not where they lead.
     pub fn go(&mut self, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Result<Walked, Box<BrokenOff>> {
         let mut walked = Walked::default();
+        if let Err(error) = own.check_backup(self.ctx) {
+            return Err(Box::new(BrokenOff { fail: from_anyhow(&error), trouble: None, walked }));
+        }
         let command = own.command();
         let (table, db) = own.table_and_db();
         let book = Book::open(db, table, command, graph, &walk.before);
@@ -261,8 +264,8 @@ impl<'a> Walker<'a> {
         let own = RefCell::new(own);
         let begun = Cell::new(0);
         let mut progress = self.ctx.ui.steps("Migrating", walk.steps.len());
-        let mut onlooker = Onlooker::new(&self.ctx.ui);
-        let mut watch = |waiting: &Waiting<'_>| onlooker.look(own.borrow_mut().db(), false, waiting);
+        let mut hang_watch = HangWatch::new(&self.ctx.ui);
+        let mut watch = |waiting: &Waiting<'_>| hang_watch.look(own.borrow_mut().db(), false, waiting);
         let patience = Patience { limit: self.limits.step, watch: Some(&mut watch) };
         let mut between = || {
             let own = &mut **own.borrow_mut();

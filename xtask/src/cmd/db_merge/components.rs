@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
 use super::flow::{Done, Flow};
 use super::record::{Migrated, Outcome, Part};
@@ -14,8 +13,10 @@ use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::{DbMigrate, DbRoundtrip, Range, Rebase};
 use crate::model::graph::Graph;
+use crate::model::roundtrip::Verdict;
 use crate::model::status::{Standing, State};
 use crate::model::target::{self, Direction, Target};
+use crate::report::roundtrip::Report as RoundTrip;
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::{advice, driver};
@@ -147,18 +148,20 @@ impl Flow<'_> {
             let words = "moved by the rebase, and what stands on them".to_owned();
             let range = Range::These { ids: ids.into_iter().collect(), words };
             let flags = DbRoundtrip { range, ..DbRoundtrip::default() };
-            let exit = db_roundtrip::run(ctx, &flags)?;
-            let said = ctx.ui.said();
-            let own_rows = own_rows::are_all_that_went(&ctx.project()?.root, &said.fields["results"]);
-            if exit != Exit::Done && !own_rows {
-                flow.ctx.ui.answer(said.text.trim_end());
-                return Err(found(&ctx.component_flag(component), &said.fields).into());
+            let report = db_roundtrip::prove(ctx, &flags)?;
+            let results = report.results_json(ctx.ui.around());
+            let own_rows = own_rows::are_all_that_went(&ctx.project()?.root, &results);
+            if report.exit() != Exit::Done && !own_rows {
+                flow.ctx.ui.answer(db_roundtrip::text(ctx, &report));
+                return Err(found(&ctx.component_flag(component), &report).into());
             }
-            let results = said.fields["results"].clone();
-            let remark = format!("{count} revision{} tested", if count == 1 { "" } else { "s" });
-            let remark =
-                if own_rows { format!("{remark}; a downgrade takes the rows of their own tables") } else { remark };
-            Ok(Done { results, ..Done::ok(remark) })
+            let unproven = match report.count(Verdict::Unproven) {
+                0 => String::new(),
+                count => format!(", {count} unproven"),
+            };
+            let words = format!("{count} revision{} tested{unproven}", if count == 1 { "" } else { "s" });
+            let own_rows = if own_rows { "; a downgrade takes the rows of their own tables" } else { "" };
+            Ok(Done { results, ..Done::ok(format!("{words}{own_rows}")) })
         })
     }
 
@@ -182,7 +185,7 @@ impl Flow<'_> {
             let unknown: Vec<String> = graph.unknown(&applied).into_iter().map(str::to_owned).collect();
             if !unknown.is_empty() {
                 // Before a backup is taken of what will not be migrated.
-                return Err(advice::unknown_in_database(&unknown, &ctx.component_flag(component)).into());
+                return Err(advice::unknown_in_database(&unknown, component).into());
             }
             if graph.pending(&applied).is_empty() {
                 return Ok(Done::skipped("nothing is pending".to_owned()));
@@ -266,13 +269,10 @@ fn never_ran(report: &Report) -> Fail {
 }
 
 /// What a round trip has found, as the failure that stops the flow.
-fn found(flag: &str, fields: &Value) -> Fail {
-    let results = fields["results"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let findings = results.iter().filter(|it| it["verdict"] != "reversible" && it["verdict"] != "irreversible");
+fn found(flag: &str, report: &RoundTrip) -> Fail {
     let fail = Fail::new(Kind::MigrationFileInvalid, "A moved revision does not stand the round trip");
-    let fail =
-        findings.fold(fail, |fail, it| fail.details(format!("{}: {}", text(&it["revision"]), text(&it["verdict"]))));
+    let bad = report.results.iter().filter(|it| it.verdict.is_finding() || it.verdict.is_gap());
+    let fail = bad.fold(fail, |fail, it| fail.details(format!("{}: {}", it.revision.id, it.verdict_words())));
     let fail = fail
         .action("Correct the script named above, as db-roundtrip says")
         .action(format!("Try it again by itself: cargo xtask db-roundtrip{flag}"))

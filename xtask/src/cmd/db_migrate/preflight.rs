@@ -102,7 +102,7 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
 fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     let standing = Standing::new(&facts.graph, &facts.applied);
     if !standing.unknown.is_empty() {
-        return Err(advice::unknown_in_database(&standing.unknown, &facts.flag).into());
+        return Err(advice::unknown_in_database(&standing.unknown, facts.component).into());
     }
     let text = flags.target.clone().unwrap_or_else(|| "head".to_owned());
     let direction = match flags.way {
@@ -111,7 +111,7 @@ fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     };
     let steps = Target::parse(&text)
         .and_then(|target| target::resolve(&facts.graph, direction, &facts.applied, &target))
-        .map_err(|error| advice::target(ctx, &error, &text, facts.component, &facts.flag))?
+        .map_err(|error| advice::target(ctx, &error, &text, facts.component))?
         .steps;
     let revisions = steps.iter().map(|step| Revision::of(&facts.graph, &step.revision)).collect();
     let walk = Walk { steps, before: facts.applied.clone(), target: text, skipped: Vec::new(), kept: Vec::new() };

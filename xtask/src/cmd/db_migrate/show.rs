@@ -90,7 +90,7 @@ pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
     let mut fields = outcome_json(plan, &Outcome::unchanged(plan, Duration::ZERO));
     fields["sql"] = json!(text);
     ctx.ui.json("db-migrate", Exit::Done, fields, None);
-    ctx.ui.answer(text.trim_end());
+    ctx.ui.exact_answer(text.trim_end());
     Ok(Exit::Done)
 }
 

@@ -69,7 +69,7 @@ pub fn applied(ctx: &Ctx, component: &Component) -> Result<Vec<String>> {
 pub fn plan(facts: &Facts, change: &Change, moved: &[Moved], applied: &[String]) -> Result<Trip> {
     let unknown: Vec<String> = facts.graph.unknown(applied).into_iter().map(str::to_owned).collect();
     if !unknown.is_empty() {
-        let fail = advice::unknown_in_database(&unknown, &facts.flag);
+        let fail = advice::unknown_in_database(&unknown, facts.component);
         let fail = fail.details("So nobody knows whether it holds a revision that is about to move");
         return Err(fail
             .action(format!("Or leave the database alone: cargo xtask db-rebase{} --no-db", facts.flag))

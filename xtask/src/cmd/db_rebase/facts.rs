@@ -46,7 +46,7 @@ pub fn gather<'a>(
             Err(TargetError::UnknownRevision { .. } | TargetError::UnknownBranch { .. }) if is_commit(&repo, word)? => {
                 branch = Some(word.as_str());
             }
-            Err(error) => return Err(advice::target(ctx, &error, word, component, &flag).into()),
+            Err(error) => return Err(advice::target(ctx, &error, word, component).into()),
         }
     }
     let whose = match (&repo, &wish) {

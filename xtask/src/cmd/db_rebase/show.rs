@@ -16,7 +16,7 @@ use crate::model::rebase::{Change, Touch, Trip, Why, ids};
 use crate::model::status::Revision;
 use crate::sys::project::Component;
 use crate::ui::Paint;
-use crate::work::carry::PutBack;
+use crate::work::put_back::Report;
 
 /// How many pairs are listed before they are only counted.
 const LISTED: usize = 20;
@@ -229,7 +229,7 @@ fn left_behind(facts: &Facts, prepared: &Prepared) -> Vec<String> {
 }
 
 /// All is done.
-pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, put_back: &PutBack) -> Result<()> {
+pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, report: Option<&Report>) -> Result<()> {
     let mut lines = vec![ctx.ui.paint(Paint::Good, "✅ One head again"), String::new()];
     lines.push(format!("Component: {}", work.component));
     match &work.merge {
@@ -244,7 +244,9 @@ pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, put_back: &PutBack) -
         lines.push(format!("Database: stayed as it is, with all its rows; now at {}", ids(&work.trip.after)));
     } else if !work.trip.is_empty() {
         lines.push(format!("Database: went down to {} and up to {}", ids(&work.trip.between), ids(&work.trip.after)));
-        lines.extend(put_back.lines().into_iter().map(|line| format!("  {line}")));
+        let (done, left) = report.map(|it| (it.done.as_slice(), it.left.as_slice())).unwrap_or_default();
+        lines.extend(done.iter().map(|line| format!("  - {line}")));
+        lines.extend(left.iter().map(|line| format!("  - ⚠️  {line}")));
     }
     if let Some(path) = backup {
         lines.push(format!("Backup: {}", path.display()));
@@ -259,22 +261,14 @@ pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, put_back: &PutBack) -
     Ok(())
 }
 
-/// All is taken back.
-pub fn aborted(ctx: &Ctx, work: &Work, backup: Option<&Path>, put_back: &PutBack, keep_database: bool) -> Result<()> {
-    let mut lines = vec![ctx.ui.paint(Paint::Good, "✅ Taken back: the files are as they were"), String::new()];
-    lines.push(format!("Component: {}", work.component));
-    if keep_database {
-        lines.push(format!(
-            "Database: left as it is; see where it stands: cargo xtask db-status --component={}",
-            work.component
-        ));
-    } else if work.place.is_some() {
-        lines.push(format!(
-            "Database: at {} again; other tables keep the rows that they have now",
-            ids(&work.trip.before)
-        ));
-        lines.extend(put_back.lines().into_iter().map(|line| format!("  {line}")));
-    }
+/// All is taken back. Without a report the database was not touched.
+pub fn aborted(ctx: &Ctx, work: &Work, backup: Option<&Path>, report: Option<&Report>) -> Result<()> {
+    let untouched = "✅ Taken back: the files are as they were, and the database was not changed";
+    let headline = report.map_or(untouched, Report::headline);
+    let is_whole = report.is_none_or(|report| report.left.is_empty());
+    let paint = if is_whole { Paint::Good } else { Paint::Warn };
+    let mut lines = vec![ctx.ui.paint(paint, headline), String::new(), format!("Component: {}", work.component)];
+    lines.extend(report.map(Report::lines).unwrap_or_default());
     if let Some(path) = backup {
         lines.push(format!("Backup: {}", path.display()));
     }
@@ -289,4 +283,10 @@ pub fn forgotten(ctx: &Ctx, work: &Work, backup: Option<&Path>) {
     lines.extend(backup.map(|path| format!("Backup: {}", path.display())));
     lines.push(format!("See where things are: cargo xtask db-status --component={}", work.component));
     ctx.ui.answer(lines.join("\n"));
+}
+
+/// The files alone were taken back.
+pub fn database_was_kept(ctx: &Ctx, work: &Work) {
+    let status = format!("cargo xtask db-status --component={}", work.component);
+    ctx.ui.answer(format!("Database: left as it is; see where it stands: {status}"));
 }

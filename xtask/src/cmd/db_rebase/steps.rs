@@ -20,17 +20,17 @@ use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::model::action::{Action, own};
 use crate::sys::files::remove_bytecode;
 use crate::sys::interrupt;
-use crate::sys::journal::{Journal, Operation, Progress, crash_point};
-use crate::sys::pg::Identities;
+use crate::sys::journal::{Journal, Operation, Progress};
 use crate::sys::project::Component;
-use crate::work::carry::{self, PutBack};
 use crate::work::own_database::OwnDatabase;
+use crate::work::put_back::Report;
 
 /// The notes' names in the journal.
 pub(super) const BACKUP: &str = "backup";
-const IDENTITIES: &str = "identities";
 const KEEP: &str = "keep";
 const TAKEN_BACK: &str = "taken-back";
+/// The backup of what was there when it was taken back.
+const NOW: &str = "backup-before-taking-back";
 
 /// What is being done.
 struct Run<'a> {
@@ -39,8 +39,8 @@ struct Run<'a> {
     journal: Journal,
     own: Option<OwnDatabase<'a>>,
     timed: Vec<Timed>,
-    /// The rows that were put back.
-    put_back: PutBack,
+    /// What came of putting the database back.
+    report: Option<Report>,
 }
 
 /// Does what was planned.
@@ -62,7 +62,7 @@ pub fn begin(ctx: &Ctx, facts: &Facts, prepared: &Prepared, ends: &Ends) -> Resu
     let mut notes = work.notes();
     notes.insert(KEEP.to_owned(), json!(ends.keep));
     let journal = Journal::begin_with(&folder, operation, &steps, planned, notes).map_err(refuse)?;
-    Run { ctx, work, journal, own, timed: Vec::new(), put_back: PutBack::default() }.carry_out()
+    Run { ctx, work, journal, own, timed: Vec::new(), report: None }.carry_out()
 }
 
 /// Goes on with what did not end.
@@ -77,7 +77,7 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
     }
     let component = ctx.project()?.component(Some(&work.component))?;
     let own = open(ctx, component, &work).map_err(refuse)?;
-    Run { ctx, work, journal, own, timed: Vec::new(), put_back: PutBack::default() }.carry_out()
+    Run { ctx, work, journal, own, timed: Vec::new(), report: None }.carry_out()
 }
 
 /// Takes back what did not end, or was put away in this folder when it had: files byte for byte, the database by the
@@ -88,13 +88,17 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
 pub fn abort(ctx: &Ctx, folder: &Path, keep_database: bool) -> Result<Exit> {
     let (journal, work) = pending(folder)?;
     let component = ctx.project()?.component(Some(&work.component))?;
-    let mut run = Run { ctx, work, journal, own: None, timed: Vec::new(), put_back: PutBack::default() };
+    let mut run = Run { ctx, work, journal, own: None, timed: Vec::new(), report: None };
     if run.was_begun(Step::Down) && !keep_database {
         run.own = open(ctx, component, &run.work).map_err(refuse)?;
     }
     match run.take_back() {
-        Ok(()) => run.end(Journal::finish, |ctx, work, backup, put_back| {
-            show::aborted(ctx, work, backup, put_back, keep_database)
+        Ok(()) => run.end(Journal::finish, |ctx, work, backup, report| {
+            show::aborted(ctx, work, backup, report)?;
+            if keep_database {
+                show::database_was_kept(ctx, work);
+            }
+            Ok(())
         }),
         Err(error) => {
             let abort = &run.journal.operation().abort;
@@ -183,13 +187,12 @@ impl Run<'_> {
             (Step::Edit, _) => self.write(),
             (Step::Backup, Some(own)) => {
                 let path = database::backup(self.ctx, own)?;
-                self.journal.note(IDENTITIES, own.db().identities()?.to_json())?;
                 self.journal.note(BACKUP, json!(path))
             }
             (Step::Down, Some(own)) => work.way_down().go_on(self.ctx, own),
             (Step::Up, Some(own)) => {
                 work.way_up().go_on(self.ctx, own)?;
-                self.put_rows_back()
+                self.carry_over()
             }
             (_, None) => anyhow::bail!("a step of the database, and no database"),
         }
@@ -205,6 +208,7 @@ impl Run<'_> {
     fn take_back(&mut self) -> Result<()> {
         let phase = self.journal.noted(TAKEN_BACK).and_then(Value::as_u64).unwrap_or(0);
         if phase == 0 {
+            self.look_before_taking_back()?;
             self.journal.note(TAKEN_BACK, json!(0))?;
         }
         let work = self.work.clone();
@@ -225,17 +229,30 @@ impl Run<'_> {
             work.way_down().go_back(self.ctx, own)?;
             self.journal.note(TAKEN_BACK, json!(3))?;
         }
-        self.put_rows_back()
+        if let (Some(path), Some(own)) = (self.backup(), &mut self.own) {
+            let now = self.journal.noted(NOW).and_then(Value::as_str).map(PathBuf::from);
+            let (down, up) = (work.way_down().ids, work.way_up().ids);
+            let walked: Vec<String> = down.iter().chain(up).cloned().collect();
+            self.report = Some(own.put_back(self.ctx, &path, now.as_deref(), &walked)?);
+        }
+        Ok(())
     }
 
-    /// Puts the rows back that the way down took away, into what was made again.
-    fn put_rows_back(&mut self) -> Result<()> {
-        let identities = self.journal.noted(IDENTITIES).map(Identities::from_json);
-        let (Some(path), Some(before), Some(own)) = (self.backup(), identities, &mut self.own) else { return Ok(()) };
-        crash_point();
-        let put_back = carry::from_backup(self.ctx, own, &path, &before)?;
-        crash_point();
-        self.put_back = put_back;
+    /// Puts the rows that the way down took away into what the way up made again. No script counts as one that was walked
+    /// back: what the new revisions did to other rows stays.
+    fn carry_over(&mut self) -> Result<()> {
+        if let (Some(path), Some(own), false) = (self.backup(), &mut self.own, self.work.stays) {
+            self.report = Some(own.put_back(self.ctx, &path, None, &[])?);
+        }
+        Ok(())
+    }
+
+    /// Before anything is taken back: a backup of what is there now.
+    fn look_before_taking_back(&mut self) -> Result<()> {
+        if let (Some(path), Some(own)) = (self.backup(), &mut self.own) {
+            let now = own.before_putting_back(self.ctx, &path)?;
+            self.journal.note(NOW, json!(now))?;
+        }
         Ok(())
     }
 
@@ -251,14 +268,16 @@ impl Run<'_> {
     fn end(
         self,
         finish: impl FnOnce(Journal) -> Result<()>,
-        say: impl Fn(&Ctx, &Work, Option<&Path>, &PutBack) -> Result<()>,
+        say: impl Fn(&Ctx, &Work, Option<&Path>, Option<&Report>) -> Result<()>,
     ) -> Result<Exit> {
         let backup = self.backup();
         finish(self.journal)?;
         let mut fields = report(&self.work, &self.timed, backup.as_deref());
-        fields["put_back"] = self.put_back.json();
+        if let Some(put_back) = &self.report {
+            fields["put_back"] = put_back.to_json();
+        }
         self.ctx.ui.json("db-rebase", Exit::Done, fields, None);
-        say(self.ctx, &self.work, backup.as_deref(), &self.put_back)?;
+        say(self.ctx, &self.work, backup.as_deref(), self.report.as_ref())?;
         Ok(Exit::Done)
     }
 

@@ -23,10 +23,11 @@ pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Actio
         Kind::AlembicMissing | Kind::PythonMissing => python_actions(kind, trouble, names),
         Kind::ConfigInvalid => config_actions(trouble, names),
         Kind::AlreadyRunning => vec![
+            "Look for another migration that is running, by hand or in a deployment, and let it end".into(),
             words.status,
-            "Look for another migration that is running, by hand or in a deployment".into(),
             words.retry,
         ],
+        Kind::EnvFailed => env_actions(trouble, names, words),
         Kind::WrongDatabase | Kind::PermissionDenied => access_actions(kind, trouble, names, words),
         Kind::ConnectionRefused | Kind::AuthenticationFailed | Kind::DatabaseMissing | Kind::ConnectionLost => vec![
             "Check PostgreSQL is running: docker ps | grep postgres".into(),
@@ -209,10 +210,11 @@ fn access_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) ->
     ]
 }
 
-fn config_actions(trouble: &Trouble, names: &Names) -> Vec<Action> {
-    let look = format!("Look at {}: script_location, version_locations, sqlalchemy.url", names.config);
-    let alembic = Action::run("See what Alembic itself says", names.alembic(["heads"]));
+/// What helps where env.py is at fault.
+fn env_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
+    let alembic = Action::run("See what Alembic itself says", names.alembic(["current"]));
     let doctor = Action::run("Check the whole set-up", own("doctor"));
+    let place = if trouble.file.is_some() { words.place } else { "env.py".to_owned() };
     match trouble.kind {
         TroubleKind::SeveralRuns => vec![
             "Give each database a config of its own and declare it as a component (workspace.metadata.db.components)"
@@ -220,17 +222,38 @@ fn config_actions(trouble: &Trouble, names: &Names) -> Vec<Action> {
             Action::run("Until then use Alembic itself", names.alembic(["upgrade", "head"])),
             Action::run("See what the first run has left", names.own("db-status")),
         ],
+        TroubleKind::NotRun => vec![
+            "Let env.py call context.run_migrations() whenever it is run, not only under some condition".into(),
+            alembic,
+            doctor,
+        ],
+        TroubleKind::NotKept => vec![
+            format!("Let env.py commit what it does before context.configure(): connection.commit() after {place}")
+                .into(),
+            "Or let it begin the transaction itself: with engine.begin() as connection".into(),
+            words.status,
+        ],
+        TroubleKind::Bytes => vec![
+            format!("Say the encoding in the URL of {}: ?client_encoding=utf8", names.config).into(),
+            alembic,
+            words.retry,
+        ],
+        TroubleKind::Import => import_actions(&place, trouble, names).into_iter().chain([doctor]).collect(),
+        _ => vec![format!("Look at {place}").into(), alembic, doctor],
+    }
+}
+
+fn config_actions(trouble: &Trouble, names: &Names) -> Vec<Action> {
+    let look = format!("Look at {}: script_location, version_locations, sqlalchemy.url", names.config);
+    let alembic = Action::run("See what Alembic itself says", names.alembic(["heads"]));
+    let doctor = Action::run("Check the whole set-up", own("doctor"));
+    match trouble.kind {
         TroubleKind::NoModels => vec![
             "In env.py import the models and pass them on: context.configure(…, target_metadata=Base.metadata)".into(),
             Action::run(
                 "Or write the migration by hand",
                 names.own("db-create-migration").words(["--empty", "-m", "what it does"]),
             ),
-        ],
-        TroubleKind::NotRun => vec![
-            "Let env.py call context.run_migrations() whenever it is run, not only under some condition".into(),
-            alembic,
-            doctor,
         ],
         _ => vec![look.into(), alembic, doctor],
     }
