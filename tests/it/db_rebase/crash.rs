@@ -121,4 +121,4 @@ fn killed_while_taking_back() {
 }
 
 /// A point behind the edit.
-const LATE: &str = "22";
+const LATE: &str = "24";

@@ -8,6 +8,7 @@ mod components;
 mod dry_run;
 mod flow;
 mod git;
+mod own_rows;
 mod preflight;
 mod record;
 mod show;

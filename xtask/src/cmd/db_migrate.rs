@@ -71,6 +71,7 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
         // Somebody else was quicker, between our first look and the lock.
         return show::nothing_to_do(ctx, &facts, &plan, started.elapsed()).map(|_| ());
     }
+    show::what_goes(ctx, &plan.at_stake);
     let mut own = facts.own.take().context(NOT_THERE)?;
     let limits = Limits { lock: flags.lock_timeout, step: flags.step_timeout };
     let mut walker = Walker::start(ctx, &mut own, limits).map_err(refuse)?;

@@ -34,7 +34,8 @@ pub fn run(ctx: &Ctx, flags: &DbRebase) -> Result<Exit> {
     match flags {
         DbRebase::Begin(flags) => begin(ctx, flags, &Ends::default()),
         DbRebase::Resume => steps::resume(ctx),
-        DbRebase::Abort => steps::abort(ctx, &journal_folder(ctx)?),
+        DbRebase::Abort { keep_database } => steps::abort(ctx, &journal_folder(ctx)?, *keep_database),
+        DbRebase::Forget => steps::forget(ctx),
     }
 }
 

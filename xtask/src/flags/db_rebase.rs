@@ -10,7 +10,12 @@ pub enum DbRebase {
     /// Go on with one that did not end.
     Resume,
     /// Take one back that did not end.
-    Abort,
+    Abort {
+        /// The files alone.
+        keep_database: bool,
+    },
+    /// Forget one that did not end, and leave everything as it is.
+    Forget,
 }
 
 /// How `db-rebase` makes the heads one.
@@ -33,6 +38,8 @@ pub struct Filled {
     rebase: Rebase,
     resume: bool,
     abort: bool,
+    keep_database: bool,
+    forget: bool,
 }
 
 pub static SPEC: Spec<Filled> = Spec {
@@ -51,10 +58,16 @@ pub static SPEC: Spec<Filled> = Spec {
         }),
         switch("--resume", "go on with one that did not end", |filled| &mut filled.resume),
         switch("--abort", "take one back that did not end", |filled| &mut filled.abort),
+        switch("--keep-database", "with --abort: take the files back and leave the database as it is", |filled| {
+            &mut filled.keep_database
+        }),
+        switch("--forget", "forget one that did not end; files and database stay as they are", |filled| {
+            &mut filled.forget
+        }),
     ],
-    exclusive: &[&["--merge", "--onto"], &["--resume", "--abort"]],
+    exclusive: &[&["--merge", "--onto"], &["--resume", "--abort", "--forget"]],
     // What was asked for is in the journal.
-    alone: &[("--resume", &[]), ("--abort", &[])],
+    alone: &[("--resume", &[]), ("--abort", &["--keep-database"]), ("--forget", &[])],
     examples: &[
         ("After a merge that left two heads", "cargo xtask db-rebase"),
         ("Look before you leap", "cargo xtask db-rebase --dry-run"),
@@ -66,12 +79,14 @@ pub static SPEC: Spec<Filled> = Spec {
         "Your own unreleased revisions move on top of the released head; only their `down_revision` changes. What is\n\
          released is told from git (the merge base with the main branch, release tags) and never edited: where released\n\
          revisions have diverged themselves, an empty merge revision joins the heads. A database that holds a moved\n\
-         revision goes down with the old scripts and up with the new ones. A journal is kept: whatever happens,\n\
-         --resume goes on or --abort takes everything back.",
+         revision stays as it is where copies show that this comes to the same schema; else it goes down and up again, the\n\
+         rows that this takes away are counted, asked about, and put back from the backup. A journal is kept: whatever\n\
+         happens, --resume goes on or --abort takes everything back.",
         |filled| {
             Ok(Command::DbRebase(match filled {
                 Filled { resume: true, .. } => DbRebase::Resume,
-                Filled { abort: true, .. } => DbRebase::Abort,
+                Filled { abort: true, keep_database, .. } => DbRebase::Abort { keep_database },
+                Filled { forget: true, .. } => DbRebase::Forget,
                 Filled { rebase, .. } => DbRebase::Begin(rebase),
             }))
         },

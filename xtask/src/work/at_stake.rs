@@ -91,8 +91,6 @@ impl AtStake {
     /// `500 rows of mine go (m1, migrations/versions/m1.py:12)`.
     pub fn line(&self) -> String {
         let place = format!("({}, {}:{})", self.revision, self.path, self.line);
-        let plural =
-            |count: u64, one: &str| if count == 1 { format!("1 {one}") } else { format!("{} {one}s", told(count)) };
         let what = match (self.rows, self.what.strip_prefix("column "), &self.what) {
             (Some(rows), Some(column), _) => format!("{} of {column} go", plural(rows, "value")),
             (Some(rows), None, what) => {
@@ -105,10 +103,29 @@ impl AtStake {
         if unread { format!("{UNREAD}: what it takes away is not known {place}") } else { format!("{what} {place}") }
     }
 
+    /// `drops table users (line 12): 500 rows`, below the revision in a plan.
+    pub fn in_plan(&self) -> String {
+        let line = self.line;
+        if self.what == UNREAD {
+            return format!("{UNREAD} (line {line}): what it takes away is not known");
+        }
+        let verb = if self.what.starts_with("rows of ") { "deletes" } else { "drops" };
+        let unit = if self.what.starts_with("column ") { "value" } else { "row" };
+        let held = match self.rows {
+            Some(rows) if self.may_hold_rows => format!(": {}", plural(rows, unit)),
+            _ => String::new(),
+        };
+        format!("{verb} {} (line {line}){held}", self.what)
+    }
+
     /// For JSON.
     pub fn json(&self) -> Value {
         json!({"revision": self.revision, "path": self.path, "line": self.line, "what": self.what, "rows": self.rows})
     }
+}
+
+fn plural(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{} {one}s", told(count)) }
 }
 
 fn told(count: u64) -> String {

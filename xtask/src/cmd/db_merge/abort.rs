@@ -42,7 +42,7 @@ impl Flow<'_> {
         let ctx = self.ctx.for_step(self.ctx.ui.clone(), None);
         if db_rebase::is_pending(&ctx)? {
             self.note_it()?;
-            db_rebase::run(&ctx.for_step(ctx.ui.overheard(), None), &DbRebase::Abort)?;
+            db_rebase::run(&ctx.for_step(ctx.ui.overheard(), None), &DbRebase::Abort { keep_database: false })?;
         }
         let named = self.record.component.clone();
         let components = components(&ctx, named.as_deref())?;

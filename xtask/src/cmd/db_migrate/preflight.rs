@@ -12,6 +12,7 @@ use crate::model::target::{self, Direction, Target};
 use crate::sys::pg::InvalidIndex;
 use crate::sys::project::Component;
 use crate::work::advice;
+use crate::work::at_stake::{self, AtStake};
 use crate::work::migrate::{Walk, verb};
 use crate::work::own_database::{OwnDatabase, Refusal};
 use crate::work::skipped::AllSkipped;
@@ -45,6 +46,8 @@ pub struct Plan {
     pub after: Vec<String>,
     /// The revisions, in the order of the steps.
     pub revisions: Vec<Revision>,
+    /// What a downgrade takes away.
+    pub at_stake: Vec<AtStake>,
 }
 
 /// Files, connection, version table.
@@ -85,6 +88,10 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
     if plan.is_downgrade() {
         let steps = plan.walk.steps.iter().map(|step| step.revision.clone());
         plan.walk.skipped = steps.filter(|id| never.contains(id)).collect();
+        if let Some(own) = &mut facts.own {
+            let ids = plan.walk.steps.iter().map(|step| step.revision.clone()).filter(|id| plan.walk.runs(id));
+            plan.at_stake = at_stake::find(ctx, &facts.graph, own.db(), &ids.collect::<Vec<_>>())?;
+        }
     } else if !never.is_empty() {
         let advice = facts.skipped.advice(&ctx.alembic(facts.component), &facts.flag).join("\n  ");
         ctx.ui.warn(format!("The database counts as having run {}, and never did.\n  {advice}", never.join(", ")));
@@ -114,6 +121,7 @@ fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
         after: walk.after(&facts.graph, walk.steps.len())?,
         walk,
         revisions,
+        at_stake: Vec::new(),
     })
 }
 

@@ -1,6 +1,5 @@
 //! The reports of `db-migrate`, in the form that all reports share.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -10,13 +9,12 @@ use super::preflight::{Facts, NOT_THERE, Plan};
 use super::{Outcome, outcome_json};
 use crate::ctx::Ctx;
 use crate::fail::Exit;
-use crate::model::script_body::{self, Dropped, dropped};
 use crate::model::status::{Revision, Standing, State};
 use crate::report::json::revisions;
 use crate::sys::alembic::Driver;
-use crate::sys::files;
 use crate::sys::pg::InvalidIndex;
 use crate::ui::Paint;
+use crate::work::at_stake::AtStake;
 use crate::work::driver::Labels;
 use crate::work::own_database::OwnDatabase;
 
@@ -24,9 +22,8 @@ use crate::work::own_database::OwnDatabase;
 pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
     let mut fields = outcome_json(plan, &Outcome::unchanged(plan, Duration::ZERO));
     fields["planned"] = revisions(&plan.revisions);
-    let drops = if plan.is_downgrade() { drops(ctx, facts, plan)? } else { BTreeMap::new() };
     if plan.is_downgrade() {
-        fields["drops"] = drops_json(&drops);
+        fields["drops"] = drops_json(&plan.at_stake);
     }
     ctx.ui.json("db-migrate", Exit::Done, fields, None);
     let mut lines = heading(ctx, Paint::Bold, "Dry run: nothing was changed", plan);
@@ -36,8 +33,8 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
         lines.push(format!("Would be {}:", plan.verb()));
         for (line, revision) in plan.lines(&facts.graph).zip(&plan.revisions) {
             lines.push(format!("  - {line}"));
-            let drops = drops.get(&revision.id).into_iter().flatten();
-            lines.extend(drops.map(|dropped| format!("      drops {} (line {})", dropped.what, dropped.line)));
+            let goes = plan.at_stake.iter().filter(|it| it.revision == revision.id);
+            lines.extend(goes.map(|it| format!("      {}", it.in_plan())));
         }
         lines.push(String::new());
         lines.push(format!("Then: {}", standing(facts, &plan.after)));
@@ -48,26 +45,23 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What each script's `downgrade()` drops, by revision. Read off the text: what a script only decides when it runs is shown
-/// as the script has it, or not at all.
-fn drops(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<BTreeMap<String, Vec<Dropped>>> {
-    let root = &ctx.project()?.root;
-    let mut found = BTreeMap::new();
-    for revision in &plan.revisions {
-        let Some(script) = facts.graph.get(&revision.id) else { continue };
-        let text = files::read_script(&root.join(&script.path))?;
-        // A syntax error is Alembic's to report when it comes to it; here it only means that nothing can be said.
-        let body = script_body::read(&script.path, &text).unwrap_or_default();
-        found.insert(revision.id.clone(), body.downgrade.as_ref().map(dropped).unwrap_or_default());
+/// `"drops"` of JSON: by revision what goes, with what is in it now.
+pub fn drops_json(at_stake: &[AtStake]) -> Value {
+    let mut drops = serde_json::Map::new();
+    for it in at_stake {
+        if let Some(list) = drops.entry(it.revision.clone()).or_insert_with(|| json!([])).as_array_mut() {
+            list.push(json!({"what": it.what, "line": it.line, "rows": it.rows}));
+        }
     }
-    Ok(found)
+    drops.into()
 }
 
-fn drops_json(drops: &BTreeMap<String, Vec<Dropped>>) -> Value {
-    let list = |dropped: &Vec<Dropped>| -> Value {
-        dropped.iter().map(|dropped| json!({"what": dropped.what, "line": dropped.line})).collect()
-    };
-    drops.iter().map(|(id, dropped)| (id.clone(), list(dropped))).collect::<serde_json::Map<_, _>>().into()
+/// Before a downgrade: what goes with it that cannot be made again.
+pub fn what_goes(ctx: &Ctx, at_stake: &[AtStake]) {
+    let lost: Vec<String> = at_stake.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
+    if !lost.is_empty() {
+        ctx.ui.status(format!("This goes with the downgrade:\n  {}", lost.join("\n  ")));
+    }
 }
 
 /// What failed builds of indexes have left: nothing else ever tells.

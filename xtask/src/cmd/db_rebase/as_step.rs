@@ -59,7 +59,7 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
 /// # Errors
 /// As [`super::run`].
 pub fn take_back(ctx: &Ctx, folder: &Path) -> Result<Exit> {
-    steps::abort(ctx, folder)
+    steps::abort(ctx, folder, false)
 }
 
 /// Refuses to take back one that was put away where somebody has changed its files since.

@@ -229,7 +229,7 @@ fn left_behind(facts: &Facts, prepared: &Prepared) -> Vec<String> {
 }
 
 /// All is done.
-pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, _: Option<&Report>) -> Result<()> {
+pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, report: Option<&Report>) -> Result<()> {
     let mut lines = vec![ctx.ui.paint(Paint::Good, "✅ One head again"), String::new()];
     lines.push(format!("Component: {}", work.component));
     match &work.merge {
@@ -244,6 +244,9 @@ pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, _: Option<&Report>) -
         lines.push(format!("Database: stayed as it is, with all its rows; now at {}", ids(&work.trip.after)));
     } else if !work.trip.is_empty() {
         lines.push(format!("Database: went down to {} and up to {}", ids(&work.trip.between), ids(&work.trip.after)));
+        let (done, left) = report.map(|it| (it.done.as_slice(), it.left.as_slice())).unwrap_or_default();
+        lines.extend(done.iter().map(|line| format!("  - {line}")));
+        lines.extend(left.iter().map(|line| format!("  - ⚠️  {line}")));
     }
     if let Some(path) = backup {
         lines.push(format!("Backup: {}", path.display()));
@@ -271,4 +274,19 @@ pub fn aborted(ctx: &Ctx, work: &Work, backup: Option<&Path>, report: Option<&Re
     }
     ctx.ui.answer(lines.join("\n"));
     Ok(())
+}
+
+/// It is forgotten, and nothing was changed.
+pub fn forgotten(ctx: &Ctx, work: &Work, backup: Option<&Path>) {
+    let mut lines = vec![ctx.ui.paint(Paint::Warn, "Forgotten: files and database stay as they are"), String::new()];
+    lines.push(format!("Component: {}", work.component));
+    lines.extend(backup.map(|path| format!("Backup: {}", path.display())));
+    lines.push(format!("See where things are: cargo xtask db-status --component={}", work.component));
+    ctx.ui.answer(lines.join("\n"));
+}
+
+/// The files alone were taken back.
+pub fn database_was_kept(ctx: &Ctx, work: &Work) {
+    let status = format!("cargo xtask db-status --component={}", work.component);
+    ctx.ui.answer(format!("Database: left as it is; see where it stands: {status}"));
 }

@@ -17,6 +17,7 @@ use super::show::{Timed, report};
 use super::{files, show};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
+use crate::model::action::{Action, own};
 use crate::sys::files::remove_bytecode;
 use crate::sys::interrupt;
 use crate::sys::journal::{Journal, Operation, Progress};
@@ -84,22 +85,48 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
 ///
 /// # Errors
 /// As [`resume`]. It can be repeated.
-pub fn abort(ctx: &Ctx, folder: &Path) -> Result<Exit> {
+pub fn abort(ctx: &Ctx, folder: &Path, keep_database: bool) -> Result<Exit> {
     let (journal, work) = pending(folder)?;
     let component = ctx.project()?.component(Some(&work.component))?;
     let mut run = Run { ctx, work, journal, own: None, timed: Vec::new(), report: None };
-    if run.was_begun(Step::Down) {
+    if run.was_begun(Step::Down) && !keep_database {
         run.own = open(ctx, component, &run.work).map_err(refuse)?;
     }
     match run.take_back() {
-        Ok(()) => run.end(Journal::finish, show::aborted),
+        Ok(()) => run.end(Journal::finish, |ctx, work, backup, report| {
+            show::aborted(ctx, work, backup, report)?;
+            if keep_database {
+                show::database_was_kept(ctx, work);
+            }
+            Ok(())
+        }),
         Err(error) => {
             let abort = &run.journal.operation().abort;
             let fail = from_anyhow(&error).action(format!("Then go on taking it back: {abort}"));
+            let fail = match run.journal.noted(KEEP).and_then(Value::as_str) {
+                Some(_) => fail,
+                None => fail.action(Action::run(
+                    "Or take the files back and leave the database as it is",
+                    own("db-rebase").of_no_component().word("--abort").word("--keep-database"),
+                )),
+            };
             ctx.ui.json("db-rebase", fail.exit, report(&run.work, &run.timed, None), Some(&fail));
             Err(fail.into())
         }
     }
+}
+
+/// Forgets what did not end: the way out where nothing else is left. Files and database stay as they are.
+///
+/// # Errors
+/// A usage error where there is nothing to forget.
+pub fn forget(ctx: &Ctx) -> Result<Exit> {
+    let (journal, work) = pending(&journal_folder(ctx)?)?;
+    let backup = journal.noted(BACKUP).and_then(Value::as_str).map(PathBuf::from);
+    journal.finish()?;
+    ctx.ui.json("db-rebase", Exit::Done, report(&work, &[], backup.as_deref()), None);
+    show::forgotten(ctx, &work, backup.as_deref());
+    Ok(Exit::Done)
 }
 
 fn pending(folder: &Path) -> Result<(Journal, Work)> {
@@ -163,7 +190,10 @@ impl Run<'_> {
                 self.journal.note(BACKUP, json!(path))
             }
             (Step::Down, Some(own)) => work.way_down().go_on(self.ctx, own),
-            (Step::Up, Some(own)) => work.way_up().go_on(self.ctx, own),
+            (Step::Up, Some(own)) => {
+                work.way_up().go_on(self.ctx, own)?;
+                self.carry_over()
+            }
             (_, None) => anyhow::bail!("a step of the database, and no database"),
         }
     }
@@ -204,6 +234,15 @@ impl Run<'_> {
             let (down, up) = (work.way_down().ids, work.way_up().ids);
             let walked: Vec<String> = down.iter().chain(up).cloned().collect();
             self.report = Some(own.put_back(self.ctx, &path, now.as_deref(), &walked)?);
+        }
+        Ok(())
+    }
+
+    /// Puts the rows that the way down took away into what the way up made again. No script counts as one that was walked
+    /// back: what the new revisions did to other rows stays.
+    fn carry_over(&mut self) -> Result<()> {
+        if let (Some(path), Some(own), false) = (self.backup(), &mut self.own, self.work.stays) {
+            self.report = Some(own.put_back(self.ctx, &path, None, &[])?);
         }
         Ok(())
     }
