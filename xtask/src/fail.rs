@@ -120,6 +120,10 @@ kinds! {
     AlreadyRunning = "already-running",
     /// Ctrl-C, SIGTERM or SIGHUP.
     Interrupted = "interrupted",
+    /// Rows would go, and nobody has agreed.
+    RowsAtStake = "rows-at-stake",
+    /// A failed revision had committed a part.
+    HalfDone = "half-done",
     /// A defect of this tool.
     Internal = "internal",
 }

@@ -16,6 +16,7 @@ use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::ui::Paint;
 use crate::work::advice;
+use crate::work::ledger::{self, Edited};
 use crate::work::skipped::{self, AllSkipped};
 
 /// What is known of one component; `standing` is missing only where its files cannot be read.
@@ -43,6 +44,7 @@ impl Report<'_> {
 #[derive(Default)]
 struct Told {
     implied: AllSkipped,
+    edited: Vec<Edited>,
     lines: Vec<String>,
     json: Vec<Value>,
     commands: Vec<String>,
@@ -158,9 +160,12 @@ fn told(
     ledger: Option<&Ledger>,
     applied: &[String],
 ) -> Told {
-    let implied = db.map(|mut db| skipped::find(ctx, graph, &mut db, ledger, applied)).unwrap_or_default();
+    let Some(mut db) = db else { return Told::default() };
+    let implied = skipped::find(ctx, graph, &mut db, ledger, applied);
+    let edited =
+        ledger.map_or_else(Vec::new, |_| ledger::edited(ctx, graph, &mut db, &version_table(component), applied));
     let (json, commands) = implied.json(graph, &ctx.component_flag(component));
-    Told { lines: implied.lines(graph), implied, json, commands }
+    Told { lines: implied.lines(graph), implied, edited, json, commands }
 }
 
 fn exit(flags: &flags::DbStatus, reports: &[Report]) -> Exit {
@@ -191,6 +196,7 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "unknown": list(|standing| json!(standing.unknown)),
         "implied": report.implied.json,
         "put_right": report.implied.commands,
+        "edited": report.implied.edited.iter().map(Edited::json).collect::<Vec<_>>(),
         "server": report.server,
         "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
     })
@@ -209,6 +215,7 @@ fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
     }
     lines.push(String::new());
     lines.extend(status(standing));
+    lines.extend(ledger::edited_lines(&report.implied.edited));
     let flag = ctx.component_flag(report.component);
     if !report.implied.implied.is_empty() {
         lines.extend(never_ran(ctx, report, &flag));
@@ -223,7 +230,7 @@ fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
 
 /// What never ran, and what puts it right.
 fn never_ran(ctx: &Ctx, report: &Report, flag: &str) -> Vec<String> {
-    let mut lines = vec![String::new(), "AllSkipped, never ran: the database counts as holding these".to_owned()];
+    let mut lines = vec![String::new(), "Skipped, never ran: the database counts as holding these".to_owned()];
     lines.extend(report.implied.lines.iter().map(|line| format!("  - {line}")));
     lines.push(String::new());
     lines.extend(report.implied.implied.advice(&ctx.alembic(report.component), flag));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::Facts;
+use super::facts::Facts;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::graph::Graph;

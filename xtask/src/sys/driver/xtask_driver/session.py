@@ -49,9 +49,12 @@ class Session:
         self._ran = set()
         self._steps = 0
         self._has_failed = False
+        # A process for each step, dear and beyond doubt: what a walk is held against.
+        self._is_alone = bool(os.environ.get("XTASK_PROCESS_PER_STEP"))
         # The scripts were read again since this program began; those of a fresh process are older.
         self._has_reloaded = False
         self._must_reload = False
+        self._files = set()
         self._draft = None
         self._guard = Guard(channel)
         self._guard.install()
@@ -78,6 +81,8 @@ class Session:
     def _directory(self):
         script = ScriptDirectory.from_config(self._config)
         script.dir = os.path.abspath(script.dir)
+        if self._launch.get("versions"):
+            script.version_locations = list(self._launch["versions"])
         return script
 
     def _read(self, script):
@@ -118,6 +123,7 @@ class Session:
         if state.get("launch"):
             self._aim(state["launch"])
         self._must_reload = bool(state.get("stale"))
+        self._files = set(state.get("files") or ())
         if state.get("command"):
             self._channel.push_back(state["command"])
         while True:
@@ -129,13 +135,23 @@ class Session:
             self.guarded(lambda: getattr(self, "do_" + command["do"])(command))
 
     def _state(self, command=None):
-        return {"launch": self._launch, "stale": self._has_reloaded or self._must_reload, "command": command}
+        return {
+            "launch": self._launch,
+            "stale": self._has_reloaded or self._must_reload,
+            "files": self._all_files(),
+            "command": command,
+        }
+
+    def _all_files(self):
+        """The files that this process was made from, and those before it that it has taken the place of."""
+        self._files.update(origin.files())
+        return sorted(self._files)
 
     def _is_used_up(self, command):
         """Whether a fresh process should serve this command, as it would be one of `alembic`'s own."""
         if command["do"] not in BEGINNINGS or not self._steps:
             return False
-        if self._traces.in_process or command["do"] == "fresh":
+        if self._traces.in_process or command["do"] == "fresh" or self._is_alone:
             return True
         held = command["do"] == "release" and self._traces.has_open()
         return self._successor.is_cheap and (self._has_failed or held or command["do"] == "migrate")
@@ -180,7 +196,7 @@ class Session:
 
     def do_files(self, _command):
         """What a change of makes this process out of date."""
-        self._channel.answer("files", files=origin.files())
+        self._channel.answer("files", files=self._all_files())
 
     def do_heads(self, _command):
         self._channel.answer("heads", heads=sorted(self._script.get_heads()))
@@ -190,10 +206,12 @@ class Session:
 
         def steps(heads, context):
             self._check_before(command["before"], heads)
-            for direction, revision in command["steps"]:
-                yield self._prepare(context, direction, revision, revision in command["unrun"])
+            for left, (direction, revision) in enumerate(command["steps"], 1 - len(command["steps"])):
+                yield self._prepare(context, direction, revision, revision in command["skipped"])
                 self._ended(context)
                 self._done(self._channel.tell)
+                if left and command["pause"]:
+                    self._channel.next()  # xtask looks at the database, then says `go`
 
         self._run(steps, command["target"])
         self._run_now.check_kept(self._recorder, self._heads)
@@ -227,7 +245,7 @@ class Session:
                     return
                 self._done(self._channel.answer)
                 following = self._channel.next()
-                if self._traces.in_session or self._traces.in_process:
+                if self._traces.in_session or self._traces.in_process or self._is_alone:
                     break
             self._channel.push_back(following)
 
@@ -241,7 +259,7 @@ class Session:
 
         def steps(_heads, context):
             for direction, revision in command["steps"]:
-                yield self._prepare(context, direction, revision, revision in command["unrun"])
+                yield self._prepare(context, direction, revision, revision in command["skipped"])
                 self._applied = self._ancestors(self._heads)
 
         start = command["start"]
@@ -337,9 +355,9 @@ class Session:
                 "the database is at %s, not at %s" % (", ".join(sorted(heads)) or "base", ", ".join(before) or "base"),
             )
 
-    def _prepare(self, context, direction, revision, unrun=False):
+    def _prepare(self, context, direction, revision, skipped=False):
         """The migration step, made as Alembic's own upgrade and downgrade make it. One that is taken back without ever
-        having run (`unrun`) has nothing to undo: only the version table changes."""
+        having run (`skipped`) has nothing to undo: only the version table changes."""
         run = self._run_now
         script = self._script.get_revision(revision)
         run.step = Step(direction, script.revision, script.path)
@@ -356,7 +374,7 @@ class Session:
         run.step.ran_before, self._steps = self._steps, self._steps + 1
         make = MigrationStep.downgrade_from_script if direction == "down" else MigrationStep.upgrade_from_script
         step = make(self._script.revision_map, script)
-        step.migration_fn = run.script(step.migration_fn if not unrun else lambda *_args, **_kw: None)
+        step.migration_fn = run.script(step.migration_fn if not skipped else lambda *_args, **_kw: None)
         return step
 
     def _check_possible(self, direction, revision):
