@@ -4,6 +4,7 @@
 mod baselines;
 mod cases;
 mod doubts;
+mod faults;
 mod hangs;
 mod jobs;
 mod kills;
@@ -13,7 +14,7 @@ mod ways;
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::pg::cluster;
 use crate::support::python::python;
@@ -43,6 +44,49 @@ fn catalogue() {
     let given = results.iter().filter(|result| result["revision"].as_str().unwrap().ends_with("_given"));
     wrong.extend(given.filter(|result| result["verdict"] != "reversible").map(|result| format!("accused: {result:#}")));
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+/// One process for a whole walk and one for each step come to the same: what, where and why, revision by revision.
+#[test]
+fn a_walk_finds_what_a_process_per_step_finds() {
+    let cases: Vec<Case> = cases::all(cluster().major());
+    let of_types = |case: &Case| ["types.py", "python.py", "constraints.py"].contains(&case.file);
+    let cases: Vec<Case> = cases.into_iter().filter(of_types).collect();
+    let project = cases::project(&cluster().url("psycopg2", &cluster().database()), &cases);
+    let facts = |alone: &str| -> Vec<Value> {
+        let output = Xtask::new(project.root(), "db-roundtrip --all --json --no-cache --step-timeout 4s -q")
+            .env("XTASK_PYTHON", python())
+            .env("XTASK_PROCESS_PER_STEP", alone)
+            .run();
+        let fact = |result: &Value| {
+            let notes: Vec<&Value> = result["notes"].as_array().unwrap().iter().collect();
+            // What a walk adds where it had to ask a fresh process is no other verdict.
+            let notes: Vec<&&Value> =
+                notes.iter().filter(|note| !note.to_string().contains("a process of its own")).collect();
+            let error = &result["error"];
+            let (schema, data) = (&result["schema_changes"], &result["data_changes"]);
+            json!([
+                result["revision"],
+                result["verdict"],
+                result["step"],
+                error["kind"],
+                error["sqlstate"],
+                schema,
+                data,
+                notes
+            ])
+        };
+        output.code(4).json()["results"].as_array().unwrap().iter().map(fact).collect()
+    };
+    let (walk, alone) = (facts(""), facts("1"));
+    assert!(walk.len() > cases.len(), "{} results", walk.len());
+    let differ: Vec<String> = walk
+        .iter()
+        .zip(&alone)
+        .filter(|(walk, alone)| walk != alone)
+        .map(|(walk, alone)| format!("{walk}\n{alone}"))
+        .collect();
+    assert!(differ.is_empty() && walk.len() == alone.len(), "{}", differ.join("\n\n"));
 }
 
 /// What is wrong with a result, if anything.

@@ -1,6 +1,6 @@
 # case an enum type outlives its table
-# expect schema-differs downgrade: type public.@kind
-# cause op.execute('DROP TYPE @kind')
+# expect failed re-upgrade: type "@kind" already exists
+# cause sa.Enum(name='@kind').drop(op.get_bind())
 def upgrade():
     op.create_table("@t", sa.Column("id", sa.Integer, primary_key=True), sa.Column("k", sa.Enum("a", "b", name="@kind")))
 def downgrade():

@@ -49,9 +49,12 @@ class Session:
         self._ran = set()
         self._steps = 0
         self._has_failed = False
+        # A process for each step, dear and beyond doubt: what a walk is held against.
+        self._is_alone = bool(os.environ.get("XTASK_PROCESS_PER_STEP"))
         # The scripts were read again since this program began; those of a fresh process are older.
         self._has_reloaded = False
         self._must_reload = False
+        self._files = set()
         self._draft = None
         self._guard = Guard(channel)
         self._guard.install()
@@ -120,6 +123,7 @@ class Session:
         if state.get("launch"):
             self._aim(state["launch"])
         self._must_reload = bool(state.get("stale"))
+        self._files = set(state.get("files") or ())
         if state.get("command"):
             self._channel.push_back(state["command"])
         while True:
@@ -131,13 +135,23 @@ class Session:
             self.guarded(lambda: getattr(self, "do_" + command["do"])(command))
 
     def _state(self, command=None):
-        return {"launch": self._launch, "stale": self._has_reloaded or self._must_reload, "command": command}
+        return {
+            "launch": self._launch,
+            "stale": self._has_reloaded or self._must_reload,
+            "files": self._all_files(),
+            "command": command,
+        }
+
+    def _all_files(self):
+        """The files that this process was made from, and those before it that it has taken the place of."""
+        self._files.update(origin.files())
+        return sorted(self._files)
 
     def _is_used_up(self, command):
         """Whether a fresh process should serve this command, as it would be one of `alembic`'s own."""
         if command["do"] not in BEGINNINGS or not self._steps:
             return False
-        if self._traces.in_process or command["do"] == "fresh":
+        if self._traces.in_process or command["do"] == "fresh" or self._is_alone:
             return True
         held = command["do"] == "release" and self._traces.has_open()
         return self._successor.is_cheap and (self._has_failed or held or command["do"] == "migrate")
@@ -182,7 +196,7 @@ class Session:
 
     def do_files(self, _command):
         """What a change of makes this process out of date."""
-        self._channel.answer("files", files=origin.files())
+        self._channel.answer("files", files=self._all_files())
 
     def do_heads(self, _command):
         self._channel.answer("heads", heads=sorted(self._script.get_heads()))
@@ -231,7 +245,7 @@ class Session:
                     return
                 self._done(self._channel.answer)
                 following = self._channel.next()
-                if self._traces.in_session or self._traces.in_process:
+                if self._traces.in_session or self._traces.in_process or self._is_alone:
                     break
             self._channel.push_back(following)
 
