@@ -98,7 +98,13 @@ impl Ctx {
 
     /// The project.
     pub fn project(&self) -> Result<&Project> {
-        self.once(&self.project, || Project::find(&self.cwd, self.common.project.as_deref()))
+        self.once(&self.project, || {
+            let project = Project::find(&self.cwd, self.common.project.as_deref())?;
+            for key in &project.unused {
+                self.ui.warn(format!("`{key}` in [workspace.metadata.db]: nothing uses it yet"));
+            }
+            Ok(project)
+        })
     }
 
     /// The component that the command line names, or the default one.
@@ -198,9 +204,21 @@ impl Ctx {
         crate::sys::pg::complete(&url)
     }
 
-    /// Whether what could not be looked at or proven is to fail: by `--strict`, and wherever `CI` is set.
+    /// Whether what could not be looked at or proven is to fail: by `--strict`, by the settings, and wherever `CI`
+    /// is set.
     pub fn strict(&self) -> bool {
-        self.common.strict || std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+        let declared = self.project().is_ok_and(|project| project.strict);
+        declared
+            || self.common.strict
+            || std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+    }
+
+    /// What Alembic's command line would be given for a config: the section, and `-x` of the settings and of the flag.
+    pub fn alembic_options(&self, config: &AlembicConfig) -> Vec<String> {
+        let component = &config.component;
+        let section = (component.section != "alembic").then(|| format!("-n{}", component.section));
+        let x = component.x.iter().chain(&self.common.x).map(|pair| format!("-x{pair}"));
+        section.into_iter().chain(x).collect()
     }
 
     /// On the embedded server the component's database is made when it is first needed; elsewhere it is its owner's.

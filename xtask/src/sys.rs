@@ -3,6 +3,8 @@
 
 pub mod alembic;
 pub mod alembic_ini;
+mod alembic_toml;
+pub mod backend_ai;
 pub mod backup;
 pub mod changes;
 pub mod clock;

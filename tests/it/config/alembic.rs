@@ -20,7 +20,7 @@ sys.path.insert(0, os.getcwd())
 site.addsitedir(os.path.join(os.getcwd(), "site"))
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-config = Config("alembic.ini")
+config = Config("alembic.ini", toml_file="pyproject.toml")
 scripts = ScriptDirectory.from_config(config)
 print(json.dumps({
     "dir": os.path.abspath(scripts.dir),
@@ -201,6 +201,28 @@ fn pth_files_editable_installs_and_the_old_namespaces() {
     folder.write("src/app/__init__.py", legacy);
     folder.write("site/app/__init__.py", legacy);
     same(&folder);
+}
+
+#[test]
+fn pyproject_says_what_the_ini_does_not() {
+    let files = ["m/versions/a.py", "n/versions/b.py", "lib/p/__init__.py", "lib/p/versions/c.py"];
+    let ini = "sqlalchemy.url = x\nfile_template = %%(rev)s\n";
+    for toml in [
+        "script_location = \"%(here)s/m\"\nfile_template = \"x\"\ntruncate_slug_length = 12\n",
+        "script_location = \"m\"\nversion_locations = [\"%(here)s/n/versions\", \"m/versions\"]\n",
+        "script_location = \"n\"\nprepend_sys_path = [\"lib\"]\nversion_locations = [\"p:versions\"]\n",
+        "script_location = \".\"\nrecursive_version_locations = true\nversion_locations = [\"m\"]\n",
+    ] {
+        let folder = project(ini, &files);
+        folder.write("pyproject.toml", format!("[project]\nname = \"x\"\n[tool.alembic]\n{toml}"));
+        same(&folder);
+    }
+    // What the ini says goes before it.
+    let folder = project("script_location = m\nversion_locations = n/versions\n", &files);
+    folder.write("pyproject.toml", "[tool.alembic]\nscript_location = \"n\"\nversion_locations = [\"m/versions\"]\n");
+    same(&folder);
+    folder.write("pyproject.toml", "[tool.alembic\n");
+    failure(read(&folder), Kind::ConfigInvalid, &["pyproject.toml:1"]);
 }
 
 #[test]

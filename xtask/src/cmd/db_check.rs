@@ -71,7 +71,7 @@ pub fn review(ctx: &Ctx, component: &Component, scripts: &[PathBuf]) -> Result<V
 /// The one that is named, or the default one. What would be committed or what a branch brings may be anywhere.
 fn components<'a>(ctx: &'a Ctx, flags: &DbCheck) -> Result<Vec<&'a Component>> {
     let everywhere = flags.all || (flags.look != Look::WorkTree && ctx.common.component.is_none());
-    if everywhere { Ok(ctx.project()?.components.iter().collect()) } else { Ok(vec![ctx.component()?]) }
+    if everywhere { Ok(ctx.project()?.all()?.iter().collect()) } else { Ok(vec![ctx.component()?]) }
 }
 
 fn explain(ctx: &Ctx, word: &str) -> Result<Exit> {

@@ -82,7 +82,7 @@ pub fn run(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Exit> {
 
 fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> {
     let components: Vec<&Component> =
-        if flags.all { ctx.project()?.components.iter().collect() } else { vec![ctx.component()?] };
+        if flags.all { ctx.project()?.all()?.iter().collect() } else { vec![ctx.component()?] };
     let reports = std::thread::scope(|scope| {
         let looks: Vec<_> = components.iter().map(|component| scope.spawn(|| look(ctx, component))).collect();
         looks

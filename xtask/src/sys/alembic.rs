@@ -83,6 +83,8 @@ pub struct Launch {
     pub config: PathBuf,
     /// What Alembic's command line would be given besides: `-n`, `-x`.
     pub options: Vec<String>,
+    /// Where env.py is, where no config says it.
+    pub script_location: Option<PathBuf>,
     /// The database to begin with.
     pub database: Database,
     /// `lock_timeout` of every connection; `None` leaves the server's.
@@ -393,6 +395,7 @@ fn launch_object(launch: &Launch) -> Value {
         "project": launch.project.to_string_lossy(),
         "config": launch.config.to_string_lossy(),
         "options": launch.options,
+        "script_location": launch.script_location.as_ref().map(|folder| folder.to_string_lossy()),
         "state_dir": launch.state_dir.to_string_lossy(),
         "url": launch.database.url.as_ref().map(Secret::expose),
         "expect": {

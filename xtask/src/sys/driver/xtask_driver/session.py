@@ -415,7 +415,13 @@ def autogenerate_sees(configured, schema, table):
 def alembic_config(launch):
     """The config as the command line makes it, parsed options included: some env.py ask for them."""
     options = CommandLine(prog="alembic").parser.parse_args(["-c", launch["config"], *launch["options"], "upgrade", "heads"])
+    ini, toml = launch["config"], os.path.join(launch["project"], "pyproject.toml")
+    if os.path.basename(ini) == "pyproject.toml":
+        ini, toml = os.path.join(os.path.dirname(ini), "alembic.ini"), ini
     extra = {}
     if "toml_file" in inspect.signature(Config.__init__).parameters:
-        extra["toml_file"] = os.path.join(launch["project"], "pyproject.toml")
-    return Config(file_=launch["config"], ini_section=options.name, cmd_opts=options, **extra)
+        extra["toml_file"] = toml
+    config = Config(file_=ini, ini_section=options.name, cmd_opts=options, **extra)
+    if launch["script_location"]:
+        config.set_main_option("script_location", launch["script_location"].replace("%", "%%"))
+    return config
