@@ -57,6 +57,7 @@ impl Bench {
             config: PathBuf::from("alembic.ini"),
             options: Vec::new(),
             script_location: None,
+            told_by: Vec::new(),
             database: Database { url: None, expect: expect(&self.database) },
             lock_timeout: Some(Duration::from_secs(20)),
             state_dir: self.project.path("state"),

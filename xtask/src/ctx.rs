@@ -1,16 +1,21 @@
 //! What a command works on: project, component, history, database, interpreter, embedded server. Each is opened when it
 //! is first asked for, and only once, also when components are looked at side by side.
 
+mod url;
+
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::flags::{Common, ServerChoice};
+use crate::flags::{self, Common, ServerChoice};
+use crate::model::action::{Surroundings, shell_word};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::env_url::Known;
 use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
 use crate::sys::pg::VersionTable;
 use crate::sys::project::{Component, Project};
@@ -18,7 +23,7 @@ use crate::sys::python::{self, Interpreter, Wish};
 use crate::sys::run::quoted;
 use crate::sys::server::{Home, Lease};
 use crate::sys::settings::Server;
-use crate::sys::{history, interrupt};
+use crate::sys::{history, interrupt, locations};
 use crate::ui::Ui;
 
 /// Built once per run.
@@ -31,6 +36,8 @@ pub struct Ctx {
     project: OnceLock<Project>,
     python: OnceLock<Interpreter>,
     lease: OnceLock<Lease>,
+    /// What env.py of a component wants, once it was asked; `None`: what its config says.
+    asked: Mutex<HashMap<String, Option<Known>>>,
     opening: Mutex<()>,
 }
 
@@ -74,6 +81,7 @@ impl Ctx {
             project: OnceLock::new(),
             python: OnceLock::new(),
             lease: OnceLock::new(),
+            asked: Mutex::default(),
             opening: Mutex::new(()),
         })
     }
@@ -92,6 +100,7 @@ impl Ctx {
             project: OnceLock::new(),
             python: self.python.clone(),
             lease: OnceLock::new(),
+            asked: Mutex::default(),
             opening: Mutex::new(()),
         }
     }
@@ -100,8 +109,15 @@ impl Ctx {
     pub fn project(&self) -> Result<&Project> {
         self.once(&self.project, || {
             let project = Project::find(&self.cwd, self.common.project.as_deref())?;
+            // The clones of a `Ui` share it, so the run as a whole ends as the project wants it.
+            let _ = self.ui.clone().strict(project.strict);
             for key in &project.unused {
                 self.ui.warn(format!("`{key}` in [workspace.metadata.db]: nothing uses it yet"));
+            }
+            let around = self.ui.around();
+            let _ = around.root.set(project.root.clone());
+            if let Ok(component) = project.component(None) {
+                let _ = around.default_component.set(component.name.clone());
             }
             Ok(project)
         })
@@ -130,7 +146,30 @@ impl Ctx {
 
     /// The migration history of a config, checked: no duplicate, no missing parent, no cycle.
     pub fn history(&self, config: &AlembicConfig) -> Result<Graph> {
+        self.look_at_locations(config)?;
         history::read(&self.project()?.root, config)
+    }
+
+    /// Every component. Where there is none, nothing is looked at, and that is said.
+    pub fn every_component(&self) -> Result<Vec<&Component>> {
+        let project = self.project()?;
+        if project.components.is_empty() {
+            self.ui.not_looked_at(format!("any component: no Alembic config was found in {}", project.root.display()));
+        }
+        Ok(project.components.iter().collect())
+    }
+
+    /// Says which version folders are not there; scripts that only Python could read are refused.
+    ///
+    /// # Errors
+    /// `migration-file-invalid` for compiled scripts without their source.
+    pub fn look_at_locations(&self, config: &AlembicConfig) -> Result<()> {
+        let file = config.path.file_name().unwrap_or_default().to_string_lossy();
+        for folder in locations::missing(config) {
+            let folder = shown(self.project()?, folder);
+            self.ui.not_looked_at(format!("{} is not there (a version folder of {file})", folder.display()));
+        }
+        locations::refuse_sourceless(config)
     }
 
     /// The interpreter that runs Alembic. Asks before it installs anything that the project has not asked for.
@@ -172,7 +211,7 @@ impl Ctx {
 
     /// A component's database on the embedded server, whatever the project's usual one is.
     pub fn embedded(&self, config: &AlembicConfig) -> Result<Database> {
-        let url = self.configured_url(config)?;
+        let url = self.url_for_embedded(config)?;
         let lease = self.lease()?;
         let target = url.target();
         let user = if target.user.is_empty() { lease.superuser } else { target.user.as_str() };
@@ -185,32 +224,9 @@ impl Ctx {
         })
     }
 
-    /// `--url`, else the URL in the config; completed from the environment.
-    fn configured_url(&self, config: &AlembicConfig) -> Result<DbUrl> {
-        let Some(flag) = &self.common.url else { return parse_url(config) };
-        let text = match flag.strip_prefix("env:") {
-            Some(name) => std::env::var(name).map_err(|_| {
-                Fail::new(Kind::Usage, format!("`--url=env:{name}`: the environment has no {name}")).action(format!(
-                    "Set it, or write the URL: export {name}=postgresql+asyncpg://USER@HOST:PORT/DATABASE"
-                ))
-            })?,
-            None => flag.clone(),
-        };
-        let url = DbUrl::parse(&text).map_err(|error| {
-            Fail::new(Kind::Usage, "Cannot use the URL of `--url`")
-                .details(error.to_string())
-                .action("Write it as: --url=postgresql+asyncpg://USER@HOST:PORT/DATABASE")
-        })?;
-        crate::sys::pg::complete(&url)
-    }
-
-    /// Whether what could not be looked at or proven is to fail: by `--strict`, by the settings, and wherever `CI`
-    /// is set.
+    /// As [`is_strict`].
     pub fn strict(&self) -> bool {
-        let declared = self.project().is_ok_and(|project| project.strict);
-        declared
-            || self.common.strict
-            || std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+        is_strict(&self.common) || self.project().is_ok_and(|project| project.strict)
     }
 
     /// What Alembic's command line would be given for a config: the section, and `-x` of the settings and of the flag.
@@ -261,11 +277,25 @@ impl Ctx {
             Ok(default) if default.name == component.name => String::new(),
             _ => format!(" --component={}", component.name),
         };
-        for flag in self.ui.typed().iter().filter(|flag| !flag.starts_with("--component")) {
+        for (flag, value) in self.ui.around().typed.iter().filter(|(flag, _)| flag != "--component") {
             flags.push(' ');
-            flags.push_str(flag);
+            flags.push_str(&shell_word(&format!("{flag}={value}")));
         }
         flags
+    }
+
+    /// How the project's folder is reached from where the command was typed, for paths that are printed to be pasted;
+    /// empty where one stands there.
+    pub fn to_project(&self) -> Result<PathBuf> {
+        let root = &self.project()?.root;
+        let here = self.cwd.canonicalize().unwrap_or_else(|_| self.cwd.clone());
+        if let Ok(below) = root.strip_prefix(&here) {
+            return Ok(below.to_owned());
+        }
+        match here.strip_prefix(root) {
+            Ok(inside) => Ok(inside.components().map(|_| "..").collect()),
+            Err(_) => Ok(root.clone()),
+        }
     }
 
     /// Alembic by hand on a component's config, for commands that are printed.
@@ -320,33 +350,31 @@ fn no_such_main(name: &str) -> Fail {
         .refused()
 }
 
-/// The URL in a config, completed from the environment.
-fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
-    let (path, line) = config.place("sqlalchemy.url");
-    let url = DbUrl::parse(&config.url()?).map_err(|error| {
-        Fail::new(Kind::ConfigInvalid, "Cannot use `sqlalchemy.url` of the Alembic config")
-            .details(error.to_string())
-            .at(path, line)
-            .action("Write it as: postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE")
-            .related("cargo xtask doctor")
-    })?;
-    crate::sys::pg::complete(&url)
+/// Whether what could not be looked at or proven is to fail: by `--strict`, and wherever `CI` is set.
+pub fn is_strict(common: &Common) -> bool {
+    common.strict || std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
 
-/// The flags of a command line that say what it is about, as a shell takes them.
-pub fn typed(common: &Common) -> Vec<String> {
+/// What printed commands repeat of a command line, and where they are pasted.
+pub fn surroundings(common: &Common) -> Surroundings {
     let server = common.server.map(|server| match server {
-        ServerChoice::Configured => "configured",
-        ServerChoice::Embedded => "embedded",
+        ServerChoice::Configured => "configured".to_owned(),
+        ServerChoice::Embedded => "embedded".to_owned(),
     });
-    let project = common.project.as_ref().map(|folder| folder.display().to_string());
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     // Without its password, which a line that is printed must not have.
-    let url =
-        common.url.as_ref().map(|url| DbUrl::parse(url).map_or(url.clone(), |url| url.without_password().to_string()));
-    let server = server.map(str::to_owned);
-    let named = [("component", common.component.clone()), ("project", project), ("server", server), ("url", url)];
-    let named = named.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", quoted(&value?))));
-    named.chain(common.x.iter().map(|pair| format!("-x {}", quoted(pair)))).collect()
+    let url = |url: &String| DbUrl::parse(url).map_or(url.clone(), |url| url.without_password().to_string());
+    let named = [
+        ("--component", common.component.clone()),
+        ("--project", path(&common.project)),
+        ("--python", path(&common.python)),
+        ("--server", server),
+        ("--url", common.url.as_ref().map(url)),
+    ];
+    let named = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?)));
+    let typed = named.chain(common.x.iter().map(|pair| ("-x".to_owned(), pair.clone()))).collect();
+    let folder = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
+    Surroundings { typed, takes: flags::takes, folder, ..Surroundings::default() }
 }
 
 /// The version table of a component, as `sys/pg` wants it.

@@ -157,6 +157,12 @@ pub fn command_names() -> impl Iterator<Item = &'static str> {
     command_rows().map(|row| row.name)
 }
 
+/// Whether a command takes a common flag.
+pub fn takes(command: &str, flag: &str) -> bool {
+    let common = common_rows().into_iter().find(|row| row.long == flag || row.short == Some(flag));
+    command_row(command).zip(common).is_some_and(|(row, flag)| row.takes(&flag))
+}
+
 /// Whether `--json` stands on the command line, for the error of a command line that could not be parsed.
 pub fn wants_json(words: &[OsString]) -> bool {
     words.iter().any(|word| word == "--json")

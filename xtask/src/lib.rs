@@ -43,9 +43,9 @@ pub fn run(words: Vec<OsString>) -> Exit {
             return fail.exit;
         }
     };
-    let ui = Ui::new(common.output).repeating(ctx::typed(&common));
+    let ui = Ui::new(common.output).surrounded(ctx::surroundings(&common)).strict(ctx::is_strict(&common));
     match work(&ui, common, &command) {
-        Ok(exit) => exit,
+        Ok(exit) => ui.settled(exit),
         Err(error) => {
             let fail = fail::from_anyhow(&error);
             // A command that has more to say than the error has printed its own object already.

@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
 
 use crate::fail::{Exit, Fail};
+use crate::model::action::{Action, Surroundings};
 
 /// How long something may take before a spinner shows.
 const PROGRESS_AFTER: Duration = Duration::from_millis(500);
@@ -49,7 +50,10 @@ pub struct Ui {
     terminal: bool,
     answered: Arc<AtomicBool>,
     overheard: Option<Arc<Mutex<Said>>>,
-    typed: Arc<[String]>,
+    strict: Arc<AtomicBool>,
+    /// What was not looked at, a sentence each; clones and steps of a flow share it.
+    gaps: Arc<Mutex<Vec<String>>>,
+    around: Arc<Surroundings>,
 }
 
 /// What a command that ran as a step of another one would have printed.
@@ -96,18 +100,56 @@ impl Ui {
             terminal,
             answered: Arc::default(),
             overheard: None,
-            typed: Arc::default(),
+            strict: Arc::default(),
+            gaps: Arc::default(),
+            around: Arc::default(),
         }
     }
 
-    /// The same, and every command that an error names repeats these flags of the command line ([`Fail::repeating`]).
-    pub fn repeating(self, flags: Vec<String>) -> Ui {
-        Ui { typed: flags.into(), ..self }
+    /// The same; what is printed to be pasted fits this command line and folder.
+    pub fn surrounded(self, around: Surroundings) -> Ui {
+        Ui { around: around.into(), ..self }
     }
 
-    /// The flags of the command line that printed commands repeat.
-    pub fn typed(&self) -> &[String] {
-        &self.typed
+    /// The same; with `strict`, what was not looked at ([`Ui::not_looked_at`]) is no success.
+    pub fn strict(self, strict: bool) -> Ui {
+        self.strict.fetch_or(strict, Ordering::Relaxed);
+        self
+    }
+
+    /// Says that a check looked at less than its user would think; said once, under `--quiet` too.
+    pub fn not_looked_at(&self, what: impl Into<String>) {
+        let what = what.into();
+        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        if !gaps.contains(&what) {
+            self.warn(format!("Not looked at: {what}"));
+            gaps.push(what);
+        }
+    }
+
+    /// How a run ends that came to this: under `--strict`, what was not looked at counts as a finding.
+    pub fn settled(&self, exit: Exit) -> Exit {
+        let is_whole = self.gaps().is_empty();
+        if exit == Exit::Done && self.strict.load(Ordering::Relaxed) && !is_whole { Exit::Findings } else { exit }
+    }
+
+    fn gaps(&self) -> Vec<String> {
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What printed commands depend on.
+    pub fn around(&self) -> &Surroundings {
+        &self.around
+    }
+
+    /// An action, or a command, as it is printed.
+    pub fn shown(&self, action: impl Into<Action>) -> String {
+        action.into().text(&self.around)
+    }
+
+    /// The `error` object of the contract's JSON.
+    pub fn error_json(&self, fail: &Fail) -> Value {
+        fail.to_json(&self.around)
     }
 
     /// For a command that runs as a step of another: its answer, its JSON and the errors it prints are kept for the
@@ -145,12 +187,16 @@ impl Ui {
         let mut object = Map::new();
         object.insert("version".into(), Value::from(1));
         object.insert("command".into(), Value::from(command));
-        object.insert("outcome".into(), Value::from(exit.outcome()));
+        object.insert("outcome".into(), Value::from(self.settled(exit).outcome()));
         if let Value::Object(fields) = fields {
             object.extend(fields);
         }
+        let gaps = self.gaps();
+        if !gaps.is_empty() {
+            object.insert("not_looked_at".into(), gaps.into());
+        }
         if let Some(fail) = error {
-            object.insert("error".into(), fail.repeating(&self.typed).to_json());
+            object.insert("error".into(), self.error_json(fail));
         }
         self.answered.store(true, Ordering::Relaxed);
         self.write_out(&Value::Object(object).to_string());
@@ -185,7 +231,7 @@ impl Ui {
 
     /// Prints an error, the only place that does: the form that all reports share on stderr.
     pub fn error(&self, fail: &Fail) {
-        let text = self.render_error(&fail.repeating(&self.typed));
+        let text = self.render_error(fail);
         if !self.keep(|said| said.text.push_str(&format!("{text}\n"))) {
             self.write_err(&text);
         }
@@ -240,11 +286,11 @@ impl Ui {
         }
         if !fail.actions.is_empty() {
             text.push_str("\n\nRecommended actions:");
-            for (number, action) in fail.actions.iter().enumerate() {
+            for (number, action) in fail.shown_actions(&self.around).iter().enumerate() {
                 text.push_str(&format!("\n  {}. {action}", number + 1));
             }
         }
-        if let Some(related) = &fail.related {
+        if let Some(related) = fail.shown_related(&self.around) {
             text.push_str(&format!("\n\nRelated command: {related}"));
         }
         text

@@ -196,10 +196,13 @@ fn a_checkout_without_configs_has_its_templates() {
     std::fs::create_dir_all(folder.join("src/ai/backend/manager")).unwrap();
     let nothing = Project::find(&folder, None).unwrap();
     failure(nothing.all(), Kind::ConfigMissing, &["nothing to look at"]);
-    folder.write("configs/manager/halfstack.alembic.ini", "[alembic]\nscript_location = %(here)s/m\nsqlalchemy.url = x\n");
+    folder.write(
+        "configs/manager/halfstack.alembic.ini",
+        "[alembic]\nscript_location = %(here)s/m\nsqlalchemy.url = x\n",
+    );
     folder.write("m/env.py", "");
     let project = Project::find(&folder.join("src"), None).unwrap();
-    assert_eq!((names(&project), &project.root), (vec!["manager"], &*folder));
+    assert_eq!((names(&project), &*project.root), (vec!["manager"], &*folder.0));
     let manager = project.component(None).unwrap();
     let config = AlembicConfig::read(&project, manager, || Ok(Vec::new())).unwrap();
     assert_eq!(config.script_location, folder.join("m"));
@@ -218,7 +221,8 @@ fn where_alembic_itself_would_look() {
         let here = config.script_location.strip_prefix(&*folder).unwrap().display().to_string();
         (component.name, component.config.display().to_string(), here, config.implied_location)
     };
-    let own = |config: &str, place: &str, implied: bool| ("default".to_owned(), config.to_owned(), place.to_owned(), implied);
+    let own =
+        |config: &str, place: &str, implied: bool| ("default".to_owned(), config.to_owned(), place.to_owned(), implied);
     let toml = "[tool.alembic]\nscript_location = \"%(here)s/m\"\n";
     assert_eq!(of(&[("pyproject.toml", toml), ("m/env.py", "")]), own("pyproject.toml", "m", false));
     let ini = "[alembic]\nsqlalchemy.url = x\n";

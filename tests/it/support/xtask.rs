@@ -79,6 +79,11 @@ impl Xtask {
     }
 }
 
+/// Makes a folder a Backend.AI checkout as far as the tool can tell, so that its components need not be declared.
+pub fn as_backend_ai(root: &Path) {
+    std::fs::create_dir_all(root.join("src/ai/backend/manager")).unwrap();
+}
+
 /// What every command run by a test sees. `XTASK_STATE_DIR` is the test's own, so tests don't meet there.
 pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
     let set = |key: &str, value: &str| (key.to_owned(), value.into());
@@ -90,6 +95,8 @@ pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
         set("GIT_CONFIG_GLOBAL", "/dev/null"),
         set("GIT_TERMINAL_PROMPT", "0"),
         set("PYTHONNOUSERSITE", "1"),
+        // How long a step may wait for itself: half of what it is for users, since tests wait for it.
+        set("XTASK_TEST_PATIENCE", "2500"),
         set("PGPASSFILE", "/dev/null"),
     ];
     env.push(("HOME".into(), folder.as_os_str().into()));

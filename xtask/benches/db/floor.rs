@@ -114,6 +114,7 @@ fn launch(example: &Example, env: Vec<(String, String)>) -> Launch {
         config: example.config.into(),
         options: Vec::new(),
         script_location: None,
+        told_by: Vec::new(),
         database: Database { url: None, expect },
         lock_timeout: None,
         state_dir: example.root().join("state"),

@@ -64,7 +64,7 @@ pub fn run(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Exit> {
     let reports = gather(ctx, flags)?;
     let exit = exit(flags, &reports);
     let error = reports.iter().find_map(|report| report.error.clone());
-    let fields = json!({"components": reports.iter().map(component_json).collect::<Vec<_>>()});
+    let fields = json!({"components": reports.iter().map(|report| component_json(ctx, report)).collect::<Vec<_>>()});
     ctx.ui.json("db-status", exit, fields, error.as_ref());
     if flags.all {
         ctx.ui.answer(overview(&reports));
@@ -81,8 +81,7 @@ pub fn run(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Exit> {
 }
 
 fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> {
-    let components: Vec<&Component> =
-        if flags.all { ctx.project()?.all()?.iter().collect() } else { vec![ctx.component()?] };
+    let components: Vec<&Component> = if flags.all { ctx.every_component()? } else { vec![ctx.component()?] };
     let reports = std::thread::scope(|scope| {
         let looks: Vec<_> = components.iter().map(|component| scope.spawn(|| look(ctx, component))).collect();
         looks
@@ -169,7 +168,7 @@ fn exit(flags: &flags::DbStatus, reports: &[Report]) -> Exit {
     let good = |report: &Report| {
         report.standing.as_ref().is_some_and(|it| it.state == State::UpToDate) && report.implied.implied.is_empty()
     };
-    let all_good = reports.iter().all(good);
+    let all_good = !reports.is_empty() && reports.iter().all(good);
     let failed = reports.iter().any(|report| report.error.is_some());
     match () {
         () if unreadable => Exit::Failed,
@@ -180,7 +179,7 @@ fn exit(flags: &flags::DbStatus, reports: &[Report]) -> Exit {
 }
 
 /// The contract's JSON of one component.
-pub fn component_json(report: &Report) -> Value {
+pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
     let standing = report.standing.as_ref();
     let list = |pick: fn(&Standing) -> Value| standing.map_or_else(|| json!([]), pick);
     json!({
@@ -193,7 +192,7 @@ pub fn component_json(report: &Report) -> Value {
         "implied": report.implied.json,
         "put_right": report.implied.commands,
         "server": report.server,
-        "error": report.error.as_ref().map(Fail::to_json),
+        "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
     })
 }
 

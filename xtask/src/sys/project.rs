@@ -43,6 +43,8 @@ pub struct Project {
     pub main: Option<String>,
     /// Which baselines of round trips stay on the server.
     pub cache: Cache,
+    /// Whether settings speak of it.
+    pub declared: bool,
     /// What could not be looked at or proven fails.
     pub strict: bool,
     /// Settings that nothing uses yet, in full.
@@ -99,7 +101,9 @@ impl Project {
             None => upwards(cwd)?,
         };
         let root = root.canonicalize().with_context(|| format!("resolving {}", root.display()))?;
-        let settings = settings_for(&root)?.unwrap_or_default();
+        let settings = settings_for(&root)?;
+        let declared = settings.is_some();
+        let settings = settings.unwrap_or_default();
         let workspace = ancestor_with(&root, |folder| settings::is_workspace(&folder.join("Cargo.toml")));
         Ok(Project {
             state_dir: state_dir(&root, workspace.as_deref(), |key| std::env::var_os(key)),
@@ -111,6 +115,7 @@ impl Project {
             main: settings.main,
             cache: settings.cache,
             strict: settings.strict,
+            declared,
             unused: settings.unused,
             root,
         })

@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use crate::fail::{Fail, Kind};
+pub use crate::model::action::quoted;
 use crate::sys::interrupt;
 use crate::ui::Ui;
 
@@ -263,13 +264,4 @@ fn reader(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle
         }
         String::from_utf8_lossy(&bytes).into_owned()
     })
-}
-
-/// One word for a POSIX shell.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }

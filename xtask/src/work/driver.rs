@@ -81,6 +81,7 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
         project: project.root.clone(),
         config: config.path.clone(),
         options: ctx.alembic_options(config),
+        told_by: ctx.told_by(config)?,
         script_location: config.implied_location.then(|| config.script_location.clone()),
         database,
         lock_timeout: None,

@@ -79,7 +79,7 @@ impl Flow<'_> {
                 return Ok(Done::skipped(format!("{NO_DB}; {}", heads(&graph))));
             }
             let mut report = db_status::look(ctx, component);
-            flow.components.push(db_status::component_json(&report));
+            flow.components.push(db_status::component_json(flow.ctx, &report));
             match (report.error.take(), &report.standing) {
                 (Some(fail), Some(_)) if fail.kind == Kind::DatabaseMissing => {
                     Ok(Done::skipped("the database is not there".to_owned()))

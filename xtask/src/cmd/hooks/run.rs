@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::{pre_push, status_line};
 use crate::cmd::db_check;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, is_strict};
 use crate::fail::{Exit, Kind, from_anyhow};
 use crate::flags::{Common, DbCheck, Look};
 use crate::sys::hooks::Hook;
@@ -26,6 +26,7 @@ pub fn called(words: &[OsString]) -> Exit {
         return Exit::Done;
     };
     let common = Common { project: Some(project), ..Common::default() };
+    let ui = ui.strict(is_strict(&common));
     match hook {
         Hook::PreCommit => said(&ui, "the migration scripts were not checked", pre_commit(&ui, common)),
         Hook::PrePush => said(&ui, "the pushed revisions were not tested", pre_push(&ui, common)),
@@ -41,7 +42,12 @@ pub fn called(words: &[OsString]) -> Exit {
 fn pre_commit(ui: &Ui, common: Common) -> Result<Exit> {
     interrupt::listen()?;
     let ctx = Ctx::new(ui.clone(), common)?;
-    let exit = db_check::run(&ctx, &DbCheck { look: Look::Staged, ..DbCheck::default() })?;
+    let project = ctx.project()?;
+    if project.components.is_empty() && !project.declared {
+        // A branch from before there was a project.
+        return Ok(Exit::Done);
+    }
+    let exit = ui.settled(db_check::run(&ctx, &DbCheck { look: Look::Staged, ..DbCheck::default() })?);
     if exit == Exit::Findings {
         ui.answer("To commit all the same: git commit --no-verify");
     }

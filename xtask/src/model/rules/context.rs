@@ -1,4 +1,4 @@
-//! Everything that rules judge, gathered before: scripts, history, git's knowledge.
+//! Everything that rules judge, gathered before they are asked: scripts, history, git's knowledge.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use super::allow::Allowed;
 use super::{Rule, Scope};
+use crate::model::action::shell_word;
 use crate::model::graph::{Graph, Problem};
 use crate::model::revision::{self, Script, Unreadable};
 use crate::model::script_body::{self, Body};
+use crate::model::twins;
 
 /// The scripts of one component and what is known of them.
-pub struct Scene {
+pub struct Context {
     /// The scripts, in Alembic's order of loading.
     pub sources: Vec<Source>,
     by_path: HashMap<PathBuf, usize>,
@@ -25,6 +27,8 @@ pub struct Scene {
     pub spares_released: bool,
     /// The packages at the top of the project: its own code.
     pub packages: Vec<String>,
+    /// How the project is reached from where the command was typed; empty where one stands there.
+    pub to_project: PathBuf,
     /// `--component=…` for commands in messages, empty for the default one.
     pub flag: String,
 }
@@ -147,11 +151,11 @@ impl Source {
     }
 }
 
-impl Scene {
+impl Context {
     /// Puts the history together; git's knowledge is to be filled in.
-    pub fn new(sources: Vec<Source>, flag: String) -> Scene {
+    pub fn new(sources: Vec<Source>, flag: String) -> Context {
         let scripts = sources.iter().filter_map(|source| source.header.clone().ok()).collect();
-        Scene {
+        Context {
             graph: Graph::build(scripts),
             by_path: sources.iter().enumerate().map(|(at, source)| (source.path.clone(), at)).collect(),
             sources,
@@ -159,8 +163,14 @@ impl Scene {
             past: None,
             spares_released: true,
             packages: Vec::new(),
+            to_project: PathBuf::new(),
             flag,
         }
+    }
+
+    /// A path of the project as a word of a command that is pasted where this one was typed.
+    pub fn pasted(&self, path: &Path) -> String {
+        shell_word(&self.to_project.join(path).display().to_string())
     }
 
     /// The source of a path.
@@ -176,6 +186,11 @@ impl Scene {
     /// Whether a rule has nothing to say about a script, since it is released.
     pub(super) fn spares(&self, rule: &Rule, source: &Source) -> bool {
         self.spares_released && source.is_released && rule.scope == Scope::Unreleased
+    }
+
+    /// A script's revision with what it does; `None` where either cannot be read.
+    pub fn revision<'a>(&self, source: &'a Source) -> Option<twins::Revision<'a>> {
+        Some(twins::Revision { script: source.header.as_ref().ok()?, text: &source.text, body: source.body().ok()? })
     }
 
     /// Whether a script of the history is released.

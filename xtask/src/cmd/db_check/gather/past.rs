@@ -1,17 +1,18 @@
-//! What is released, what has become of it, and what the main branch has that is not here yet.
+//! What is released, what has become of it, and what the main branch has that is not here yet. With `--base REF`, what
+//! REF has is released and REF is the main branch: on main itself, and on a line that main knows nothing of.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{Gatherer, Part, inside};
+use super::{Gatherer, Part, inside, since};
 use crate::ctx::Ctx;
 use crate::fail::{Kind, from_anyhow};
 use crate::flags::Look;
 use crate::model::graph::Graph;
 use crate::model::revision::is_script_name;
-use crate::model::rules::{Change, Merged, Past, Scene};
+use crate::model::rules::{Change, Context, Merged, Past};
 use crate::sys::git::{Changed, MainBranch, Oid, Repo, To, Unclear};
 
 /// The main branch, and the last state of it that this checkout has seen.
@@ -20,16 +21,25 @@ pub(super) struct Main {
     base: Oid,
 }
 
-fn main(ctx: &Ctx, repo: &Repo) -> Result<Option<Main>> {
+fn main(ctx: &Ctx, repo: &Repo, look: &Look) -> Result<Option<Main>> {
+    if let Look::Since(reference) = look {
+        let branch = MainBranch { name: reference.clone(), commit: repo.commit(reference)? };
+        return Ok(Some(Main { branch, base: since(repo, reference)? }));
+    }
     let parting = ctx.parting(repo);
     let found = parting.map(|(branch, bases)| Some(Main { branch, base: bases.into_iter().next()? }));
     found.or_else(|error| {
         match error.downcast_ref::<Unclear>() {
-            // Nothing is released where nothing was ever committed, or where there is no main branch.
-            Some(Unclear::NoCommit | Unclear::NoMain { .. }) => {}
+            // Nothing is released where nothing was ever committed.
+            Some(Unclear::NoCommit) => {}
             // What the project itself says about it has to be right.
             None if from_anyhow(&error).kind == Kind::ConfigInvalid => return Err(error),
-            _ => ctx.ui.warn(format!("Which scripts are released cannot be told, so all count as new: {error:#}")),
+            _ => {
+                let fail = from_anyhow(&error);
+                let why =
+                    fail.actions.iter().map(|action| format!("; {}", ctx.ui.shown(action.clone()))).collect::<String>();
+                ctx.ui.not_looked_at(format!("whether released scripts were edited: {}{why}", fail.summary));
+            }
         }
         Ok(None)
     })
@@ -40,7 +50,7 @@ impl Gatherer<'_> {
         let Some(repo) = &self.repo else { return Ok(None) };
         if self.main.get().is_none() {
             // Two threads at once find the same.
-            let _ = self.main.set(main(self.ctx, repo)?);
+            let _ = self.main.set(main(self.ctx, repo, &self.flags.look)?);
         }
         Ok(self.main.get().and_then(Option::as_ref))
     }
@@ -57,7 +67,7 @@ impl Gatherer<'_> {
     /// What became of released scripts, and what the main branch has that is not here yet.
     pub(super) fn past(
         &self,
-        scene: &Scene,
+        context: &Context,
         part: &Part,
         since: Option<&[Changed]>,
         changed: Option<&BTreeSet<PathBuf>>,
@@ -71,7 +81,7 @@ impl Gatherer<'_> {
             changes.retain(|change| is_ours(&change.from) || change.to.as_ref().is_some_and(is_ours));
         }
         // A commit is no merge: whether main has moved on is for the branch as a whole to know.
-        let merged = if is_staged { None } else { self.merged(repo, main, scene, part)? };
+        let merged = if is_staged { None } else { self.merged(repo, main, context, part)? };
         Ok(Some(Past { main: main.branch.name.clone(), base: main.base.short().to_owned(), changes, merged }))
     }
 
@@ -99,7 +109,7 @@ impl Gatherer<'_> {
 
     /// A merge with the main branch of today, by files: what it added comes, what it deleted goes, what it changed counts
     /// where it was not changed here.
-    fn merged(&self, repo: &Repo, main: &Main, scene: &Scene, part: &Part) -> Result<Option<Merged>> {
+    fn merged(&self, repo: &Repo, main: &Main, context: &Context, part: &Part) -> Result<Option<Merged>> {
         if main.branch.commit == main.base {
             return Ok(None);
         }
@@ -127,13 +137,13 @@ impl Gatherer<'_> {
         let files = repo.files_at(&main.branch.commit, &inside)?;
         let mut theirs = self.out_of_git(repo, files, part)?;
         theirs.retain(|source| {
-            come.contains(&source.path) && scene.source(&source.path).is_none_or(|own| own.is_released)
+            come.contains(&source.path) && context.source(&source.path).is_none_or(|own| own.is_released)
         });
         let replaced: BTreeSet<&PathBuf> = theirs.iter().map(|source| &source.path).chain(&gone).collect();
-        let own = scene.sources.iter().filter(|source| !replaced.contains(&source.path));
+        let own = context.sources.iter().filter(|source| !replaced.contains(&source.path));
         let scripts = own.chain(&theirs).filter_map(|source| source.header.clone().ok()).collect();
         let graph = Graph::build(scripts);
-        theirs.retain(|source| scene.source(&source.path).is_none());
+        theirs.retain(|source| context.source(&source.path).is_none());
         Ok(Some(Merged { theirs, graph }))
     }
 }

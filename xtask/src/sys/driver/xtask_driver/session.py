@@ -12,7 +12,6 @@ import os
 import sys
 import time
 
-from alembic.config import CommandLine, Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
@@ -20,6 +19,7 @@ from alembic.util import load_python_file
 from sqlalchemy import MetaData, Table
 
 from xtask_driver import origin
+from xtask_driver.config import alembic_config, revision_options
 from xtask_driver.draft import Draft
 from xtask_driver.failure import Recorder, Refused, chain, describe, frames_of_error, last_in, shown
 from xtask_driver.guard import Guard
@@ -59,6 +59,7 @@ class Session:
 
     def load(self):
         """Reads the config and every migration script, as each `alembic` command does."""
+        os.environ.update(self._launch["variables"])
         self._config = alembic_config(self._launch)
         section = self._config.config_ini_section
         self._own_url = self._config.file_config.get(section, "sqlalchemy.url", raw=True, fallback=None)
@@ -113,6 +114,7 @@ class Session:
 
     def do_use(self, command):
         """From now on another database, for example one put back from a template."""
+        os.environ.update(command["variables"])
         self._set_url(command["url"])
         self._guard.expect(command["expect"], command["settings"])
         self._channel.emit("ok")
@@ -389,14 +391,6 @@ def env_owns_transaction(context):
     return bool(in_transaction and in_transaction())
 
 
-def revision_options(launch, command):
-    """What `alembic revision` has parsed: hooks of the project ask whether it is to autogenerate."""
-    words = ["-c", launch["config"], *launch["options"], "revision", "--message=%s" % (command["message"] or "")]
-    words += ["--autogenerate"] if command["autogenerate"] else []
-    words += ["--rev-id=%s" % command["rev_id"]] if command["rev_id"] else []
-    return CommandLine(prog="alembic").parser.parse_args(words)
-
-
 def autogenerate_sees(configured, schema, table):
     """Whether autogenerate, as env.py has configured it, would look at this table and propose to drop it."""
     configured = dict(configured, **configured.get("kw", {}))
@@ -410,18 +404,3 @@ def autogenerate_sees(configured, schema, table):
         return not thing or bool(thing(Table(table, MetaData(), schema=schema), table, "table", True, None))
     except Exception:  # the project's own code, asked about something that it does not know
         return True
-
-
-def alembic_config(launch):
-    """The config as the command line makes it, parsed options included: some env.py ask for them."""
-    options = CommandLine(prog="alembic").parser.parse_args(["-c", launch["config"], *launch["options"], "upgrade", "heads"])
-    ini, toml = launch["config"], os.path.join(launch["project"], "pyproject.toml")
-    if os.path.basename(ini) == "pyproject.toml":
-        ini, toml = os.path.join(os.path.dirname(ini), "alembic.ini"), ini
-    extra = {}
-    if "toml_file" in inspect.signature(Config.__init__).parameters:
-        extra["toml_file"] = toml
-    config = Config(file_=ini, ini_section=options.name, cmd_opts=options, **extra)
-    if launch["script_location"]:
-        config.set_main_option("script_location", launch["script_location"].replace("%", "%%"))
-    return config
