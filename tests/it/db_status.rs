@@ -165,7 +165,7 @@ fn json_as_the_contract_has_it() {
         "version": 1, "command": "db-status", "outcome": "ok",
         "components": [{
             "component": "manager", "state": "behind", "current": [revision("a1")], "heads": [revision("c3")],
-            "pending": [revision("b2"), revision("c3")], "unknown": [], "implied": [], "put_right": [],
+            "pending": [revision("b2"), revision("c3")], "unknown": [], "implied": [], "put_right": [], "edited": [],
             "error": null,
         }],
     });

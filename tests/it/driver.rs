@@ -58,6 +58,7 @@ impl Bench {
             options: Vec::new(),
             script_location: None,
             told_by: Vec::new(),
+            versions: Vec::new(),
             database: Database { url: None, expect: expect(&self.database) },
             lock_timeout: Some(Duration::from_secs(20)),
             state_dir: self.project.path("state"),
@@ -110,7 +111,7 @@ pub fn expect(database: &str) -> Expect {
 }
 
 pub fn plan(steps: &[Step]) -> Plan {
-    Plan { steps: steps.to_vec(), before: None, target: "head".to_owned(), unrun: Vec::new() }
+    Plan { steps: steps.to_vec(), before: None, target: "head".to_owned(), skipped: Vec::new() }
 }
 
 pub fn trouble<T>(outcome: Outcome<T>) -> Trouble {

@@ -19,6 +19,7 @@ mod dry_run;
 mod edit;
 mod errors;
 mod git;
+mod headers;
 mod history;
 mod hooks;
 mod interrupts;

@@ -11,19 +11,20 @@ use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::flags::{self, Common, ServerChoice};
-use crate::model::action::{Surroundings, shell_word};
+use crate::model::action::{Around, Program, git, own, program, shell_word};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::env_url::Known;
 use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
+use crate::sys::history::{self, Headers};
 use crate::sys::pg::VersionTable;
 use crate::sys::project::{Component, Project};
 use crate::sys::python::{self, Interpreter, Wish};
 use crate::sys::run::quoted;
 use crate::sys::server::{Home, Lease};
 use crate::sys::settings::Server;
-use crate::sys::{history, interrupt, locations};
+use crate::sys::{interrupt, locations};
 use crate::ui::Ui;
 
 /// Built once per run.
@@ -147,7 +148,20 @@ impl Ctx {
     /// The migration history of a config, checked: no duplicate, no missing parent, no cycle.
     pub fn history(&self, config: &AlembicConfig) -> Result<Graph> {
         self.look_at_locations(config)?;
-        history::read(&self.project()?.root, config)
+        history::read(&self.project()?.root, config, &self.headers(config)?)
+    }
+
+    /// What can be asked for headers of scripts that do not stand in their text.
+    pub fn headers<'a>(&'a self, config: &'a AlembicConfig) -> Result<Headers<'a>> {
+        let project = self.project()?;
+        Ok(Headers::new(&self.ui, project, config, || self.python_that_is_there(project)))
+    }
+
+    /// The interpreter, if there is one without anything being installed.
+    fn python_that_is_there(&self, project: &Project) -> Option<Interpreter> {
+        let flag = self.common.python.as_ref().map(|path| self.cwd.join(path));
+        let wish = Wish { flag, makes_nothing: true, ..Wish::from_environment(Server::Configured) };
+        self.python.get().cloned().or_else(|| python::find(&self.ui, project, &wish).ok())
     }
 
     /// Every component. Where there is none, nothing is looked at, and that is said.
@@ -298,6 +312,32 @@ impl Ctx {
         }
     }
 
+    /// Alembic by hand on a component's config, with the interpreter that has it as far as that is known.
+    pub fn alembic_by_hand(&self, component: &Component) -> Program {
+        let python = self.python_by_hand().unwrap_or_else(|| PathBuf::from("python"));
+        let config = component.config.display().to_string();
+        program([python.display().to_string()]).words(["-m", "alembic", "-c", config.as_str()]).at_root()
+    }
+
+    /// The interpreter as it is called in the project's root. One is looked for, but none is made.
+    fn python_by_hand(&self) -> Option<PathBuf> {
+        let project = self.project().ok()?;
+        let relative = |path: &Path| match path.strip_prefix(&project.root) {
+            Ok(inside) => Path::new(".").join(inside),
+            Err(_) => path.to_owned(),
+        };
+        if let Some(known) = self.python.get() {
+            return Some(relative(&known.path));
+        }
+        let server = self.server().ok()?;
+        if server == Server::Embedded {
+            return None;
+        }
+        let flag = self.common.python.as_ref().map(|path| self.cwd.join(path));
+        let wish = Wish { flag, ..Wish::from_environment(server) };
+        python::find(&self.ui, project, &wish).ok().map(|found| relative(&found.path))
+    }
+
     /// Alembic by hand on a component's config, for commands that are printed.
     pub fn alembic(&self, component: &Component) -> String {
         let own = self.project().is_ok_and(|project| project.root.join("py").is_file());
@@ -343,10 +383,10 @@ impl Ctx {
 fn no_such_main(name: &str) -> Fail {
     Fail::new(Kind::ConfigInvalid, format!("The main branch '{name}' does not exist"))
         .details(format!("`main = \"{name}\"` in [workspace.metadata.db] of Cargo.toml; git knows no such commit here"))
-        .action("See what there is: git branch --all")
-        .action("If it is on the server only: git fetch")
+        .run("See what there is", git(["branch", "--all"]))
+        .run("If it is on the server only", git(["fetch"]))
         .action("Or correct `main` in Cargo.toml")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .refused()
 }
 
@@ -356,7 +396,7 @@ pub fn is_strict(common: &Common) -> bool {
 }
 
 /// What printed commands repeat of a command line, and where they are pasted.
-pub fn surroundings(common: &Common) -> Surroundings {
+pub fn surroundings(common: &Common) -> Around {
     let server = common.server.map(|server| match server {
         ServerChoice::Configured => "configured".to_owned(),
         ServerChoice::Embedded => "embedded".to_owned(),
@@ -374,7 +414,7 @@ pub fn surroundings(common: &Common) -> Surroundings {
     let named = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?)));
     let typed = named.chain(common.x.iter().map(|pair| ("-x".to_owned(), pair.clone()))).collect();
     let folder = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
-    Surroundings { typed, takes: flags::takes, folder, ..Surroundings::default() }
+    Around { typed, takes: flags::takes, folder, ..Around::default() }
 }
 
 /// The version table of a component, as `sys/pg` wants it.

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::model::action::{Action, Call, Surroundings, own};
+use crate::model::action::{Action, Around, Call, own, program};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -113,6 +113,12 @@ kinds! {
     AlreadyRunning = "already-running",
     /// Ctrl-C, SIGTERM or SIGHUP.
     Interrupted = "interrupted",
+    /// Rows would go, and nobody has agreed.
+    RowsAtStake = "rows-at-stake",
+    /// A failed revision had committed a part.
+    HalfDone = "half-done",
+    /// SQLSTATE 53100, or no room for a file of ours.
+    DiskFull = "disk-full",
     /// A defect of this tool.
     Internal = "internal",
 }
@@ -170,7 +176,7 @@ pub struct Fail {
     /// What to do, in order; each can be pasted or followed as it stands.
     pub actions: Vec<Action>,
     /// The command that helps next.
-    pub related: Option<Action>,
+    pub related: Option<Box<Action>>,
     /// PostgreSQL's five characters, where it was PostgreSQL that complained.
     pub sqlstate: Option<String>,
     /// The revision it happened in.
@@ -231,13 +237,13 @@ impl Fail {
     /// The same failure about a component: its commands name it, unless they say themselves which one is meant.
     pub fn about(mut self, component: &str) -> Fail {
         self.actions = self.actions.into_iter().map(|action| action.or_of(component)).collect();
-        self.related = self.related.map(|action| action.or_of(component));
+        self.related = self.related.map(|action| Box::new(action.or_of(component)));
         self
     }
 
     /// Names the related command, for example `own("db-status")`.
     pub fn related(mut self, command: impl Into<Action>) -> Fail {
-        self.related = Some(command.into());
+        self.related = Some(Box::new(command.into()));
         self
     }
 
@@ -269,17 +275,17 @@ impl Fail {
     }
 
     /// The actions as they are printed.
-    pub fn shown_actions(&self, around: &Surroundings) -> Vec<String> {
+    pub fn shown_actions(&self, around: &Around) -> Vec<String> {
         self.actions.iter().map(|action| self.shown(action, around)).collect()
     }
 
     /// The related command as it is printed.
-    pub fn shown_related(&self, around: &Surroundings) -> Option<String> {
+    pub fn shown_related(&self, around: &Around) -> Option<String> {
         self.related.as_ref().map(|action| self.shown(action, around))
     }
 
     /// The `error` object of the contract's JSON.
-    pub fn to_json(&self, around: &Surroundings) -> Value {
+    pub fn to_json(&self, around: &Around) -> Value {
         json!({
             "kind": self.kind.name(),
             "summary": self.summary,
@@ -308,6 +314,13 @@ pub fn from_anyhow(error: &anyhow::Error) -> Fail {
     if let Some(fail) = error.chain().find_map(|cause| cause.downcast_ref::<Fail>()) {
         return fail.clone();
     }
+    if let Some(full) = error.chain().find(|cause| is_disk_full(*cause)) {
+        return Fail::new(Kind::DiskFull, "There is no room on the disk")
+            .details(format!("{error}: {full}"))
+            .run("Look for free space", program(["df", "-h"]))
+            .action("Make room, then repeat this command")
+            .related(own("doctor"));
+    }
     let mut chain = error.chain();
     let summary = chain.next().map(ToString::to_string).unwrap_or_default();
     let mut fail = Fail::new(Kind::Internal, summary);
@@ -317,6 +330,10 @@ pub fn from_anyhow(error: &anyhow::Error) -> Fail {
     fail.action("Run the same command with --verbose and look at the last command it ran")
         .action("If it is a defect of this tool, report it with that output")
         .related(own("doctor"))
+}
+
+fn is_disk_full(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
 }
 
 /// Marks whatever comes out of a pre-flight as refused (exit 3): nothing was changed.

@@ -10,6 +10,7 @@ pub mod env_script;
 #[cfg(test)]
 pub mod fixture;
 pub mod graph;
+pub mod harmless;
 pub mod ini;
 pub mod ledger;
 mod nearest;

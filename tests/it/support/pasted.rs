@@ -3,13 +3,14 @@
 
 use std::ffi::OsString;
 
+use serde_json::Value;
 use xtask::fail::Fail;
 use xtask::flags;
-use xtask::model::action::Surroundings;
+use xtask::model::action::Around;
 
 /// The actions of an error as they are printed where nothing was typed.
 pub fn actions(fail: &Fail) -> Vec<String> {
-    fail.shown_actions(&Surroundings::default())
+    fail.shown_actions(&Around::default())
 }
 
 /// Asserts that the parser takes every command of ours that stands in a text.
@@ -24,6 +25,39 @@ pub fn parse_all(text: &str) {
     }
 }
 
+/// The same of what a command answers: text, or JSON, in which some keys hold what is to be pasted.
+#[track_caller]
+pub fn parse_answer(text: &str) {
+    match serde_json::from_str(text) {
+        Ok(json) => parse_all(&advice(&json).join("\n")),
+        // Help describes commands by more than can be pasted.
+        Err(_) if text.contains("Usage: cargo xtask ") => {}
+        Err(_) => parse_all(text),
+    }
+}
+
+fn advice(json: &Value) -> Vec<String> {
+    match json {
+        Value::Array(all) => all.iter().flat_map(advice).collect(),
+        Value::Object(fields) => {
+            let of = |(key, value): (&String, &Value)| match key.as_str() {
+                "actions" | "related" | "put_right" | "fix" => texts(value),
+                _ => advice(value),
+            };
+            fields.iter().flat_map(of).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(all) => all.iter().flat_map(texts).collect(),
+        Value::String(text) => vec![text.clone()],
+        _ => Vec::new(),
+    }
+}
+
 /// The commands of ours in a text: each to the end of its line, or of what stands between backticks.
 pub fn own_commands(text: &str) -> Vec<String> {
     const START: &str = "cargo xtask ";
@@ -32,6 +66,11 @@ pub fn own_commands(text: &str) -> Vec<String> {
         for (at, _) in line.match_indices(START) {
             let rest = &line[at..];
             let end = if line[..at].ends_with('`') { rest.find('`').unwrap_or(rest.len()) } else { rest.len() };
+            // What stands in prose, in a table or in JSON ends before the line does.
+            let end = [", ", "; ", " (", " · ", "\"", " or ", "  "]
+                .iter()
+                .filter_map(|mark| rest.find(mark))
+                .fold(end, usize::min);
             found.push(rest[..end].trim_end().to_owned());
         }
     }

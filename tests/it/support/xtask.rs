@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use super::pasted::{parse_all, parse_answer};
 use super::pg::cluster;
 
 /// A command line of the tool, to be run in a folder.
@@ -115,11 +116,15 @@ pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
 
 impl Output {
     fn of(done: std::process::Output) -> Output {
-        Output {
-            code: done.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(done.stdout).unwrap(),
-            stderr: String::from_utf8(done.stderr).unwrap(),
-        }
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Output::new(done.status.code().unwrap_or(-1), text(done.stdout), text(done.stderr))
+    }
+
+    /// Whatever a run prints to be pasted is what the parser takes.
+    pub fn new(code: i32, stdout: String, stderr: String) -> Output {
+        parse_all(&stderr);
+        parse_answer(&stdout);
+        Output { code, stdout, stderr }
     }
 
     /// Asserts the exit code; the whole output is in the message.

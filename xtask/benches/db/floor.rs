@@ -115,6 +115,7 @@ fn launch(example: &Example, env: Vec<(String, String)>) -> Launch {
         options: Vec::new(),
         script_location: None,
         told_by: Vec::new(),
+        versions: Vec::new(),
         database: Database { url: None, expect },
         lock_timeout: None,
         state_dir: example.root().join("state"),

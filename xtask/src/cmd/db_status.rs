@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, from_anyhow};
 use crate::flags;
+use crate::model::action::{Action, own};
 use crate::model::graph::Graph;
 use crate::model::ledger::Ledger;
 use crate::model::status::{Revision, Standing, State};
@@ -16,7 +17,8 @@ use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::ui::Paint;
 use crate::work::advice;
-use crate::work::skipped::{self, Implied};
+use crate::work::ledger::{self, Edited};
+use crate::work::skipped::{self, AllSkipped};
 
 /// What is known of one component; `standing` is missing only where its files cannot be read.
 pub struct Report<'a> {
@@ -42,7 +44,8 @@ impl Report<'_> {
 /// What there is to say about revisions that never ran, in words that need no history any more.
 #[derive(Default)]
 struct Told {
-    implied: Implied,
+    implied: AllSkipped,
+    edited: Vec<Edited>,
     lines: Vec<String>,
     json: Vec<Value>,
     commands: Vec<String>,
@@ -98,7 +101,7 @@ fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> 
 pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
     let mut report = Report { component, standing: None, implied: Told::default(), server: None, error: None };
     match read_and_ask(ctx, component) {
-        Err(error) => report.error = Some(from_anyhow(&error)),
+        Err(error) => report.error = Some(from_anyhow(&error).about(&component.name)),
         Ok((graph, Ok(said))) => {
             report.standing = Some(Standing::new(&graph, &said.applied));
             report.implied = told(ctx, component, &graph, said.db, said.ledger.as_ref(), &said.applied);
@@ -106,7 +109,7 @@ pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
         }
         Ok((graph, Err(error))) => {
             report.standing = Some(Standing::unreachable(&graph));
-            report.error = Some(from_anyhow(&error));
+            report.error = Some(from_anyhow(&error).about(&component.name));
         }
     }
     report
@@ -158,9 +161,12 @@ fn told(
     ledger: Option<&Ledger>,
     applied: &[String],
 ) -> Told {
-    let implied = db.map(|mut db| skipped::find(ctx, graph, &mut db, ledger, applied)).unwrap_or_default();
+    let Some(mut db) = db else { return Told::default() };
+    let implied = skipped::find(ctx, graph, &mut db, ledger, applied);
+    let edited =
+        ledger.map_or_else(Vec::new, |_| ledger::edited(ctx, graph, &mut db, &version_table(component), applied));
     let (json, commands) = implied.json(graph, &ctx.component_flag(component));
-    Told { lines: implied.lines(graph), implied, json, commands }
+    Told { lines: implied.lines(graph), implied, edited, json, commands }
 }
 
 fn exit(flags: &flags::DbStatus, reports: &[Report]) -> Exit {
@@ -191,6 +197,7 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "unknown": list(|standing| json!(standing.unknown)),
         "implied": report.implied.json,
         "put_right": report.implied.commands,
+        "edited": report.implied.edited.iter().map(Edited::json).collect::<Vec<_>>(),
         "server": report.server,
         "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
     })
@@ -209,28 +216,30 @@ fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
     }
     lines.push(String::new());
     lines.extend(status(standing));
+    lines.extend(ledger::edited_lines(&report.implied.edited));
     let flag = ctx.component_flag(report.component);
     if !report.implied.implied.is_empty() {
         lines.extend(never_ran(ctx, report, &flag));
         return lines.join("\n");
     }
-    if let Some(action) = action(standing, &flag) {
+    if let Some(action) = action(standing) {
+        let action = action.or_of(&report.component.name);
         lines.push(String::new());
-        lines.push(format!("Recommended action: {action}"));
+        lines.push(format!("Recommended action: {}", ctx.ui.shown(action)));
     }
     lines.join("\n").trim_end().to_owned()
 }
 
 /// What never ran, and what puts it right.
 fn never_ran(ctx: &Ctx, report: &Report, flag: &str) -> Vec<String> {
-    let mut lines = vec![String::new(), "Implied, never ran: the database counts as holding these".to_owned()];
+    let mut lines = vec![String::new(), "Skipped, never ran: the database counts as holding these".to_owned()];
     lines.extend(report.implied.lines.iter().map(|line| format!("  - {line}")));
     lines.push(String::new());
     lines.extend(report.implied.implied.advice(&ctx.alembic(report.component), flag));
     lines
 }
 
-fn headline(standing: &Standing, implied: &Implied) -> (Paint, String) {
+fn headline(standing: &Standing, implied: &AllSkipped) -> (Paint, String) {
     if !implied.is_empty() {
         return (Paint::Bad, "❌ Database has skipped migrations".to_owned());
     }
@@ -273,13 +282,13 @@ fn status(standing: &Standing) -> Vec<String> {
     lines
 }
 
-fn action(standing: &Standing, flag: &str) -> Option<String> {
+fn action(standing: &Standing) -> Option<Action> {
     match standing.state {
         State::UpToDate | State::Unreachable => None,
         State::Behind | State::NoRevision if standing.pending.is_empty() => None,
-        State::Behind | State::NoRevision => Some(format!("cargo xtask db-migrate{flag}")),
-        State::Diverged => Some(advice::one_head_again(flag)),
-        State::UnknownRevision => Some(advice::find_revision(&standing.unknown)),
+        State::Behind | State::NoRevision => Some(own("db-migrate").into()),
+        State::Diverged => Some(advice::one_head_again().into()),
+        State::UnknownRevision => Some(advice::find_revision(&standing.unknown).into()),
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::own;
 use crate::model::env_script::follows_the_config;
 use crate::model::url::DbUrl;
 use crate::sys::alembic::{self, Answer, Asking};
@@ -75,10 +76,10 @@ impl Ctx {
         if config.template.is_some() || script.is_ok_and(|text| follows_the_config(&text)) {
             return Ok(None);
         }
-        let own = config.url().ok().and_then(|text| DbUrl::parse(&text).ok());
+        let named = config.url().ok().and_then(|text| DbUrl::parse(&text).ok());
         let python = match self.python() {
             Ok(python) => python,
-            Err(error) => return self.not_asked(config, own.as_ref(), &from_anyhow(&error).summary),
+            Err(error) => return self.not_asked(config, named.as_ref(), &from_anyhow(&error).summary),
         };
         let project = self.project()?;
         let options = self.alembic_options(config);
@@ -90,7 +91,7 @@ impl Ctx {
             script_location: config.implied_location.then_some(&*config.script_location),
             state_dir: &project.state_dir,
         };
-        let known = match env_url::remembered(&asking, own.as_ref()) {
+        let known = match env_url::remembered(&asking, named.as_ref()) {
             Some(known) => known,
             None => {
                 let task = self.ui.task("Asking env.py which database it wants");
@@ -98,30 +99,32 @@ impl Ctx {
                 drop(task);
                 match wanted {
                     Ok(wanted) => match &wanted.answer {
-                        Answer::Url(url) => env_url::learn(&asking, &wanted, url.expose(), own.as_ref())?,
+                        Answer::Url(url) => env_url::learn(&asking, &wanted, url.expose(), named.as_ref())?,
                         Answer::Other(kind) => return Err(not_postgres(config, kind).into()),
-                        Answer::Nothing => return self.not_asked(config, own.as_ref(), "it ended without connecting"),
-                        Answer::Raised(error) => return self.not_asked(config, own.as_ref(), error),
+                        Answer::Nothing => {
+                            return self.not_asked(config, named.as_ref(), "it ended without connecting");
+                        }
+                        Answer::Raised(error) => return self.not_asked(config, named.as_ref(), error),
                     },
-                    Err(error) => return self.not_asked(config, own.as_ref(), &from_anyhow(&error).summary),
+                    Err(error) => return self.not_asked(config, named.as_ref(), &from_anyhow(&error).summary),
                 }
             }
         };
-        self.say_if_another(config, own.as_ref(), &known.url);
+        self.say_if_another(config, named.as_ref(), &known.url);
         Ok(Some(known))
     }
 
-    fn say_if_another(&self, config: &AlembicConfig, own: Option<&DbUrl>, wanted: &DbUrl) {
-        if let Some(own) = own.filter(|own| !leads_to_the_same(own, wanted)) {
-            let (wanted, own) = (wanted.without_password(), own.without_password());
-            self.ui.warn(format!("env.py takes {wanted}, {} names {own}: env.py's counts", file_name(config)));
+    fn say_if_another(&self, config: &AlembicConfig, named: Option<&DbUrl>, wanted: &DbUrl) {
+        if let Some(named) = named.filter(|named| !leads_to_the_same(named, wanted)) {
+            let (wanted, named) = (wanted.without_password(), named.without_password());
+            self.ui.warn(format!("env.py takes {wanted}, {} names {named}: env.py's counts", file_name(config)));
         }
     }
 
     /// Where env.py could not be asked, the config's URL has to do, if it has one.
-    fn not_asked(&self, config: &AlembicConfig, own: Option<&DbUrl>, reason: &str) -> Result<Option<Known>> {
+    fn not_asked(&self, config: &AlembicConfig, named: Option<&DbUrl>, reason: &str) -> Result<Option<Known>> {
         let file = file_name(config);
-        if own.is_some() {
+        if named.is_some() {
             self.ui
                 .warn(format!("env.py may take another database than {file} names; it could not be asked: {reason}"));
             return Ok(None);
@@ -134,7 +137,7 @@ impl Ctx {
                 "Or in the workspace's Cargo.toml:\n     [workspace.metadata.db.components.{}]\n     url = \"env:DATABASE_URL\"",
                 config.component.name
             ))
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .refused()
             .into())
     }
@@ -156,7 +159,7 @@ fn not_postgres(config: &AlembicConfig, kind: &str) -> Fail {
     Fail::new(Kind::ConfigInvalid, format!("env.py connects to {kind}, and this tool knows PostgreSQL only"))
         .details(format!("{}, asked for its database", config.script_location.join("env.py").display()))
         .action(format!("Name a PostgreSQL database: --url={FORM}"))
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .refused()
 }
 
@@ -171,7 +174,7 @@ fn announced(text: &str, whose: &str, kind: Kind) -> Result<DbUrl> {
             Fail::new(kind, format!("The environment has no {name}"))
                 .details(format!("{whose} says that the database's URL is in it"))
                 .action(format!("Set it: export {name}={FORM}"))
-                .related("cargo xtask doctor")
+                .related(own("doctor"))
                 .refused()
         })?,
         None => text.to_owned(),
@@ -185,7 +188,7 @@ fn announced(text: &str, whose: &str, kind: Kind) -> Result<DbUrl> {
         Fail::new(kind, format!("Cannot use the URL of {whose}"))
             .details(error.to_string())
             .action(format!("Write it as: {FORM}"))
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .refused()
     })?)
 }
@@ -197,6 +200,6 @@ fn in_config(config: &AlembicConfig) -> Result<DbUrl> {
             .details(error.to_string())
             .at(path, line)
             .action(format!("Write it as: {FORM}"))
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
     })?)
 }

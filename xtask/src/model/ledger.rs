@@ -5,13 +5,17 @@
 //! Nobody may be accused wrongly. What the ledger says is certain only as long as nobody else has written the version
 //! table since ([`Ledger::is_unbroken`]); everything else is a suspicion that the database itself has to confirm.
 
+mod delta;
 mod evidence;
+pub mod recorded;
 mod remedy;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::{Graph, Links};
+use super::target::Direction;
 
+pub use delta::Delta;
 pub use evidence::{Made, made, takes_away};
 pub use remedy::{by_hand, remedy};
 
@@ -25,12 +29,18 @@ pub enum How {
     /// As that, but there is reason to doubt that it ever ran.
     Doubted,
     /// The database counts as holding it, and it never ran.
-    Implied,
+    Skipped,
 }
 
 impl How {
     /// All, for reading the word back.
-    pub const ALL: [How; 4] = [How::Ran, How::Found, How::Doubted, How::Implied];
+    pub const ALL: [How; 4] = [How::Ran, How::Found, How::Doubted, How::Skipped];
+
+    /// The word read back; older versions of this tool wrote `implied`.
+    pub fn of_word(word: &str) -> Option<How> {
+        let word = if word == "implied" { How::Skipped.word() } else { word };
+        How::ALL.into_iter().find(|how| how.word() == word)
+    }
 
     /// The word in the table.
     pub fn word(self) -> &'static str {
@@ -38,7 +48,7 @@ impl How {
             How::Ran => "ran",
             How::Found => "found",
             How::Doubted => "doubted",
-            How::Implied => "implied",
+            How::Skipped => "skipped",
         }
     }
 }
@@ -50,6 +60,23 @@ pub struct Entry {
     pub parents: Vec<String>,
     /// How it came in.
     pub how: How,
+}
+
+/// One run of a script by this tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The revision.
+    pub revision: String,
+    /// Which of its functions.
+    pub direction: Direction,
+    /// SHA-256 of the text that ran.
+    pub digest: String,
+    /// A digest of the schema below the revision, where it was seen.
+    pub below: Option<String>,
+    /// The same above it.
+    pub above: Option<String>,
+    /// What it changed, where both were seen.
+    pub delta: Option<Delta>,
 }
 
 /// A row of the version table, and the transaction that wrote it: whoever writes it again, even with the same id, leaves
@@ -116,7 +143,7 @@ impl Ledger {
         let never = held.into_iter().filter_map(|id| {
             let because = below(&reparented, id);
             match self.entries.get(id).map(|entry| entry.how) {
-                Some(How::Implied) => Some(skipped(id, because)),
+                Some(How::Skipped) => Some(skipped(id, because)),
                 None if because.is_some() => Some(skipped(id, because)),
                 _ => None,
             }
@@ -135,7 +162,7 @@ impl Ledger {
             let because = below(&reparented, id);
             match self.entries.get(id).map(|entry| entry.how) {
                 Some(How::Doubted) => Some(skipped(id, because)),
-                Some(How::Implied) if !is_unbroken => Some(skipped(id, because)),
+                Some(How::Skipped) if !is_unbroken => Some(skipped(id, because)),
                 None if !is_unbroken && because.is_some() => Some(skipped(id, because)),
                 _ => None,
             }
@@ -149,7 +176,7 @@ impl Ledger {
         let held = graph.ancestors(heads, Links::WithDependencies);
         let is_unbroken = self.is_unbroken(heads);
         let (odd, how) = match is_unbroken {
-            true => (self.skipped(graph, heads), How::Implied),
+            true => (self.skipped(graph, heads), How::Skipped),
             false => (self.suspects(graph, heads, &[]), How::Doubted),
         };
         let odd: BTreeSet<&str> = odd.iter().map(|skipped| skipped.revision.as_str()).collect();
@@ -157,7 +184,7 @@ impl Ledger {
         let mut entries = if is_unbroken { self.entries.clone() } else { BTreeMap::new() };
         for id in held {
             let how = if odd.contains(id) { how } else { How::Found };
-            let known = self.entries.get(id).filter(|entry| entry.how != How::Implied || is_unbroken);
+            let known = self.entries.get(id).filter(|entry| entry.how != How::Skipped || is_unbroken);
             let entry = known.cloned().unwrap_or_else(|| Entry { parents: links(graph, id), how });
             entries.insert(id.to_owned(), entry);
         }

@@ -7,6 +7,7 @@ use std::path::{Component as Part, Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{git, own};
 use crate::model::ini::{Ini, IniError};
 use crate::sys::alembic_toml::AlembicToml;
 use crate::sys::packages::SearchPath;
@@ -103,7 +104,7 @@ impl AlembicConfig {
         .at(&self.path, None)
         .action(format!("Make it, and correct its sqlalchemy.url: cp {} {}", template.display(), self.path.display()))
         .action(format!("Or name the database: --component={name} --url=postgresql+asyncpg://USER@HOST:PORT/DATABASE"))
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
     }
 
     /// Any option, interpolated.
@@ -190,7 +191,7 @@ impl Options {
             .details(format!("{place}: option `{option}` in [{}]: {problem}", self.section))
             .at(path, line)
             .action(format!("Correct {place}"))
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
     }
 
     /// The folder of env.py, and whether nothing but its own place says so.
@@ -210,7 +211,7 @@ impl Options {
         };
         if !folder.is_dir() {
             let problem = format!("the folder {} does not exist", folder.display());
-            return Err(self.fail(KEY, &problem).action("Check that this is the right branch: git status").into());
+            return Err(self.fail(KEY, &problem).run("Check that this is the right branch", git(["status"])).into());
         }
         Ok((folder, false))
     }
@@ -338,7 +339,7 @@ impl<'a, F: FnOnce() -> Result<Vec<PathBuf>>> Locations<'a, F> {
 
 /// An ini file; `None` where there is none.
 fn read_ini(path: &Path, here: &Path) -> Result<Option<Ini>> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match crate::sys::files::read_regular(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
@@ -357,7 +358,7 @@ fn broken(path: &Path, line: Option<usize>, problem: &str) -> Fail {
         .details(format!("{place}: {problem}"))
         .at(path, line)
         .action(format!("Correct {place}"))
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
 }
 
 /// Python's `os.path.abspath` with the project's root as working directory.

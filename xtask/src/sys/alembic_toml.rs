@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use toml::de::{DeTable, DeValue};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 
 /// The section's options; paths in them are interpolated.
 #[derive(Clone, Debug)]
@@ -100,5 +101,5 @@ fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Fail {
         .details(format!("{place}: {}", error.message()))
         .at(path, line)
         .action(format!("Correct {place}"))
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::rules::Levels;
 use crate::sys::alembic_toml::AlembicToml;
 use crate::sys::backend_ai::{self, BuiltIn};
@@ -149,11 +150,11 @@ impl Project {
 
     /// A usage failure that names the components there are.
     fn which(&self, unknown: Option<&str>) -> anyhow::Error {
-        let own = self.components.iter().map(|component| component.name.as_str());
+        let ours = self.components.iter().map(|component| component.name.as_str());
         let built_in = backend_ai::COMPONENTS.iter().filter(|_| backend_ai::is_checkout(&self.root));
         let missing = built_in.map(|known| known.name);
         let missing = missing.filter(|name| !self.components.iter().any(|component| component.name == *name));
-        let known: Vec<&str> = own.chain(missing).collect();
+        let known: Vec<&str> = ours.chain(missing).collect();
         let summary = match unknown {
             Some(name) => format!("Unknown component '{name}'"),
             None => "There are several components, so one has to be named".to_owned(),
@@ -166,7 +167,7 @@ impl Project {
             (Some(name), None) => fail.action(format!("Name one, for example --component={name}")),
             (None, _) => fail,
         };
-        fail.related("cargo xtask db-status --all").into()
+        fail.related(own("db-status").word("--all").of_no_component()).into()
     }
 }
 
@@ -197,7 +198,7 @@ pub(crate) fn config_missing(project: &Project, component: &str, config: &Path) 
         [] => fail,
         names => fail.action(format!("Or use a component that is there: --component={}", names.join(" or "))),
     };
-    fail.related("cargo xtask doctor").into()
+    fail.related(own("doctor").plain()).into()
 }
 
 fn named(folder: &Path, as_given: &Path) -> Result<PathBuf> {
@@ -209,7 +210,7 @@ fn named(folder: &Path, as_given: &Path) -> Result<PathBuf> {
         .details(format!("{} {what}", folder.display()))
         .at(folder, None)
         .action("Name the folder of the Alembic configs: --project=DIR")
-        .related("cargo xtask doctor")
+        .related(own("doctor").plain())
         .into())
 }
 
@@ -226,7 +227,7 @@ fn no_config(project: &Project) -> anyhow::Error {
             "Or say in the workspace's Cargo.toml which file it is:\n     \
              [workspace.metadata.db.components.NAME]\n     config = \"FILE.ini\"",
         )
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .into()
 }
 
@@ -265,7 +266,7 @@ fn upwards(cwd: &Path) -> Result<PathBuf> {
         .action(
             "Or say in the workspace's Cargo.toml where it is:\n     [workspace.metadata.db]\n     project = \"DIR\"",
         )
-        .related("cargo xtask doctor")
+        .related(own("doctor").plain())
         .into())
 }
 
@@ -278,7 +279,7 @@ fn named_by(root: &Path, manifest: &Path) -> Result<PathBuf> {
         .at(manifest, None)
         .action(format!("Correct `project` in {}", manifest.display()))
         .action("Or name the folder: --project=DIR")
-        .related("cargo xtask doctor")
+        .related(own("doctor").plain())
         .into())
 }
 
@@ -358,7 +359,7 @@ fn component(root: &Path, declared: &Declared, only: bool) -> Result<Component> 
         Fail::new(Kind::ConfigInvalid, format!("Component '{}' has no Alembic config", declared.name))
             .details(format!("`{key}` is not set in the workspace's Cargo.toml"))
             .action(format!("Set it, for example config = \"alembic-{}.ini\"", declared.name))
-            .related("cargo xtask doctor")
+            .related(own("doctor").plain())
     })?;
     let services = known.map_or(&[][..], |known| known.services);
     let services = services.iter().map(|service| (*service).to_owned()).collect();

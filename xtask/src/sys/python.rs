@@ -1,7 +1,7 @@
 //! Which Python runs the migrations, and where it keeps its packages. The order is the contract's: `--python`,
 //! `XTASK_PYTHON`, the project's `./py`, `$VIRTUAL_ENV`, `.venv`, one that another tool keeps for the project or that is on
-//! `PATH`, if it has Alembic, and last an environment of our own (`managed.rs`). Where packages are is read off the disk; only a script in the interpreter's place (`./py`,
-//! a pyenv shim) has to be asked.
+//! `PATH`, if it has Alembic, and last an environment of our own (`managed.rs`). Where packages are is read off the disk;
+//! only a script in the interpreter's place (`./py`, a pyenv shim) has to be asked.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -14,8 +14,9 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{Action, own, program};
 use crate::sys::files::write_atomic;
-use crate::sys::managed::on_path;
+use crate::sys::managed::{made, on_path};
 use crate::sys::project::{Project, Server};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
@@ -96,6 +97,8 @@ pub struct Wish {
     pub server: Server,
     /// Whether the user agreed to an environment being made.
     pub agreed: bool,
+    /// Whether only what is there already is taken, whatever the project declares.
+    pub makes_nothing: bool,
 }
 
 impl Wish {
@@ -129,7 +132,11 @@ pub fn find(ui: &Ui, project: &Project, wish: &Wish) -> Result<Interpreter> {
     let py = project.root.join("py");
     if is_program(&py) {
         let requirements = project.requirements.as_deref();
-        let managed = requirements.map(|file| managed(ui, &project.state_dir, file, &wish.path)).transpose()?;
+        let managed = match requirements {
+            Some(file) if wish.makes_nothing => made(&project.state_dir, file),
+            Some(file) => Some(managed(ui, &project.state_dir, file, &wish.path)?),
+            None => None,
+        };
         return Ok(Interpreter { path: py, origin: Origin::Project, managed });
     }
     let environments =
@@ -154,6 +161,10 @@ pub fn find(ui: &Ui, project: &Project, wish: &Wish) -> Result<Interpreter> {
         }
     }
     let path = match &project.requirements {
+        _ if wish.makes_nothing => {
+            let declared = project.requirements.clone().unwrap_or_else(|| project.state_dir.join("requirements.txt"));
+            made(&project.state_dir, &declared).ok_or_else(|| nothing_found(&candidates))?
+        }
         Some(file) => managed(ui, &project.state_dir, file, &wish.path)?,
         None if wish.agreed || wish.server == Server::Embedded => managed_default(ui, &project.state_dir, &wish.path)?,
         None => return Err(nothing_found(&candidates)),
@@ -220,23 +231,24 @@ fn base64_url(bytes: &[u8]) -> String {
 
 /// How Alembic is put into an interpreter's environment: by pip where it has one, by uv where uv has made it, and into a new
 /// environment where the system refuses its own.
-fn install_alembic(python: &Path) -> String {
+fn install_alembic(python: &Path) -> Action {
     let folders = on_disk(python).unwrap_or_default();
     let prefix = python.parent().and_then(Path::parent);
     let is_environment = prefix.is_some_and(|prefix| prefix.join("pyvenv.cfg").is_file());
     let refused = |library: &Path| library.parent().is_some_and(|lib| lib.join("EXTERNALLY-MANAGED").is_file());
-    let python = python.display();
+    let python = python.display().to_string();
     if !is_environment && (folders.iter().any(|folder| refused(folder)) || is_managed_by_system(&folders)) {
         return format!(
             "Make an environment and install it there: {python} -m venv .venv && .venv/bin/pip install alembic"
-        );
+        )
+        .into();
     }
     // uv says in the file that it has made the environment, and puts no pip there.
     let by_uv = prefix.and_then(|prefix| fs::read_to_string(prefix.join("pyvenv.cfg")).ok());
     if by_uv.is_some_and(|text| text.lines().any(|line| line.starts_with("uv ="))) {
-        return format!("Install it: uv pip install --python {python} alembic");
+        return Action::run("Install it", program(["uv", "pip", "install", "--python", &python, "alembic"]));
     }
-    format!("Install it: {python} -m pip install alembic")
+    Action::run("Install it", program([python.as_str(), "-m", "pip", "install", "alembic"]))
 }
 
 /// Debian's mark lies beside the standard library, which is not among the folders of packages.
@@ -268,7 +280,7 @@ impl Interpreter {
             .details(format!("{} (from {}) has no package `alembic`", self.path.display(), self.origin.words()))
             .action(install_alembic(&self.path))
             .action("Or name another Python: --python=PATH")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into())
     }
 }
@@ -368,9 +380,9 @@ fn ask(ui: &Ui, project: &Project, interpreter: &Interpreter) -> Result<Vec<Path
         _ => Err(Fail::new(Kind::PythonMissing, "Python does not start")
             .details(format!("{} (from {}) ended with {}", cmd.line(), interpreter.origin.words(), done.status))
             .details(done.last_lines())
-            .action(format!("Run it to see why: {} --version", interpreter.path.display()))
+            .run("Run it to see why", program([interpreter.path.display().to_string()]).word("--version"))
             .action("Or name another Python: --python=PATH")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into()),
     }
 }
@@ -407,7 +419,7 @@ fn explicit(path: &Path, origin: Origin, search: &OsStr) -> Result<PathBuf> {
             .details(format!("{} from {} is no program that can be run", path.display(), origin.words()))
             .action("Name an interpreter that exists: --python=PATH")
             .action("Or leave it out, and one is looked for")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into()
     })
 }
@@ -427,7 +439,7 @@ fn nothing_found(candidates: &[PathBuf]) -> anyhow::Error {
     };
     fail.action("Name an interpreter: --python=PATH")
         .action("Or let an environment be made under target/: run the same command with --yes")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .into()
 }
 

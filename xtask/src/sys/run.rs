@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 pub use crate::model::action::quoted;
 use crate::sys::interrupt;
 use crate::ui::Ui;
@@ -235,7 +236,7 @@ impl Cmd {
         Fail::new(Kind::ToolMissing, format!("Cannot start {}", self.program.display()))
             .details(format!("`{}`: {error}", self.line()))
             .action(format!("Install {} or correct PATH", self.program.display()))
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into()
     }
 }

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbCheck, Look};
+use crate::model::action::own;
 use crate::model::graph::Problem;
 use crate::model::rules::{self, Context, Finding, Past, Sighted, Tracking};
 use crate::sys::git::{Changed, Needle, Oid, Operation, Repo, State, To};
@@ -80,7 +81,7 @@ fn repo(ctx: &Ctx, flags: &DbCheck) -> Result<Option<Repo>> {
     found?.map(Some).ok_or_else(|| {
         Fail::new(Kind::Usage, format!("`{flag}` needs a git checkout"))
             .details(format!("{} is in none", ctx.project().map_or("", |project| project.root.to_str().unwrap_or(""))))
-            .action("Check all scripts instead: cargo xtask db-check")
+            .run("Check all scripts instead", own("db-check"))
             .into()
     })
 }

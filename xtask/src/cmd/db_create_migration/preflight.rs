@@ -6,6 +6,7 @@ use super::COMMAND;
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind};
 use crate::flags::DbCreateMigration;
+use crate::model::action::own;
 use crate::model::status::{Revision, Standing, State};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::Repo;
@@ -50,7 +51,7 @@ fn check_id(subject: &Subject, id: &str) -> Result<()> {
             .details(script.path.display().to_string())
             .at(&script.path, None)
             .action("Take another one, or leave --rev-id out: Alembic makes one")
-            .related("cargo xtask db-check --explain DB102")
+            .related(own("db-check").word("--explain").word("DB102").plain())
             .into());
     }
     let illegal: String = id.chars().filter(|c| ILLEGAL.contains(c) || c.is_whitespace() || *c == '/').collect();
@@ -65,7 +66,7 @@ fn check_id(subject: &Subject, id: &str) -> Result<()> {
     Err(Fail::new(Kind::Usage, format!("`--rev-id` does not take `{id}`"))
         .details(why)
         .action("Take letters, digits and underscores only")
-        .related("cargo xtask db-check --explain DB110")
+        .related(own("db-check").word("--explain").word("DB110").plain())
         .into())
 }
 
@@ -77,8 +78,8 @@ fn check_template(config: &AlembicConfig) -> Result<()> {
     }
     Err(Fail::new(Kind::ConfigMissing, "The template of migration scripts is missing")
         .details(template.display().to_string())
-        .action("Take Alembic's own: run `python -m alembic init some_folder` elsewhere and copy its script.py.mako")
-        .related("cargo xtask doctor")
+        .action("Take Alembic's own: let `alembic init` make a folder elsewhere and copy its script.py.mako")
+        .related(own("doctor"))
         .into())
 }
 
@@ -109,8 +110,8 @@ fn at_head(ctx: &Ctx, subject: &Subject) -> Result<Database> {
     };
     let standing = Standing::new(&subject.graph, &applied);
     match standing.state {
-        State::UnknownRevision => Err(advice::unknown_in_database(&standing.unknown, &subject.flag)
-            .action(format!("Then bring it to the head: cargo xtask db-migrate{}", subject.flag))
+        State::UnknownRevision => Err(advice::unknown_in_database(&standing.unknown, subject.component)
+            .run("Then bring it to the head", own("db-migrate"))
             .into()),
         State::Behind => {
             let at: Vec<String> = standing.current.iter().map(Revision::with_message).collect();
@@ -118,9 +119,9 @@ fn at_head(ctx: &Ctx, subject: &Subject) -> Result<Database> {
             Err(Fail::new(Kind::WrongDatabase, "The database is behind the migrations")
                 .details(format!("{} is at {}, {pending} pending", database.place(), at.join(", ")))
                 .details("A new revision would be made on top of migrations that were never run here")
-                .action(format!("Bring it to the head: cargo xtask db-migrate{}", subject.flag))
+                .run("Bring it to the head", own("db-migrate"))
                 .action("Then repeat this command")
-                .related(format!("cargo xtask db-migrate{}", subject.flag))
+                .related(own("db-migrate"))
                 .into())
         }
         _ => Ok(database),

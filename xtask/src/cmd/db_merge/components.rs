@@ -178,7 +178,7 @@ impl Flow<'_> {
             let unknown: Vec<String> = graph.unknown(&applied).into_iter().map(str::to_owned).collect();
             if !unknown.is_empty() {
                 // Before a backup is taken of what will not be migrated.
-                return Err(advice::unknown_in_database(&unknown, &ctx.component_flag(component)).into());
+                return Err(advice::unknown_in_database(&unknown, component).into());
             }
             if graph.pending(&applied).is_empty() {
                 return Ok(Done::skipped("nothing is pending".to_owned()));

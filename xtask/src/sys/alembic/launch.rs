@@ -46,6 +46,8 @@ pub struct Launch {
     pub options: Vec<String>,
     /// Where env.py is, where no config says it.
     pub script_location: Option<PathBuf>,
+    /// Folders with the scripts, instead of those that the config names; mostly none.
+    pub versions: Vec<PathBuf>,
     /// The database to begin with.
     pub database: Database,
     /// `lock_timeout` of every connection; `None` leaves the server's.
@@ -81,6 +83,7 @@ impl Launch {
             "config": self.config.to_string_lossy(),
             "options": self.options,
             "script_location": self.script_location.as_ref().map(|folder| folder.to_string_lossy()),
+            "versions": self.versions.iter().map(|folder| folder.to_string_lossy()).collect::<Vec<_>>(),
             "state_dir": self.state_dir.to_string_lossy(),
             "url": self.database.url.as_ref().map(Secret::expose),
             "variables": self.variables(),
