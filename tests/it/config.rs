@@ -2,6 +2,7 @@
 //! Python's own `sys.path`. Real folders, real Pythons, nothing imitated.
 
 mod alembic;
+mod database;
 mod environments;
 mod files;
 mod ini;

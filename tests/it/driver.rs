@@ -58,6 +58,8 @@ impl Bench {
             project: self.project.root().to_owned(),
             config: PathBuf::from("alembic.ini"),
             options: Vec::new(),
+            script_location: None,
+            told_by: Vec::new(),
             versions: Vec::new(),
             database: Database { url: None, expect: expect(&self.database) },
             lock_timeout: Some(Duration::from_secs(20)),

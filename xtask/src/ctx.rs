@@ -1,6 +1,9 @@
 //! What a command works on: project, component, history, database, interpreter, embedded server. Each is opened when it
 //! is first asked for, and only once, also when components are looked at side by side.
 
+mod url;
+
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -12,6 +15,7 @@ use crate::model::action::{Around, Program, git, own, program, shell_word};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::env_url::Known;
 use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
 use crate::sys::history::{self, Headers};
 use crate::sys::pg::VersionTable;
@@ -33,6 +37,8 @@ pub struct Ctx {
     project: OnceLock<Project>,
     python: OnceLock<Interpreter>,
     lease: OnceLock<Lease>,
+    /// What env.py of a component wants, once it was asked; `None`: what its config says.
+    asked: Mutex<HashMap<String, Option<Known>>>,
     opening: Mutex<()>,
 }
 
@@ -76,6 +82,7 @@ impl Ctx {
             project: OnceLock::new(),
             python: OnceLock::new(),
             lease: OnceLock::new(),
+            asked: Mutex::default(),
             opening: Mutex::new(()),
         })
     }
@@ -94,6 +101,7 @@ impl Ctx {
             project: OnceLock::new(),
             python: self.python.clone(),
             lease: OnceLock::new(),
+            asked: Mutex::default(),
             opening: Mutex::new(()),
         }
     }
@@ -102,6 +110,11 @@ impl Ctx {
     pub fn project(&self) -> Result<&Project> {
         self.once(&self.project, || {
             let project = Project::find(&self.cwd, self.common.project.as_deref())?;
+            // The clones of a `Ui` share it, so the run as a whole ends as the project wants it.
+            let _ = self.ui.clone().strict(project.strict);
+            for key in &project.unused {
+                self.ui.warn(format!("`{key}` in [workspace.metadata.db]: nothing uses it yet"));
+            }
             let around = self.ui.around();
             let _ = around.root.set(project.root.clone());
             if let Ok(component) = project.component(None) {
@@ -212,7 +225,7 @@ impl Ctx {
 
     /// A component's database on the embedded server, whatever the project's usual one is.
     pub fn embedded(&self, config: &AlembicConfig) -> Result<Database> {
-        let url = self.configured_url(config)?;
+        let url = self.url_for_embedded(config)?;
         let lease = self.lease()?;
         let target = url.target();
         let user = if target.user.is_empty() { lease.superuser } else { target.user.as_str() };
@@ -225,28 +238,17 @@ impl Ctx {
         })
     }
 
-    /// `--url`, else the URL in the config; completed from the environment.
-    fn configured_url(&self, config: &AlembicConfig) -> Result<DbUrl> {
-        let Some(flag) = &self.common.url else { return parse_url(config) };
-        let text = match flag.strip_prefix("env:") {
-            Some(name) => std::env::var(name).map_err(|_| {
-                Fail::new(Kind::Usage, format!("`--url=env:{name}`: the environment has no {name}")).action(format!(
-                    "Set it, or write the URL: export {name}=postgresql+asyncpg://USER@HOST:PORT/DATABASE"
-                ))
-            })?,
-            None => flag.clone(),
-        };
-        let url = DbUrl::parse(&text).map_err(|error| {
-            Fail::new(Kind::Usage, "Cannot use the URL of `--url`")
-                .details(error.to_string())
-                .action("Write it as: --url=postgresql+asyncpg://USER@HOST:PORT/DATABASE")
-        })?;
-        crate::sys::pg::complete(&url)
-    }
-
     /// As [`is_strict`].
     pub fn strict(&self) -> bool {
-        is_strict(&self.common)
+        is_strict(&self.common) || self.project().is_ok_and(|project| project.strict)
+    }
+
+    /// What Alembic's command line would be given for a config: the section, and `-x` of the settings and of the flag.
+    pub fn alembic_options(&self, config: &AlembicConfig) -> Vec<String> {
+        let component = &config.component;
+        let section = (component.section != "alembic").then(|| format!("-n{}", component.section));
+        let x = component.x.iter().chain(&self.common.x).map(|pair| format!("-x{pair}"));
+        section.into_iter().chain(x).collect()
     }
 
     /// On the embedded server the component's database is made when it is first needed; elsewhere it is its owner's.
@@ -386,19 +388,6 @@ fn no_such_main(name: &str) -> Fail {
         .action("Or correct `main` in Cargo.toml")
         .related(own("doctor"))
         .refused()
-}
-
-/// The URL in a config, completed from the environment.
-fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
-    let (path, line) = config.place("sqlalchemy.url");
-    let url = DbUrl::parse(&config.url()?).map_err(|error| {
-        Fail::new(Kind::ConfigInvalid, "Cannot use `sqlalchemy.url` of the Alembic config")
-            .details(error.to_string())
-            .at(path, line)
-            .action("Write it as: postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE")
-            .related(own("doctor"))
-    })?;
-    crate::sys::pg::complete(&url)
 }
 
 /// Whether what could not be looked at or proven is to fail: by `--strict`, and wherever `CI` is set.

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod cause;
 pub mod contents;
 pub mod edit;
+pub mod env_script;
 #[cfg(test)]
 pub mod fixture;
 pub mod grants;

@@ -3,10 +3,13 @@
 
 pub mod alembic;
 pub mod alembic_ini;
+mod alembic_toml;
+pub mod backend_ai;
 pub mod backup;
 pub mod changes;
 pub mod clock;
 pub mod dump;
+pub mod env_url;
 pub mod files;
 pub mod fingerprint;
 pub mod git;

@@ -51,7 +51,7 @@ pub struct Ui {
     terminal: bool,
     answered: Arc<AtomicBool>,
     overheard: Option<Arc<Mutex<Said>>>,
-    strict: bool,
+    strict: Arc<AtomicBool>,
     /// What was not looked at, a sentence each; clones and steps of a flow share it.
     gaps: Arc<Mutex<Vec<String>>>,
     around: Arc<Around>,
@@ -103,7 +103,7 @@ impl Ui {
             terminal,
             answered: Arc::default(),
             overheard: None,
-            strict: false,
+            strict: Arc::default(),
             gaps: Arc::default(),
             around: Arc::default(),
             lost: Arc::default(),
@@ -117,7 +117,8 @@ impl Ui {
 
     /// The same; with `strict`, what was not looked at ([`Ui::not_looked_at`]) is no success.
     pub fn strict(self, strict: bool) -> Ui {
-        Ui { strict, ..self }
+        self.strict.fetch_or(strict, Ordering::Relaxed);
+        self
     }
 
     /// Says that a check looked at less than its user would think; said once, under `--quiet` too.
@@ -133,7 +134,7 @@ impl Ui {
     /// How a run ends that came to this: under `--strict`, what was not looked at counts as a finding.
     pub fn settled(&self, exit: Exit) -> Exit {
         let is_whole = self.gaps().is_empty();
-        if exit == Exit::Done && self.strict && !is_whole { Exit::Findings } else { exit }
+        if exit == Exit::Done && self.strict.load(Ordering::Relaxed) && !is_whole { Exit::Findings } else { exit }
     }
 
     fn gaps(&self) -> Vec<String> {

@@ -203,6 +203,41 @@ fn pth_files_editable_installs_and_the_old_namespaces() {
     same(&folder);
 }
 
+/// Alembic 1.16 and later; the one that the tests run with is older, so what it would say is written out here.
+#[test]
+fn pyproject_says_what_the_ini_does_not() {
+    let files = ["m/versions/a.py", "n/versions/b.py", "lib/p/__init__.py", "lib/p/versions/c.py"];
+    let look = |ini: &str, toml: &str| {
+        let folder = project(ini, &files);
+        folder.write("pyproject.toml", format!("[project]\nname = \"x\"\n[tool.alembic]\n{toml}"));
+        let config = read(&folder).unwrap();
+        let names = |paths: &[PathBuf]| {
+            let short = paths.iter().map(|path| path.strip_prefix(&folder.0).unwrap().display().to_string());
+            short.collect::<Vec<_>>().join(" ")
+        };
+        let template = (config.file_template.clone(), config.truncate_slug_length);
+        (names(&config.version_locations), names(&scripts(&config).unwrap()), template)
+    };
+    let template = |text: &str, slug: usize| (text.to_owned(), slug);
+    let (locations, found, how) = look(
+        "sqlalchemy.url = x\nfile_template = %%(rev)s",
+        "script_location = \"%(here)s/m\"\nfile_template = \"x\"\ntruncate_slug_length = 12\n",
+    );
+    assert_eq!((&*locations, &*found, how), ("m/versions", "m/versions/a.py", template("%(rev)s", 12)));
+    let two = "script_location = \"m\"\nversion_locations = [\"%(here)s/n/versions\", \"m/versions\"]\n";
+    assert_eq!(look("a = 1", two).1, "n/versions/b.py m/versions/a.py");
+    let package = "script_location = \"n\"\nprepend_sys_path = [\"lib\"]\nversion_locations = [\"p:versions\"]\n";
+    assert_eq!(look("a = 1", package).1, "lib/p/versions/c.py");
+    let recursive = "script_location = \".\"\nrecursive_version_locations = true\nversion_locations = [\"m\"]\n";
+    assert_eq!(look("a = 1", recursive).1, "m/versions/a.py");
+    // What the ini says goes before it.
+    let both = look("script_location = m\nversion_locations = n/versions", two);
+    assert_eq!(both.0, "n/versions");
+    let folder = project("script_location = m", &files);
+    folder.write("pyproject.toml", "[tool.alembic\n");
+    failure(read(&folder), Kind::ConfigInvalid, &["pyproject.toml:1"]);
+}
+
 #[test]
 fn the_interpreter_is_not_asked_for_what_the_project_has() {
     let folder = project("script_location = app:m", &["src/app/m/versions/a.py"]);

@@ -7,6 +7,7 @@ use serde_json::Value;
 use xtask::fail::Kind;
 use xtask::sys::project::{Project, Server};
 use xtask::sys::python::{Interpreter, Origin, Wish, find, managed, site_packages};
+use xtask::sys::run::Cmd;
 
 use super::{Folder, ask, failure, pythons};
 use crate::support::python::{python, quiet};
@@ -121,6 +122,38 @@ fn the_first_that_exists_in_the_contracts_order() {
     wish.flag = None;
     wish.variable = Some(folder.join("nope"));
     failure(find(&quiet(), &project, &wish), Kind::PythonMissing, &["nope", "XTASK_PYTHON"]);
+}
+
+#[test]
+fn what_other_tools_keep_for_the_project() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.join(".git")).unwrap();
+    folder.write("members/one/alembic.ini", "[alembic]\n");
+    let root = folder.join("members/one");
+    let project = Project::find(&root, None).unwrap();
+    let environment = python().parent().unwrap().parent().unwrap().to_str().unwrap();
+    let wish = |conda: Option<&str>| Wish {
+        home: folder.join("home"),
+        conda: conda.map(|name| folder.join(name)),
+        ..Wish::default()
+    };
+    let origin = |wish: &Wish| find(&quiet(), &project, wish).unwrap().origin;
+    // As poetry names it: NAME-DIGEST-pyVERSION, the digest that of the folder.
+    let digest = "import hashlib, base64, sys; print(base64.urlsafe_b64encode(hashlib.sha256(sys.argv[1].encode()).digest()).decode()[:8])";
+    let asked = Cmd::new(python(), "/").args(["-c", digest]).arg(&root).read(&quiet()).unwrap();
+    folder.link(&format!("home/.cache/pypoetry/virtualenvs/one-{}-py3.13", asked.trim()), environment);
+    assert_eq!(origin(&wish(None)), Origin::Elsewhere("poetry"));
+    folder.link("conda", environment);
+    assert_eq!(origin(&wish(Some("conda"))), Origin::Elsewhere("$CONDA_PREFIX"));
+    folder.link(".pixi/envs/default", environment);
+    assert_eq!(origin(&wish(Some("conda"))), Origin::Elsewhere("pixi"));
+    folder.link("dist/export/python/virtualenvs/python-default/3.13.1", environment);
+    assert_eq!(origin(&wish(None)), Origin::Elsewhere("pants export"));
+    folder.link(".venv", environment);
+    assert_eq!(origin(&wish(None)), Origin::Elsewhere("the workspace's .venv"));
+    // One without Alembic is passed over.
+    folder.program("members/.venv/bin/python", "#!/bin/sh\nexit 1\n");
+    assert_eq!(origin(&wish(None)), Origin::Elsewhere("the workspace's .venv"));
 }
 
 #[test]

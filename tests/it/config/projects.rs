@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use xtask::fail::Kind;
-use xtask::sys::project::{Baseline, Project, Seed, Server, VersionTable};
+use xtask::sys::project::{AlembicConfig, Baseline, Project, Seed, Server, VersionTable};
 
 use super::{Folder, failure};
 
@@ -18,7 +18,12 @@ fn a_backend_ai_checkout_needs_no_configuration() {
         folder.write(name, "[alembic]\n");
     }
     folder.program("backend.ai", "#!/bin/sh\n");
-    std::fs::create_dir_all(folder.join("src/ai/backend")).unwrap();
+    // The files alone are anybody's.
+    let anybody = Project::find(&folder, None).unwrap();
+    assert_eq!(names(&anybody), ["default"]);
+    let only = anybody.component(None).unwrap();
+    assert_eq!((&only.baseline, only.services.len(), only.section.as_str()), (&None, 0, "alembic"));
+    std::fs::create_dir_all(folder.join("src/ai/backend/manager")).unwrap();
     let project = Project::find(&folder.join("src/ai/backend"), None).unwrap();
     assert_eq!(project.root, *folder);
     assert_eq!(names(&project), ["manager", "appproxy"]);
@@ -36,6 +41,12 @@ fn a_backend_ai_checkout_needs_no_configuration() {
     failure(project.component(Some("appproxi")), Kind::Usage, &["appproxi", "manager", "--component=appproxy"]);
     failure(project.component(Some("zzz")), Kind::Usage, &["'zzz'", "manager, appproxy, accountmgr"]);
     assert!(!folder.join("target").exists(), "finding a project must not make folders");
+    // What is declared is all there is, and keeps what it does not say.
+    folder.write("Cargo.toml", "[workspace.metadata.db.components.appproxy]\n");
+    let declared = Project::find(&folder, None).unwrap();
+    assert_eq!(names(&declared), ["appproxy"]);
+    let appproxy = declared.component(None).unwrap();
+    assert_eq!((appproxy.config.to_str().unwrap(), appproxy.services.len()), ("alembic-appproxy.ini", 2));
 }
 
 #[test]
@@ -51,6 +62,8 @@ db = 1
 [workspace.metadata.db]
 project = "database"
 server = "embedded"
+strict = true
+warm = true
 requirements = "requirements.txt"
 main = "origin/develop"
 [workspace.metadata.db.components.billing]
@@ -59,8 +72,13 @@ baseline = ["./make", "{config}"]
 services = ["billing serve"]
 seed = ["one.sql", "two.sql"]
 version_table = "meta.versions"
+section = "billing"
+x = ["tenant=t1"]
+url = "env:BILLING"
+env = { BILLING_DB = "{url}" }
+protected = true
 [workspace.metadata.db.components.manager]
-services = []
+config = "alembic.ini"
 [workspace.metadata.db.components.audit]
 config = "audit.ini"
 version_table = "v"
@@ -78,7 +96,14 @@ seed = { ab12 = "ab12.sql" }
         assert_eq!(names(&project), ["manager", "audit", "billing"]);
         let manager = project.component(None).unwrap();
         assert_eq!((manager.config.to_str().unwrap(), manager.services.len()), ("alembic.ini", 0));
+        assert!(project.strict);
+        assert_eq!(project.unused, ["warm", "components.billing.protected"]);
         let billing = project.component(Some("billing")).unwrap();
+        assert_eq!((billing.section.as_str(), billing.url.as_deref()), ("billing", Some("env:BILLING")));
+        assert_eq!(
+            (&billing.x[..], &billing.env[..]),
+            (&["tenant=t1".to_owned()][..], &[("BILLING_DB".to_owned(), "{url}".to_owned())][..])
+        );
         let words = ["./make", "{config}"].map(str::to_owned).to_vec();
         assert_eq!(billing.baseline, Some(Baseline::Command { words, from_models: false }));
         let seed = |file: &str| Seed { revision: None, file: file.into() };
@@ -111,14 +136,14 @@ fn one_component_need_not_be_named() {
     assert_eq!(project.component(None).unwrap().name, "billing");
     folder.write("Cargo.toml", section.replace("NAME", "billing") + &section.replace("NAME", "audit"));
     let project = Project::find(&folder, None).unwrap();
-    failure(project.component(None), Kind::Usage, &["'manager'", "audit, billing", "--component=audit"]);
+    failure(project.component(None), Kind::Usage, &["several components", "audit, billing", "--component=audit"]);
 }
 
 #[test]
 fn no_project_says_where_was_looked() {
     let folder = Folder::new();
     let here = folder.to_str().unwrap();
-    failure(Project::find(&folder, None), Kind::ConfigMissing, &[here, "alembic-accountmgr.ini", "--project=DIR"]);
+    failure(Project::find(&folder, None), Kind::ConfigMissing, &[here, "alembic.ini", "--project=DIR"]);
     failure(Project::find(&folder, Some(Path::new("nope"))), Kind::ConfigMissing, &["nope", "does not exist"]);
     folder.write("file", "");
     failure(Project::find(&folder, Some(Path::new("file"))), Kind::ConfigMissing, &["is not a folder"]);
@@ -145,6 +170,8 @@ fn a_wrong_section_is_refused_by_file_line_and_key() {
         ("components.x.services = [1]", 2, &["`components.x.services`"]),
         ("components.x.seed = 1", 2, &["`components.x.seed`"]),
         ("components.x.seed = { a = 1 }", 2, &["`components.x.seed.a`"]),
+        ("components.x.env = { A = 1 }", 2, &["`components.x.env.A`"]),
+        ("components.x.protected = \"yes\"", 2, &["`components.x.protected`", "true or false"]),
         ("components.x.version_table = \"a.b.c\"", 2, &["`components.x.version_table`", "schema.table"]),
         ("project = ", 2, &[]),
     ];
@@ -159,6 +186,53 @@ fn a_wrong_section_is_refused_by_file_line_and_key() {
     let folder = Folder::new();
     folder.write("Cargo.toml", "[workspace.metadata]\ndb = true\n");
     failure(Project::find(&folder, None), Kind::ConfigInvalid, &["`db`", "table"]);
-    folder.write("Cargo.toml", "[workspace.metadata.db.components.x]\nservices = []\n");
+    folder.write("Cargo.toml", "[workspace.metadata.db.components]\nx = {}\ny = { config = \"y.ini\" }\n");
     failure(Project::find(&folder, None), Kind::ConfigInvalid, &["components.x.config", "alembic-x.ini"]);
+}
+
+#[test]
+fn a_checkout_without_configs_has_its_templates() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.join("src/ai/backend/manager")).unwrap();
+    let nothing = Project::find(&folder, None).unwrap();
+    failure(nothing.all(), Kind::ConfigMissing, &["nothing to look at"]);
+    folder.write(
+        "configs/manager/halfstack.alembic.ini",
+        "[alembic]\nscript_location = %(here)s/m\nsqlalchemy.url = x\n",
+    );
+    folder.write("m/env.py", "");
+    let project = Project::find(&folder.join("src"), None).unwrap();
+    assert_eq!((names(&project), &*project.root), (vec!["manager"], &*folder.0));
+    let manager = project.component(None).unwrap();
+    let config = AlembicConfig::read(&project, manager, || Ok(Vec::new())).unwrap();
+    assert_eq!(config.script_location, folder.join("m"));
+    let made = "cp ";
+    failure(config.url(), Kind::ConfigMissing, &["manager", "halfstack.alembic.ini", made, "--url="]);
+}
+
+#[test]
+fn where_alembic_itself_would_look() {
+    let of = |files: &[(&str, &str)]| {
+        let folder = Folder::new();
+        files.iter().for_each(|(name, text)| drop(folder.write(name, text)));
+        let project = Project::find(&folder, None).unwrap();
+        let component = project.component(None).unwrap().clone();
+        let config = AlembicConfig::read(&project, &component, || Ok(Vec::new())).unwrap();
+        let here = config.script_location.strip_prefix(&*folder).unwrap().display().to_string();
+        (component.name, component.config.display().to_string(), here, config.implied_location)
+    };
+    let own =
+        |config: &str, place: &str, implied: bool| ("default".to_owned(), config.to_owned(), place.to_owned(), implied);
+    let toml = "[tool.alembic]\nscript_location = \"%(here)s/m\"\n";
+    assert_eq!(of(&[("pyproject.toml", toml), ("m/env.py", "")]), own("pyproject.toml", "m", false));
+    let ini = "[alembic]\nsqlalchemy.url = x\n";
+    assert_eq!(of(&[("pyproject.toml", toml), ("alembic.ini", ini), ("m/env.py", "")]), own("alembic.ini", "m", false));
+    // Flask-Migrate's layout: nothing says where the scripts are.
+    let flask = [("migrations/alembic.ini", "[alembic]\n"), ("migrations/env.py", "")];
+    assert_eq!(of(&flask), own("migrations/alembic.ini", "migrations", true));
+    // A section of its own, in a component that is declared without a file.
+    let declared = "[workspace.metadata.db.components.one]\nsection = \"two\"\n";
+    let ini = "[one]\nscript_location = a\n[two]\nscript_location = b\n";
+    let (name, _, place, _) = of(&[("Cargo.toml", declared), ("alembic.ini", ini), ("a/x", ""), ("b/x", "")]);
+    assert_eq!((name.as_str(), place.as_str()), ("one", "b"));
 }

@@ -52,6 +52,7 @@ impl Checkout {
     pub fn new(databases: [&str; 3]) -> Option<Checkout> {
         let environment = environment()?;
         let checkout = Checkout { folder: Folder::new() };
+        super::xtask::as_backend_ai(checkout.root());
         symlink(environment, checkout.root().join(".venv")).unwrap();
         let cli = checkout.root().join("backend.ai");
         std::fs::write(&cli, "#!/bin/sh\nexec \"$(dirname \"$0\")/.venv/bin/backend.ai\" \"$@\"\n").unwrap();

@@ -74,6 +74,7 @@ impl Project {
         let name = format!("xtp-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let root = std::env::temp_dir().join(name);
         std::fs::create_dir_all(root.join("migrations/versions")).unwrap();
+        super::xtask::as_backend_ai(&root);
         let project = Project { root: root.canonicalize().unwrap() };
         let url = url.replace('%', "%%");
         let ini = format!("[alembic]\nscript_location = migrations\nprepend_sys_path = .\nsqlalchemy.url = {url}\n");

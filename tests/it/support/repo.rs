@@ -37,6 +37,7 @@ impl Repo {
         let folder = Folder::new();
         let root = folder.path().join("repo");
         fs::create_dir(&root).unwrap();
+        super::xtask::as_backend_ai(&root);
         let repo = Repo { folder, root, acts: Cell::new(0) };
         repo.git(&[&["init", "--quiet", "--initial-branch=main"], options].concat());
         repo.settle(&repo.root);

@@ -9,7 +9,7 @@ use xtask::sys::run::Cmd;
 use crate::support::backendai::Checkout;
 use crate::support::pg::cluster;
 use crate::support::python::{environment, quiet, workspace};
-use crate::support::xtask::{Folder, Xtask};
+use crate::support::xtask::{Folder, Xtask, as_backend_ai};
 
 /// What `cargo bench` needs beside what the tests have.
 const REQUIREMENTS: &str = "xtask/benches/requirements.txt";
@@ -59,6 +59,7 @@ impl Example {
         let original = workspace().join("tests/halfstack");
         let copy = Cmd::new("cp", &original).args(["-R", "src", config]).arg(folder.path());
         copy.read(&quiet()).unwrap();
+        as_backend_ai(folder.path());
         set(&folder.path().join(config), "sqlalchemy.url", &cluster().url("asyncpg", &database));
         Example { name, component, config, python: lender(), database, place: Place::Copy(folder) }
     }

@@ -63,6 +63,6 @@ fn components<'a>(ctx: &'a Ctx, named: Option<&str>) -> Result<Vec<&'a Component
     let project = ctx.project()?;
     match named {
         Some(_) => Ok(vec![project.component(named)?]),
-        None => Ok(project.components.iter().collect()),
+        None => Ok(project.all()?.iter().collect()),
     }
 }

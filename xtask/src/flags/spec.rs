@@ -65,10 +65,13 @@ pub enum Set<T: 'static> {
     /// May be given several times.
     Texts(fn(&mut T) -> &mut Vec<String>),
     /// One of these words, and what each means.
-    OneOf(&'static [(&'static str, fn(&mut T))]),
+    OneOf(Meanings<T>),
     /// Whatever else; a switch, and a flag whose value is left out, give an empty text.
     By(fn(&mut T, &str) -> Result<(), Fail>),
 }
+
+/// Words, and what each does to the fields.
+type Meanings<T> = &'static [(&'static str, fn(&mut T))];
 
 pub const fn switch<T>(long: &'static str, help: &'static str, field: fn(&mut T) -> &mut bool) -> Flag<T> {
     Flag { long, short: None, value: None, optional: false, help, set: Set::Switch(field) }
@@ -255,8 +258,7 @@ impl<T: Default> Parse for Spec<T> {
         let mut filled = T::default();
         pull_all(self.flags, &mut filled, args)?;
         for word in self.words {
-            loop {
-                let Some(text) = args.opt_free_from_str::<String>().map_err(from_pico)? else { break };
+            while let Some(text) = args.opt_free_from_str::<String>().map_err(from_pico)? {
                 word.set.fill(self.name, &mut filled, &text)?;
                 if !word.name.ends_with('…') {
                     break;

@@ -274,6 +274,14 @@ impl DbUrl {
         url
     }
 
+    /// The same with a password.
+    ///
+    /// # Errors
+    /// As [`DbUrl::parse`].
+    pub fn with_password(&self, password: Secret) -> Result<DbUrl, UrlError> {
+        DbUrl::of(Parts { password: Some(password), ..self.parts.clone() }, Arc::clone(&self.around))
+    }
+
     /// The URL for SQLAlchemy, password included.
     pub fn to_sqlalchemy(&self) -> Secret {
         Secret(render(&self.parts, true))

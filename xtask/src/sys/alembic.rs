@@ -16,6 +16,7 @@ mod process;
 mod protocol;
 mod template;
 mod trouble;
+mod wanted;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -33,6 +34,7 @@ pub use patience::{Patience, Waiting};
 pub use protocol::{Done, Event, Versions};
 pub use template::{NewRevision, Rendered, Renderer, render};
 pub use trouble::{Fault, Outcome, Phase, Stop, Swallowed, Trouble, TroubleKind};
+pub use wanted::{Answer, Asking, Wanted, ask};
 
 use process::Process;
 

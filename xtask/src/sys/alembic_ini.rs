@@ -1,5 +1,5 @@
-//! A component's Alembic config as Alembic understands it: the `[alembic]` section, where the scripts are, how new ones
-//! are named. The URL is handed on as it stands (`model/url.rs` reads it) and asked for only where it is needed, so
+//! A component's Alembic config as Alembic understands it: the section of an ini file and `[tool.alembic]` of
+//! `pyproject.toml` for what the ini does not say; where the scripts are, how new ones are named. The URL is handed on as it stands (`model/url.rs` reads it) and asked for only where it is needed, so
 //! that a config without one serves for everything that needs no database.
 
 use std::path::{Component as Part, Path, PathBuf};
@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use crate::fail::{Fail, Kind};
 use crate::model::action::{git, own};
 use crate::model::ini::{Ini, IniError};
+use crate::sys::alembic_toml::AlembicToml;
 use crate::sys::packages::SearchPath;
 use crate::sys::project::{Component, Project, config_missing};
 
-const SECTION: &str = "alembic";
 const DEFAULT_FILE_TEMPLATE: &str = "%(rev)s_%(slug)s";
 /// Alembic's own default; it takes 0 for it, too.
 const DEFAULT_SLUG_LENGTH: usize = 40;
@@ -20,8 +20,14 @@ const DEFAULT_SLUG_LENGTH: usize = 40;
 /// What an Alembic config says. Paths are absolute.
 #[derive(Clone, Debug)]
 pub struct AlembicConfig {
-    /// The ini file.
+    /// The file that Alembic is given: an ini, or `pyproject.toml`.
     pub path: PathBuf,
+    /// Whose it is.
+    pub component: Component,
+    /// No file says where the scripts are, and env.py lies beside the ini: Flask-Migrate's layout.
+    pub implied_location: bool,
+    /// The config itself is not there; this is what it is made from, good for the scripts' place and nothing else.
+    pub template: Option<PathBuf>,
     /// The folder of `env.py`.
     pub script_location: PathBuf,
     /// The folders of the scripts, in Alembic's order.
@@ -36,7 +42,7 @@ pub struct AlembicConfig {
     pub prepend_sys_path: Vec<PathBuf>,
     /// The time zone of a new script's date, as it is written.
     pub timezone: Option<String>,
-    ini: Ini,
+    options: Options,
 }
 
 impl AlembicConfig {
@@ -48,12 +54,11 @@ impl AlembicConfig {
         packages: impl FnOnce() -> Result<Vec<PathBuf>>,
     ) -> Result<AlembicConfig> {
         let path = project.root.join(&component.config);
-        let ini = read_ini(project, component, &path)?;
-        let file = File { path: &path, ini: &ini };
+        let (file, template) = Options::read(project, component, &path)?;
         let prepend_sys_path = file.prepend_sys_path()?;
         let prepend_sys_path: Vec<_> = prepend_sys_path.iter().map(|entry| resolve(&project.root, entry)).collect();
         let mut locations = Locations::new(project, &prepend_sys_path, packages);
-        let script_location = file.script_location(&mut locations)?;
+        let (script_location, implied_location) = file.script_location(&mut locations)?;
         let version_locations = match file.version_locations(&mut locations)? {
             Some(folders) => folders,
             None => vec![script_location.join("versions")],
@@ -67,14 +72,20 @@ impl AlembicConfig {
             version_locations,
             prepend_sys_path,
             path,
-            ini,
+            component: component.clone(),
+            implied_location,
+            template,
+            options: file,
         })
     }
 
     /// `sqlalchemy.url`, interpolated; without one, `config-invalid`. It may hold a password: never print it.
     pub fn url(&self) -> Result<String> {
-        let file = File { path: &self.path, ini: &self.ini };
-        match file.get("sqlalchemy.url")? {
+        let file = &self.options;
+        if let Some(template) = &self.template {
+            return Err(self.not_made(template).into());
+        }
+        match file.main("sqlalchemy.url")? {
             Some(url) if !url.is_empty() => Ok(url),
             _ => Err(file
                 .fail("sqlalchemy.url", "is not set, so the database is not known")
@@ -83,74 +94,116 @@ impl AlembicConfig {
         }
     }
 
-    /// Any option of the `[alembic]` section, interpolated.
+    fn not_made(&self, template: &Path) -> Fail {
+        let name = &self.component.name;
+        Fail::new(
+            Kind::ConfigMissing,
+            format!("No Alembic config for component '{name}', so its database is not known"),
+        )
+        .details(format!("Looked for {}; {} is what it is made from", self.path.display(), template.display()))
+        .at(&self.path, None)
+        .action(format!("Make it, and correct its sqlalchemy.url: cp {} {}", template.display(), self.path.display()))
+        .action(format!("Or name the database: --component={name} --url=postgresql+asyncpg://USER@HOST:PORT/DATABASE"))
+        .related(own("doctor"))
+    }
+
+    /// Any option, interpolated.
     pub fn option(&self, name: &str) -> Result<Option<String>> {
-        File { path: &self.path, ini: &self.ini }.get(name)
+        self.options.get(name)
     }
 
     /// The file and line of an option, for an error about its value.
     pub fn place(&self, option: &str) -> (&Path, Option<usize>) {
-        (&self.path, self.ini.line(SECTION, option))
+        self.options.place(option)
     }
 }
 
-fn read_ini(project: &Project, component: &Component, path: &Path) -> Result<Ini> {
-    let bytes = match crate::sys::files::read_regular(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(config_missing(project, &component.name, &component.config));
+/// What an ini and a `pyproject.toml` say together.
+#[derive(Clone, Debug)]
+struct Options {
+    path: PathBuf,
+    section: String,
+    ini: Option<Ini>,
+    toml: Option<AlembicToml>,
+}
+
+impl Options {
+    /// Reads what there is, and gives the template besides where that is all there is.
+    fn read(project: &Project, component: &Component, path: &Path) -> Result<(Options, Option<PathBuf>)> {
+        let is_toml = path.file_name().is_some_and(|name| name == "pyproject.toml");
+        let ini_path = if is_toml { path.with_file_name("alembic.ini") } else { path.to_owned() };
+        let toml_path = if is_toml { path.to_owned() } else { project.root.join("pyproject.toml") };
+        let here = normalized(ini_path.parent().unwrap_or(&project.root));
+        let mut options = Options {
+            path: path.to_owned(),
+            section: component.section.clone(),
+            ini: read_ini(&ini_path, &here)?,
+            toml: AlembicToml::read(&toml_path)?,
+        };
+        let template = component.template.as_ref().map(|template| project.root.join(template));
+        if options.ini.is_none() && (options.toml.is_none() || template.is_some()) {
+            let Some(template) = template else {
+                return Err(config_missing(project, &component.name, &component.config));
+            };
+            options.ini = read_ini(&template, &here)?;
+            return Ok((options, Some(template)));
         }
-        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
-    };
-    let broken = |line: Option<usize>, problem: &str| {
-        let place = place(path, line);
-        Fail::new(Kind::ConfigInvalid, "Cannot read the Alembic config")
-            .details(format!("{place}: {problem}"))
-            .at(path, line)
-            .action(format!("Correct {place}"))
-            .related(own("doctor"))
-    };
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        broken(Some(good.split(|&byte| byte == b'\n').count()), "bytes that are no UTF-8")
-    })?;
-    let here = normalized(path.parent().unwrap_or(&project.root));
-    let ini =
-        Ini::parse(&text, &here.to_string_lossy()).map_err(|error| broken(error.line, &error.problem.to_string()))?;
-    if !ini.has_section(SECTION) {
-        return Err(broken(None, &format!("it has no [{SECTION}] section")).into());
+        let has_section = options.ini.as_ref().is_some_and(|ini| ini.has_section(&options.section));
+        if !has_section && options.toml.is_none() {
+            return Err(broken(&ini_path, None, &format!("it has no [{}] section", options.section)).into());
+        }
+        Ok((options, None))
     }
-    Ok(ini)
-}
 
-/// The `[alembic]` section with its file, for errors that point at it.
-struct File<'a> {
-    path: &'a Path,
-    ini: &'a Ini,
-}
+    /// As Alembic's `get_main_option`: what only the ini may say.
+    fn main(&self, option: &str) -> Result<Option<String>> {
+        let Some(ini) = &self.ini else { return Ok(None) };
+        let value = ini.get(&self.section, option);
+        value.map_err(|IniError { problem, .. }| self.fail(option, &problem.to_string()).into())
+    }
 
-impl File<'_> {
+    /// As Alembic's `get_alembic_option`: the ini, then `pyproject.toml`.
     fn get(&self, option: &str) -> Result<Option<String>> {
-        self.ini.get(SECTION, option).map_err(|IniError { problem, .. }| self.fail(option, &problem.to_string()).into())
+        let value = self.main(option)?;
+        Ok(value.or_else(|| self.toml.as_ref()?.text(option)))
+    }
+
+    /// A list that only `pyproject.toml` says.
+    fn list(&self, option: &str) -> Option<Vec<String>> {
+        self.toml.as_ref()?.list(option)
+    }
+
+    /// The file and line of an option.
+    fn place(&self, option: &str) -> (&Path, Option<usize>) {
+        if let Some(line) = self.ini.as_ref().and_then(|ini| ini.line(&self.section, option)) {
+            return (&self.path, Some(line));
+        }
+        match self.toml.as_ref().and_then(|toml| Some((&toml.path, toml.line(option)?))) {
+            Some((path, line)) => (path, Some(line)),
+            None => (&self.path, None),
+        }
     }
 
     fn fail(&self, option: &str, problem: &str) -> Fail {
-        let line = self.ini.line(SECTION, option);
-        let place = place(self.path, line);
+        let (path, line) = self.place(option);
+        let place = place(path, line);
         Fail::new(Kind::ConfigInvalid, format!("Cannot use `{option}` of the Alembic config"))
-            .details(format!("{place}: option `{option}` in [{SECTION}]: {problem}"))
-            .at(self.path, line)
+            .details(format!("{place}: option `{option}` in [{}]: {problem}", self.section))
+            .at(path, line)
             .action(format!("Correct {place}"))
             .related(own("doctor"))
     }
 
-    fn script_location<F>(&self, locations: &mut Locations<'_, F>) -> Result<PathBuf>
+    /// The folder of env.py, and whether nothing but its own place says so.
+    fn script_location<F>(&self, locations: &mut Locations<'_, F>) -> Result<(PathBuf, bool)>
     where
         F: FnOnce() -> Result<Vec<PathBuf>>,
     {
         const KEY: &str = "script_location";
         let Some(value) = self.get(KEY)?.filter(|value| !value.is_empty()) else {
-            return Err(self.fail(KEY, "is not set").action(format!("Set it: {KEY} = FOLDER")).into());
+            let beside = self.path.parent().filter(|folder| folder.join("env.py").is_file());
+            let missing = || self.fail(KEY, "is not set").action(format!("Set it: {KEY} = FOLDER"));
+            return Ok((beside.map(normalized).ok_or_else(missing)?, true));
         };
         let folder = match locations.find(&value)? {
             Found::Folder(folder) => folder,
@@ -160,7 +213,7 @@ impl File<'_> {
             let problem = format!("the folder {} does not exist", folder.display());
             return Err(self.fail(KEY, &problem).run("Check that this is the right branch", git(["status"])).into());
         }
-        Ok(folder)
+        Ok((folder, false))
     }
 
     fn version_locations<F>(&self, locations: &mut Locations<'_, F>) -> Result<Option<Vec<PathBuf>>>
@@ -168,15 +221,17 @@ impl File<'_> {
         F: FnOnce() -> Result<Vec<PathBuf>>,
     {
         const KEY: &str = "version_locations";
-        let Some(value) = self.get(KEY)?.filter(|value| !value.is_empty()) else { return Ok(None) };
-        let parts = match self.separator(&["path_separator", "version_path_separator"])? {
-            Some(separator) => split(&value, separator),
-            None => value.split([' ', ',']).collect(),
+        let parts = match self.main(KEY)?.filter(|value| !value.is_empty()) {
+            Some(value) => self.split(&value, &["path_separator", "version_path_separator"], &[' ', ','])?,
+            None => match self.list(KEY) {
+                Some(list) => list,
+                None => return Ok(None),
+            },
         };
         let mut folders = Vec::new();
         // Alembic takes an empty part for the working directory, which nobody means by a comma too many.
         for part in parts.into_iter().filter(|part| !part.is_empty()) {
-            match locations.find(part)? {
+            match locations.find(&part)? {
                 Found::Folder(folder) => folders.push(folder),
                 Found::Nothing { problem } => return Err(self.fail(KEY, &problem).into()),
             }
@@ -185,18 +240,26 @@ impl File<'_> {
     }
 
     fn prepend_sys_path(&self) -> Result<Vec<String>> {
-        let Some(value) = self.get("prepend_sys_path")? else { return Ok(Vec::new()) };
-        let parts = match self.separator(&["path_separator"])? {
-            Some(separator) => split(&value, separator),
-            None => value.split([' ', ',', ':']).collect(),
+        const KEY: &str = "prepend_sys_path";
+        let parts = match self.main(KEY)?.filter(|value| !value.is_empty()) {
+            Some(value) => self.split(&value, &["path_separator"], &[' ', ',', ':'])?,
+            None => self.list(KEY).unwrap_or_default(),
         };
-        Ok(parts.into_iter().filter(|part| !part.is_empty()).map(str::to_owned).collect())
+        Ok(parts.into_iter().filter(|part| !part.is_empty()).collect())
+    }
+
+    /// A list as an ini writes it. Alembic strips each part but takes empty ones away only before that.
+    fn split(&self, value: &str, separators: &[&str], otherwise: &[char]) -> Result<Vec<String>> {
+        Ok(match self.separator(separators)? {
+            Some(separator) => value.split(separator).map(|part| part.trim().to_owned()).collect(),
+            None => value.split(otherwise).map(str::to_owned).collect(),
+        })
     }
 
     /// `path_separator` is Alembic's word since 1.16, `version_path_separator` the one before.
     fn separator(&self, keys: &[&str]) -> Result<Option<char>> {
         for key in keys {
-            let Some(name) = self.get(key)? else { continue };
+            let Some(name) = self.main(key)? else { continue };
             return match name.as_str() {
                 "space" => Ok(Some(' ')),
                 "newline" => Ok(Some('\n')),
@@ -274,9 +337,28 @@ impl<'a, F: FnOnce() -> Result<Vec<PathBuf>>> Locations<'a, F> {
     }
 }
 
-/// Alembic strips each part but takes empty ones away only before that.
-fn split(value: &str, separator: char) -> Vec<&str> {
-    value.split(separator).map(str::trim).collect()
+/// An ini file; `None` where there is none.
+fn read_ini(path: &Path, here: &Path) -> Result<Option<Ini>> {
+    let bytes = match crate::sys::files::read_regular(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+    };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        broken(path, Some(good.split(|&byte| byte == b'\n').count()), "bytes that are no UTF-8")
+    })?;
+    let ini = Ini::parse(&text, &here.to_string_lossy());
+    Ok(Some(ini.map_err(|error| broken(path, error.line, &error.problem.to_string()))?))
+}
+
+fn broken(path: &Path, line: Option<usize>, problem: &str) -> Fail {
+    let place = place(path, line);
+    Fail::new(Kind::ConfigInvalid, "Cannot read the Alembic config")
+        .details(format!("{place}: {problem}"))
+        .at(path, line)
+        .action(format!("Correct {place}"))
+        .related(own("doctor"))
 }
 
 /// Python's `os.path.abspath` with the project's root as working directory.

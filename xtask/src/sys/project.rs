@@ -10,20 +10,18 @@ use anyhow::{Context, Result};
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
 use crate::model::rules::Levels;
+use crate::sys::alembic_toml::AlembicToml;
+use crate::sys::backend_ai::{self, BuiltIn};
 use crate::sys::settings::{self, Declared, Settings, nearest};
 
 pub use crate::sys::alembic_ini::AlembicConfig;
 pub use crate::sys::settings::{Cache, CachePlace, Seed, Server, VersionTable};
 
-/// The component that is meant when none is named.
+/// The component that is meant when there are several and none is named.
 const DEFAULT_COMPONENT: &str = "manager";
-
-/// Backend.AI's components: name, Alembic config, services. Known without any configuration.
-const BUILT_IN: [(&str, &str, &[&str]); 3] = [
-    ("manager", "alembic.ini", &["backend.ai mgr"]),
-    ("accountmgr", "alembic-accountmgr.ini", &[]),
-    ("appproxy", "alembic-appproxy.ini", &["backend.ai app-proxy-coordinator", "backend.ai app-proxy-worker"]),
-];
+/// What the one component of a project is called that declares none.
+const ONLY_COMPONENT: &str = "default";
+const PYPROJECT: &str = "pyproject.toml";
 
 /// An Alembic project.
 #[derive(Clone, Debug)]
@@ -38,7 +36,7 @@ pub struct Project {
     pub server: Server,
     /// The pip requirements of the managed Python environment, absolute.
     pub requirements: Option<PathBuf>,
-    /// The components: built-in ones whose config exists, and all that are declared.
+    /// The declared ones; where none is declared, Backend.AI's in its checkout and the one of `alembic.ini` elsewhere.
     pub components: Vec<Component>,
     /// What db-check's rules weigh here, where it is said.
     pub rules: Levels,
@@ -46,6 +44,12 @@ pub struct Project {
     pub main: Option<String>,
     /// Which baselines of round trips stay on the server.
     pub cache: Cache,
+    /// Whether settings speak of it.
+    pub declared: bool,
+    /// What could not be looked at or proven fails.
+    pub strict: bool,
+    /// Settings that nothing uses yet, in full.
+    pub unused: Vec<String>,
 }
 
 /// One database and its migrations.
@@ -53,8 +57,18 @@ pub struct Project {
 pub struct Component {
     /// What `--component` takes.
     pub name: String,
-    /// Its Alembic config, relative to the project's root.
+    /// Its Alembic config, relative to the project's root: an ini file or `pyproject.toml`.
     pub config: PathBuf,
+    /// What the config is made from, where git ignores it.
+    pub template: Option<PathBuf>,
+    /// The section of the config, as `alembic -n`.
+    pub section: String,
+    /// As `alembic -x`.
+    pub x: Vec<String>,
+    /// The database, when it is not the config's: a URL, or `env:NAME`.
+    pub url: Option<String>,
+    /// Variables by which env.py is told its database; `{url}` in a value stands for the URL.
+    pub env: Vec<(String, String)>,
     /// How a fresh database is made, if not by an upgrade from empty.
     pub baseline: Option<Baseline>,
     /// What to restart after an upgrade.
@@ -88,7 +102,9 @@ impl Project {
             None => upwards(cwd)?,
         };
         let root = root.canonicalize().with_context(|| format!("resolving {}", root.display()))?;
-        let settings = settings_for(&root)?.unwrap_or_default();
+        let settings = settings_for(&root)?;
+        let declared = settings.is_some();
+        let settings = settings.unwrap_or_default();
         let workspace = ancestor_with(&root, |folder| settings::is_workspace(&folder.join("Cargo.toml")));
         Ok(Project {
             state_dir: state_dir(&root, workspace.as_deref(), |key| std::env::var_os(key)),
@@ -99,6 +115,9 @@ impl Project {
             rules: settings.rules,
             main: settings.main,
             cache: settings.cache,
+            strict: settings.strict,
+            declared,
+            unused: settings.unused,
             root,
         })
     }
@@ -114,23 +133,31 @@ impl Project {
         if let Some(component) = self.components.iter().find(|component| component.name == wanted) {
             return Ok(component);
         }
-        match built_in(wanted) {
-            Some((_, config, _)) if name.is_some() || self.components.is_empty() => {
-                Err(config_missing(self, wanted, Path::new(config)))
-            }
+        match backend_ai::built_in(&self.root, wanted) {
+            Some(known) if name.is_some() => Err(config_missing(self, wanted, Path::new(known.config))),
+            _ if self.components.is_empty() => Err(no_config(self)),
             _ => Err(self.which(name)),
         }
+    }
+
+    /// Every component.
+    ///
+    /// # Errors
+    /// `config-missing` where there is none: what looks at all of them must not end well for having looked at nothing.
+    pub fn all(&self) -> Result<&[Component]> {
+        if self.components.is_empty() { Err(no_config(self)) } else { Ok(&self.components) }
     }
 
     /// A usage failure that names the components there are.
     fn which(&self, unknown: Option<&str>) -> anyhow::Error {
         let ours = self.components.iter().map(|component| component.name.as_str());
-        let missing = BUILT_IN.iter().map(|(name, ..)| *name);
+        let built_in = backend_ai::COMPONENTS.iter().filter(|_| backend_ai::is_checkout(&self.root));
+        let missing = built_in.map(|known| known.name);
         let missing = missing.filter(|name| !self.components.iter().any(|component| component.name == *name));
         let known: Vec<&str> = ours.chain(missing).collect();
         let summary = match unknown {
             Some(name) => format!("Unknown component '{name}'"),
-            None => format!("No component '{DEFAULT_COMPONENT}' here, so one has to be named"),
+            None => "There are several components, so one has to be named".to_owned(),
         };
         let fail = Fail::new(Kind::Usage, summary).details(format!("Known components: {}", known.join(", ")));
         let hint = unknown.and_then(|name| nearest(name, known.iter().copied()));
@@ -150,13 +177,22 @@ pub(crate) fn config_missing(project: &Project, component: &str, config: &Path) 
     let there: Vec<&str> = project.components.iter().map(|component| component.name.as_str()).collect();
     let fail = Fail::new(Kind::ConfigMissing, format!("No Alembic config for component '{component}'"))
         .details(format!("Looked for {}", path.display()))
-        .at(&path, None)
-        .action("Name the project's folder: --project=DIR")
-        .action(format!(
-            "Or say in the workspace's Cargo.toml which file it is:\n     \
-             [workspace.metadata.db.components.{component}]\n     config = \"{}\"",
+        .at(&path, None);
+    let template =
+        project.components.iter().find(|known| known.name == component).and_then(|known| known.template.clone());
+    let fail = match &template {
+        Some(template) => fail.details(format!("{} is what it is made from", template.display())).action(format!(
+            "Make it, and correct its sqlalchemy.url: cp {} {}",
+            template.display(),
             config.display()
-        ));
+        )),
+        None => fail,
+    };
+    let fail = fail.action("Name the project's folder: --project=DIR").action(format!(
+        "Or say in the workspace's Cargo.toml which file it is:\n     \
+             [workspace.metadata.db.components.{component}]\n     config = \"{}\"",
+        config.display()
+    ));
     let others: Vec<&str> = there.into_iter().filter(|name| *name != component).collect();
     let fail = match others.as_slice() {
         [] => fail,
@@ -178,10 +214,42 @@ fn named(folder: &Path, as_given: &Path) -> Result<PathBuf> {
         .into())
 }
 
+/// A project that has no Alembic config at all.
+fn no_config(project: &Project) -> anyhow::Error {
+    Fail::new(Kind::ConfigMissing, "No Alembic config found, so there is nothing to look at")
+        .details(format!(
+            "Looked for {} and for [tool.alembic] in {PYPROJECT}",
+            project.root.join("alembic.ini").display()
+        ))
+        .at(&project.root, None)
+        .action("Name the project's folder: --project=DIR")
+        .action(
+            "Or say in the workspace's Cargo.toml which file it is:\n     \
+             [workspace.metadata.db.components.NAME]\n     config = \"FILE.ini\"",
+        )
+        .related(own("doctor"))
+        .into()
+}
+
+/// The Alembic config of a project that declares none, where `alembic` without `-c` would find it: `ALEMBIC_CONFIG`,
+/// `alembic.ini`, `[tool.alembic]`; or where Flask-Migrate keeps it.
+fn own_config(root: &Path) -> Result<Option<PathBuf>> {
+    let named = std::env::var_os("ALEMBIC_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let flask = root.join("migrations/env.py").is_file().then(|| PathBuf::from("migrations/alembic.ini"));
+    let files = [named, Some("alembic.ini".into())];
+    if let Some(file) = files.into_iter().flatten().find(|file| root.join(file).is_file()) {
+        return Ok(Some(file));
+    }
+    if AlembicToml::read(&root.join(PYPROJECT))?.is_some() {
+        return Ok(Some(PYPROJECT.into()));
+    }
+    Ok(flask.filter(|file| root.join(file).is_file()))
+}
+
 /// The nearest folder upwards that is a project or names one.
 fn upwards(cwd: &Path) -> Result<PathBuf> {
     for folder in cwd.ancestors() {
-        if BUILT_IN.iter().any(|(_, config, _)| folder.join(config).is_file()) {
+        if own_config(folder)?.is_some() || backend_ai::is_checkout(folder) {
             return Ok(folder.to_owned());
         }
         let manifest = folder.join("Cargo.toml");
@@ -191,9 +259,8 @@ fn upwards(cwd: &Path) -> Result<PathBuf> {
             return named_by(&root, &manifest);
         }
     }
-    let names: Vec<&str> = BUILT_IN.iter().map(|(_, config, _)| *config).collect();
     Err(Fail::new(Kind::ConfigMissing, "No Alembic project found")
-        .details(format!("No {} in {} or above it", names.join(", "), cwd.display()))
+        .details(format!("No alembic.ini and no {PYPROJECT} with [tool.alembic] in {} or above it", cwd.display()))
         .details("No Cargo.toml there with a [workspace.metadata.db] section")
         .action("Change into the project's folder, or name it: --project=DIR")
         .action(
@@ -252,45 +319,62 @@ fn state_dir(root: &Path, workspace: Option<&Path>, variable: impl Fn(&str) -> O
     workspace.or_else(built_from).unwrap_or(root).join("target/xtask")
 }
 
-fn built_in(name: &str) -> Option<(&'static str, &'static str, &'static [&'static str])> {
-    BUILT_IN.into_iter().find(|(known, ..)| *known == name)
-}
-
 fn components(root: &Path, settings: &Settings) -> Result<Vec<Component>> {
-    let declared = |name: &str| settings.components.iter().find(|declared| declared.name == name);
-    let mut components = Vec::new();
-    for (name, config, _) in BUILT_IN {
-        if declared(name).is_none() && root.join(config).is_file() {
-            components.push(component(root, &Declared { name: name.to_owned(), ..Declared::default() })?);
-        }
+    if settings.components.is_empty() {
+        return undeclared(root);
     }
-    for declared in &settings.components {
-        components.push(component(root, declared)?);
-    }
-    // Backend.AI's own order first, whether declared or not.
-    let rank = |component: &Component| BUILT_IN.iter().position(|(name, ..)| *name == component.name);
-    components.sort_by_key(|component| rank(component).unwrap_or(BUILT_IN.len()));
+    let only = settings.components.len() == 1;
+    let components: Result<Vec<Component>> =
+        settings.components.iter().map(|declared| component(root, declared, only)).collect();
+    let mut components = components?;
+    // Backend.AI's own order first.
+    let rank = |component: &Component| backend_ai::COMPONENTS.iter().position(|known| known.name == component.name);
+    components.sort_by_key(|component| rank(component).unwrap_or(backend_ai::COMPONENTS.len()));
     Ok(components)
 }
 
-/// A component from its declaration; what that leaves out comes from the built-in one of the same name.
-fn component(root: &Path, declared: &Declared) -> Result<Component> {
-    let known = built_in(&declared.name);
-    let config = declared.config.clone().or(known.map(|(_, config, _)| config.into())).ok_or_else(|| {
+fn undeclared(root: &Path) -> Result<Vec<Component>> {
+    if backend_ai::is_checkout(root) {
+        let there = |known: &&BuiltIn| root.join(known.config).is_file() || root.join(known.template).is_file();
+        let declared = |known: &BuiltIn| Declared { name: known.name.to_owned(), ..Declared::default() };
+        let known = backend_ai::COMPONENTS.iter().filter(there);
+        return known.map(|known| component(root, &declared(known), false)).collect();
+    }
+    let Some(config) = own_config(root)? else { return Ok(Vec::new()) };
+    let declared = Declared { name: ONLY_COMPONENT.to_owned(), config: Some(config), ..Declared::default() };
+    Ok(vec![component(root, &declared, true)?])
+}
+
+/// A component from its declaration. What that leaves out comes from Backend.AI's own of the same name in its checkout; the
+/// only one of a project has its config where Alembic looks for it.
+fn component(root: &Path, declared: &Declared, only: bool) -> Result<Component> {
+    let known = backend_ai::built_in(root, &declared.name);
+    let config = declared.config.clone().or(known.map(|known| known.config.into()));
+    let config = match config {
+        None if only => Some(own_config(root)?.unwrap_or_else(|| "alembic.ini".into())),
+        config => config,
+    };
+    let config = config.ok_or_else(|| {
         let key = format!("workspace.metadata.db.components.{}.config", declared.name);
         Fail::new(Kind::ConfigInvalid, format!("Component '{}' has no Alembic config", declared.name))
             .details(format!("`{key}` is not set in the workspace's Cargo.toml"))
             .action(format!("Set it, for example config = \"alembic-{}.ini\"", declared.name))
             .related(own("doctor").plain())
     })?;
-    let services = known.map_or(&[][..], |(.., services)| services);
+    let services = known.map_or(&[][..], |known| known.services);
     let services = services.iter().map(|service| (*service).to_owned()).collect();
+    let template = known.map(|known| PathBuf::from(known.template));
     Ok(Component {
         baseline: baseline(root, declared),
         services: declared.services.clone().unwrap_or(services),
         seed: declared.seed.clone(),
         version_table: declared.version_table.clone(),
         name: declared.name.clone(),
+        template: template.filter(|template| root.join(template).is_file()),
+        section: declared.section.clone().unwrap_or_else(|| "alembic".to_owned()),
+        x: declared.x.clone(),
+        url: declared.url.clone(),
+        env: declared.env.clone(),
         config,
     })
 }
@@ -300,14 +384,9 @@ fn baseline(root: &Path, declared: &Declared) -> Option<Baseline> {
         return Some(Baseline::Dump(file.clone()));
     }
     let command = declared.baseline.clone().map(|words| Baseline::Command { words, from_models: false });
-    command.or_else(|| oneshot(root, &declared.name).map(|words| Baseline::Command { words, from_models: true }))
-}
-
-/// How a Backend.AI checkout makes the manager's database: its history does not run from base.
-fn oneshot(root: &Path, component: &str) -> Option<Vec<String>> {
-    let here = component == "manager" && root.join("backend.ai").is_file();
-    let words = ["./backend.ai", "mgr", "schema", "oneshot", "-f", "{config}"];
-    here.then(|| words.map(str::to_owned).to_vec())
+    command.or_else(|| {
+        backend_ai::oneshot(root, &declared.name).map(|words| Baseline::Command { words, from_models: true })
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which Python runs the migrations, and where it keeps its packages. The order is the contract's: `--python`,
-//! `XTASK_PYTHON`, the project's `./py`, `$VIRTUAL_ENV`, `.venv`, one on `PATH` that has Alembic, and last an environment
-//! of our own (`managed.rs`). Where packages are is read off the disk; only a script in the interpreter's place (`./py`,
-//! a pyenv shim) has to be asked.
+//! `XTASK_PYTHON`, the project's `./py`, `$VIRTUAL_ENV`, `.venv`, one that another tool keeps for the project or that is on
+//! `PATH`, if it has Alembic, and last an environment of our own (`managed.rs`). Where packages are is read off the disk;
+//! only a script in the interpreter's place (`./py`, a pyenv shim) has to be asked.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
-use crate::model::action::{own, program};
+use crate::model::action::{Action, own, program};
 use crate::sys::files::write_atomic;
 use crate::sys::managed::{made, on_path};
 use crate::sys::project::{Project, Server};
@@ -54,6 +54,8 @@ pub enum Origin {
     VirtualEnv,
     /// The project's `.venv`.
     DotVenv,
+    /// One that another tool keeps for the project: see [`kept_elsewhere`].
+    Elsewhere(&'static str),
     /// The first on `PATH` that has Alembic.
     Path,
     /// The environment that we made.
@@ -69,6 +71,7 @@ impl Origin {
             Origin::Project => "the project's ./py",
             Origin::VirtualEnv => "$VIRTUAL_ENV",
             Origin::DotVenv => "the project's .venv",
+            Origin::Elsewhere(tool) => tool,
             Origin::Path => "PATH",
             Origin::Managed => "the managed environment",
         }
@@ -84,6 +87,10 @@ pub struct Wish {
     pub variable: Option<PathBuf>,
     /// `VIRTUAL_ENV`.
     pub virtual_env: Option<PathBuf>,
+    /// `CONDA_PREFIX`.
+    pub conda: Option<PathBuf>,
+    /// `HOME`.
+    pub home: PathBuf,
     /// `PATH`.
     pub path: OsString,
     /// Which PostgreSQL is used; with the embedded one nothing is expected to be installed.
@@ -101,6 +108,8 @@ impl Wish {
         Wish {
             variable: path("XTASK_PYTHON"),
             virtual_env: path("VIRTUAL_ENV"),
+            conda: path("CONDA_PREFIX"),
+            home: path("HOME").unwrap_or_default(),
             path: std::env::var_os("PATH").unwrap_or_default(),
             server,
             ..Wish::default()
@@ -138,6 +147,12 @@ pub fn find(ui: &Ui, project: &Project, wish: &Wish) -> Result<Interpreter> {
             return Ok(plain(python, origin));
         }
     }
+    for (path, tool) in kept_elsewhere(&project.root, &wish.home, wish.conda.as_deref()) {
+        let interpreter = plain(path, Origin::Elsewhere(tool));
+        if has_alembic(ui, project, &interpreter) {
+            return Ok(interpreter);
+        }
+    }
     let candidates = on_path(&["python3", "python"], &wish.path);
     for path in &candidates {
         let interpreter = plain(path.clone(), Origin::Path);
@@ -155,6 +170,94 @@ pub fn find(ui: &Ui, project: &Project, wish: &Wish) -> Result<Interpreter> {
         None => return Err(nothing_found(&candidates)),
     };
     Ok(Interpreter { managed: Some(path.clone()), path, origin: Origin::Managed })
+}
+
+/// Where the tools that Python projects are kept with put their environments, the likeliest first. Only the disk is looked
+/// at: asking the tools would take a second each time.
+fn kept_elsewhere(root: &Path, home: &Path, conda: Option<&Path>) -> Vec<(PathBuf, &'static str)> {
+    let mut folders: Vec<(PathBuf, &'static str)> = Vec::new();
+    // A workspace of uv, or a monorepo, has one environment above its members; above the checkout nothing is the project's.
+    let is_top = |folder: &Path| folder.join(".git").exists() || folder == home;
+    let mut above = root.ancestors();
+    while let Some(folder) = above.next().filter(|folder| folder.parent().is_some()) {
+        if folder != root {
+            folders.push((folder.join(".venv"), "the workspace's .venv"));
+        }
+        folders.extend(newest(folder.join("dist/export/python/virtualenvs"), 2).map(|path| (path, "pants export")));
+        folders.push((folder.join(".pixi/envs/default"), "pixi"));
+        if is_top(folder) {
+            break;
+        }
+    }
+    folders.extend(conda.map(|folder| (folder.to_owned(), "$CONDA_PREFIX")));
+    folders.extend(poetry(root, home).map(|path| (path, "poetry")));
+    let hatch = root.file_name().map(|name| home.join(".local/share/hatch/env/virtual").join(name));
+    folders.extend(hatch.into_iter().flat_map(|folder| newest(folder, 2)).map(|path| (path, "hatch")));
+    folders
+        .into_iter()
+        .map(|(folder, tool)| (folder.join("bin/python"), tool))
+        .filter(|(path, _)| is_program(path))
+        .collect()
+}
+
+/// The folders `depth` levels below this one, the newest first.
+fn newest(folder: PathBuf, depth: usize) -> impl Iterator<Item = PathBuf> {
+    let mut level = vec![folder];
+    for _ in 0..depth {
+        let entries = level.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+        level = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    }
+    level.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).and_then(|metadata| metadata.modified()).ok()));
+    level.into_iter()
+}
+
+/// Poetry names an environment after the project and a digest of where its `pyproject.toml` is.
+fn poetry(root: &Path, home: &Path) -> impl Iterator<Item = PathBuf> {
+    let digest = Sha256::digest(root.as_os_str().as_encoded_bytes());
+    let mark = format!("-{}-py", base64_url(&digest[..6]));
+    let cache = home.join(".cache/pypoetry/virtualenvs");
+    newest(cache, 1).filter(move |path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(&mark)))
+}
+
+/// Six bytes are eight characters, without padding.
+fn base64_url(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let group = |three: &[u8]| {
+        let bits = three.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
+        [18, 12, 6, 0].map(|shift| char::from(LETTERS[bits >> shift & 63]))
+    };
+    bytes.chunks_exact(3).flat_map(group).collect()
+}
+
+/// How Alembic is put into an interpreter's environment: by pip where it has one, by uv where uv has made it, and into a new
+/// environment where the system refuses its own.
+fn install_alembic(python: &Path) -> Action {
+    let folders = on_disk(python).unwrap_or_default();
+    let prefix = python.parent().and_then(Path::parent);
+    let is_environment = prefix.is_some_and(|prefix| prefix.join("pyvenv.cfg").is_file());
+    let refused = |library: &Path| library.parent().is_some_and(|lib| lib.join("EXTERNALLY-MANAGED").is_file());
+    let python = python.display().to_string();
+    if !is_environment && (folders.iter().any(|folder| refused(folder)) || is_managed_by_system(&folders)) {
+        return format!(
+            "Make an environment and install it there: {python} -m venv .venv && .venv/bin/pip install alembic"
+        )
+        .into();
+    }
+    // uv says in the file that it has made the environment, and puts no pip there.
+    let by_uv = prefix.and_then(|prefix| fs::read_to_string(prefix.join("pyvenv.cfg")).ok());
+    if by_uv.is_some_and(|text| text.lines().any(|line| line.starts_with("uv ="))) {
+        return Action::run("Install it", program(["uv", "pip", "install", "--python", &python, "alembic"]));
+    }
+    Action::run("Install it", program([python.as_str(), "-m", "pip", "install", "alembic"]))
+}
+
+/// Debian's mark lies beside the standard library, which is not among the folders of packages.
+fn is_managed_by_system(folders: &[PathBuf]) -> bool {
+    folders.iter().any(|folder| folder.starts_with("/usr/lib/python3"))
+        && fs::read_dir("/usr/lib").into_iter().flatten().flatten().any(|entry| {
+            entry.file_name().to_string_lossy().starts_with("python3")
+                && entry.path().join("EXTERNALLY-MANAGED").is_file()
+        })
 }
 
 impl Interpreter {
@@ -175,7 +278,7 @@ impl Interpreter {
         }
         Err(Fail::new(Kind::AlembicMissing, "Python has no Alembic")
             .details(format!("{} (from {}) has no package `alembic`", self.path.display(), self.origin.words()))
-            .run("Install it", program([self.path.display().to_string()]).words(["-m", "pip", "install", "alembic"]))
+            .action(install_alembic(&self.path))
             .action("Or name another Python: --python=PATH")
             .related(own("doctor"))
             .into())
@@ -322,7 +425,8 @@ fn explicit(path: &Path, origin: Origin, search: &OsStr) -> Result<PathBuf> {
 }
 
 fn nothing_found(candidates: &[PathBuf]) -> anyhow::Error {
-    let looked = "Looked for XTASK_PYTHON, ./py, $VIRTUAL_ENV, .venv, and python3 and python on PATH";
+    let looked = "Looked for XTASK_PYTHON, ./py, $VIRTUAL_ENV, .venv (the project's and the workspace's), what pants, pixi, \
+                  conda, poetry and hatch keep, and python3 and python on PATH";
     let fail = match candidates {
         [] => Fail::new(Kind::PythonMissing, "No Python found").details(looked),
         [first, ..] => {
@@ -330,7 +434,7 @@ fn nothing_found(candidates: &[PathBuf]) -> anyhow::Error {
             Fail::new(Kind::AlembicMissing, "No Python with Alembic found")
                 .details(looked)
                 .details(format!("Without Alembic: {}", names.join(", ")))
-                .run("Install it", program([first.display().to_string()]).words(["-m", "pip", "install", "alembic"]))
+                .action(install_alembic(first))
         }
     };
     fail.action("Name an interpreter: --python=PATH")

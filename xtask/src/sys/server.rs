@@ -15,6 +15,7 @@ mod data;
 mod lock;
 mod place;
 mod postmaster;
+mod process;
 mod state;
 mod users;
 mod watchdog;

@@ -13,9 +13,25 @@ use crate::model::action::own;
 use crate::model::rules::{self, Level, Levels};
 
 /// The keys of `[workspace.metadata.db]`; what `rules` may hold are the codes and names of the rules.
-pub const KEYS: &[&str] = &["project", "server", "requirements", "main", "components", "rules", "cache"];
+pub const KEYS: &[&str] =
+    &["project", "server", "requirements", "main", "components", "rules", "cache", "strict", "warm"];
 /// The keys of `components.NAME`.
-pub const COMPONENT_KEYS: &[&str] = &["config", "baseline", "dump", "services", "seed", "version_table"];
+pub const COMPONENT_KEYS: &[&str] = &[
+    "config",
+    "baseline",
+    "dump",
+    "services",
+    "seed",
+    "version_table",
+    "url",
+    "admin_url",
+    "section",
+    "x",
+    "env",
+    "protected",
+];
+/// Keys that are right and that nothing uses yet: whoever sets one is told so.
+const UNUSED: &[&str] = &["warm", "admin_url", "protected"];
 /// The keys of `cache`.
 pub const CACHE_KEYS: &[&str] = &["where", "days", "megabytes", "milliseconds"];
 
@@ -46,6 +62,10 @@ pub struct Settings {
     pub rules: Levels,
     /// `cache`: which baselines of round trips stay on the server.
     pub cache: Cache,
+    /// What could not be looked at or proven fails.
+    pub strict: bool,
+    /// Keys that are set and that nothing uses yet, in full.
+    pub unused: Vec<String>,
 }
 
 /// What of the databases that round trips begin with is kept for the next run.
@@ -95,6 +115,14 @@ pub struct Declared {
     pub seed: Vec<Seed>,
     /// Where Alembic keeps the present revision, if not in `alembic_version`.
     pub version_table: Option<VersionTable>,
+    /// The database, when it is not the config's: a URL, or `env:NAME`.
+    pub url: Option<String>,
+    /// As `alembic -n`.
+    pub section: Option<String>,
+    /// As `alembic -x`.
+    pub x: Vec<String>,
+    /// Variables by which env.py is told its database; `{url}` in a value stands for the URL.
+    pub env: Vec<(String, String)>,
 }
 
 /// An SQL file with rows: for every round trip, or for those that stand at one revision.
@@ -168,10 +196,17 @@ impl File<'_> {
                 "components" => settings.components = self.components(value)?,
                 "rules" => settings.rules = self.rules(value)?,
                 "cache" => settings.cache = self.cache(value)?,
+                "strict" => settings.strict = self.flag(value, key)?,
+                "warm" => drop(self.flag(value, key)?),
                 _ => return Err(self.unknown(&name.span(), "", key, KEYS)),
             }
         }
+        settings.unused = unused(table);
         Ok(settings)
+    }
+
+    fn flag(&self, value: &Value<'_>, key: &str) -> Result<bool> {
+        value.get_ref().as_bool().ok_or_else(|| self.wrong(&value.span(), key, "true or false"))
     }
 
     fn server(&self, value: &Value<'_>) -> Result<Server> {
@@ -252,6 +287,12 @@ impl File<'_> {
                 "services" => declared.services = Some(self.strings(value, &key)?),
                 "seed" => declared.seed = self.seed(value, &key)?,
                 "version_table" => declared.version_table = Some(self.version_table(value, &key)?),
+                "url" => declared.url = Some(self.string(value, &key)?),
+                "admin_url" => drop(self.string(value, &key)?),
+                "section" => declared.section = Some(self.string(value, &key)?),
+                "x" => declared.x = self.strings(value, &key)?,
+                "env" => declared.env = self.variables(value, &key)?,
+                "protected" => drop(self.flag(value, &key)?),
                 _ => return Err(self.unknown(&name.span(), &path, name_text, COMPONENT_KEYS)),
             }
         }
@@ -301,6 +342,15 @@ impl File<'_> {
         Ok(VersionTable { schema: schema.map(str::to_owned), table: table.to_owned() })
     }
 
+    fn variables(&self, value: &Value<'_>, key: &str) -> Result<Vec<(String, String)>> {
+        let wanted = "a table from a variable's name to its value";
+        let table = value.get_ref().as_table().ok_or_else(|| self.wrong(&value.span(), key, wanted))?;
+        let pair = |(name, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, &Value<'_>)| {
+            Ok((name.get_ref().to_string(), self.string(value, &format!("{key}.{}", name.get_ref()))?))
+        };
+        table.iter().map(pair).collect()
+    }
+
     fn string(&self, value: &Value<'_>, key: &str) -> Result<String> {
         match value.get_ref().as_str() {
             Some(text) if !text.is_empty() => Ok(text.to_owned()),
@@ -342,6 +392,20 @@ impl File<'_> {
             .related(own("doctor"))
             .into()
     }
+}
+
+/// The keys in the table that nothing uses yet, in full.
+fn unused(table: &DeTable<'_>) -> Vec<String> {
+    let here = |table: &DeTable<'_>, before: &str| -> Vec<String> {
+        UNUSED.iter().filter(|key| table.contains_key(**key)).map(|key| format!("{before}{key}")).collect()
+    };
+    let mut found = here(table, "");
+    let components = table.get("components").and_then(|value| value.get_ref().as_table());
+    for (name, value) in components.into_iter().flatten() {
+        let table = value.get_ref().as_table();
+        found.extend(table.map(|table| here(table, &format!("components.{}.", name.get_ref()))).unwrap_or_default());
+    }
+    found
 }
 
 fn file_name(path: &Path) -> String {

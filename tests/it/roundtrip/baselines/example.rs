@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use super::{KEEP_ALL, used};
 use crate::support::private::private_cluster;
 use crate::support::python::{python, workspace};
-use crate::support::xtask::{Folder, Xtask};
+use crate::support::xtask::{Folder, Xtask, as_backend_ai};
 
 #[test]
 fn the_example_is_judged_alike_with_and_without() {
     let server = private_cluster("", "", &[]);
     let folder = Folder::new();
     copy(&workspace().join("tests/halfstack"), folder.path());
+    as_backend_ai(folder.path());
     std::fs::write(folder.path().join("Cargo.toml"), KEEP_ALL).unwrap();
     let config = folder.path().join("alembic.ini");
     let text = std::fs::read_to_string(&config).unwrap();

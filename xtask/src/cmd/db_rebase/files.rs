@@ -193,7 +193,10 @@ fn rendered(ctx: &Ctx, config: &AlembicConfig, revision: &NewRevision<'_>) -> Re
         }
     };
     let (root, state_dir) = (&project.root, &project.state_dir);
-    let renderer = Renderer { python: &python.path, project: root, config: &config.path, state_dir };
+    let options = ctx.alembic_options(config);
+    let script_location = config.implied_location.then_some(&*config.script_location);
+    let (python, config) = (&*python.path, &*config.path);
+    let renderer = Renderer { python, project: root, config, options: &options, script_location, state_dir };
     let _task = ctx.ui.task("Rendering the merge revision");
     alembic::render(&ctx.ui, &renderer, revision).map(Some).map_err(|error| {
         let cause = from_anyhow(&error);

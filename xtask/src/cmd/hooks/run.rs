@@ -42,6 +42,11 @@ pub fn called(words: &[OsString]) -> Exit {
 fn pre_commit(ui: &Ui, common: Common) -> Result<Exit> {
     interrupt::listen()?;
     let ctx = Ctx::new(ui.clone(), common)?;
+    let project = ctx.project()?;
+    if project.components.is_empty() && !project.declared {
+        // A branch from before there was a project.
+        return Ok(Exit::Done);
+    }
     let exit = ui.settled(db_check::run(&ctx, &DbCheck { look: Look::Staged, ..DbCheck::default() })?);
     if exit == Exit::Findings {
         ui.answer("To commit all the same: git commit --no-verify");

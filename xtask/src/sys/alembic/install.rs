@@ -17,6 +17,8 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "__main__.py",
     "template.py",
+    "wanted.py",
+    "xtask_driver/config.py",
     "xtask_driver/__init__.py",
     "xtask_driver/main.py",
     "xtask_driver/protocol.py",

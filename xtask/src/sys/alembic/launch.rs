@@ -44,6 +44,8 @@ pub struct Launch {
     pub config: PathBuf,
     /// What Alembic's command line would be given besides: `-n`, `-x`.
     pub options: Vec<String>,
+    /// Where env.py is, where no config says it.
+    pub script_location: Option<PathBuf>,
     /// Folders with the scripts, instead of those that the config names; mostly none.
     pub versions: Vec<PathBuf>,
     /// The database to begin with.
@@ -56,9 +58,19 @@ pub struct Launch {
     pub application_name: String,
     /// Environment variables on top of ours.
     pub env: Vec<(String, String)>,
+    /// Variables by which env.py is told its database, with `{url}` in their values.
+    pub told_by: Vec<(String, String)>,
 }
 
 impl Launch {
+    /// The variables that name the database, as they stand for this one.
+    fn variables(&self) -> Value {
+        let Some(url) = &self.database.url else { return json!({}) };
+        let place = url.expose().split_once("://").map_or("", |(_, place)| place);
+        let value = |text: &str| text.replace("{url}", url.expose()).replace("{place}", place);
+        self.told_by.iter().map(|(name, text)| (name.clone(), Value::from(value(text)))).collect()
+    }
+
     /// The first line that the driver is sent.
     pub(super) fn to_json(&self) -> Value {
         let expect = &self.database.expect;
@@ -70,9 +82,11 @@ impl Launch {
             "project": self.project.to_string_lossy(),
             "config": self.config.to_string_lossy(),
             "options": self.options,
+            "script_location": self.script_location.as_ref().map(|folder| folder.to_string_lossy()),
             "versions": self.versions.iter().map(|folder| folder.to_string_lossy()).collect::<Vec<_>>(),
             "state_dir": self.state_dir.to_string_lossy(),
             "url": self.database.url.as_ref().map(Secret::expose),
+            "variables": self.variables(),
             "expect": {
                 "database": expect.database,
                 "servers": expect.servers,

@@ -22,6 +22,10 @@ pub struct Renderer<'a> {
     pub project: &'a Path,
     /// The Alembic config, absolute.
     pub config: &'a Path,
+    /// As [`super::Launch::options`].
+    pub options: &'a [String],
+    /// As [`super::Launch::script_location`].
+    pub script_location: Option<&'a Path>,
     /// A folder for our own files.
     pub state_dir: &'a Path,
 }
@@ -54,6 +58,8 @@ pub fn render(ui: &Ui, renderer: &Renderer<'_>, revision: &NewRevision<'_>) -> R
     let question = json!({
         "project": renderer.project.to_string_lossy(),
         "config": renderer.config.to_string_lossy(),
+        "options": renderer.options,
+        "script_location": renderer.script_location.map(Path::to_string_lossy),
         "folder": "",
         "revision": revision.id,
         "parents": revision.parents,

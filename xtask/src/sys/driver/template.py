@@ -12,15 +12,16 @@ answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
 # What the project prints while it is imported is no part of the answer.
 os.dup2(2, 1)
 os.chdir(question["project"])
-sys.path[0] = question["project"]
 
 from alembic import util  # noqa: E402
-from alembic.config import Config  # noqa: E402
 from alembic.script import ScriptDirectory  # noqa: E402
 from mako import exceptions  # noqa: E402
 from mako.template import Template  # noqa: E402
+from xtask_driver.config import alembic_config  # noqa: E402
 
-config = Config(question["config"])
+sys.path[0] = question["project"]
+
+config = alembic_config(question)
 directory = ScriptDirectory.from_config(config)
 created = directory._generate_create_date()
 path = directory._rev_path(question["folder"], question["revision"], question["message"], created)

@@ -1,6 +1,6 @@
 //! One server process: its command line, its pid file, its signals. Whether any of its processes lives is asked from
-//! `postmaster.lock`, which they all inherit as standard input; the pid file only says which one to signal, and that
-//! it is ready.
+//! `postmaster.lock`, which they all inherit as standard input, and so is which one to signal (`process.rs`); the pid file
+//! only says that it is ready.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,9 +10,10 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::place::{self, Account, PORT};
+use super::process;
 use super::{SUPERUSER, lock};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
@@ -174,7 +175,7 @@ pub(super) fn stop(files: &Files, worth: Worth, mut gone: impl FnMut(Duration) -
     for (signal, patience) in all.into_iter().zip(PATIENCE).skip(skip) {
         let asked = Instant::now();
         while asked.elapsed() < patience {
-            // Again and again: a server that is only starting has no pid file yet. Repeated, it means nothing more.
+            // Again and again: what is only starting may miss one. Repeated, it means nothing more.
             send(files, signal);
             if gone(ASK_AGAIN) {
                 return Ok(());
@@ -184,11 +185,9 @@ pub(super) fn stop(files: &Files, worth: Worth, mut gone: impl FnMut(Duration) -
     anyhow::bail!("the server in {} does not stop", files.dir.display())
 }
 
-/// Signals the process that the pid file names. Call it only while the server's lock is held by the server.
+/// Signals the server, and nobody else.
 pub(super) fn send(files: &Files, signal: Signal) {
-    if let Some(pid) = PidFile::read(files).and_then(|pid_file| Pid::from_raw(pid_file.pid)) {
-        let _ = kill_process(pid, signal);
-    }
+    process::signal(&files.postmaster_lock(), &files.pid_file(), signal);
 }
 
 /// Removes what a server that has ended leaves behind. The data stays, unless it is throwaway.

@@ -89,7 +89,6 @@ pub(super) fn sweep(base: &Path, account: Account) {
         let Some(_users) = free(files.users_lock()) else { continue };
         let Some(_watchdog) = free(files.watchdog_lock()) else { continue };
         if free(files.postmaster_lock()).is_none() {
-            // Its pid file is right: the server itself still lives.
             let gone = |patience| wait_for_end(&files, patience);
             if postmaster::stop(&files, Worth::Throwaway, gone).is_err() {
                 continue;

@@ -6,18 +6,17 @@ Each command is answered by exactly one of the events `migrated`, `done`, `ok`, 
 """
 
 import gc
-import inspect
 import io
 import os
 import sys
 import traceback
 
-from alembic.config import CommandLine, Config
 from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 from alembic.util import load_python_file
 
 from xtask_driver import origin
+from xtask_driver.config import alembic_config, revision_options
 from xtask_driver.draft import Draft
 from xtask_driver.failure import Recorder, Refused, chain, describe, frames_of_error, last_in, shown
 from xtask_driver.guard import Guard
@@ -67,6 +66,7 @@ class Session:
 
     def load(self):
         """Reads the config and every migration script, as each `alembic` command does."""
+        os.environ.update(self._launch["variables"])
         self._config = alembic_config(self._launch)
         section = self._config.config_ini_section
         self._own_url = self._config.file_config.get(section, "sqlalchemy.url", raw=True, fallback=None)
@@ -112,6 +112,7 @@ class Session:
 
     def _aim(self, launch):
         self._launch = launch
+        os.environ.update(launch["variables"])
         self._set_url(launch["url"])
         self._guard.expect(launch["expect"], launch["settings"])
 
@@ -475,20 +476,3 @@ def env_owns_transaction(context):
         return True
     in_transaction = getattr(context.connection, "in_transaction", None)
     return bool(in_transaction and in_transaction())
-
-
-def revision_options(launch, command):
-    """What `alembic revision` has parsed: hooks of the project ask whether it is to autogenerate."""
-    words = ["-c", launch["config"], *launch["options"], "revision", "--message=%s" % (command["message"] or "")]
-    words += ["--autogenerate"] if command["autogenerate"] else []
-    words += ["--rev-id=%s" % command["rev_id"]] if command["rev_id"] else []
-    return CommandLine(prog="alembic").parser.parse_args(words)
-
-
-def alembic_config(launch):
-    """The config as the command line makes it, parsed options included: some env.py ask for them."""
-    options = CommandLine(prog="alembic").parser.parse_args(["-c", launch["config"], *launch["options"], "upgrade", "heads"])
-    extra = {}
-    if "toml_file" in inspect.signature(Config.__init__).parameters:
-        extra["toml_file"] = os.path.join(launch["project"], "pyproject.toml")
-    return Config(file_=launch["config"], ini_section=options.name, cmd_opts=options, **extra)

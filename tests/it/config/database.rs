@@ -1,0 +1,94 @@
+//! Which database is meant: by the config, by env.py, by `--url` and the settings; and what env.py is told.
+
+use crate::support::pg::cluster;
+use crate::support::scene::{PASSWORD, PASSWORD_IN_URL, Scene};
+use crate::support::xtask::{Output, Xtask};
+
+/// env.py as many projects have it: DATABASE_URL goes before the ini.
+fn from_variable(scene: &Scene) {
+    let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
+    let line = "import os\nif os.environ.get('DATABASE_URL'):\n    config.set_main_option('sqlalchemy.url', os.environ['DATABASE_URL'].replace('%', '%%'))\n";
+    scene.project.write("migrations/env.py", &env.replacen("target_metadata", &format!("{line}target_metadata"), 1));
+}
+
+fn run(command: Xtask) -> Output {
+    command.run().never_says(PASSWORD).never_says(PASSWORD_IN_URL)
+}
+
+#[test]
+fn what_env_py_takes() {
+    let scene = Scene::three();
+    from_variable(&scene);
+    let url = crate::support::scene::url("psycopg", &scene.database);
+    scene.project.write("alembic.ini", "[alembic]\nscript_location = migrations\nprepend_sys_path = .\nsqlalchemy.url = driver://user:pass@localhost/db\n");
+    let with = |words: &str| scene.xtask(words).env("DATABASE_URL", &url);
+    let nothing = run(scene.xtask("db-status")).code(1);
+    assert!(nothing.stderr.contains("The database is not known") && nothing.stderr.contains("--url="), "{nothing}");
+    // Asked once; what is remembered holds no password, and no Python is started for it.
+    let first = run(with("db-status -v")).code(0).complains("wanted.py");
+    assert!(first.stdout.contains("c3"), "{first}");
+    let second = run(with("db-status -v")).code(0);
+    assert!(!second.stderr.contains("wanted.py"), "{second}");
+    let kept: Vec<String> = std::fs::read_dir(scene.root().join("state"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| std::fs::read_to_string(path).unwrap_or_default())
+        .collect();
+    assert!(kept.iter().any(|text| text.contains("DATABASE_URL")), "{kept:?}");
+    assert!(!kept.iter().any(|text| text.contains(PASSWORD_IN_URL) || text.contains(PASSWORD)), "{kept:?}");
+    // Everything that runs env.py is told the database at hand: the throwaway one, too.
+    let _ = run(with("db-roundtrip --all")).code(0).says("3");
+    let _ = run(with("db-migrate")).code(0);
+    let _ = run(with("db-roundtrip")).code(0);
+    assert_eq!(scene.versions(), ["c3"]);
+    // Another file, another answer.
+    scene.project.write("migrations/env.py", "raise RuntimeError('no application')\n");
+    let raised = run(with("db-status")).code(1);
+    assert!(raised.stderr.contains("RuntimeError: no application"), "{raised}");
+}
+
+#[test]
+fn another_database_than_the_config_names_is_said() {
+    let scene = Scene::three().at("head");
+    from_variable(&scene);
+    let other = cluster().database();
+    let url = crate::support::scene::url("psycopg", &other);
+    let _ = run(scene.xtask("db-status")).code(0).says("up-to-date");
+    for words in ["db-status", "db-migrate --dry-run"] {
+        let output = run(scene.xtask(words).env("DATABASE_URL", &url)).code(0);
+        assert!(output.stderr.contains(&other) && output.stderr.contains(&scene.database), "{output}");
+        assert!(output.stdout.contains("c3"), "the other database holds nothing yet: {output}");
+    }
+    // An announced database goes before both, and env.py follows.
+    let own = crate::support::scene::url("psycopg", &scene.database);
+    let flag = || scene.xtask("db-status").env("DATABASE_URL", &url).arg(&format!("--url={own}"));
+    let _ = run(flag()).code(0).says("up-to-date");
+    let back = scene.xtask("db-migrate --direction=downgrade --target=-1 --url=env:MINE").env("MINE", &own);
+    let _ = run(back.env("DATABASE_URL", &own)).code(0);
+    assert_eq!(scene.versions(), ["b2"]);
+    let _ = run(scene.xtask("db-status --url=env:MINE")).code(1).complains("MINE");
+}
+
+#[test]
+fn what_alembic_is_given_besides() {
+    let scene = Scene::three();
+    let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
+    let line = "assert context.get_x_argument(as_dictionary=True).get('tenant') == 't1', 'pass -x tenant=t1'\n\
+                assert config.config_ini_section == 'billing', config.config_ini_section\n";
+    scene.project.write("migrations/env.py", &env.replacen("target_metadata", &format!("{line}target_metadata"), 1));
+    let ini = std::fs::read_to_string(scene.project.path("alembic.ini")).unwrap();
+    scene.project.write(
+        "alembic.ini",
+        &format!("{}[alembic]\nscript_location = nowhere\n", ini.replace("[alembic]", "[billing]")),
+    );
+    let declared =
+        "[workspace]\n[workspace.metadata.db.components.billing]\nconfig = \"alembic.ini\"\nsection = \"billing\"\n";
+    scene.project.write("Cargo.toml", declared);
+    let _ = run(scene.xtask("db-status")).code(0).says("billing");
+    let _ = run(scene.xtask("db-migrate --target=a1 -x tenant=t2")).code(1).complains("pass -x tenant=t1");
+    let _ = run(scene.xtask("db-migrate --target=a1 -x tenant=t1")).code(0);
+    scene.project.write("Cargo.toml", &format!("{declared}x = [\"tenant=t1\"]\n"));
+    let _ = run(scene.xtask("db-migrate")).code(0);
+    assert_eq!(scene.versions(), ["c3"]);
+}

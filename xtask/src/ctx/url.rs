@@ -1,0 +1,205 @@
+//! Where a component's database is: `--url`, `url` of the settings, what env.py wants, or the URL in the config. env.py is
+//! asked only where its text leaves open that it takes another database than the config names.
+
+use std::sync::PoisonError;
+
+use anyhow::Result;
+
+use super::Ctx;
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::own;
+use crate::model::env_script::follows_the_config;
+use crate::model::url::DbUrl;
+use crate::sys::alembic::{self, Answer, Asking};
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::env_url::{self, Known, leads_to_the_same};
+use crate::sys::pg;
+use crate::sys::python;
+
+/// How a URL is written, for advice.
+const FORM: &str = "postgresql+asyncpg://USER@HOST:PORT/DATABASE";
+
+impl Ctx {
+    /// The database of a config on a server that is there already, completed from the environment.
+    pub(super) fn configured_url(&self, config: &AlembicConfig) -> Result<DbUrl> {
+        let declared = config.component.url.as_deref();
+        let url = match (self.common.url.as_deref(), declared) {
+            (Some(text), _) => announced(text, "--url", Kind::Usage)?,
+            (None, Some(text)) => announced(text, "`url` of the component's settings", Kind::ConfigInvalid)?,
+            (None, None) => match self.known(config)? {
+                Some(known) => known.url,
+                None => in_config(config)?,
+            },
+        };
+        pg::complete(&url)
+    }
+
+    /// The same for the embedded server, which needs no URL: where none is known, the component's name will do.
+    pub(super) fn url_for_embedded(&self, config: &AlembicConfig) -> Result<DbUrl> {
+        let known = self.configured_url(config);
+        if known.is_ok() || self.common.url.is_some() {
+            return known;
+        }
+        let driver = self.installed_driver(config)?;
+        Ok(DbUrl::parse(&format!("postgresql+{driver}:///{}", config.component.name.replace('-', "_")))?)
+    }
+
+    /// Variables by which env.py is told its database, with `{url}` (or what follows its scheme, `{place}`) in their values.
+    pub fn told_by(&self, config: &AlembicConfig) -> Result<Vec<(String, String)>> {
+        let flag = self.common.url.as_deref();
+        let named = flag.or(config.component.url.as_deref()).and_then(|url| url.strip_prefix("env:"));
+        // What env.py cannot be asked is not known; the guard holds all the same.
+        let known = self.known(config).ok().flatten().map(|known| known.told_by).unwrap_or_default();
+        let read = known.iter().map(String::as_str).chain(named);
+        let own_scheme = |name: &str| {
+            let value = std::env::var(name).ok()?;
+            Some((name.to_owned(), format!("{}://{{place}}", value.split_once("://")?.0)))
+        };
+        let mut told: Vec<(String, String)> = read.filter_map(own_scheme).collect();
+        told.extend(config.component.env.iter().cloned());
+        Ok(told)
+    }
+
+    /// What env.py wants, where its text does not say that it follows the config. Asked once in a run.
+    fn known(&self, config: &AlembicConfig) -> Result<Option<Known>> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = asked.get(&config.component.name) {
+            return Ok(known.clone());
+        }
+        let known = self.ask_env(config)?;
+        asked.insert(config.component.name.clone(), known.clone());
+        Ok(known)
+    }
+
+    fn ask_env(&self, config: &AlembicConfig) -> Result<Option<Known>> {
+        let script = std::fs::read_to_string(config.script_location.join("env.py"));
+        if config.template.is_some() || script.is_ok_and(|text| follows_the_config(&text)) {
+            return Ok(None);
+        }
+        let named = config.url().ok().and_then(|text| DbUrl::parse(&text).ok());
+        let python = match self.python() {
+            Ok(python) => python,
+            Err(error) => return self.not_asked(config, named.as_ref(), &from_anyhow(&error).summary),
+        };
+        let project = self.project()?;
+        let options = self.alembic_options(config);
+        let asking = Asking {
+            python: &python.path,
+            project: &project.root,
+            config: &config.path,
+            options: &options,
+            script_location: config.implied_location.then_some(&*config.script_location),
+            state_dir: &project.state_dir,
+        };
+        let known = match env_url::remembered(&asking, named.as_ref()) {
+            Some(known) => known,
+            None => {
+                let task = self.ui.task("Asking env.py which database it wants");
+                let wanted = alembic::ask(&self.ui, &asking);
+                drop(task);
+                match wanted {
+                    Ok(wanted) => match &wanted.answer {
+                        Answer::Url(url) => env_url::learn(&asking, &wanted, url.expose(), named.as_ref())?,
+                        Answer::Other(kind) => return Err(not_postgres(config, kind).into()),
+                        Answer::Nothing => {
+                            return self.not_asked(config, named.as_ref(), "it ended without connecting");
+                        }
+                        Answer::Raised(error) => return self.not_asked(config, named.as_ref(), error),
+                    },
+                    Err(error) => return self.not_asked(config, named.as_ref(), &from_anyhow(&error).summary),
+                }
+            }
+        };
+        self.say_if_another(config, named.as_ref(), &known.url);
+        Ok(Some(known))
+    }
+
+    fn say_if_another(&self, config: &AlembicConfig, named: Option<&DbUrl>, wanted: &DbUrl) {
+        if let Some(named) = named.filter(|named| !leads_to_the_same(named, wanted)) {
+            let (wanted, named) = (wanted.without_password(), named.without_password());
+            self.ui.warn(format!("env.py takes {wanted}, {} names {named}: env.py's counts", file_name(config)));
+        }
+    }
+
+    /// Where env.py could not be asked, the config's URL has to do, if it has one.
+    fn not_asked(&self, config: &AlembicConfig, named: Option<&DbUrl>, reason: &str) -> Result<Option<Known>> {
+        let file = file_name(config);
+        if named.is_some() {
+            self.ui
+                .warn(format!("env.py may take another database than {file} names; it could not be asked: {reason}"));
+            return Ok(None);
+        }
+        Err(Fail::new(Kind::ConfigInvalid, "The database is not known")
+            .details(format!("{file} names none that can be used, and env.py could not be asked: {reason}"))
+            .at(&config.path, None)
+            .action(format!("Name it: --url={FORM}"))
+            .action(format!(
+                "Or in the workspace's Cargo.toml:\n     [workspace.metadata.db.components.{}]\n     url = \"env:DATABASE_URL\"",
+                config.component.name
+            ))
+            .related(own("doctor"))
+            .refused()
+            .into())
+    }
+
+    /// The driver that env.py is most likely to import, by what the interpreter has.
+    fn installed_driver(&self, config: &AlembicConfig) -> Result<&'static str> {
+        let folders = python::site_packages(&self.ui, self.project()?, self.python()?)?;
+        let text = std::fs::read_to_string(config.script_location.join("env.py")).unwrap_or_default();
+        let order = match text.contains("async") {
+            true => ["asyncpg", "psycopg", "psycopg2", "pg8000"],
+            false => ["psycopg", "psycopg2", "pg8000", "asyncpg"],
+        };
+        let there = |name: &&&str| folders.iter().any(|folder| folder.join(name).is_dir());
+        Ok(order.iter().find(there).copied().unwrap_or("psycopg"))
+    }
+}
+
+fn not_postgres(config: &AlembicConfig, kind: &str) -> Fail {
+    Fail::new(Kind::ConfigInvalid, format!("env.py connects to {kind}, and this tool knows PostgreSQL only"))
+        .details(format!("{}, asked for its database", config.script_location.join("env.py").display()))
+        .action(format!("Name a PostgreSQL database: --url={FORM}"))
+        .related(own("doctor"))
+        .refused()
+}
+
+fn file_name(config: &AlembicConfig) -> String {
+    config.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A URL that the command line or the settings name, or the variable that holds it.
+fn announced(text: &str, whose: &str, kind: Kind) -> Result<DbUrl> {
+    let text = match text.strip_prefix("env:") {
+        Some(name) => std::env::var(name).map_err(|_| {
+            Fail::new(kind, format!("The environment has no {name}"))
+                .details(format!("{whose} says that the database's URL is in it"))
+                .action(format!("Set it: export {name}={FORM}"))
+                .related(own("doctor"))
+                .refused()
+        })?,
+        None => text.to_owned(),
+    };
+    let url = DbUrl::parse(&text).or_else(|error| {
+        // Heroku's and many others' way to write it, which SQLAlchemy itself does not take.
+        let rest = text.strip_prefix("postgres://").ok_or(error)?;
+        DbUrl::parse(&format!("postgresql://{rest}"))
+    });
+    Ok(url.map_err(|error| {
+        Fail::new(kind, format!("Cannot use the URL of {whose}"))
+            .details(error.to_string())
+            .action(format!("Write it as: {FORM}"))
+            .related(own("doctor"))
+            .refused()
+    })?)
+}
+
+fn in_config(config: &AlembicConfig) -> Result<DbUrl> {
+    let (path, line) = config.place("sqlalchemy.url");
+    Ok(DbUrl::parse(&config.url()?).map_err(|error| {
+        Fail::new(Kind::ConfigInvalid, "Cannot use `sqlalchemy.url` of the Alembic config")
+            .details(error.to_string())
+            .at(path, line)
+            .action(format!("Write it as: {FORM}"))
+            .related(own("doctor"))
+    })?)
+}
