@@ -47,7 +47,7 @@ impl Flow<'_> {
                 Ok(done) => self.parts.push(part(done.outcome, done.remark, done.results)),
                 Err(error) => {
                     let fail = from_anyhow(&error);
-                    let results = step.ui.said().fields["results"].take();
+                    let results = self.found.take();
                     self.parts.push(part(Outcome::Failed, fail.summary.clone(), results));
                     return Err(fail.details(format!("Component: {}", component.name)).into());
                 }
@@ -150,6 +150,7 @@ impl Flow<'_> {
             let flags = DbRoundtrip { range, ..DbRoundtrip::default() };
             let report = db_roundtrip::prove(ctx, &flags)?;
             if report.exit() != Exit::Done {
+                flow.found = report.results_json(ctx.ui.around());
                 flow.ctx.ui.answer(db_roundtrip::text(ctx, &report));
                 return Err(found(&ctx.component_flag(component), &report).into());
             }
