@@ -346,9 +346,13 @@ fn shared_changes(trip: &Trip<'_>) -> Vec<(Leg, Change)> {
 
 impl Judgement {
     /// Roles, databases and tablespaces belong to the whole server: a script that changes them is a finding, whatever else
-    /// it does. `names` tells whether the script names an object; what it does not name may be somebody else's doing.
-    pub fn reaches_beyond(&mut self, names: impl Fn(&Change) -> bool) {
+    /// it does. `names` tells whether the script names an object; what it does not name may be somebody else's doing, which
+    /// is worth a note where the script is about roles at all.
+    pub fn reaches_beyond(&mut self, names: impl Fn(&Change) -> bool, is_about_roles: bool) {
         for (leg, mut change) in std::mem::take(&mut self.shared_changes) {
+            if !names(&change) && !is_about_roles {
+                continue;
+            }
             if !names(&change) {
                 self.notes.push(format!(
                     "the server's {} has changed meanwhile, by another session or by what the script calls",

@@ -47,7 +47,7 @@ impl Flow<'_> {
                 Ok(done) => self.parts.push(part(done.outcome, done.remark, done.results)),
                 Err(error) => {
                     let fail = from_anyhow(&error);
-                    let results = step.ui.said().fields["results"].take();
+                    let results = self.found.take();
                     self.parts.push(part(Outcome::Failed, fail.summary.clone(), results));
                     return Err(fail.details(format!("Component: {}", component.name)).into());
                 }
@@ -152,6 +152,7 @@ impl Flow<'_> {
             let results = report.results_json(ctx.ui.around());
             let own_rows = own_rows::are_all_that_went(&ctx.project()?.root, &results);
             if report.exit() != Exit::Done && !own_rows {
+                flow.found = results;
                 flow.ctx.ui.answer(db_roundtrip::text(ctx, &report));
                 return Err(found(&ctx.component_flag(component), &report).into());
             }

@@ -84,6 +84,8 @@ pub struct Flow<'a> {
     pub record: Record,
     /// The parts of the step that is being done.
     pub parts: Vec<Part>,
+    /// What a step has found that failed, for its report.
+    pub found: Value,
     /// The contract's `components` as they were seen last.
     pub components: Vec<Value>,
 }
@@ -109,7 +111,7 @@ pub fn begin(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     let steps: Vec<String> = Step::all(flags).into_iter().map(|step| step.name().to_owned()).collect();
     let notes = Map::from_iter([(NOTE.to_owned(), record.to_json())]);
     let journal = Journal::begin_with(&folder, operation, &steps, Vec::new(), notes).map_err(refuse)?;
-    Flow { ctx, repo, journal, record, parts: Vec::new(), components: Vec::new() }.carry_out()
+    Flow { ctx, repo, journal, record, parts: Vec::new(), found: Value::Null, components: Vec::new() }.carry_out()
 }
 
 /// Goes on with what stopped.
@@ -147,7 +149,7 @@ pub fn pending(ctx: &Ctx) -> Result<Flow<'_>> {
     let note = journal.noted(NOTE).cloned().unwrap_or_default();
     let record = Record::from_json(&note).context("reading the journal of db-merge").map_err(refuse)?;
     let repo = preflight::checkout(ctx).map_err(refuse)?;
-    Ok(Flow { ctx, repo, journal, record, parts: Vec::new(), components: Vec::new() })
+    Ok(Flow { ctx, repo, journal, record, parts: Vec::new(), found: Value::Null, components: Vec::new() })
 }
 
 /// The folder of the rebases that have ended, beside the journal.

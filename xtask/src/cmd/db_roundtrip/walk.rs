@@ -205,7 +205,8 @@ impl<'a> Walk<'a> {
                     passed.notes.push("the upgrade changed nothing here, neither schema nor rows".to_owned());
                 }
                 let text = explain::script(self.ctx, self.facts, id).unwrap_or_default().to_lowercase();
-                passed.judgement.reaches_beyond(|change| names(&text, change));
+                let is_about_roles = ["role", "user ", "group "].iter().any(|word| text.contains(word));
+                passed.judgement.reaches_beyond(|change| names(&text, change), is_about_roles);
                 result::of_passed(&self.facts.graph, id, passed, &said)
             }
         }
