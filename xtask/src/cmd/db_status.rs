@@ -27,6 +27,8 @@ pub struct Report<'a> {
     /// Where files and database are.
     pub standing: Option<Standing>,
     implied: Told,
+    /// What else than to migrate is the next thing to do.
+    first: Option<Action>,
     /// Where the database is, and the server's version.
     pub server: Option<String>,
     /// Why one of the two could not be looked at.
@@ -99,11 +101,15 @@ fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> 
 
 /// Looks at one component.
 pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
-    let mut report = Report { component, standing: None, implied: Told::default(), server: None, error: None };
+    let mut report =
+        Report { component, standing: None, implied: Told::default(), first: None, server: None, error: None };
     match read_and_ask(ctx, component) {
         Err(error) => report.error = Some(from_anyhow(&error).about(&component.name)),
         Ok((graph, Ok(said))) => {
-            report.standing = Some(Standing::new(&graph, &said.applied));
+            let standing = Standing::new(&graph, &said.applied);
+            let mut said = said;
+            report.first = said.db.as_mut().and_then(|db| first(ctx, component, &graph, &standing, db));
+            report.standing = Some(standing);
             report.implied = told(ctx, component, &graph, said.db, said.ledger.as_ref(), &said.applied);
             report.server = Some(said.server);
         }
@@ -113,6 +119,21 @@ pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
         }
     }
     report
+}
+
+fn first(ctx: &Ctx, component: &Component, graph: &Graph, standing: &Standing, db: &mut Db) -> Option<Action> {
+    match standing.state {
+        State::NoRevision => advice::first_step(ctx, component, graph, db),
+        State::UnknownRevision => advice::deleted_here(ctx, &standing.unknown, component).map(|commit| {
+            let why = format!(
+                "Commit {} of this branch deleted its script: was the history squashed? If the database is as the new \
+                 scripts make it, say so to Alembic",
+                commit.short()
+            );
+            Action::run(why, advice::stamp_anew(ctx, component))
+        }),
+        _ => None,
+    }
 }
 
 /// Where a component's database stands.
@@ -222,7 +243,7 @@ fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
         lines.extend(never_ran(ctx, report, &flag));
         return lines.join("\n");
     }
-    if let Some(action) = action(standing) {
+    if let Some(action) = report.first.clone().or_else(|| action(standing)) {
         let action = action.or_of(&report.component.name);
         lines.push(String::new());
         lines.push(format!("Recommended action: {}", ctx.ui.shown(action)));

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
 use super::flow::{Done, Flow};
 use super::record::{Migrated, Outcome, Part};
@@ -14,8 +13,10 @@ use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::{DbMigrate, DbRoundtrip, Range, Rebase};
 use crate::model::graph::Graph;
+use crate::model::roundtrip::Verdict;
 use crate::model::status::{Standing, State};
 use crate::model::target::{self, Direction, Target};
+use crate::report::roundtrip::Report as RoundTrip;
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::{advice, driver};
@@ -147,14 +148,17 @@ impl Flow<'_> {
             let words = "moved by the rebase, and what stands on them".to_owned();
             let range = Range::These { ids: ids.into_iter().collect(), words };
             let flags = DbRoundtrip { range, ..DbRoundtrip::default() };
-            let exit = db_roundtrip::run(ctx, &flags)?;
-            let said = ctx.ui.said();
-            if exit != Exit::Done {
-                flow.ctx.ui.answer(said.text.trim_end());
-                return Err(found(&ctx.component_flag(component), &said.fields).into());
+            let report = db_roundtrip::prove(ctx, &flags)?;
+            if report.exit() != Exit::Done {
+                flow.ctx.ui.answer(db_roundtrip::text(ctx, &report));
+                return Err(found(&ctx.component_flag(component), &report).into());
             }
-            let results = said.fields["results"].clone();
-            Ok(Done { results, ..Done::ok(format!("{count} revision{} tested", if count == 1 { "" } else { "s" })) })
+            let unproven = match report.count(Verdict::Unproven) {
+                0 => String::new(),
+                count => format!(", {count} unproven"),
+            };
+            let words = format!("{count} revision{} tested{unproven}", if count == 1 { "" } else { "s" });
+            Ok(Done { results: report.results_json(ctx.ui.around()), ..Done::ok(words) })
         })
     }
 
@@ -262,13 +266,10 @@ fn never_ran(report: &Report) -> Fail {
 }
 
 /// What a round trip has found, as the failure that stops the flow.
-fn found(flag: &str, fields: &Value) -> Fail {
-    let results = fields["results"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let findings = results.iter().filter(|it| it["verdict"] != "reversible" && it["verdict"] != "irreversible");
-    let fail = Fail::new(Kind::MigrationFileInvalid, "A moved revision does not stand the round trip");
-    let fail =
-        findings.fold(fail, |fail, it| fail.details(format!("{}: {}", text(&it["revision"]), text(&it["verdict"]))));
+fn found(flag: &str, report: &RoundTrip) -> Fail {
+    let fail = Fail::new(Kind::RoundtripFound, "A moved revision does not stand the round trip");
+    let bad = report.results.iter().filter(|it| it.verdict.is_finding() || it.verdict.is_gap());
+    let fail = bad.fold(fail, |fail, it| fail.details(format!("{}: {}", it.revision.id, it.verdict_words())));
     let fail = fail
         .action("Correct the script named above, as db-roundtrip says")
         .action(format!("Try it again by itself: cargo xtask db-roundtrip{flag}"))
