@@ -1,6 +1,9 @@
 //! Completions in the shells themselves, and the manual page. bash has to be there; zsh, fish and groff are asked where they
 //! are installed.
 
+use xtask::sys::run::Cmd;
+
+use crate::support::python::quiet;
 use crate::support::scene::Scene;
 use crate::support::xtask::{Folder, Xtask};
 
@@ -81,13 +84,13 @@ fn what_the_disk_knows_is_offered() {
 
 #[test]
 fn the_manual_page_is_one() {
-    let folder = Folder::new();
     let page = xtask::flags::man_page();
     for part in [".TH XTASK 1", ".SS db\\-migrate", "\\-\\-allow\\-remote", ".SH EXIT STATUS"] {
         assert!(page.contains(part), "{part}");
     }
     if let Ok(groff) = which::which_in("groff", Some("/usr/bin"), "/") {
-        let output = Xtask::program(&groff, folder.path(), "-man -Tutf8 -ww").run_with(&page).code(0);
-        assert!(output.stderr.is_empty() && output.stdout.contains("db-migrate"), "{}", output.stderr);
+        let done = Cmd::new(&groff, "/").args(["-man", "-Tutf8", "-ww"]).stdin(page).capture(&quiet()).unwrap();
+        assert!(done.status.success() && done.stderr.is_empty(), "{}", done.stderr);
+        assert!(done.stdout.contains("db-migrate"), "{}", done.stdout);
     }
 }
