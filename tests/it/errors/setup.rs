@@ -175,11 +175,10 @@ fn backup_missing() {
 
 /// A repository with the scene's project, in which both branches have changed `notes.txt`.
 fn two_branches(scene: &Scene) {
-    let git = "git -c user.name=a -c user.email=a@example.org";
-    let change = |text: &str| format!("echo {text} > notes.txt && {git} commit -qam {text}");
+    let change = |text: &str| format!("echo {text} > notes.txt && git commit -qam {text}");
     let line = format!(
-        "git init -q -b main && printf 'state/\\n.xtask/\\n__pycache__/\\n' > .gitignore && echo one > notes.txt && \
-         git add -A && {git} commit -qm one && git switch -qc other && {} && git switch -q main && {}",
+        "git init -q -b main && git config user.name a && git config user.email a@example.org && printf 'state/\\n.xtask/\\n__pycache__/\\n' > .gitignore && echo one > notes.txt && \
+         git add -A && git commit -qm one && git switch -qc other && {} && git switch -q main && {}",
         change("theirs"),
         change("ours")
     );
