@@ -200,7 +200,7 @@ fn cut_off() -> std::io::Error {
 }
 
 fn is_whole(head: &str) -> bool {
-    head.matches('"').count() % 2 == 0 && head.trim_end().ends_with("FROM stdin;")
+    head.matches('"').count().is_multiple_of(2) && head.trim_end().ends_with("FROM stdin;")
 }
 
 /// `COPY public."T" (id, "x y") FROM stdin;`
