@@ -22,7 +22,7 @@ use crate::model::rebase::{self, Both, Change, Plan, Refusal, Trip, Wish};
 use crate::model::target::{self, Direction, Target, TargetError};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::Repo;
-use crate::sys::journal::Journal;
+use crate::sys::journal::{self, Journal};
 use crate::sys::project::Component;
 use crate::work::advice;
 use database::Found;
@@ -113,7 +113,7 @@ pub fn is_pending(ctx: &Ctx) -> Result<bool> {
 
 /// Where an operation that did not end is found.
 fn journal_folder(ctx: &Ctx) -> Result<PathBuf> {
-    Ok(ctx.project()?.state_dir.join("journal"))
+    Ok(journal::folder(&ctx.project()?.root, "db-rebase"))
 }
 
 fn gather<'a>(

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::flow::{Done, Flow};
-use super::record::{Migrated, Outcome, Part};
-use super::{ABORT, CONTINUE, components};
+use super::preflight::components;
+use super::record::{ABORT, CONTINUE, ComponentReport, Migrated, Outcome};
 use crate::cmd::db_status::Report;
 use crate::cmd::{db_migrate, db_rebase, db_roundtrip, db_status};
 use crate::ctx::{Ctx, Database, version_table};
@@ -35,7 +35,7 @@ impl Flow<'_> {
             let step = ctx.for_step(ctx.ui.overheard(), Some(component));
             let done = work(self, &step, component);
             let seconds = began.elapsed().as_secs_f64();
-            let part = |outcome, remark, results| Part {
+            let report = |outcome, remark, results| ComponentReport {
                 component: component.name.clone(),
                 outcome,
                 seconds,
@@ -43,11 +43,11 @@ impl Flow<'_> {
                 results,
             };
             match done {
-                Ok(done) => self.parts.push(part(done.outcome, done.remark, done.results)),
+                Ok(done) => self.done.push(report(done.outcome, done.remark, done.results)),
                 Err(error) => {
                     let fail = from_anyhow(&error);
                     let results = step.ui.said().fields["results"].take();
-                    self.parts.push(part(Outcome::Failed, fail.summary.clone(), results));
+                    self.done.push(report(Outcome::Failed, fail.summary.clone(), results));
                     return Err(fail.details(format!("Component: {}", component.name)).into());
                 }
             }
@@ -57,15 +57,10 @@ impl Flow<'_> {
 
     /// A step is skipped when it was so for every component. What all say is said once.
     fn sum_up(&self) -> Done {
-        let is_skipped = self.parts.iter().all(|part| part.outcome == Outcome::Skipped);
-        let remark = match self.parts.split_first() {
-            Some((first, rest)) if rest.iter().all(|part| part.remark == first.remark) => first.remark.clone(),
-            _ => self
-                .parts
-                .iter()
-                .map(|part| format!("{}: {}", part.component, part.remark))
-                .collect::<Vec<_>>()
-                .join("; "),
+        let is_skipped = self.done.iter().all(|it| it.outcome == Outcome::Skipped);
+        let remark = match self.done.split_first() {
+            Some((first, rest)) if rest.iter().all(|it| it.remark == first.remark) => first.remark.clone(),
+            _ => self.done.iter().map(|it| format!("{}: {}", it.component, it.remark)).collect::<Vec<_>>().join("; "),
         };
         if is_skipped { Done::skipped(remark) } else { Done::ok(remark) }
     }
