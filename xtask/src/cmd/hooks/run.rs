@@ -1,5 +1,5 @@
 //! What a hook does when git calls it: `__hook NAME PROJECT` and git's own arguments, at the root of the work tree. Exit 4
-//! is a finding and stops a commit or a push, 130 is Ctrl-C; whatever else comes up is said at most and stops nothing.
+//! is a finding and stops a commit or a push, 130 is Ctrl-C; whatever else comes up is said and stops nothing (`lenient.rs`).
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -7,10 +7,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::lenient::settle;
 use super::{pre_push, status_line};
 use crate::cmd::db_check;
 use crate::ctx::Ctx;
-use crate::fail::{Exit, Kind, from_anyhow};
+use crate::fail::Exit;
 use crate::flags::{Common, DbCheck, Look};
 use crate::sys::hooks::Hook;
 use crate::sys::interrupt;
@@ -27,8 +28,8 @@ pub fn called(words: &[OsString]) -> Exit {
     };
     let common = Common { project: Some(project), ..Common::default() };
     match hook {
-        Hook::PreCommit => said(&ui, "the migration scripts were not checked", pre_commit(&ui, common)),
-        Hook::PrePush => said(&ui, "the pushed revisions were not tested", pre_push(&ui, common)),
+        Hook::PreCommit => settle(&ui, "the migration scripts were not checked", pre_commit(&ui, common)),
+        Hook::PrePush => settle(&ui, "the pushed revisions were not tested", pre_push(&ui, common)),
         Hook::PostCheckout | Hook::PostMerge | Hook::PostRewrite => {
             if hook.has_moved(&words[2..]) {
                 status_line::say(&ui, hook, common);
@@ -57,22 +58,4 @@ fn pre_push(ui: &Ui, common: Common) -> Result<Exit> {
         ui.answer("To push all the same: git push --no-verify");
     }
     Ok(exit)
-}
-
-/// A commit or a push must not fail because its author's machine lacks something: that is said, and done with.
-pub(super) fn said(ui: &Ui, what: &str, done: Result<Exit>) -> Exit {
-    let fail = match done {
-        Ok(exit) => return exit,
-        Err(error) => from_anyhow(&error),
-    };
-    match fail.kind {
-        Kind::Interrupted => return Exit::Interrupted,
-        // A branch from before there was a project.
-        Kind::ConfigMissing => {}
-        _ => {
-            let details = fail.details.lines().next().map(|line| format!(" ({line})")).unwrap_or_default();
-            ui.warn(format!("{what}: {}{details}", fail.summary));
-        }
-    }
-    Exit::Done
 }
