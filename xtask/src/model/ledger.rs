@@ -7,6 +7,7 @@
 
 mod evidence;
 mod remedy;
+mod undone;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ use super::graph::{Graph, Links};
 
 pub use evidence::{Made, made, takes_away};
 pub use remedy::{by_hand, remedy};
+pub use undone::Undone;
 
 /// How a revision came into the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::graph::Graph;
+use super::graph::{Graph, Links};
 
 /// The states of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum State {
     UnknownRevision,
     /// The database could not be asked.
     Unreachable,
+    /// Nobody has set the component up here, and that is usual.
+    NotSetUp,
 }
 
 impl State {
@@ -31,6 +33,7 @@ impl State {
             State::NoRevision => "no-revision",
             State::UnknownRevision => "unknown-revision",
             State::Unreachable => "unreachable",
+            State::NotSetUp => "not-set-up",
         }
     }
 }
@@ -63,6 +66,27 @@ impl Revision {
     }
 }
 
+/// Two rows of the version table of which one is enough: a revision, and one that has it below it. Alembic cannot go on
+/// from there ('overlaps with other requested revisions').
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// The row that should not be there.
+    pub revision: String,
+    /// The row above it.
+    pub below: String,
+}
+
+/// The overlapping rows of a version table.
+pub fn overlaps(graph: &Graph, applied: &[String]) -> Vec<Overlap> {
+    let mut found = Vec::new();
+    for above in applied {
+        let below = graph.ancestors(std::slice::from_ref(above), Links::Parents);
+        let rows = applied.iter().filter(|row| *row != above && below.contains(&row.as_str()));
+        found.extend(rows.map(|row| Overlap { revision: row.clone(), below: above.clone() }));
+    }
+    found
+}
+
 /// What a history and a database's version table say together.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -76,6 +100,8 @@ pub struct Standing {
     pub pending: Vec<Revision>,
     /// Ids in the version table that no file has.
     pub unknown: Vec<String>,
+    /// Rows of the version table that say the same twice.
+    pub overlaps: Vec<Overlap>,
 }
 
 impl Standing {
@@ -103,11 +129,17 @@ impl Standing {
             heads: named(&heads),
             pending: named(&pending),
             unknown: unknown.into_iter().map(str::to_owned).collect(),
+            overlaps: overlaps(graph, applied),
         }
     }
 
     /// What can be said when the database cannot be asked.
     pub fn unreachable(graph: &Graph) -> Standing {
         Standing { state: State::Unreachable, current: Vec::new(), pending: Vec::new(), ..Standing::new(graph, &[]) }
+    }
+
+    /// What can be said where nobody has set the component up.
+    pub fn not_set_up(graph: &Graph) -> Standing {
+        Standing { state: State::NotSetUp, ..Standing::unreachable(graph) }
     }
 }

@@ -78,6 +78,14 @@ pub enum Baseline {
     Dump(PathBuf),
 }
 
+impl Component {
+    /// Whether it is usual that nobody has set it up: Backend.AI's own installation leaves its account manager out.
+    pub fn is_often_not_set_up(&self) -> bool {
+        let (name, config, _) = BUILT_IN[1];
+        self.name == name && self.config == Path::new(config)
+    }
+}
+
 impl Project {
     /// Finds the project: `flag` (`--project`), or the nearest folder from `cwd` upwards that has a component's config
     /// or whose `Cargo.toml` names a project.

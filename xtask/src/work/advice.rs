@@ -3,6 +3,8 @@
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::ledger::Undone;
+use crate::model::status::{Overlap, Standing};
 use crate::model::target::TargetError;
 use crate::sys::project::Component;
 
@@ -33,6 +35,51 @@ pub fn unknown_in_database(unknown: &[String], flag: &str) -> Fail {
         )
         .action(format!("Look again: cargo xtask db-status{flag}"))
         .related("cargo xtask db-status")
+}
+
+/// How the files come back in which a database was migrated, where git has taken them back without it.
+pub fn bring_back(undone: &Undone, flag: &str) -> Vec<String> {
+    let mut actions = Vec::new();
+    if !undone.gone.is_empty() {
+        actions.push(format!("Find the branch that has it: {}", find_revision(&undone.gone)));
+        actions.push("Merge that branch again: git merge --no-commit BRANCH".to_owned());
+    }
+    actions
+        .push(format!("Put the revisions in one line again, in the files alone: cargo xtask db-rebase{flag} --no-db"));
+    actions.push(format!("Look again: cargo xtask db-status{flag}"));
+    actions
+}
+
+/// The version table has a row for a revision and one for what is above it: from there Alembic can go nowhere. `alembic` is
+/// how to call it by hand.
+pub fn overlapping(standing: &Standing, alembic: &str, flag: &str) -> Option<Fail> {
+    if standing.overlaps.is_empty() {
+        return None;
+    }
+    let fail = Fail::new(Kind::WrongDatabase, "The version table has overlapping rows");
+    let lines = overlap_lines(standing);
+    let fail = lines.iter().fold(fail, Fail::details);
+    Some(
+        fail.action(without_overlap(standing, alembic))
+            .action(format!("Then look again: cargo xtask db-status{flag}"))
+            .related("cargo xtask db-status"),
+    )
+}
+
+/// What is wrong with overlapping rows, and where they come from.
+pub fn overlap_lines(standing: &Standing) -> Vec<String> {
+    let line =
+        |it: &Overlap| format!("It holds {} and also {}, which is above it: one row too many", it.revision, it.below);
+    let cause = "Alembic itself cannot go on from there. Such a row comes from two migrations at the same time, a stamp, \
+                 or a row that was written by hand or by a restored dump";
+    standing.overlaps.iter().map(line).chain([cause.to_owned()]).collect()
+}
+
+/// The command that leaves the rows that are enough; it changes nothing but the version table.
+pub fn without_overlap(standing: &Standing, alembic: &str) -> String {
+    let is_enough = |id: &&str| !standing.overlaps.iter().any(|overlap| overlap.revision == *id);
+    let enough: Vec<&str> = standing.current.iter().map(|it| it.id.as_str()).filter(is_enough).collect();
+    format!("{alembic} stamp --purge {}", enough.join(" "))
 }
 
 /// A target that there is no way to.

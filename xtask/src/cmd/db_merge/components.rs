@@ -14,6 +14,7 @@ use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::{DbMigrate, DbRoundtrip, Range, Rebase};
 use crate::model::graph::Graph;
+use crate::model::ledger::Undone;
 use crate::model::status::{Standing, State};
 use crate::model::target::{self, Direction, Target};
 use crate::sys::pg::{Db, application_name};
@@ -21,6 +22,7 @@ use crate::sys::project::Component;
 use crate::work::{advice, driver};
 
 const NO_DB: &str = "--no-db";
+const NOT_SET_UP: &str = "it is not set up here";
 const INSTEAD_OF_BACKUP: &str =
     "Or take it all back, then merge with the databases left alone (--no-db): cargo xtask db-merge --abort";
 
@@ -75,12 +77,15 @@ impl Flow<'_> {
             }
             let mut report = db_status::look(ctx, component);
             flow.components.push(db_status::component_json(&report));
+            if let (false, Some(fail)) = (is_last, in_the_way(ctx, &report)) {
+                return Err(fail.into());
+            }
             match (report.error.take(), &report.standing) {
                 (Some(fail), Some(_)) if fail.kind == Kind::DatabaseMissing => {
                     Ok(Done::skipped("the database is not there".to_owned()))
                 }
                 (Some(fail), _) => Err(fail.into()),
-                (None, Some(_)) if !is_last && report.never_ran().is_some() => Err(never_ran(&report).into()),
+                (None, Some(standing)) if standing.state == State::NotSetUp => Ok(Done::skipped(NOT_SET_UP.to_owned())),
                 (None, Some(standing)) if is_last && standing.state != State::UpToDate && !is_empty(standing) => {
                     Err(not_there(ctx, component, standing).into())
                 }
@@ -170,6 +175,9 @@ impl Flow<'_> {
                 db => db?,
             };
             let applied = db.applied(&version_table(component))?.revisions;
+            if applied.is_empty() && component.is_often_not_set_up() {
+                return Ok(Done::skipped(NOT_SET_UP.to_owned()));
+            }
             let unknown: Vec<String> = graph.unknown(&applied).into_iter().map(str::to_owned).collect();
             if !unknown.is_empty() {
                 // Before a backup is taken of what will not be migrated.
@@ -248,9 +256,24 @@ fn not_there(ctx: &Ctx, component: &Component, standing: &Standing) -> Fail {
         .related("cargo xtask db-status")
 }
 
-/// What is built on top of that would have to be taken down through what was never done.
-fn never_ran(report: &Report) -> Fail {
-    let (lines, commands) = report.never_ran().unwrap_or_default();
+/// What no merge can be built on: it would have to go down through what was never done, or up through what was.
+fn in_the_way(ctx: &Ctx, report: &Report) -> Option<Fail> {
+    let flag = ctx.component_flag(report.component);
+    let overlapping = |standing| advice::overlapping(standing, &ctx.alembic(report.component), &flag);
+    let skipped = report.never_ran().map(|(lines, commands)| never_ran(lines, commands));
+    let overlapping = report.standing.as_ref().and_then(overlapping);
+    overlapping.or_else(|| (!report.undone.is_empty()).then(|| undone(&report.undone, &flag))).or(skipped)
+}
+
+fn undone(undone: &Undone, flag: &str) -> Fail {
+    let fail = Fail::new(Kind::WrongDatabase, "The database holds revisions that these files do not give it");
+    let fail =
+        fail.details(format!("It has run {}; the files were taken back without it", undone.revisions.join(", ")));
+    let actions = advice::bring_back(undone, flag);
+    actions.iter().fold(fail, Fail::action).related("cargo xtask db-status")
+}
+
+fn never_ran(lines: &[String], commands: &[String]) -> Fail {
     let fail = Fail::new(Kind::WrongDatabase, "The database has skipped migrations");
     let fail = fail.details("It counts as having run these, and never did:").details(lines.join("\n"));
     commands.iter().fold(fail, Fail::action).related("cargo xtask db-status")

@@ -149,6 +149,9 @@ fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     if !standing.unknown.is_empty() {
         return Err(advice::unknown_in_database(&standing.unknown, &facts.flag).into());
     }
+    if let Some(fail) = advice::overlapping(&standing, &ctx.alembic(facts.component), &facts.flag) {
+        return Err(fail.into());
+    }
     let text = flags.target.clone().unwrap_or_else(|| "head".to_owned());
     let direction = match flags.way {
         Way::Upgrade => Direction::Up,

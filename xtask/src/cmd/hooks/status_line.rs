@@ -94,7 +94,7 @@ fn line(ctx: &Ctx, component: &Component, standing: &Standing) -> Option<String>
     let (name, flag) = (&component.name, ctx.component_flag(component));
     Some(match standing.state {
         // Without a revision, nobody has begun to use it.
-        State::UpToDate | State::NoRevision | State::Unreachable => return None,
+        State::UpToDate | State::NoRevision | State::Unreachable | State::NotSetUp => return None,
         State::Behind => {
             let pending = match standing.pending.len() {
                 1 => "1 migration".to_owned(),
