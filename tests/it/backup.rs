@@ -11,6 +11,7 @@ use xtask::sys::backup::{FOLDER, Request, take};
 use xtask::sys::pg::{Db, ServerVersion};
 use xtask::sys::run::Cmd;
 
+use crate::support::pasted::actions;
 use crate::support::pg::cluster;
 use crate::support::private::private_cluster;
 use crate::support::python::quiet;
@@ -102,14 +103,14 @@ fn a_failure_leaves_nothing_behind() {
     let (fail, root) = failing(&url, &server, std::slice::from_ref(&cluster().bin));
     assert_eq!(fail.kind, Kind::BackupFailed);
     assert!(fail.details.contains("\"gone_database\" does not exist"), "{}", fail.details);
-    assert!(fail.actions.last().unwrap().contains(INSTEAD));
+    assert!(actions(&fail).last().unwrap().contains(INSTEAD));
     assert_eq!(root.files(), [".gitignore"]);
 
     let newer = ServerVersion { number: 990_000, text: "99.0".to_owned() };
     let (fail, root) = failing(&url, &newer, std::slice::from_ref(&cluster().bin));
     assert_eq!(fail.kind, Kind::BackupFailed);
     assert!(fail.details.contains("PostgreSQL 99") && fail.details.contains("pg_dump is version"), "{}", fail.details);
-    assert!(fail.actions[0].contains("postgresql-client-99"), "{:?}", fail.actions);
+    assert!(actions(&fail)[0].contains("postgresql-client-99"), "{:?}", actions(&fail));
     assert_eq!(root.files(), [".gitignore"]);
 }
 

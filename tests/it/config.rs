@@ -16,6 +16,7 @@ use serde_json::Value;
 use xtask::fail::{Fail, Kind};
 use xtask::sys::run::Cmd;
 
+use crate::support::pasted::actions;
 use crate::support::python::{python, quiet};
 
 /// A folder of its own that goes when the test is over. Without symlinks in its path.
@@ -113,10 +114,10 @@ fn failure<T>(result: anyhow::Result<T>, kind: Kind, names: &[&str]) -> Fail {
     let error = result.err().expect("this must fail");
     let fail = xtask::fail::from_anyhow(&error);
     assert_eq!(fail.kind, kind, "{error:?}");
-    let all = format!("{}\n{}\n{}", fail.summary, fail.details, fail.actions.join("\n"));
+    let all = format!("{}\n{}\n{}", fail.summary, fail.details, actions(&fail).join("\n"));
     for name in names {
         assert!(all.contains(name), "no {name:?} in\n{all}");
     }
-    assert!(!fail.actions.is_empty(), "no action in\n{all}");
+    assert!(!actions(&fail).is_empty(), "no action in\n{all}");
     fail
 }

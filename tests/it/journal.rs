@@ -11,6 +11,7 @@ use std::process::{Command, ExitStatus};
 use xtask::fail::{self, Fail};
 use xtask::sys::journal::{Journal, Operation, Planned, Progress, crash_point};
 
+use crate::support::pasted::actions;
 use crate::support::xtask::Folder;
 
 const FOLDER: &str = "XTASK_TEST_JOURNAL";
@@ -239,7 +240,7 @@ fn what_somebody_else_changed_is_not_touched_and_nothing_else_either() {
             assert_eq!(fail.kind.name(), "dirty-work-tree");
             assert!(fail.details.contains(name), "{}", fail.details);
             assert_eq!(fail.details.matches("/versions/").count(), 1, "only that one: {}", fail.details);
-            assert!(fail.actions.contains(&operation().abort));
+            assert!(actions(&fail).contains(&operation().abort));
         }
         assert_eq!(scene.files(), found);
     }
@@ -300,7 +301,7 @@ fn a_second_operation_is_refused() {
     drop(journal);
     let fail = failure(begin(scene.folder.path()));
     assert_eq!((fail.exit.code(), fail.summary.as_str()), (3, "An earlier db-rebase did not end"));
-    assert_eq!(fail.actions[0], "cargo xtask db-rebase --resume");
+    assert_eq!(actions(&fail)[0], "cargo xtask db-rebase --resume");
     scene.pending().unwrap().finish().unwrap();
     begin(scene.folder.path()).unwrap();
 }

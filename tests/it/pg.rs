@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use postgres::Client;
 use xtask::fail::{Fail, Kind, from_anyhow};
+use xtask::model::action::Surroundings;
 use xtask::model::url::DbUrl;
 use xtask::sys::pg::{Applied, Db, MigrationLock, VersionTable, application_name, sql_fail};
 
+use crate::support::pasted::actions;
 use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::private::{Private, private_cluster};
 
@@ -65,9 +67,9 @@ fn nobody_listens() {
     let fail = refusal(&format!("postgresql+asyncpg://u:hidden@localhost:{port}/d"));
     assert_eq!((fail.kind, fail.summary.as_str()), (Kind::ConnectionRefused, "Cannot connect to database"));
     assert_eq!(fail.details, format!("Connection refused to localhost:{port}"));
-    assert_eq!(fail.actions[0], "Check PostgreSQL is running: docker ps | grep postgres");
-    assert!(fail.actions.iter().any(|action| action.contains("--server=embedded")), "{fail:?}");
-    assert_eq!(fail.related.as_deref(), Some("cargo xtask doctor"));
+    assert_eq!(actions(&fail)[0], "Check PostgreSQL is running: docker ps | grep postgres");
+    assert!(actions(&fail).iter().any(|action| action.contains("--server=embedded")), "{fail:?}");
+    assert_eq!(fail.shown_related(&Surroundings::default()).as_deref(), Some("cargo xtask doctor"));
     assert!(!format!("{fail:?}").contains("hidden"));
 }
 
@@ -116,12 +118,12 @@ fn the_server_does_not_take_us() {
     let missing = refusal(&format!("postgresql+asyncpg://owner:right@{place}/no%20such"));
     // SQLAlchemy does not decode the database's name, and neither do we.
     assert_eq!((missing.kind, missing.sqlstate.as_deref()), (Kind::DatabaseMissing, Some("3D000")));
-    assert_eq!(missing.actions[0], format!("Create it: createdb -h localhost -p {} -U owner no%20such", server.port));
+    assert_eq!(actions(&missing)[0], format!("Create it: createdb -h localhost -p {} -U owner no%20such", server.port));
     server.client("postgres").batch_execute("create database closed").unwrap();
     server.client("postgres").batch_execute("revoke connect on database closed from public").unwrap();
     let closed = refusal(&format!("postgresql+asyncpg://owner:right@{place}/closed"));
     assert_eq!((closed.kind, closed.sqlstate.as_deref()), (Kind::PermissionDenied, Some("42501")));
-    assert!(closed.actions[0].contains("GRANT CONNECT ON DATABASE \"closed\" TO \"owner\""), "{closed:?}");
+    assert!(actions(&closed)[0].contains("GRANT CONNECT ON DATABASE \"closed\" TO \"owner\""), "{closed:?}");
 }
 
 /// A wrong password at the first host is not tried at the second one.
@@ -232,7 +234,7 @@ fn the_version_table_is_found() {
     let several = fail(db.applied(&table));
     assert_eq!(several.kind, Kind::ConfigInvalid);
     assert!(several.details.contains("app, app2"), "{}", several.details);
-    assert!(several.actions[0].contains("version_table_schema = app "), "{several:?}");
+    assert!(actions(&several)[0].contains("version_table_schema = app "), "{several:?}");
 
     client.batch_execute("create table public.alembic_version (version_num text)").unwrap();
     assert_eq!(db.applied(&table).unwrap(), Applied { table: true, ..Applied::default() });

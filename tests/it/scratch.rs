@@ -9,6 +9,7 @@ use xtask::model::url::DbUrl;
 use xtask::sys::pg::{Db, Making, Scratch, sweep};
 use xtask::ui::Ui;
 
+use crate::support::pasted::actions;
 use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::private::{Private, private_cluster};
 use crate::support::python::quiet;
@@ -264,7 +265,7 @@ fn an_ordinary_role() {
     let admin = DbUrl::parse(&text).unwrap();
     let said = fail(Scratch::empty(&admin, &making(&ui)));
     assert_eq!((said.kind, said.sqlstate.as_deref()), (Kind::PermissionDenied, Some("42501")), "{said:?}");
-    assert!(said.details.contains(&role) && said.actions[0].contains("--server embedded"), "{said:?}");
+    assert!(said.details.contains(&role) && actions(&said)[0].contains("--server embedded"), "{said:?}");
     cluster().client("postgres").batch_execute(&format!("alter role {role} createdb")).unwrap();
     let scratch = Scratch::clone_of(&admin, &source, &making(&ui)).unwrap();
     let count: i64 = open(scratch.url()).client().query_one("select count(*) from app.t", &[]).unwrap().get(0);

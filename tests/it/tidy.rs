@@ -12,8 +12,8 @@ use crate::support::xtask::Folder;
 /// Room -> the rooms it may use. A room may always use itself.
 const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("fail", &[]),
-    ("ui", &["fail"]),
+    ("fail", &["model"]),
+    ("ui", &["model", "fail"]),
     ("flags", &["model", "fail", "ui"]),
     ("report", &["model", "fail"]),
     ("sys", &["model", "fail", "ui"]),

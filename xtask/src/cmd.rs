@@ -53,7 +53,7 @@ fn warn_of_unfinished(ctx: &Ctx, command: &Command) -> Result<()> {
     match (pending, command) {
         (Err(error), Command::DbStatus(_)) => {
             let fail = from_anyhow(&error);
-            ctx.ui.warn(format!("{}: {}", fail.summary, fail.actions.join("; ")));
+            ctx.ui.warn(format!("{}: {}", fail.summary, fail.shown_actions(ctx.ui.around()).join("; ")));
             Ok(())
         }
         (pending, _) => pending,

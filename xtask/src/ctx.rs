@@ -7,7 +7,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::flags::{Common, ServerChoice};
+use crate::flags::{self, Common, ServerChoice};
+use crate::model::action::{Surroundings, shell_word};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
@@ -98,7 +99,15 @@ impl Ctx {
 
     /// The project.
     pub fn project(&self) -> Result<&Project> {
-        self.once(&self.project, || Project::find(&self.cwd, self.common.project.as_deref()))
+        self.once(&self.project, || {
+            let project = Project::find(&self.cwd, self.common.project.as_deref())?;
+            let around = self.ui.around();
+            let _ = around.root.set(project.root.clone());
+            if let Ok(component) = project.component(None) {
+                let _ = around.default_component.set(component.name.clone());
+            }
+            Ok(project)
+        })
     }
 
     /// The component that the command line names, or the default one.
@@ -219,9 +228,9 @@ impl Ctx {
             Ok(default) if default.name == component.name => String::new(),
             _ => format!(" --component={}", component.name),
         };
-        for flag in self.ui.typed().iter().filter(|flag| !flag.starts_with("--component")) {
+        for (flag, value) in self.ui.around().typed.iter().filter(|(flag, _)| flag != "--component") {
             flags.push(' ');
-            flags.push_str(flag);
+            flags.push_str(&shell_word(&format!("{flag}={value}")));
         }
         flags
     }
@@ -291,15 +300,22 @@ fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
     crate::sys::pg::complete(&url)
 }
 
-/// The flags of a command line that say what it is about, as a shell takes them.
-pub fn typed(common: &Common) -> Vec<String> {
+/// What printed commands repeat of a command line, and where they are pasted.
+pub fn surroundings(common: &Common) -> Surroundings {
     let server = common.server.map(|server| match server {
-        ServerChoice::Configured => "configured",
-        ServerChoice::Embedded => "embedded",
+        ServerChoice::Configured => "configured".to_owned(),
+        ServerChoice::Embedded => "embedded".to_owned(),
     });
-    let project = common.project.as_ref().map(|folder| folder.display().to_string());
-    let named = [("component", common.component.clone()), ("project", project), ("server", server.map(str::to_owned))];
-    named.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", quoted(&value?)))).collect()
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let named = [
+        ("--component", common.component.clone()),
+        ("--project", path(&common.project)),
+        ("--python", path(&common.python)),
+        ("--server", server),
+    ];
+    let typed = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?))).collect();
+    let folder = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
+    Surroundings { typed, takes: flags::takes, folder, ..Surroundings::default() }
 }
 
 /// The version table of a component, as `sys/pg` wants it.

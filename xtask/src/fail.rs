@@ -12,6 +12,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::model::action::{Action, Call, Surroundings, own};
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// The error kinds of the contract. Their names are fixed: scripts match on them.
@@ -166,9 +168,9 @@ pub struct Fail {
     /// What exactly: host and port, revision, file and line, constraint, table. One line or several.
     pub details: String,
     /// What to do, in order; each can be pasted or followed as it stands.
-    pub actions: Vec<String>,
-    /// The command of this tool that helps next.
-    pub related: Option<String>,
+    pub actions: Vec<Action>,
+    /// The command that helps next.
+    pub related: Option<Action>,
     /// PostgreSQL's five characters, where it was PostgreSQL that complained.
     pub sqlstate: Option<String>,
     /// The revision it happened in.
@@ -212,14 +214,29 @@ impl Fail {
         self
     }
 
-    /// Adds a numbered action.
-    pub fn action(mut self, text: impl Into<String>) -> Fail {
-        self.actions.push(text.into());
+    /// Adds a numbered action: words, or a command that needs no reason. What is there already is not said twice.
+    pub fn action(mut self, action: impl Into<Action>) -> Fail {
+        let action = action.into();
+        if !self.actions.contains(&action) {
+            self.actions.push(action);
+        }
         self
     }
 
-    /// Names the related command, for example `cargo xtask db-status`.
-    pub fn related(mut self, command: impl Into<String>) -> Fail {
+    /// Adds a numbered action: a command and what it is for.
+    pub fn run(self, why: impl Into<String>, call: impl Into<Call>) -> Fail {
+        self.action(Action::run(why, call))
+    }
+
+    /// The same failure about a component: its commands name it, unless they say themselves which one is meant.
+    pub fn about(mut self, component: &str) -> Fail {
+        self.actions = self.actions.into_iter().map(|action| action.or_of(component)).collect();
+        self.related = self.related.map(|action| action.or_of(component));
+        self
+    }
+
+    /// Names the related command, for example `own("db-status")`.
+    pub fn related(mut self, command: impl Into<Action>) -> Fail {
         self.related = Some(command.into());
         self
     }
@@ -251,14 +268,24 @@ impl Fail {
         self
     }
 
+    /// The actions as they are printed.
+    pub fn shown_actions(&self, around: &Surroundings) -> Vec<String> {
+        self.actions.iter().map(|action| self.shown(action, around)).collect()
+    }
+
+    /// The related command as it is printed.
+    pub fn shown_related(&self, around: &Surroundings) -> Option<String> {
+        self.related.as_ref().map(|action| self.shown(action, around))
+    }
+
     /// The `error` object of the contract's JSON.
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self, around: &Surroundings) -> Value {
         json!({
             "kind": self.kind.name(),
             "summary": self.summary,
             "details": self.details,
-            "actions": self.actions,
-            "related": self.related,
+            "actions": self.shown_actions(around),
+            "related": self.shown_related(around),
             "sqlstate": self.sqlstate,
             "revision": self.revision,
             "file": self.file,
@@ -289,7 +316,7 @@ pub fn from_anyhow(error: &anyhow::Error) -> Fail {
     }
     fail.action("Run the same command with --verbose and look at the last command it ran")
         .action("If it is a defect of this tool, report it with that output")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
 }
 
 /// Marks whatever comes out of a pre-flight as refused (exit 3): nothing was changed.

@@ -21,7 +21,7 @@ use crate::model::route::Part;
 use crate::ui;
 use commands::{agree_on_format, command, common};
 pub use help::{command_help, commands_page, overview};
-use table::COMMANDS;
+use table::{COMMANDS, COMMON};
 pub use words::duration_of;
 use words::{as_text, check_watch, check_words, command_position, no_command, unknown_command};
 
@@ -376,6 +376,12 @@ pub fn parse(words: Vec<OsString>) -> Result<(Common, Command), Fail> {
 /// Every command's name, in the order of the overview.
 pub fn command_names() -> impl Iterator<Item = &'static str> {
     COMMANDS.iter().map(|row| row.name)
+}
+
+/// Whether a command takes a common flag.
+pub fn takes(command: &str, flag: &str) -> bool {
+    let row = COMMANDS.iter().find(|row| row.name == command);
+    row.zip(COMMON.iter().find(|row| row.long == flag)).is_some_and(|(row, flag)| row.takes(flag))
 }
 
 /// Whether `--json` stands on the command line, for the error of a command line that could not be parsed.

@@ -40,7 +40,7 @@ pub fn run(words: Vec<OsString>) -> Exit {
             return fail.exit;
         }
     };
-    let ui = Ui::new(common.output).repeating(ctx::typed(&common));
+    let ui = Ui::new(common.output).surrounded(ctx::surroundings(&common));
     match work(&ui, common, &command) {
         Ok(exit) => exit,
         Err(error) => {

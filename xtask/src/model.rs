@@ -1,6 +1,7 @@
 //! The pure part: what revisions, histories, targets, plans and schemas are. No process, no file, no socket in here, so
 //! everything can be tested by text in, value out.
 
+pub mod action;
 pub mod autogenerate;
 pub mod catalog;
 pub mod cause;
@@ -21,4 +22,5 @@ pub mod script_body;
 pub mod sql;
 pub mod status;
 pub mod target;
+pub mod twins;
 pub mod url;

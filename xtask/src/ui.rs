@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
 
 use crate::fail::{Exit, Fail};
+use crate::model::action::{Action, Surroundings};
 
 /// How long something may take before a spinner shows.
 const PROGRESS_AFTER: Duration = Duration::from_millis(500);
@@ -49,7 +50,7 @@ pub struct Ui {
     terminal: bool,
     answered: Arc<AtomicBool>,
     overheard: Option<Arc<Mutex<Said>>>,
-    typed: Arc<[String]>,
+    around: Arc<Surroundings>,
 }
 
 /// What a command that ran as a step of another one would have printed.
@@ -96,18 +97,28 @@ impl Ui {
             terminal,
             answered: Arc::default(),
             overheard: None,
-            typed: Arc::default(),
+            around: Arc::default(),
         }
     }
 
-    /// The same, and every command that an error names repeats these flags of the command line ([`Fail::repeating`]).
-    pub fn repeating(self, flags: Vec<String>) -> Ui {
-        Ui { typed: flags.into(), ..self }
+    /// The same; what is printed to be pasted fits this command line and folder.
+    pub fn surrounded(self, around: Surroundings) -> Ui {
+        Ui { around: around.into(), ..self }
     }
 
-    /// The flags of the command line that printed commands repeat.
-    pub fn typed(&self) -> &[String] {
-        &self.typed
+    /// What printed commands depend on.
+    pub fn around(&self) -> &Surroundings {
+        &self.around
+    }
+
+    /// An action, or a command, as it is printed.
+    pub fn shown(&self, action: impl Into<Action>) -> String {
+        action.into().text(&self.around)
+    }
+
+    /// The `error` object of the contract's JSON.
+    pub fn error_json(&self, fail: &Fail) -> Value {
+        fail.to_json(&self.around)
     }
 
     /// For a command that runs as a step of another: its answer, its JSON and the errors it prints are kept for the
@@ -150,7 +161,7 @@ impl Ui {
             object.extend(fields);
         }
         if let Some(fail) = error {
-            object.insert("error".into(), fail.repeating(&self.typed).to_json());
+            object.insert("error".into(), self.error_json(fail));
         }
         self.answered.store(true, Ordering::Relaxed);
         self.write_out(&Value::Object(object).to_string());
@@ -185,7 +196,7 @@ impl Ui {
 
     /// Prints an error, the only place that does: the form that all reports share on stderr.
     pub fn error(&self, fail: &Fail) {
-        let text = self.render_error(&fail.repeating(&self.typed));
+        let text = self.render_error(fail);
         if !self.keep(|said| said.text.push_str(&format!("{text}\n"))) {
             self.write_err(&text);
         }
@@ -240,11 +251,11 @@ impl Ui {
         }
         if !fail.actions.is_empty() {
             text.push_str("\n\nRecommended actions:");
-            for (number, action) in fail.actions.iter().enumerate() {
+            for (number, action) in fail.shown_actions(&self.around).iter().enumerate() {
                 text.push_str(&format!("\n  {}. {action}", number + 1));
             }
         }
-        if let Some(related) = &fail.related {
+        if let Some(related) = fail.shown_related(&self.around) {
             text.push_str(&format!("\n\nRelated command: {related}"));
         }
         text

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use xtask::model::rules::{Change, Levels, Merged, Past, Scene, Source, check};
+use xtask::model::rules::{Change, Context, Levels, Merged, Past, Source, check};
 
 use crate::support::python::{say, workspace};
 use crate::support::random::Random;
@@ -88,12 +88,12 @@ fn no_script_is_too_odd() {
         let mut random = Random::new(seed);
         let mut source = |name: &str| Source::new(Path::new(name), mutated(&scripts, &mut random));
         let (one, two, before, theirs) = (source("a.py"), source("b.py"), source("a.py"), source("c.py"));
-        let mut scene = Scene::new(vec![one, two], String::new());
-        let graph = Scene::new(vec![source("c.py")], String::new()).graph;
+        let mut context = Context::new(vec![one, two], String::new());
+        let graph = Context::new(vec![source("c.py")], String::new()).graph;
         let change = Change { from: "a.py".into(), to: Some("a.py".into()), before: before.text.into_bytes() };
         let merged = Some(Merged { theirs: vec![theirs], graph });
-        scene.past = Some(Past { main: "main".into(), base: "0".into(), changes: vec![change], merged });
-        for finding in check(&scene, &Levels::new()) {
+        context.past = Some(Past { main: "main".into(), base: "0".into(), changes: vec![change], merged });
+        for finding in check(&context, &Levels::new()) {
             assert!(
                 finding.line >= 1 && !finding.message.is_empty() && !finding.help.is_empty(),
                 "{seed}: {finding:?}"

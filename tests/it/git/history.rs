@@ -6,6 +6,7 @@ use std::path::Path;
 use xtask::sys::git::{Changed, Needle, Operation, Ours, To, Unclear};
 
 use super::*;
+use crate::support::pasted::actions;
 use crate::support::repo::Outcome;
 
 /// Something that git stops in the middle of.
@@ -206,7 +207,7 @@ fn a_shallow_clone_has_no_sure_answer() {
     let error = repo.merge_base("origin/main").unwrap_err();
     assert_eq!(error.downcast_ref(), Some(&Unclear::Shallow));
     let fail = fail::from_anyhow(&error);
-    assert_eq!((fail.exit.code(), fail.actions[0].as_str()), (3, "git fetch --unshallow"));
+    assert_eq!((fail.exit.code(), actions(&fail)[0].as_str()), (3, "git fetch --unshallow"));
     made.git_in(&clone, &["fetch", "--quiet", "--unshallow"]);
     assert_eq!(find(&clone).merge_base("origin/main").unwrap().as_str(), made.id("mine~1"));
 }

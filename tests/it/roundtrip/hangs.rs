@@ -37,7 +37,7 @@ def hold():
     with engine.begin() as second:
         second.execute(sa.text('lock table t'))
         taken.set()
-        time.sleep(2)
+        time.sleep(1)
 thread = threading.Thread(target=hold)
 thread.start()
 taken.wait()
@@ -55,7 +55,7 @@ def wait():
     with engine.connect() as second:
         second.execute(sa.text('lock table t'))
 threading.Thread(target=wait).start()
-op.execute('select pg_sleep(8)')
+op.execute('select pg_sleep(4)')
 ";
 
 fn project(driver: &str) -> Project {
@@ -93,7 +93,7 @@ fn who_waits_and_is_right_to_is_not_accused() {
     let project = project("psycopg2")
         .revision("b", "a", "pass", BUSY_THREAD)
         .revision("c", "b", "pass", BUSY_STEP)
-        .revision("d", "c", "op.execute('select pg_sleep(7)')", "import time\ntime.sleep(7)");
+        .revision("d", "c", "op.execute('select pg_sleep(3.5)')", "import time\ntime.sleep(3.5)");
     let report = roundtrip(&project, "--all", 0);
     assert_eq!(told(&report), ["d reversible", "c reversible", "b reversible", "a reversible"], "{report:#}");
 }

@@ -26,7 +26,7 @@ const ON_A_CLONE: [&str; 6] =
     ["f reversible", "e irreversible", FROM_EMPTY[2], FROM_EMPTY[3], FROM_EMPTY[4], FROM_EMPTY[5]];
 
 fn kills() -> usize {
-    std::env::var("XTASK_TEST_KILLS").map_or(10, |count| count.parse().unwrap())
+    std::env::var("XTASK_TEST_KILLS").map_or(6, |count| count.parse().unwrap())
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What tests stand on: the cluster, the Python environment, the hermetic command environment.
 
 pub mod backendai;
+pub mod pasted;
 pub mod pg;
 pub mod private;
 pub mod project;

@@ -44,7 +44,7 @@ pub fn base() -> PathBuf {
 /// An error as a person sees it: a test that cannot have its server says what to do.
 pub fn whole(error: &anyhow::Error) -> String {
     let fail = xtask::fail::from_anyhow(error);
-    format!("{}\n{}\n{}", fail.summary, fail.details, fail.actions.join("\n"))
+    format!("{}\n{}\n{}", fail.summary, fail.details, super::pasted::actions(&fail).join("\n"))
 }
 
 impl Cluster {

@@ -9,6 +9,7 @@ use postgres::Client;
 use serde_json::Value;
 use xtask::fail::Kind;
 
+use super::pasted::parse_all;
 use super::pg::{SUPERUSER, cluster};
 use super::project::Project;
 use super::python::python;
@@ -202,6 +203,7 @@ impl Failure {
             assert!(output.stderr.contains(&part), "stderr lacks {part:?}\n{output}");
         }
         assert!(output.stderr.contains("\nDetails:\n") && text("related").starts_with("cargo xtask "), "{output}");
+        parse_all(&text("related"));
         no_password_in(folder);
         Failure { json, output, pid }
     }

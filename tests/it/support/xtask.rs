@@ -58,11 +58,12 @@ impl Xtask {
     #[must_use = "look at the output or assert how it ended"]
     pub fn run(mut self) -> Output {
         let done = self.command.stdin(Stdio::null()).output().unwrap();
-        Output {
+        let output = Output {
             code: done.status.code().unwrap_or(-1),
             stdout: String::from_utf8(done.stdout).unwrap(),
             stderr: String::from_utf8(done.stderr).unwrap(),
-        }
+        };
+        output
     }
 
     /// Starts it and leaves it running.
@@ -82,6 +83,8 @@ pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
         set("GIT_CONFIG_GLOBAL", "/dev/null"),
         set("GIT_TERMINAL_PROMPT", "0"),
         set("PYTHONNOUSERSITE", "1"),
+        // How long a step may wait for itself: half of what it is for users, since tests wait for it.
+        set("XTASK_TEST_PATIENCE", "2500"),
         set("PGPASSFILE", "/dev/null"),
     ];
     env.push(("HOME".into(), folder.as_os_str().into()));

@@ -154,8 +154,8 @@ fn cannot_write(error: anyhow::Error, facts: &Facts) -> anyhow::Error {
         let config = &facts.subject.config;
         fail.summary = "Alembic could not write the script".to_owned();
         fail.actions = vec![
-            format!("Look at the template: {}", config.script_location.join("script.py.mako").display()),
-            format!("Look at file_template and [post_write_hooks] in {}", config.path.display()),
+            format!("Look at the template: {}", config.script_location.join("script.py.mako").display()).into(),
+            format!("Look at file_template and [post_write_hooks] in {}", config.path.display()).into(),
         ];
         fail = fail.details("Nothing was left behind");
     }

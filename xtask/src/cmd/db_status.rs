@@ -23,7 +23,7 @@ pub fn run(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Exit> {
     let reports = gather(ctx, flags)?;
     let exit = exit(flags, &reports);
     let error = reports.iter().find_map(|report| report.error.clone());
-    let fields = json!({"components": reports.iter().map(component_json).collect::<Vec<_>>()});
+    let fields = json!({"components": reports.iter().map(|report| component_json(ctx, report)).collect::<Vec<_>>()});
     ctx.ui.json("db-status", exit, fields, error.as_ref());
     if flags.all {
         ctx.ui.answer(show::overview(&reports));

@@ -29,7 +29,12 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
     let lines = gather(ctx);
     let missing = lines.iter().any(|line| line.needed && line.result.is_err());
     let exit = if missing { Exit::Findings } else { Exit::Done };
-    ctx.ui.json("doctor", exit, json!({"checks": lines.iter().map(to_json).collect::<Vec<_>>()}), None);
+    ctx.ui.json(
+        "doctor",
+        exit,
+        json!({"checks": lines.iter().map(|line| to_json(ctx, line)).collect::<Vec<_>>()}),
+        None,
+    );
     for line in &lines {
         ctx.ui.answer(text(ctx, line));
     }
@@ -151,7 +156,7 @@ fn text(ctx: &Ctx, line: &Line) -> String {
             for more in fail.details.lines() {
                 text.push_str(&format!("\n     {more}"));
             }
-            if let Some(action) = fail.actions.first() {
+            if let Some(action) = fail.shown_actions(ctx.ui.around()).first() {
                 text.push_str(&format!("\n     fix: {action}"));
             }
             text
@@ -159,12 +164,12 @@ fn text(ctx: &Ctx, line: &Line) -> String {
     }
 }
 
-fn to_json(line: &Line) -> Value {
+fn to_json(ctx: &Ctx, line: &Line) -> Value {
     json!({
         "name": line.name,
         "ok": line.result.is_ok(),
         "needed": line.needed,
         "text": line.result.as_ref().ok(),
-        "error": line.result.as_ref().err().map(|fail| fail.to_json()),
+        "error": line.result.as_ref().err().map(|fail| ctx.ui.error_json(fail)),
     })
 }

@@ -1,22 +1,21 @@
-//! Commands in an error lead back to what the command line named: whoever typed `--component=appproxy` or
-//! `--server=embedded` must not be sent to another database by pasting what is recommended.
+//! Commands of ours that still stand in the words of an action get the flags that were typed, as those do that are
+//! values ([`crate::model::action`]).
 
 use super::{Fail, Kind};
+use crate::model::action::{Action, Surroundings, shell_word};
 
 const CALL: &str = "cargo xtask ";
 
 impl Fail {
-    /// The same failure, its commands with the flags (`--component=…`, `--project=…`, `--server=…`) that were typed.
-    /// Where the flags themselves are what is wrong, they are not repeated.
-    pub fn repeating(&self, flags: &[String]) -> Fail {
-        let mut fail = self.clone();
-        if matches!(self.kind, Kind::Usage | Kind::ConfigMissing) {
-            return fail;
+    /// An action as it is printed. Where the flags themselves are what is wrong, words do not repeat them.
+    pub(super) fn shown(&self, action: &Action, around: &Surroundings) -> String {
+        let text = action.text(around);
+        if action.call().is_some() || matches!(self.kind, Kind::Usage | Kind::ConfigMissing) {
+            return text;
         }
-        for text in fail.actions.iter_mut().chain(&mut fail.related) {
-            *text = with_flags(text, flags);
-        }
-        fail
+        let flags = around.typed.iter().filter(|(flag, _)| flag != "--python");
+        let flags = flags.map(|(flag, value)| shell_word(&format!("{flag}={value}")));
+        with_flags(&text, &flags.collect::<Vec<_>>())
     }
 }
 
@@ -81,8 +80,7 @@ mod tests {
             ("cargo xtask db-check --explain DB101", "cargo xtask db-check --explain DB101"),
             ("git pull", "git pull"),
         ] {
-            let fail = Fail::new(Kind::Internal, "x").action(text).related(text).repeating(&flags);
-            assert_eq!((fail.actions[0].as_str(), fail.related.as_deref()), (wanted, Some(wanted)));
+            assert_eq!(with_flags(text, &flags), wanted);
         }
         let text = "cargo xtask db-status, cargo xtask db-migrate";
         assert_eq!(with_flags(text, &[]), text);

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use super::{Command, Range, Show, Way, parse};
+use crate::model::action::Surroundings;
 
 fn words(line: &str) -> Vec<OsString> {
     line.split_whitespace().map(OsString::from).collect()
@@ -11,8 +12,9 @@ fn words(line: &str) -> Vec<OsString> {
 fn wrong(line: &str) -> String {
     let fail = parse(words(line)).expect_err(line);
     assert_eq!(fail.exit.code(), 2, "{line}");
+    let actions = fail.shown_actions(&Surroundings::default());
     let mut text = fail.summary;
-    for more in std::iter::once(fail.details).chain(fail.actions).filter(|more| !more.is_empty()) {
+    for more in std::iter::once(fail.details).chain(actions).filter(|more| !more.is_empty()) {
         text.push_str(" | ");
         text.push_str(&more);
     }

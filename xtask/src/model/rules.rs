@@ -1,6 +1,6 @@
 //! What can be said about migration scripts without running them: rules as values in one table, and what they find.
 //!
-//! A rule is a file in `rules/` and a page in `docs/rules/`. It judges a [`Scene`]: the scripts as they are in the work
+//! A rule is a file in `rules/` and a page in `docs/rules/`. It judges a [`Context`]: the scripts as they are in the work
 //! tree or would be committed, the history they make, and what git knows of them. It never asks anything itself.
 
 mod allow;
@@ -48,7 +48,7 @@ mod syntax_error;
 
 use std::collections::BTreeMap;
 
-pub use context::{Change, Merged, Past, Scene, Sighted, Source, Tracking};
+pub use context::{Change, Context, Merged, Past, Sighted, Source, Tracking};
 pub use finding::{Finding, Level, Sink};
 pub use model_change::model_change;
 
@@ -83,9 +83,9 @@ pub enum Scope {
 #[derive(Clone, Copy)]
 pub enum Check {
     /// Script by script.
-    Each(fn(&Source, &Scene, &mut Sink<'_>)),
+    Each(fn(&Source, &Context, &mut Sink<'_>)),
     /// All of them together.
-    Together(fn(&Scene, &mut Sink<'_>)),
+    Together(fn(&Context, &mut Sink<'_>)),
     /// Not by the scripts at all: Alembic is asked, see [`model_change`].
     Models,
 }
@@ -157,19 +157,19 @@ pub fn nearest(word: &str) -> Option<String> {
     by_code.into_iter().next().or_else(|| by_name().into_iter().next())
 }
 
-/// Judges a scene by every rule that is on; findings by path, line and code.
-pub fn check(scene: &Scene, levels: &Levels) -> Vec<Finding> {
+/// Judges a context by every rule that is on; findings by path, line and code.
+pub fn check(context: &Context, levels: &Levels) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in RULES {
         let configured = levels.get(rule.code).copied();
         if configured.unwrap_or(rule.level) != Level::Off {
-            let mut sink = Sink::new(rule, configured, scene, &mut findings);
+            let mut sink = Sink::new(rule, configured, context, &mut findings);
             match rule.check {
                 Check::Models => {}
-                Check::Together(check) => check(scene, &mut sink),
+                Check::Together(check) => check(context, &mut sink),
                 Check::Each(check) => {
-                    let wanted = |source: &&Source| source.is_checked && !scene.spares(rule, source);
-                    scene.sources.iter().filter(wanted).for_each(|source| check(source, scene, &mut sink));
+                    let wanted = |source: &&Source| source.is_checked && !context.spares(rule, source);
+                    context.sources.iter().filter(wanted).for_each(|source| check(source, context, &mut sink));
                 }
             }
         }

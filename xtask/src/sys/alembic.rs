@@ -7,7 +7,9 @@
 
 mod draft;
 mod explain;
+mod fields;
 mod install;
+mod launch;
 mod mask;
 mod patience;
 mod process;
@@ -22,15 +24,15 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::model::target::Step;
-use crate::model::url::Secret;
 use crate::ui::Ui;
 
 pub use draft::{Compared, Draft, Written};
 pub use explain::Names;
+pub use launch::{Database, Expect, IDENTITY_SQL, Launch};
 pub use patience::{Patience, Waiting};
 pub use protocol::{Done, Event, Versions};
 pub use template::{NewRevision, Rendered, Renderer, render};
-pub use trouble::{Phase, Stop, Swallowed, Trouble, TroubleKind};
+pub use trouble::{Outcome, Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;
 
@@ -42,56 +44,6 @@ const START_LIMIT: Duration = Duration::from_secs(600);
 const ENV_LIMIT: Duration = Duration::from_secs(60);
 /// How long a driver may take to end by itself.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
-
-/// One value that tells this database on this server from every other one: ask it of the announced database and put
-/// the answer into [`Expect::identity`]. The driver asks the same of every connection that env.py opens.
-pub const IDENTITY_SQL: &str = "select concat_ws('/', d.oid, \
-     cast(extract(epoch from pg_postmaster_start_time()) * 1000000 as bigint)) \
-     from pg_database d where d.datname = current_database()";
-
-/// The result of anything that the driver is asked to do.
-pub type Outcome<T> = std::result::Result<T, Stop>;
-
-/// The one database that env.py may connect to.
-#[derive(Clone, Debug)]
-pub struct Expect {
-    /// Its name.
-    pub database: String,
-    /// The hosts (or socket folders) and ports where it may be reached; empty leaves the question to `identity`.
-    pub servers: Vec<(String, u16)>,
-    /// What [`IDENTITY_SQL`] answers there; `None` does not check it.
-    pub identity: Option<String>,
-}
-
-/// Where the driver works.
-#[derive(Clone, Debug)]
-pub struct Database {
-    /// Put into the config as `sqlalchemy.url`; `None` leaves what the config says.
-    pub url: Option<Secret>,
-    /// What env.py must end up with, wherever it takes its URL from.
-    pub expect: Expect,
-}
-
-/// How to start a driver.
-#[derive(Clone, Debug)]
-pub struct Launch {
-    /// The project's interpreter (or its `./py`).
-    pub python: PathBuf,
-    /// The project's root: working directory and first entry of `sys.path`.
-    pub project: PathBuf,
-    /// The Alembic config, relative to `project` or absolute.
-    pub config: PathBuf,
-    /// The database to begin with.
-    pub database: Database,
-    /// `lock_timeout` of every connection; `None` leaves the server's.
-    pub lock_timeout: Option<Duration>,
-    /// A folder for the driver's own files, made if it is not there.
-    pub state_dir: PathBuf,
-    /// `application_name` of every connection.
-    pub application_name: String,
-    /// Environment variables on top of ours.
-    pub env: Vec<(String, String)>,
-}
 
 /// What [`Driver::migrate`] is to do.
 #[derive(Clone, Debug)]
@@ -139,7 +91,7 @@ impl Driver {
     pub fn start(ui: &Ui, launch: &Launch) -> Result<Driver> {
         let folder = install::driver(&launch.state_dir)?;
         let mut process = Process::spawn(ui, launch, &folder)?;
-        process.send(&launch_object(launch));
+        process.send(&launch.to_json());
         let (launch, backends) = (launch.clone(), Vec::new());
         Ok(Driver { process, launch, versions: None, failed: None, backends, hangs: false, owed: 0 })
     }
@@ -232,7 +184,7 @@ impl Driver {
         self.launch.database = database.clone();
         self.process.hide(database);
         self.backends.clear();
-        let mut command = launch_object(&self.launch);
+        let mut command = self.launch.to_json();
         command["do"] = "use".into();
         self.process.send(&command);
     }
@@ -246,6 +198,30 @@ impl Driver {
         }))?;
         match self.answer(None, &mut |_| {})? {
             Event::Sql(text) => Ok(text),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Everything that `alembic revision` does but writing the file.
+    pub fn compare(&mut self, draft: &Draft) -> Outcome<Compared> {
+        self.ask(&json!({
+            "do": "compare",
+            "message": draft.message,
+            "rev_id": draft.rev_id,
+            "autogenerate": draft.autogenerate,
+            "run_env": draft.autogenerate || draft.run_env,
+        }))?;
+        match self.answer(None, &mut |_| {})? {
+            Event::Compared(compared) => Ok(*compared),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Writes what was compared last. After an error nothing is left of it.
+    pub fn write(&mut self) -> Outcome<Vec<Written>> {
+        self.ask(&json!({"do": "write"}))?;
+        match self.answer(None, &mut |_| {})? {
+            Event::Written(written) => Ok(written),
             other => Err(self.unexpected(&other)),
         }
     }
@@ -379,26 +355,4 @@ impl Driver {
     fn unexpected(&self, event: &Event) -> Stop {
         Stop::Error(anyhow::anyhow!("the driver answered {event:?} to another question"))
     }
-}
-
-fn launch_object(launch: &Launch) -> Value {
-    let expect = &launch.database.expect;
-    let mut settings = json!({"application_name": launch.application_name});
-    if let Some(limit) = launch.lock_timeout {
-        settings["lock_timeout"] = format!("{}ms", limit.as_millis()).into();
-    }
-    json!({
-        "project": launch.project.to_string_lossy(),
-        "config": launch.config.to_string_lossy(),
-        "state_dir": launch.state_dir.to_string_lossy(),
-        "url": launch.database.url.as_ref().map(Secret::expose),
-        "expect": {
-            "database": expect.database,
-            "servers": expect.servers,
-            "identity": expect.identity,
-            "identity_sql": IDENTITY_SQL,
-        },
-        "settings": settings,
-        "ledger": [crate::sys::pg::SCHEMA, crate::sys::pg::TABLE],
-    })
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+pub use crate::model::action::quoted;
 use crate::sys::interrupt;
 use crate::ui::Ui;
 
@@ -266,13 +267,4 @@ fn reader(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle
         }
         String::from_utf8_lossy(&bytes).into_owned()
     })
-}
-
-/// One word for a POSIX shell.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind, from_anyhow, refuse};
+use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::target::Step;
 use crate::sys::alembic::{Compared, Draft, Driver, Phase, Plan, Stop, Trouble};
@@ -223,7 +224,8 @@ fn explain(trouble: &Trouble, labels: &Labels, mut fail: Fail) -> Fail {
     if !fail.details.contains(place) {
         fail = fail.details(format!("Raised in {last}"));
         if fail.kind == Kind::MigrationRaised {
-            fail.actions = vec![format!("Look at {place}"), "Check the whole set-up: cargo xtask doctor".to_owned()];
+            fail.actions = vec![format!("Look at {place}").into()];
+            fail = fail.run("Check the whole set-up", own("doctor"));
         }
     }
     fail

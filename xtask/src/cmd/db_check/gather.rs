@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbCheck, Look};
 use crate::model::graph::Problem;
-use crate::model::rules::{self, Finding, Past, Scene, Sighted, Tracking};
+use crate::model::rules::{self, Context, Finding, Past, Sighted, Tracking};
 use crate::sys::git::{Changed, Needle, Oid, Operation, Repo, State, To};
 use crate::sys::project::{AlembicConfig, Component};
 use past::Main;
@@ -28,13 +28,13 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// How many scripts were looked at by themselves.
     pub checked: usize,
-    scene: Scene,
+    context: Context,
 }
 
 impl Judged {
     /// The script's text where a finding is.
     pub fn line(&self, finding: &Finding) -> &str {
-        self.scene.source(&finding.path).map_or("", |source| source.line(finding.line))
+        self.context.source(&finding.path).map_or("", |source| source.line(finding.line))
     }
 }
 
@@ -115,28 +115,28 @@ impl Gatherer<'_> {
         let changed = self.changed_in(part)?;
         let is_untouched = self.flags.look == Look::Staged && changed.as_ref().is_some_and(BTreeSet::is_empty);
         if is_untouched {
-            let scene = Scene::new(Vec::new(), flag);
-            return Ok(Judged { component: name, findings: Vec::new(), checked: 0, scene });
+            let context = Context::new(Vec::new(), flag);
+            return Ok(Judged { component: name, findings: Vec::new(), checked: 0, context });
         }
         let (sources, since) = std::thread::scope(|scope| {
             let since = scope.spawn(|| self.since_main(part));
             (self.sources(part), since.join())
         });
         let since = since.map_err(|_| anyhow!("asking git broke off"))??;
-        let mut scene = Scene::new(sources?, flag);
-        scene.spares_released = !self.flags.released;
-        scene.packages = packages(&self.ctx.project()?.root, &part.config);
-        self.mark(&mut scene, part, since.as_deref(), changed.as_ref())?;
-        self.search(&mut scene, part);
-        scene.past = self.past(&scene, part, since.as_deref(), changed.as_ref())?;
-        let mut findings = rules::check(&scene, &self.ctx.project()?.rules);
+        let mut context = Context::new(sources?, flag);
+        context.spares_released = !self.flags.released;
+        context.packages = packages(&self.ctx.project()?.root, &part.config);
+        self.mark(&mut context, part, since.as_deref(), changed.as_ref())?;
+        self.search(&mut context, part);
+        context.past = self.past(&context, part, since.as_deref(), changed.as_ref())?;
+        let mut findings = rules::check(&context, &self.ctx.project()?.rules);
         if !findings.is_empty() {
-            let before = self.findings_before(part, &scene)?;
+            let before = self.findings_before(part, &context)?;
             let known: BTreeSet<_> = before.iter().map(Finding::identity).collect();
             findings.retain(|finding| !known.contains(&finding.identity()));
         }
-        let checked = scene.sources.iter().filter(|source| source.is_checked).count();
-        Ok(Judged { component: name, findings, checked, scene })
+        let checked = context.sources.iter().filter(|source| source.is_checked).count();
+        Ok(Judged { component: name, findings, checked, context })
     }
 
     /// See [`Gatherer::changed`], the field.
@@ -163,7 +163,7 @@ impl Gatherer<'_> {
     /// What git knows of each script.
     fn mark(
         &self,
-        scene: &mut Scene,
+        context: &mut Context,
         part: &Part,
         since: Option<&[Changed]>,
         changed: Option<&BTreeSet<PathBuf>>,
@@ -186,7 +186,7 @@ impl Gatherer<'_> {
             };
         }
         let root = &self.ctx.project()?.root;
-        for source in &mut scene.sources {
+        for source in &mut context.sources {
             // What git does not know any more may still lie there.
             let was_there = match states.get(&source.path) {
                 Some(State::Untracked | State::Ignored) => went.contains(&source.path),
@@ -205,9 +205,9 @@ impl Gatherer<'_> {
     }
 
     /// Where the rest of the history may be. What cannot be asked is only a hint less.
-    fn search(&self, scene: &mut Scene, part: &Part) {
+    fn search(&self, context: &mut Context, part: &Part) {
         let Some(repo) = &self.repo else { return };
-        let missing = scene.problems().iter().filter_map(|problem| match problem {
+        let missing = context.problems().iter().filter_map(|problem| match problem {
             Problem::MissingParent { parent, .. } => Some(parent.clone()),
             Problem::MissingDependency { dependency, .. } => Some(dependency.clone()),
             _ => None,
@@ -217,13 +217,13 @@ impl Gatherer<'_> {
             let inside = inside(repo, &part.folders);
             let found = inside.iter().find_map(|folder| sighted(repo, &id, folder).ok().flatten());
             if let Some(sighted) = found {
-                scene.sighted.insert(id, sighted);
+                context.sighted.insert(id, sighted);
             }
         }
     }
 
     /// What was wrong already, in what is compared with. It is looked at as `now` is, so that the same is said of it.
-    fn findings_before(&self, part: &Part, now: &Scene) -> Result<Vec<Finding>> {
+    fn findings_before(&self, part: &Part, now: &Context) -> Result<Vec<Finding>> {
         let Some(repo) = &self.repo else { return Ok(Vec::new()) };
         let bases = match &self.flags.look {
             Look::WorkTree => Vec::new(),
@@ -233,14 +233,14 @@ impl Gatherer<'_> {
         let mut findings = Vec::new();
         for base in bases {
             let files = repo.files_at(&base, &inside(repo, &part.folders))?;
-            let mut scene = Scene::new(self.out_of_git(repo, files, part)?, now.flag.clone());
-            for source in &mut scene.sources {
+            let mut context = Context::new(self.out_of_git(repo, files, part)?, now.flag.clone());
+            for source in &mut context.sources {
                 source.is_released = now.source(&source.path).is_some_and(|now| now.is_released);
             }
-            scene.spares_released = now.spares_released;
-            scene.packages.clone_from(&now.packages);
-            scene.past = now.past.as_ref().map(Past::without_changes);
-            findings.extend(rules::check(&scene, &self.ctx.project()?.rules));
+            context.spares_released = now.spares_released;
+            context.packages.clone_from(&now.packages);
+            context.past = now.past.as_ref().map(Past::without_changes);
+            findings.extend(rules::check(&context, &self.ctx.project()?.rules));
         }
         Ok(findings)
     }

@@ -167,7 +167,7 @@ fn to_json(ctx: &Ctx, facts: &Facts, review: &Review) -> Value {
         "unseen": unseen_json(&review.unseen),
         "not_compared": review.trouble,
         "findings": findings::to_json(&found),
-        "problem": review.problem.as_ref().map(|fail| fail.to_json()),
+        "problem": review.problem.as_ref().map(|fail| ctx.ui.error_json(fail)),
         "roundtrip": review.roundtrip.as_ref().map(|trip| trip.json.clone()),
         "added": review.is_added,
     })

@@ -76,7 +76,7 @@ impl Flow<'_> {
                 return Ok(Done::skipped(format!("{NO_DB}; {}", heads(&graph))));
             }
             let mut report = db_status::look(ctx, component);
-            flow.components.push(db_status::component_json(&report));
+            flow.components.push(db_status::component_json(flow.ctx, &report));
             if let (false, Some(fail)) = (is_last, in_the_way(ctx, &report)) {
                 return Err(fail.into());
             }

@@ -11,6 +11,7 @@ use crate::cmd::db_rebase::{self, Foretold};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, from_anyhow, refuse};
 use crate::flags::{DbRebase, Merge, Rebase};
+use crate::model::action::Surroundings;
 use crate::model::graph::Graph;
 use crate::model::rebase::{Change, ids};
 use crate::model::status::Revision;
@@ -105,7 +106,7 @@ fn after(ctx: &Ctx, flags: &Merge, component: &Component, repo: &Repo, tree: &Oi
     });
     match looked {
         Ok((graph, foretold)) => foreseen(component, &graph, foretold.as_ref()),
-        Err(error) => unforeseen(component, &from_anyhow(&error)),
+        Err(error) => unforeseen(ctx.ui.around(), component, &from_anyhow(&error)),
     }
 }
 
@@ -153,13 +154,13 @@ fn foreseen(component: &Component, graph: &Graph, foretold: Option<&Foretold>) -
     Preview { json, moved, lines }
 }
 
-fn unforeseen(component: &Component, fail: &Fail) -> Preview {
+fn unforeseen(around: &Surroundings, component: &Component, fail: &Fail) -> Preview {
     let mut lines = vec![String::new(), format!("Component: {}", component.name)];
     lines.push(format!("  cannot be told yet: {}", fail.summary));
     lines.extend(fail.details.lines().map(|line| format!("    {line}")));
     let json = json!({
         "component": component.name, "heads": [], "is_diverged": null, "needs_merge_revision": null, "database": null,
-        "error": fail.to_json(),
+        "error": fail.to_json(around),
     });
     Preview { json, moved: Vec::new(), lines }
 }

@@ -14,6 +14,7 @@ use crate::cmd::db_rebase;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::Merge;
+use crate::model::action::{Action, Surroundings};
 use crate::sys::interrupt;
 use crate::sys::journal::{self, Journal, Operation, Progress};
 use crate::sys::settings::Server;
@@ -146,8 +147,11 @@ impl Flow<'_> {
     /// What can be done now. While this waits, db-rebase and db-migrate are refused: what they are to be called for comes
     /// after the way back, and is not said where going on or back does it.
     fn ways_on(&self, step: Step, mut fail: Fail) -> Fail {
-        let is_refused = |action: &String| ["db-rebase", "db-migrate"].iter().any(|name| action.contains(name));
-        let (later, now): (Vec<String>, Vec<String>) =
+        let is_refused = |action: &Action| {
+            let text = action.text(&Surroundings::default());
+            ["db-rebase", "db-migrate"].iter().any(|name| text.contains(name))
+        };
+        let (later, now): (Vec<Action>, Vec<Action>) =
             std::mem::take(&mut fail.actions).into_iter().partition(is_refused);
         let by_hand = matches!(step, Step::Before | Step::Rebase) && !later.is_empty();
         let is_stuck = by_hand && now.is_empty();

@@ -10,6 +10,8 @@ use crate::ui::Ui;
 /// How long a session may hold a lock idly while another one of the step waits for it. A script whose thread computes
 /// for longer with a lock in its hand, and then lets it go, has not been seen yet.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Milliseconds that take the place of [`PATIENCE`], so that its tests need not wait for it.
+const PATIENCE_VARIABLE: &str = "XTASK_TEST_PATIENCE";
 /// How often a step that takes long is said to be still running.
 const STILL: Duration = Duration::from_secs(60);
 
@@ -30,12 +32,13 @@ impl Onlooker {
     /// nobody but the step is in this database; else only the driver's own sessions are looked at.
     pub fn look(&mut self, db: &mut Db, alone: bool, waiting: &Waiting<'_>) -> Vec<i32> {
         self.still_running(waiting);
-        if waiting.since.elapsed() < PATIENCE {
+        let patience = patience();
+        if waiting.since.elapsed() < patience {
             return Vec::new();
         }
         let ours = (!alone).then_some(waiting.backends);
         // What cannot be asked is not known; the step goes on.
-        db.waits_for_itself(ours, PATIENCE).unwrap_or_default()
+        db.waits_for_itself(ours, patience).unwrap_or_default()
     }
 
     fn still_running(&mut self, waiting: &Waiting<'_>) {
@@ -50,4 +53,9 @@ impl Onlooker {
             ));
         }
     }
+}
+
+fn patience() -> Duration {
+    let told = std::env::var(PATIENCE_VARIABLE).ok().and_then(|text| text.parse().ok());
+    told.map_or(PATIENCE, Duration::from_millis)
 }

@@ -20,6 +20,7 @@ use super::{Facts, gather};
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
+use crate::model::action::Surroundings;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::changes::{Places, Watcher};
 use crate::sys::clock::utc_time;
@@ -176,7 +177,7 @@ impl Watch<'_> {
         let ui = &self.ctx.ui;
         let mut lines = match answer {
             Ok(outcome) => Told::of(outcome).text(self.ctx),
-            Err(fail) => error(ui.paint(Paint::Bad, &fail.summary), fail),
+            Err(fail) => error(ui.around(), ui.paint(Paint::Bad, &fail.summary), fail),
         };
         let more = lines.len().saturating_sub(MOST_LINES);
         if more > 0 {
@@ -192,10 +193,10 @@ impl Watch<'_> {
 }
 
 /// What keeps a round trip from being made at all, with the first thing to do about it.
-fn error(summary: String, fail: &Fail) -> Vec<String> {
+fn error(around: &Surroundings, summary: String, fail: &Fail) -> Vec<String> {
     let mut lines = vec![format!("❌ {summary} ({})", fail.kind.name())];
     lines.extend(fail.details.lines().map(|line| format!("     {line}")));
-    lines.extend(fail.actions.first().map(|action| format!("     → {action}")));
+    lines.extend(fail.shown_actions(around).first().map(|action| format!("     → {action}")));
     lines
 }
 

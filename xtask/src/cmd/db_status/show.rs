@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::look::Report;
 use crate::ctx::Ctx;
-use crate::fail::Fail;
 use crate::model::ledger::Undone;
 use crate::model::rebase::ids as parents;
 use crate::model::status::{Overlap, Revision, Standing, State};
@@ -17,7 +16,7 @@ use crate::work::advice;
 const LISTED: usize = 10;
 
 /// The contract's JSON of one component.
-pub fn component_json(report: &Report) -> Value {
+pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
     let standing = report.standing.as_ref();
     let list = |pick: fn(&Standing) -> Value| standing.map_or_else(|| json!([]), pick);
     let overlap = |it: &Overlap| json!({"revision": it.revision, "below": it.below});
@@ -33,7 +32,7 @@ pub fn component_json(report: &Report) -> Value {
         "implied": report.skipped.json,
         "put_right": report.skipped.commands,
         "server": report.server,
-        "error": report.error.as_ref().map(Fail::to_json),
+        "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
     })
 }
 

@@ -1,6 +1,6 @@
 //! DB403: an import of the application that the script migrates: it drifts away from the script.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use std::path::Path;
 
 pub(super) const RULE: Rule = Rule {
@@ -12,9 +12,9 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, scene: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
     let Ok(body) = source.body() else { return };
-    for import in body.imports.iter().filter(|import| is_own(&import.module, &source.path, scene)) {
+    for import in body.imports.iter().filter(|import| is_own(&import.module, &source.path, context)) {
         let what = if import.names.is_empty() { String::new() } else { format!(" ({})", import.names.join(", ")) };
         let message = format!(
             "This imports the application's own {}{what}: the code will change, this script will not, and one day it \
@@ -28,12 +28,12 @@ fn check(source: &Source, scene: &Scene, sink: &mut Sink<'_>) {
 
 /// Whether a module is one of the project's, by its name or by the folders that the script is in. The helpers beside
 /// the version folder belong to the migrations.
-fn is_own(module: &str, path: &Path, scene: &Scene) -> bool {
+fn is_own(module: &str, path: &Path, context: &Context) -> bool {
     if module.starts_with('.') || module.split('.').any(|part| matches!(part, "alembic" | "migration" | "migrations")) {
         return module.starts_with('.') && !module.contains("alembic");
     }
     let parts: Vec<&str> = module.split('.').collect();
-    if scene.packages.iter().any(|package| package == parts[0]) {
+    if context.packages.iter().any(|package| package == parts[0]) {
         return true;
     }
     // `src/ai/backend/manager/models/alembic/versions/x.py` is part of `ai.backend`.

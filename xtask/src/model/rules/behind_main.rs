@@ -1,6 +1,6 @@
 //! DB304: a history that has two heads as soon as it is merged with the main branch of today.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB304",
@@ -11,14 +11,14 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    let (Ok(own), Some(past)) = (&scene.graph, &scene.past) else { return };
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    let (Ok(own), Some(past)) = (&context.graph, &context.past) else { return };
     let Some(merged) = &past.merged else { return };
     let own_heads = own.heads();
-    let Some(head) = own_heads.iter().filter_map(|id| own.get(id)).find(|script| !scene.is_released(script)) else {
+    let Some(head) = own_heads.iter().filter_map(|id| own.get(id)).find(|script| !context.is_released(script)) else {
         return;
     };
-    let command = format!("git merge {} && cargo xtask db-rebase{}", past.main, scene.flag);
+    let command = format!("git merge {} && cargo xtask db-rebase{}", past.main, context.flag);
     match &merged.graph {
         Ok(graph) if graph.heads().len() > own_heads.len() => {
             let theirs: Vec<&str> = graph.heads().into_iter().filter(|id| !own_heads.contains(id)).collect();

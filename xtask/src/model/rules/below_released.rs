@@ -1,8 +1,11 @@
 //! DB303: a revision put in below a released one: databases that are past that point never run it.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
-use crate::model::graph::Links;
+use std::collections::HashMap;
+
+use super::{Check, Context, Level, Rule, Scope, Sink};
+use crate::model::graph::Graph;
 use crate::model::revision::Script;
+use crate::model::twins::{self, Twin};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB303",
@@ -13,28 +16,33 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    let (Ok(graph), Some(_)) = (&scene.graph, &scene.past) else { return };
-    let new = |script: &&Script| !scene.is_released(script);
-    let above = |script: &Script| {
-        let above = graph.descendants(&[script.id.as_str()], Links::Parents);
-        above.into_iter().rev().filter_map(|id| graph.get(id)).find(|other| scene.is_released(other))
-    };
-    let (below, on_top): (Vec<_>, Vec<_>) = graph.scripts().filter(new).partition(|script| above(script).is_some());
-    for script in below {
-        let Some(released) = above(script) else { continue };
+/// More revisions than this are no backport, and nobody looks for as many twins.
+const BACKPORT: usize = 50;
+
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    let (Ok(graph), Some(_)) = (&context.graph, &context.past) else { return };
+    let above = released_above(graph, context);
+    let below: Vec<&Script> = graph
+        .scripts()
+        .filter(|script| !context.is_released(script) && above.contains_key(script.id.as_str()))
+        .collect();
+    let is_backport = below.len() <= BACKPORT;
+    for script in &below {
+        let released = above[script.id.as_str()];
         let gap = format!(
             "Revision {} was put in below {}, which is released: databases that are at {} or later never run it",
             script.id, released.id, released.id
         );
-        match on_top.iter().find(|twin| is_twin(scene, script, twin)) {
-            Some(twin) if scene.source(&twin.path).is_some_and(is_idempotent) => {}
-            Some(twin) => {
-                let message =
-                    format!("{gap}; its twin {} on top does not look first, so it fails where both run", twin.id);
+        match twin(context, graph, &below, script).filter(|_| is_backport) {
+            Some(Twin { unguarded: None, .. }) => {}
+            Some(Twin { revision, unguarded: Some(open), .. }) => {
+                let message = format!(
+                    "{gap}; its twin {} does not look first ({}, line {}), so it fails where both run",
+                    revision.script.id, open.what, open.line
+                );
                 let help = format!(
                     "Let {} do nothing where it is done already: IF NOT EXISTS, ON CONFLICT DO NOTHING, if_not_exists=True",
-                    twin.path.display()
+                    revision.script.path.display()
                 );
                 sink.at(&script.path, script.down_line, message, help);
             }
@@ -51,18 +59,25 @@ fn check(scene: &Scene, sink: &mut Sink<'_>) {
     }
 }
 
-/// The revision on top that does the same for databases that are past the gap: it names the other one, or bears its name.
-fn is_twin(scene: &Scene, script: &Script, twin: &Script) -> bool {
-    let names = scene.source(&twin.path).is_some_and(|source| {
-        let header = twin.down.contains(&script.id);
-        source.text.contains(&script.id) && !header
-    });
-    names || (!script.title().is_empty() && twin.title().starts_with(script.title()))
+/// A released revision above each revision that has one, the nearest.
+fn released_above<'a>(graph: &'a Graph, context: &Context) -> HashMap<&'a str, &'a Script> {
+    let mut above: HashMap<&str, &Script> = HashMap::new();
+    // Newest first: children come before their parents.
+    for script in graph.scripts() {
+        let over = graph.children(&script.id).into_iter().filter_map(|id| graph.get(id)).find_map(|child| {
+            if context.is_released(child) { Some(child) } else { above.get(child.id.as_str()).copied() }
+        });
+        if let Some(over) = over {
+            above.insert(&script.id, over);
+        }
+    }
+    above
 }
 
-fn is_idempotent(source: &Source) -> bool {
-    let text = source.text.to_lowercase();
-    ["if not exists", "if exists", "if_not_exists", "if_exists", "on conflict", "not exists", "inspect(", "is null"]
-        .iter()
-        .any(|sign| text.contains(sign))
+/// The revision that does the same for databases that are past the gap. It may be new, or released long before this one.
+fn twin<'a>(context: &'a Context, graph: &'a Graph, below: &[&Script], script: &Script) -> Option<Twin<'a>> {
+    let own = context.revision(context.source(&script.path)?)?;
+    let is_below = |other: &Script| below.iter().any(|below| below.id == other.id);
+    let others = graph.scripts().filter(|other| !is_below(other)).filter_map(|other| context.source(&other.path));
+    twins::twin(&own, others.filter_map(|source| context.revision(source)))
 }

@@ -1,7 +1,7 @@
 //! DB407: CONCURRENTLY inside of a transaction: PostgreSQL refuses it.
 
 use super::body::functions;
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::Value;
 
 pub(super) const RULE: Rule = Rule {
@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let help =
         "Wrap it: with op.get_context().autocommit_block(): …; with if_not_exists=True, since it cannot be rolled back";
     for (name, function) in functions(source) {

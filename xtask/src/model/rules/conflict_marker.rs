@@ -1,6 +1,6 @@
 //! DB202: a merge conflict that was not resolved.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB202",
@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let Some(line) = first(&source.text) else { return };
     let message = "A merge conflict was left here, so Python cannot read the script and Alembic loads none";
     let help = format!(

@@ -1,4 +1,4 @@
-//! Everything that rules judge, gathered before: scripts, history, git's knowledge.
+//! Everything that rules judge, gathered before they are asked: scripts, history, git's knowledge.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
@@ -9,9 +9,10 @@ use super::{Rule, Scope};
 use crate::model::graph::{Graph, Problem};
 use crate::model::revision::{self, Script, Unreadable};
 use crate::model::script_body::{self, Body};
+use crate::model::twins;
 
 /// The scripts of one component and what is known of them.
-pub struct Scene {
+pub struct Context {
     /// The scripts, in Alembic's order of loading.
     pub sources: Vec<Source>,
     by_path: HashMap<PathBuf, usize>,
@@ -147,11 +148,11 @@ impl Source {
     }
 }
 
-impl Scene {
+impl Context {
     /// Puts the history together; git's knowledge is to be filled in.
-    pub fn new(sources: Vec<Source>, flag: String) -> Scene {
+    pub fn new(sources: Vec<Source>, flag: String) -> Context {
         let scripts = sources.iter().filter_map(|source| source.header.clone().ok()).collect();
-        Scene {
+        Context {
             graph: Graph::build(scripts),
             by_path: sources.iter().enumerate().map(|(at, source)| (source.path.clone(), at)).collect(),
             sources,
@@ -176,6 +177,11 @@ impl Scene {
     /// Whether a rule has nothing to say about a script, since it is released.
     pub(super) fn spares(&self, rule: &Rule, source: &Source) -> bool {
         self.spares_released && source.is_released && rule.scope == Scope::Unreleased
+    }
+
+    /// A script's revision with what it does; `None` where either cannot be read.
+    pub fn revision<'a>(&self, source: &'a Source) -> Option<twins::Revision<'a>> {
+        Some(twins::Revision { script: source.header.as_ref().ok()?, text: &source.text, body: source.body().ok()? })
     }
 
     /// Whether a script of the history is released.

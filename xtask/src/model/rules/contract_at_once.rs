@@ -1,6 +1,6 @@
 //! DB410: a column that is read and dropped in the same revision.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::Found;
 use crate::model::sql::mentions;
 
@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let Ok(body) = source.body() else { return };
     let Some(upgrade) = &body.upgrade else { return };
     for (operation, call) in upgrade.operations().filter(|(operation, _)| operation.name == "drop_column") {

@@ -1,6 +1,6 @@
 //! DB104: revisions that follow one another in a circle. None of them can ever be applied.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink};
 use crate::model::graph::Problem;
 
 pub(super) const RULE: Rule = Rule {
@@ -12,8 +12,8 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    for problem in scene.problems() {
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    for problem in context.problems() {
         let (place, circle) = match problem {
             Problem::SelfLoop { place } => (place, format!("{0} -> {0}", place.id)),
             Problem::Cycle { places, .. } => {

@@ -1,6 +1,6 @@
 //! DB205: `Revision ID:` or `Revises:` in the docstring say something else than the code.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::revision::Script;
 
 pub(super) const RULE: Rule = Rule {
@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let Ok(script) = &source.header else { return };
     let Some(span) = &script.spans.docstring else { return };
     let Some(docstring) = source.text.get(span.clone()) else { return };

@@ -1,6 +1,6 @@
 //! DB402: an object that upgrade creates and downgrade does not mention.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::{Body, Call, Found, Function, Kind, Subject, Text, Value};
 use crate::model::sql::{Object, Verb};
 
@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let Ok(Body { upgrade: Some(upgrade), downgrade: Some(downgrade), .. }) = source.body() else { return };
     if downgrade.kind != Kind::Works || downgrade.is_cut {
         return;

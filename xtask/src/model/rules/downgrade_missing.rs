@@ -1,8 +1,10 @@
 //! DB401: a downgrade that does nothing while the upgrade does something.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
-use crate::model::script_body::{Found, Function, Kind, Subject};
-use crate::model::sql::{Verb, mentions};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::graph::Links;
+use crate::model::script_body::{Body, Found, Function, Kind, Subject};
+use crate::model::sql::{Action, Object, Verb, mentions};
+use crate::model::twins::{self, changes};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB401",
@@ -13,30 +15,61 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+const HELP: &str = "Write the way back, or say that there is none: raise NotImplementedError(\"why\")";
+
+fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
     let Ok(body) = source.body() else { return };
     let Some(upgrade) = body.upgrade.as_ref().filter(|upgrade| upgrade.kind == Kind::Works) else { return };
-    let help = "Write the way back, or say that there is none: raise NotImplementedError(\"why\")";
     match &body.downgrade {
         None => {
             let message = "There is no downgrade(): going back fails with an AttributeError, and nobody meant it to";
-            sink.at(&source.path, upgrade.line, message, help);
+            sink.at(&source.path, upgrade.line, message, HELP);
         }
-        Some(downgrade) if downgrade.kind == Kind::Empty && is_structural(upgrade) => {
-            let message = "downgrade() does nothing while upgrade() changes the structure: the database is then recorded \
-                           as older than it is, and the next upgrade meets what is there already";
-            sink.at(&source.path, downgrade.line, message, help);
-        }
-        // Rows that cannot be told apart from others are left as they are, by somebody who thought about it.
-        Some(downgrade) if downgrade.kind == Kind::Empty && !downgrade.is_explained => {
-            let message = "downgrade() does nothing while upgrade() changes rows, and does not say why: was it forgotten, \
-                           or is there nothing to take back?";
-            let help = "Write the way back, or a comment in downgrade() that says why the rows may stay; if it must not be \
-                        taken back at all: raise NotImplementedError(\"why\")";
-            sink.at(&source.path, downgrade.line, message, help);
+        Some(downgrade) if downgrade.kind == Kind::Empty => {
+            if !is_taken_back_by_a_twin(source, context) {
+                empty(source, upgrade, downgrade, sink);
+            }
         }
         Some(_) => {}
     }
+}
+
+fn empty(source: &Source, upgrade: &Function, downgrade: &Function, sink: &mut Sink<'_>) {
+    if is_structural(upgrade) {
+        let message = "downgrade() does nothing while upgrade() changes the structure: the database is then recorded as \
+                       older than it is, and the next upgrade meets what is there already";
+        sink.at(&source.path, downgrade.line, message, HELP);
+        return;
+    }
+    // What cannot be told apart from what was there before is left as it is, by somebody who thought about it.
+    let changes = changes(upgrade);
+    let is_repair = !changes.is_partial && !changes.all.is_empty() && !changes.all.iter().any(|change| change.is_rows);
+    if downgrade.is_explained || is_repair {
+        return;
+    }
+    let does = if changes.all.iter().any(|change| change.is_rows) { "changes rows" } else { "does something" };
+    let message = format!(
+        "downgrade() does nothing while upgrade() {does}, and does not say why: was it forgotten, or is there nothing to \
+         take back?"
+    );
+    let help = "Write the way back, or a comment in downgrade() that says why what was done may stay; if it must not be \
+                taken back at all: raise NotImplementedError(\"why\")";
+    sink.at(&source.path, downgrade.line, message, help);
+}
+
+/// Whether the revision is the guarded half of a pair: what it does is the other one's to take back.
+fn is_taken_back_by_a_twin(source: &Source, context: &Context) -> bool {
+    let Some(own) = context.revision(source).filter(|own| twins::unguarded(own.body).is_none()) else { return false };
+    let Ok(graph) = &context.graph else { return false };
+    let known = own.body.upgrade.as_ref().map(changes).unwrap_or_default();
+    // Reading what every script does takes time; a twin names what this one changes, or this one itself.
+    let names: Vec<&str> = known.all.iter().filter_map(|change| change.what.rsplit([' ', '.']).next()).collect();
+    let may_be = |text: &str| names.iter().any(|name| text.contains(name)) || text.contains(&own.script.id);
+    let below = graph.ancestors(&[own.script.id.as_str()], Links::Parents).into_iter().filter_map(|id| graph.get(id));
+    let below = below.filter_map(|script| context.source(&script.path)).filter(|source| may_be(&source.text));
+    let goes_back = |body: &Body| body.downgrade.as_ref().is_some_and(|downgrade| downgrade.kind != Kind::Empty);
+    let twin = twins::twin(&own, below.filter_map(|source| context.revision(source)));
+    twin.is_some_and(|twin| goes_back(twin.revision.body))
 }
 
 /// Whether something in the schema is there or gone afterwards, whatever was before: `IF NOT EXISTS` and a look before
@@ -49,8 +82,11 @@ fn is_structural(function: &Function) -> bool {
             && is_sure(found)
     });
     let by_sql = function.statements().any(|(statement, found)| {
-        let makes = |verb: Verb| matches!(verb, Verb::Create | Verb::Drop);
-        let is_making = makes(statement.verb) || statement.actions.iter().any(|action| makes(action.verb));
+        let makes = |verb: Verb| matches!(verb, Verb::Create | Verb::Drop | Verb::Rename);
+        // A type, a default, NOT NULL.
+        let alters = |action: &Action| action.verb == Verb::Alter && action.object == Object::Column;
+        let is_making = matches!(statement.verb, Verb::Create | Verb::Drop)
+            || statement.actions.iter().any(|action| makes(action.verb) || alters(action));
         is_making && is_sure(found) && !found.sql.as_ref().is_some_and(|sql| mentions(&sql.text, "exists"))
     });
     // A helper that looks first and returns leaves no mark on what follows it.

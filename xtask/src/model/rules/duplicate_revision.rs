@@ -1,6 +1,6 @@
 //! DB102: the same revision id in two files. Alembic warns and then sees only one of them.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink};
 use crate::model::graph::Problem;
 
 pub(super) const RULE: Rule = Rule {
@@ -12,8 +12,8 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    for problem in scene.problems() {
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    for problem in context.problems() {
         let Problem::DuplicateId { id, places } = problem else { continue };
         let (Some(first), Some(last)) = (places.first(), places.last()) else { continue };
         let files: Vec<String> = places.iter().map(|place| place.path.display().to_string()).collect();

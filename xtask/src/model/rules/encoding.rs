@@ -1,6 +1,6 @@
 //! DB203: bytes that are no UTF-8, characters that nobody sees, tabs and blanks mixed.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB203",
@@ -17,7 +17,7 @@ const UNSEEN: [char; 11] = [
     '\u{200b}', '\0',
 ];
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let path = &source.path;
     if let Some(line) = source.broken_line {
         let message = "Bytes that are no UTF-8: Python refuses the script, and Alembic loads all scripts or none";

@@ -1,6 +1,6 @@
 //! DB107: a file named after another revision than the one in it.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB107",
@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let (Ok(script), Some(name)) = (&source.header, source.path.file_stem()) else { return };
     let name = name.to_string_lossy();
     // Only a name that holds an id can hold the wrong one; templates may leave it out.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Rule, Scene};
+use super::{Context, Rule};
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +65,7 @@ pub struct Sink<'a> {
     rule: &'static Rule,
     level: Level,
     is_configured: bool,
-    scene: &'a Scene,
+    context: &'a Context,
     findings: &'a mut Vec<Finding>,
 }
 
@@ -73,10 +73,10 @@ impl<'a> Sink<'a> {
     pub(super) fn new(
         rule: &'static Rule,
         configured: Option<Level>,
-        scene: &'a Scene,
+        context: &'a Context,
         findings: &'a mut Vec<Finding>,
     ) -> Sink<'a> {
-        Sink { rule, level: configured.unwrap_or(rule.level), is_configured: configured.is_some(), scene, findings }
+        Sink { rule, level: configured.unwrap_or(rule.level), is_configured: configured.is_some(), context, findings }
     }
 
     /// Whether the project says something about this rule.
@@ -86,9 +86,9 @@ impl<'a> Sink<'a> {
 
     /// Something is wrong in a line of a file.
     pub fn at(&mut self, path: &Path, line: usize, message: impl Into<String>, help: impl Into<String>) {
-        let source = self.scene.source(path);
+        let source = self.context.source(path);
         let is_allowed = source.is_some_and(|source| source.allowed().permits(self.rule.code));
-        let is_spared = source.is_some_and(|source| self.scene.spares(self.rule, source));
+        let is_spared = source.is_some_and(|source| self.context.spares(self.rule, source));
         if is_allowed || is_spared {
             return;
         }

@@ -1,6 +1,6 @@
 //! DB207: a script that a .gitignore keeps out of git.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source, Tracking};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source, Tracking};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB207",
@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     if source.tracking == Tracking::Ignored {
         let path = source.path.display();
         let message = "A .gitignore keeps this script out of git: it runs here and is missing everywhere else";

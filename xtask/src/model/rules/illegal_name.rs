@@ -1,6 +1,6 @@
 //! DB110: an id or a branch label that Alembic cannot use.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink};
 use crate::model::graph::Problem;
 
 pub(super) const RULE: Rule = Rule {
@@ -12,8 +12,8 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    for problem in scene.problems() {
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    for problem in context.problems() {
         let help = match problem {
             Problem::IllegalId { .. } => "Take letters, digits and underscores only",
             Problem::DuplicateLabel { .. } => "Give one of them another label",

@@ -1,7 +1,7 @@
 //! DB411: SQL that is put together from values that only show when the script runs.
 
 use super::body::functions;
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB411",
@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     for (_, function) in functions(source) {
         for call in &function.calls {
             let Some(sql) = call.sql.as_ref().filter(|sql| sql.holes > 0) else { continue };

@@ -1,6 +1,6 @@
 //! DB105: a merge revision whose parents are ancestor and descendant, so that it merges nothing.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink};
 use crate::model::graph::Links;
 
 pub(super) const RULE: Rule = Rule {
@@ -12,8 +12,8 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    let Ok(graph) = &scene.graph else { return };
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    let Ok(graph) = &context.graph else { return };
     for script in graph.scripts().filter(|script| graph.is_merge_point(&script.id)) {
         let parents = graph.parents(&script.id);
         for &parent in &parents {

@@ -1,7 +1,7 @@
 //! DB109: `depends_on` names what is not there.
 
 use super::missing_parent::help;
-use super::{Check, Level, Rule, Scene, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink};
 use crate::model::graph::Problem;
 
 pub(super) const RULE: Rule = Rule {
@@ -13,13 +13,13 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    for problem in scene.problems() {
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    for problem in context.problems() {
         let Problem::MissingDependency { place, dependency, candidates } = problem else { continue };
         let message = format!(
             "Revision {} depends on '{dependency}', which is neither a revision nor a branch label: Alembic fails on it",
             place.id
         );
-        sink.at(&place.path, place.line, message, help(scene, dependency, candidates));
+        sink.at(&place.path, place.line, message, help(context, dependency, candidates));
     }
 }

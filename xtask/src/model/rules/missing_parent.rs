@@ -1,6 +1,6 @@
 //! DB103: a parent that no script holds. Every Alembic command fails with a KeyError.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink};
 use crate::model::graph::Problem;
 
 pub(super) const RULE: Rule = Rule {
@@ -12,19 +12,19 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    for problem in scene.problems() {
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    for problem in context.problems() {
         let Problem::MissingParent { place, parent, candidates } = problem else { continue };
         let message = format!(
             "Revision {} follows '{parent}', which no script holds: every Alembic command fails (KeyError: '{parent}')",
             place.id
         );
-        sink.at(&place.path, place.line, message, help(scene, parent, candidates));
+        sink.at(&place.path, place.line, message, help(context, parent, candidates));
     }
 }
 
-pub(super) fn help(scene: &Scene, wanted: &str, candidates: &[String]) -> String {
-    if let Some(sighted) = scene.sighted.get(wanted) {
+pub(super) fn help(context: &Context, wanted: &str, candidates: &[String]) -> String {
+    if let Some(sighted) = context.sighted.get(wanted) {
         return format!("It is on {}: {}", sighted.place, sighted.command);
     }
     match candidates {

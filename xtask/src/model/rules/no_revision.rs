@@ -1,6 +1,6 @@
 //! DB106: a script without `revision` or `down_revision`. Alembic refuses to load any script.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB106",
@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let Err(problem) = &source.header else { return };
     if !is_missing(&problem.what) || source.broken_line.is_some() {
         return;

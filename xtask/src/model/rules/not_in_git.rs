@@ -1,6 +1,6 @@
 //! DB206: a script that was not added to git: it works here and is missing everywhere else.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source, Tracking};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source, Tracking};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB206",
@@ -11,12 +11,12 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, scene: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
     if source.tracking != Tracking::Untracked {
         return;
     }
     let followed = source.header.as_ref().ok().and_then(|script| {
-        let graph = scene.graph.as_ref().ok()?;
+        let graph = context.graph.as_ref().ok()?;
         graph.children(&script.id).first().map(|child| format!(", and {child} follows it"))
     });
     let message = format!(

@@ -1,6 +1,6 @@
 //! DB204: a header value that only Python can tell: then nobody can read the history without running it.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB204",
@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let Err(problem) = &source.header else { return };
     let is_another = problem.what.starts_with("syntax error") || super::no_revision::is_missing(&problem.what);
     if is_another || source.broken_line.is_some() || super::conflict_marker::first(&source.text).is_some() {

@@ -1,6 +1,6 @@
 //! DB501: no `# Part of:` marker that says which release a script belongs to.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB501",
@@ -15,16 +15,16 @@ pub(super) const RULE: Rule = Rule {
 const NEWEST: usize = 20;
 const MARKER: &str = "# Part of:";
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    let Ok(graph) = &scene.graph else { return };
-    let newest = graph.scripts().filter_map(|script| scene.source(&script.path)).filter(|source| source.is_released);
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    let Ok(graph) = &context.graph else { return };
+    let newest = graph.scripts().filter_map(|script| context.source(&script.path)).filter(|source| source.is_released);
     let newest: Vec<&Source> = newest.take(NEWEST).collect();
     let marked = newest.iter().filter(|source| source.text.contains(MARKER)).count();
     // Off where it is nobody's habit; a project that names the rule in its configuration wants it anyway.
     if !sink.is_configured() && (newest.len() < 5 || marked * 2 <= newest.len()) {
         return;
     }
-    for source in scene.sources.iter().filter(|source| source.is_checked && !source.text.contains(MARKER)) {
+    for source in context.sources.iter().filter(|source| source.is_checked && !source.text.contains(MARKER)) {
         let Ok(script) = &source.header else { continue };
         let message =
             "No `# Part of:` marker: nobody can tell which release this revision came with, which a backport needs";

@@ -1,7 +1,7 @@
 //! DB405: a password or key that is printed or logged.
 
 use super::body::functions;
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::{Call, Value};
 
 pub(super) const RULE: Rule = Rule {
@@ -18,7 +18,7 @@ const PRINTS: &[&str] =
 const SECRETS: &[&str] =
     &["password", "passwd", "secret", "api_key", "apikey", "private_key", "access_token", "auth_token"];
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     for (_, function) in functions(source) {
         for call in function.calls.iter().filter(|call| is_printing(&call.call)) {
             let named = call.call.named.iter().map(|(_, value)| value);

@@ -1,6 +1,6 @@
 //! DB301: a released script whose code was changed. Databases that ran it keep what it did then.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::difference;
 
 pub(super) const RULE: Rule = Rule {
@@ -12,15 +12,15 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    let Some(past) = &scene.past else { return };
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    let Some(past) = &context.past else { return };
     for change in &past.changes {
-        let Some(source) = change.to.as_ref().and_then(|path| scene.source(path)) else { continue };
+        let Some(source) = change.to.as_ref().and_then(|path| context.source(path)) else { continue };
         let before = String::from_utf8_lossy(&change.before);
         let mut differs = difference(&source.path, &before, &source.text);
         // Going down runs the text of today: a way back that is mended is mended for everybody.
         differs.retain(|name| name != "downgrade()");
-        if follows_something_new(scene, source) {
+        if follows_something_new(context, source) {
             differs.retain(|name| name != "down_revision");
         }
         if !differs.is_empty() {
@@ -44,9 +44,9 @@ fn check(scene: &Scene, sink: &mut Sink<'_>) {
 }
 
 /// A parent that is not released was put in below on purpose; DB303 has that.
-fn follows_something_new(scene: &Scene, source: &Source) -> bool {
+fn follows_something_new(context: &Context, source: &Source) -> bool {
     let Ok(script) = &source.header else { return false };
-    let parents = scene.sources.iter().filter(|other| {
+    let parents = context.sources.iter().filter(|other| {
         other.header.as_ref().is_ok_and(|parent| script.down.contains(&parent.id)) && !other.is_released
     });
     parents.count() > 0

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Check, Level, Rule, Scene, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink};
 use crate::model::revision;
 
 pub(super) const RULE: Rule = Rule {
@@ -14,12 +14,12 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    let Some(past) = &scene.past else { return };
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    let Some(past) = &context.past else { return };
     for change in past.changes.iter().filter(|change| change.to.as_ref() != Some(&change.from)) {
         let text = String::from_utf8_lossy(&change.before);
         let Ok(script) = revision::read(&change.from, &text) else { continue };
-        let now = scene.sources.iter().find(|source| source.header.as_ref().is_ok_and(|now| now.id == script.id));
+        let now = context.sources.iter().find(|source| source.header.as_ref().is_ok_and(|now| now.id == script.id));
         let (path, back) = (&change.from, restore(&past.base, &change.from));
         match now {
             Some(source) => {

@@ -1,7 +1,7 @@
 //! DB408: a NOT NULL column without a default on a table that may have rows.
 
 use super::body::functions;
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::{Call, Found, Function, Operation, Value};
 use crate::model::sql::{Object, Statement, Verb};
 
@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     for (name, function) in functions(source) {
         for (table, column, line) in required(function) {
             if !is_empty_table(function, &table) {

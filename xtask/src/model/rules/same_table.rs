@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::Function;
 use crate::model::sql::{Object, Verb};
 
@@ -15,15 +15,15 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    let Some(past) = &scene.past else { return };
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    let Some(past) = &context.past else { return };
     let Some(merged) = &past.merged else { return };
     let mut theirs: BTreeMap<String, String> = BTreeMap::new();
     for source in &merged.theirs {
         let (Ok(script), Some(upgrade)) = (&source.header, upgrade(source)) else { continue };
         theirs.extend(tables(upgrade).into_keys().map(|table| (table, script.id.clone())));
     }
-    for source in scene.sources.iter().filter(|source| !source.is_released) {
+    for source in context.sources.iter().filter(|source| !source.is_released) {
         let Some(upgrade) = upgrade(source) else { continue };
         let mut said = BTreeSet::new();
         for (table, line) in tables(upgrade) {
@@ -35,7 +35,7 @@ fn check(scene: &Scene, sink: &mut Sink<'_>) {
             );
             let help = format!(
                 "Read both before the merge; then try them in their order: cargo xtask db-roundtrip --steps 2{}",
-                scene.flag
+                context.flag
             );
             sink.at(&source.path, line, message, help);
         }

@@ -1,6 +1,6 @@
 //! DB108: two revisions without a parent: two histories in one folder.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink};
 use crate::model::graph::Links;
 use crate::model::revision::Script;
 
@@ -13,8 +13,8 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    let Ok(graph) = &scene.graph else { return };
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    let Ok(graph) = &context.graph else { return };
     // A labelled base begins an independent branch on purpose.
     let bases = graph.bases().into_iter().filter_map(|id| graph.get(id));
     let bases: Vec<&Script> = bases.filter(|script| script.branch_labels.is_empty()).collect();

@@ -1,6 +1,6 @@
 //! DB412: a revision that changes tables that have nothing to do with each other.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::{Function, Value};
 use crate::model::sql::mentions;
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let Ok(body) = source.body() else { return };
     let Some(upgrade) = &body.upgrade else { return };
     let groups = groups(upgrade);

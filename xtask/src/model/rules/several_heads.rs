@@ -1,6 +1,6 @@
 //! DB101: several heads. `upgrade head` refuses them, so nobody can migrate.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB101",
@@ -11,8 +11,8 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
-fn check(scene: &Scene, sink: &mut Sink<'_>) {
-    let Ok(graph) = &scene.graph else { return };
+fn check(context: &Context, sink: &mut Sink<'_>) {
+    let Ok(graph) = &context.graph else { return };
     let heads = graph.heads();
     // Beside one line without a name, branches that a person named are several heads on purpose.
     let unnamed = heads.iter().filter(|id| graph.labels(id).is_empty()).count();
@@ -22,7 +22,7 @@ fn check(scene: &Scene, sink: &mut Sink<'_>) {
     let scripts: Vec<_> = heads.iter().filter_map(|id| graph.get(id)).collect();
     let named: Vec<String> = scripts.iter().map(|script| format!("{} ({})", script.id, script.title())).collect();
     // The one to move is one's own: the last that is not released.
-    let Some(own) = scripts.iter().rev().find(|script| !scene.is_released(script)).or(scripts.last()) else { return };
+    let Some(own) = scripts.iter().rev().find(|script| !context.is_released(script)).or(scripts.last()) else { return };
     let message = format!(
         "The history has {} heads: {}. `alembic upgrade head` refuses that, for everybody who gets this",
         heads.len(),
@@ -31,7 +31,7 @@ fn check(scene: &Scene, sink: &mut Sink<'_>) {
     let help = format!(
         "Put your own on top of the others: cargo xtask db-rebase{0}; or keep both and join them: \
          cargo xtask db-rebase --merge{0}",
-        scene.flag
+        context.flag
     );
     sink.at(&own.path, own.down_line, message, help);
 }

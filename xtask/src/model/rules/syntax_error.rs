@@ -1,6 +1,6 @@
 //! DB201: a script that Python cannot parse.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB201",
@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     // What a conflict marker or a wrong encoding leaves behind is said by those rules.
     if source.broken_line.is_some() || super::conflict_marker::first(&source.text).is_some() {
         return;

@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use super::{Check, Finding, Level, Levels, RULES, Scene, Scope, Source, Tracking, check};
+use super::{Check, Context, Finding, Level, Levels, RULES, Scope, Source, Tracking, check};
 
-/// Scripts by name and text; `scene` then says what git knows.
-fn scene(scripts: &[(&str, &str)]) -> Scene {
+/// Scripts by name and text; `Context` then takes what git knows.
+fn gathered(scripts: &[(&str, &str)]) -> Context {
     let source = |(name, text): &(&str, &str)| Source::new(Path::new(name), text.as_bytes().to_vec());
-    Scene::new(scripts.iter().map(source).collect(), String::new())
+    Context::new(scripts.iter().map(source).collect(), String::new())
 }
 
-fn all(scene: &Scene) -> Vec<Finding> {
+fn all(context: &Context) -> Vec<Finding> {
     // Rules that are off unless asked for are asked for.
     let levels: Levels =
         RULES.iter().filter(|rule| rule.level == Level::Off).map(|it| (it.code, Level::Error)).collect();
-    check(scene, &levels)
+    check(context, &levels)
 }
 
 fn codes(findings: &[Finding]) -> Vec<String> {
@@ -22,7 +22,7 @@ fn codes(findings: &[Finding]) -> Vec<String> {
 }
 
 fn found(scripts: &[(&str, &str)]) -> Vec<String> {
-    codes(&all(&scene(scripts)))
+    codes(&all(&gathered(scripts)))
 }
 
 /// A script that nothing can be said against: id, parents, the two bodies.
@@ -119,7 +119,7 @@ fn file() {
     assert_eq!(found(&[("a.py", &conflict)]), ["DB202 a.py:3"]);
     assert_eq!(found(&[("a.py", &format!("'''Title\n=======\n'''\n{good}"))]), NONE, "an underline is no marker");
     let latin = [b"# caf\xe9\n", good.as_bytes()].concat();
-    let broken = Scene::new(vec![Source::new(Path::new("a.py"), latin)], String::new());
+    let broken = Context::new(vec![Source::new(Path::new("a.py"), latin)], String::new());
     assert_eq!(codes(&all(&broken)), ["DB203 a.py:1"]);
     assert_eq!(found(&[("a.py", &good.replace("pass", "pass  # \u{202e}"))]), ["DB203 a.py:6"]);
     assert_eq!(found(&[("a.py", &good.replace("= None", "= parent()"))]), ["DB204 a.py:4"]);
@@ -129,9 +129,9 @@ fn file() {
     for (tracking, expected) in
         [(Tracking::Known, &[][..]), (Tracking::Untracked, &["DB206 a.py:1"]), (Tracking::Ignored, &["DB207 a.py:1"])]
     {
-        let mut scene = scene(&[("a.py", &good)]);
-        scene.sources[0].tracking = tracking;
-        assert_eq!(codes(&all(&scene)), expected, "{tracking:?}");
+        let mut context = gathered(&[("a.py", &good)]);
+        context.sources[0].tracking = tracking;
+        assert_eq!(codes(&all(&context)), expected, "{tracking:?}");
     }
 }
 
@@ -148,17 +148,17 @@ fn a_comment_with_a_reason_switches_a_rule_off() {
 
 #[test]
 fn what_is_released_is_spared_by_rules_of_taste() {
-    let mut scene = scene(&[("a.py", &script("a", "'gone'", "op.drop_table('t')", "pass"))]);
-    scene.sources[0].is_released = true;
-    assert_eq!(codes(&all(&scene)), ["DB103 a.py:4"], "what breaks today is said all the same");
-    scene.spares_released = false;
-    assert_eq!(codes(&all(&scene)), ["DB103 a.py:4", "DB401 a.py:7"]);
+    let mut context = gathered(&[("a.py", &script("a", "'gone'", "op.drop_table('t')", "pass"))]);
+    context.sources[0].is_released = true;
+    assert_eq!(codes(&all(&context)), ["DB103 a.py:4"], "what breaks today is said all the same");
+    context.spares_released = false;
+    assert_eq!(codes(&all(&context)), ["DB103 a.py:4", "DB401 a.py:7"]);
 }
 
 #[test]
 fn a_project_weighs_rules() {
-    let scene = scene(&[("a.py", &script("a", "None", "op.drop_table('t')", "pass"))]);
-    let level = |level| check(&scene, &Levels::from([("DB401", level)])).first().map(|finding| finding.severity);
+    let context = gathered(&[("a.py", &script("a", "None", "op.drop_table('t')", "pass"))]);
+    let level = |level| check(&context, &Levels::from([("DB401", level)])).first().map(|finding| finding.severity);
     assert_eq!(level(Level::Off), None);
     assert_eq!(level(Level::Warning), Some(Level::Warning));
 }
@@ -194,9 +194,9 @@ fn downgrades() {
 #[test]
 fn what_a_script_takes_from_outside() {
     let import = |line: &str, path: &str| {
-        let mut scene = scene(&[(path, &format!("{line}\n{}", script("a", "None", "pass", "pass")))]);
-        scene.packages = vec!["shop".to_owned()];
-        codes(&all(&scene)).len()
+        let mut context = gathered(&[(path, &format!("{line}\n{}", script("a", "None", "pass", "pass")))]);
+        context.packages = vec!["shop".to_owned()];
+        codes(&all(&context)).len()
     };
     assert_eq!(import("from shop.models import User", "migrations/versions/a.py"), 1);
     assert_eq!(import("import sqlalchemy.orm", "migrations/versions/a.py"), 0);
@@ -325,7 +325,7 @@ fn rules_that_are_off_unless_asked_for() {
     let linked =
         "op.drop_column('t', 'a'); op.create_foreign_key('fk', 't', 'u', ['b'], ['c']); op.drop_column('u', 'a')";
     assert_eq!(body(linked, raises), NONE);
-    let quiet = check(&scene(&[("a.py", &script("a", "None", moved, raises))]), &Levels::new());
+    let quiet = check(&gathered(&[("a.py", &script("a", "None", moved, raises))]), &Levels::new());
     assert_eq!(codes(&quiet), NONE);
 }
 
@@ -339,12 +339,53 @@ fn the_release_marker_is_asked_for_where_it_is_a_habit() {
         let scripts: Vec<(String, String)> =
             (0..8).map(|id| (format!("{id}.py"), of(id, if id < 7 { marker } else { "" }))).collect();
         let scripts: Vec<(&str, &str)> = scripts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        let mut scene = scene(&scripts);
-        scene.sources.iter_mut().take(7).for_each(|source| source.is_released = true);
-        scene
+        let mut context = gathered(&scripts);
+        context.sources.iter_mut().take(7).for_each(|source| source.is_released = true);
+        context
     };
     assert_eq!(codes(&check(&history("# Part of: 1.0"), &Levels::new())), ["DB501 7.py:4"]);
     assert_eq!(codes(&check(&history(""), &Levels::new())), NONE);
     let configured = check(&history(""), &Levels::from([("DB501", Level::Error)]));
     assert!(configured.iter().any(|finding| finding.path == Path::new("7.py")), "{configured:?}");
+}
+
+#[test]
+fn a_backport_has_a_guarded_twin_whichever_was_first() {
+    let add = "op.execute('ALTER TABLE t ADD COLUMN IF NOT EXISTS note text')";
+    let drop = "op.execute('ALTER TABLE t DROP COLUMN IF EXISTS note')";
+    let backport = |on_top: (&str, &str), released: &[usize]| {
+        let texts = [
+            script("base", "None", "op.drop_table('u')", "op.create_table('u')"),
+            script("fix1", "'base'", add, drop),
+            script("next", "'fix1'", "op.drop_table('v')", "op.create_table('v')"),
+            script("twin", "'next'", on_top.0, on_top.1),
+        ];
+        let names = ["a.py", "b.py", "c.py", "d.py"];
+        let scripts: Vec<(&str, &str)> = names.into_iter().zip(texts.iter().map(String::as_str)).collect();
+        let mut context = gathered(&scripts);
+        released.iter().for_each(|&at| context.sources[at].is_released = true);
+        let (main, base) = ("main".to_owned(), "0000".to_owned());
+        context.past = Some(super::Past { main, base, changes: Vec::new(), merged: None });
+        codes(&all(&context))
+    };
+    let (new, old) = (&[0, 2][..], &[0, 2, 3][..]);
+    assert_eq!(backport((add, drop), new), NONE);
+    assert_eq!(backport((add, "pass"), old), NONE, "the twin was released first, and the one below goes back");
+    assert_eq!(backport((add, "pass"), new), NONE, "the twin need not take back what the one below does");
+    let bare = "op.add_column('t', sa.Column('note'))";
+    assert_eq!(backport((bare, "op.drop_column('t', 'note')"), new), ["DB303 b.py:4"], "it fails where both run");
+    assert_eq!(backport(("op.drop_table('w')", "op.create_table('w')"), new), ["DB303 b.py:4"]);
+}
+
+#[test]
+fn what_an_empty_downgrade_is_said_to_forget() {
+    let said = |upgrade: &str| {
+        let context = gathered(&[("a.py", &script("a", "None", upgrade, "pass"))]);
+        all(&context).into_iter().map(|finding| finding.message).collect::<String>()
+    };
+    assert!(said("op.execute('ALTER TABLE t ALTER COLUMN a TYPE int USING a::int')").contains("changes the structure"));
+    assert!(said("op.execute('UPDATE t SET a = 1')").contains("changes rows"));
+    assert!(said("do_it(op.get_bind())").contains("does something"));
+    assert_eq!(said("op.execute(\"ALTER TYPE mood ADD VALUE 'glad'\")"), "", "a value stays in any case");
+    assert_eq!(said("op.execute('ALTER TABLE t ADD COLUMN IF NOT EXISTS a int')"), "", "a repair");
 }

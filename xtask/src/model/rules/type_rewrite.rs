@@ -1,6 +1,6 @@
 //! DB409: a change of type that rewrites the table under a lock.
 
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::{Function, Value};
 use crate::model::sql::Action;
 
@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let Ok(body) = source.body() else { return };
     let Some(upgrade) = &body.upgrade else { return };
     for (column, line) in by_operations(upgrade).chain(by_sql(upgrade)) {

@@ -1,7 +1,7 @@
 //! DB406: one INSERT with as many values as there are rows.
 
 use super::body::functions;
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::{Call, Value};
 
 pub(super) const RULE: Rule = Rule {
@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     for (_, function) in functions(source) {
         for call in function.calls.iter().filter(|call| !call.in_loop && is_unbounded(&call.call)) {
             let message = "One INSERT with a value for every row: PostgreSQL takes 32,767 parameters in a statement, so \

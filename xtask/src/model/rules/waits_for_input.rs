@@ -1,7 +1,7 @@
 //! DB404: a script that asks a person: deployments have none.
 
 use super::body::functions;
-use super::{Check, Level, Rule, Scene, Scope, Sink, Source};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB404",
@@ -27,7 +27,7 @@ const ASKS: &[&str] = &[
     "typer.prompt",
 ];
 
-fn check(source: &Source, _: &Scene, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     for (name, function) in functions(source) {
         for call in function.calls.iter().filter(|call| ASKS.contains(&call.call.name.as_str())) {
             let message = format!(

@@ -3,13 +3,12 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::protocol::{Event, text, texts};
-use super::{Driver, Outcome};
+use super::fields::{text, texts};
 use crate::model::autogenerate::{ModelTable, Models, Operation};
 
-/// What [`Driver::compare`] is to do.
+/// What [`super::Driver::compare`] is to do.
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
     /// The new revision's message.
@@ -38,32 +37,6 @@ pub struct Written {
     pub revision: String,
     /// Where it is; absolute.
     pub path: PathBuf,
-}
-
-impl Driver {
-    /// Everything that `alembic revision` does but writing the file.
-    pub fn compare(&mut self, draft: &Draft) -> Outcome<Compared> {
-        self.ask(&json!({
-            "do": "compare",
-            "message": draft.message,
-            "rev_id": draft.rev_id,
-            "autogenerate": draft.autogenerate,
-            "run_env": draft.autogenerate || draft.run_env,
-        }))?;
-        match self.answer(None, &mut |_| {})? {
-            Event::Compared(compared) => Ok(*compared),
-            other => Err(self.unexpected(&other)),
-        }
-    }
-
-    /// Writes what was compared last. After an error nothing is left of it.
-    pub fn write(&mut self) -> Outcome<Vec<Written>> {
-        self.ask(&json!({"do": "write"}))?;
-        match self.answer(None, &mut |_| {})? {
-            Event::Written(written) => Ok(written),
-            other => Err(self.unexpected(&other)),
-        }
-    }
 }
 
 /// Reads the `compared` event.

@@ -6,7 +6,7 @@ mod words;
 
 use std::path::Path;
 
-use super::trouble::{Phase, Trouble, TroubleKind};
+use super::trouble::{Phase, Stop, Trouble, TroubleKind};
 use crate::fail::{Fail, Kind};
 use crate::sys::pg::kind_of;
 
@@ -39,26 +39,38 @@ impl Names<'_> {
     }
 }
 
-/// The failure to show for a trouble.
-pub fn fail(trouble: &Trouble, names: &Names) -> Fail {
-    let kind = kind(trouble);
-    let mut fail = Fail::new(kind, words::summary(kind, trouble));
-    for line in words::details(trouble, names) {
-        fail = fail.details(line);
+impl Stop {
+    /// The error to end a command with.
+    pub fn into_error(self, names: &Names) -> anyhow::Error {
+        match self {
+            Stop::Trouble(trouble) => trouble.to_fail(names).into(),
+            Stop::Error(error) => error,
+        }
     }
-    for action in actions::actions(kind, trouble, names) {
-        fail = fail.action(action);
+}
+
+impl Trouble {
+    /// The failure to show to a person.
+    pub fn to_fail(&self, names: &Names) -> Fail {
+        let kind = kind(self);
+        let mut fail = Fail::new(kind, words::summary(kind, self));
+        for line in words::details(self, names) {
+            fail = fail.details(line);
+        }
+        for action in actions::actions(kind, self, names) {
+            fail = fail.action(action);
+        }
+        if let Some(code) = &self.sqlstate {
+            fail = fail.sqlstate(code);
+        }
+        if let Some(step) = &self.step {
+            fail = fail.revision(&step.revision);
+        }
+        if let Some(file) = &self.file {
+            fail = fail.at(Path::new(&names.relative(file)), self.line);
+        }
+        fail.related(related(kind, names))
     }
-    if let Some(code) = &trouble.sqlstate {
-        fail = fail.sqlstate(code);
-    }
-    if let Some(step) = &trouble.step {
-        fail = fail.revision(&step.revision);
-    }
-    if let Some(file) = &trouble.file {
-        fail = fail.at(Path::new(&names.relative(file)), trouble.line);
-    }
-    fail.related(related(kind, names))
 }
 
 fn kind(trouble: &Trouble) -> Kind {

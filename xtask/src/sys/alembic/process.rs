@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::launch::{Database, Launch};
 use super::mask::Mask;
 use super::protocol::Event;
 use super::trouble::{Trouble, TroubleKind};
-use super::{Database, Launch};
 use crate::fail::{self, Kind};
+use crate::model::action::{Action, own};
 use crate::sys::interrupt;
 use crate::sys::run::{Cmd, kill_group};
 use crate::ui::Ui;
@@ -224,8 +225,8 @@ fn no_python(error: anyhow::Error, launch: &Launch) -> anyhow::Error {
     found.kind = Kind::PythonMissing;
     found.summary = format!("Cannot start Python: {}", launch.python.display());
     found.actions = vec![
-        "Name the project's interpreter: --python PATH or XTASK_PYTHON".to_owned(),
-        "See which one is used and why: cargo xtask doctor".to_owned(),
+        "Name the project's interpreter: --python PATH or XTASK_PYTHON".into(),
+        Action::run("See which one is used and why", own("doctor")),
     ];
     found.into()
 }

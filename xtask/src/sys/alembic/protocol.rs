@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::draft::{self, Compared, Written};
+use super::fields::{paths, step, text, texts};
 use super::trouble::Trouble;
 use crate::model::target::Step;
 
@@ -98,30 +99,4 @@ impl Event {
         };
         Some(event)
     }
-}
-
-/// The step that an object names, if it names one.
-pub fn step(value: &Value) -> Option<Step> {
-    let revision = text(value, "revision")?;
-    match value["direction"].as_str()? {
-        "up" => Some(Step::up(revision)),
-        "down" => Some(Step::down(revision)),
-        _ => None,
-    }
-}
-
-/// A field that is a text.
-pub fn text(value: &Value, name: &str) -> Option<String> {
-    value[name].as_str().map(str::to_owned)
-}
-
-/// A field that is a list of texts; anything else is an empty list.
-pub fn texts(value: &Value, name: &str) -> Vec<String> {
-    let list = value[name].as_array().map(Vec::as_slice).unwrap_or_default();
-    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-/// The same for a list of paths.
-pub fn paths(value: &Value, name: &str) -> Vec<PathBuf> {
-    texts(value, name).into_iter().map(PathBuf::from).collect()
 }

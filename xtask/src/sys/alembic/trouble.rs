@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::explain::{self, Names};
-use super::protocol::{paths, step, text, texts};
-use crate::fail::Fail;
+use super::fields::{line, paths, step, text, texts};
 use crate::model::target::{Direction, Step};
+
+/// The result of anything that the driver is asked to do.
+pub type Outcome<T> = Result<T, Stop>;
 
 /// Why an operation of the driver ended early.
 #[derive(Debug)]
@@ -17,16 +18,6 @@ pub enum Stop {
     Trouble(Box<Trouble>),
     /// Ctrl-C, or a defect of this tool.
     Error(anyhow::Error),
-}
-
-impl Stop {
-    /// The error to end a command with.
-    pub fn into_error(self, names: &Names) -> anyhow::Error {
-        match self {
-            Stop::Trouble(trouble) => trouble.to_fail(names).into(),
-            Stop::Error(error) => error,
-        }
-    }
 }
 
 impl From<anyhow::Error> for Stop {
@@ -249,15 +240,6 @@ impl Trouble {
     pub fn function(&self) -> &'static str {
         self.step.as_ref().map_or(Direction::Up, |step| step.direction).function()
     }
-
-    /// The same for a person.
-    pub fn to_fail(&self, names: &Names) -> Fail {
-        explain::fail(self, names)
-    }
-}
-
-fn line(value: &Value) -> Option<usize> {
-    value["line"].as_u64().and_then(|line| usize::try_from(line).ok())
 }
 
 fn swallowed(value: &Value) -> Option<Swallowed> {

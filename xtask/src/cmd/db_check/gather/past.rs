@@ -11,7 +11,7 @@ use crate::fail::{Kind, from_anyhow};
 use crate::flags::Look;
 use crate::model::graph::Graph;
 use crate::model::revision::is_script_name;
-use crate::model::rules::{Change, Merged, Past, Scene};
+use crate::model::rules::{Change, Context, Merged, Past};
 use crate::sys::git::{Changed, MainBranch, Oid, Repo, To, Unclear};
 
 /// The main branch, and the last state of it that this checkout has seen.
@@ -57,7 +57,7 @@ impl Gatherer<'_> {
     /// What became of released scripts, and what the main branch has that is not here yet.
     pub(super) fn past(
         &self,
-        scene: &Scene,
+        context: &Context,
         part: &Part,
         since: Option<&[Changed]>,
         changed: Option<&BTreeSet<PathBuf>>,
@@ -71,7 +71,7 @@ impl Gatherer<'_> {
             changes.retain(|change| is_ours(&change.from) || change.to.as_ref().is_some_and(is_ours));
         }
         // A commit is no merge: whether main has moved on is for the branch as a whole to know.
-        let merged = if is_staged { None } else { self.merged(repo, main, scene, part)? };
+        let merged = if is_staged { None } else { self.merged(repo, main, context, part)? };
         Ok(Some(Past { main: main.branch.name.clone(), base: main.base.short().to_owned(), changes, merged }))
     }
 
@@ -99,7 +99,7 @@ impl Gatherer<'_> {
 
     /// A merge with the main branch of today, by files: what it added comes, what it deleted goes, what it changed counts
     /// where it was not changed here.
-    fn merged(&self, repo: &Repo, main: &Main, scene: &Scene, part: &Part) -> Result<Option<Merged>> {
+    fn merged(&self, repo: &Repo, main: &Main, context: &Context, part: &Part) -> Result<Option<Merged>> {
         if main.branch.commit == main.base {
             return Ok(None);
         }
@@ -127,13 +127,13 @@ impl Gatherer<'_> {
         let files = repo.files_at(&main.branch.commit, &inside)?;
         let mut theirs = self.out_of_git(repo, files, part)?;
         theirs.retain(|source| {
-            come.contains(&source.path) && scene.source(&source.path).is_none_or(|own| own.is_released)
+            come.contains(&source.path) && context.source(&source.path).is_none_or(|own| own.is_released)
         });
         let replaced: BTreeSet<&PathBuf> = theirs.iter().map(|source| &source.path).chain(&gone).collect();
-        let own = scene.sources.iter().filter(|source| !replaced.contains(&source.path));
+        let own = context.sources.iter().filter(|source| !replaced.contains(&source.path));
         let scripts = own.chain(&theirs).filter_map(|source| source.header.clone().ok()).collect();
         let graph = Graph::build(scripts);
-        theirs.retain(|source| scene.source(&source.path).is_none());
+        theirs.retain(|source| context.source(&source.path).is_none());
         Ok(Some(Merged { theirs, graph }))
     }
 }

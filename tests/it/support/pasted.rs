@@ -1,0 +1,76 @@
+//! What the tool prints for people to paste: every command of its own that any run in the suite prints goes through the
+//! real parser.
+
+use std::ffi::OsString;
+
+use xtask::fail::Fail;
+use xtask::flags;
+use xtask::model::action::Surroundings;
+
+/// The actions of an error as they are printed where nothing was typed.
+pub fn actions(fail: &Fail) -> Vec<String> {
+    fail.shown_actions(&Surroundings::default())
+}
+
+/// Asserts that the parser takes every command of ours that stands in a text.
+#[track_caller]
+pub fn parse_all(text: &str) {
+    for command in own_commands(text) {
+        let words = shell_words(&command).unwrap_or_else(|| panic!("no shell takes `{command}`, printed in:\n{text}"));
+        let words = words.into_iter().skip(2).map(OsString::from).collect();
+        if let Err(fail) = flags::parse(words) {
+            panic!("`{command}` is refused: {}; printed in:\n{text}", fail.summary);
+        }
+    }
+}
+
+/// The commands of ours in a text: each to the end of its line, or of what stands between backticks.
+pub fn own_commands(text: &str) -> Vec<String> {
+    const START: &str = "cargo xtask ";
+    let mut found = Vec::new();
+    for line in text.lines() {
+        for (at, _) in line.match_indices(START) {
+            let rest = &line[at..];
+            let end = if line[..at].ends_with('`') { rest.find('`').unwrap_or(rest.len()) } else { rest.len() };
+            found.push(rest[..end].trim_end().to_owned());
+        }
+    }
+    found
+}
+
+/// The words of a command line as a POSIX shell sees them; `None` where a shell would do more than run one command.
+pub fn shell_words(line: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ' ' => words.extend(word.take()),
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next()? {
+                        '\'' => break,
+                        c => word.push(c),
+                    }
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next()? {
+                        '"' => break,
+                        '\\' => word.push(chars.next()?),
+                        '$' | '`' => return None,
+                        c => word.push(c),
+                    }
+                }
+            }
+            '\\' => word.get_or_insert_default().push(chars.next()?),
+            '(' | ')' | ';' | '&' | '|' | '<' | '>' | '$' | '`' | '*' | '?' | '[' | '#' => return None,
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    Some(words)
+}

@@ -1,0 +1,80 @@
+//! Where and on which database a driver works.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::model::url::Secret;
+
+/// One value that tells this database on this server from every other one: ask it of the announced database and put
+/// the answer into [`Expect::identity`]. The driver asks the same of every connection that env.py opens.
+pub const IDENTITY_SQL: &str = "select concat_ws('/', d.oid, \
+     cast(extract(epoch from pg_postmaster_start_time()) * 1000000 as bigint)) \
+     from pg_database d where d.datname = current_database()";
+
+/// The one database that env.py may connect to.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// Its name.
+    pub database: String,
+    /// The hosts (or socket folders) and ports where it may be reached; empty leaves the question to `identity`.
+    pub servers: Vec<(String, u16)>,
+    /// What [`IDENTITY_SQL`] answers there; `None` does not check it.
+    pub identity: Option<String>,
+}
+
+/// Where the driver works.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Put into the config as `sqlalchemy.url`; `None` leaves what the config says.
+    pub url: Option<Secret>,
+    /// What env.py must end up with, wherever it takes its URL from.
+    pub expect: Expect,
+}
+
+/// How to start a driver.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The project's interpreter (or its `./py`).
+    pub python: PathBuf,
+    /// The project's root: working directory and first entry of `sys.path`.
+    pub project: PathBuf,
+    /// The Alembic config, relative to `project` or absolute.
+    pub config: PathBuf,
+    /// The database to begin with.
+    pub database: Database,
+    /// `lock_timeout` of every connection; `None` leaves the server's.
+    pub lock_timeout: Option<Duration>,
+    /// A folder for the driver's own files, made if it is not there.
+    pub state_dir: PathBuf,
+    /// `application_name` of every connection.
+    pub application_name: String,
+    /// Environment variables on top of ours.
+    pub env: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// The first line that the driver is sent.
+    pub(super) fn to_json(&self) -> Value {
+        let expect = &self.database.expect;
+        let mut settings = json!({"application_name": self.application_name});
+        if let Some(limit) = self.lock_timeout {
+            settings["lock_timeout"] = format!("{}ms", limit.as_millis()).into();
+        }
+        json!({
+            "project": self.project.to_string_lossy(),
+            "config": self.config.to_string_lossy(),
+            "state_dir": self.state_dir.to_string_lossy(),
+            "url": self.database.url.as_ref().map(Secret::expose),
+            "expect": {
+                "database": expect.database,
+                "servers": expect.servers,
+                "identity": expect.identity,
+                "identity_sql": IDENTITY_SQL,
+            },
+            "settings": settings,
+            "ledger": [crate::sys::pg::SCHEMA, crate::sys::pg::TABLE],
+        })
+    }
+}
