@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use xtask::model::graph::Graph;
 use xtask::model::target::{self, Direction, Target};
-use xtask::sys::history;
+use xtask::sys::history::{self, Headers};
 use xtask::sys::project::{AlembicConfig, Project};
 use xtask::sys::python::{self, Wish};
 
@@ -78,7 +78,8 @@ fn the_scripts_are_read_as_alembic_reads_them() {
     let packages = || python::site_packages(&ui, &project, &python);
     let read = |component| AlembicConfig::read(&project, component, packages).unwrap();
     let configs: Vec<AlembicConfig> = project.components.iter().map(read).collect();
-    let graphs: Vec<Graph> = configs.iter().map(|config| history::read(&project.root, config).unwrap()).collect();
+    let read = |config| history::read(&project.root, config, &Headers::new(&ui, &project, config, || None)).unwrap();
+    let graphs: Vec<Graph> = configs.iter().map(read).collect();
     assert_eq!(graphs.iter().map(Graph::len).collect::<Vec<_>>(), [556, 1, 9]);
     let routes: Vec<Vec<Value>> = graphs.iter().map(questions).collect();
     let request: Vec<Value> = (configs.iter().zip(&routes))

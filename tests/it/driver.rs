@@ -55,6 +55,7 @@ impl Bench {
             python: python().to_owned(),
             project: self.project.root().to_owned(),
             config: PathBuf::from("alembic.ini"),
+            options: Vec::new(),
             database: Database { url: None, expect: expect(&self.database) },
             lock_timeout: Some(Duration::from_secs(20)),
             state_dir: self.project.path("state"),
@@ -107,7 +108,7 @@ pub fn expect(database: &str) -> Expect {
 }
 
 pub fn plan(steps: &[Step]) -> Plan {
-    Plan { steps: steps.to_vec(), before: None, target: "head".to_owned(), unrun: Vec::new() }
+    Plan { steps: steps.to_vec(), before: None, target: "head".to_owned(), skipped: Vec::new() }
 }
 
 pub fn trouble<T>(outcome: Outcome<T>) -> Trouble {

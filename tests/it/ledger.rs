@@ -117,6 +117,19 @@ fn an_edit_by_hand_is_found_also_when_more_was_applied_since() {
 }
 
 #[test]
+fn a_round_trip_in_place_leaves_what_never_ran_alone_and_the_ledger_whole() {
+    let case = migrated();
+    by_hand(&case);
+    case.sql("create table t_s (v int); insert into t_s select generate_series(1, 5)");
+    let before = case.state();
+    let refused = case.run("db-roundtrip --in-place --yes --all --json").code(3);
+    assert_eq!(refused.kind(), "wrong-database");
+    assert!(refused.stderr.contains("s (Add s): a was put from p on s"), "{refused}");
+    let _ = case.run("db-roundtrip --in-place --yes --steps 1").code(0);
+    assert_eq!((case.state(), implied(&case).as_str()), (before, "s r"), "what is known stays known");
+}
+
+#[test]
 fn half_of_the_way_back_is_still_known() {
     let case = migrated();
     by_hand(&case);

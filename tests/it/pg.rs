@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use postgres::Client;
 use xtask::fail::{Fail, Kind, from_anyhow};
-use xtask::model::action::Surroundings;
+use xtask::model::action::Around;
 use xtask::model::url::DbUrl;
 use xtask::sys::pg::{Applied, Db, MigrationLock, VersionTable, application_name, sql_fail};
 
@@ -69,7 +69,7 @@ fn nobody_listens() {
     assert_eq!(fail.details, format!("Connection refused to localhost:{port}"));
     assert_eq!(actions(&fail)[0], "Check PostgreSQL is running: docker ps | grep postgres");
     assert!(actions(&fail).iter().any(|action| action.contains("--server=embedded")), "{fail:?}");
-    assert_eq!(fail.shown_related(&Surroundings::default()).as_deref(), Some("cargo xtask doctor"));
+    assert_eq!(fail.shown_related(&Around::default()).as_deref(), Some("cargo xtask doctor"));
     assert!(!format!("{fail:?}").contains("hidden"));
 }
 
@@ -234,7 +234,7 @@ fn the_version_table_is_found() {
     let several = fail(db.applied(&table));
     assert_eq!(several.kind, Kind::ConfigInvalid);
     assert!(several.details.contains("app, app2"), "{}", several.details);
-    assert!(actions(&several)[0].contains("version_table_schema = app "), "{several:?}");
+    assert!(actions(&several)[0].contains("\"app.alembic_version\""), "{several:?}");
 
     client.batch_execute("create table public.alembic_version (version_num text)").unwrap();
     assert_eq!(db.applied(&table).unwrap(), Applied { table: true, ..Applied::default() });

@@ -1,6 +1,7 @@
 //! A file per command, the same four beats in each: gather, plan, show, apply. Here only the one dispatch.
 
 pub mod ci;
+pub mod completions;
 pub mod db_check;
 pub mod db_create_migration;
 pub mod db_merge;
@@ -33,6 +34,8 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::Hooks(flags) => hooks::run(ctx, flags),
         Command::Doctor => doctor::run(ctx),
         Command::Ci => ci::run(&ctx.ui),
+        Command::Completions(shell) => completions::run(&ctx.ui, *shell),
+        Command::Man => Ok(completions::man(&ctx.ui)),
         Command::Help(text) => {
             ctx.ui.answer(text);
             Ok(Exit::Done)

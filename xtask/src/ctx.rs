@@ -8,18 +8,19 @@ use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::flags::{self, Common, ServerChoice};
-use crate::model::action::{Surroundings, shell_word};
+use crate::model::action::{Around, git, own, shell_word};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
+use crate::sys::history::{self, Headers};
 use crate::sys::pg::VersionTable;
 use crate::sys::project::{Component, Project};
 use crate::sys::python::{self, Interpreter, Wish};
 use crate::sys::run::quoted;
 use crate::sys::server::{Home, Lease};
 use crate::sys::settings::Server;
-use crate::sys::{history, interrupt};
+use crate::sys::{interrupt, locations};
 use crate::ui::Ui;
 
 /// Built once per run.
@@ -133,7 +134,43 @@ impl Ctx {
 
     /// The migration history of a config, checked: no duplicate, no missing parent, no cycle.
     pub fn history(&self, config: &AlembicConfig) -> Result<Graph> {
-        history::read(&self.project()?.root, config)
+        self.look_at_locations(config)?;
+        history::read(&self.project()?.root, config, &self.headers(config)?)
+    }
+
+    /// What can be asked for headers of scripts that do not stand in their text.
+    pub fn headers<'a>(&'a self, config: &'a AlembicConfig) -> Result<Headers<'a>> {
+        let project = self.project()?;
+        Ok(Headers::new(&self.ui, project, config, || self.python_that_is_there(project)))
+    }
+
+    /// The interpreter, if there is one without anything being installed.
+    fn python_that_is_there(&self, project: &Project) -> Option<Interpreter> {
+        let flag = self.common.python.as_ref().map(|path| self.cwd.join(path));
+        let wish = Wish { flag, makes_nothing: true, ..Wish::from_environment(Server::Configured) };
+        self.python.get().cloned().or_else(|| python::find(&self.ui, project, &wish).ok())
+    }
+
+    /// Every component. Where there is none, nothing is looked at, and that is said.
+    pub fn every_component(&self) -> Result<Vec<&Component>> {
+        let project = self.project()?;
+        if project.components.is_empty() {
+            self.ui.not_looked_at(format!("any component: no Alembic config was found in {}", project.root.display()));
+        }
+        Ok(project.components.iter().collect())
+    }
+
+    /// Says which version folders are not there; scripts that only Python could read are refused.
+    ///
+    /// # Errors
+    /// `migration-file-invalid` for compiled scripts without their source.
+    pub fn look_at_locations(&self, config: &AlembicConfig) -> Result<()> {
+        let file = config.path.file_name().unwrap_or_default().to_string_lossy();
+        for folder in locations::missing(config) {
+            let folder = shown(self.project()?, folder);
+            self.ui.not_looked_at(format!("{} is not there (a version folder of {file})", folder.display()));
+        }
+        locations::refuse_sourceless(config)
     }
 
     /// The interpreter that runs Alembic. Asks before it installs anything that the project has not asked for.
@@ -170,12 +207,12 @@ impl Ctx {
         if self.server()? == Server::Embedded {
             return self.embedded(config);
         }
-        Ok(Database { url: parse_url(config)?, embedded: false, tools: Vec::new(), remark: None })
+        Ok(Database { url: self.configured_url(config)?, embedded: false, tools: Vec::new(), remark: None })
     }
 
     /// A component's database on the embedded server, whatever the project's usual one is.
     pub fn embedded(&self, config: &AlembicConfig) -> Result<Database> {
-        let url = parse_url(config)?;
+        let url = self.configured_url(config)?;
         let lease = self.lease()?;
         let target = url.target();
         let user = if target.user.is_empty() { lease.superuser } else { target.user.as_str() };
@@ -186,6 +223,30 @@ impl Ctx {
             tools: vec![lease.binaries.bin.clone()],
             remark: (!lease.binaries.imitated.is_empty()).then(|| lease.binaries.summary()),
         })
+    }
+
+    /// `--url`, else the URL in the config; completed from the environment.
+    fn configured_url(&self, config: &AlembicConfig) -> Result<DbUrl> {
+        let Some(flag) = &self.common.url else { return parse_url(config) };
+        let text = match flag.strip_prefix("env:") {
+            Some(name) => std::env::var(name).map_err(|_| {
+                Fail::new(Kind::Usage, format!("`--url=env:{name}`: the environment has no {name}")).action(format!(
+                    "Set it, or write the URL: export {name}=postgresql+asyncpg://USER@HOST:PORT/DATABASE"
+                ))
+            })?,
+            None => flag.clone(),
+        };
+        let url = DbUrl::parse(&text).map_err(|error| {
+            Fail::new(Kind::Usage, "Cannot use the URL of `--url`")
+                .details(error.to_string())
+                .action("Write it as: --url=postgresql+asyncpg://USER@HOST:PORT/DATABASE")
+        })?;
+        crate::sys::pg::complete(&url)
+    }
+
+    /// As [`is_strict`].
+    pub fn strict(&self) -> bool {
+        is_strict(&self.common)
     }
 
     /// On the embedded server the component's database is made when it is first needed; elsewhere it is its owner's.
@@ -235,6 +296,20 @@ impl Ctx {
         flags
     }
 
+    /// How the project's folder is reached from where the command was typed, for paths that are printed to be pasted;
+    /// empty where one stands there.
+    pub fn to_project(&self) -> Result<PathBuf> {
+        let root = &self.project()?.root;
+        let here = self.cwd.canonicalize().unwrap_or_else(|_| self.cwd.clone());
+        if let Ok(below) = root.strip_prefix(&here) {
+            return Ok(below.to_owned());
+        }
+        match here.strip_prefix(root) {
+            Ok(inside) => Ok(inside.components().map(|_| "..").collect()),
+            Err(_) => Ok(root.clone()),
+        }
+    }
+
     /// Alembic by hand on a component's config, for commands that are printed.
     pub fn alembic(&self, component: &Component) -> String {
         let own = self.project().is_ok_and(|project| project.root.join("py").is_file());
@@ -280,10 +355,10 @@ impl Ctx {
 fn no_such_main(name: &str) -> Fail {
     Fail::new(Kind::ConfigInvalid, format!("The main branch '{name}' does not exist"))
         .details(format!("`main = \"{name}\"` in [workspace.metadata.db] of Cargo.toml; git knows no such commit here"))
-        .action("See what there is: git branch --all")
-        .action("If it is on the server only: git fetch")
+        .run("See what there is", git(["branch", "--all"]))
+        .run("If it is on the server only", git(["fetch"]))
         .action("Or correct `main` in Cargo.toml")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .refused()
 }
 
@@ -295,27 +370,36 @@ fn parse_url(config: &AlembicConfig) -> Result<DbUrl> {
             .details(error.to_string())
             .at(path, line)
             .action("Write it as: postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
     })?;
     crate::sys::pg::complete(&url)
 }
 
+/// Whether what could not be looked at or proven is to fail: by `--strict`, and wherever `CI` is set.
+pub fn is_strict(common: &Common) -> bool {
+    common.strict || std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
 /// What printed commands repeat of a command line, and where they are pasted.
-pub fn surroundings(common: &Common) -> Surroundings {
+pub fn surroundings(common: &Common) -> Around {
     let server = common.server.map(|server| match server {
         ServerChoice::Configured => "configured".to_owned(),
         ServerChoice::Embedded => "embedded".to_owned(),
     });
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    // Without its password, which a line that is printed must not have.
+    let url = |url: &String| DbUrl::parse(url).map_or(url.clone(), |url| url.without_password().to_string());
     let named = [
         ("--component", common.component.clone()),
         ("--project", path(&common.project)),
         ("--python", path(&common.python)),
         ("--server", server),
+        ("--url", common.url.as_ref().map(url)),
     ];
-    let typed = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?))).collect();
+    let named = named.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?)));
+    let typed = named.chain(common.x.iter().map(|pair| ("-x".to_owned(), pair.clone()))).collect();
     let folder = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
-    Surroundings { typed, takes: flags::takes, folder, ..Surroundings::default() }
+    Around { typed, takes: flags::takes, folder, ..Around::default() }
 }
 
 /// The version table of a component, as `sys/pg` wants it.

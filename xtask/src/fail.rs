@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::model::action::{Action, Call, Surroundings, own};
+use crate::model::action::{Action, Around, Call, own};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -170,7 +170,7 @@ pub struct Fail {
     /// What to do, in order; each can be pasted or followed as it stands.
     pub actions: Vec<Action>,
     /// The command that helps next.
-    pub related: Option<Action>,
+    pub related: Option<Box<Action>>,
     /// PostgreSQL's five characters, where it was PostgreSQL that complained.
     pub sqlstate: Option<String>,
     /// The revision it happened in.
@@ -231,13 +231,13 @@ impl Fail {
     /// The same failure about a component: its commands name it, unless they say themselves which one is meant.
     pub fn about(mut self, component: &str) -> Fail {
         self.actions = self.actions.into_iter().map(|action| action.or_of(component)).collect();
-        self.related = self.related.map(|action| action.or_of(component));
+        self.related = self.related.map(|action| Box::new(action.or_of(component)));
         self
     }
 
     /// Names the related command, for example `own("db-status")`.
     pub fn related(mut self, command: impl Into<Action>) -> Fail {
-        self.related = Some(command.into());
+        self.related = Some(Box::new(command.into()));
         self
     }
 
@@ -269,17 +269,17 @@ impl Fail {
     }
 
     /// The actions as they are printed.
-    pub fn shown_actions(&self, around: &Surroundings) -> Vec<String> {
+    pub fn shown_actions(&self, around: &Around) -> Vec<String> {
         self.actions.iter().map(|action| self.shown(action, around)).collect()
     }
 
     /// The related command as it is printed.
-    pub fn shown_related(&self, around: &Surroundings) -> Option<String> {
+    pub fn shown_related(&self, around: &Around) -> Option<String> {
         self.related.as_ref().map(|action| self.shown(action, around))
     }
 
     /// The `error` object of the contract's JSON.
-    pub fn to_json(&self, around: &Surroundings) -> Value {
+    pub fn to_json(&self, around: &Around) -> Value {
         json!({
             "kind": self.kind.name(),
             "summary": self.summary,

@@ -24,10 +24,13 @@ use ui::Ui;
 
 /// Runs one command line (without the program's name): parse, build the context, dispatch, report.
 pub fn run(words: Vec<OsString>) -> Exit {
-    if let Some((first, rest)) = words.split_first()
-        && first == sys::hooks::HOOK_COMMAND
-    {
-        return cmd::hooks::called(rest);
+    if let Some((first, rest)) = words.split_first() {
+        if first == sys::hooks::HOOK_COMMAND {
+            return cmd::hooks::called(rest);
+        }
+        if first == flags::COMPLETE_COMMAND {
+            return cmd::completions::complete(rest);
+        }
     }
     let json = flags::wants_json(&words);
     let named = flags::command_names().find(|name| words.iter().any(|word| word == name)).unwrap_or("xtask");
@@ -40,9 +43,9 @@ pub fn run(words: Vec<OsString>) -> Exit {
             return fail.exit;
         }
     };
-    let ui = Ui::new(common.output).surrounded(ctx::surroundings(&common));
+    let ui = Ui::new(common.output).surrounded(ctx::surroundings(&common)).strict(ctx::is_strict(&common));
     match work(&ui, common, &command) {
-        Ok(exit) => exit,
+        Ok(exit) => ui.settled(exit),
         Err(error) => {
             let fail = fail::from_anyhow(&error);
             // A command that has more to say than the error has printed its own object already.

@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
 
 use crate::fail::{Exit, Fail};
-use crate::model::action::{Action, Surroundings};
+use crate::model::action::{Action, Around};
 
 /// How long something may take before a spinner shows.
 const PROGRESS_AFTER: Duration = Duration::from_millis(500);
@@ -50,7 +50,10 @@ pub struct Ui {
     terminal: bool,
     answered: Arc<AtomicBool>,
     overheard: Option<Arc<Mutex<Said>>>,
-    around: Arc<Surroundings>,
+    strict: bool,
+    /// What was not looked at, a sentence each; clones and steps of a flow share it.
+    gaps: Arc<Mutex<Vec<String>>>,
+    around: Arc<Around>,
 }
 
 /// What a command that ran as a step of another one would have printed.
@@ -97,17 +100,44 @@ impl Ui {
             terminal,
             answered: Arc::default(),
             overheard: None,
+            strict: false,
+            gaps: Arc::default(),
             around: Arc::default(),
         }
     }
 
     /// The same; what is printed to be pasted fits this command line and folder.
-    pub fn surrounded(self, around: Surroundings) -> Ui {
+    pub fn surrounded(self, around: Around) -> Ui {
         Ui { around: around.into(), ..self }
     }
 
+    /// The same; with `strict`, what was not looked at ([`Ui::not_looked_at`]) is no success.
+    pub fn strict(self, strict: bool) -> Ui {
+        Ui { strict, ..self }
+    }
+
+    /// Says that a check looked at less than its user would think; said once, under `--quiet` too.
+    pub fn not_looked_at(&self, what: impl Into<String>) {
+        let what = what.into();
+        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        if !gaps.contains(&what) {
+            self.warn(format!("Not looked at: {what}"));
+            gaps.push(what);
+        }
+    }
+
+    /// How a run ends that came to this: under `--strict`, what was not looked at counts as a finding.
+    pub fn settled(&self, exit: Exit) -> Exit {
+        let is_whole = self.gaps().is_empty();
+        if exit == Exit::Done && self.strict && !is_whole { Exit::Findings } else { exit }
+    }
+
+    fn gaps(&self) -> Vec<String> {
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What printed commands depend on.
-    pub fn around(&self) -> &Surroundings {
+    pub fn around(&self) -> &Around {
         &self.around
     }
 
@@ -156,9 +186,13 @@ impl Ui {
         let mut object = Map::new();
         object.insert("version".into(), Value::from(1));
         object.insert("command".into(), Value::from(command));
-        object.insert("outcome".into(), Value::from(exit.outcome()));
+        object.insert("outcome".into(), Value::from(self.settled(exit).outcome()));
         if let Value::Object(fields) = fields {
             object.extend(fields);
+        }
+        let gaps = self.gaps();
+        if !gaps.is_empty() {
+            object.insert("not_looked_at".into(), gaps.into());
         }
         if let Some(fail) = error {
             object.insert("error".into(), self.error_json(fail));

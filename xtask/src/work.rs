@@ -1,8 +1,12 @@
-//! What several commands do stands here once: how the driver is started and what its trouble becomes, the ledger, skipped
-//! revisions, models, advice. Commands use these; nothing in here knows a command.
+//! What several commands do stands here once: the component's own database and the one way to migrate it, how the driver is
+//! started and what its trouble becomes, the ledger, skipped revisions, models, advice. Commands use these; nothing in
+//! here knows a command.
 
 pub mod advice;
 pub mod driver;
+pub mod hangs;
 pub mod ledger;
+pub mod migrate;
 pub mod models;
+pub mod own_database;
 pub mod skipped;

@@ -339,7 +339,7 @@ fn edits_made_meanwhile_are_not_overwritten() {
 fn the_command_line() {
     let scene = Scene::new("p");
     let _ = scene.run("db-merge --continue --abort").code(2).complains("exclude each other");
-    let _ = scene.run("db-merge main --continue").code(2).complains("takes no branch");
+    let _ = scene.run("db-merge main --continue").code(2).complains("`--continue` and `BRANCH` exclude each other");
     let _ = scene.run("db-merge --abort --commit").code(2).complains("stands alone");
     let _ = scene.run("db-merge --continue").code(2).complains("no db-merge that stopped");
     let _ = scene.run("db-merge --abort").code(2).complains("no db-merge that stopped");

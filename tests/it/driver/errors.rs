@@ -15,7 +15,7 @@ use crate::support::project::{ASYNC, SYNC, script};
 const DRIVERS: [&str; 4] = ["asyncpg", "psycopg", "psycopg2", "pg8000"];
 
 fn fail(bench: &Bench, trouble: &Trouble) -> Fail {
-    let names = Names { flags: "", config: "alembic.ini", python: "./py", project: bench.project.root() };
+    let names = Names { component: "manager", config: "alembic.ini", python: "./py", project: bench.project.root() };
     let fail = trouble.to_fail(&names);
     assert!((3..=5).contains(&actions(&fail).len()), "{fail:?}");
     assert!(fail.related.is_some());

@@ -55,10 +55,9 @@ fn foreign_key_violation() {
           SQLSTATE 23503
 
         Recommended actions:
-          1. Find the rows in the way: select parent from child (the detail above names the first)
-          2. Correct those rows, or let upgrade() in migrations/versions/b2.py:7 correct them before the constraint
-          3. Prove the change on a throwaway database: cargo xtask db-roundtrip
-          4. Try again: cargo xtask db-migrate
+          1. Correct the rows, or let upgrade() in migrations/versions/b2.py:7 correct them before the constraint
+          2. Prove the change on a throwaway database: cargo xtask db-roundtrip
+          3. Try again: cargo xtask db-migrate
 
         Related command: cargo xtask db-status
     "#]]

@@ -89,13 +89,23 @@ fn break_one(drafts: &mut [Draft], random: &mut Random) {
 
 impl Draft {
     pub fn text(&self, random: &mut Random) -> String {
-        let message = ["Add users", "Ünïcode: rôles", "Two\nlines", ""][random.below(4)];
+        let message = ["Add users", "Ünïcode: rôles", "Two\nlines", "", "\n \nBelow\n \nmore"][random.below(5)];
         let end = if random.one_in(5) { "\r\n" } else { "\n" };
         let annotation = if random.one_in(2) { ": Union[str, None]" } else { "" };
         let mut lines = vec![format!("\"\"\"{message}\n\nRevises: a lie\n\"\"\"")];
         lines.push("from typing import Union".to_owned());
-        lines.push(format!("revision{} = {}", if random.one_in(2) { ": str" } else { "" }, literal(&self.id, random)));
-        lines.push(format!("down_revision{annotation} = {}  # parents", list(&self.down, random)));
+        let (id, down) = (literal(&self.id, random), list(&self.down, random));
+        match random.below(6) {
+            // A tuple without brackets ends where the next value begins.
+            0 if !down.contains(',') || down.starts_with(['(', '[']) => {
+                lines.push(format!("revision, down_revision = {id}, {down}"));
+            }
+            1 => lines.push(format!("revision = down_revision = None\ndown_revision = {down}\nrevision = {id}")),
+            _ => {
+                lines.push(format!("revision{} = {id}", if random.one_in(2) { ": str" } else { "" }));
+                lines.push(format!("down_revision{annotation} = {down}  # parents"));
+            }
+        }
         if !self.labels.is_empty() || random.one_in(2) {
             lines.push(format!("branch_labels = {}", list(&self.labels, random)));
         }

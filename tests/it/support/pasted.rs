@@ -5,11 +5,11 @@ use std::ffi::OsString;
 
 use xtask::fail::Fail;
 use xtask::flags;
-use xtask::model::action::Surroundings;
+use xtask::model::action::Around;
 
 /// The actions of an error as they are printed where nothing was typed.
 pub fn actions(fail: &Fail) -> Vec<String> {
-    fail.shown_actions(&Surroundings::default())
+    fail.shown_actions(&Around::default())
 }
 
 /// Asserts that the parser takes every command of ours that stands in a text.
@@ -31,7 +31,13 @@ pub fn own_commands(text: &str) -> Vec<String> {
     for line in text.lines() {
         for (at, _) in line.match_indices(START) {
             let rest = &line[at..];
-            let end = if line[..at].ends_with('`') { rest.find('`').unwrap_or(rest.len()) } else { rest.len() };
+            let closing = [("`", "`"), ("(", ")")].iter().find(|(opening, _)| line[..at].ends_with(opening));
+            let end = closing.and_then(|(_, closing)| rest.find(closing)).unwrap_or(rest.len());
+            // What stands in prose, in a table or in JSON ends before the line does.
+            let end = [", ", "; ", " (", " · ", "\"", " or ", "  "]
+                .iter()
+                .filter_map(|mark| rest.find(mark))
+                .fold(end, usize::min);
             found.push(rest[..end].trim_end().to_owned());
         }
     }

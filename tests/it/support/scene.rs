@@ -257,7 +257,7 @@ impl Streams {
     pub fn end(mut self, mut child: Child) -> Output {
         let code = child.wait().unwrap().code().unwrap_or(-1);
         let mut next = || self.0.remove(0).join().unwrap();
-        Output { code, stdout: next(), stderr: next() }
+        Output::new(code, next(), next())
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use super::pasted::parse_all;
 use super::pg::cluster;
 
 /// A command line of the tool, to be run in a folder.
@@ -57,13 +58,20 @@ impl Xtask {
     /// Runs it to its end, with nothing on stdin.
     #[must_use = "look at the output or assert how it ended"]
     pub fn run(mut self) -> Output {
-        let done = self.command.stdin(Stdio::null()).output().unwrap();
-        let output = Output {
-            code: done.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(done.stdout).unwrap(),
-            stderr: String::from_utf8(done.stderr).unwrap(),
-        };
-        output
+        Output::of(self.command.stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Runs it to its end, with this text on stdin.
+    #[must_use = "look at the output or assert how it ended"]
+    pub fn run_with(mut self, text: &str) -> Output {
+        use std::io::Write;
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap();
+        let (mut stdin, text) = (child.stdin.take().unwrap(), text.to_owned());
+        let feeder = std::thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
+        let done = child.wait_with_output().unwrap();
+        feeder.join().unwrap();
+        Output::of(done)
     }
 
     /// Starts it and leaves it running.
@@ -102,6 +110,18 @@ pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
 }
 
 impl Output {
+    fn of(done: std::process::Output) -> Output {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Output::new(done.status.code().unwrap_or(-1), text(done.stdout), text(done.stderr))
+    }
+
+    /// Whatever a run prints to be pasted is what the parser takes.
+    pub fn new(code: i32, stdout: String, stderr: String) -> Output {
+        parse_all(&stdout);
+        parse_all(&stderr);
+        Output { code, stdout, stderr }
+    }
+
     /// Asserts the exit code; the whole output is in the message.
     #[track_caller]
     pub fn code(self, expected: i32) -> Output {

@@ -112,6 +112,7 @@ fn launch(example: &Example, env: Vec<(String, String)>) -> Launch {
         python: example.python.clone(),
         project: example.root().to_owned(),
         config: example.config.into(),
+        options: Vec::new(),
         database: Database { url: None, expect },
         lock_timeout: None,
         state_dir: example.root().join("state"),

@@ -5,33 +5,32 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
+use xshell::cmd;
 
 use crate::fail::{Exit, Fail, Kind};
-use crate::sys::run::Cmd;
+use crate::sys::run::shell;
 use crate::ui::{Paint, Ui};
-
-/// Name and arguments of each section; all are cargo's.
-const SECTIONS: &[(&str, &[&str])] = &[
-    ("format", &["fmt", "--all", "--check"]),
-    ("clippy", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
-    ("test", &["test", "--workspace"]),
-];
 
 /// Runs every section, the later ones too when an earlier one failed, and says at the end which did.
 ///
 /// # Errors
 /// When a section failed, or the project's own source is not where this binary was built from.
 pub fn run(ui: &Ui) -> Result<Exit> {
-    let root = source_root()?;
+    let (shell, cargo) = (shell(&source_root()?)?, cargo());
+    let sections = [
+        ("format", cmd!(shell, "{cargo} fmt --all --check")),
+        ("clippy", cmd!(shell, "{cargo} clippy --workspace --all-targets --quiet -- -D warnings")),
+        ("test", cmd!(shell, "{cargo} test --workspace")),
+    ];
     let mut failed = Vec::new();
-    for (name, args) in SECTIONS {
-        ui.status(format!("── {name}: cargo {}", args.join(" ")));
+    for (name, cmd) in sections {
+        ui.status(format!("── {name}: {cmd}"));
         let started = Instant::now();
-        let done = Cmd::new(cargo(), &root).args(*args).interactive(ui)?;
-        let (paint, word) = if done.success() { (Paint::Good, "ok") } else { (Paint::Bad, "FAILED") };
+        let good = cmd.quiet().run().is_ok();
+        let (paint, word) = if good { (Paint::Good, "ok") } else { (Paint::Bad, "FAILED") };
         ui.status(format!("── {name}: {} in {:.1} s", ui.paint(paint, word), started.elapsed().as_secs_f64()));
-        if !done.success() {
-            failed.push(*name);
+        if !good {
+            failed.push(name);
         }
     }
     if failed.is_empty() {

@@ -3,7 +3,7 @@
 mod gather;
 mod models;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::json;
@@ -13,6 +13,7 @@ use crate::fail::{Exit, Fail, Kind};
 use crate::flags::{DbCheck, Format, Look};
 use crate::model::rules::{self, Finding, Level, Rule};
 use crate::report::{findings as report, github, junit, sarif};
+use crate::sys::git::Repo;
 use crate::sys::project::Component;
 use crate::ui::Paint;
 use gather::Judged;
@@ -35,6 +36,18 @@ pub fn run(ctx: &Ctx, flags: &DbCheck) -> Result<Exit> {
     Ok(print(ctx, flags, &rules, &findings, || judged.iter().for_each(|judged| show(ctx, flags, judged))))
 }
 
+/// Where a service that reads the report expects the files: from the root of the checkout, which is not always the project's
+/// folder.
+fn in_checkout(ctx: &Ctx, findings: &[Finding]) -> Vec<Finding> {
+    let below = || {
+        let root = &ctx.project().ok()?.root;
+        let repo = Repo::find(&ctx.ui, root).ok().flatten()?;
+        root.strip_prefix(repo.root()).ok().map(Path::to_owned)
+    };
+    let prefix = below().unwrap_or_default();
+    findings.iter().map(|finding| Finding { path: prefix.join(&finding.path), ..finding.clone() }).collect()
+}
+
 /// Prints findings in the form that was asked for, and says how to end; `rules` are those that were asked, `as_text` prints
 /// for people.
 fn print(ctx: &Ctx, flags: &DbCheck, rules: &[&Rule], findings: &[Finding], as_text: impl FnOnce()) -> Exit {
@@ -42,9 +55,9 @@ fn print(ctx: &Ctx, flags: &DbCheck, rules: &[&Rule], findings: &[Finding], as_t
     let exit = if is_failed { Exit::Findings } else { Exit::Done };
     match flags.format {
         Format::Json => ctx.ui.json("db-check", exit, json!({"findings": report::to_json(findings)}), None),
-        Format::Github => ctx.ui.answer(github::annotations(findings)),
-        Format::Junit => ctx.ui.answer(junit::report(findings, rules)),
-        Format::Sarif => ctx.ui.answer(sarif::log(findings, rules)),
+        Format::Github => ctx.ui.answer(github::annotations(&in_checkout(ctx, findings))),
+        Format::Junit => ctx.ui.answer(junit::report(&in_checkout(ctx, findings), rules)),
+        Format::Sarif => ctx.ui.answer(sarif::log(&in_checkout(ctx, findings), rules)),
         Format::Text => as_text(),
     }
     exit
@@ -71,7 +84,7 @@ pub fn review(ctx: &Ctx, component: &Component, scripts: &[PathBuf]) -> Result<V
 /// The one that is named, or the default one. What would be committed or what a branch brings may be anywhere.
 fn components<'a>(ctx: &'a Ctx, flags: &DbCheck) -> Result<Vec<&'a Component>> {
     let everywhere = flags.all || (flags.look != Look::WorkTree && ctx.common.component.is_none());
-    if everywhere { Ok(ctx.project()?.components.iter().collect()) } else { Ok(vec![ctx.component()?]) }
+    if everywhere { ctx.every_component() } else { Ok(vec![ctx.component()?]) }
 }
 
 fn explain(ctx: &Ctx, word: &str) -> Result<Exit> {
@@ -94,9 +107,11 @@ fn explain(ctx: &Ctx, word: &str) -> Result<Exit> {
 fn show(ctx: &Ctx, flags: &DbCheck, judged: &Judged) {
     let paint =
         |level: Level, text: &str| ctx.ui.paint(if level == Level::Error { Paint::Bad } else { Paint::Warn }, text);
+    let here = ctx.to_project().unwrap_or_default();
     for finding in &judged.findings {
         let line = judged.line(finding);
-        ctx.ui.answer(report::to_text(finding, line, paint));
+        let shown = Finding { path: here.join(&finding.path), ..finding.clone() };
+        ctx.ui.answer(report::to_text(&shown, line, paint));
         ctx.ui.answer("");
     }
     let of = match judged.checked {

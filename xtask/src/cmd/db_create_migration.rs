@@ -12,6 +12,7 @@ use crate::cmd::{db_check, db_roundtrip};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::{DbCreateMigration, DbRoundtrip, Range};
+use crate::model::action::own;
 use crate::model::autogenerate::{self, Models, Operation, Rename, Unseen};
 use crate::model::rules::{Finding, Level};
 use crate::sys::alembic::{Draft, Driver, Stop, Written};
@@ -141,7 +142,7 @@ fn write(driver: &mut Driver, facts: &Facts) -> Result<Vec<Written>, Stop> {
             Fail::new(Kind::ConfigInvalid, "A hook of the project has dropped the revision")
                 .details("process_revision_directives left nothing to be written")
                 .action(format!("Look at process_revision_directives in the env.py of {config}"))
-                .related("cargo xtask doctor")
+                .related(own("doctor"))
                 .into(),
         ));
     }

@@ -31,7 +31,7 @@ use record::Work;
 use released::{Scripts, Whose};
 
 pub use as_step::{Ends, Foretold, Kept, check_can_be_taken_back, foretell, kept, resume, run_as_part, take_back};
-pub use database::Place;
+pub use database::claim;
 
 /// What is known before anything is decided.
 struct Facts<'a> {
@@ -203,8 +203,8 @@ fn prepare(ctx: &Ctx, flags: &Rebase, facts: &Facts, plan: Plan) -> Result<Prepa
         database::look(ctx, facts.component, &facts.config, &facts.graph)?
     };
     let trip = match &found {
-        Found::At { applied, place, implied } => {
-            database::check_nothing_skipped(facts, place, implied)?;
+        Found::At { applied, place, skipped } => {
+            database::check_nothing_skipped(facts, place, skipped)?;
             database::plan(facts, &plan.change, &moved, applied)?
         }
         Found::NotAsked | Found::Down(_) => Trip::default(),

@@ -4,7 +4,6 @@
 
 mod baseline;
 mod explain;
-mod hangs;
 mod in_place;
 mod jobs;
 mod outcome;

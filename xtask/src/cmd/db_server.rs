@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::DbServer;
+use crate::model::action::{own, program};
 use crate::sys::run::Cmd;
 use crate::sys::server::{self, Home, Lease, State};
 use crate::ui::{Paint, Ui};
@@ -117,8 +118,8 @@ pub fn psql(ui: &Ui, home: &Home, database: &str, args: &[OsString], cwd: &Path)
 fn no_psql(lease: &Lease) -> Fail {
     Fail::new(Kind::ToolMissing, "psql is not installed")
         .details(format!("neither in {} nor on PATH", lease.binaries.bin.display()))
-        .action("Install it, for example: apt-get install postgresql-client")
-        .related("cargo xtask db-server status")
+        .run("Install it, for example", program(["apt-get", "install", "postgresql-client"]))
+        .related(own("db-server").word("status"))
 }
 
 /// What there is to say about one server, a line each.

@@ -40,8 +40,7 @@ pub fn run(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Exit> {
 }
 
 fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> {
-    let components: Vec<&Component> =
-        if flags.all { ctx.project()?.components.iter().collect() } else { vec![ctx.component()?] };
+    let components: Vec<&Component> = if flags.all { ctx.every_component()? } else { vec![ctx.component()?] };
     let reports = std::thread::scope(|scope| {
         let looks: Vec<_> = components.iter().map(|component| scope.spawn(|| look(ctx, component))).collect();
         looks
@@ -56,7 +55,7 @@ fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> 
 
 fn exit(flags: &flags::DbStatus, reports: &[Report]) -> Exit {
     let unreadable = reports.iter().any(|report| report.standing.is_none());
-    let all_good = reports.iter().all(Report::is_good);
+    let all_good = !reports.is_empty() && reports.iter().all(Report::is_good);
     let failed = reports.iter().any(|report| report.error.is_some());
     match () {
         () if unreadable => Exit::Failed,

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::Hooks;
+use crate::model::action::own;
 use crate::sys::git::Repo;
 use crate::sys::hooks::{Found, Hook, HooksFolder, Reach, State, is_executable};
 use crate::ui::Paint;
@@ -77,23 +78,23 @@ fn install(ctx: &Ctx, folder: &HooksFolder, found: &[Found], pre_push: bool) -> 
 
 fn refuse_to_replace(found: &Found) -> Result<()> {
     let (name, path) = (found.hook.name(), found.path.display());
-    let fail = |summary: String| Fail::new(Kind::ConfigInvalid, summary).related("cargo xtask hooks status").refused();
+    let fail = |summary: String| Fail::new(Kind::ConfigInvalid, summary).related(own("hooks").word("status")).refused();
     match (&found.state, &found.kept) {
         (State::Edited, _) => Err(fail(format!("The {name} hook was edited after it was installed"))
             .details(format!("{path} would be written anew"))
             .action(format!("Move your own lines to {path}.before-xtask, which runs first, and make that executable"))
             .action(format!("rm {path}"))
-            .action("cargo xtask hooks install")
+            .action(own("hooks").word("install"))
             .into()),
         (State::Elsewhere(repository), _) => Err(fail(format!("The {name} hook serves another repository"))
             .details(format!("{path} is for {}; the folder is shared by `core.hooksPath`", repository.display()))
             .action("Give this repository hooks of its own: git config core.hooksPath .git/hooks")
-            .action("cargo xtask hooks install")
+            .action(own("hooks").word("install"))
             .into()),
         (State::Foreign, Some(kept)) => Err(fail(format!("There are two {name} hooks to keep"))
             .details(format!("{path} is not ours any more, and {} is from before", kept.display()))
             .action(format!("Make one of the two, at {path}, and remove the other"))
-            .action("cargo xtask hooks install")
+            .action(own("hooks").word("install"))
             .into()),
         _ => Ok(()),
     }
@@ -127,7 +128,7 @@ fn uninstall(ctx: &Ctx, folder: &HooksFolder, found: &[Found]) -> Result<Exit> {
 
 fn not_as_installed(left: &[&Found]) -> Fail {
     let mut fail = Fail::new(Kind::ConfigInvalid, "A hook is not as it was installed, so it was left")
-        .related("cargo xtask hooks status");
+        .related(own("hooks").word("status"));
     for found in left {
         let path = found.path.display();
         fail = match (&found.state, &found.kept) {
@@ -213,10 +214,14 @@ fn text(ctx: &Ctx, found: &Found, change: Option<&str>) -> String {
     let (paint, sign, word) = match &found.state {
         State::Installed => (Paint::Good, "✅", "installed".to_owned()),
         State::Absent if found.hook == Hook::PrePush => {
-            (Paint::Dim, "⏹", "not installed (cargo xtask hooks install --pre-push)".to_owned())
+            let install = ctx.ui.shown(own("hooks").word("install").word("--pre-push"));
+            (Paint::Dim, "⏹", format!("not installed ({install})"))
         }
         State::Absent => (Paint::Dim, "⏹", "not installed".to_owned()),
-        State::Outdated => (Paint::Warn, "⚠️ ", "installed, not up to date: cargo xtask hooks install".to_owned()),
+        State::Outdated => {
+            let install = ctx.ui.shown(own("hooks").word("install"));
+            (Paint::Warn, "⚠️ ", format!("installed, not up to date: {install}"))
+        }
         State::Edited => (Paint::Warn, "⚠️ ", "installed, and edited since".to_owned()),
         State::Elsewhere(repository) => (Paint::Warn, "⚠️ ", format!("ours, for {}", repository.display())),
         State::Foreign => (Paint::Dim, "⏹", "not ours".to_owned()),

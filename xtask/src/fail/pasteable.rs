@@ -2,13 +2,13 @@
 //! values ([`crate::model::action`]).
 
 use super::{Fail, Kind};
-use crate::model::action::{Action, Surroundings, shell_word};
+use crate::model::action::{Action, Around, shell_word};
 
 const CALL: &str = "cargo xtask ";
 
 impl Fail {
     /// An action as it is printed. Where the flags themselves are what is wrong, words do not repeat them.
-    pub(super) fn shown(&self, action: &Action, around: &Surroundings) -> String {
+    pub(super) fn shown(&self, action: &Action, around: &Around) -> String {
         let text = action.text(around);
         if action.call().is_some() || matches!(self.kind, Kind::Usage | Kind::ConfigMissing) {
             return text;

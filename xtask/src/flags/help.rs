@@ -1,9 +1,10 @@
-//! Help for a person and `docs/commands.md`, both made from the table.
+//! Help for a person and `docs/commands.md`, both made from the definitions.
 
-use super::table::{COMMANDS, COMMON, CommandRow, FlagRow};
+use super::spec::{CommandRow, FlagRow};
+use super::{command_rows, common_rows};
 
 /// Exit codes as the contract has them.
-const EXIT_CODES: &[(&str, &str)] = &[
+pub(super) const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "done, or nothing to do"),
     ("1", "the operation failed; what was changed is said"),
     ("2", "the command line is wrong; nothing was changed"),
@@ -17,11 +18,11 @@ pub fn overview() -> String {
     let mut text = String::from(
         "Database workflows round Alembic, PostgreSQL and git\n\nUsage: cargo xtask COMMAND [flags]\n\nCommands:\n",
     );
-    for row in COMMANDS {
+    for row in command_rows() {
         text.push_str(&format!("  {:14} {}\n", row.name, row.summary));
     }
     text.push_str("\nCommon flags:\n");
-    push_flags(&mut text, COMMON.iter());
+    push_flags(&mut text, common_rows().iter());
     push_exit_codes(&mut text);
     text.push_str("\nMore on one command: cargo xtask help COMMAND");
     text
@@ -35,7 +36,7 @@ pub fn command_help(row: &CommandRow) -> String {
         push_flags(&mut text, row.flags.iter());
     }
     text.push_str("\nCommon flags:\n");
-    push_flags(&mut text, COMMON.iter().filter(|flag| row.takes(flag)));
+    push_flags(&mut text, common_rows().iter().filter(|flag| row.takes(flag)));
     if !row.examples.is_empty() {
         text.push_str("\nExamples:\n");
         for (why, line) in row.examples {
@@ -48,16 +49,16 @@ pub fn command_help(row: &CommandRow) -> String {
 /// `docs/commands.md`, whole.
 pub fn commands_page() -> String {
     let mut text = String::from(
-        "# Commands\n\n<!-- Made from xtask/src/flags/table.rs; a test compares. Rewrite it: UPDATE_EXPECT=1 cargo test commands_page -->\n\n\
+        "# Commands\n\n<!-- Made from xtask/src/flags/; a test compares. Rewrite it: UPDATE_EXPECT=1 cargo test commands_page -->\n\n\
          ## Common flags\n\n",
     );
-    push_table(&mut text, COMMON.iter());
+    push_table(&mut text, common_rows().iter());
     text.push_str("\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
     for (code, meaning) in EXIT_CODES {
         text.push_str(&format!("| {code} | {meaning} |\n"));
     }
-    for row in COMMANDS {
-        text.push_str(&format!("\n## `{}`\n\n{}.\n\n{}\n\n    {}\n", row.name, row.summary, row.about, usage(row)));
+    for row in command_rows() {
+        text.push_str(&format!("\n## `{}`\n\n{}.\n\n{}\n\n    {}\n", row.name, row.summary, row.about, usage(&row)));
         if !row.flags.is_empty() {
             text.push('\n');
             push_table(&mut text, row.flags.iter());
@@ -69,10 +70,10 @@ pub fn commands_page() -> String {
     text
 }
 
-fn usage(row: &CommandRow) -> String {
+pub(super) fn usage(row: &CommandRow) -> String {
     let mut text = format!("cargo xtask {}", row.name);
-    for word in row.positional {
-        text.push_str(&format!(" [{word}]"));
+    for word in &row.words {
+        text.push_str(&format!(" [{}]", word.name));
     }
     text.push_str(" [flags]");
     text
@@ -98,9 +99,15 @@ fn push_exit_codes(text: &mut String) {
     }
 }
 
-fn names(flag: &FlagRow) -> String {
-    let short = flag.short.map_or("    ".to_owned(), |short| format!("{short}, "));
+/// `-c, --component NAME`; long names stand below each other.
+pub(super) fn names(flag: &FlagRow) -> String {
+    let short = match flag.short {
+        Some(short) => format!("{short}, "),
+        None if flag.long.starts_with("--") => "    ".to_owned(),
+        None => String::new(),
+    };
     match flag.value {
+        Some(value) if flag.optional => format!("{short}{}[={value}]", flag.long),
         Some(value) => format!("{short}{} {value}", flag.long),
         None => format!("{short}{}", flag.long),
     }

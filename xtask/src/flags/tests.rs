@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::{Command, Range, Show, Way, parse};
-use crate::model::action::Surroundings;
+use crate::model::action::Around;
 
 fn words(line: &str) -> Vec<OsString> {
     line.split_whitespace().map(OsString::from).collect()
@@ -12,7 +12,7 @@ fn words(line: &str) -> Vec<OsString> {
 fn wrong(line: &str) -> String {
     let fail = parse(words(line)).expect_err(line);
     assert_eq!(fail.exit.code(), 2, "{line}");
-    let actions = fail.shown_actions(&Surroundings::default());
+    let actions = fail.shown_actions(&Around::default());
     let mut text = fail.summary;
     for more in std::iter::once(fail.details).chain(actions).filter(|more| !more.is_empty()) {
         text.push_str(" | ");
@@ -40,6 +40,9 @@ fn both_forms_of_an_option_and_flags_before_the_command() {
     assert!(common.output.verbose);
     assert_eq!(migrate("db-migrate --target=a1+2 --dry-run").show, Some(Show::Plan));
     assert_eq!(migrate("db-migrate --step-timeout 2m").step_timeout.unwrap().as_secs(), 120);
+    let (common, _) = parse(words("db-status -x tenant=a -x=b=c --url=env:URL --strict --cold")).unwrap();
+    assert_eq!((common.x, common.url.as_deref()), (vec!["tenant=a".to_owned(), "b=c".to_owned()], Some("env:URL")));
+    assert!(common.strict && common.cold);
     assert_eq!(migrate("db-migrate --lock-timeout=500ms").lock_timeout.unwrap().as_millis(), 500);
 }
 
@@ -74,7 +77,13 @@ fn wrong_words_are_named_with_the_nearest_known() {
         ("db-migrate --direction downgrade --target +1", "goes up, the direction is downgrade"),
         ("db-migrate --lock-timeout soon", "A duration is a whole number over 0"),
         ("db-migrate --lock-timeout 0s", "A duration is a whole number over 0"),
-        ("db-migrate -x", "unknown flag `-x`"),
+        ("db-migrate -z", "unknown flag `-z`"),
+        ("db-migrate -x", "`-x` needs a value: -x KEY=VALUE"),
+        ("db-rebase --abort --no-db", "`--abort` stands alone, without `--no-db`"),
+        ("db-merge main --continue", "`--continue` and `BRANCH` exclude each other"),
+        ("db-roundtrip --watch --junit f", "`--watch` and `--junit` exclude each other"),
+        ("completions tcsh", "`completions` does not take `tcsh` | It takes: bash, zsh, fish"),
+        ("man -x a=b", "unknown flag `-x` for `man`"),
         ("db-status -q -v", "`--quiet` and `--verbose` exclude each other"),
         ("db-status --color sometimes", "It takes: auto, always, never"),
         ("db-roundtrip --steps 0", "a whole number, 1 or more"),

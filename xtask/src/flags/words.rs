@@ -1,27 +1,26 @@
-//! Every word against the table, before pico-args sees it; values that are more than text; what is said of a wrong command
-//! line.
+//! Every word against the definitions, before pico-args sees it; values that are more than text; what is said of a wrong
+//! command line.
 
 use std::ffi::OsString;
 use std::time::Duration;
 
-use pico_args::Arguments;
-
-use super::table::{COMMANDS, COMMON, CommandRow, FlagRow};
-use super::{Command, Common, overview};
+use super::common::EXCLUSIVE;
+use super::spec::{CommandRow, FlagRow};
+use super::{Command, Common, command_names, common_rows, overview};
 use crate::fail::{Fail, Kind};
 
 /// Where the command's name stands: the first word that is neither a flag nor a common flag's value.
-pub(super) fn command_position(words: &[String]) -> Result<Option<usize>, Fail> {
+pub(super) fn command_position(words: &[String]) -> Option<usize> {
+    let common = common_rows();
     let mut at = 0;
-    while at < words.len() {
-        let word = &words[at];
+    while let Some(word) = words.get(at) {
         if !word.starts_with('-') {
-            return Ok(Some(at));
+            return Some(at);
         }
-        let takes_next = find_flag(COMMON, word).is_some_and(|flag| flag.value.is_some()) && !word.contains('=');
+        let takes_next = find_flag(&common, word).is_some_and(|flag| flag.value.is_some()) && !word.contains('=');
         at += if takes_next { 2 } else { 1 };
     }
-    Ok(None)
+    None
 }
 
 pub(super) fn no_command(words: Vec<String>) -> Result<(Common, Command), Fail> {
@@ -38,57 +37,71 @@ pub(super) fn no_command(words: Vec<String>) -> Result<(Common, Command), Fail> 
     }
 }
 
-/// Checks every word against the table before pico-args sees it: unknown flags, missing values, repeated flags, values
-/// that are not among the allowed ones, leftover words.
+/// Checks every word against the definitions before pico-args sees it: unknown flags, missing values, repeated flags,
+/// leftover words, and flags that do not go together.
 pub(super) fn check_words(row: &CommandRow, words: &[String]) -> Result<(), Fail> {
+    let common = common_rows();
     let mut seen: Vec<&str> = Vec::new();
-    let mut positionals = 0;
-    let mut at = 0;
-    while at < words.len() {
-        let word = &words[at];
-        at += 1;
+    let mut slots = row.words.iter().peekable();
+    let mut rest = words.iter().peekable();
+    while let Some(word) = rest.next() {
         if !word.starts_with('-') {
-            positionals += 1;
-            if positionals > row.positional.len() {
-                return Err(leftover(row, word));
-            }
+            let slot = slots.next_if(|slot| !slot.many).or_else(|| slots.peek().copied());
+            seen.push(slot.ok_or_else(|| leftover(row, word))?.name);
             continue;
         }
-        let flag = find_flag(row.flags, word)
-            .or_else(|| find_flag(COMMON, word).filter(|flag| row.takes(flag)))
+        let flag = find_flag(&row.flags, word)
+            .or_else(|| find_flag(&common, word).filter(|flag| row.takes(flag)))
             .ok_or_else(|| unknown_flag(row, word))?;
-        if seen.contains(&flag.long) {
+        if seen.contains(&flag.long) && !flag.many {
             return Err(usage(format!("`{}` is given twice", flag.long)));
         }
         seen.push(flag.long);
-        let inline = word.split_once('=').map(|(_, value)| value);
-        match (flag.value, inline) {
-            (None, Some(_)) => return Err(usage(format!("`{}` takes no value", flag.long))),
-            (None, None) => {}
-            (Some(_), Some(value)) => check_value(flag, value)?,
-            (Some(metavar), None) => {
-                let value = words.get(at).ok_or_else(|| missing_value(flag, metavar, None))?;
-                if looks_like_flag(value) {
-                    return Err(missing_value(flag, metavar, Some(value)));
-                }
-                check_value(flag, value)?;
-                at += 1;
+        if takes_next_word(flag, word, rest.peek().copied())? {
+            rest.next();
+        }
+    }
+    check_together(row, &seen)
+}
+
+/// Whether the flag's value is the next word; an error where a value lacks or is one too many.
+fn takes_next_word(flag: &FlagRow, word: &str, next: Option<&String>) -> Result<bool, Fail> {
+    let inline = word.split_once('=').map(|(_, value)| value);
+    match (flag.value, inline) {
+        (None, Some(_)) => Err(usage(format!("`{}` takes no value", flag.long))),
+        (Some(metavar), Some("")) => Err(missing_value(flag, metavar, None)),
+        (None, None) | (Some(_), Some(_)) => Ok(false),
+        (Some(_), None) if flag.optional => Ok(false),
+        (Some(metavar), None) => match next {
+            Some(value) if looks_like_flag(value) => Err(missing_value(flag, metavar, Some(value))),
+            Some(value) if value.is_empty() => Err(missing_value(flag, metavar, None)),
+            Some(_) => Ok(true),
+            None => Err(missing_value(flag, metavar, None)),
+        },
+    }
+}
+
+fn check_together(row: &CommandRow, seen: &[&str]) -> Result<(), Fail> {
+    for group in row.exclusive.iter().chain(EXCLUSIVE) {
+        let mut given = group.iter().filter(|name| seen.contains(name));
+        if let (Some(one), Some(other)) = (given.next(), given.next()) {
+            return Err(conflict(one, other));
+        }
+    }
+    let own =
+        |name: &str| row.flags.iter().any(|flag| flag.long == name) || row.words.iter().any(|word| word.name == name);
+    for (flag, beside) in row.alone.iter().filter(|(flag, _)| seen.contains(flag)) {
+        let other = seen.iter().find(|name| own(name) && *name != flag && !beside.contains(name));
+        match other {
+            Some(other) if beside.is_empty() => {
+                return Err(usage(format!("`{flag}` stands alone, without `{other}`"))
+                    .action(format!("cargo xtask {} {flag}", row.name)));
             }
+            Some(other) => return Err(conflict(flag, other)),
+            None => {}
         }
     }
     Ok(())
-}
-
-pub(super) fn check_value(flag: &FlagRow, value: &str) -> Result<(), Fail> {
-    if value.is_empty() {
-        return Err(missing_value(flag, flag.value.unwrap_or("VALUE"), None));
-    }
-    if flag.allowed.is_empty() || flag.allowed.contains(&value) {
-        return Ok(());
-    }
-    Err(usage(format!("`{}` does not take `{value}`", flag.long))
-        .details(format!("It takes: {}", flag.allowed.join(", ")))
-        .action(nearest_action(value, flag.allowed.iter().copied(), &format!("{}=", flag.long))))
 }
 
 /// `-1` and `-12` are targets, everything else with a dash is a flag.
@@ -96,6 +109,7 @@ pub(super) fn looks_like_flag(word: &str) -> bool {
     word.strip_prefix('-').is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
+/// The flag that a word names, with or without a value behind `=`.
 pub(super) fn find_flag<'a>(flags: &'a [FlagRow], word: &str) -> Option<&'a FlagRow> {
     let name = word.split('=').next().unwrap_or(word);
     flags.iter().find(|flag| flag.long == name || flag.short == Some(name))
@@ -106,14 +120,6 @@ pub(super) fn as_text(words: Vec<OsString>) -> Result<Vec<String>, Fail> {
         .into_iter()
         .map(|word| word.into_string().map_err(|word| usage(format!("{} is not UTF-8", word.display()))))
         .collect()
-}
-
-pub(super) fn value(args: &mut Arguments, flag: &'static str) -> Result<Option<String>, Fail> {
-    args.opt_value_from_str(flag).map_err(from_pico)
-}
-
-pub(super) fn duration(args: &mut Arguments, flag: &'static str) -> Result<Option<Duration>, Fail> {
-    value(args, flag)?.map(|text| parse_duration(flag, &text)).transpose()
 }
 
 pub(super) fn parse_duration(flag: &str, text: &str) -> Result<Duration, Fail> {
@@ -153,18 +159,6 @@ pub(super) fn usage(summary: impl Into<String>) -> Fail {
     Fail::new(Kind::Usage, summary)
 }
 
-/// `--watch` is the newest revision, again and again: what chooses revisions, or is written or kept at the end of a run,
-/// does not go with it; and JSON is one object.
-pub(super) fn check_watch(row: &CommandRow, words: &[String]) -> Result<(), Fail> {
-    let given = |flag: &&str| words.iter().any(|word| word.split('=').next() == Some(*flag));
-    let flags = row.flags.iter().map(|flag| flag.long).chain(["--json"]);
-    const TOGETHER: [&str; 4] = ["--watch", "--step-timeout", "--baseline", "--no-cache"];
-    match flags.filter(|flag| !TOGETHER.contains(flag)).find(given) {
-        Some(other) if given(&"--watch") => Err(conflict("--watch", other)),
-        _ => Ok(()),
-    }
-}
-
 pub(super) fn conflict(one: &str, other: &str) -> Fail {
     usage(format!("`{one}` and `{other}` exclude each other"))
         .action(format!("Leave one of them out: {one} or {other}"))
@@ -185,13 +179,14 @@ pub(super) fn leftover(row: &CommandRow, word: &str) -> Fail {
 
 pub(super) fn unknown_command(name: &str) -> Fail {
     usage(format!("unknown command `{name}`"))
-        .action(nearest_action(name, COMMANDS.iter().map(|row| row.name), "cargo xtask "))
+        .action(nearest_action(name, command_names(), "cargo xtask "))
         .action("See what there is: cargo xtask help")
 }
 
 pub(super) fn unknown_flag(row: &CommandRow, word: &str) -> Fail {
     let name = word.split('=').next().unwrap_or(word);
-    let known = row.flags.iter().chain(COMMON.iter().filter(|flag| row.takes(flag))).map(|flag| flag.long);
+    let common = common_rows();
+    let known = row.flags.iter().chain(common.iter().filter(|flag| row.takes(flag))).map(|flag| flag.long);
     usage(format!("unknown flag `{name}` for `{}`", row.name))
         .action(nearest_action(name, known, ""))
         .action(format!("See what it takes: cargo xtask help {}", row.name))

@@ -2,6 +2,7 @@
 //! with the flags that the user typed, the folder that it runs in and the quotes that a shell needs. A command is always
 //! the last thing in its line, so that the rest of the line can be pasted.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -42,7 +43,18 @@ enum Repeats {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     words: Vec<String>,
-    folder: Option<PathBuf>,
+    place: Place,
+}
+
+/// Where a program has to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Anywhere,
+    /// Somewhere in the project's tree.
+    InTree,
+    /// At the project's root.
+    AtRoot,
+    At(PathBuf),
 }
 
 /// A command of ours.
@@ -52,19 +64,25 @@ pub fn own(name: impl Into<String>) -> Own {
 
 /// A command of another program, which runs anywhere.
 pub fn program<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Program {
-    Program { words: words.into_iter().map(Into::into).collect(), folder: None }
+    Program { words: words.into_iter().map(Into::into).collect(), place: Place::Anywhere }
 }
 
 /// A command of git, which runs in the project's repository.
 pub fn git<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Program {
     let words = words.into_iter().map(Into::into);
-    Program { words: std::iter::once("git".to_owned()).chain(words).collect(), folder: None }
+    Program { words: std::iter::once("git".to_owned()).chain(words).collect(), place: Place::InTree }
 }
 
 impl Own {
     /// One more word: a switch, a positional.
     pub fn word(mut self, word: impl Into<String>) -> Own {
         self.words.push(word.into());
+        self
+    }
+
+    /// More words.
+    pub fn words<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Own {
+        self.words.extend(words.into_iter().map(Into::into));
         self
     }
 
@@ -100,7 +118,7 @@ impl Own {
     }
 
     /// As text.
-    pub fn text(&self, around: &Surroundings) -> String {
+    pub fn text(&self, around: &Around) -> String {
         let mut text = format!("cargo xtask {}", self.name);
         for word in self.repeated(around).iter().chain(&self.words) {
             text.push(' ');
@@ -109,7 +127,7 @@ impl Own {
         text
     }
 
-    fn repeated(&self, around: &Surroundings) -> Vec<String> {
+    fn repeated(&self, around: &Around) -> Vec<String> {
         const COMPONENT: &str = "--component";
         if self.repeats == Repeats::Nothing {
             return Vec::new();
@@ -132,7 +150,19 @@ impl Own {
 impl Program {
     /// Its paths are relative to this folder.
     pub fn inside(mut self, folder: impl Into<PathBuf>) -> Program {
-        self.folder = Some(folder.into());
+        self.place = Place::At(folder.into());
+        self
+    }
+
+    /// Its paths are relative to the project's root.
+    pub fn at_root(mut self) -> Program {
+        self.place = Place::AtRoot;
+        self
+    }
+
+    /// One more word.
+    pub fn word(mut self, word: impl AsRef<OsStr>) -> Program {
+        self.words.push(word.as_ref().to_string_lossy().into_owned());
         self
     }
 
@@ -143,16 +173,17 @@ impl Program {
     }
 
     /// As text.
-    pub fn text(&self, around: &Surroundings) -> String {
+    pub fn text(&self, around: &Around) -> String {
         let words: Vec<String> = self.words.iter().map(|word| shell_word(word)).collect();
         let is_git = self.words.first().is_some_and(|word| word == "git");
-        let folder = match &self.folder {
-            Some(folder) => around.way_to(folder),
-            None if is_git => {
-                around.root.get().filter(|root| !around.folder.starts_with(root)).and_then(|root| around.way_to(root))
-            }
-            None => None,
+        let root = around.root.get().map(PathBuf::as_path);
+        let folder = match &self.place {
+            Place::Anywhere => None,
+            Place::InTree => root.filter(|root| !around.folder.starts_with(root)),
+            Place::AtRoot => root,
+            Place::At(folder) => Some(folder.as_path()),
         };
+        let folder = folder.and_then(|folder| around.way_to(folder));
         match folder {
             None => words.join(" "),
             Some(folder) if is_git => format!("git -C {} {}", shell_word(&folder), words[1..].join(" ")),
@@ -164,7 +195,7 @@ impl Program {
 
 impl Call {
     /// As text.
-    pub fn text(&self, around: &Surroundings) -> String {
+    pub fn text(&self, around: &Around) -> String {
         match self {
             Call::Own(own) => own.text(around),
             Call::Program(program) => program.text(around),
@@ -197,7 +228,7 @@ impl Action {
     }
 
     /// As text.
-    pub fn text(&self, around: &Surroundings) -> String {
+    pub fn text(&self, around: &Around) -> String {
         match &self.call {
             None => self.why.clone(),
             Some(call) if self.why.is_empty() => call.text(around),
@@ -256,7 +287,7 @@ impl From<&Action> for Action {
 
 /// What a command depends on that its maker need not know.
 #[derive(Debug)]
-pub struct Surroundings {
+pub struct Around {
     /// The flags that say what the command line is about, with their values, as they were typed.
     pub typed: Vec<(String, String)>,
     /// Whether a command takes a flag.
@@ -269,9 +300,9 @@ pub struct Surroundings {
     pub default_component: OnceLock<String>,
 }
 
-impl Default for Surroundings {
-    fn default() -> Surroundings {
-        Surroundings {
+impl Default for Around {
+    fn default() -> Around {
+        Around {
             typed: Vec::new(),
             takes: |_, _| true,
             folder: PathBuf::new(),
@@ -281,7 +312,7 @@ impl Default for Surroundings {
     }
 }
 
-impl Surroundings {
+impl Around {
     /// How to get to a folder from where the user stands; `None` where that is the place.
     fn way_to(&self, folder: &Path) -> Option<String> {
         let is_here = self.folder.as_os_str().is_empty() || self.folder == folder;

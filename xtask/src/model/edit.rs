@@ -12,6 +12,8 @@ mod value;
 use std::fmt;
 use std::ops::Range;
 
+use crate::model::revision::{declared_encoding, is_utf8};
+
 /// Where the values of a script stand, in bytes, a byte order mark included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
@@ -121,7 +123,7 @@ pub fn repoint_bytes(bytes: &[u8], places: &Places, parents: &[String]) -> Resul
         EditError::NotUtf8 { line, declared: declared.clone() }
     })?;
     // ASCII is the same in every encoding that Python reads a file in, other letters are not.
-    let is_utf8 = declared.as_deref().is_none_or(|name| matches!(name, "utf-8" | "utf8" | "utf_8"));
+    let is_utf8 = declared.as_deref().is_none_or(is_utf8);
     if !is_utf8 && parents.iter().any(|id| !id.is_ascii()) {
         return Err(EditError::NotUtf8 { line: 1, declared });
     }
@@ -179,19 +181,6 @@ fn revises_value(docstring: &str) -> Option<Range<usize>> {
         }
     }
     Some(start..end)
-}
-
-/// The encoding that one of the first two lines declares, as Python finds it (PEP 263): `# -*- coding: latin-1 -*-`.
-fn declared_encoding(bytes: &[u8]) -> Option<String> {
-    let declaration = |line: &[u8]| {
-        let line = String::from_utf8_lossy(line).into_owned();
-        let comment = line.trim_start_matches(['\u{feff}', ' ', '\t', '\u{c}']).strip_prefix('#')?.to_owned();
-        let after = comment.split_once("coding").map(|(_, rest)| rest)?;
-        let name = after.strip_prefix([':', '='])?.trim_start_matches([' ', '\t']);
-        let name: String = name.chars().take_while(|c| c.is_alphanumeric() || "-_.".contains(*c)).collect();
-        (!name.is_empty()).then(|| name.to_ascii_lowercase())
-    };
-    bytes.split(|&byte| byte == b'\n').take(2).find_map(declaration)
 }
 
 fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {

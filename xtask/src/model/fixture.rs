@@ -29,6 +29,7 @@ fn script(line: &str) -> Script {
         depends_on: words(depends_on),
         branch_labels: words(labels.trim_end_matches(']')),
         message: String::new(),
+        unread: Vec::new(),
         spans: Spans::default(),
         line: 1,
         down_line: 2,

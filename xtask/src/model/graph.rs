@@ -31,6 +31,8 @@ pub struct Graph {
     history: Vec<usize>,
     /// The inverse of `history`.
     pub(in crate::model) rank: Vec<usize>,
+    /// How many revisions the longest way down to a base has.
+    depth: Vec<usize>,
 }
 
 /// A revision and its links, as indices into `Graph::nodes`, which is in the order of loading.

@@ -27,12 +27,12 @@ pub enum How {
     /// As that, but there is reason to doubt that it ever ran.
     Doubted,
     /// The database counts as holding it, and it never ran.
-    Implied,
+    Skipped,
 }
 
 impl How {
     /// All, for reading the word back.
-    pub const ALL: [How; 4] = [How::Ran, How::Found, How::Doubted, How::Implied];
+    pub const ALL: [How; 4] = [How::Ran, How::Found, How::Doubted, How::Skipped];
 
     /// The word in the table.
     pub fn word(self) -> &'static str {
@@ -40,7 +40,7 @@ impl How {
             How::Ran => "ran",
             How::Found => "found",
             How::Doubted => "doubted",
-            How::Implied => "implied",
+            How::Skipped => "skipped",
         }
     }
 }
@@ -118,7 +118,7 @@ impl Ledger {
         let never = held.into_iter().filter_map(|id| {
             let because = below(&reparented, id);
             match self.entries.get(id).map(|entry| entry.how) {
-                Some(How::Implied) => Some(skipped(id, because)),
+                Some(How::Skipped) => Some(skipped(id, because)),
                 None if because.is_some() => Some(skipped(id, because)),
                 _ => None,
             }
@@ -137,7 +137,7 @@ impl Ledger {
             let because = below(&reparented, id);
             match self.entries.get(id).map(|entry| entry.how) {
                 Some(How::Doubted) => Some(skipped(id, because)),
-                Some(How::Implied) if !is_unbroken => Some(skipped(id, because)),
+                Some(How::Skipped) if !is_unbroken => Some(skipped(id, because)),
                 None if !is_unbroken && because.is_some() => Some(skipped(id, because)),
                 _ => None,
             }
@@ -151,7 +151,7 @@ impl Ledger {
         let held = graph.ancestors(heads, Links::WithDependencies);
         let is_unbroken = self.is_unbroken(heads);
         let (odd, how) = match is_unbroken {
-            true => (self.skipped(graph, heads), How::Implied),
+            true => (self.skipped(graph, heads), How::Skipped),
             false => (self.suspects(graph, heads, &[]), How::Doubted),
         };
         let odd: BTreeSet<&str> = odd.iter().map(|skipped| skipped.revision.as_str()).collect();
@@ -159,7 +159,7 @@ impl Ledger {
         let mut entries = if is_unbroken { self.entries.clone() } else { BTreeMap::new() };
         for id in held {
             let how = if odd.contains(id) { how } else { How::Found };
-            let known = self.entries.get(id).filter(|entry| entry.how != How::Implied || is_unbroken);
+            let known = self.entries.get(id).filter(|entry| entry.how != How::Skipped || is_unbroken);
             let entry = known.cloned().unwrap_or_else(|| Entry { parents: links(graph, id), how });
             entries.insert(id.to_owned(), entry);
         }

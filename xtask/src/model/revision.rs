@@ -1,13 +1,16 @@
 //! One migration script's text, read as a value: id, parents, dependencies, labels, message, and where in the bytes each
 //! of them stands, so that an edit can leave everything else alone.
 //!
-//! Python is not run. What cannot be read off the text (a call, an `if`, an imported name) is an [`Unreadable`] for that
-//! one file; nothing is guessed.
+//! Python is not run, and nothing is guessed. What cannot be read off the text (a call, an `if`, an imported name) is
+//! told: an [`Unreadable`] file where it is the id or the parents, an [`Unread`] value where it is labels or dependencies,
+//! without which most questions can be answered. Whoever has a Python may fill in what it says ([`Told`]).
 
 mod depth;
 mod downgrade;
+mod encoding;
 mod header;
 mod names;
+mod told;
 
 use std::fmt;
 use std::ops::Range;
@@ -18,7 +21,10 @@ use ruff_python_parser::Parsed;
 use ruff_text_size::Ranged;
 
 pub use downgrade::{Downgrade, downgrade};
+pub(in crate::model) use encoding::is_utf8;
+pub use encoding::{Decoded, declared_encoding, decode};
 use names::{Binding, Names, Value};
+pub use told::{Told, needs_python};
 
 /// A migration script, as far as the history is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +41,8 @@ pub struct Script {
     pub branch_labels: Vec<String>,
     /// The message that alembic shows: the docstring's first paragraph, which may have several lines; `""` without one.
     pub message: String,
+    /// Labels and dependencies that are there and cannot be read; they are missing above.
+    pub unread: Vec<Unread>,
     /// Where the values stand.
     pub spans: Spans,
     /// The line (from 1) on which the id stands.
@@ -64,6 +72,17 @@ pub struct Spans {
     pub docstring: Option<Range<usize>>,
 }
 
+/// A value of the header that only Python can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// `branch_labels` or `depends_on`.
+    pub name: &'static str,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is in the way, as a sentence without a full stop.
+    pub what: String,
+}
+
 /// Why a script cannot be read without running it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
@@ -73,6 +92,8 @@ pub struct Unreadable {
     pub line: Option<usize>,
     /// What is in the way, as a sentence without a full stop.
     pub what: String,
+    /// Whether Python may know more: the value is there, and is no literal.
+    pub may_be_told: bool,
 }
 
 impl fmt::Display for Unreadable {
@@ -87,10 +108,23 @@ impl fmt::Display for Unreadable {
 impl std::error::Error for Unreadable {}
 
 impl Script {
-    /// The message's first line.
-    pub fn title(&self) -> &str {
-        self.message.lines().next().unwrap_or_default()
+    /// The message on one line.
+    pub fn title(&self) -> String {
+        one_line(&self.message)
     }
+
+    /// Whether there are labels that could not be read.
+    pub fn has_unread_labels(&self) -> bool {
+        self.unread.iter().any(|unread| unread.name == LABELS)
+    }
+}
+
+const LABELS: &str = "branch_labels";
+const DEPENDENCIES: &str = "depends_on";
+
+/// A message on one line, its words apart by one blank.
+pub fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether alembic takes a file of this name for a migration script: `*.py`, but not `__init__*` and not the lock files
@@ -102,30 +136,39 @@ pub fn is_script_name(name: &str) -> bool {
 /// Reads a script.
 ///
 /// # Errors
-/// [`Unreadable`] when there is a syntax error down to the last of the four values, when `down_revision` is missing (alembic fails as well), when there
-/// is neither a `revision` nor a file name of hexadecimal digits to take it from, and when one of the four values is not
-/// a literal, or a name bound to a literal, at the top level of the file. A syntax error further down does not matter
-/// here; see [`syntax_error`].
+/// [`Unreadable`] when there is a syntax error down to the last of the four values, when `down_revision` is missing (alembic
+/// fails as well), when there is neither a `revision` nor a file name of hexadecimal digits to take it from, and when one
+/// of these two is not a literal, or a name bound to a literal, at the top level of the file. A syntax error further down
+/// does not matter here; see [`syntax_error`].
 pub fn read(path: &Path, text: &str) -> Result<Script, Unreadable> {
     let parsed = header::parse(path, text)?;
     let body = parsed.statements();
     let names = Names::collect(body);
     let reader = Reader { path, text, names: &names };
     let (id, revision) = reader.id()?;
-    let (down, down_at) = reader.list("down_revision")?;
+    let (down, down_at) =
+        reader.list("down_revision").map_err(|unread| reader.unreadable(Some(unread.line), unread.what, true))?;
     let Some(down_at) = down_at else {
-        return Err(reader.unreadable(None, "no `down_revision` at the top level of the file".to_owned()));
+        return Err(reader.unreadable(None, "no `down_revision` at the top level of the file".to_owned(), false));
     };
-    let (depends_on, depends_at) = reader.list("depends_on")?;
-    let (branch_labels, labels_at) = reader.list("branch_labels")?;
-    let docstring = docstring(body);
+    let mut unread = Vec::new();
+    let mut optional = |name: &'static str| {
+        reader.list(name).unwrap_or_else(|trouble| {
+            unread.push(trouble);
+            (Vec::new(), None)
+        })
+    };
+    let (depends_on, depends_at) = optional(DEPENDENCIES);
+    let (branch_labels, labels_at) = optional(LABELS);
+    let (message, docstring) = reader.message(body);
     Ok(Script {
         path: path.to_owned(),
         id,
         down,
         depends_on,
         branch_labels,
-        message: docstring.as_ref().map(|(value, _)| message(value)).unwrap_or_default(),
+        message,
+        unread,
         line: revision.as_ref().map_or(1, |range| line_of(text, range.start)),
         down_line: line_of(text, down_at.start),
         spans: Spans {
@@ -133,7 +176,7 @@ pub fn read(path: &Path, text: &str) -> Result<Script, Unreadable> {
             down_revision: Some(down_at),
             depends_on: depends_at,
             branch_labels: labels_at,
-            docstring: docstring.map(|(_, range)| range),
+            docstring,
         },
     })
 }
@@ -162,21 +205,21 @@ impl Reader<'_> {
         let Some(binding) = self.names.get("revision") else {
             return match legacy_id(self.path) {
                 Some(id) => Ok((id, None)),
-                None => Err(self.unreadable(None, "no `revision` at the top level of the file".to_owned())),
+                None => Err(self.unreadable(None, "no `revision` at the top level of the file".to_owned(), false)),
             };
         };
         match &binding.value {
             Value::Str(id) if !id.is_empty() => Ok((id.clone(), Some(binding.range.clone()))),
-            Value::Str(_) => Err(self.refused("revision", binding, "is an empty string")),
-            Value::None => Err(self.refused("revision", binding, "is `None`")),
-            Value::Seq(_) => Err(self.refused("revision", binding, "is not a string")),
-            Value::Opaque(why) => Err(self.refused("revision", binding, why)),
+            Value::Str(_) => Err(self.refused("revision", binding, "is an empty string", false)),
+            Value::None => Err(self.refused("revision", binding, "is `None`", false)),
+            Value::Seq(_) => Err(self.refused("revision", binding, "is not a string", false)),
+            Value::Opaque(why) => Err(self.refused("revision", binding, why, true)),
         }
     }
 
     /// The strings that one of the header's names is bound to. Alembic takes `None`, an empty sequence and a missing
     /// name for the same thing, and `(None,)` too.
-    fn list(&self, name: &str) -> Result<(Vec<String>, Option<Range<usize>>), Unreadable> {
+    fn list(&self, name: &'static str) -> Result<(Vec<String>, Option<Range<usize>>), Unread> {
         let Some(binding) = self.names.get(name) else { return Ok((Vec::new(), None)) };
         let list = match &binding.value {
             Value::Str(one) => vec![one.clone()],
@@ -184,19 +227,35 @@ impl Reader<'_> {
             Value::Seq(items) if items.as_slice() == [None] => Vec::new(),
             Value::Seq(items) => match items.iter().cloned().collect() {
                 Some(strings) => strings,
-                None => return Err(self.refused(name, binding, "holds `None` beside other values")),
+                None => return Err(self.unread(name, binding, "holds `None` beside other values")),
             },
-            Value::Opaque(why) => return Err(self.refused(name, binding, why)),
+            Value::Opaque(why) => return Err(self.unread(name, binding, why)),
         };
         Ok((list, Some(binding.range.clone())))
     }
 
-    fn refused(&self, name: &str, binding: &Binding, why: &str) -> Unreadable {
-        self.unreadable(Some(line_of(self.text, binding.range.start)), format!("`{name}` {why}"))
+    /// The message, and where the docstring stands. `__doc__` may be set like any other name.
+    fn message(&self, body: &[Stmt]) -> (String, Option<Range<usize>>) {
+        let docstring = docstring(body);
+        let text = match self.names.get("__doc__").map(|binding| &binding.value) {
+            Some(Value::Str(text)) => text.trim().split("\n\n").next().map(str::to_owned),
+            Some(Value::None) => None,
+            _ => docstring.as_ref().map(|(text, _)| message(text)),
+        };
+        (text.unwrap_or_default(), docstring.map(|(_, range)| range))
     }
 
-    fn unreadable(&self, line: Option<usize>, what: String) -> Unreadable {
-        Unreadable { path: self.path.to_owned(), line, what }
+    fn unread(&self, name: &'static str, binding: &Binding, why: &str) -> Unread {
+        Unread { name, line: line_of(self.text, binding.range.start), what: format!("`{name}` {why}") }
+    }
+
+    fn refused(&self, name: &'static str, binding: &Binding, why: &str, may_be_told: bool) -> Unreadable {
+        let unread = self.unread(name, binding, why);
+        self.unreadable(Some(unread.line), unread.what, may_be_told)
+    }
+
+    fn unreadable(&self, line: Option<usize>, what: String, may_be_told: bool) -> Unreadable {
+        Unreadable { path: self.path.to_owned(), line, what, may_be_told }
     }
 }
 
@@ -213,10 +272,11 @@ fn docstring(body: &[Stmt]) -> Option<(String, Range<usize>)> {
     Some((literal.value.to_str().to_owned(), literal.range().to_std_range()))
 }
 
-/// What alembic shows of a docstring: stripped, up to the first empty line; dedented as Python does from 3.13 on.
+/// What alembic shows of a docstring (`Script.doc`): stripped, up to the first empty line; tabs and margin as Python takes
+/// them away from 3.13 on.
 fn message(docstring: &str) -> String {
     // Python reads source with universal newlines.
-    let text = docstring.replace("\r\n", "\n").replace('\r', "\n");
+    let text = without_tabs(&docstring.replace("\r\n", "\n").replace('\r', "\n"));
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let filled = text.lines().skip(1).filter(|line| !line.trim().is_empty());
     let margin = filled.map(indent).min().unwrap_or(0);
@@ -228,6 +288,26 @@ fn message(docstring: &str) -> String {
     let clean = lines.join("\n");
     let clean = clean.trim();
     clean.split("\n\n").next().unwrap_or(clean).to_owned()
+}
+
+/// Tabs as blanks up to the next column that eight divides.
+fn without_tabs(text: &str) -> String {
+    let mut column = 0;
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => {
+                let width = 8 - column % 8;
+                plain.extend(std::iter::repeat_n(' ', width));
+                column += width;
+            }
+            _ => {
+                plain.push(c);
+                column = if c == '\n' { 0 } else { column + 1 };
+            }
+        }
+    }
+    plain
 }
 
 /// The line (from 1) of a byte offset; `\n`, `\r\n` and a lone `\r` end a line, as in Python.

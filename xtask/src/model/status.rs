@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::graph::{Graph, Links};
+use super::revision::one_line;
 
 /// The states of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl State {
 pub struct Revision {
     /// The id.
     pub id: String,
-    /// The first line of the docstring; empty when there is none or no file.
+    /// The docstring's first paragraph; empty when there is none or no file.
     pub message: String,
     /// Relative to the project where the file is inside it.
     pub path: Option<PathBuf>,
@@ -55,14 +56,22 @@ impl Revision {
         let script = graph.get(id);
         Revision {
             id: id.to_owned(),
-            message: script.map(|script| script.title().to_owned()).unwrap_or_default(),
+            message: script.map(|script| script.message.clone()).unwrap_or_default(),
             path: script.map(|script| script.path.clone()),
         }
     }
 
     /// `abc123 (Add session priority)`.
     pub fn with_message(&self) -> String {
-        if self.message.is_empty() { self.id.clone() } else { format!("{} ({})", self.id, self.message) }
+        match self.title() {
+            title if title.is_empty() => self.id.clone(),
+            title => format!("{} ({title})", self.id),
+        }
+    }
+
+    /// The message on one line.
+    pub fn title(&self) -> String {
+        one_line(&self.message)
     }
 }
 

@@ -56,7 +56,7 @@ pub struct Plan {
     pub target: String,
     /// Revisions among the steps that the database never ran, whatever its version table says: they are only taken out
     /// of it.
-    pub unrun: Vec<String>,
+    pub skipped: Vec<String>,
 }
 
 /// A migration that went through.
@@ -138,7 +138,7 @@ impl Driver {
     ) -> Outcome<Migrated> {
         let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
         self.ask(&json!({
-            "do": "migrate", "steps": steps, "before": plan.before, "target": plan.target, "unrun": plan.unrun,
+            "do": "migrate", "steps": steps, "before": plan.before, "target": plan.target, "unrun": plan.skipped,
         }))?;
         let mut done = Vec::new();
         let answer = self.answer_of_step(patience.into(), &mut |event| {
@@ -194,7 +194,7 @@ impl Driver {
         let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
         let start = plan.before.as_deref().unwrap_or_default();
         self.ask(&json!({
-            "do": "sql", "steps": steps, "start": start, "target": plan.target, "unrun": plan.unrun,
+            "do": "sql", "steps": steps, "start": start, "target": plan.target, "unrun": plan.skipped,
         }))?;
         match self.answer(None, &mut |_| {})? {
             Event::Sql(text) => Ok(text),

@@ -7,6 +7,7 @@ use std::path::{Component as Part, Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{git, own};
 use crate::model::ini::{Ini, IniError};
 use crate::sys::packages::SearchPath;
 use crate::sys::project::{Component, Project, config_missing};
@@ -94,7 +95,7 @@ impl AlembicConfig {
 }
 
 fn read_ini(project: &Project, component: &Component, path: &Path) -> Result<Ini> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match crate::sys::files::read_regular(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(config_missing(project, &component.name, &component.config));
@@ -107,7 +108,7 @@ fn read_ini(project: &Project, component: &Component, path: &Path) -> Result<Ini
             .details(format!("{place}: {problem}"))
             .at(path, line)
             .action(format!("Correct {place}"))
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
     };
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -140,7 +141,7 @@ impl File<'_> {
             .details(format!("{place}: option `{option}` in [{SECTION}]: {problem}"))
             .at(self.path, line)
             .action(format!("Correct {place}"))
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
     }
 
     fn script_location<F>(&self, locations: &mut Locations<'_, F>) -> Result<PathBuf>
@@ -157,7 +158,7 @@ impl File<'_> {
         };
         if !folder.is_dir() {
             let problem = format!("the folder {} does not exist", folder.display());
-            return Err(self.fail(KEY, &problem).action("Check that this is the right branch: git status").into());
+            return Err(self.fail(KEY, &problem).run("Check that this is the right branch", git(["status"])).into());
         }
         Ok(folder)
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::own;
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
 use crate::sys::files;
@@ -129,5 +130,5 @@ fn failed(request: &Request<'_>, cause: &Fail) -> Fail {
         .details(&cause.details);
     let helpful = cause.actions.iter().filter(|_| cause.kind != Kind::Internal);
     let fail = helpful.fold(fail, |fail, action| fail.action(action));
-    fail.action(request.instead).related("cargo xtask doctor")
+    fail.action(request.instead).related(own("doctor"))
 }

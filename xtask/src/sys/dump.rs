@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{own, program};
 use crate::model::url::DbUrl;
 use crate::sys::pg::{client_tool, for_libpq};
 use crate::sys::run::{Cmd, last_lines};
@@ -146,9 +147,7 @@ impl Dump {
             if leaves.iter().any(|start| line.starts_with(start)) {
                 let why = format!("It goes to a database of its own: `{}`", line.trim_end());
                 let fail = unusable(&self.path, &why);
-                return Err(fail
-                    .action("Take it without --create, and not by pg_dumpall: pg_dump -Fc -f FILE DATABASE")
-                    .into());
+                return Err(fail.action("Take it by pg_dump without --create, and not by pg_dumpall").into());
             }
         }
         Ok(())
@@ -164,8 +163,8 @@ impl Dump {
             .details(format!("{}: {}", tool.display(), said))
             .details(format!("The dump: {}", self.path.display()))
             .action("Install PostgreSQL's client programs of the version that made the dump, or put them first on PATH")
-            .action("Or take the dump as SQL text: pg_dump -f FILE DATABASE")
-            .related("cargo xtask doctor")
+            .action("Or take the dump as SQL text: pg_dump without -F")
+            .related(own("doctor"))
     }
 
     fn failed(&self, ui: &Ui, into: &Destination<'_>, tool: &Path, said: &str) -> Fail {
@@ -173,22 +172,19 @@ impl Dump {
             .details(self.path.display().to_string())
             .details(said);
         let fail = match self.source_major(ui, tool) {
-            Some(major) if major > into.major => {
-                fail.details(format!("It was taken from PostgreSQL {major}, and this server is {}", into.major)).action(
-                    format!("Use a server of version {major} or newer: cargo xtask db-roundtrip --server=embedded"),
-                )
-            }
+            Some(major) if major > into.major => fail
+                .details(format!("It was taken from PostgreSQL {major}, and this server is {}", into.major))
+                .action(format!("Use a server of version {major} or newer")),
             _ => fail,
         };
         let by_hand = match self.format {
-            Format::Plain => format!("psql -X -v ON_ERROR_STOP=1 -d NEW_DATABASE -f {}", self.path.display()),
-            Format::Archive(_) => {
-                format!("pg_restore --no-owner --exit-on-error -d NEW_DATABASE {}", self.path.display())
-            }
+            Format::Plain => program(["psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", "dump_by_hand", "-f"]),
+            Format::Archive(_) => program(["pg_restore", "--no-owner", "--exit-on-error", "-d", "dump_by_hand"]),
         };
-        fail.action(format!("Restore it by hand to see more: createdb NEW_DATABASE && {by_hand}"))
-            .action("Take a new one: pg_dump -Fc -f FILE DATABASE")
-            .related("cargo xtask doctor")
+        fail.run("Restore it by hand to see more, in a database for it", program(["createdb", "dump_by_hand"]))
+            .run("and then", by_hand.word(&self.path))
+            .action("Or take a new one with pg_dump -Fc")
+            .related(own("doctor"))
     }
 
     /// The major version of the server that the dump was taken from, where it says so.
@@ -250,16 +246,16 @@ fn missing(path: &Path, error: &std::io::Error) -> Fail {
     Fail::new(Kind::BackupMissing, "The dump cannot be read")
         .details(format!("{}: {error}", path.display()))
         .action("Name a dump that is there: --baseline=FILE, or `dump` of the component in Cargo.toml")
-        .action("Take one: pg_dump -Fc -f FILE DATABASE")
-        .related("cargo xtask doctor")
+        .action("Take one with pg_dump -Fc")
+        .related(own("doctor"))
 }
 
 fn unusable(path: &Path, why: &str) -> Fail {
     Fail::new(Kind::ConfigInvalid, "This is no dump that can be restored as it is")
         .details(path.display().to_string())
         .details(why)
-        .action("Take one in pg_dump's own format: pg_dump -Fc -f FILE DATABASE")
-        .related("cargo xtask doctor")
+        .action("Take one in pg_dump's own format: pg_dump -Fc")
+        .related(own("doctor"))
 }
 
 #[cfg(test)]

@@ -6,14 +6,18 @@ use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
+use crate::model::revision;
 use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::interrupt;
+use crate::sys::run::quoted;
 use crate::sys::side_by_side::in_shares;
 
 /// The scripts of a config's version locations, absolute, in Alembic's order: location by location, folder by folder,
@@ -35,24 +39,78 @@ pub fn scripts(config: &AlembicConfig) -> Result<Vec<PathBuf>> {
 /// look at a long history takes.
 ///
 /// # Errors
-/// When `read` panics.
+/// When somebody asks us to stop, and when `read` panics.
 pub fn side_by_side<T: Send>(paths: &[PathBuf], read: impl Fn(&Path) -> T + Sync) -> Result<Vec<T>> {
-    in_shares(paths, |share| Ok(share.iter().map(|path| read(path)).collect()))
+    in_shares(paths, |share| {
+        let read = |path: &PathBuf| interrupt::check().map(|()| read(path));
+        share.iter().map(read).collect()
+    })
 }
 
-/// The text of a script. One that is not UTF-8 is `migration-file-invalid`.
+/// The bytes of a regular file, also by way of a symlink. Anything else in its place (a FIFO, a device, a socket) is an
+/// error at once: reading it could wait for ever, or never end.
+///
+/// # Errors
+/// As [`fs::read`]; `InvalidInput` for what is no regular file.
+pub fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() {
+        return fs::read(path);
+    }
+    let what = match kind {
+        _ if kind.is_dir() => "a folder",
+        _ if kind.is_fifo() => "a FIFO",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("it is {what}, no regular file")))
+}
+
+/// Why a script cannot be read from the disk.
+#[derive(Debug)]
+pub enum Unread {
+    /// It is not there, may not be read, or is no regular file.
+    Io(std::io::Error),
+    /// It is not in the encoding that Python reads it in.
+    Encoding {
+        /// The line, from 1.
+        line: usize,
+    },
+}
+
+/// The text of a script, or why there is none.
+pub fn script_text(path: &Path) -> Result<String, Unread> {
+    let decoded = revision::decode(read_regular(path).map_err(Unread::Io)?);
+    match decoded.broken_line {
+        None => Ok(decoded.text),
+        Some(line) => Err(Unread::Encoding { line }),
+    }
+}
+
+/// The text of a script.
+///
+/// # Errors
+/// `migration-file-invalid` for one that Alembic could not read either.
 pub fn read_script(path: &Path) -> Result<String> {
-    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        Fail::new(Kind::MigrationFileInvalid, "A migration script is not UTF-8")
-            .details(format!("{}:{line}: bytes that are no UTF-8", path.display()))
-            .at(path, Some(line))
-            .action(format!("Save {} as UTF-8", path.display()))
-            .related("cargo xtask db-status")
-            .into()
-    })
+    script_text(path).map_err(|unread| unread.fail(path).into())
+}
+
+impl Unread {
+    fn fail(&self, path: &Path) -> Fail {
+        let shown = path.display();
+        let fail = match self {
+            Unread::Encoding { line } => Fail::new(Kind::MigrationFileInvalid, "A migration script is not UTF-8")
+                .details(format!("{shown}:{line}: bytes that are no UTF-8"))
+                .at(path, Some(*line))
+                .action(format!("Save {shown} as UTF-8")),
+            Unread::Io(error) => Fail::new(Kind::MigrationFileInvalid, "A migration script cannot be read")
+                .details(format!("{shown}: {error}; Alembic reads all scripts or none"))
+                .at(path, None)
+                .action(format!("See what it is: ls -l {}", quoted(&shown.to_string())))
+                .action("Mend it, or move it out of the folder of the versions"),
+        };
+        fail.related(own("db-status"))
+    }
 }
 
 /// A folder of ours in a project (`.xtask/backups`), readable by us alone and unseen by git, whoever made it first.
@@ -178,14 +236,10 @@ impl Listing {
                 return;
             }
         }
-        if path.file_name().is_some_and(is_script_name) && self.seen.insert(path.clone()) {
+        if path.file_name().is_some_and(|name| revision::is_script_name(&name.to_string_lossy()))
+            && self.seen.insert(path.clone())
+        {
             self.scripts.push(path);
         }
     }
-}
-
-/// Alembic's `_only_source_rev_file`: editors' `.#…` locks and every `__init__…` are no scripts.
-fn is_script_name(name: &OsStr) -> bool {
-    let name = name.as_bytes();
-    name.ends_with(b".py") && !name.starts_with(b".#") && !name.starts_with(b"__init__")
 }

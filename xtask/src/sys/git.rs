@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::git;
 
 pub use find::{HookEnv, version};
 pub use history::{Changed, MainBranch, To, Unclear};
@@ -146,8 +147,8 @@ impl Repo {
         found.ok_or_else(|| {
             Fail::new(Kind::Usage, format!("git knows no commit `{name}`"))
                 .details(format!("in {}", self.root.display()))
-                .action("git branch --all")
-                .action(format!("If it is on the server only: git fetch origin {name}"))
+                .action(git(["branch", "--all"]))
+                .run("If it is on the server only", git(["fetch", "--all"]))
                 .into()
         })
     }
@@ -195,7 +196,7 @@ fn no_option(name: &str) -> Result<&str> {
     if !name.starts_with('-') {
         return Ok(name);
     }
-    Err(Fail::new(Kind::Usage, format!("`{name}` is no branch and no commit")).action("git branch --all").into())
+    Err(Fail::new(Kind::Usage, format!("`{name}` is no branch and no commit")).action(git(["branch", "--all"])).into())
 }
 
 /// git's bytes for a path.

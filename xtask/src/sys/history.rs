@@ -1,51 +1,53 @@
 //! The migration history of a config, from the files alone: every script is read and put into the graph. What Alembic
 //! would only warn of, or answer with a bare KeyError, is a failure that names the files.
 
+mod headers;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{git, own, program};
 use crate::model::graph::{Graph, Problem};
-use crate::model::revision::{self, Script, Unreadable, is_script_name};
+use crate::model::revision::{self, Unreadable, is_script_name};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::files;
 use crate::sys::git::{Oid, Repo};
 
+pub use headers::{Found, Headers};
+
 /// How many problems an error lists before it only counts them.
 const LISTED: usize = 5;
 
-/// A script, or why it cannot be read.
-type Readable = Result<Script, Unreadable>;
-
-/// Reads the history. Paths are relative to `root` where they are inside it.
+/// Reads the history. Paths are relative to `root` where they are inside it. What cannot be read without Python is asked
+/// of it; without one, labels and dependencies may be missing.
 ///
 /// # Errors
 /// `migration-file-invalid` for a script that cannot be read statically, a duplicate id or a cycle;
 /// `migration-file-missing` for a parent that no file holds.
-pub fn read(root: &Path, config: &AlembicConfig) -> Result<Graph> {
-    let mut scripts = Vec::new();
-    let mut unreadable = Vec::new();
-    for script in files::side_by_side(&files::scripts(config)?, |path| script(root, path))? {
-        match script? {
-            Ok(script) => scripts.push(script),
-            Err(problem) => unreadable.push(problem),
-        }
-    }
-    build(scripts, &unreadable)
+pub fn read(root: &Path, config: &AlembicConfig, headers: &Headers<'_>) -> Result<Graph> {
+    let scripts = files::side_by_side(&files::scripts(config)?, |path| script(root, path))?;
+    build(scripts.into_iter().collect::<Result<_>>()?, headers)
 }
 
 /// The history as a tree of git's has it, with the scripts' contents by the paths in it.
 ///
 /// # Errors
 /// As [`read`].
-pub fn at(root: &Path, config: &AlembicConfig, repo: &Repo, tree: &Oid) -> Result<(Graph, HashMap<PathBuf, Vec<u8>>)> {
+pub fn at(
+    root: &Path,
+    config: &AlembicConfig,
+    headers: &Headers<'_>,
+    repo: &Repo,
+    tree: &Oid,
+) -> Result<(Graph, HashMap<PathBuf, Vec<u8>>)> {
     let folders: Vec<PathBuf> =
         config.version_locations.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
     let inside: Vec<PathBuf> = folders.iter().filter(|folder| folder.starts_with(repo.root())).cloned().collect();
     if inside.is_empty() {
-        return Ok((read(root, config)?, HashMap::new()));
+        return Ok((read(root, config, headers)?, HashMap::new()));
     }
     // In Alembic's order: folder by folder as configured, by name.
     let place = |path: &Path| {
@@ -62,29 +64,38 @@ pub fn at(root: &Path, config: &AlembicConfig, repo: &Repo, tree: &Oid) -> Resul
     files.sort();
     let blobs: Vec<Oid> = files.iter().map(|(.., blob)| blob.clone()).collect();
     let contents = repo.blobs(&blobs)?;
-    let (mut scripts, mut unreadable, mut texts) = (Vec::new(), Vec::new(), HashMap::new());
+    let (mut scripts, mut texts) = (Vec::new(), HashMap::new());
     for (_, path, blob) in files {
         let shown = path.strip_prefix(root).unwrap_or(&path).to_owned();
         let bytes = contents.get(&blob).cloned().flatten().unwrap_or_default();
-        match revision::read(&shown, &String::from_utf8_lossy(&bytes)) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let header = revision::read(&shown, &text);
+        scripts.push(Found::new(shown.clone(), text, header));
+        texts.insert(shown, bytes);
+    }
+    Ok((build(scripts, headers)?, texts))
+}
+
+fn build(mut found: Vec<Found>, headers: &Headers<'_>) -> Result<Graph> {
+    headers.complete(&mut found);
+    let (mut scripts, mut unreadable) = (Vec::with_capacity(found.len()), Vec::new());
+    for found in found {
+        match found.header {
             Ok(script) => scripts.push(script),
             Err(problem) => unreadable.push(problem),
         }
-        texts.insert(shown, bytes);
     }
-    Ok((build(scripts, &unreadable)?, texts))
-}
-
-fn build(scripts: Vec<Script>, unreadable: &[Unreadable]) -> Result<Graph> {
     if !unreadable.is_empty() {
-        return Err(cannot_read(unreadable).into());
+        return Err(cannot_read(&unreadable).into());
     }
     Graph::build(scripts).map_err(|problems| broken(&problems).into())
 }
 
-fn script(root: &Path, path: &Path) -> Result<Readable> {
+fn script(root: &Path, path: &Path) -> Result<Found> {
     let shown = path.strip_prefix(root).unwrap_or(path);
-    Ok(revision::read(shown, &files::read_script(path)?))
+    let text = files::read_script(path)?;
+    let header = revision::read(shown, &text);
+    Ok(Found::new(shown.to_owned(), text, header))
 }
 
 fn cannot_read(unreadable: &[Unreadable]) -> Fail {
@@ -92,9 +103,9 @@ fn cannot_read(unreadable: &[Unreadable]) -> Fail {
     let fail = Fail::new(Kind::MigrationFileInvalid, "A migration script cannot be read")
         .at(&first.path, first.line)
         .action(format!("Open {} and write the value as a plain string, tuple or None", place(first)))
-        .action("See that Python reads it: python3 -m py_compile FILE")
-        .action("A merge that was not finished? git status")
-        .related("cargo xtask db-status");
+        .run("See whether Python reads it", program(["python3", "-m", "py_compile"]).word(&first.path).at_root())
+        .run("A merge that was not finished?", git(["status"]))
+        .related(own("db-status"));
     listed(fail, unreadable.iter().map(|problem| format!("{}: {}", place(problem), problem.what)))
 }
 
@@ -110,18 +121,21 @@ fn broken(problems: &[Problem]) -> Fail {
     let missing = matches!(first, Problem::MissingParent { .. } | Problem::MissingDependency { .. });
     let mut fail = if missing {
         Fail::new(Kind::MigrationFileMissing, "Migration file not found")
-            .action("Ensure you pulled the latest code: git pull")
-            .action("Check whether the migration was committed, on any branch: git log --all --oneline -- '*.py'")
-            .action("Verify the branch: git status")
+            .run("Ensure you pulled the latest code", git(["pull"]))
+            .run(
+                "Check whether the migration was committed, on any branch",
+                git(["log", "--all", "--oneline", "--", "*.py"]),
+            )
+            .run("Verify the branch", git(["status"]))
     } else {
         Fail::new(Kind::MigrationFileInvalid, "The migration history is broken")
             .action("Correct the files named above; Alembic itself only warns and then sees wrong heads")
-            .action("See what changed lately: git log --oneline -5 -- '*.py'")
+            .run("See what changed lately", git(["log", "--oneline", "-5", "--", "*.py"]))
     };
     if let Some(at) = first.place() {
         fail = fail.at(&at.path, Some(at.line)).revision(&at.id);
     }
-    listed(fail, problems.iter().map(ToString::to_string)).related("cargo xtask db-status")
+    listed(fail, problems.iter().map(ToString::to_string)).related(own("db-status"))
 }
 
 fn listed(mut fail: Fail, lines: impl ExactSizeIterator<Item = String>) -> Fail {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{git, own};
 use crate::sys::git::Repo;
 pub use script::{Author, HOOK_COMMAND, Wiring};
 
@@ -280,17 +281,17 @@ pub fn is_executable(path: &Path) -> bool {
 fn no_folder(folder: &Path) -> Fail {
     Fail::new(Kind::ConfigInvalid, "`core.hooksPath` leads to no folder")
         .details(format!("{} is none", folder.display()))
-        .action("See who set it: git config --show-origin core.hooksPath")
-        .action("If hooks need not be off: git config --unset core.hooksPath")
-        .related("cargo xtask hooks status")
+        .run("See who set it", git(["config", "--show-origin", "core.hooksPath"]))
+        .run("If hooks need not be off", git(["config", "--unset", "core.hooksPath"]))
+        .related(own("hooks").word("status"))
         .refused()
 }
 
 fn husky(folder: &Path) -> Fail {
     Fail::new(Kind::ConfigInvalid, "The hooks of this checkout are husky's")
         .details(format!("husky writes {} anew at each install", folder.display()))
-        .action("Put this line into .husky/pre-commit: cargo xtask db-check --staged")
+        .run("Put this line into .husky/pre-commit", own("db-check").word("--staged"))
         .action("More in docs/guides/hooks.md")
-        .related("cargo xtask hooks status")
+        .related(own("hooks").word("status"))
         .refused()
 }

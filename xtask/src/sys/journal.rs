@@ -17,6 +17,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::git;
 
 pub use disk::crash_point;
 pub use record::{Progress, Step};
@@ -269,7 +270,7 @@ impl Journal {
         let summary = format!("Files were changed by somebody else since {name} began; nothing was touched");
         let fail = Fail::new(Kind::DirtyWorkTree, summary).details(format!("cannot {what}:\n{}", foreign.join("\n")));
         let fail = fail.action("Save your changes elsewhere, then put the files back: git checkout -- FILE…");
-        Err(fail.action(abort).related("git status").into())
+        Err(fail.action(abort).related(git(["status"])).into())
     }
 }
 
@@ -306,7 +307,7 @@ fn read(folder: &Path) -> Result<Option<Record>> {
             Err(Fail::new(Kind::ConfigInvalid, "The journal of an operation that did not end cannot be read")
                 .details(format!("{}: {error:#}", path.display()))
                 .action("Run the command with the version of this tool that wrote it")
-                .action("Or put the files right by hand (git status, git diff) and remove the journal")
+                .action("Or put the files right by hand (git shows what changed) and remove the journal")
                 .refused()
                 .into())
         }

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{own, program};
 use crate::sys::files::write_atomic;
 use crate::sys::interrupt;
 use crate::sys::run::Cmd;
@@ -54,6 +55,11 @@ pub fn managed(ui: &Ui, state_dir: &Path, requirements: &Path, search: &OsStr) -
     })?;
     link(state_dir, &folder)?;
     Ok(folder.join("bin/python"))
+}
+
+/// The interpreter of the environment with the requirements of a file, if it was made already.
+pub fn made(state_dir: &Path, requirements: &Path) -> Option<PathBuf> {
+    complete(state_dir, &digest(requirements).ok()?)
 }
 
 /// The interpreter of the environment with our own choice of packages: Alembic and the PostgreSQL drivers.
@@ -100,7 +106,7 @@ fn no_requirements(file: &Path, error: &std::io::Error) -> Fail {
         .details(format!("{}: {error}", file.display()))
         .at(file, None)
         .action("Correct `requirements` under [workspace.metadata.db] in Cargo.toml")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
 }
 
 /// Held until dropped. Waits in small steps so that Ctrl-C is heard.
@@ -167,16 +173,16 @@ fn no_base(without_venv: Option<(PathBuf, (u32, u32))>) -> anyhow::Error {
     let fail = match without_venv {
         Some((path, (major, minor))) => Fail::new(Kind::PythonMissing, "Python cannot make virtual environments")
             .details(format!("{} ({major}.{minor}) lacks the modules venv and ensurepip", path.display()))
-            .action("On Debian and Ubuntu: apt-get install python3-venv"),
+            .run("On Debian and Ubuntu", program(["apt-get", "install", "python3-venv"])),
         None => {
             let (major, minor) = OLDEST;
             Fail::new(Kind::PythonMissing, format!("No Python {major}.{minor} or newer on PATH"))
                 .details(format!("Looked for {}", NAMES.join(", ")))
-                .action("On Debian and Ubuntu: apt-get install python3 python3-venv")
-                .action("On macOS: brew install python")
+                .run("On Debian and Ubuntu", program(["apt-get", "install", "python3", "python3-venv"]))
+                .run("On macOS", program(["brew", "install", "python"]))
         }
     };
-    fail.action("Or name a Python that has Alembic: --python=PATH").related("cargo xtask doctor").into()
+    fail.action("Or name a Python that has Alembic: --python=PATH").related(own("doctor")).into()
 }
 
 fn version(text: &str) -> Option<(u32, u32)> {
@@ -197,9 +203,9 @@ fn make(ui: &Ui, base: &Base, folder: &Path, requirements: &Path) -> Result<()> 
         let said = if done.stderr.trim().is_empty() { done.stdout.as_str() } else { done.stderr.as_str() };
         return Err(Fail::new(Kind::PythonMissing, "Cannot make a virtual environment")
             .details(crate::sys::run::last_lines(said))
-            .action("On Debian and Ubuntu: apt-get install python3-venv")
-            .action(format!("Run it to see why: {}", venv.line()))
-            .related("cargo xtask doctor")
+            .run("On Debian and Ubuntu", program(["apt-get", "install", "python3-venv"]))
+            .run("Run it to see why", program([base.path.display().to_string()]).words(["-m", "venv"]).word(folder))
+            .related(own("doctor"))
             .into());
     }
     task.message("Installing Alembic and the PostgreSQL drivers (once)");
@@ -222,7 +228,7 @@ fn install(ui: &Ui, folder: &Path, requirements: &Path) -> Result<()> {
         .details(done.last_lines())
         .action("Check the network (pip heeds HTTPS_PROXY and PIP_INDEX_URL), then run the same command again")
         .action("Or name a Python that has Alembic: --python=PATH")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .into())
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::rules::Levels;
 use crate::sys::settings::{self, Declared, Settings, nearest};
 
@@ -131,10 +132,10 @@ impl Project {
 
     /// A usage failure that names the components there are.
     fn which(&self, unknown: Option<&str>) -> anyhow::Error {
-        let own = self.components.iter().map(|component| component.name.as_str());
+        let ours = self.components.iter().map(|component| component.name.as_str());
         let missing = BUILT_IN.iter().map(|(name, ..)| *name);
         let missing = missing.filter(|name| !self.components.iter().any(|component| component.name == *name));
-        let known: Vec<&str> = own.chain(missing).collect();
+        let known: Vec<&str> = ours.chain(missing).collect();
         let summary = match unknown {
             Some(name) => format!("Unknown component '{name}'"),
             None => format!("No component '{DEFAULT_COMPONENT}' here, so one has to be named"),
@@ -147,7 +148,7 @@ impl Project {
             (Some(name), None) => fail.action(format!("Name one, for example --component={name}")),
             (None, _) => fail,
         };
-        fail.related("cargo xtask db-status --all").into()
+        fail.related(own("db-status").word("--all").of_no_component()).into()
     }
 }
 
@@ -169,7 +170,7 @@ pub(crate) fn config_missing(project: &Project, component: &str, config: &Path) 
         [] => fail,
         names => fail.action(format!("Or use a component that is there: --component={}", names.join(" or "))),
     };
-    fail.related("cargo xtask doctor").into()
+    fail.related(own("doctor")).into()
 }
 
 fn named(folder: &Path, as_given: &Path) -> Result<PathBuf> {
@@ -181,7 +182,7 @@ fn named(folder: &Path, as_given: &Path) -> Result<PathBuf> {
         .details(format!("{} {what}", folder.display()))
         .at(folder, None)
         .action("Name the folder of the Alembic configs: --project=DIR")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .into())
 }
 
@@ -206,7 +207,7 @@ fn upwards(cwd: &Path) -> Result<PathBuf> {
         .action(
             "Or say in the workspace's Cargo.toml where it is:\n     [workspace.metadata.db]\n     project = \"DIR\"",
         )
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .into())
 }
 
@@ -219,7 +220,7 @@ fn named_by(root: &Path, manifest: &Path) -> Result<PathBuf> {
         .at(manifest, None)
         .action(format!("Correct `project` in {}", manifest.display()))
         .action("Or name the folder: --project=DIR")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .into())
 }
 
@@ -288,7 +289,7 @@ fn component(root: &Path, declared: &Declared) -> Result<Component> {
         Fail::new(Kind::ConfigInvalid, format!("Component '{}' has no Alembic config", declared.name))
             .details(format!("`{key}` is not set in the workspace's Cargo.toml"))
             .action(format!("Set it, for example config = \"alembic-{}.ini\"", declared.name))
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
     })?;
     let services = known.map_or(&[][..], |(.., services)| services);
     let services = services.iter().map(|service| (*service).to_owned()).collect();

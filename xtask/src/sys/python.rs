@@ -14,8 +14,9 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{own, program};
 use crate::sys::files::write_atomic;
-use crate::sys::managed::on_path;
+use crate::sys::managed::{made, on_path};
 use crate::sys::project::{Project, Server};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
@@ -89,6 +90,8 @@ pub struct Wish {
     pub server: Server,
     /// Whether the user agreed to an environment being made.
     pub agreed: bool,
+    /// Whether only what is there already is taken, whatever the project declares.
+    pub makes_nothing: bool,
 }
 
 impl Wish {
@@ -120,7 +123,11 @@ pub fn find(ui: &Ui, project: &Project, wish: &Wish) -> Result<Interpreter> {
     let py = project.root.join("py");
     if is_program(&py) {
         let requirements = project.requirements.as_deref();
-        let managed = requirements.map(|file| managed(ui, &project.state_dir, file, &wish.path)).transpose()?;
+        let managed = match requirements {
+            Some(file) if wish.makes_nothing => made(&project.state_dir, file),
+            Some(file) => Some(managed(ui, &project.state_dir, file, &wish.path)?),
+            None => None,
+        };
         return Ok(Interpreter { path: py, origin: Origin::Project, managed });
     }
     let environments =
@@ -139,6 +146,10 @@ pub fn find(ui: &Ui, project: &Project, wish: &Wish) -> Result<Interpreter> {
         }
     }
     let path = match &project.requirements {
+        _ if wish.makes_nothing => {
+            let declared = project.requirements.clone().unwrap_or_else(|| project.state_dir.join("requirements.txt"));
+            made(&project.state_dir, &declared).ok_or_else(|| nothing_found(&candidates))?
+        }
         Some(file) => managed(ui, &project.state_dir, file, &wish.path)?,
         None if wish.agreed || wish.server == Server::Embedded => managed_default(ui, &project.state_dir, &wish.path)?,
         None => return Err(nothing_found(&candidates)),
@@ -164,9 +175,9 @@ impl Interpreter {
         }
         Err(Fail::new(Kind::AlembicMissing, "Python has no Alembic")
             .details(format!("{} (from {}) has no package `alembic`", self.path.display(), self.origin.words()))
-            .action(format!("Install it: {} -m pip install alembic", self.path.display()))
+            .run("Install it", program([self.path.display().to_string()]).words(["-m", "pip", "install", "alembic"]))
             .action("Or name another Python: --python=PATH")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into())
     }
 }
@@ -266,9 +277,9 @@ fn ask(ui: &Ui, project: &Project, interpreter: &Interpreter) -> Result<Vec<Path
         _ => Err(Fail::new(Kind::PythonMissing, "Python does not start")
             .details(format!("{} (from {}) ended with {}", cmd.line(), interpreter.origin.words(), done.status))
             .details(done.last_lines())
-            .action(format!("Run it to see why: {} --version", interpreter.path.display()))
+            .run("Run it to see why", program([interpreter.path.display().to_string()]).word("--version"))
             .action("Or name another Python: --python=PATH")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into()),
     }
 }
@@ -305,7 +316,7 @@ fn explicit(path: &Path, origin: Origin, search: &OsStr) -> Result<PathBuf> {
             .details(format!("{} from {} is no program that can be run", path.display(), origin.words()))
             .action("Name an interpreter that exists: --python=PATH")
             .action("Or leave it out, and one is looked for")
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into()
     })
 }
@@ -319,12 +330,12 @@ fn nothing_found(candidates: &[PathBuf]) -> anyhow::Error {
             Fail::new(Kind::AlembicMissing, "No Python with Alembic found")
                 .details(looked)
                 .details(format!("Without Alembic: {}", names.join(", ")))
-                .action(format!("Install it: {} -m pip install alembic", first.display()))
+                .run("Install it", program([first.display().to_string()]).words(["-m", "pip", "install", "alembic"]))
         }
     };
     fail.action("Name an interpreter: --python=PATH")
         .action("Or let an environment be made under target/: run the same command with --yes")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .into()
 }
 

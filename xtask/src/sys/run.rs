@@ -1,5 +1,7 @@
-//! The only place that starts a process. xshell builds and quotes the command; what xshell 0.2 lacks is added here: the
-//! last lines of stderr in the error, a time limit, a process group of its own, and the echo of `--verbose`.
+//! The only place that starts a process. Every command is xshell's: its program, arguments, folder and environment are put
+//! together by [`Shell`] and `cmd!`. xshell 0.2 runs it too where nothing more is needed (`cargo xtask ci`). What a workflow
+//! needs more than that is added here: a time limit, Ctrl-C, a process group of its own, the last lines of stderr in an
+//! error, a terminal to read from, another user, and a line of `--verbose` that can be pasted (xshell's cannot).
 //!
 //! Secrets never go into arguments: pass them with [`Cmd::secret_env`], which the echo leaves out.
 
@@ -11,8 +13,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 pub use crate::model::action::quoted;
 use crate::sys::interrupt;
 use crate::ui::Ui;
@@ -179,7 +183,7 @@ impl Cmd {
     /// Runs it on the person's own terminal (an editor, psql) and gives its status.
     pub fn interactive(&self, ui: &Ui) -> Result<ExitStatus> {
         ui.verbose(format!("$ {}", self.line()));
-        let mut command = self.command();
+        let mut command = self.command()?;
         command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
         let mut child = command.spawn().map_err(|error| self.cannot_start(&error))?;
         Ok(child.wait()?)
@@ -188,36 +192,23 @@ impl Cmd {
     /// Starts it with the given streams, in a process group of its own so that Ctrl-C reaches us first.
     pub fn spawn(&self, ui: &Ui, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Result<Child> {
         ui.verbose(format!("$ {}", self.line()));
-        let mut command = self.command();
+        let mut command = self.command()?;
         command.stdin(stdin).stdout(stdout).stderr(stderr).process_group(0);
         command.spawn().map_err(|error| self.cannot_start(&error))
     }
 
-    fn command(&self) -> Command {
-        let shell = xshell::Shell::new();
-        let mut command = match shell {
-            Ok(shell) => Command::from(shell.cmd(&self.program).args(&self.args)),
-            // xshell asks for the working directory; when that is gone we still know ours.
-            Err(_) => self.plain_command(),
-        };
-        command.current_dir(&self.cwd);
+    fn command(&self) -> Result<Command> {
+        let (shell, program, args) = (shell(&self.cwd)?, &self.program, &self.args);
+        let mut cmd = cmd!(shell, "{program} {args...}");
         for key in &self.env_remove {
-            command.env_remove(key);
+            cmd = cmd.env_remove(key);
         }
-        for (key, value) in self.env.iter().chain(&self.secret_env) {
-            command.env(key, value);
-        }
+        let variables = self.env.iter().chain(&self.secret_env).map(|(key, value)| (key, value));
+        let mut command = Command::from(cmd.envs(variables));
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid);
         }
-        command
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "this module is where processes are made")]
-    fn plain_command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(&self.args);
-        command
+        Ok(command)
     }
 
     fn wait(&self, child: &mut Child) -> Result<ExitStatus> {
@@ -245,9 +236,16 @@ impl Cmd {
         Fail::new(Kind::ToolMissing, format!("Cannot start {}", self.program.display()))
             .details(format!("`{}`: {error}", self.line()))
             .action(format!("Install {} or correct PATH", self.program.display()))
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into()
     }
+}
+
+/// xshell's shell, in a folder.
+pub fn shell(folder: &Path) -> Result<Shell> {
+    let shell = Shell::new().context("the working directory is gone")?;
+    shell.change_dir(folder);
+    Ok(shell)
 }
 
 /// Ends a child and everything in its process group, and waits for the child itself.

@@ -33,6 +33,7 @@ pub use state::{Running, State, keep, states, stop};
 pub use watchdog::{WATCH_COMMAND, watch};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::sys::{interrupt, pg};
 use crate::ui::Ui;
 use place::Account;
@@ -254,8 +255,8 @@ impl Start<'_> {
                 "If its data is damaged (it is written without fsync), give it up: rm -rf {}",
                 data.display()
             ))
-            .action("Or take another PostgreSQL: export XTASK_PG_BIN=/path/to/bin")
-            .related("cargo xtask db-server status")
+            .action("Or take another PostgreSQL: let XTASK_PG_BIN name the folder of its programs")
+            .related(own("db-server").word("status"))
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use toml::de::{DeTable, DeValue};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::rules::{self, Level, Levels};
 
 /// The keys of `[workspace.metadata.db]`; what `rules` may hold are the codes and names of the rules.
@@ -338,7 +339,7 @@ impl File<'_> {
             .details(format!("{place}: {problem}"))
             .at(self.path, line)
             .action(format!("Correct {place}"))
-            .related("cargo xtask doctor")
+            .related(own("doctor"))
             .into()
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::own;
 use crate::model::ledger::Undone;
 use crate::model::status::{Overlap, Standing};
 use crate::model::target::TargetError;
@@ -34,7 +35,7 @@ pub fn unknown_in_database(unknown: &[String], flag: &str) -> Fail {
             "Switch to that branch and take the database down to a common revision there, or pull the missing files",
         )
         .action(format!("Look again: cargo xtask db-status{flag}"))
-        .related("cargo xtask db-status")
+        .related(own("db-status"))
 }
 
 /// How the files come back in which a database was migrated, where git has taken them back without it.
@@ -92,7 +93,7 @@ pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component,
         TargetError::MultipleHeads { .. } => (Kind::MultipleHeads, "Multiple heads detected".to_owned()),
         _ => (Kind::UnknownRevision, format!("Cannot locate revision '{text}'")),
     };
-    let fail = Fail::new(kind, summary).details(error.to_string()).related("cargo xtask db-status");
+    let fail = Fail::new(kind, summary).details(error.to_string()).related(own("db-status"));
     match error {
         TargetError::UnknownRevision { .. } | TargetError::UnknownBranch { .. } => fail
             .details("Revision not found in migration history")
@@ -112,6 +113,6 @@ pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component,
         TargetError::AmbiguousWalk { choices, .. } => {
             fail.action(format!("Name the revision: --target={}", choices.first().map_or("", |id| id))).action(status)
         }
-        _ => fail.action(status).action("See what a target may be: cargo xtask help db-migrate"),
+        _ => fail.action(status).run("See what a target may be", own("help").word("db-migrate")),
     }
 }

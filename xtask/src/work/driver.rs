@@ -21,7 +21,7 @@ const ENDING: Duration = Duration::from_secs(10);
 
 /// What stands in the pasteable commands of a component's errors.
 pub struct Labels {
-    flags: String,
+    component: String,
     config: String,
     python: String,
     project: PathBuf,
@@ -34,9 +34,9 @@ impl Labels {
         let python = shown(project, &ctx.python()?.path);
         let python = if python.is_absolute() { python } else { PathBuf::from(".").join(python) };
         Ok(Labels {
-            flags: ctx.component_flag(component),
+            component: component.name.clone(),
             config: component.config.display().to_string(),
-            python: format!("{}{}", ctx.into_project(), python.display()),
+            python: python.display().to_string(),
             project: project.root.clone(),
         })
     }
@@ -49,7 +49,7 @@ impl Labels {
 
     /// For the driver.
     pub fn names(&self) -> Names<'_> {
-        Names { flags: &self.flags, config: &self.config, python: &self.python, project: &self.project }
+        Names { component: &self.component, config: &self.config, python: &self.python, project: &self.project }
     }
 }
 
@@ -80,6 +80,7 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
         python: python.path.clone(),
         project: project.root.clone(),
         config: config.path.clone(),
+        options: ctx.common.x.iter().map(|pair| format!("-x{pair}")).collect(),
         database,
         lock_timeout: None,
         state_dir: project.state_dir.clone(),

@@ -12,7 +12,7 @@ use crate::model::ledger::{Entry, How, Ledger, links};
 use crate::model::target::Direction;
 use crate::sys::pg::{Db, SCHEMA, VersionTable, Writing};
 
-/// The ledger as it was before a walk.
+/// The ledger as it was before a change.
 pub struct Book {
     table: VersionTable,
     command: &'static str,
@@ -21,7 +21,7 @@ pub struct Book {
 }
 
 /// What a walk has done.
-pub struct Walk<'a> {
+pub struct Change<'a> {
     /// Which way.
     pub direction: Direction,
     /// What was applied or reverted for good.
@@ -41,24 +41,24 @@ impl Book {
     }
 
     /// Writes down what a walk has done.
-    pub fn close(self, ctx: &Ctx, db: &mut Db, graph: &Graph, walk: &Walk<'_>) {
-        if self.old.is_none() && walk.sees_ledger == Some(true) {
+    pub fn close(self, ctx: &Ctx, db: &mut Db, graph: &Graph, change: &Change<'_>) {
+        if self.old.is_none() && change.sees_ledger == Some(true) {
             ctx.ui.verbose(format!(
                 "no ledger is made: env.py lets autogenerate look into the schema {SCHEMA} (include_schemas), so that it \
                  would propose to drop it"
             ));
             return;
         }
-        match self.write(ctx, db, graph, walk) {
+        match self.write(ctx, db, graph, change) {
             Ok(true) => {}
             Ok(false) => ctx.ui.verbose("there is no ledger to write into"),
             Err(error) => ctx.ui.verbose(format!("the ledger could not be written: {error:#}")),
         }
     }
 
-    fn write(mut self, ctx: &Ctx, db: &mut Db, graph: &Graph, walk: &Walk<'_>) -> Result<bool> {
-        for id in walk.done {
-            match walk.direction {
+    fn write(mut self, ctx: &Ctx, db: &mut Db, graph: &Graph, change: &Change<'_>) -> Result<bool> {
+        for id in change.done {
+            match change.direction {
                 Direction::Up => {
                     let entry = Entry { parents: links(graph, id), how: How::Ran };
                     self.begun.insert(id.clone(), entry);
@@ -68,7 +68,7 @@ impl Book {
         }
         let old = self.old.as_ref().map(|ledger| &ledger.entries);
         let is_new = |id: &String, entry: &Entry| {
-            walk.done.contains(id) || old.and_then(|old| old.get(id)).is_none_or(|old| old != entry)
+            change.done.contains(id) || old.and_then(|old| old.get(id)).is_none_or(|old| old != entry)
         };
         let root = &ctx.project()?.root;
         let mut entries = Vec::new();
@@ -81,10 +81,10 @@ impl Book {
         let gone = old.into_iter().flat_map(BTreeMap::keys).filter(|id| !self.begun.contains_key(*id));
         let forget: Vec<String> = gone.cloned().collect();
         let by = format!("xtask {}, {}", env!("CARGO_PKG_VERSION"), self.command);
-        let may_make = walk.sees_ledger == Some(false);
+        let may_make = change.sees_ledger == Some(false);
         db.write_ledger(
             &self.table,
-            &Writing { forget: &forget, entries: &entries, heads: walk.heads, by: &by, may_make },
+            &Writing { forget: &forget, entries: &entries, heads: change.heads, by: &by, may_make },
         )
     }
 }

@@ -177,7 +177,7 @@ impl Ground {
     }
 
     fn upgrade(&mut self, steps: Vec<Step>) -> Result<(), Stop> {
-        let plan = Plan { steps, before: None, target: "heads".to_owned(), unrun: Vec::new() };
+        let plan = Plan { steps, before: None, target: "heads".to_owned(), skipped: Vec::new() };
         self.driver.migrate(&plan, None, &mut |_| {}).map(|_| ())
     }
 

@@ -21,7 +21,7 @@ use crate::sys::pg::Db;
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
-pub struct Implied {
+pub struct AllSkipped {
     /// The revisions, newest first.
     pub skipped: Vec<Skipped>,
     /// Whether the scripts have several heads.
@@ -33,10 +33,10 @@ pub struct Implied {
 }
 
 /// Looks at a database at `heads`. Nothing is found where nothing is certain; what cannot be asked counts as that.
-pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, ledger: Option<&Ledger>, heads: &[String]) -> Implied {
+pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, ledger: Option<&Ledger>, heads: &[String]) -> AllSkipped {
     let nothing = Ledger::default();
     if heads.is_empty() || !graph.unknown(heads).is_empty() {
-        return Implied::default();
+        return AllSkipped::default();
     }
     let is_unbroken = ledger.is_some_and(|ledger| ledger.is_unbroken(heads));
     let ledger = ledger.unwrap_or(&nothing);
@@ -58,7 +58,7 @@ pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, ledger: Option<&Ledger>, head
     skipped.sort_by_key(|skipped| order.iter().position(|id| *id == skipped.revision));
     let target = if skipped.is_empty() { None } else { remedy(graph, heads, &skipped) };
     let by_hand = target.as_ref().and_then(|target| by_hand(graph, target, &skipped));
-    Implied { is_diverged: graph.heads().len() > 1, by_hand, skipped, target }
+    AllSkipped { is_diverged: graph.heads().len() > 1, by_hand, skipped, target }
 }
 
 /// The parents that scripts had in commits that are not on the main branch, and in what was checked out lately.
@@ -118,7 +118,7 @@ fn is_empty(ctx: &Ctx, graph: &Graph, id: &str) -> bool {
     matches!(body, Some(Ok(Body { upgrade: Some(upgrade), .. })) if upgrade.kind == Kind::Empty)
 }
 
-impl Implied {
+impl AllSkipped {
     /// Whether everything is as it should be.
     pub fn is_empty(&self) -> bool {
         self.skipped.is_empty()

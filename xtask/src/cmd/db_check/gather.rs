@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbCheck, Look};
+use crate::model::action::own;
 use crate::model::graph::Problem;
 use crate::model::rules::{self, Context, Finding, Past, Sighted, Tracking};
 use crate::sys::git::{Changed, Needle, Oid, Operation, Repo, State, To};
@@ -57,6 +58,7 @@ struct Part<'a> {
 impl<'a> Part<'a> {
     fn new(ctx: &Ctx, component: &'a Component) -> Result<Part<'a>> {
         let config = ctx.config(component)?;
+        ctx.look_at_locations(&config)?;
         Ok(Part { component, folders: folders(&config)?, config })
     }
 }
@@ -67,7 +69,9 @@ fn repo(ctx: &Ctx, flags: &DbCheck) -> Result<Option<Repo>> {
     let flag = match &flags.look {
         Look::WorkTree => {
             return Ok(found.unwrap_or_else(|error| {
-                ctx.ui.warn(format!("git cannot be asked, so every script counts as new: {error:#}"));
+                ctx.ui.not_looked_at(format!(
+                    "what is released: git cannot be asked ({error:#}); every script counts as new"
+                ));
                 None
             }));
         }
@@ -77,7 +81,7 @@ fn repo(ctx: &Ctx, flags: &DbCheck) -> Result<Option<Repo>> {
     found?.map(Some).ok_or_else(|| {
         Fail::new(Kind::Usage, format!("`{flag}` needs a git checkout"))
             .details(format!("{} is in none", ctx.project().map_or("", |project| project.root.to_str().unwrap_or(""))))
-            .action("Check all scripts instead: cargo xtask db-check")
+            .run("Check all scripts instead", own("db-check"))
             .into()
     })
 }
@@ -125,6 +129,7 @@ impl Gatherer<'_> {
         let since = since.map_err(|_| anyhow!("asking git broke off"))??;
         let mut context = Context::new(sources?, flag);
         context.spares_released = !self.flags.released;
+        context.to_project = self.ctx.to_project()?;
         context.packages = packages(&self.ctx.project()?.root, &part.config);
         self.mark(&mut context, part, since.as_deref(), changed.as_ref())?;
         self.search(&mut context, part);
@@ -238,6 +243,7 @@ impl Gatherer<'_> {
                 source.is_released = now.source(&source.path).is_some_and(|now| now.is_released);
             }
             context.spares_released = now.spares_released;
+            context.to_project.clone_from(&now.to_project);
             context.packages.clone_from(&now.packages);
             context.past = now.past.as_ref().map(Past::without_changes);
             findings.extend(rules::check(&context, &self.ctx.project()?.rules));

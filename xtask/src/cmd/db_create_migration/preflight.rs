@@ -6,6 +6,7 @@ use super::COMMAND;
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind};
 use crate::flags::DbCreateMigration;
+use crate::model::action::own;
 use crate::model::status::{Revision, Standing, State};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::Repo;
@@ -50,7 +51,7 @@ fn check_id(subject: &Subject, id: &str) -> Result<()> {
             .details(script.path.display().to_string())
             .at(&script.path, None)
             .action("Take another one, or leave --rev-id out: Alembic makes one")
-            .related("cargo xtask db-check --explain DB102")
+            .related(own("db-check").word("--explain").word("DB102").plain())
             .into());
     }
     let illegal: String = id.chars().filter(|c| ILLEGAL.contains(c) || c.is_whitespace() || *c == '/').collect();
@@ -65,7 +66,7 @@ fn check_id(subject: &Subject, id: &str) -> Result<()> {
     Err(Fail::new(Kind::Usage, format!("`--rev-id` does not take `{id}`"))
         .details(why)
         .action("Take letters, digits and underscores only")
-        .related("cargo xtask db-check --explain DB110")
+        .related(own("db-check").word("--explain").word("DB110").plain())
         .into())
 }
 
@@ -78,7 +79,7 @@ fn check_template(config: &AlembicConfig) -> Result<()> {
     Err(Fail::new(Kind::ConfigMissing, "The template of migration scripts is missing")
         .details(template.display().to_string())
         .action("Take Alembic's own: run `python -m alembic init some_folder` elsewhere and copy its script.py.mako")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .into())
 }
 

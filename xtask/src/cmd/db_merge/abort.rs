@@ -6,12 +6,13 @@ use anyhow::Result;
 use super::flow::{Flow, pending};
 use super::record::{ABORT, Migrated};
 use super::{preflight, show};
-use crate::cmd::db_rebase::{self, Place};
+use crate::cmd::db_rebase;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRebase;
 use crate::model::target::Direction;
 use crate::sys::project::Component;
+use crate::work::migrate;
 
 /// Takes back what stopped.
 ///
@@ -77,16 +78,16 @@ impl Flow<'_> {
         let Some(Migrated { place: planned, start, steps, backup, .. }) = migrated.filter(|_| !is_done) else {
             return Ok(());
         };
-        let mut place = Place::open(ctx, component)?;
-        if place.name() != planned {
+        let mut own = db_rebase::claim(ctx, component)?;
+        if own.place() != planned {
             let fail = Fail::new(Kind::WrongDatabase, "This is another database than the one that was migrated");
-            let fail = fail.details(format!("migrated was {planned}, now it is {}", place.name()));
+            let fail = fail.details(format!("migrated was {planned}, now it is {}", own.place()));
             return Err(fail.action("Use the same --server and --project as then").into());
         }
         self.note_it()?;
-        place.go_back(ctx, &start, Direction::Up, &steps)?;
+        migrate::go_back(ctx, &mut own, &start, Direction::Up, &steps)?;
         if let Some(path) = &backup {
-            place.restore(ctx, path)?;
+            own.put_back(ctx, path)?;
         }
         self.record.unmigrated.push(component.name.clone());
         self.save()

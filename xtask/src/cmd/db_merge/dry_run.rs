@@ -11,7 +11,7 @@ use crate::cmd::db_rebase::{self, Foretold};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, from_anyhow, refuse};
 use crate::flags::{DbRebase, Merge, Rebase};
-use crate::model::action::Surroundings;
+use crate::model::action::Around;
 use crate::model::graph::Graph;
 use crate::model::rebase::{Change, ids};
 use crate::model::status::Revision;
@@ -98,7 +98,7 @@ fn tell<'a>(branch: &str, foretold: &'a git::Foretold, lines: &mut Vec<String>) 
 /// A component as it would be after the merge. What keeps it from being told is part of the answer.
 fn after(ctx: &Ctx, flags: &Merge, component: &Component, repo: &Repo, tree: &Oid) -> Preview {
     let looked = ctx.config(component).and_then(|config| {
-        let (graph, texts) = history::at(&ctx.project()?.root, &config, repo, tree)?;
+        let (graph, texts) = history::at(&ctx.project()?.root, &config, &ctx.headers(&config)?, repo, tree)?;
         let is_diverged = graph.heads().len() > 1;
         let foretell = || db_rebase::foretell(ctx, component, repo, &graph, &texts, flags.no_db);
         let foretold = is_diverged.then(foretell).transpose()?;
@@ -154,7 +154,7 @@ fn foreseen(component: &Component, graph: &Graph, foretold: Option<&Foretold>) -
     Preview { json, moved, lines }
 }
 
-fn unforeseen(around: &Surroundings, component: &Component, fail: &Fail) -> Preview {
+fn unforeseen(around: &Around, component: &Component, fail: &Fail) -> Preview {
     let mut lines = vec![String::new(), format!("Component: {}", component.name)];
     lines.push(format!("  cannot be told yet: {}", fail.summary));
     lines.extend(fail.details.lines().map(|line| format!("    {line}")));

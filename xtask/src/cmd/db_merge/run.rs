@@ -14,7 +14,7 @@ use crate::cmd::db_rebase;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::Merge;
-use crate::model::action::{Action, Surroundings};
+use crate::model::action::{Action, Around};
 use crate::sys::interrupt;
 use crate::sys::journal::{self, Journal, Operation, Progress};
 use crate::sys::settings::Server;
@@ -148,7 +148,7 @@ impl Flow<'_> {
     /// after the way back, and is not said where going on or back does it.
     fn ways_on(&self, step: Step, mut fail: Fail) -> Fail {
         let is_refused = |action: &Action| {
-            let text = action.text(&Surroundings::default());
+            let text = action.text(&Around::default());
             ["db-rebase", "db-migrate"].iter().any(|name| text.contains(name))
         };
         let (later, now): (Vec<Action>, Vec<Action>) =

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::preflight::{Facts, Plan};
+use super::preflight::{Facts, NOT_THERE, Plan};
 use super::{Outcome, outcome_json};
 use crate::ctx::Ctx;
 use crate::fail::Exit;
@@ -20,20 +20,19 @@ use crate::work::driver::Labels;
 
 /// `--dry-run`.
 pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
-    let planned: Vec<Revision> = plan.revisions().cloned().collect();
     let mut fields = outcome_json(plan, &Outcome::unchanged(plan, Duration::ZERO));
-    fields["planned"] = revisions(&planned);
+    fields["planned"] = revisions(&plan.revisions);
     let drops = if plan.is_downgrade() { drops(ctx, facts, plan)? } else { BTreeMap::new() };
     if plan.is_downgrade() {
         fields["drops"] = drops_json(&drops);
     }
     ctx.ui.json("db-migrate", Exit::Done, fields, None);
     let mut lines = heading(ctx, Paint::Bold, "Dry run: nothing was changed", plan);
-    if plan.steps.is_empty() {
-        lines.push(format!("Nothing to do: {}", standing(facts, &plan.before)));
+    if plan.walk.steps.is_empty() {
+        lines.push(format!("Nothing to do: {}", standing(facts, &plan.walk.before)));
     } else {
         lines.push(format!("Would be {}:", plan.verb()));
-        for (line, revision) in plan.lines().zip(plan.revisions()) {
+        for (line, revision) in plan.lines(&facts.graph).zip(&plan.revisions) {
             lines.push(format!("  - {line}"));
             let drops = drops.get(&revision.id).into_iter().flatten();
             lines.extend(drops.map(|dropped| format!("      drops {} (line {})", dropped.what, dropped.line)));
@@ -52,7 +51,7 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
 fn drops(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<BTreeMap<String, Vec<Dropped>>> {
     let root = &ctx.project()?.root;
     let mut found = BTreeMap::new();
-    for revision in plan.revisions() {
+    for revision in &plan.revisions {
         let Some(script) = facts.graph.get(&revision.id) else { continue };
         let text = files::read_script(&root.join(&script.path))?;
         // A syntax error is Alembic's to report when it comes to it; here it only means that nothing can be said.
@@ -73,11 +72,11 @@ fn drops_json(drops: &BTreeMap<String, Vec<Dropped>>) -> Value {
 pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
     let labels = Labels::new(ctx, facts.component)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
-    let launch = facts.launch(ctx)?;
+    let launch = facts.own.as_mut().context(NOT_THERE)?.launch(ctx)?;
     let mut driver = Driver::start(&ctx.ui, &launch)?;
     let text = {
         let _task = ctx.ui.task("Asking Alembic for the SQL");
-        driver.offline_sql(&plan.for_driver())
+        driver.offline_sql(&plan.walk.for_driver())
     };
     let text = text.map_err(|stop| stop.into_error(&labels.names()))?;
     driver.stop();
@@ -92,7 +91,7 @@ pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
 pub fn nothing_to_do(ctx: &Ctx, facts: &Facts, plan: &Plan, took: Duration) -> Result<Exit> {
     ctx.ui.json("db-migrate", Exit::Done, outcome_json(plan, &Outcome::unchanged(plan, took)), None);
     let mut lines = heading(ctx, Paint::Good, "✅ Nothing to do", plan);
-    lines.push(format!("Status: {}", standing(facts, &plan.before)));
+    lines.push(format!("Status: {}", standing(facts, &plan.walk.before)));
     ctx.ui.answer(lines.join("\n"));
     Ok(Exit::Done)
 }
@@ -104,7 +103,7 @@ pub fn done(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome) -> Result<
     let (title, mark) =
         if plan.is_downgrade() { ("Reverted migrations:", " (reverted)") } else { ("Applied migrations:", "") };
     lines.push(title.to_owned());
-    lines.extend(plan.lines().map(|line| format!("  - {line}{mark}")));
+    lines.extend(plan.lines(&facts.graph).map(|line| format!("  - {line}{mark}")));
     lines.push(String::new());
     lines.push(format!("New status: {}", standing(facts, &plan.after)));
     if let Some(remark) = &facts.database.remark {
@@ -125,7 +124,7 @@ fn heading(ctx: &Ctx, paint: Paint, headline: &str, plan: &Plan) -> Vec<String> 
         String::new(),
         format!("Component: {}", plan.component),
         format!("Direction: {}", plan.way.name()),
-        format!("Target: {}", plan.target),
+        format!("Target: {}", plan.walk.target),
         String::new(),
     ]
 }

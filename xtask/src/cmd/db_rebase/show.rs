@@ -119,7 +119,7 @@ fn change(facts: &Facts, prepared: &Prepared) -> Vec<String> {
 
 fn moves(work: &Work) -> impl Iterator<Item = String> + '_ {
     work.moved.iter().map(|(moved, revision)| {
-        let message = if revision.message.is_empty() { String::new() } else { format!(": {}", revision.message) };
+        let message = if revision.message.is_empty() { String::new() } else { format!(": {}", revision.title()) };
         format!("  - {}: {} → {}{message}", moved.revision, ids(&moved.from), ids(&moved.to))
     })
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::database::Place;
+use super::database;
 use super::record::{Step, Work};
 use super::{Ends, Facts, Prepared, files, journal_folder, show};
 use crate::ctx::Ctx;
@@ -16,6 +16,9 @@ use crate::model::target::Direction;
 use crate::sys::files::remove_bytecode;
 use crate::sys::interrupt;
 use crate::sys::journal::{Journal, Operation, Progress};
+use crate::sys::project::Component;
+use crate::work::migrate;
+use crate::work::own_database::OwnDatabase;
 
 /// The notes' names in the journal.
 pub(super) const BACKUP: &str = "backup";
@@ -37,7 +40,7 @@ struct Run<'a> {
     ctx: &'a Ctx,
     work: Work,
     journal: Journal,
-    place: Option<Place<'a>>,
+    own: Option<OwnDatabase<'a>>,
     timed: Vec<Timed>,
 }
 
@@ -47,7 +50,7 @@ struct Run<'a> {
 /// A refusal before the journal is opened; after that a failure that says how to go on.
 pub fn begin(ctx: &Ctx, facts: &Facts, prepared: &Prepared, ends: &Ends) -> Result<Exit> {
     let work = prepared.work.clone();
-    let place = open(ctx, facts.component, &work).map_err(refuse)?;
+    let own = open(ctx, facts.component, &work).map_err(refuse)?;
     let operation = Operation {
         name: "db-rebase".to_owned(),
         arguments: vec![format!("--component={}", work.component)],
@@ -60,7 +63,7 @@ pub fn begin(ctx: &Ctx, facts: &Facts, prepared: &Prepared, ends: &Ends) -> Resu
     let mut notes = work.notes();
     notes.insert(KEEP.to_owned(), json!(ends.keep));
     let journal = Journal::begin_with(&folder, operation, &steps, planned, notes).map_err(refuse)?;
-    Run { ctx, work, journal, place, timed: Vec::new() }.carry_out()
+    Run { ctx, work, journal, own, timed: Vec::new() }.carry_out()
 }
 
 /// Goes on with what did not end.
@@ -74,8 +77,8 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
         return Err(fail.action(&journal.operation().abort).refused().into());
     }
     let component = ctx.project()?.component(Some(&work.component))?;
-    let place = open(ctx, component, &work).map_err(refuse)?;
-    Run { ctx, work, journal, place, timed: Vec::new() }.carry_out()
+    let own = open(ctx, component, &work).map_err(refuse)?;
+    Run { ctx, work, journal, own, timed: Vec::new() }.carry_out()
 }
 
 /// Takes back what did not end, or was put away in this folder when it had: files byte for byte, the database by the
@@ -86,9 +89,9 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
 pub fn abort(ctx: &Ctx, folder: &Path) -> Result<Exit> {
     let (journal, work) = pending(folder)?;
     let component = ctx.project()?.component(Some(&work.component))?;
-    let mut run = Run { ctx, work, journal, place: None, timed: Vec::new() };
+    let mut run = Run { ctx, work, journal, own: None, timed: Vec::new() };
     if run.was_begun(Step::Down) {
-        run.place = open(ctx, component, &run.work).map_err(refuse)?;
+        run.own = open(ctx, component, &run.work).map_err(refuse)?;
     }
     match run.take_back() {
         Ok(()) => run.end(Journal::finish, show::aborted),
@@ -115,14 +118,14 @@ fn pending(folder: &Path) -> Result<(Journal, Work)> {
 }
 
 /// The database, if it is part of the work; it has to be the one that the work was planned for.
-fn open<'a>(ctx: &Ctx, component: &'a crate::sys::project::Component, work: &Work) -> Result<Option<Place<'a>>> {
+fn open<'a>(ctx: &Ctx, component: &'a Component, work: &Work) -> Result<Option<OwnDatabase<'a>>> {
     let Some(planned) = &work.place else { return Ok(None) };
-    let place = Place::open(ctx, component)?;
-    if place.name() == *planned {
-        return Ok(Some(place));
+    let own = database::claim(ctx, component)?;
+    if own.place() == *planned {
+        return Ok(Some(own));
     }
     Err(Fail::new(Kind::WrongDatabase, "This is another database than the one that the rebase began with")
-        .details(format!("begun with {planned}, now {}", place.name()))
+        .details(format!("begun with {planned}, now {}", own.place()))
         .action("Use the same --server and --project as then")
         .into())
 }
@@ -155,14 +158,14 @@ impl Run<'_> {
     fn step(&mut self, step: Step) -> Result<()> {
         let trip = &self.work.trip;
         self.ctx.ui.status(self.work.words(step).to_string());
-        match (step, &mut self.place) {
+        match (step, &mut self.own) {
             (Step::Edit, _) => self.write(),
-            (Step::Backup, Some(place)) => {
-                let path = place.backup(self.ctx)?;
+            (Step::Backup, Some(own)) => {
+                let path = database::backup(self.ctx, own)?;
                 self.journal.note(BACKUP, json!(path))
             }
-            (Step::Down, Some(place)) => place.go(self.ctx, &trip.before, Direction::Down, &trip.down),
-            (Step::Up, Some(place)) => place.go(self.ctx, &trip.between, Direction::Up, &trip.up),
+            (Step::Down, Some(own)) => migrate::go_on(self.ctx, own, &trip.before, Direction::Down, &trip.down),
+            (Step::Up, Some(own)) => migrate::go_on(self.ctx, own, &trip.between, Direction::Up, &trip.up),
             (_, None) => anyhow::bail!("a step of the database, and no database"),
         }
     }
@@ -182,8 +185,8 @@ impl Run<'_> {
         let trip = self.work.trip.clone();
         let was_up = self.was_begun(Step::Up);
         if phase < 1 {
-            if let (true, Some(place)) = (was_up, &mut self.place) {
-                place.go_back(self.ctx, &trip.between, Direction::Up, &trip.up)?;
+            if let (true, Some(own)) = (was_up, &mut self.own) {
+                migrate::go_back(self.ctx, own, &trip.between, Direction::Up, &trip.up)?;
             }
             self.journal.note(TAKEN_BACK, json!(1))?;
         }
@@ -192,13 +195,13 @@ impl Run<'_> {
             remove_bytecode(self.journal.files().map(Path::to_owned))?;
             self.journal.note(TAKEN_BACK, json!(2))?;
         }
-        let Some(place) = &mut self.place else { return Ok(()) };
+        let Some(own) = &mut self.own else { return Ok(()) };
         if phase < 3 {
-            place.go_back(self.ctx, &trip.before, Direction::Down, &trip.down)?;
+            migrate::go_back(self.ctx, own, &trip.before, Direction::Down, &trip.down)?;
             self.journal.note(TAKEN_BACK, json!(3))?;
         }
         match self.backup() {
-            Some(path) => self.place.as_mut().map_or(Ok(()), |place| place.restore(self.ctx, &path)),
+            Some(path) => self.own.as_mut().map_or(Ok(()), |own| database::put_back(self.ctx, own, &path)),
             None => Ok(()),
         }
     }
@@ -251,10 +254,10 @@ impl Run<'_> {
 
     /// Whether nothing has come of it: no file written, the database where it was.
     fn is_untouched(&mut self, step: Step) -> bool {
-        match (step, &mut self.place) {
+        match (step, &mut self.own) {
             (Step::Backup, _) => true,
-            (Step::Down, Some(place)) => {
-                let applied = interrupt::shielded(|| place.applied());
+            (Step::Down, Some(own)) => {
+                let applied = interrupt::shielded(|| own.applied());
                 applied.is_ok_and(|applied| applied == self.work.trip.before)
             }
             _ => false,

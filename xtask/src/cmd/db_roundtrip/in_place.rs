@@ -1,24 +1,41 @@
 //! `--in-place`: the round trip by hand (upgrade, downgrade, upgrade, with a backup before) on the component's own
-//! database, with the same comparison. There is no way back but the backup, so the first failure ends it.
+//! database, with the same comparison. There is no way back but the backup, so the first failure ends it. The walks are
+//! those of db-migrate (`work/migrate.rs`).
+
+use std::path::Path;
 
 use anyhow::Result;
 use serde_json::Value;
 
 use super::outcome::Outcome;
 use super::result::Told;
-use super::sandbox::{Deed, Ground, Mode};
-use super::trial::{self, Trial};
+use super::sandbox::{Failure, Mode};
+use super::trial::{Passed, Stuck};
 use super::{Facts, Findings, explain};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
-use crate::model::roundtrip::Verdict;
+use crate::model::roundtrip::{Leg, Point, Trip, Verdict, judge};
 use crate::model::route::applied_set;
 use crate::model::target::Direction;
-use crate::sys::backup::{self, Request};
 use crate::sys::interrupt;
-use crate::sys::pg::{Db, MigrationLock, application_name};
-use crate::work::driver;
+use crate::sys::pg::{catalog, rows};
+use crate::work::advice;
+use crate::work::migrate::{BrokenOff, Limits, Walk, Walker};
+use crate::work::own_database::{OwnDatabase, Refusal};
+
+const COMMAND: &str = "db-roundtrip";
+const ON_A_COPY: &str = "Leave --in-place out: the round trip then runs on a copy";
+
+/// A round trip on the own database, under way.
+struct InPlace<'r> {
+    ctx: &'r Ctx,
+    facts: &'r Facts<'r>,
+    own: OwnDatabase<'r>,
+    walker: Walker<'r>,
+    /// What the tables held at the last look.
+    memory: rows::Memory,
+}
 
 /// Checks, asks, backs up, walks, and leaves the database at the head.
 ///
@@ -26,55 +43,81 @@ use crate::work::driver;
 /// Refusals (exit 3) before anything was changed; a failure (exit 1) when the database could not be brought back to the
 /// head, with the backup named.
 pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
-    let lock = check(ctx, facts).map_err(refuse)?;
-    let mut db = Db::connect(&facts.database.url, &application_name("db-roundtrip"))?;
-    let backup = take_backup(ctx, facts, &mut db).map_err(refuse)?;
+    let mut own = claim(ctx, facts).map_err(refuse)?;
+    let limits = Limits { lock: None, step: flags.step_timeout };
+    let mut walker = Walker::start(ctx, &mut own, limits).map_err(refuse)?;
+    let backup = own.backup(ctx, ON_A_COPY).map_err(refuse)?;
+    walker.ready().map_err(refuse)?;
+    let mut run = InPlace { ctx, facts, own, walker, memory: rows::Memory::default() };
+    let outcomes = run.walk().map_err(|error| where_it_stands(ctx, facts, &error, &backup))?;
+    let server = run.own.db().server_version().text.clone();
+    run.walker.end();
     let words = format!("{} itself (backup: {})", facts.database.place(), backup.display());
-    let mut ground = Ground::on(ctx, facts, flags.step_timeout, db)?;
-    let outcomes = walk(ctx, facts, &mut ground).map_err(|error| -> anyhow::Error {
-        from_anyhow(&error)
-            .details(format!("The database stands where this happened; the backup taken before: {}", backup.display()))
-            .action(format!("See where it stands: cargo xtask db-status{}", ctx.component_flag(facts.component)))
-            .into()
-    })?;
-    let server = ground.server()?;
-    ground.end(false)?;
-    drop(lock);
     let results = outcomes.iter().map(Told::of).collect();
     Ok(Findings { baseline: words, cache: Value::Null, server, results, kept: None, log: None })
 }
 
-/// This machine, nobody connected, meant so; and the lock.
-fn check(ctx: &Ctx, facts: &Facts) -> Result<MigrationLock> {
-    let place = facts.database.place();
-    if !facts.database.url.is_local() {
-        return Err(Fail::new(Kind::RemoteDatabase, "The database is not on this machine")
-            .details(place)
-            .action("Leave --in-place out: the round trip then runs on a copy")
-            .related("cargo xtask db-status")
-            .into());
-    }
-    let lock = MigrationLock::take(&facts.database.url, "db-roundtrip")?;
-    let mut db = Db::connect(&facts.database.url, &application_name("db-roundtrip"))?;
-    let others = db.other_sessions(&[lock.backend_pid()], &[&application_name("db-roundtrip")])?;
-    if !others.is_empty() {
-        let fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database")
-            .details("A downgrade takes tables and columns away under them");
-        let fail = others.iter().take(5).fold(fail, |fail, session| fail.details(driver::session_line(session)));
-        return Err(fail.action("Stop the services that use it, or leave --in-place out").into());
-    }
-    let held = db.applied(&version_table(facts.component))?.revisions;
-    let unknown = facts.graph.unknown(&held);
+fn where_it_stands(ctx: &Ctx, facts: &Facts, error: &anyhow::Error, backup: &Path) -> anyhow::Error {
+    from_anyhow(error)
+        .details(format!("The database stands where this happened; the backup taken before: {}", backup.display()))
+        .action(format!("See where it stands: cargo xtask db-status{}", ctx.component_flag(facts.component)))
+        .into()
+}
+
+/// This machine, nobody else there, every revision known and really run, meant so.
+fn claim<'a>(ctx: &Ctx, facts: &Facts<'a>) -> Result<OwnDatabase<'a>> {
+    let mut own = OwnDatabase::connect_to(facts.component, facts.config.clone(), facts.database.clone(), COMMAND)?;
+    own.require_local(Refusal {
+        why: "A round trip takes revisions down and up again, and there is no way back but the backup",
+        instead: vec![ON_A_COPY.to_owned()],
+    })?;
+    own.lock()?;
+    own.require_alone(Refusal {
+        why: "A downgrade takes tables and columns away under them",
+        instead: vec![ON_A_COPY.to_owned()],
+    })?;
+    let held = own.applied()?;
+    let unknown: Vec<String> = facts.graph.unknown(&held).into_iter().map(str::to_owned).collect();
     if !unknown.is_empty() {
-        return Err(crate::work::advice::unknown_in_database(
-            &unknown.into_iter().map(str::to_owned).collect::<Vec<_>>(),
-            &ctx.component_flag(facts.component),
-        )
-        .into());
+        return Err(advice::unknown_in_database(&unknown, &ctx.component_flag(facts.component)).into());
     }
+    check_nothing_skipped(ctx, facts, &mut own, &held)?;
+    agreed(ctx, &own)?;
+    Ok(own)
+}
+
+/// A revision that never ran has nothing to take down, and going up would run it: that is not what a round trip is for.
+fn check_nothing_skipped(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>, held: &[String]) -> Result<()> {
+    let skipped = own.skipped(ctx, &facts.graph, held);
+    let never = skipped.ids();
+    if !way_down(facts).any(|id| never.contains(id)) {
+        return Ok(());
+    }
+    let flag = ctx.component_flag(facts.component);
+    let fail =
+        Fail::new(Kind::WrongDatabase, "The database has skipped migrations, and the way down leads through them")
+            .details(format!("{} counts as having run these, and never did:", own.place()))
+            .details(skipped.lines(&facts.graph).join("\n"));
+    let commands = skipped.commands(&flag);
+    Err(commands
+        .into_iter()
+        .fold(fail, Fail::action)
+        .action(format!("Or: {ON_A_COPY}"))
+        .related("cargo xtask db-status")
+        .into())
+}
+
+/// The revisions that are taken down, the highest first.
+fn way_down<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = &'f String> {
+    let lowest = facts.route.order.iter().position(|id| facts.route.tests(id)).unwrap_or(0);
+    facts.route.order[lowest..].iter().rev()
+}
+
+fn agreed(ctx: &Ctx, own: &OwnDatabase<'_>) -> Result<()> {
+    let place = own.place();
     let question = format!("Take revisions down and up again on {place} itself? Dropped columns lose their values.");
     if ctx.common.yes || ctx.ui.confirm(&question) == Some(true) {
-        return Ok(lock);
+        return Ok(());
     }
     // The command line is right; what it asks for is not agreed to.
     Err(Fail {
@@ -82,85 +125,118 @@ fn check(ctx: &Ctx, facts: &Facts) -> Result<MigrationLock> {
         ..Fail::new(Kind::Usage, "A round trip on your own database has to be confirmed")
             .details(question)
             .action("If it is meant: repeat the command with --yes")
-            .action("Leave --in-place out: the round trip then runs on a copy")
+            .action(ON_A_COPY)
     }
     .into())
 }
 
-fn take_backup(ctx: &Ctx, facts: &Facts, db: &mut Db) -> Result<std::path::PathBuf> {
-    let held = db.applied(&version_table(facts.component))?.revisions;
-    let revision = if held.is_empty() { "base".to_owned() } else { held.join("+") };
-    let request = Request {
-        project_root: &ctx.project()?.root,
-        component: &facts.component.name,
-        url: &facts.database.url,
-        server: &db.server_version().clone(),
-        revision: &revision,
-        tools: &facts.database.tools,
-        instead: "Leave --in-place out: the round trip then runs on a copy",
-    };
-    let path = backup::take(&ctx.ui, &request)?;
-    ctx.ui.status(format!("Backup: {}", path.display()));
-    Ok(path)
-}
-
-/// Up to the heads, then each wanted revision from the top, then up to the heads again.
-fn walk(ctx: &Ctx, facts: &Facts, ground: &mut Ground<'_>) -> Result<Vec<Outcome>> {
-    up(facts, ground)?;
-    let mut progress = ctx.ui.steps("Round trip", facts.route.tested.len());
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    let mut over: Option<String> = None;
-    for id in facts.route.order.iter().rev() {
-        interrupt::check()?;
-        let wanted = facts.route.tests(id);
-        match &over {
-            Some(reason) if wanted => outcomes.push(Outcome::skipped(&facts.graph, id, reason.clone())),
-            None if outcomes.len() < facts.route.tested.len() => {
-                if wanted {
-                    progress.next(id);
-                    let outcome = one(ctx, facts, ground, id)?;
-                    let clean = outcome.verdict == Verdict::Reversible;
-                    outcomes.push(outcome);
-                    if !clean {
-                        over = Some(format!("{id}, above it, is not reversible, and this database is no copy"));
-                        continue;
-                    }
-                }
-                let more = outcomes.len() < facts.route.tested.len();
-                let down = Deed::steps(Direction::Down, std::slice::from_ref(id), Mode::Own);
-                if more && let Err(failure) = ground.attempt(&down)? {
-                    over = Some(format!("{id}, above it, cannot be taken down ({})", failure.fail.summary));
-                }
+impl InPlace<'_> {
+    /// Up to the heads, then each wanted revision from the top, then up to the heads again.
+    fn walk(&mut self) -> Result<Vec<Outcome>> {
+        self.apply_pending()?;
+        let facts = self.facts;
+        let mut progress = self.ctx.ui.steps("Round trip", facts.route.tested.len());
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut over: Option<String> = None;
+        for id in way_down(facts) {
+            interrupt::check()?;
+            let wanted = facts.route.tests(id);
+            if let Some(reason) = &over {
+                outcomes.extend(wanted.then(|| Outcome::skipped(&facts.graph, id, reason.clone())));
+                continue;
             }
-            _ => {}
+            if wanted {
+                progress.next(id);
+                let outcome = self.one(id)?;
+                if outcome.verdict.is_finding() || outcome.verdict == Verdict::Irreversible {
+                    over = Some(format!("{id}, above it, is not reversible, and this database is no copy"));
+                }
+                outcomes.push(outcome);
+            }
+            let more = outcomes.len() < facts.route.tested.len();
+            if over.is_none()
+                && more
+                && let Err(broken) = self.go(Direction::Down, id)?
+            {
+                over = Some(format!("{id}, above it, cannot be taken down ({})", broken.summary));
+            }
+        }
+        self.apply_pending()?;
+        Ok(outcomes)
+    }
+
+    /// Down and up again, with a look before, between and after.
+    fn one(&mut self, id: &str) -> Result<Outcome> {
+        let graph = &self.facts.graph;
+        let said = explain::said(self.ctx, self.facts, id);
+        if let Some(reason) = said.irreversible {
+            return Ok(Outcome { reason: Some(reason), ..Outcome::new(graph, id, Verdict::Irreversible) });
+        }
+        let upper = self.point()?;
+        let down = match self.attempt(Direction::Down, id)? {
+            Ok(seconds) => seconds,
+            Err(failure) => {
+                let stuck = Stuck { upper: Some(upper), ..stuck(Leg::Downgrade, failure) };
+                return Ok(Outcome::of_failure(graph, id, stuck, &said));
+            }
+        };
+        let lower = self.point()?;
+        let up = match self.attempt(Direction::Up, id)? {
+            Ok(seconds) => seconds,
+            Err(failure) => {
+                let stuck = stuck(Leg::ReUpgrade, failure);
+                let stuck = Stuck { upper: Some(upper), lower: Some(lower), down: Some(down), ..stuck };
+                return Ok(Outcome::of_failure(graph, id, stuck, &said));
+            }
+        };
+        let again = self.point()?;
+        let judgement = judge(&Trip { upper: &upper, lower_true: None, lower: &lower, again: &again });
+        let restored = again.schema == upper.schema && again.rows == upper.rows;
+        let passed = Passed { judgement, lower, again, down, up, mode: Mode::Own, notes: Vec::new(), restored };
+        Ok(Outcome::of_passed(graph, id, passed, &said))
+    }
+
+    /// One revision. Outside of the result is what is no trouble of the revision's own.
+    fn attempt(&mut self, direction: Direction, id: &str) -> Result<Result<f64, Box<Failure>>> {
+        let walk = Walk::new(direction, &[id.to_owned()], self.own.applied()?);
+        match self.walker.go(&mut self.own, &self.facts.graph, &walk) {
+            Ok(walked) => Ok(Ok(walked.seconds)),
+            Err(broken) => match *broken {
+                BrokenOff { fail, trouble: Some(trouble), .. } if fail.kind != Kind::WrongDatabase => {
+                    Ok(Err(Box::new(Failure { fail, trouble: *trouble })))
+                }
+                BrokenOff { fail, .. } => Err(fail.into()),
+            },
         }
     }
-    up(facts, ground)?;
-    Ok(outcomes)
+
+    fn go(&mut self, direction: Direction, id: &str) -> Result<Result<(), Fail>> {
+        Ok(self.attempt(direction, id)?.map(|_| ()).map_err(|failure| failure.fail))
+    }
+
+    /// What the database lacks, as db-migrate would apply it.
+    fn apply_pending(&mut self) -> Result<()> {
+        let before = self.own.applied()?;
+        let held = applied_set(&self.facts.graph, &before);
+        let (_, lacking) = self.facts.route.split(&held);
+        if !lacking.is_empty() {
+            let walk = Walk::new(Direction::Up, &lacking, before);
+            self.walker.go(&mut self.own, &self.facts.graph, &walk)?;
+        }
+        Ok(())
+    }
+
+    /// What the database holds.
+    fn point(&mut self) -> Result<Point> {
+        let options = catalog::Options { version_tables: vec![version_table(self.facts.component).name] };
+        let client = self.own.db().client();
+        let schema = catalog::take(client, &options)?;
+        let rows = rows::take_again(client, &options, &mut self.memory)?;
+        let sequences = rows::sequence_positions(client)?;
+        Ok(Point { schema, rows, sequences })
+    }
 }
 
-fn one(ctx: &Ctx, facts: &Facts, ground: &mut Ground<'_>, id: &str) -> Result<Outcome> {
-    let said = explain::said(ctx, facts, id);
-    if let Some(reason) = said.irreversible {
-        return Ok(Outcome { reason: Some(reason), ..Outcome::new(&facts.graph, id, Verdict::Irreversible) });
-    }
-    let upper = ground.point()?;
-    Ok(match trial::from_above(ground, &[id.to_owned()], upper)? {
-        Trial::Passed(passed) => Outcome::of_passed(&facts.graph, id, *passed, &said),
-        Trial::Failed(stuck) => Outcome::of_failure(&facts.graph, id, *stuck, &said),
-        Trial::Up(_) => Outcome::skipped(&facts.graph, id, "not taken down".to_owned()),
-    })
-}
-
-/// What the database lacks, as the project itself would apply it.
-fn up(facts: &Facts, ground: &mut Ground<'_>) -> Result<()> {
-    let held = applied_set(&facts.graph, &ground.held()?);
-    let (_, lacking) = facts.route.split(&held);
-    if lacking.is_empty() {
-        return Ok(());
-    }
-    match ground.attempt(&Deed::steps(Direction::Up, &lacking, Mode::Own))? {
-        Ok(_) => Ok(()),
-        Err(failure) => Err(failure.fail.into()),
-    }
+fn stuck(leg: Leg, failure: Box<Failure>) -> Stuck {
+    Stuck { leg, failure, undamaged: false, upper: None, lower: None, mode: Mode::Own, down: None, notes: Vec::new() }
 }

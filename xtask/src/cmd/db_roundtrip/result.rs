@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::outcome::Outcome;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
-use crate::model::action::Surroundings;
+use crate::model::action::Around;
 use crate::model::roundtrip::Verdict;
 use crate::model::rows::DataChange;
 use crate::report::json::{data_change, revision, schema_change};
@@ -144,7 +144,7 @@ fn result(outcome: &Outcome) -> Value {
     fields["step"] = json!(outcome.step.map(|step| step.name()));
     fields["schema_changes"] = outcome.schema_changes.iter().map(schema_change).collect();
     fields["data_changes"] = outcome.data_changes.iter().map(data_change).collect();
-    fields["error"] = outcome.error.as_ref().map_or(Value::Null, |fail| fail.to_json(&Surroundings::default()));
+    fields["error"] = outcome.error.as_ref().map_or(Value::Null, |fail| fail.to_json(&Around::default()));
     fields["reason"] = json!(outcome.reason);
     fields["cause"] = json!(outcome.cause);
     fields["notes"] = json!(outcome.notes);

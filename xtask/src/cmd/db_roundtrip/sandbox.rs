@@ -12,7 +12,6 @@ use anyhow::{Context, Result};
 use super::Facts;
 use super::baseline::Baseline;
 use super::baseline::cache::Cache;
-use super::hangs::Onlooker;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind};
 use crate::model::roundtrip::Point;
@@ -21,6 +20,7 @@ use crate::sys::alembic::{Driver, Launch, Patience, Plan, Stop, Trouble, Trouble
 use crate::sys::interrupt;
 use crate::sys::pg::{Db, Kept, SavePoint, Scratch, application_name, catalog, rows, sql_fail};
 use crate::work::driver::{self, Labels};
+use crate::work::hangs::Onlooker;
 
 /// How long a step that hangs may take to notice that its session was ended.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -97,11 +97,6 @@ impl<'a> Ground<'a> {
         Ok(Ground { from_empty, scratch: Some(scratch), cache, ..ground })
     }
 
-    /// Starts the driver on a database that is not ours to put back.
-    pub fn on(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, db: Db) -> Result<Ground<'a>> {
-        Ground::with(ctx, facts, limit, db, None)
-    }
-
     fn with(
         ctx: &'a Ctx,
         facts: &'a Facts<'a>,
@@ -144,7 +139,7 @@ impl<'a> Ground<'a> {
             Deed::Seed(sql) => return self.seed(sql).map(|()| Ok(0.0)),
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
-                let plan = Plan { steps: steps.to_vec(), before: None, target, unrun: Vec::new() };
+                let plan = Plan { steps: steps.to_vec(), before: None, target, skipped: Vec::new() };
                 match self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))? {
                     Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
                     Err(stop) => stop,
@@ -207,11 +202,6 @@ impl<'a> Ground<'a> {
     pub fn held(&mut self) -> Result<Vec<String>> {
         let table = version_table(self.facts.component);
         Ok(self.db()?.applied(&table)?.revisions)
-    }
-
-    /// The server's version.
-    pub fn server(&mut self) -> Result<String> {
-        Ok(self.db()?.server_version().text.clone())
     }
 
     /// What of the baseline is cached.

@@ -20,7 +20,7 @@ use super::{Facts, gather};
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
-use crate::model::action::Surroundings;
+use crate::model::action::Around;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::changes::{Places, Watcher};
 use crate::sys::clock::utc_time;
@@ -193,7 +193,7 @@ impl Watch<'_> {
 }
 
 /// What keeps a round trip from being made at all, with the first thing to do about it.
-fn error(around: &Surroundings, summary: String, fail: &Fail) -> Vec<String> {
+fn error(around: &Around, summary: String, fail: &Fail) -> Vec<String> {
     let mut lines = vec![format!("❌ {summary} ({})", fail.kind.name())];
     lines.extend(fail.details.lines().map(|line| format!("     {line}")));
     lines.extend(fail.shown_actions(around).first().map(|action| format!("     → {action}")));

@@ -11,7 +11,7 @@ use crate::model::status::{Standing, State};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::advice;
-use crate::work::skipped::{self, Implied};
+use crate::work::skipped::{self, AllSkipped};
 
 /// What is known of one component; `standing` is missing only where its files cannot be read.
 #[expect(missing_docs, reason = "what they hold says it")]
@@ -48,7 +48,7 @@ impl Report<'_> {
 /// Revisions that never ran, in words that need no history any more.
 #[derive(Default)]
 pub struct SkippedRevisions {
-    pub found: Implied,
+    pub found: AllSkipped,
     pub lines: Vec<String>,
     pub json: Vec<Value>,
     pub commands: Vec<String>,

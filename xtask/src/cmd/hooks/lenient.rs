@@ -6,25 +6,29 @@ use anyhow::Result;
 use crate::fail::{Exit, Kind, from_anyhow};
 use crate::ui::Ui;
 
-/// Ends a hook. `undone`: what the hook is for and did not do, if `done` is an error.
-pub fn settle(ui: &Ui, undone: &str, done: Result<Exit>) -> Exit {
-    let fail = match done {
-        Ok(exit) => return exit,
-        Err(error) => from_anyhow(&error),
-    };
-    if fail.kind == Kind::Interrupted {
-        return Exit::Interrupted;
+/// Where it is said, and whether it fails.
+pub struct Lenient<'a> {
+    pub ui: &'a Ui,
+    pub is_strict: bool,
+}
+
+impl Lenient<'_> {
+    /// Ends a hook. `undone`: what the hook is for and did not do, if `done` is an error.
+    pub fn settle(&self, undone: &str, done: Result<Exit>) -> Exit {
+        let fail = match done {
+            Ok(exit) => return exit,
+            Err(error) => from_anyhow(&error),
+        };
+        if fail.kind == Kind::Interrupted {
+            return Exit::Interrupted;
+        }
+        let details = fail.details.lines().next().map(|line| format!(" ({line})")).unwrap_or_default();
+        self.not_done(&format!("{undone}: {}{details}", fail.summary))
     }
-    let details = fail.details.lines().next().map(|line| format!(" ({line})")).unwrap_or_default();
-    not_done(ui, &format!("{undone}: {}{details}", fail.summary))
-}
 
-/// Says that something was not looked at, and why.
-pub fn not_done(ui: &Ui, why: &str) -> Exit {
-    ui.warn(why);
-    if is_ci() { Exit::Findings } else { Exit::Done }
-}
-
-fn is_ci() -> bool {
-    std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
+    /// Says that something was not looked at, and why.
+    pub fn not_done(&self, why: &str) -> Exit {
+        self.ui.warn(why);
+        if self.is_strict { Exit::Findings } else { Exit::Done }
+    }
 }

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::lenient::{not_done, settle};
+use super::lenient::Lenient;
 use crate::cmd::db_roundtrip;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
 use crate::flags::{Common, DbRoundtrip, Range};
 use crate::sys::git::{Changed, Oid, Repo, To};
 use crate::sys::project::Component;
-use crate::ui::Ui;
 
 /// `refs/heads/work 67890… refs/heads/foreign 12345…`: what git says of one reference that is pushed. Zeros stand for
 /// none: of the first id in a deletion, of the second for a branch that is new there.
@@ -32,23 +31,25 @@ enum New {
 }
 
 /// Tests what is pushed, component by component. `refs`: git's lines on stdin.
-pub fn test(ui: &Ui, common: &Common, refs: &str) -> Result<Exit> {
-    let ctx = Ctx::new(ui.clone(), common.clone())?;
-    let Some(repo) = Repo::find(ui, &ctx.project()?.root)? else { return Ok(Exit::Done) };
+pub fn test(lenient: &Lenient, common: &Common, refs: &str) -> Result<Exit> {
+    let ctx = Ctx::new(lenient.ui.clone(), common.clone())?;
+    let Some(repo) = Repo::find(&ctx.ui, &ctx.project()?.root)? else { return Ok(Exit::Done) };
     let mut worst = Exit::Done;
     if ctx.project()?.components.is_empty() {
-        return Ok(not_done(ui, "the pushed revisions were not tested: there is no Alembic config in this checkout"));
+        return Ok(
+            lenient.not_done("the pushed revisions were not tested: there is no Alembic config in this checkout")
+        );
     }
     for push in refs.lines().filter_map(read) {
         for component in &ctx.project()?.components {
             let undone = format!("the pushed {} revisions were not tested", component.name);
             let tested = added(&ctx, &repo, component, &push).and_then(|new| match new {
                 New::Scripts(scripts) if scripts.is_empty() => Ok(Exit::Done),
-                New::Scripts(scripts) => test_scripts(&ctx, &repo, component, &push, &scripts),
-                New::Unknown(why) => Ok(not_done(ui, &format!("{undone}: {why}"))),
+                New::Scripts(scripts) => test_scripts(&ctx, lenient, &repo, (component, &push), &scripts),
+                New::Unknown(why) => Ok(lenient.not_done(&format!("{undone}: {why}"))),
             });
             // What keeps one component from being tested must not hide what was found in another.
-            match settle(ui, &undone, tested) {
+            match lenient.settle(&undone, tested) {
                 Exit::Interrupted => return Ok(Exit::Interrupted),
                 Exit::Findings => worst = Exit::Findings,
                 _ => {}
@@ -97,15 +98,15 @@ fn added(ctx: &Ctx, repo: &Repo, component: &Component, push: &Push) -> Result<N
 
 fn test_scripts(
     ctx: &Ctx,
+    lenient: &Lenient,
     repo: &Repo,
-    component: &Component,
-    push: &Push,
+    (component, push): (&Component, &Push),
     scripts: &BTreeSet<PathBuf>,
 ) -> Result<Exit> {
     let name = &component.name;
     if repo.head()?.commit.as_ref() != Some(&push.tip) {
         let why = format!("new {name} revisions on {} were not tested: it is not checked out", push.name);
-        return Ok(not_done(&ctx.ui, &why));
+        return Ok(lenient.not_done(&why));
     }
     let paths: Vec<&Path> = scripts.iter().map(PathBuf::as_path).collect();
     if !repo.status(&paths)?.files.is_empty() {

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::lenient::settle;
+use super::lenient::Lenient;
 use super::{pre_push, status_line};
 use crate::cmd::db_check;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, is_strict};
 use crate::fail::Exit;
 use crate::flags::{Common, DbCheck, Look};
 use crate::sys::hooks::Hook;
@@ -27,9 +27,12 @@ pub fn called(words: &[OsString]) -> Exit {
         return Exit::Done;
     };
     let common = Common { project: Some(project), ..Common::default() };
+    let is_strict = is_strict(&common);
+    let ui = ui.strict(is_strict);
+    let lenient = Lenient { ui: &ui, is_strict };
     match hook {
-        Hook::PreCommit => settle(&ui, "the migration scripts were not checked", pre_commit(&ui, common)),
-        Hook::PrePush => settle(&ui, "the pushed revisions were not tested", pre_push(&ui, common)),
+        Hook::PreCommit => lenient.settle("the migration scripts were not checked", pre_commit(&ui, common)),
+        Hook::PrePush => lenient.settle("the pushed revisions were not tested", pre_push(&lenient, common)),
         Hook::PostCheckout | Hook::PostMerge | Hook::PostRewrite => {
             if hook.has_moved(&words[2..]) {
                 status_line::say(&ui, hook, common);
@@ -42,20 +45,20 @@ pub fn called(words: &[OsString]) -> Exit {
 fn pre_commit(ui: &Ui, common: Common) -> Result<Exit> {
     interrupt::listen()?;
     let ctx = Ctx::new(ui.clone(), common)?;
-    let exit = db_check::run(&ctx, &DbCheck { look: Look::Staged, ..DbCheck::default() })?;
+    let exit = ui.settled(db_check::run(&ctx, &DbCheck { look: Look::Staged, ..DbCheck::default() })?);
     if exit == Exit::Findings {
         ui.answer("To commit all the same: git commit --no-verify");
     }
     Ok(exit)
 }
 
-fn pre_push(ui: &Ui, common: Common) -> Result<Exit> {
+fn pre_push(lenient: &Lenient, common: Common) -> Result<Exit> {
     interrupt::listen()?;
     let mut refs = String::new();
     std::io::stdin().read_to_string(&mut refs)?;
-    let exit = pre_push::test(ui, &common, &refs)?;
+    let exit = pre_push::test(lenient, &common, &refs)?;
     if exit == Exit::Findings {
-        ui.answer("To push all the same: git push --no-verify");
+        lenient.ui.answer("To push all the same: git push --no-verify");
     }
     Ok(exit)
 }

@@ -1,13 +1,13 @@
 //! How actions become text.
 
-use super::{Action, Surroundings, git, own, program, shell_word};
+use super::{Action, Around, git, own, program, shell_word};
 
-fn around(typed: &[(&str, &str)], folder: &str) -> Surroundings {
-    let around = Surroundings {
+fn around(typed: &[(&str, &str)], folder: &str) -> Around {
+    let around = Around {
         typed: typed.iter().map(|(flag, value)| ((*flag).to_owned(), (*value).to_owned())).collect(),
         takes: |command, flag| !(command == "doctor" && flag == "--component"),
         folder: folder.into(),
-        ..Surroundings::default()
+        ..Around::default()
     };
     around.root.set("/src/shop".into()).unwrap();
     around.default_component.set("manager".to_owned()).unwrap();
@@ -62,7 +62,7 @@ fn other_programs_run_where_their_paths_are_right() {
 
 #[test]
 fn a_command_stands_at_the_end_of_its_line() {
-    let nowhere = Surroundings::default();
+    let nowhere = Around::default();
     assert_eq!(Action::run("Look again", own("db-status")).text(&nowhere), "Look again: cargo xtask db-status");
     assert_eq!(Action::from("Wait").text(&nowhere), "Wait");
 }

@@ -1,5 +1,6 @@
 //! From scripts to a graph, or to everything that is wrong with them.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Graph, Links, Node, Place, Problem};
@@ -9,11 +10,21 @@ use crate::model::revision::Script;
 /// The characters that mean something in a target.
 const ILLEGAL: [char; 3] = ['@', '-', '+'];
 
+/// For how many missing revisions it is guessed what was meant: each guess looks at every id.
+const GUESSED: usize = 100;
+
 pub(super) fn build(scripts: Vec<Script>) -> Result<Graph, Vec<Problem>> {
     let mut problems = Vec::new();
     let by_id = ids(&scripts, &mut problems);
     let by_label = labels(&scripts, &by_id, &mut problems);
-    let links = Resolver { scripts: &scripts, by_id: &by_id, by_label: &by_label }.resolve(&mut problems);
+    let resolver = Resolver {
+        scripts: &scripts,
+        by_id: &by_id,
+        by_label: &by_label,
+        has_unread_labels: scripts.iter().any(Script::has_unread_labels),
+        guesses: Cell::new(GUESSED),
+    };
+    let links = resolver.resolve(&mut problems);
     if problems.is_empty() {
         problems = cycles(&scripts, &links);
     }
@@ -21,7 +32,7 @@ pub(super) fn build(scripts: Vec<Script>) -> Result<Graph, Vec<Problem>> {
         return Err(problems);
     }
     let nodes = scripts.into_iter().zip(links).map(|(script, links)| links.into_node(script)).collect();
-    let mut graph = Graph { nodes, by_id, by_label, history: Vec::new(), rank: Vec::new() };
+    let mut graph = Graph { nodes, by_id, by_label, history: Vec::new(), rank: Vec::new(), depth: Vec::new() };
     graph.link_upward();
     graph.normalize_dependencies();
     graph.spread_labels();
@@ -88,6 +99,9 @@ struct Resolver<'a> {
     scripts: &'a [Script],
     by_id: &'a HashMap<String, usize>,
     by_label: &'a BTreeMap<String, usize>,
+    has_unread_labels: bool,
+    /// For how many more missing revisions it is guessed what was meant.
+    guesses: Cell<usize>,
 }
 
 impl Resolver<'_> {
@@ -125,6 +139,8 @@ impl Resolver<'_> {
             match self.by_id.get(dependency).or_else(|| self.by_label.get(dependency)) {
                 Some(&found) if found == at || *dependency == script.id => problems.push(Problem::SelfLoop { place }),
                 Some(&found) => dependencies.push(found),
+                // It may be a label that could not be read.
+                None if self.has_unread_labels => {}
                 None => {
                     let candidates = self.candidates(dependency);
                     let dependency = dependency.clone();
@@ -136,6 +152,11 @@ impl Resolver<'_> {
     }
 
     fn candidates(&self, wanted: &str) -> Vec<String> {
+        let left = self.guesses.get();
+        if left == 0 {
+            return Vec::new();
+        }
+        self.guesses.set(left - 1);
         nearest::nearest(wanted, self.scripts.iter().map(|script| script.id.as_str()))
     }
 }
@@ -254,6 +275,11 @@ impl Graph {
         self.rank = vec![0; self.nodes.len()];
         for (rank, &at) in self.history.iter().enumerate() {
             self.rank[at] = rank;
+        }
+        self.depth = vec![0; self.nodes.len()];
+        for &at in self.history.iter().rev() {
+            let below = self.nodes[at].parents.iter().map(|&parent| self.depth[parent] + 1);
+            self.depth[at] = below.max().unwrap_or(0);
         }
     }
 }

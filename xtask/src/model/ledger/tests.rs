@@ -77,12 +77,12 @@ fn what_is_known_stays_known_when_the_walk_goes_on() {
     let history = graph("p; r < p; a < r; b < a");
     let ledger = ran("p a<p", "a");
     let begun = ledger.begun(&history, &ids("a"));
-    assert_eq!(begun["r"].how, How::Implied);
+    assert_eq!(begun["r"].how, How::Skipped);
     assert_eq!(begun["a"], Entry { parents: ids("p"), how: How::Ran });
     // Now it is a row, and holds without the one that was re-parented.
     let later = Ledger { entries: begun, ..ran("", "r") };
     assert_eq!(skips(&later, "p; r < p; a < r", "r"), "r");
-    assert_eq!(later.begun(&history, &ids("r"))["r"].how, How::Implied);
+    assert_eq!(later.begun(&history, &ids("r"))["r"].how, How::Skipped);
 }
 
 #[test]

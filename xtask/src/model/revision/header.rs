@@ -13,7 +13,7 @@ use ruff_text_size::Ranged;
 use super::{Unreadable, depth, line_of};
 
 /// What the values are called. `down_revision` holds `revision`.
-const NAMES: [&str; 3] = ["revision", "depends_on", "branch_labels"];
+const NAMES: [&str; 4] = ["revision", "depends_on", "branch_labels", "__doc__"];
 
 /// The parsed part of a script, free of syntax errors as far as `statements` goes.
 pub(super) struct Header {
@@ -57,7 +57,12 @@ pub(super) fn parse_whole(path: &Path, text: &str) -> Result<Parsed<ModModule>, 
     match error_in(path, text, &parsed) {
         None if depth::is_indented_too_far(parsed.tokens()) => {
             std::mem::forget(parsed);
-            Err(Unreadable { path: path.to_owned(), line: None, what: "too many levels of indentation".to_owned() })
+            Err(Unreadable {
+                path: path.to_owned(),
+                line: None,
+                what: "too many levels of indentation".to_owned(),
+                may_be_told: false,
+            })
         }
         None => Ok(parsed),
         Some((_, error)) => Err(error),
@@ -84,7 +89,7 @@ fn error_in(path: &Path, text: &str, parsed: &Parsed<ModModule>) -> Option<(usiz
     let error = parsed.errors().iter().min_by_key(|error| error.location.start())?;
     let at = error.location.start().to_usize();
     let what = format!("syntax error: {}", error.error);
-    Some((at, Unreadable { path: path.to_owned(), line: Some(line_of(text, at)), what }))
+    Some((at, Unreadable { path: path.to_owned(), line: Some(line_of(text, at)), what, may_be_told: false }))
 }
 
 pub(super) fn python(path: &Path, text: &str) -> Result<Parsed<ModModule>, Unreadable> {
@@ -94,7 +99,7 @@ pub(super) fn python(path: &Path, text: &str) -> Result<Parsed<ModModule>, Unrea
         // Dropping it would be the very recursion that must not happen.
         std::mem::forget(parsed);
         let what = format!("an expression nests more than {} levels deep", depth::LIMIT);
-        return Err(Unreadable { path: path.to_owned(), line: None, what });
+        return Err(Unreadable { path: path.to_owned(), line: None, what, may_be_told: false });
     }
     Ok(parsed)
 }

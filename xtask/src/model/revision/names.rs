@@ -49,17 +49,18 @@ impl<'a> Names<'a> {
     fn execute(&mut self, stmt: &'a Stmt) {
         match stmt {
             Stmt::Assign(assign) => {
-                let value = self.evaluate(&assign.value);
+                // Python evaluates all of the right side before it binds anything.
+                let mut bound = Vec::new();
+                assign.targets.iter().for_each(|target| self.pair(target, &assign.value, &mut bound));
                 self.bind_opaquely(stmt, "is not assigned on its own");
-                for target in &assign.targets {
-                    self.bind(target, value.clone(), &assign.value);
-                }
+                self.0.extend(bound);
             }
             Stmt::AnnAssign(assign) => {
                 let Some(expr) = &assign.value else { return };
-                let value = self.evaluate(expr);
+                let mut bound = Vec::new();
+                self.pair(&assign.target, expr, &mut bound);
                 self.bind_opaquely(stmt, "is not assigned on its own");
-                self.bind(&assign.target, value, expr);
+                self.0.extend(bound);
             }
             Stmt::FunctionDef(_) | Stmt::ClassDef(_) => self.bind_opaquely(stmt, "is a function or a class"),
             Stmt::Import(_) | Stmt::ImportFrom(_) => self.bind_opaquely(stmt, "is imported"),
@@ -74,9 +75,24 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn bind(&mut self, target: &'a Expr, value: Value, expr: &Expr) {
+    /// The names that `target = expr` binds. `revision, down_revision = "a", None` binds each name to its own value; a
+    /// sequence that does not stand there item by item binds nothing that can be read.
+    fn pair(&self, target: &'a Expr, expr: &Expr, bound: &mut Vec<(&'a str, Binding)>) {
         if let Expr::Name(name) = target {
-            self.0.insert(name.id.as_str(), Binding { value, range: expr.range().to_std_range() });
+            let binding = Binding { value: self.evaluate(expr), range: expr.range().to_std_range() };
+            bound.push((name.id.as_str(), binding));
+            return;
+        }
+        let (Some(targets), Some(values)) = (items(target), items(expr)) else { return };
+        let is_starred = targets.iter().chain(values).any(Expr::is_starred_expr);
+        if targets.len() != values.len() || is_starred {
+            return;
+        }
+        for (target, value) in targets.iter().zip(values) {
+            // Brackets in brackets would be a way to the end of our stack, and nobody writes them here.
+            if target.is_name_expr() {
+                self.pair(target, value, bound);
+            }
         }
     }
 
@@ -122,6 +138,15 @@ impl<'a> Names<'a> {
             Some(value) => value.clone(),
             None => Value::Opaque(format!("is the name `{name}`, which this file does not set before")),
         }
+    }
+}
+
+/// The items of a tuple or a list.
+fn items(expr: &Expr) -> Option<&[Expr]> {
+    match expr {
+        Expr::Tuple(tuple) => Some(&tuple.elts),
+        Expr::List(list) => Some(&list.elts),
+        _ => None,
     }
 }
 

@@ -27,7 +27,7 @@ fn a_script_as_alembic_writes_it() {
     assert_eq!(script.id, "ab12");
     assert_eq!(script.down, ["00aa"]);
     assert!(script.depends_on.is_empty() && script.branch_labels.is_empty());
-    assert_eq!((script.message.as_str(), script.title()), ("Add users", "Add users"));
+    assert_eq!((script.message.as_str(), script.title().as_str()), ("Add users", "Add users"));
     assert_eq!((script.line, script.down_line), (11, 12));
     assert_eq!(&text[script.spans.revision.unwrap()], "'ab12'");
     assert_eq!(&text[script.spans.down_revision.unwrap()], "'00aa'");
@@ -62,6 +62,10 @@ fn every_way_to_write_parents() {
         ("PREV", &["p"], "PREV"),
         ("(PREV, 'b')", &["p", "b"], "(PREV, 'b')"),
         ("'b'\ndown_revision = 'c'", &["c"], "'c'"),
+        ("None\nx, down_revision = 'a', 'c'", &["c"], "'c'"),
+        ("None\n[down_revision, x] = ('c',), None", &["c"], "('c',)"),
+        ("None\nrevision = 'c'; revision, down_revision = 'a', revision", &["c"], "revision"),
+        ("None\nx = (revision, down_revision) = 'a', None", &[], "None"),
     ];
     for (value, down, span) in cases {
         let text = format!("PREV = 'p'\nrevision = 'a'\ndown_revision = {value}\ndef upgrade(): pass\n");
@@ -90,7 +94,8 @@ fn what_cannot_be_read_names_file_line_and_reason() {
         ("try:\n  down_revision = 'a'\nexcept E: pass", "x_add.py:3: `down_revision` is assigned inside a `try`"),
         ("for down_revision in 'ab': pass", "x_add.py:2: `down_revision` is assigned by or inside a loop"),
         ("with f() as down_revision: pass", "x_add.py:2: `down_revision` is assigned by or inside a `with`"),
-        ("x, down_revision = 'a', 'b'", "x_add.py:2: `down_revision` is not assigned on its own"),
+        ("x, down_revision = 'ab'", "x_add.py:2: `down_revision` is not assigned on its own"),
+        ("x, *down_revision = 'a', 'b'", "x_add.py:2: `down_revision` is not assigned on its own"),
         ("x = (down_revision := 'a')", "x_add.py:2: `down_revision` is not assigned on its own"),
         ("print(down_revision := 'a')", "x_add.py:2: `down_revision` is assigned inside another expression"),
         (
@@ -102,8 +107,6 @@ fn what_cannot_be_read_names_file_line_and_reason() {
         ("down_revision = '''b\ndef q\n '''.strip()", "x_add.py:2: `down_revision` is a call, not a literal"),
         ("down_revision: str", "x_add.py: no `down_revision` at the top level of the file"),
         ("def down_revision(): pass", "x_add.py: no `down_revision` at the top level of the file"),
-        ("down_revision = 'a'\nbranch_labels = X", "`branch_labels` is the name `X`, which this file does not set"),
-        ("down_revision = 'a'\ndepends_on = [*X]", "`depends_on` has an element that is an unpacked sequence"),
         ("down_revision = 'a", "x_add.py:2: syntax error: missing closing quote in string literal"),
         ("import (\ndown_revision = 'a'", "x_add.py:2: syntax error: "),
     ];
@@ -218,6 +221,8 @@ fn messages_are_the_first_paragraph_as_alembic_shows_it() {
         ("'''Add users\r\n\r\nRevises: x\r\n'''", "Add users"),
         ("'Add' ' users'", "Add users"),
         ("r'''a\\b'''", "a\\b"),
+        ("'''\n\tAdd users\n\tand roles'''", "Add users\nand roles"),
+        ("'no'\n__doc__ = 'Add users\\n\\nmore'", "Add users"),
         ("# comment\n\n\"Ünï\"", "Ünï"),
         ("b'no docstring'", ""),
         ("f'no docstring'", ""),
@@ -228,7 +233,7 @@ fn messages_are_the_first_paragraph_as_alembic_shows_it() {
         let script = script(&format!("{docstring}\nrevision = 'a'\ndown_revision = None\n"));
         assert_eq!(script.message, message, "{docstring}");
     }
-    assert_eq!(script("'''A\nB'''\nrevision = 'a'\ndown_revision = None\n").title(), "A");
+    assert_eq!(script("'''A\nB'''\nrevision = 'a'\ndown_revision = None\n").title(), "A B");
 }
 
 #[test]
@@ -273,4 +278,66 @@ fn nothing_deep_panics(deep: usize) {
         let _ = read(Path::new("x.py"), &text);
         let _ = syntax_error(Path::new("x.py"), &text);
     }
+}
+
+#[test]
+fn labels_and_dependencies_that_cannot_be_read_stop_nothing() {
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "from m import cli\nbranch_labels = (cli.EXPAND,)",
+            &["4 `branch_labels` has an element that is an attribute"],
+        ),
+        (
+            "try:\n    depends_on = 'x'\nexcept E:\n    depends_on = None",
+            &["6 `depends_on` is assigned inside a `try`"],
+        ),
+        (
+            "branch_labels = X\ndepends_on = [*X]",
+            &["4 `depends_on` has an element", "3 `branch_labels` is the name `X`"],
+        ),
+        ("branch_labels = 'x'", &[]),
+    ];
+    for (text, expected) in cases {
+        let script = script(&format!("revision = 'a'\ndown_revision = 'b'\n{text}\n"));
+        let unread: Vec<String> = script.unread.iter().map(|it| format!("{} {}", it.line, it.what)).collect();
+        let fits =
+            unread.len() == expected.len() && unread.iter().zip(*expected).all(|(it, start)| it.starts_with(start));
+        assert!(fits, "{unread:?}\n{text}");
+        assert_eq!(script.down, ["b"], "{text}");
+    }
+}
+
+#[test]
+fn python_fills_in_only_what_was_not_read() {
+    let path = Path::new("x_add.py");
+    let told = |id: &str| Told {
+        id: id.to_owned(),
+        down: vec!["p".to_owned()],
+        depends_on: vec!["d".to_owned()],
+        branch_labels: vec!["l".to_owned()],
+        message: "told".to_owned(),
+    };
+    let text = "'''read'''\nrevision = 'a'\ndown_revision = 'b'\ndepends_on = None\nbranch_labels = (X.Y,)\n";
+    let header = read(path, text);
+    assert!(needs_python(&header));
+    let filled = told("z").complete(path, text, header);
+    assert_eq!(
+        (filled.id.as_str(), filled.down.as_slice(), filled.title().as_str()),
+        ("a", &["b".to_owned()][..], "read")
+    );
+    assert_eq!((filled.branch_labels, filled.depends_on.len(), filled.unread.len()), (vec!["l".to_owned()], 0, 0));
+
+    let text = "revision = 'a'\ndown_revision = parent()\n";
+    let filled = told("a").complete(path, text, read(path, text));
+    assert_eq!((filled.down.as_slice(), filled.spans.down_revision), (&["p".to_owned()][..], None));
+    assert!(!needs_python(&read(path, "revision = 'a'\n")) && !needs_python(&read(path, "revision = (\n")));
+}
+
+#[test]
+fn bytes_are_read_as_python_reads_them() {
+    let broken = |bytes: &[u8]| decode(bytes.to_vec()).broken_line;
+    assert_eq!(broken("# Ä\n".as_bytes()), None);
+    assert_eq!(broken(b"x = 1\n# \xe9\n"), Some(2));
+    assert_eq!(broken(b"# -*- coding: latin-1 -*-\n# \xe9\n"), None);
+    assert_eq!(broken(b"# vim: set fileencoding=utf-8 :\n# \xe9\n"), Some(2));
 }

@@ -11,14 +11,11 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
+fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
     let Some(line) = first(&source.text) else { return };
     let message = "A merge conflict was left here, so Python cannot read the script and Alembic loads none";
-    let help = format!(
-        "Resolve it and add the file: git add {}; to see the sides: git diff -- {}",
-        source.path.display(),
-        source.path.display()
-    );
+    let path = context.pasted(&source.path);
+    let help = format!("Resolve it and add the file: git add {path}; to see the sides: git diff -- {path}");
     sink.at(&source.path, line, message, help);
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::allow::Allowed;
 use super::{Rule, Scope};
+use crate::model::action::shell_word;
 use crate::model::graph::{Graph, Problem};
-use crate::model::revision::{self, Script, Unreadable};
+use crate::model::revision::{self, Decoded, Script, Unreadable};
 use crate::model::script_body::{self, Body};
 use crate::model::twins;
 
@@ -26,6 +27,8 @@ pub struct Context {
     pub spares_released: bool,
     /// The packages at the top of the project: its own code.
     pub packages: Vec<String>,
+    /// How the project is reached from where the command was typed; empty where one stands there.
+    pub to_project: PathBuf,
     /// `--component=…` for commands in messages, empty for the default one.
     pub flag: String,
 }
@@ -96,6 +99,8 @@ pub struct Source {
     pub text: String,
     /// The line of the first byte that is no UTF-8.
     pub broken_line: Option<usize>,
+    /// Why it cannot be read from the disk at all.
+    pub io_error: Option<String>,
     /// Its header.
     pub header: Result<Script, Unreadable>,
     /// Whether it is on the main branch already.
@@ -111,25 +116,27 @@ pub struct Source {
 impl Source {
     /// Takes a file's bytes.
     pub fn new(path: &Path, bytes: Vec<u8>) -> Source {
-        let (text, broken_line) = match String::from_utf8(bytes) {
-            Ok(text) => (text, None),
-            Err(error) => {
-                let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
-                (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(line))
-            }
-        };
+        let Decoded { text, broken_line } = revision::decode(bytes);
         Source {
             path: path.to_owned(),
             header: revision::read(path, &text),
             allowed: OnceCell::new(),
             text,
             broken_line,
+            io_error: None,
             is_released: false,
             is_checked: true,
             tracking: Tracking::Known,
             body: OnceCell::new(),
         }
+    }
+
+    /// For what lies in a script's place and cannot be read: a FIFO, a link to nowhere.
+    pub fn unreadable(path: &Path, why: String) -> Source {
+        let error = Unreadable { path: path.to_owned(), line: None, what: why, may_be_told: false };
+        let io_error = Some(error.what.clone());
+        let source = Source::new(path, Vec::new());
+        Source { io_error, header: Err(error.clone()), body: OnceCell::from(Err(error)), ..source }
     }
 
     /// The rules that it switches off; looked for when it is first asked, since most scripts are only part of the history.
@@ -160,13 +167,35 @@ impl Context {
             past: None,
             spares_released: true,
             packages: Vec::new(),
+            to_project: PathBuf::new(),
             flag,
         }
+    }
+
+    /// A path of the project as a word of a command that is pasted where this one was typed.
+    pub fn pasted(&self, path: &Path) -> String {
+        shell_word(&self.to_project.join(path).display().to_string())
     }
 
     /// The source of a path.
     pub fn source(&self, path: &Path) -> Option<&Source> {
         self.by_path.get(path).and_then(|&at| self.sources.get(at))
+    }
+
+    /// Whether a script that cannot be read may hold, or follow, this revision: it names it. Then nobody can say that the
+    /// revision is missing, or that nothing follows it.
+    pub(super) fn may_be_in_unreadable(&self, id: &str) -> bool {
+        self.sources.iter().any(|source| source.header.is_err() && contains_word(&source.text, id))
+    }
+
+    /// Whether a script has branch labels that cannot be read.
+    pub(super) fn has_unread_labels(&self) -> bool {
+        self.sources.iter().any(|source| source.header.as_ref().is_ok_and(Script::has_unread_labels))
+    }
+
+    /// Whether every script could be read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.sources.iter().all(|source| source.header.is_ok())
     }
 
     /// What is wrong with the history.
@@ -188,4 +217,13 @@ impl Context {
     pub fn is_released(&self, script: &Script) -> bool {
         self.source(&script.path).is_some_and(|source| source.is_released)
     }
+}
+
+/// Whether a word stands in a text, not as a part of a longer one.
+fn contains_word(text: &str, word: &str) -> bool {
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    !word.is_empty()
+        && text
+            .match_indices(word)
+            .any(|(at, _)| !is_part(text[..at].chars().next_back()) && !is_part(text[at + word.len()..].chars().next()))
 }

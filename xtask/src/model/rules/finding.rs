@@ -86,6 +86,16 @@ impl<'a> Sink<'a> {
 
     /// Something is wrong in a line of a file.
     pub fn at(&mut self, path: &Path, line: usize, message: impl Into<String>, help: impl Into<String>) {
+        self.add(self.level, path, line, message.into(), help.into());
+    }
+
+    /// As that, but a warning where the rule is an error, unless the project says what it wants.
+    pub fn warn(&mut self, path: &Path, line: usize, message: impl Into<String>, help: impl Into<String>) {
+        let level = if self.is_configured { self.level } else { Level::Warning };
+        self.add(level, path, line, message.into(), help.into());
+    }
+
+    fn add(&mut self, severity: Level, path: &Path, line: usize, message: String, help: String) {
         let source = self.context.source(path);
         let is_allowed = source.is_some_and(|source| source.allowed().permits(self.rule.code));
         let is_spared = source.is_some_and(|source| self.context.spares(self.rule, source));
@@ -95,11 +105,11 @@ impl<'a> Sink<'a> {
         self.findings.push(Finding {
             code: self.rule.code,
             name: self.rule.name,
-            severity: self.level,
+            severity,
             path: path.to_owned(),
             line,
-            message: message.into(),
-            help: help.into(),
+            message,
+            help,
         });
     }
 }

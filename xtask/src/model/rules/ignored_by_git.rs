@@ -11,9 +11,9 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
+fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
     if source.tracking == Tracking::Ignored {
-        let path = source.path.display();
+        let path = context.pasted(&source.path);
         let message = "A .gitignore keeps this script out of git: it runs here and is missing everywhere else";
         let help = format!("See which line does: git check-ignore -v {path}; then mend it, or: git add --force {path}");
         sink.at(&source.path, 1, message, help);

@@ -1,7 +1,6 @@
 //! DB105: a merge revision whose parents are ancestor and descendant, so that it merges nothing.
 
 use super::{Check, Context, Level, Rule, Scope, Sink};
-use crate::model::graph::Links;
 
 pub(super) const RULE: Rule = Rule {
     code: "DB105",
@@ -18,7 +17,7 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
         let parents = graph.parents(&script.id);
         for &parent in &parents {
             let others: Vec<&str> = parents.iter().copied().filter(|&other| other != parent).collect();
-            let above = others.iter().find(|&&other| graph.ancestors(&[other], Links::Parents).contains(&parent));
+            let above = others.iter().find(|other| graph.is_ancestor(parent, other));
             if let Some(above) = above {
                 let message = format!(
                     "Merge revision {} has the parent {parent}, which is an ancestor of its other parent {above}: \

@@ -16,6 +16,9 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context, sink: &mut Sink<'_>) {
     for problem in context.problems() {
         let Problem::MissingDependency { place, dependency, candidates } = problem else { continue };
+        if context.may_be_in_unreadable(dependency) {
+            continue;
+        }
         let message = format!(
             "Revision {} depends on '{dependency}', which is neither a revision nor a branch label: Alembic fails on it",
             place.id

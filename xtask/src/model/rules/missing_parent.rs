@@ -15,6 +15,9 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context, sink: &mut Sink<'_>) {
     for problem in context.problems() {
         let Problem::MissingParent { place, parent, candidates } = problem else { continue };
+        if context.may_be_in_unreadable(parent) {
+            continue;
+        }
         let message = format!(
             "Revision {} follows '{parent}', which no script holds: every Alembic command fails (KeyError: '{parent}')",
             place.id

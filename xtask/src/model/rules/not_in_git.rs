@@ -23,5 +23,5 @@ fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
         "This script is not in git{}: a commit leaves it behind, and it is missing everywhere else",
         followed.unwrap_or_default()
     );
-    sink.at(&source.path, 1, message, format!("git add {}", source.path.display()));
+    sink.at(&source.path, 1, message, format!("git add {}", context.pasted(&source.path)));
 }

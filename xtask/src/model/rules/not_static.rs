@@ -11,17 +11,23 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
+const HELP: &str = "Write the value as a plain string, tuple of strings or None";
+
 fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
-    let Err(problem) = &source.header else { return };
-    let is_another = problem.what.starts_with("syntax error") || super::no_revision::is_missing(&problem.what);
-    if is_another || source.broken_line.is_some() || super::conflict_marker::first(&source.text).is_some() {
-        return;
+    match &source.header {
+        Ok(script) if !source.is_released => {
+            for unread in &script.unread {
+                let message = format!(
+                    "{}: without Python nobody can tell what it is, and whoever reads the history has to do without it",
+                    unread.what
+                );
+                sink.warn(&source.path, unread.line, message, HELP);
+            }
+        }
+        Err(problem) if problem.may_be_told => {
+            let message = format!("{}: what this script follows cannot be told without running it", problem.what);
+            sink.at(&source.path, problem.line.unwrap_or(1), message, HELP);
+        }
+        _ => {}
     }
-    let message = format!("{}: what this script follows cannot be told without running it", problem.what);
-    sink.at(
-        &source.path,
-        problem.line.unwrap_or(1),
-        message,
-        "Write the value as a plain string, tuple of strings or None",
-    );
 }

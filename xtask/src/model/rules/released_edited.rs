@@ -36,7 +36,7 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
                 "Take the edit back: git checkout {} -- {}; then make a revision of it: \
                  alembic revision -m MESSAGE",
                 past.base,
-                source.path.display()
+                context.pasted(&source.path)
             );
             sink.at(&source.path, line, message, help);
         }

@@ -20,7 +20,7 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
         let text = String::from_utf8_lossy(&change.before);
         let Ok(script) = revision::read(&change.from, &text) else { continue };
         let now = context.sources.iter().find(|source| source.header.as_ref().is_ok_and(|now| now.id == script.id));
-        let (path, back) = (&change.from, restore(&past.base, &change.from));
+        let (path, back) = (&change.from, restore(&past.base, &context.pasted(&change.from)));
         match now {
             Some(source) => {
                 let message = format!(
@@ -28,7 +28,7 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
                     script.id,
                     name(path)
                 );
-                let help = format!("git mv {} {}", source.path.display(), path.display());
+                let help = format!("git mv {} {}", context.pasted(&source.path), context.pasted(path));
                 sink.at(&source.path, 1, message, help);
             }
             None => {
@@ -43,8 +43,8 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
     }
 }
 
-fn restore(base: &str, path: &Path) -> String {
-    format!("git checkout {base} -- {}", path.display())
+fn restore(base: &str, path: &str) -> String {
+    format!("git checkout {base} -- {path}")
 }
 
 fn name(path: &Path) -> String {

@@ -1,8 +1,6 @@
 //! DB108: two revisions without a parent: two histories in one folder.
 
 use super::{Check, Context, Level, Rule, Scope, Sink};
-use crate::model::graph::Links;
-use crate::model::revision::Script;
 
 pub(super) const RULE: Rule = Rule {
     code: "DB108",
@@ -15,21 +13,27 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context, sink: &mut Sink<'_>) {
     let Ok(graph) = &context.graph else { return };
-    // A labelled base begins an independent branch on purpose.
-    let bases = graph.bases().into_iter().filter_map(|id| graph.get(id));
-    let bases: Vec<&Script> = bases.filter(|script| script.branch_labels.is_empty()).collect();
-    let above = |script: &Script| graph.descendants(&[script.id.as_str()], Links::Parents).len();
+    // What cannot be read may join them, or be the label of one.
+    if context.has_unread_labels() || !context.is_whole() {
+        return;
+    }
+    // Bases that a merge joins are one history.
+    let mut histories = graph.components();
+    // A labelled branch is independent on purpose, and what depends on another history belongs to it.
+    histories.retain(|ids| ids.iter().all(|id| graph.labels(id).is_empty() && graph.dependencies(id).is_empty()));
     // The history proper is the one with most revisions in it; of two alike, the first.
-    let Some(main) = bases.iter().rev().max_by_key(|script| above(script)) else { return };
-    for script in bases.iter().filter(|script| script.id != main.id) {
+    let Some(main) = histories.iter().rev().max_by_key(|ids| ids.len()) else { return };
+    let heads: Vec<&str> = main.iter().copied().filter(|id| graph.is_head(id)).collect();
+    let base = |ids: &[&str]| ids.iter().copied().find(|id| graph.is_base(id)).and_then(|id| graph.get(id));
+    let Some(first) = base(main) else { return };
+    for script in histories.iter().filter(|ids| ids.first() != main.first()).filter_map(|ids| base(ids)) {
         let message = format!(
             "Revision {} has no parent, and neither has {}: it begins a second history, which `upgrade head` does not join",
-            script.id, main.id
+            script.id, first.id
         );
-        let ancestry = |head: &&&str| graph.ancestors(&[**head], Links::Parents).contains(&main.id.as_str());
-        let help = match graph.heads().iter().find(ancestry) {
-            Some(parent) => format!("Give it the parent that was meant, perhaps: down_revision = \"{parent}\""),
-            None => {
+        let help = match heads[..] {
+            [parent] => format!("Give it the parent that was meant, perhaps: down_revision = \"{parent}\""),
+            _ => {
                 "Give it a parent, or a branch label if two histories are meant: branch_labels = (\"name\",)".to_owned()
             }
         };

@@ -11,16 +11,27 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Together(check),
 };
 
+/// How many heads are named.
+const NAMED: usize = 10;
+
 fn check(context: &Context, sink: &mut Sink<'_>) {
     let Ok(graph) = &context.graph else { return };
     let heads = graph.heads();
+    // A label that cannot be read may be what makes a head one on purpose, a script that cannot be read what joins two.
+    if context.has_unread_labels() || heads.iter().any(|id| context.may_be_in_unreadable(id)) {
+        return;
+    }
     // Beside one line without a name, branches that a person named are several heads on purpose.
     let unnamed = heads.iter().filter(|id| graph.labels(id).is_empty()).count();
     if unnamed < 2 {
         return;
     }
     let scripts: Vec<_> = heads.iter().filter_map(|id| graph.get(id)).collect();
-    let named: Vec<String> = scripts.iter().map(|script| format!("{} ({})", script.id, script.title())).collect();
+    let mut named: Vec<String> =
+        scripts.iter().take(NAMED).map(|script| format!("{} ({})", script.id, script.title())).collect();
+    if scripts.len() > NAMED {
+        named.push(format!("{} more", scripts.len() - NAMED));
+    }
     // The one to move is one's own: the last that is not released.
     let Some(own) = scripts.iter().rev().find(|script| !context.is_released(script)).or(scripts.last()) else { return };
     let message = format!(

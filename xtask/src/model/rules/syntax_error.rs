@@ -19,11 +19,10 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let Err(problem) = source.body() else { return };
     let what = problem.what.strip_prefix("syntax error: ").unwrap_or(&problem.what);
     let message = format!("Python cannot read this script ({what}), and Alembic loads all scripts or none");
-    let line = problem.line.unwrap_or(1);
-    sink.at(
-        &source.path,
-        line,
-        message,
-        format!("Mend it; to see what Python says: python3 -m py_compile {}", source.path.display()),
-    );
+    let path = source.path.display();
+    let help = match &source.io_error {
+        Some(_) => format!("Mend it, or move it out of the folder of the versions; to see what it is: ls -l {path}"),
+        None => format!("Mend it; to see what Python says: python3 -m py_compile {path}"),
+    };
+    sink.at(&source.path, problem.line.unwrap_or(1), message, help);
 }

@@ -378,6 +378,25 @@ fn a_backport_has_a_guarded_twin_whichever_was_first() {
 }
 
 #[test]
+fn a_second_history_is_one_that_nothing_joins() {
+    let of = |id: &str, down: &str| script(id, down, "pass", "pass");
+    let (a, b, c) = (of("a", "None"), of("b", "None"), of("c", "('a', 'b')"));
+    assert_eq!(found(&[("a.py", &a), ("b.py", &b), ("c.py", &c)]), NONE, "a merge joins them");
+    let long = [("a.py", a.as_str()), ("b.py", &b), ("c.py", &of("c", "'b'"))];
+    let context = gathered(&long);
+    let findings = all(&context);
+    let second = findings.iter().find(|finding| finding.code == "DB108").unwrap();
+    // The longer one is the history proper, and its head is no descendant of the other.
+    assert_eq!(
+        (second.path.to_str(), second.help.ends_with("down_revision = \"c\"")),
+        (Some("a.py"), true),
+        "{second:?}"
+    );
+    let depends = of("a", "None").replace("def upgrade", "depends_on = 'b'\ndef upgrade");
+    assert_eq!(found(&[("a.py", &depends), ("b.py", &b)]), ["DB101 b.py:4"]);
+}
+
+#[test]
 fn what_an_empty_downgrade_is_said_to_forget() {
     let said = |upgrade: &str| {
         let context = gathered(&[("a.py", &script("a", "None", upgrade, "pass"))]);

@@ -8,28 +8,37 @@ use std::path::Path;
 
 use super::trouble::{Phase, Stop, Trouble, TroubleKind};
 use crate::fail::{Fail, Kind};
+use crate::model::action::{Own, Program, own, program};
 use crate::sys::pg::kind_of;
 
 /// The names that stand in commands which can be pasted.
 #[derive(Clone, Copy, Debug)]
 pub struct Names<'a> {
-    /// The flags that lead back to the component, with a space before; empty for the default one.
-    pub flags: &'a str,
+    /// The component that it happened to.
+    pub component: &'a str,
     /// The Alembic config, as `alembic -c` takes it in the project's root.
     pub config: &'a str,
-    /// The interpreter, as it is called in the project's root; the way there before it, where one stands elsewhere.
+    /// The interpreter, as it is called in the project's root.
     pub python: &'a str,
     /// The project's root; files are named relative to it.
     pub project: &'a Path,
 }
 
 impl Names<'_> {
-    fn command(&self, command: &str) -> String {
-        format!("cargo xtask {command}{}", self.flags)
+    fn own(&self, command: &str) -> Own {
+        own(command).of(self.component)
     }
 
-    fn pip(&self, package: &str) -> String {
-        format!("{} -m pip install {package}", self.python)
+    fn python(&self) -> Program {
+        program([self.python]).at_root()
+    }
+
+    fn pip(&self, package: &str) -> Program {
+        self.python().words(["-m", "pip", "install", package])
+    }
+
+    fn alembic<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> Program {
+        self.python().words(["-m", "alembic", "-c", self.config]).words(words)
     }
 
     fn relative(&self, file: &Path) -> String {
@@ -108,14 +117,14 @@ fn connect_kind(message: &str) -> Kind {
     }
 }
 
-fn related(kind: Kind, names: &Names) -> String {
+fn related(kind: Kind, names: &Names) -> Own {
     match kind {
         Kind::AlembicMissing
         | Kind::PythonMissing
         | Kind::ConfigInvalid
         | Kind::WrongDatabase
-        | Kind::ConnectionRefused => "cargo xtask doctor".to_owned(),
-        Kind::MigrationFileInvalid => names.command("db-check"),
-        _ => names.command("db-status"),
+        | Kind::ConnectionRefused => own("doctor"),
+        Kind::MigrationFileInvalid => names.own("db-check"),
+        _ => names.own("db-status"),
     }
 }

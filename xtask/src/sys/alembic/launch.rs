@@ -42,6 +42,8 @@ pub struct Launch {
     pub project: PathBuf,
     /// The Alembic config, relative to `project` or absolute.
     pub config: PathBuf,
+    /// What Alembic's command line would be given besides: `-n`, `-x`.
+    pub options: Vec<String>,
     /// The database to begin with.
     pub database: Database,
     /// `lock_timeout` of every connection; `None` leaves the server's.
@@ -65,6 +67,7 @@ impl Launch {
         json!({
             "project": self.project.to_string_lossy(),
             "config": self.config.to_string_lossy(),
+            "options": self.options,
             "state_dir": self.state_dir.to_string_lossy(),
             "url": self.database.url.as_ref().map(Secret::expose),
             "expect": {

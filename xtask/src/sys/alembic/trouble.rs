@@ -236,6 +236,17 @@ impl Trouble {
         self.kind == TroubleKind::NoFunction || raised && self.phase == Phase::Step
     }
 
+    /// Whether it was a statement of Alembic's own, about the version table.
+    pub fn is_bookkeeping(&self) -> bool {
+        self.statement.as_deref().is_some_and(|statement| statement.contains("version_num"))
+    }
+
+    /// Whether PostgreSQL complains about a table of its own catalog.
+    pub fn is_about_catalog(&self) -> bool {
+        let schema = self.schema.as_deref();
+        schema.is_some_and(|schema| schema == "information_schema" || schema.starts_with("pg_"))
+    }
+
     /// The function of the script that was running.
     pub fn function(&self) -> &'static str {
         self.step.as_ref().map_or(Direction::Up, |step| step.direction).function()

@@ -9,6 +9,7 @@ use super::parse::{self, Found};
 use super::process::{Git, LOCAL};
 use super::{Oid, Repo};
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::ui::Ui;
 
 /// The oldest git that will do: 2.31 (March 2021) brought `rev-parse --path-format=absolute`. Everything else that is
@@ -151,7 +152,7 @@ fn too_old(version: &str) -> anyhow::Error {
     Fail::new(Kind::ToolMissing, "git is too old")
         .details(format!("git is {version}; {}.{} (March 2021) or newer is needed", MINIMUM.0, MINIMUM.1))
         .action(format!("Install git {}.{} or newer, or put it first on PATH", MINIMUM.0, MINIMUM.1))
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
         .into()
 }
 

@@ -9,6 +9,7 @@ use anyhow::Result;
 use super::operation::{PROGRESS, Progress};
 use super::{Oid, Repo, no_option, parse};
 use crate::fail::{Fail, Kind};
+use crate::model::action::git;
 
 /// Where released work is, in the order of trust. A clone knows the server's default branch as `origin/HEAD`; one made
 /// by `git init` and `git fetch` does not. The server's state comes before one's own branch of the same name, which may
@@ -81,18 +82,21 @@ impl Unclear {
         // The contract has no kind for it; what cannot be used as it stands is the checkout.
         let fail = Fail::new(Kind::ConfigInvalid, self.to_string()).refused();
         match self {
-            Unclear::Shallow => fail.details("what is behind the cut cannot be told").action("git fetch --unshallow"),
+            Unclear::Shallow => {
+                fail.details("what is behind the cut cannot be told").action(git(["fetch", "--unshallow"]))
+            }
             Unclear::NoMain { tried } => fail
                 .details(format!("tried {}", tried.join(", ")))
-                .action("git remote set-head origin --auto")
+                .run("If `origin` has one", git(["remote", "set-head", "origin", "--auto"]))
                 .action("Or name it: `main = \"BRANCH\"` in [workspace.metadata.db] of Cargo.toml"),
-            Unclear::NoCommit => fail.action("git commit"),
+            Unclear::NoCommit => fail.action(git(["commit", "--allow-empty", "--message", "First commit"])),
             Unclear::Unrelated { with } => fail
                 .details(format!("`git merge-base HEAD {with}` finds nothing"))
                 .action("Name the branch that this work started from"),
             Unclear::Several { with, bases } => {
                 let bases: Vec<&str> = bases.iter().map(Oid::short).collect();
-                fail.details(format!("merge bases: {}", bases.join(", "))).action(format!("git merge {with}"))
+                fail.details(format!("merge bases: {}", bases.join(", ")))
+                    .run("Make it one", git(["merge", with.as_str()]))
             }
         }
     }
@@ -111,7 +115,6 @@ pub enum To<'a> {
 
 /// A file that differs between two states. A blob is `None` where git has not stored the content (in the work tree).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "before, after, from and path say it")]
 pub enum Changed {
     /// Only the later state has it.
     Added { path: PathBuf, blob: Option<Oid> },

@@ -9,6 +9,7 @@ use super::operation::Progress;
 use super::process::Answer;
 use super::{Conflict, Oid, Repo, no_option, parse};
 use crate::fail::{Fail, Kind};
+use crate::model::action::git;
 
 /// Whether a merge is committed when it has no conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +111,7 @@ impl Repo {
         // `fatal: invalid reference: nosuch`
         if answer.stderr.contains("fatal: invalid reference: ") {
             let fail = Fail::new(Kind::Usage, format!("git knows no branch `{branch}`"));
-            return Err(fail.details(answer.error().to_string()).action("git branch --all").into());
+            return Err(fail.details(answer.error().to_string()).action(git(["branch", "--all"])).into());
         }
         if answer.code() == Some(0) { Ok(()) } else { Err(self.refusal(&format!("switch to {branch}"), &answer)) }
     }
@@ -122,7 +123,7 @@ impl Repo {
     pub fn no_conflicts(&self, what: &str) -> Result<()> {
         match self.conflicts()? {
             conflicts if conflicts.is_empty() => Ok(()),
-            conflicts => Err(conflict(what, &conflicts).into()),
+            conflicts => Err(conflict(&self.root, what, &conflicts).into()),
         }
     }
 
@@ -134,29 +135,33 @@ impl Repo {
             return dirty(what, &in_the_way).details(error.to_string()).into();
         }
         match self.conflicts() {
-            Ok(conflicts) if !conflicts.is_empty() => conflict(what, &conflicts).details(error.to_string()).into(),
+            Ok(conflicts) if !conflicts.is_empty() => {
+                conflict(&self.root, what, &conflicts).details(error.to_string()).into()
+            }
             _ if answer.stderr.contains("fatal: cannot switch branch while ") => {
                 let fail = Fail::new(Kind::DirtyWorkTree, format!("git cannot {what} in the middle of something else"));
-                fail.details(error.to_string()).action("git status").into()
+                fail.details(error.to_string()).action(git(["status"])).into()
             }
             _ => error.into(),
         }
     }
 }
 
-fn conflict(what: &str, conflicts: &[Conflict]) -> Fail {
+fn conflict(root: &Path, what: &str, conflicts: &[Conflict]) -> Fail {
     let fail =
         Fail::new(Kind::GitConflict, format!("git cannot {what} by itself: {} in conflict", count(conflicts.len())));
     let fail =
         conflicts.iter().fold(fail, |fail, conflict| fail.details(format!("conflict: {}", conflict.path.display())));
-    fail.action("Resolve the files named above (git status shows them)").action("git add FILE…")
+    let paths = conflicts.iter().map(|conflict| conflict.path.display().to_string());
+    fail.action("Resolve the files named above (git status shows them)")
+        .run("Tell git that they are resolved", git(["add", "--"]).words(paths).inside(root))
 }
 
 fn dirty(what: &str, files: &[String]) -> Fail {
     let summary = format!("git cannot {what}: {} in the way", count(files.len()));
     let fail = Fail::new(Kind::DirtyWorkTree, summary);
     let fail = files.iter().fold(fail, |fail, file| fail.details(format!("in the way: {file}")));
-    fail.action("git stash --include-untracked").action("Or commit them: git commit --all")
+    fail.action(git(["stash", "--include-untracked"])).run("Or commit them", git(["commit", "--all"]))
 }
 
 fn count(files: usize) -> String {

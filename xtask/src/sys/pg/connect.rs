@@ -10,9 +10,10 @@ use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::errors::{connect_fail, no_answer, sql_fail, tls_reason};
+use super::errors::{connect_fail, no_answer, psql, sql_fail, tls_reason};
 use super::{surroundings, tls};
 use crate::fail::{Fail, Kind};
+use crate::model::action::Program;
 use crate::model::url::{Address, DbUrl, Endpoint, Session, SslMode, Target};
 use crate::sys::interrupt;
 
@@ -105,6 +106,11 @@ impl Db {
     /// The database.
     pub fn database(&self) -> &str {
         &self.url.target().database
+    }
+
+    /// psql on this database.
+    pub fn psql(&self) -> Program {
+        psql(self.endpoint(), self.url().target())
     }
 
     /// The server that let us in, when there were several.

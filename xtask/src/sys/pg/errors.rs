@@ -7,8 +7,8 @@ use std::io;
 use postgres::error::DbError;
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{Program, own, program};
 use crate::model::url::{Address, Endpoint, Target};
-use crate::sys::run::quoted;
 
 /// The kind that an SQLSTATE stands for.
 pub fn kind_of(sqlstate: &str) -> Kind {
@@ -52,10 +52,10 @@ pub fn sql_fail(error: &postgres::Error, what: &str) -> Fail {
     }
     match kind {
         Kind::PermissionDenied => fail.action("Grant the privilege, or connect as the owner of the database"),
-        Kind::ConnectionLost => fail.action("See whether the server restarted: cargo xtask doctor"),
+        Kind::ConnectionLost => fail.run("See whether the server restarted", own("doctor")),
         _ => fail,
     }
-    .related("cargo xtask db-status")
+    .related(own("db-status"))
 }
 
 /// An error that is not the server's answer: mostly the connection broke.
@@ -66,9 +66,9 @@ fn lost(error: &postgres::Error, what: &str) -> Fail {
     let summary = if broken { "Connection to the database was lost" } else { "PostgreSQL's answer was not understood" };
     Fail::new(kind, summary)
         .details(format!("While {what}: {error}{cause}"))
-        .action("See whether the server is up: cargo xtask doctor")
-        .action("See what is in the database now: cargo xtask db-status")
-        .related("cargo xtask db-status")
+        .run("See whether the server is up", own("doctor"))
+        .run("See what is in the database now", own("db-status"))
+        .related(own("db-status"))
 }
 
 /// Why no connection was made to `endpoint`.
@@ -78,7 +78,7 @@ pub(super) fn connect_fail(error: &postgres::Error, endpoint: &Endpoint, target:
     }
     if let Some(reason) = tls_reason(error) {
         return unreachable(format!("TLS to {endpoint} failed: {reason}"))
-            .action(format!("Check the server's certificate: psql \"{}\"", psql_words(endpoint, target)))
+            .run("Look what psql says about the certificate", psql(endpoint, target))
             .action("Check sslmode, sslrootcert, sslcert and sslkey in the database configuration");
     }
     if error.source().is_some_and(|source| source.to_string() == "password missing") {
@@ -101,7 +101,7 @@ pub(super) fn no_answer(endpoint: &Endpoint, seconds: u64) -> Fail {
 }
 
 fn unreachable(details: String) -> Fail {
-    Fail::new(Kind::ConnectionRefused, "Cannot connect to database").details(details).related("cargo xtask doctor")
+    Fail::new(Kind::ConnectionRefused, "Cannot connect to database").details(details).related(own("doctor"))
 }
 
 fn is_it_running(fail: Fail, endpoint: &Endpoint) -> Fail {
@@ -111,15 +111,17 @@ fn is_it_running(fail: Fail, endpoint: &Endpoint) -> Fail {
     }
     fail.action("Check PostgreSQL is running: docker ps | grep postgres")
         .action("Verify database configuration (sqlalchemy.url in the Alembic config)")
-        .action("Start infrastructure: ./scripts/run-dev.sh, or use an own server: --server=embedded")
+        .action(
+            "Start the infrastructure, or use a server of the tool's own: repeat the command with --server=embedded",
+        )
 }
 
 fn bad_credentials(details: String, endpoint: &Endpoint, target: &Target) -> Fail {
     Fail::new(Kind::AuthenticationFailed, "The database server refuses the user")
         .details(details)
         .action("Verify user and password in the database configuration (sqlalchemy.url, PGPASSWORD, ~/.pgpass)")
-        .action(format!("Try it by hand: psql \"{}\"", psql_words(endpoint, target)))
-        .related("cargo xtask doctor")
+        .run("Try it by hand", psql(endpoint, target))
+        .related(own("doctor"))
 }
 
 fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail {
@@ -128,7 +130,7 @@ fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail
     let fail = |kind, summary: &str| {
         let fail = Fail::new(kind, summary).details(format!("{endpoint}: {}", db.message())).sqlstate(code);
         let fail = db.detail().into_iter().fold(fail, Fail::details);
-        fail.related("cargo xtask doctor")
+        fail.related(own("doctor"))
     };
     match kind_of(code) {
         Kind::AuthenticationFailed => {
@@ -137,35 +139,39 @@ fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail
             ))
         }
         Kind::DatabaseMissing => fail(Kind::DatabaseMissing, "The database does not exist")
-            .action(format!("Create it: createdb {}", createdb_words(endpoint, user, database)))
+            .run("Create it", createdb(endpoint, user, database))
             .action("Check for typos in the database's name (sqlalchemy.url in the Alembic config)"),
         Kind::PermissionDenied => fail(Kind::PermissionDenied, "Permission denied by the database").action(format!(
-            "As a superuser: GRANT CONNECT ON DATABASE {} TO {}",
+            "As a superuser, in SQL: GRANT CONNECT ON DATABASE {} TO {}",
             super::ident(database),
             super::ident(user)
         )),
         Kind::ConnectionRefused => fail(Kind::ConnectionRefused, "Cannot connect to database")
             .action("Wait until the server is up and try again")
-            .related("cargo xtask doctor"),
+            .related(own("doctor")),
         Kind::ConnectionLost => fail(Kind::ConnectionLost, "Connection to the database was lost")
             .action("Wait until the server is up and try again"),
         kind => fail(kind, "The database server refuses the connection"),
     }
 }
 
-/// `host=… port=… user=… dbname=…`, for psql; no password.
-fn psql_words(endpoint: &Endpoint, target: &Target) -> String {
-    let host = endpoint.address.to_string();
-    let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
-    let database = quoted(&target.database);
-    format!("host={} port={} user={} dbname={database}", quoted(&host), endpoint.port, quoted(&target.user))
+/// psql on a database. The password is left out: it is asked for, or taken from where psql finds it.
+pub(super) fn psql(endpoint: &Endpoint, target: &Target) -> Program {
+    // psql reads a name with one of these as a connection string, in which names can be quoted.
+    let is_plain = !target.database.contains('=') && !target.database.contains("://");
+    let in_quotes = || format!("dbname='{}'", target.database.replace('\\', "\\\\").replace('\'', "\\'"));
+    let database = if is_plain { target.database.clone() } else { in_quotes() };
+    client_program("psql", endpoint, &target.user).words(["-d".to_owned(), database])
 }
 
-fn createdb_words(endpoint: &Endpoint, user: &str, database: &str) -> String {
-    let host = endpoint.address.to_string();
-    let port = endpoint.port.to_string();
-    let words = ["-h", &host, "-p", &port, "-U", user, database].map(quoted);
-    words.join(" ")
+/// The command that makes a database.
+pub(super) fn createdb(endpoint: &Endpoint, user: &str, database: &str) -> Program {
+    client_program("createdb", endpoint, user).word(database)
+}
+
+fn client_program(name: &str, endpoint: &Endpoint, user: &str) -> Program {
+    let (host, port) = (endpoint.address.to_string(), endpoint.port.to_string());
+    program([name, "-h", &host, "-p", &port, "-U", user])
 }
 
 fn io_reason(error: &io::Error, endpoint: &Endpoint) -> String {

@@ -11,10 +11,12 @@ use anyhow::Result;
 use postgres::error::SqlState;
 
 use super::copy::dump_and_restore;
+use super::errors::createdb;
 use super::session::{keep_idle_session, try_lock};
 use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
 use super::{Db, Template, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
 use crate::sys::pg::for_libpq;
@@ -304,9 +306,9 @@ impl Scratch {
         Fail::new(Kind::PermissionDenied, "No right to create a scratch database")
             .details(format!("User {user} on {server}: {}", fail.details))
             .sqlstate(SqlState::INSUFFICIENT_PRIVILEGE.code())
-            .action("Use an own server: repeat the command with --server embedded")
-            .action(format!("Or, as a superuser: ALTER ROLE {} CREATEDB", ident(&user)))
-            .related("cargo xtask db-server start")
+            .action("Use an own server: repeat the command with --server=embedded")
+            .action(format!("Or, as a superuser in SQL: ALTER ROLE {} CREATEDB", ident(&user)))
+            .related(own("db-server").word("start"))
             .into()
     }
 
@@ -328,8 +330,8 @@ impl Scratch {
         let row = row.ok_or_else(|| {
             Fail::new(Kind::DatabaseMissing, "The database does not exist")
                 .details(format!("{source} on {}", self.owner.endpoint()))
-                .action(format!("Create it: createdb {source}"))
-                .related("cargo xtask db-status")
+                .run("Create it", createdb(self.owner.endpoint(), &self.owner.url().target().user, source))
+                .related(own("db-status"))
         })?;
         let settings: Vec<String> = row.get(3);
         let settings = settings.iter().filter_map(|setting| set_tail(setting)).collect();

@@ -7,8 +7,9 @@ use anyhow::Result;
 use postgres::error::SqlState;
 use postgres::{Client, Row, SimpleQueryMessage};
 
-use super::{Db, ident, literal, sql_fail, surroundings};
+use super::{Db, ident, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::url::DbUrl;
 use crate::sys::interrupt;
 
@@ -231,8 +232,11 @@ fn versions(client: &mut Client, table: &VersionTable) -> Result<Option<Vec<Stri
 fn several_tables(name: &str, schemas: &[String]) -> Fail {
     Fail::new(Kind::ConfigInvalid, "Several version tables, and none is on the search path")
         .details(format!("{name} is in the schemas {}", schemas.join(", ")))
-        .action(format!("Say which one is meant: version_table_schema = {} in the Alembic config", schemas[0]))
-        .related("cargo xtask db-status")
+        .action(format!(
+            "Say which one is meant: version_table of the component in Cargo.toml, for example \"{}.{name}\"",
+            schemas[0]
+        ))
+        .related(own("db-status"))
 }
 
 /// The class of all our advisory locks: `xtk` in bytes.
@@ -299,7 +303,7 @@ fn already_running(db: &mut Db) -> Result<Fail> {
     let end = format!("select pg_terminate_backend({})", holder.pid);
     Ok(fail
         .details(format!("{} is being migrated by {holder}", db.database()))
-        .action("Wait for it, then see where the database is: cargo xtask db-status")
-        .action(format!("If it hangs, stop that process, or end its session: psql -c {}", literal(&end)))
-        .related("cargo xtask db-status"))
+        .run("Wait for it, then see where the database is", own("db-status"))
+        .run("If it hangs, stop that process, or end its session", db.psql().words(["-c", &end]))
+        .related(own("db-status")))
 }

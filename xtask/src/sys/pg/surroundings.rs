@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::url::{DbUrl, Secret, Surroundings};
 
 /// The URL with what it leaves out filled as its driver would fill it here and now.
@@ -21,8 +22,8 @@ pub fn complete(url: &DbUrl) -> Result<DbUrl> {
     url.complete(gather()).map_err(|error| {
         Fail::new(Kind::ConfigInvalid, "The PG* environment variables cannot be used")
             .details(error.to_string())
-            .action("Correct or unset the variable: env | grep ^PG | grep -v PASSWORD")
-            .related("cargo xtask doctor")
+            .action("Correct or unset the variable")
+            .related(own("doctor"))
             .into()
     })
 }

@@ -15,6 +15,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::url::{Ssl, SslMode};
 
 /// The connector for these settings.
@@ -105,14 +106,14 @@ fn bad_file(path: &str, reason: &str) -> Fail {
     Fail::new(Kind::ConfigInvalid, "A TLS certificate cannot be used")
         .details(format!("{path}: {reason}"))
         .action("Correct sslrootcert, sslcert or sslkey in the database configuration")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
 }
 
 fn no_roots() -> Fail {
     Fail::new(Kind::ConfigInvalid, "No root certificate to verify the database server with")
         .details("sslmode is verify-ca or verify-full, but there is no sslrootcert and no ~/.postgresql/root.crt")
         .action("Name the file (sslrootcert=…), or use this machine's store: sslrootcert=system")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
 }
 
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{own, program};
 use crate::model::url::{SslMode, Target};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
@@ -31,9 +32,13 @@ fn missing(name: &str, major: u32, too_old: &[String]) -> Fail {
     let fail = Fail::new(Kind::ToolMissing, format!("No {name} that is new enough"))
         .details(format!("The server is PostgreSQL {major}; {name} must be {major} or newer"));
     let fail = too_old.iter().fold(fail, |fail, found| fail.details(found));
-    fail.action(format!("Install it: apt-get install postgresql-client-{major}, or brew install postgresql@{major}"))
-        .action("Or put its folder on PATH")
-        .related("cargo xtask doctor")
+    fail.run(
+        "Install it, on Debian and Ubuntu",
+        program(["apt-get", "install"]).word(format!("postgresql-client-{major}")),
+    )
+    .run("On macOS", program(["brew", "install"]).word(format!("postgresql@{major}")))
+    .action("Or put its folder on PATH")
+    .related(own("doctor"))
 }
 
 /// Where such a program may be, best first.

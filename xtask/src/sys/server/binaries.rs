@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::place::Account;
 use super::wheel;
 use crate::fail::{Fail, Kind};
+use crate::model::action::{own, program};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
@@ -71,9 +72,9 @@ impl Binaries {
         probed.map_err(|why| {
             Fail::new(Kind::ToolMissing, "XTASK_PG_BIN names no usable PostgreSQL")
                 .details(format!("{why:#}"))
-                .action(format!("Look at it: {}/postgres --version", bin.display()))
-                .action("Or take what the machine has: unset XTASK_PG_BIN")
-                .related("cargo xtask db-server status")
+                .run("Look at it", program([bin.join("postgres").display().to_string()]).word("--version"))
+                .run("Or take what the machine has", program(["unset", "XTASK_PG_BIN"]))
+                .related(own("db-server").word("status"))
                 .into()
         })
     }

@@ -13,6 +13,7 @@ use super::lock;
 use super::place::{Account, digest};
 use super::postmaster::{Files, initdb_options};
 use crate::fail::{Fail, Kind};
+use crate::model::action::{own, program};
 use crate::sys::interrupt;
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
@@ -40,9 +41,9 @@ pub(super) fn prepare(ui: &Ui, base: &Path, files: &Files, binaries: &Binaries, 
 fn other_major(data: &Path, major: &str, binaries: &Binaries) -> Fail {
     Fail::new(Kind::ConfigInvalid, "The data belongs to another version of PostgreSQL")
         .details(format!("{} was made by PostgreSQL {major}; found is {}", data.display(), binaries.version))
-        .action(format!("Take that version: export XTASK_PG_BIN=/path/to/postgresql-{major}/bin"))
-        .action(format!("Or give the data up: rm -rf {}", data.display()))
-        .related("cargo xtask db-server status")
+        .action(format!("Take that version: let XTASK_PG_BIN name the folder of the programs of PostgreSQL {major}"))
+        .run("Or give the data up", program(["rm", "-rf"]).word(data))
+        .related(own("db-server").word("status"))
 }
 
 /// The initialised folder that data folders are copied from.
@@ -78,9 +79,9 @@ fn initdb(ui: &Ui, binaries: &Binaries, dir: &Path, account: Account) -> Result<
     Err(Fail::new(Kind::ToolMissing, "PostgreSQL cannot make a data folder")
         .details(format!("{}/initdb ({}) ended with {}", binaries.bin.display(), binaries.version, done.status))
         .details(done.last_lines())
-        .action(format!("Look for free space: df -h {}", dir.parent().unwrap_or(dir).display()))
-        .action("Or take another PostgreSQL: export XTASK_PG_BIN=/path/to/bin")
-        .related("cargo xtask db-server status")
+        .run("Look for free space", program(["df", "-h"]).word(dir.parent().unwrap_or(dir)))
+        .action("Or take another PostgreSQL: let XTASK_PG_BIN name the folder of its programs")
+        .related(own("db-server").word("status"))
         .into())
 }
 

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::{own, program};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
@@ -37,7 +38,7 @@ impl Account {
             Fail::new(Kind::PermissionDenied, "No account for the embedded PostgreSQL")
                 .details("PostgreSQL refuses to run as root, and /etc/passwd has neither `postgres` nor `nobody`")
                 .action("Run the command as an ordinary user")
-                .action("Or make an account for it: useradd --system postgres")
+                .run("Or make an account for it", program(["useradd", "--system", "postgres"]))
                 .into()
         })
     }
@@ -92,7 +93,7 @@ pub(super) fn base(ui: &Ui, wanted: &Path, account: Account) -> Result<PathBuf> 
     }
     let name = format!("xtask-{}-{}", Account::ours().uid, digest(&[wanted.as_os_str().as_encoded_bytes()]));
     let fallback = Path::new("/var/tmp").join(name);
-    own(&fallback, 0o711)?;
+    make_own(&fallback, 0o711)?;
     ui.verbose(format!("{} is out of reach for uid {}: {} is used", wanted.display(), account.uid, fallback.display()));
     Ok(fallback)
 }
@@ -100,7 +101,7 @@ pub(super) fn base(ui: &Ui, wanted: &Path, account: Account) -> Result<PathBuf> 
 /// A folder of a server under its base, made if need be.
 pub(super) fn run_dir(base: &Path, name: &str) -> Result<PathBuf> {
     let dir = base.join(name);
-    own(&dir, 0o711)?;
+    make_own(&dir, 0o711)?;
     Ok(dir)
 }
 
@@ -119,7 +120,7 @@ fn passable(dir: &Path, account: Account) -> Result<()> {
 
 /// Makes a folder that belongs to us, or takes the one that is there if it is one of ours: a real folder, our own,
 /// and nobody else may write in it.
-fn own(dir: &Path, mode: u32) -> Result<()> {
+fn make_own(dir: &Path, mode: u32) -> Result<()> {
     match DirBuilder::new().mode(mode).create(dir) {
         Ok(()) => fs::set_permissions(dir, Permissions::from_mode(mode)).context("setting a folder's mode"),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => is_own(dir, Account::ours()),
@@ -134,7 +135,7 @@ fn cannot_make(dir: &Path, error: std::io::Error) -> anyhow::Error {
     let parent = dir.ancestors().skip(1).find(|parent| parent.is_dir()).unwrap_or(dir);
     Fail::new(Kind::PermissionDenied, "No place for the embedded PostgreSQL")
         .details(format!("cannot make {}: {error}", dir.display()))
-        .action(format!("See whose it is: ls -ld {}", parent.display()))
+        .run("See whose it is", program(["ls", "-ld"]).word(parent))
         .action("Run the command as that user, or give the folder to yourself")
         .into()
 }
@@ -152,9 +153,9 @@ fn is_own(dir: &Path, owner: Account) -> Result<()> {
     };
     Err(Fail::new(Kind::PermissionDenied, "A folder of the embedded PostgreSQL is not ours")
         .details(format!("{} {wrong}", dir.display()))
-        .action(format!("Look at it: ls -ld {}", dir.display()))
+        .run("Look at it", program(["ls", "-ld"]).word(dir))
         .action("If nobody needs it, remove it and run the command again")
-        .related("cargo xtask db-server status")
+        .related(own("db-server").word("status"))
         .into())
 }
 
@@ -238,13 +239,13 @@ mod tests {
         let _ = fs::remove_dir_all(&root);
         fs::create_dir(&root).unwrap();
         let (dir, link) = (root.join("dir"), root.join("link"));
-        own(&dir, 0o711).unwrap();
-        own(&dir, 0o711).unwrap();
+        make_own(&dir, 0o711).unwrap();
+        make_own(&dir, 0o711).unwrap();
         std::os::unix::fs::symlink(&dir, &link).unwrap();
-        assert!(own(&link, 0o711).is_err());
+        assert!(make_own(&link, 0o711).is_err());
         assert!(remove_socket_dir(&link, Account::ours()).is_err());
         fs::set_permissions(&dir, Permissions::from_mode(0o777)).unwrap();
-        assert!(own(&dir, 0o711).is_err());
+        assert!(make_own(&dir, 0o711).is_err());
         fs::remove_dir_all(&root).unwrap();
     }
 }

@@ -14,6 +14,7 @@ use super::place::{self, Account};
 use super::postmaster::{self, Files, PidFile, Worth};
 use super::{Home, Lease, SUPERUSER, lock, users};
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::sys::interrupt;
 use crate::ui::Ui;
 
@@ -178,8 +179,8 @@ fn alone(files: &Files) -> Result<fs::File> {
 fn in_use(files: &Files, users: &[String]) -> Fail {
     Fail::new(Kind::AlreadyRunning, "The embedded PostgreSQL is in use")
         .details(format!("{} is used by {}", files.data().display(), users.join(", ")))
-        .action("Let it end, or stop it with Ctrl-C, then: cargo xtask db-server stop")
-        .related("cargo xtask db-server status")
+        .run("Let it end, or stop it with Ctrl-C, then", own("db-server").word("stop"))
+        .related(own("db-server").word("status"))
         .refused()
 }
 

@@ -74,6 +74,8 @@ enum Event {
 /// is the watchdog's log.
 pub fn watch(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let ui = Ui::new(Options::default());
+    // Its folder may be removed while it runs, and a process in a folder that is gone cannot start another.
+    let _ = std::env::set_current_dir("/");
     let args: Vec<OsString> = args.into_iter().collect();
     let Some(watch) = Watch::parse(&args) else {
         ui.warn(format!("`{WATCH_COMMAND}` is for xtask itself"));

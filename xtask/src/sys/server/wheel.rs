@@ -13,6 +13,7 @@ use super::binaries::Binaries;
 use super::lock;
 use super::place::{Account, digest};
 use crate::fail::{Fail, Kind};
+use crate::model::action::{own, program};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
@@ -130,10 +131,11 @@ fn pip(ui: &Ui, base: &Path, python: Option<&Path>) -> Result<Vec<PathBuf>> {
 }
 
 fn advice(fail: Fail) -> Fail {
-    fail.action("Install PostgreSQL, for example: apt-get install postgresql · brew install postgresql@17")
-        .action("Or name the folder of its programs: export XTASK_PG_BIN=/path/to/bin")
+    fail.run("Install PostgreSQL, on Debian and Ubuntu", program(["apt-get", "install", "postgresql"]))
+        .run("On macOS", program(["brew", "install", "postgresql@17"]))
+        .action("Or let XTASK_PG_BIN name the folder of its programs")
         .action("Or make `python3 -m pip` work (Debian: apt-get install python3-venv) and be online once")
-        .related("cargo xtask doctor")
+        .related(own("doctor"))
 }
 
 fn has_pip(ui: &Ui, python: &Path, cwd: &Path) -> bool {

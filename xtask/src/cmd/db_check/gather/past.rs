@@ -1,11 +1,12 @@
-//! What is released, what has become of it, and what the main branch has that is not here yet.
+//! What is released, what has become of it, and what the main branch has that is not here yet. With `--base REF`, what
+//! REF has is released and REF is the main branch: on main itself, and on a line that main knows nothing of.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{Gatherer, Part, inside};
+use super::{Gatherer, Part, inside, since};
 use crate::ctx::Ctx;
 use crate::fail::{Kind, from_anyhow};
 use crate::flags::Look;
@@ -20,16 +21,25 @@ pub(super) struct Main {
     base: Oid,
 }
 
-fn main(ctx: &Ctx, repo: &Repo) -> Result<Option<Main>> {
+fn main(ctx: &Ctx, repo: &Repo, look: &Look) -> Result<Option<Main>> {
+    if let Look::Since(reference) = look {
+        let branch = MainBranch { name: reference.clone(), commit: repo.commit(reference)? };
+        return Ok(Some(Main { branch, base: since(repo, reference)? }));
+    }
     let parting = ctx.parting(repo);
     let found = parting.map(|(branch, bases)| Some(Main { branch, base: bases.into_iter().next()? }));
     found.or_else(|error| {
         match error.downcast_ref::<Unclear>() {
-            // Nothing is released where nothing was ever committed, or where there is no main branch.
-            Some(Unclear::NoCommit | Unclear::NoMain { .. }) => {}
+            // Nothing is released where nothing was ever committed.
+            Some(Unclear::NoCommit) => {}
             // What the project itself says about it has to be right.
             None if from_anyhow(&error).kind == Kind::ConfigInvalid => return Err(error),
-            _ => ctx.ui.warn(format!("Which scripts are released cannot be told, so all count as new: {error:#}")),
+            _ => {
+                let fail = from_anyhow(&error);
+                let why =
+                    fail.actions.iter().map(|action| format!("; {}", ctx.ui.shown(action.clone()))).collect::<String>();
+                ctx.ui.not_looked_at(format!("whether released scripts were edited: {}{why}", fail.summary));
+            }
         }
         Ok(None)
     })
@@ -40,7 +50,7 @@ impl Gatherer<'_> {
         let Some(repo) = &self.repo else { return Ok(None) };
         if self.main.get().is_none() {
             // Two threads at once find the same.
-            let _ = self.main.set(main(self.ctx, repo)?);
+            let _ = self.main.set(main(self.ctx, repo, &self.flags.look)?);
         }
         Ok(self.main.get().and_then(Option::as_ref))
     }

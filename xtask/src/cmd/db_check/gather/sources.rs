@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{Gatherer, Part, inside};
 use crate::flags::Look;
-use crate::model::revision::is_script_name;
+use crate::model::revision::{is_script_name, needs_python};
 use crate::model::rules::Source;
 use crate::sys::files;
 use crate::sys::git::{File, Oid, Repo};
@@ -22,12 +22,26 @@ impl Gatherer<'_> {
             _ => {
                 let root = &self.ctx.project()?.root;
                 let read = |path: &Path| {
-                    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-                    Ok(Source::new(path.strip_prefix(root).unwrap_or(path), bytes))
+                    let shown = path.strip_prefix(root).unwrap_or(path);
+                    match files::read_regular(path) {
+                        Ok(bytes) => Source::new(shown, bytes),
+                        Err(error) => Source::unreadable(shown, error.to_string()),
+                    }
                 };
-                files::side_by_side(&files::scripts(&part.config)?, read)?.into_iter().collect()
+                let mut sources = files::side_by_side(&files::scripts(&part.config)?, read)?;
+                self.remember(&mut sources, part)?;
+                Ok(sources)
             }
         }
+    }
+
+    /// Fills in what Python once said of headers that do not stand in their text; it is not asked here.
+    fn remember(&self, sources: &mut [Source], part: &Part) -> Result<()> {
+        let headers = self.ctx.headers(&part.config)?;
+        for source in sources.iter_mut().filter(|source| needs_python(&source.header)) {
+            source.header = headers.remember(&source.path, &source.text, source.header.clone());
+        }
+        Ok(())
     }
 
     /// Scripts out of git, in Alembic's order: folder by folder as configured, by name.
@@ -46,7 +60,7 @@ impl Gatherer<'_> {
         };
         let mut files: Vec<(usize, File)> = found.into_iter().filter_map(|file| Some((place(&file)?, file))).collect();
         files.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
-        in_shares(&files, |share| {
+        let mut sources: Vec<Source> = in_shares(&files, |share| {
             let blobs: Vec<Oid> = share.iter().map(|(_, file)| file.blob.clone()).collect();
             let contents = repo.blobs(&blobs)?;
             let source = |(_, file): &(usize, File)| {
@@ -54,6 +68,8 @@ impl Gatherer<'_> {
                 Source::new(&self.shown(repo, &file.path), bytes)
             };
             Ok(share.iter().map(source).collect())
-        })
+        })?;
+        self.remember(&mut sources, part)?;
+        Ok(sources)
     }
 }

@@ -1,22 +1,18 @@
-//! What helps against a driver's trouble: numbered lines that can be pasted, in the order in which to try them.
+//! What helps against a driver's trouble, in the order in which to try it.
 
 use super::Names;
 use crate::fail::Kind;
+use crate::model::action::{Action, own};
+use crate::model::target::Direction;
 use crate::sys::alembic::trouble::{Trouble, TroubleKind};
 
 /// What to do, in order. `Words` holds what most of the sentences need.
-pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<String> {
+pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Action> {
     let words = Words::new(trouble, names);
     match kind {
-        Kind::ForeignKeyViolation | Kind::UniqueViolation | Kind::NotNullViolation | Kind::CheckViolation => vec![
-            format!("Find the rows in the way: {}", rows_query(kind, trouble)),
-            format!(
-                "Correct those rows, or let {}() in {} correct them before the constraint",
-                words.function, words.place
-            ),
-            words.prove,
-            words.retry,
-        ],
+        Kind::ForeignKeyViolation | Kind::UniqueViolation | Kind::NotNullViolation | Kind::CheckViolation => {
+            violation_actions(trouble, words)
+        }
         Kind::UndefinedObject | Kind::DuplicateObject | Kind::DependentObjects | Kind::TypeChangeBlocked => {
             object_actions(kind, trouble, names, words)
         }
@@ -28,21 +24,17 @@ pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Strin
         Kind::ConfigInvalid => config_actions(trouble, names),
         Kind::AlreadyRunning => vec![
             words.status,
-            "Look for another migration that is running, by hand or in a deployment".to_owned(),
+            "Look for another migration that is running, by hand or in a deployment".into(),
             words.retry,
         ],
         Kind::WrongDatabase | Kind::PermissionDenied => access_actions(kind, trouble, names, words),
         Kind::ConnectionRefused | Kind::AuthenticationFailed | Kind::DatabaseMissing | Kind::ConnectionLost => vec![
-            "Check that PostgreSQL is running: docker ps | grep postgres".to_owned(),
-            format!("Verify sqlalchemy.url in {}", names.config),
+            "Check PostgreSQL is running: docker ps | grep postgres".into(),
+            format!("Verify sqlalchemy.url in {}", names.config).into(),
             words.status,
             words.retry,
         ],
-        _ => vec![
-            format!("Look at {}() in {}", words.function, words.place),
-            words.status,
-            format!("See everything that it printed: {} --verbose", names.command("db-migrate")),
-        ],
+        _ => other_actions(names, words),
     }
 }
 
@@ -51,170 +43,195 @@ struct Words {
     function: &'static str,
     file: String,
     place: String,
-    status: String,
-    retry: String,
-    prove: String,
+    status: Action,
+    retry: Action,
+    prove: Action,
 }
 
 impl Words {
     fn new(trouble: &Trouble, names: &Names) -> Words {
         let file = trouble.file.as_deref().map_or_else(|| "the script".to_owned(), |file| names.relative(file));
+        let is_down = trouble.step.as_ref().is_some_and(|step| step.direction == Direction::Down);
         Words {
             function: trouble.function(),
             place: trouble.line.map_or_else(|| file.clone(), |line| format!("{file}:{line}")),
             file,
-            status: format!("See where the database stands: {}", names.command("db-status")),
-            retry: format!("Try again: {}", names.command("db-migrate")),
-            prove: format!("Prove the change on a throwaway database: {}", names.command("db-roundtrip")),
+            status: Action::run("See where the database stands", names.own("db-status")),
+            // How far down was asked for is not known here.
+            retry: match is_down {
+                true => "Then repeat this command".into(),
+                false => Action::run("Try again", names.own("db-migrate")),
+            },
+            prove: Action::run("Prove the change on a throwaway database", names.own("db-roundtrip")),
         }
     }
 }
 
-fn object_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) -> Vec<String> {
+fn violation_actions(trouble: &Trouble, words: Words) -> Vec<Action> {
+    let Words { function, place, prove, retry, status, .. } = words;
+    if trouble.is_bookkeeping() {
+        return vec!["Look for another migration that runs at the same moment".into(), status, retry];
+    }
+    if trouble.is_about_catalog() {
+        let twice = "Another session made the same object at the same moment: let one migration run at a time";
+        return vec![twice.into(), status, retry];
+    }
+    let correct = format!("Correct the rows, or let {function}() in {place} correct them before the constraint");
+    vec![correct.into(), prove, retry]
+}
+
+fn other_actions(names: &Names, words: Words) -> Vec<Action> {
+    vec![
+        format!("Look at {}() in {}", words.function, words.place).into(),
+        words.status,
+        Action::run("See everything that it printed", names.own("db-migrate").word("--verbose")),
+    ]
+}
+
+fn object_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
     let Words { file, place, retry, prove, .. } = words;
     match kind {
         Kind::UndefinedObject => vec![
-            format!("Compare the name in {place} with the database: {}", trouble.message),
-            format!(
-                "If an earlier downgrade() removed it, let its upgrade() bring it back: {} -m alembic -c {} history",
-                names.python, names.config
+            format!("Compare the name in {place} with the database: {}", trouble.message).into(),
+            Action::run(
+                "If an earlier downgrade() removed it, let its upgrade() bring it back; the order of the revisions",
+                names.alembic(["history"]),
             ),
             prove,
             retry,
         ],
         Kind::DuplicateObject => vec![
-            format!("Let the downgrade() in {file} drop what its upgrade() creates (an enum type outlives its table)"),
-            format!("If the object was made by hand, drop it: {}", trouble.message),
+            format!("Let the downgrade() in {file} drop what its upgrade() creates (an enum type outlives its table)")
+                .into(),
+            format!("If the object was made by hand, rename it or drop it there: {}", trouble.message).into(),
             prove,
             retry,
         ],
         Kind::DependentObjects => {
-            vec![format!("Drop the dependent objects first in {place}; the detail above names them"), prove, retry]
+            let first = format!("Drop the dependent objects first in {place}; the detail above names them");
+            vec![first.into(), prove, retry]
         }
         _ => vec![
-            format!("In {place} drop the column's default before the type changes and set it anew after it"),
-            "Say how values are turned over: postgresql_using='column::new_type' in op.alter_column".to_owned(),
+            format!("In {place} drop the column's default before the type changes and set it anew after it").into(),
+            "Say how values are turned over: postgresql_using='column::new_type' in op.alter_column".into(),
             prove,
             retry,
         ],
     }
 }
 
-fn waiting_actions(kind: Kind, names: &Names, words: Words) -> Vec<String> {
+fn waiting_actions(kind: Kind, names: &Names, words: Words) -> Vec<Action> {
     let Words { function, file, place, retry, .. } = words;
     match kind {
         Kind::TransactionAborted => vec![
-            format!("Look for `except` round a statement before {place}: PostgreSQL refuses all after the first error"),
+            format!("Look for `except` round a statement before {place}: PostgreSQL refuses all after the first error")
+                .into(),
             "Ask before you act (`if_exists=True`, an inspector), or put a savepoint round the statement: \
              `with op.get_bind().begin_nested():`"
-                .to_owned(),
+                .into(),
             retry,
         ],
         Kind::LockTimeout => vec![
-            "See who holds a lock: select pid, application_name, state, query from pg_stat_activity \
+            "See in SQL who holds a lock: select pid, application_name, state, query from pg_stat_activity \
              where state like 'idle in transaction%' or state = 'active'"
-                .to_owned(),
-            "Stop the services that use the database".to_owned(),
-            format!("Wait longer: {} --lock-timeout=60s", names.command("db-migrate")),
+                .into(),
+            "Stop the services that use the database".into(),
+            Action::run("Wait longer", names.own("db-migrate").flag("--lock-timeout", "60s")),
         ],
         _ => vec![
             format!(
-                "See what {function}() in {file} waits for: select pid, pg_blocking_pids(pid), wait_event, query \
-                 from pg_stat_activity where application_name like '%xtask%'"
-            ),
-            "If it opens a second connection, let it use op.get_bind(): it waits for its own lock".to_owned(),
-            format!("If it only takes long: {} --step-timeout=30m", names.command("db-migrate")),
+                "See in SQL what {function}() in {file} waits for: select pid, pg_blocking_pids(pid), wait_event, \
+                 query from pg_stat_activity where application_name like '%xtask%'"
+            )
+            .into(),
+            "If it opens a second connection, let it use op.get_bind(): it waits for its own lock".into(),
+            Action::run("If it only takes long", names.own("db-migrate").flag("--step-timeout", "30m")),
         ],
     }
 }
 
-fn script_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) -> Vec<String> {
+fn script_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
     let Words { file, place, status, retry, .. } = words;
-    let module = trouble.module.as_deref().unwrap_or("MODULE");
     match kind {
         Kind::MigrationNeedsInput => vec![
-            format!("Give the answer beforehand, if {file} offers a way (an environment variable, say)"),
-            format!(
-                "Or run it where somebody can answer: {} -m alembic -c {} upgrade head",
-                names.python, names.config
-            ),
+            format!("Give the answer beforehand, if {file} offers a way (an environment variable, say)").into(),
+            Action::run("Or run it where somebody can answer", names.alembic(["upgrade", "head"])),
             status,
         ],
-        Kind::MigrationImportFailed => vec![
-            format!("Look at {place}: the code may have moved since the script was written"),
-            format!("If a package is missing: {}", names.pip(module.split('.').next().unwrap_or(module))),
-            format!("If it is the project's own, try it alone: {} -c 'import {module}'", names.python),
-        ],
-        _ => vec![format!("Correct {place}"), format!("Check all scripts: {}", names.command("db-check")), retry],
+        Kind::MigrationImportFailed => import_actions(&place, trouble, names),
+        _ => vec![format!("Correct {place}").into(), Action::run("Check all scripts", names.own("db-check")), retry],
     }
 }
 
-fn python_actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<String> {
+/// A module that is in no package's list is the project's own, or is called otherwise in the index: which package has
+/// it is not known here, so none is proposed.
+fn import_actions(place: &str, trouble: &Trouble, names: &Names) -> Vec<Action> {
+    let mut actions = vec![format!("Look at {place}: the code may have moved since the script was written").into()];
+    let Some(module) = trouble.module.as_deref() else { return actions };
+    if GONE.contains(&module.split('.').next().unwrap_or(module)) {
+        let gone = format!("`{module}` is no longer a part of Python: write it without, or use an older Python");
+        actions.push(gone.into());
+    } else {
+        actions.push(format!("If {module} is in a package that is missing, install that package").into());
+    }
+    actions.push(Action::run("Try the import alone", names.python().words(["-c", &format!("import {module}")])));
+    actions
+}
+
+/// What was once in the standard library: no package of the index is meant by these names.
+const GONE: &[&str] = &["asynchat", "asyncore", "cgi", "cgitb", "crypt", "distutils", "imp", "pipes", "telnetlib"];
+
+fn python_actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Action> {
     let first = match kind {
-        Kind::AlembicMissing => format!("Install it: {}", names.pip(trouble.module.as_deref().unwrap_or("alembic"))),
-        _ => format!("See what it says itself: {} --version", names.python),
+        Kind::AlembicMissing => Action::run("Install it", names.pip(trouble.module.as_deref().unwrap_or("alembic"))),
+        _ => Action::run("See what it says itself", names.python().word("--version")),
     };
     vec![
         first,
-        "Or name the interpreter that has it: --python PATH or XTASK_PYTHON".to_owned(),
-        "See which one is used and why: cargo xtask doctor".to_owned(),
+        "Or name the interpreter that has it: --python PATH or XTASK_PYTHON".into(),
+        Action::run("See which one is used and why", own("doctor")),
     ]
 }
 
-fn access_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) -> Vec<String> {
+fn access_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
     if kind == Kind::PermissionDenied {
         return vec![
-            format!("Grant what PostgreSQL names, as its owner: {}", trouble.message),
-            format!("Or set sqlalchemy.url in {} to a user that may", names.config),
+            format!("Grant what PostgreSQL names, as its owner: {}", trouble.message).into(),
+            format!("Or set sqlalchemy.url in {} to a user that may", names.config).into(),
             words.retry,
         ];
     }
     let file = if trouble.file.is_some() { words.place } else { "env.py".to_owned() };
     vec![
-        "Let env.py take its URL from config.get_main_option(\"sqlalchemy.url\")".to_owned(),
-        format!("Look at {file}, and at the environment variables that env.py reads"),
-        format!("See which database the component has: {}", names.command("doctor")),
+        "Let env.py take its URL from config.get_main_option(\"sqlalchemy.url\")".into(),
+        format!("Look at {file}, and at the environment variables that env.py reads").into(),
+        Action::run("See which database the component has", own("doctor")),
     ]
 }
 
-/// The query that shows the rows which break the constraint, as far as PostgreSQL's detail tells the columns.
-fn rows_query(kind: Kind, trouble: &Trouble) -> String {
-    let table = trouble.table.as_deref().unwrap_or("TABLE");
-    let columns = trouble.detail.as_deref().and_then(|detail| detail.split_once("Key (")?.1.split_once(")=("));
-    match (kind, columns, trouble.column.as_deref()) {
-        (Kind::NotNullViolation, _, Some(column)) => format!("select * from {table} where {column} is null"),
-        (Kind::UniqueViolation, Some((columns, _)), _) => {
-            format!("select {columns}, count(*) from {table} group by {columns} having count(*) > 1")
-        }
-        (Kind::ForeignKeyViolation, Some((columns, _)), _) => {
-            format!("select {columns} from {table} (the detail above names the first)")
-        }
-        _ => format!("select * from {table}"),
-    }
-}
-
-fn config_actions(trouble: &Trouble, names: &Names) -> Vec<String> {
+fn config_actions(trouble: &Trouble, names: &Names) -> Vec<Action> {
     let look = format!("Look at {}: script_location, version_locations, sqlalchemy.url", names.config);
-    let alembic = format!("See what Alembic itself says: {} -m alembic -c {} heads", names.python, names.config);
+    let alembic = Action::run("See what Alembic itself says", names.alembic(["heads"]));
+    let doctor = Action::run("Check the whole set-up", own("doctor"));
     match trouble.kind {
         TroubleKind::SeveralRuns => vec![
             "Give each database a config of its own and declare it as a component (workspace.metadata.db.components)"
                 .into(),
-            format!("Until then use Alembic itself: {} -m alembic -c {} upgrade head", names.python, names.config),
-            format!("See what the first run has left: {}", names.command("db-status")),
+            Action::run("Until then use Alembic itself", names.alembic(["upgrade", "head"])),
+            Action::run("See what the first run has left", names.own("db-status")),
         ],
         TroubleKind::NoModels => vec![
             "In env.py import the models and pass them on: context.configure(…, target_metadata=Base.metadata)".into(),
-            format!(
-                "Or write the migration by hand: {} --empty -m \"what it does\"",
-                names.command("db-create-migration")
+            Action::run(
+                "Or write the migration by hand",
+                names.own("db-create-migration").words(["--empty", "-m", "what it does"]),
             ),
         ],
         TroubleKind::NotRun => vec![
             "Let env.py call context.run_migrations() whenever it is run, not only under some condition".into(),
             alembic,
-            "Check the whole set-up: cargo xtask doctor".into(),
+            doctor,
         ],
-        _ => vec![look, alembic, "Check the whole set-up: cargo xtask doctor".into()],
+        _ => vec![look.into(), alembic, doctor],
     }
 }

@@ -59,7 +59,7 @@ class Session:
 
     def load(self):
         """Reads the config and every migration script, as each `alembic` command does."""
-        self._config = alembic_config(self._launch["config"], self._launch["project"])
+        self._config = alembic_config(self._launch)
         section = self._config.config_ini_section
         self._own_url = self._config.file_config.get(section, "sqlalchemy.url", raw=True, fallback=None)
         self._set_url(self._launch["url"])
@@ -193,7 +193,7 @@ class Session:
         where the project asks for that."""
         draft = self._draft = Draft(self._config, self._script, command)
         ordinary = self._config.cmd_opts
-        self._config.cmd_opts = revision_options(self._launch["config"], command)
+        self._config.cmd_opts = revision_options(self._launch, command)
 
         def visit(heads, context):
             draft.visit(heads, context)
@@ -389,9 +389,9 @@ def env_owns_transaction(context):
     return bool(in_transaction and in_transaction())
 
 
-def revision_options(path, command):
+def revision_options(launch, command):
     """What `alembic revision` has parsed: hooks of the project ask whether it is to autogenerate."""
-    words = ["-c", path, "revision", "--message=%s" % (command["message"] or "")]
+    words = ["-c", launch["config"], *launch["options"], "revision", "--message=%s" % (command["message"] or "")]
     words += ["--autogenerate"] if command["autogenerate"] else []
     words += ["--rev-id=%s" % command["rev_id"]] if command["rev_id"] else []
     return CommandLine(prog="alembic").parser.parse_args(words)
@@ -412,10 +412,10 @@ def autogenerate_sees(configured, schema, table):
         return True
 
 
-def alembic_config(path, project):
+def alembic_config(launch):
     """The config as the command line makes it, parsed options included: some env.py ask for them."""
-    options = CommandLine(prog="alembic").parser.parse_args(["-c", path, "upgrade", "heads"])
+    options = CommandLine(prog="alembic").parser.parse_args(["-c", launch["config"], *launch["options"], "upgrade", "heads"])
     extra = {}
     if "toml_file" in inspect.signature(Config.__init__).parameters:
-        extra["toml_file"] = os.path.join(project, "pyproject.toml")
-    return Config(file_=path, ini_section=options.name, cmd_opts=options, **extra)
+        extra["toml_file"] = os.path.join(launch["project"], "pyproject.toml")
+    return Config(file_=launch["config"], ini_section=options.name, cmd_opts=options, **extra)

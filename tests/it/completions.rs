@@ -1,0 +1,93 @@
+//! Completions in the shells themselves, and the manual page. bash has to be there; zsh, fish and groff are asked where they
+//! are installed.
+
+use crate::support::scene::Scene;
+use crate::support::xtask::{Folder, Xtask};
+
+/// Command lines that are being typed, and a word that must be offered.
+const LINES: &[(&str, &str)] = &[
+    ("cargo xtask db-mi", "db-migrate"),
+    ("cargo +nightly xtask db-migrate --direction=do", "downgrade"),
+    ("cargo xtask db-migrate --target b", "b2"),
+    ("xtask db-status -c man", "manager"),
+    ("xtask db-status --che", "--check"),
+];
+
+const BASH: &str = r#"
+source <("$XTASK" completions bash)
+while IFS= read -r line; do
+    COMP_LINE=$line COMP_POINT=${#line}
+    read -ra COMP_WORDS <<<"$line"
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    if [ "${COMP_WORDS[0]}" = cargo ]; then __xtask_cargo cargo; else __xtask_itself xtask; fi
+    echo "${COMPREPLY[*]}"
+done
+"#;
+
+const FISH: &str = r#"
+$XTASK completions fish | source
+while read -l line
+    echo (complete -C "$line" | string replace -r '\t.*' '' | string join ' ')
+end
+"#;
+
+/// zsh completes only on a terminal: one is typed to, and what it then shows is read up to a mark.
+const ZSH: &str = r#"
+zmodload zsh/zpty
+zpty -b shell zsh -f -i
+zpty -w shell "PS1=; unsetopt prompt_sp; autoload -U compinit; compinit -u -D; source <($XTASK completions zsh); echo READ''Y"
+zpty -r shell shown '*READY*'
+while IFS= read -r line; do
+    zpty -n -w shell "$line"$'\t''END'$'\C-u'
+    zpty -r shell shown '*END*'
+    print -r -- "${${(V)shown}//$'\n'/ }"
+done
+"#;
+
+#[test]
+fn shells_complete() {
+    let scene = Scene::three();
+    for (shell, script) in [("bash", BASH), ("zsh", ZSH), ("fish", FISH)] {
+        let Ok(program) = which::which_in(shell, Some("/usr/bin:/usr/local/bin:/bin"), "/") else {
+            assert_ne!(shell, "bash", "bash is needed");
+            continue;
+        };
+        let lines: Vec<&str> = LINES.iter().map(|(line, _)| *line).collect();
+        let command =
+            Xtask::program(&program, scene.root(), "-c").arg(script).env("XTASK", env!("CARGO_BIN_EXE_xtask"));
+        let output = command.run_with(&format!("{}\n", lines.join("\n"))).code(0);
+        let answers: Vec<&str> = output.stdout.lines().collect();
+        assert_eq!(answers.len(), LINES.len(), "{shell}: {output}");
+        for ((line, word), answer) in LINES.iter().zip(answers) {
+            assert!(answer.contains(word), "{shell}: `{line}` completes to {answer:?}, without {word}");
+        }
+    }
+}
+
+#[test]
+fn what_the_disk_knows_is_offered() {
+    let scene = Scene::three();
+    let offered = |words: &str| Xtask::new(scene.root(), words).arg("").run().code(0).stdout;
+    let revisions = offered("__complete db-migrate --target");
+    assert!(revisions.contains("b2\trevision b2") && revisions.contains("head\n"), "{revisions}");
+    assert!(offered("__complete db-status --component").contains("manager"));
+    assert!(offered("__complete db-check --explain").contains("DB101\tseveral-heads"));
+    assert_eq!(offered("__complete db-roundtrip --junit"), ":files\n");
+    // Where there is no project, nothing is offered and nothing said across the line.
+    let nowhere = Folder::new();
+    let output = Xtask::new(nowhere.path(), "__complete db-migrate --target").arg("").run().code(0);
+    assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output}");
+}
+
+#[test]
+fn the_manual_page_is_one() {
+    let folder = Folder::new();
+    let page = Xtask::new(folder.path(), "man").run().code(0).stdout;
+    for part in [".TH XTASK 1", ".SS db\\-migrate", "\\-\\-allow\\-remote", ".SH EXIT STATUS"] {
+        assert!(page.contains(part), "{part}");
+    }
+    if let Ok(groff) = which::which_in("groff", Some("/usr/bin"), "/") {
+        let output = Xtask::program(&groff, folder.path(), "-man -Tutf8 -ww").run_with(&page).code(0);
+        assert!(output.stderr.is_empty() && output.stdout.contains("db-migrate"), "{}", output.stderr);
+    }
+}

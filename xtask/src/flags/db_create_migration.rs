@@ -1,0 +1,68 @@
+//! `db-create-migration`.
+
+use super::Command;
+use super::spec::{Set, Spec, option, switch, with_short};
+use super::words::usage;
+
+#[derive(Clone, Debug, Default)]
+pub struct DbCreateMigration {
+    /// What the migration does, in a line.
+    pub message: String,
+    /// Its id, where Alembic is not to make one.
+    pub rev_id: Option<String>,
+    /// Two empty functions, to be filled by hand.
+    pub empty: bool,
+    /// Prove at once that it goes down and up again.
+    pub roundtrip: bool,
+    /// Add the file to git.
+    pub add: bool,
+}
+
+pub static SPEC: Spec<DbCreateMigration> = Spec {
+    flags: &[
+        with_short(
+            "-m",
+            option(
+                "--message",
+                "TEXT",
+                "what the migration does; needed",
+                Set::By(|create, text| {
+                    text.clone_into(&mut create.message);
+                    Ok(())
+                }),
+            ),
+        ),
+        switch("--empty", "two empty functions to be filled by hand; needs no database", |create| &mut create.empty),
+        option(
+            "--rev-id",
+            "ID",
+            "the revision's id (made by Alembic unless given)",
+            Set::Text(|create| &mut create.rev_id),
+        ),
+        switch("--roundtrip", "prove at once that it goes down and up again", |create| &mut create.roundtrip),
+        switch("--add", "git add the new file", |create| &mut create.add),
+    ],
+    without: &["--yes"],
+    examples: &[
+        ("After a change of the models", "cargo xtask db-create-migration -m \"add email to users\""),
+        ("To be written by hand, and proven later", "cargo xtask db-create-migration --empty -m \"fill emails\""),
+        ("With the proof", "cargo xtask db-create-migration --roundtrip -m \"add email to users\""),
+    ],
+    ..Spec::new(
+        "db-create-migration",
+        "a new revision from what the models say, reviewed on the spot",
+        "Lets Alembic compare the models with a throwaway database that the migrations have just made (so that nothing\n\
+         done by hand to your own counts) and write the script, with the project's env.py, template and file names. Then\n\
+         says what is in it, what db-check finds, what looks like a rename, and where models and database still differ\n\
+         in what autogenerate does not compare. Where nothing has changed no file is made (exit 0). Exits 4 when the\n\
+         review finds an error; the file stays for you to correct.",
+        |flags| {
+            if flags.message.trim().is_empty() {
+                return Err(usage("`db-create-migration` needs a message: -m TEXT")
+                    .details("It becomes the file's name and the first line of its docstring")
+                    .action("Say what the migration does: cargo xtask db-create-migration -m \"add email to users\""));
+            }
+            Ok(Command::DbCreateMigration(flags))
+        },
+    )
+};

@@ -1,0 +1,392 @@
+//! One walk of the component's own database, the only way in which any command migrates it: Alembic runs the steps in the
+//! project's own transaction mode, what never ran is only taken out of the version table, the database has to be where
+//! the steps lead, the ledger is written, and after a failure it is said what stayed.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::driver::{self, Labels};
+use super::hangs::Onlooker;
+use super::ledger::{Book, Change};
+use super::own_database::OwnDatabase;
+use crate::ctx::Ctx;
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::graph::Graph;
+use crate::model::rebase::ids;
+use crate::model::status::{Revision, Standing};
+use crate::model::target::{Direction, Step};
+use crate::sys::alembic::{self, Driver, Event, Launch, Migrated, Patience, Stop, Trouble, Waiting};
+use crate::sys::interrupt;
+use crate::sys::journal::crash_point;
+
+/// How long a statement waits for a lock unless told otherwise: long enough for a busy server, short enough to notice.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The way to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// All in one direction, in this order.
+    pub steps: Vec<Step>,
+    /// What the version table holds before.
+    pub before: Vec<String>,
+    /// What was asked for (`head`, `-1`, …); env.py can see it.
+    pub target: String,
+    /// Revisions on a way down that never ran: there is nothing of them to undo.
+    pub skipped: Vec<String>,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// A statement's wait for a lock; none is the usual one.
+    pub lock: Option<Duration>,
+    /// One revision.
+    pub step: Option<Duration>,
+}
+
+/// How far a walk has come.
+#[derive(Clone, Debug, Default)]
+pub struct Walked {
+    /// How many steps were begun.
+    pub begun: usize,
+    /// The revisions whose step is done for good.
+    pub done: Vec<String>,
+    /// What the version table holds now; `None` where that could not be asked.
+    pub heads: Option<Vec<String>>,
+    /// What the steps took.
+    pub seconds: f64,
+}
+
+/// A walk that did not come to its end.
+#[derive(Debug)]
+pub struct BrokenOff {
+    /// Why, and what stayed.
+    pub fail: Fail,
+    /// The same as structure, where a step or env.py is to blame.
+    pub trouble: Option<Box<Trouble>>,
+    /// How far it came.
+    pub walked: Walked,
+}
+
+impl From<Box<BrokenOff>> for anyhow::Error {
+    fn from(broken: Box<BrokenOff>) -> anyhow::Error {
+        broken.fail.into()
+    }
+}
+
+impl Walk {
+    /// These revisions in a direction, from a database that holds `before`.
+    pub fn new(direction: Direction, ids: &[String], before: Vec<String>) -> Walk {
+        let steps = ids.iter().map(|id| Step { direction, revision: id.clone() }).collect();
+        Walk { steps, before, target: ids.last().cloned().unwrap_or_default(), skipped: Vec::new() }
+    }
+
+    /// Which way; up where there is nothing to do.
+    pub fn direction(&self) -> Direction {
+        self.steps.first().map_or(Direction::Up, |step| step.direction)
+    }
+
+    /// What the version table holds after the first `count` steps.
+    ///
+    /// # Errors
+    /// Where Alembic could not record a step.
+    pub fn after(&self, graph: &Graph, count: usize) -> Result<Vec<String>> {
+        let mut heads = self.before.clone();
+        for step in &self.steps[..count] {
+            heads = graph.heads_after(&heads, step).with_context(|| format!("planning {}", step.revision))?;
+        }
+        Ok(heads)
+    }
+
+    /// How many of the first `begun` steps are done, by what the version table holds; `None` where no number of steps
+    /// leads there.
+    pub fn done(&self, graph: &Graph, heads: &[String], begun: usize) -> Option<usize> {
+        let heads = sorted(heads);
+        let leads_there = |count: &usize| self.after(graph, *count).is_ok_and(|after| sorted(&after) == heads);
+        (0..=begun.min(self.steps.len())).find(leads_there)
+    }
+
+    /// `a → b: Add a column`, downwards `b → a: Add a column`.
+    pub fn line(&self, graph: &Graph, id: &str) -> String {
+        let parents: Vec<String> = graph.parents(id).into_iter().map(str::to_owned).collect();
+        let below = ids(&parents);
+        let message = Revision::of(graph, id).title();
+        let message = if message.is_empty() { String::new() } else { format!(": {message}") };
+        match self.direction() {
+            Direction::Up => format!("{below} → {id}{message}"),
+            Direction::Down if self.skipped.iter().any(|skipped| skipped == id) => {
+                format!("{id} → {below}{message} (never ran: there is nothing to undo)")
+            }
+            Direction::Down => format!("{id} → {below}{message}"),
+        }
+    }
+
+    /// What the driver is to do.
+    pub fn for_driver(&self) -> alembic::Plan {
+        alembic::Plan {
+            steps: self.steps.clone(),
+            before: Some(self.before.clone()),
+            target: self.target.clone(),
+            skipped: self.skipped.clone(),
+        }
+    }
+}
+
+/// `applied` or `reverted`.
+pub fn verb(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "applied",
+        Direction::Down => "reverted",
+    }
+}
+
+/// The version table has no order.
+pub fn sorted(ids: &[String]) -> Vec<String> {
+    let mut ids = ids.to_vec();
+    ids.sort();
+    ids
+}
+
+/// Walks a database that [`OwnDatabase`] has locked, as often as need be, with one driver.
+pub struct Walker<'a> {
+    ctx: &'a Ctx,
+    labels: Labels,
+    launch: Launch,
+    limits: Limits,
+    /// None after a failure: the next walk starts another one.
+    driver: Option<Driver>,
+}
+
+impl<'a> Walker<'a> {
+    /// Starts Alembic and does not wait for it: its imports take seconds, in which a backup can be taken. That there is a
+    /// Python with Alembic is looked at by the command, before anything else.
+    ///
+    /// # Errors
+    /// `python-missing`.
+    pub fn start(ctx: &'a Ctx, own: &mut OwnDatabase<'_>, limits: Limits) -> Result<Walker<'a>> {
+        let labels = Labels::new(ctx, own.component)?;
+        let mut launch = own.launch(ctx)?;
+        launch.lock_timeout = Some(limits.lock.unwrap_or(LOCK_TIMEOUT));
+        let driver = Driver::start(&ctx.ui, &launch)?;
+        Ok(Walker { ctx, labels, launch, limits, driver: Some(driver) })
+    }
+
+    /// Waits until the project is imported; nothing was changed by then.
+    ///
+    /// # Errors
+    /// What imports may meet.
+    pub fn ready(&mut self) -> Result<()> {
+        let Some(driver) = &mut self.driver else { return Ok(()) };
+        let _task = self.ctx.ui.task("Starting Alembic");
+        driver.ready().map(|_| ()).map_err(|stop| stop.into_error(&self.labels.names()))
+    }
+
+    /// Goes all the way. `graph` has to be that of the files on the disk.
+    ///
+    /// # Errors
+    /// [`BrokenOff`] with what stayed; also where every step ran and the database is not where they lead.
+    pub fn go(&mut self, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Result<Walked, Box<BrokenOff>> {
+        let mut walked = Walked::default();
+        let command = own.command();
+        let (table, db) = own.table_and_db();
+        let book = Book::open(db, table, command, graph, &walk.before);
+        let mut driver = match self.driver() {
+            Ok(driver) => driver,
+            Err(error) => return Err(Box::new(BrokenOff { fail: from_anyhow(&error), trouble: None, walked })),
+        };
+        let migrated = self.run(&mut driver, own, graph, walk, &mut walked);
+        let (broken, sees_ledger) = match migrated {
+            Ok(migrated) => {
+                walked.seconds = migrated.steps.iter().map(|step| step.seconds).sum();
+                self.driver = Some(driver);
+                (arrived(own, graph, walk, &mut walked).err().map(|fail| (fail, None)), Some(migrated.sees_ledger))
+            }
+            Err(stop) => (Some(self.broke_off(own, graph, walk, driver, stop, &mut walked)), None),
+        };
+        // Where everything ran and the database is elsewhere, nobody knows what was done.
+        let is_known = broken.is_none() || sees_ledger.is_none();
+        if let Some(heads) = walked.heads.as_deref().filter(|_| is_known) {
+            let change = Change { direction: walk.direction(), done: &walked.done, heads, sees_ledger };
+            book.close(self.ctx, own.db(), graph, &change);
+        }
+        match broken {
+            Some((fail, trouble)) => Err(Box::new(BrokenOff { fail, trouble, walked })),
+            None => Ok(walked),
+        }
+    }
+
+    /// Ends Alembic.
+    pub fn end(self) {
+        if let Some(driver) = self.driver {
+            driver.stop();
+        }
+    }
+
+    fn driver(&mut self) -> Result<Driver> {
+        self.driver.take().map_or_else(|| Driver::start(&self.ctx.ui, &self.launch), Ok)
+    }
+
+    fn run(
+        &self,
+        driver: &mut Driver,
+        own: &mut OwnDatabase<'_>,
+        graph: &Graph,
+        walk: &Walk,
+        walked: &mut Walked,
+    ) -> Result<Migrated, Stop> {
+        let mut progress = self.ctx.ui.steps("Migrating", walk.steps.len());
+        let mut onlooker = Onlooker::new(&self.ctx.ui);
+        let mut watch = |waiting: &Waiting<'_>| onlooker.look(own.db(), false, waiting);
+        let patience = Patience { limit: self.limits.step, watch: Some(&mut watch) };
+        driver.migrate(&walk.for_driver(), patience, &mut |event| {
+            if let Event::Started(step) = event {
+                walked.begun += 1;
+                progress.next(walk.line(graph, &step.revision));
+            }
+        })
+    }
+
+    /// Puts the driver away after a failure or an interrupt, and finds out where the database stands now.
+    fn broke_off(
+        &self,
+        own: &mut OwnDatabase<'_>,
+        graph: &Graph,
+        walk: &Walk,
+        driver: Driver,
+        stop: Stop,
+        walked: &mut Walked,
+    ) -> (Fail, Option<Box<Trouble>>) {
+        let (mut fail, trouble) = match stop {
+            Stop::Trouble(trouble) => (driver::to_fail(&trouble, &self.labels, own.db(), &driver), Some(trouble)),
+            Stop::Error(error) => (from_anyhow(&error), None),
+        };
+        driver::end_sessions(own.db(), &driver);
+        drop(driver);
+        // Ctrl-C must not keep us from saying it.
+        match interrupt::shielded(|| own.applied_anew()) {
+            Ok(heads) => {
+                let done = walk.done(graph, &heads, walked.begun).unwrap_or(0);
+                walked.done = walk.steps[..done].iter().map(|step| step.revision.clone()).collect();
+                fail = fail.details(what_stayed(graph, walk, walked, &heads));
+                walked.heads = Some(heads);
+            }
+            Err(_) => fail = fail.details("Where the database stands now could not be asked"),
+        }
+        if fail.kind == Kind::AlreadyRunning && walked.begun == 0 {
+            // Somebody else has moved the database; we have done nothing to it.
+            fail = fail.refused();
+        }
+        (fail, trouble)
+    }
+}
+
+/// Goes `ids` in a direction from `start`, as far as that is not done yet: where the database stands is asked, never
+/// remembered, so it can be repeated after a crash at any point.
+///
+/// # Errors
+/// `wrong-database` when the database is at none of the places on the way; whatever a migration may meet.
+pub fn go_on(
+    ctx: &Ctx,
+    own: &mut OwnDatabase<'_>,
+    start: &[String],
+    direction: Direction,
+    ids: &[String],
+) -> Result<()> {
+    let graph = ctx.history(&own.config)?;
+    let done = progress(own, &graph, start, direction, ids)?;
+    by_itself(ctx, own, &graph, direction, &ids[done..])
+}
+
+/// Takes back whatever was done of going `ids` from `start`.
+///
+/// # Errors
+/// As [`go_on`].
+pub fn go_back(
+    ctx: &Ctx,
+    own: &mut OwnDatabase<'_>,
+    start: &[String],
+    direction: Direction,
+    ids: &[String],
+) -> Result<()> {
+    let graph = ctx.history(&own.config)?;
+    let done = progress(own, &graph, start, direction, ids)?;
+    let back: Vec<String> = ids[..done].iter().rev().cloned().collect();
+    let direction = match direction {
+        Direction::Up => Direction::Down,
+        Direction::Down => Direction::Up,
+    };
+    by_itself(ctx, own, &graph, direction, &back)
+}
+
+/// How many of the steps are done, by what the version table holds.
+fn progress(
+    own: &mut OwnDatabase<'_>,
+    graph: &Graph,
+    start: &[String],
+    direction: Direction,
+    revisions: &[String],
+) -> Result<usize> {
+    let heads = own.applied()?;
+    Walk::new(direction, revisions, start.to_vec()).done(graph, &heads, revisions.len()).ok_or_else(|| {
+        let heads = if heads.is_empty() { "no revision".to_owned() } else { heads.join(", ") };
+        Fail::new(Kind::WrongDatabase, "Somebody else has migrated the database meanwhile")
+            .details(format!("{} holds {heads}, which is no place on its way", own.place()))
+            .action(format!(
+                "Bring it back to {} with Alembic itself (python -m alembic -c {} upgrade|downgrade …), then repeat the \
+                 command",
+                ids(start),
+                own.component.config.display()
+            ))
+            .related("cargo xtask db-status")
+            .into()
+    })
+}
+
+/// A walk with a driver of its own.
+fn by_itself(ctx: &Ctx, own: &mut OwnDatabase<'_>, graph: &Graph, direction: Direction, ids: &[String]) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    crash_point();
+    let walk = Walk::new(direction, ids, own.applied()?);
+    let mut walker = Walker::start(ctx, own, Limits::default())?;
+    walker.go(own, graph, &walk)?;
+    walker.end();
+    crash_point();
+    Ok(())
+}
+
+/// The database must hold what the steps lead to; an env.py with ideas of its own could have worked elsewhere.
+fn arrived(own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk, walked: &mut Walked) -> Result<(), Fail> {
+    let expected = walk.after(graph, walk.steps.len()).map_err(|error| from_anyhow(&error))?;
+    let heads = own.applied_anew().map_err(|error| from_anyhow(&error))?;
+    let done = walk.done(graph, &heads, walked.begun).unwrap_or(0);
+    walked.done = walk.steps[..done].iter().map(|step| step.revision.clone()).collect();
+    walked.heads = Some(heads.clone());
+    if sorted(&heads) == sorted(&expected) {
+        return Ok(());
+    }
+    let words = |ids: &[String]| if ids.is_empty() { "(none)".to_owned() } else { ids.join(", ") };
+    Err(Fail::new(Kind::WrongDatabase, "The database is not where it should be")
+        .details(format!("Alembic ran every step, but {} holds {}", own.place(), words(&heads)))
+        .details(format!("It should hold {}", words(&expected)))
+        .action("Look at env.py: does it migrate the database of `sqlalchemy.url`, with the usual version table?")
+        .related("cargo xtask db-status"))
+}
+
+/// One sentence: what of a walk that broke off stayed.
+fn what_stayed(graph: &Graph, walk: &Walk, walked: &Walked, heads: &[String]) -> String {
+    let at = Standing::new(graph, heads).current;
+    let at: Vec<String> = at.iter().map(Revision::with_message).collect();
+    let at = if at.is_empty() { "at no revision".to_owned() } else { format!("at {}", at.join(", ")) };
+    match (walked.done.len(), walk.steps.len()) {
+        (0, _) if sorted(heads) != sorted(&walk.before) => {
+            format!("This run has changed nothing, but the database has moved: it is {at}")
+        }
+        (0, _) => format!("Nothing of this run was kept: the database is still {at}"),
+        (done, all) => {
+            format!("{done} of {all} revisions were {} and stay: the database is {at}", verb(walk.direction()))
+        }
+    }
+}

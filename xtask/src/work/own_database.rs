@@ -1,0 +1,189 @@
+//! The component's own database, and what must be so before it is changed: it is on this machine, nobody else migrates it
+//! or is connected to it, and a backup was taken where something is taken away. Every command that changes it begins
+//! here; `migrate.rs` then walks.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::driver;
+use super::skipped::{self, AllSkipped};
+use crate::ctx::{Ctx, Database, version_table};
+use crate::fail::{Fail, Kind};
+use crate::model::graph::Graph;
+use crate::sys::alembic::Launch;
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::backup;
+use crate::sys::pg::{Db, MigrationLock, VersionTable, application_name};
+use crate::sys::project::Component;
+
+/// How many other sessions an error lists before it only counts them.
+const LISTED: usize = 5;
+
+/// A component's own database, for one command. Where it was locked, nobody else can migrate it as long as this lives.
+pub struct OwnDatabase<'a> {
+    /// Whose it is.
+    pub component: &'a Component,
+    /// Its Alembic config.
+    pub config: AlembicConfig,
+    /// Where it is.
+    pub database: Database,
+    command: &'static str,
+    table: VersionTable,
+    db: Db,
+    lock: Option<MigrationLock>,
+}
+
+/// Why a command refuses, and what can be done instead.
+pub struct Refusal {
+    /// A sentence of the details.
+    pub why: &'static str,
+    /// What to do, in order.
+    pub instead: Vec<String>,
+}
+
+impl<'a> OwnDatabase<'a> {
+    /// Connects to the database that the config and the command line name. Nothing is locked yet.
+    ///
+    /// # Errors
+    /// What connecting may meet.
+    pub fn connect(ctx: &Ctx, component: &'a Component, command: &'static str) -> Result<OwnDatabase<'a>> {
+        let config = ctx.config(component)?;
+        let database = ctx.database(&config)?;
+        OwnDatabase::connect_to(component, config, database, command)
+    }
+
+    /// As [`OwnDatabase::connect`], where config and database are known already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn connect_to(
+        component: &'a Component,
+        config: AlembicConfig,
+        database: Database,
+        command: &'static str,
+    ) -> Result<OwnDatabase<'a>> {
+        let db = Db::connect(&database.url, &application_name(command))?;
+        Ok(OwnDatabase { component, config, database, command, table: version_table(component), db, lock: None })
+    }
+
+    /// `backend on localhost:8100`; never a password.
+    pub fn place(&self) -> String {
+        self.database.place()
+    }
+
+    /// Which command it was opened for.
+    pub fn command(&self) -> &'static str {
+        self.command
+    }
+
+    /// The connection.
+    pub fn db(&mut self) -> &mut Db {
+        &mut self.db
+    }
+
+    /// The version table, where the last [`OwnDatabase::applied`] has found it, and the connection.
+    pub fn table_and_db(&mut self) -> (&VersionTable, &mut Db) {
+        (&self.table, &mut self.db)
+    }
+
+    /// What the version table holds.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn applied(&mut self) -> Result<Vec<String>> {
+        let table = version_table(self.component);
+        let applied = self.db.applied(&table)?;
+        self.table = table.found(&applied);
+        Ok(applied.revisions)
+    }
+
+    /// The same on a fresh connection: the one that is there may be what broke.
+    ///
+    /// # Errors
+    /// As there, and what connecting may meet.
+    pub fn applied_anew(&mut self) -> Result<Vec<String>> {
+        self.db = Db::connect(&self.database.url, &application_name(self.command))?;
+        self.applied()
+    }
+
+    /// What a database at `heads` counts as having run and never ran. `graph` has to be that of the files on the disk:
+    /// what a revision makes is read there.
+    pub fn skipped(&mut self, ctx: &Ctx, graph: &Graph, heads: &[String]) -> AllSkipped {
+        let ledger = self.db.ledger(&self.table);
+        skipped::find(ctx, graph, &mut self.db, ledger.as_ref(), heads)
+    }
+
+    /// What the driver needs to work on this database and on no other.
+    ///
+    /// # Errors
+    /// When the interpreter is not known.
+    pub fn launch(&mut self, ctx: &Ctx) -> Result<Launch> {
+        driver::launch(ctx, &self.config, &mut self.db, self.command)
+    }
+
+    /// Refuses a database on another machine.
+    ///
+    /// # Errors
+    /// `remote-database`.
+    pub fn require_local(&self, refusal: Refusal) -> Result<()> {
+        if self.database.url.is_local() {
+            return Ok(());
+        }
+        let fail = Fail::new(Kind::RemoteDatabase, "The database is not on this machine");
+        let fail = fail.details(self.place()).details(refusal.why).related("cargo xtask db-status");
+        Err(refusal.instead.into_iter().fold(fail, Fail::action).refused().into())
+    }
+
+    /// Keeps other migrations out, as long as this lives.
+    ///
+    /// # Errors
+    /// `already-running`.
+    pub fn lock(&mut self) -> Result<()> {
+        self.lock = Some(MigrationLock::take(&self.database.url, self.command)?);
+        Ok(())
+    }
+
+    /// Refuses where anybody else is connected.
+    ///
+    /// # Errors
+    /// `active-connections`, with who it is.
+    pub fn require_alone(&mut self, refusal: Refusal) -> Result<()> {
+        let own: Vec<i32> = self.lock.iter().map(MigrationLock::backend_pid).collect();
+        let others = self.db.other_sessions(&own, &[&application_name(self.command)])?;
+        if others.is_empty() {
+            return Ok(());
+        }
+        let fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database");
+        let mut fail = fail.details(refusal.why).related("cargo xtask db-status");
+        for session in others.iter().take(LISTED) {
+            fail = fail.details(driver::session_line(session));
+        }
+        if others.len() > LISTED {
+            fail = fail.details(format!("… and {} more", others.len() - LISTED));
+        }
+        let services = &self.component.services;
+        let stop = if services.is_empty() { String::new() } else { format!(": {}", services.join(", ")) };
+        let fail = fail.action(format!("Stop the services that use it{stop}"));
+        Err(refusal.instead.into_iter().fold(fail, Fail::action).refused().into())
+    }
+
+    /// Saves the database into a file. `instead` is what to do where no backup can be had.
+    ///
+    /// # Errors
+    /// `backup-failed`.
+    pub fn backup(&mut self, ctx: &Ctx, instead: &str) -> Result<PathBuf> {
+        let applied = self.applied()?;
+        driver::backup(ctx, self.component, &self.database, &mut self.db, &applied, instead)
+    }
+
+    /// Puts the rows of a backup back into the database, which has to have the schema of it already.
+    ///
+    /// # Errors
+    /// `backup-failed`; the database is then as before.
+    pub fn put_back(&mut self, ctx: &Ctx, path: &Path) -> Result<()> {
+        let _task = ctx.ui.task("Putting the rows back from the backup");
+        let server = self.db.server_version().clone();
+        backup::put_back(&ctx.ui, &self.database.url, &server, &self.database.tools, path)
+    }
+}
