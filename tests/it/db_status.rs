@@ -166,7 +166,7 @@ fn json_as_the_contract_has_it() {
         "components": [{
             "component": "manager", "state": "behind", "current": [revision("a1")], "heads": [revision("c3")],
             "pending": [revision("b2"), revision("c3")], "unknown": [], "overlapping": [], "undone": [],
-            "implied": [], "put_right": [], "error": null,
+            "implied": [], "healed": [], "put_right": [], "error": null,
         }],
     });
     assert_eq!(json, expected);

@@ -113,6 +113,8 @@ kinds! {
     AlreadyRunning = "already-running",
     /// Ctrl-C, SIGTERM or SIGHUP.
     Interrupted = "interrupted",
+    /// A round trip that is a step of a flow has found something.
+    RoundtripFound = "roundtrip-found",
     /// A defect of this tool.
     Internal = "internal",
 }

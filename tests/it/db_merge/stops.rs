@@ -117,10 +117,7 @@ fn a_finding_of_the_round_trip_and_on() {
     let scene = forgetful();
     let stopped = scene.run("db-merge main --json").code(4);
     let json = stopped.json();
-    assert_eq!(
-        (json["outcome"].as_str(), json["error"]["kind"].as_str()),
-        (Some("findings"), Some("migration-file-invalid"))
-    );
+    assert_eq!((json["outcome"].as_str(), json["error"]["kind"].as_str()), (Some("findings"), Some("roundtrip-found")));
     assert_eq!(steps(&json), "git merge:ok db-status:ok db-rebase:ok db-roundtrip:failed");
     let results = &json["steps"][3]["components"][0]["results"];
     assert_eq!(results[0]["schema_changes"][0]["object"], "table public.left_behind", "{stopped}");

@@ -44,14 +44,19 @@ impl Flow<'_> {
                 remark,
                 results,
             };
-            match done {
-                Ok(done) => self.done.push(report(done.outcome, done.remark, done.results)),
+            let fail = match done {
+                Ok(done) => {
+                    self.done.push(report(done.outcome, done.remark, done.results));
+                    done.fail
+                }
                 Err(error) => {
                     let fail = from_anyhow(&error);
-                    let results = step.ui.said().fields["results"].take();
-                    self.done.push(report(Outcome::Failed, fail.summary.clone(), results));
-                    return Err(fail.details(format!("Component: {}", component.name)).into());
+                    self.done.push(report(Outcome::Failed, fail.summary.clone(), Value::Null));
+                    Some(fail)
                 }
+            };
+            if let Some(fail) = fail {
+                return Err(fail.details(format!("Component: {}", component.name)).into());
             }
         }
         Ok(self.sum_up())
@@ -147,13 +152,12 @@ impl Flow<'_> {
             let words = "moved by the rebase, and what stands on them".to_owned();
             let range = Range::These { ids: ids.into_iter().collect(), words };
             let flags = DbRoundtrip { range, ..DbRoundtrip::default() };
-            let exit = db_roundtrip::run(ctx, &flags)?;
-            let said = ctx.ui.said();
-            if exit != Exit::Done {
-                flow.ctx.ui.answer(said.text.trim_end());
-                return Err(found(&ctx.component_flag(component), &said.fields).into());
+            let report = db_roundtrip::prove(ctx, &flags)?;
+            let results = report.json["results"].clone();
+            if report.exit != Exit::Done {
+                flow.ctx.ui.answer(report.text);
+                return Ok(Done::found(found(&ctx.component_flag(component), &results), results));
             }
-            let results = said.fields["results"].clone();
             Ok(Done { results, ..Done::ok(format!("{count} revision{} tested", if count == 1 { "" } else { "s" })) })
         })
     }
@@ -280,11 +284,11 @@ fn never_ran(lines: &[String], commands: &[String]) -> Fail {
 }
 
 /// What a round trip has found, as the failure that stops the flow.
-fn found(flag: &str, fields: &Value) -> Fail {
-    let results = fields["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+fn found(flag: &str, results: &Value) -> Fail {
+    let results = results.as_array().map(Vec::as_slice).unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let findings = results.iter().filter(|it| it["verdict"] != "reversible" && it["verdict"] != "irreversible");
-    let fail = Fail::new(Kind::MigrationFileInvalid, "A moved revision does not stand the round trip");
+    let fail = Fail::new(Kind::RoundtripFound, "A moved revision does not stand the round trip");
     let fail =
         findings.fold(fail, |fail, it| fail.details(format!("{}: {}", text(&it["revision"]), text(&it["verdict"]))));
     let fail = fail

@@ -32,18 +32,26 @@ pub enum Step {
 pub struct Done {
     pub outcome: Outcome,
     pub remark: String,
+    /// What a round trip found, as in its own JSON.
     pub results: Value,
+    /// What stops the flow here.
+    pub fail: Option<Fail>,
 }
 
 impl Done {
     /// It was done.
     pub fn ok(remark: String) -> Done {
-        Done { outcome: Outcome::Ok, remark, results: Value::Null }
+        Done { outcome: Outcome::Ok, remark, results: Value::Null, fail: None }
     }
 
     /// It was not needed.
     pub fn skipped(remark: String) -> Done {
-        Done { outcome: Outcome::Skipped, remark, results: Value::Null }
+        Done { outcome: Outcome::Skipped, remark, results: Value::Null, fail: None }
+    }
+
+    /// It has found something that stops the flow.
+    pub fn found(fail: Fail, results: Value) -> Done {
+        Done { outcome: Outcome::Failed, remark: fail.summary.clone(), results, fail: Some(fail) }
     }
 }
 

@@ -79,7 +79,7 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
     if plan.is_downgrade() {
         let steps = plan.walk.steps.iter().map(|step| step.revision.clone());
         plan.walk.skipped = steps.filter(|id| never.contains(id)).collect();
-    } else if !never.is_empty() {
+    } else if !facts.skipped.is_empty() {
         let advice = facts.skipped.advice(&ctx.alembic(facts.component), &facts.flag).join("\n  ");
         ctx.ui.warn(format!("The database counts as having run {}, and never did.\n  {advice}", never.join(", ")));
     }

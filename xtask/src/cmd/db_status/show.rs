@@ -11,6 +11,7 @@ use crate::report::json::revisions;
 use crate::report::table::table;
 use crate::ui::Paint;
 use crate::work::advice;
+use crate::work::skipped::Healed;
 
 /// As many pending migrations are listed; of more only the first and the last, or all with `--verbose`.
 const LISTED: usize = 10;
@@ -30,6 +31,7 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "overlapping": standing.map(|it| it.overlaps.iter().map(overlap).collect::<Value>()).unwrap_or_else(|| json!([])),
         "undone": report.undone.revisions,
         "implied": report.skipped.json,
+        "healed": report.skipped.found.healed.iter().map(healed_json).collect::<Value>(),
         "put_right": report.skipped.commands,
         "server": report.server,
         "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
@@ -110,6 +112,7 @@ fn status(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
         _ => format!("Status: {pending} migrations pending."),
     }];
     lines.extend(pending_lines(&standing.pending, ctx.common.output.verbose));
+    lines.extend(report.skipped.found.healed.iter().map(|healed| format!("Note: {}.", healed.line())));
     lines
 }
 
@@ -162,6 +165,10 @@ fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
         lines.push(format!("Recommended action: {action}"));
     }
     lines
+}
+
+fn healed_json(healed: &Healed) -> Value {
+    json!({"revision": healed.revision, "twin": healed.twin, "is_pending": healed.is_pending})
 }
 
 fn action(standing: &Standing, flag: &str) -> Option<String> {
