@@ -128,7 +128,7 @@ fn a_revision_that_no_file_has() {
 
         Status: unknown to this checkout: f9.
 
-        Recommended action: git log --all --oneline -S f9 -- '*.py'   (which branch has it)
+        Recommended action: git log --all --oneline -S f9 -- '*.py'
     "#]];
     status(&scene, "unknown-revision", 4, &text);
     let json = scene.json("db-status");
@@ -166,7 +166,7 @@ fn json_as_the_contract_has_it() {
         "components": [{
             "component": "manager", "state": "behind", "current": [revision("a1")], "heads": [revision("c3")],
             "pending": [revision("b2"), revision("c3")], "unknown": [], "overlapping": [], "undone": [],
-            "implied": [], "healed": [], "put_right": [], "error": null,
+            "implied": [], "healed": [], "put_right": [], "edited": [], "error": null,
         }],
     });
     assert_eq!(json, expected);

@@ -56,6 +56,7 @@ impl Bench {
             project: self.project.root().to_owned(),
             config: PathBuf::from("alembic.ini"),
             options: Vec::new(),
+            versions: Vec::new(),
             database: Database { url: None, expect: expect(&self.database) },
             lock_timeout: Some(Duration::from_secs(20)),
             state_dir: self.project.path("state"),

@@ -5,6 +5,9 @@
 use std::fs;
 
 use serde_json::Value;
+use xtask::model::catalog::Snapshot;
+use xtask::model::url::DbUrl;
+use xtask::sys::pg::{Db, VersionTable};
 use xtask::sys::run::Cmd;
 
 use crate::db_rebase::bench::{path, script};
@@ -289,6 +292,75 @@ fn the_ledger_says_what_ran_when_and_by_what() {
     let _ = case.run("db-migrate --direction=downgrade --target=base").code(0);
     let left = cluster().client(&case.database).query_one("select count(*) from xtask.ledger", &[]).unwrap();
     assert_eq!(left.get::<_, i64>(0), 0);
+}
+
+/// What stood below a revision, as the ledger knows it.
+fn below(case: &Case, id: &str) -> Option<Snapshot> {
+    let mut db = Db::connect(&DbUrl::parse(&cluster().url("psycopg2", &case.database)).unwrap(), "test").unwrap();
+    let now = case.whole().schema;
+    xtask::work::ledger::recorded_below(&mut db, &VersionTable::default(), id, &now)
+}
+
+#[test]
+fn what_stood_below_a_revision_is_known_from_when_it_was_applied() {
+    let case = before_merge();
+    let _ = case.run("db-migrate --target=a").code(0);
+    let at_a = case.whole().schema;
+    // It brings back another type than there was, and leaves a table behind.
+    let body = script("b", "a")
+        .replace("'create table t_b (v int)'", "'alter table t_a alter v type bigint using v::bigint'")
+        .replace("'drop table t_b'", "'alter table t_a alter v type text; create table left_behind ()'");
+    case.bench.repo.write(path("b"), &body);
+    let _ = case.run("db-migrate").code(0);
+    assert_eq!(below(&case, "b"), Some(at_a.clone()));
+    assert_eq!(below(&case, "p"), None, "it ran with another one in one transaction: nobody saw what lay between");
+    // What its own downgrade left is no reference; what stood there before it is.
+    let _ = case.run("db-migrate --direction=downgrade --target=a").code(0);
+    case.bench.repo.write(path("b"), &body.replace("create table left_behind ()", "drop table left_behind"));
+    let _ = case.run("db-migrate").code(0);
+    assert_eq!(below(&case, "b").unwrap().len(), at_a.len() + 1, "the left table counts as somebody's");
+    case.sql("drop table left_behind");
+    assert_eq!(below(&case, "b"), Some(at_a));
+    case.sql("alter table t_a alter v type text");
+    assert_eq!(below(&case, "b"), None, "the database has not kept what it made");
+}
+
+#[test]
+fn each_revision_is_seen_where_it_is_committed_by_itself_and_an_older_ledger_is_brought_up_to_date() {
+    let case = before_merge();
+    let per_migration = SYNC.replace("target_metadata=target_metadata)", "transaction_per_migration=True)");
+    case.bench.repo.write("migrations/env.py", &per_migration);
+    let _ = case.run("db-migrate --target=p").code(0);
+    case.sql("drop table xtask.run; drop table xtask.script; update xtask.ledger set how = 'implied'");
+    assert_eq!(implied(&case), "p", "the word of older versions");
+    case.sql("update xtask.ledger set how = 'ran'");
+    let _ = case.run("db-migrate").code(0);
+    let at_b = case.whole().schema;
+    let below_b = below(&case, "b").unwrap();
+    assert_eq!(below_b.len() + 2, at_b.len(), "a table and its column");
+    assert!(below(&case, "a").is_some());
+    assert_eq!(below(&case, "p"), None, "from before");
+    let said = "select string_agg(concat_ws(' ', r.revision, r.direction, s.path, position(r.revision in s.body) > 0), \
+                '; ' order by r.revision) from xtask.run r join xtask.script s using (digest)";
+    let said: String = cluster().client(&case.database).query_one(said, &[]).unwrap().get(0);
+    assert_eq!(said, "a up migrations/versions/a.py t; b up migrations/versions/b.py t");
+}
+
+#[test]
+fn a_script_that_was_edited_since_it_ran_is_told() {
+    let case = before_merge();
+    let _ = case.run("db-migrate").code(0);
+    let comment =
+        format!("# A comment, and another way down.\n{}", script("a", "p").replace("drop table", "drop  table"));
+    case.bench.repo.write(path("a"), &comment);
+    assert_eq!(status(&case)["edited"], serde_json::json!([]), "what an upgrade does is the same");
+    case.bench.repo.write(path("a"), &script("a", "p").replace("(v int)", "(v int, w int)"));
+    let edited = &status(&case)["edited"];
+    assert_eq!((&edited[0]["revision"], &edited[0]["differs"]), (&"a".into(), &serde_json::json!(["upgrade()"])));
+    let _ = case.run("db-status").code(0).says("  - a (upgrade()), which ran on 20");
+    let _ = case.run("db-migrate --direction=downgrade --target=p").code(0);
+    let _ = case.run("db-migrate").code(0);
+    assert_eq!(status(&case)["edited"], serde_json::json!([]), "it has run");
 }
 
 const MAKO: &str = "revision = ${repr(up_revision)}\ndown_revision = ${repr(down_revision)}\n\n\

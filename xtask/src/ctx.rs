@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::flags::{self, Common, ServerChoice};
-use crate::model::action::{Around, git, own, shell_word};
+use crate::model::action::{Around, Program, git, own, program, shell_word};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
@@ -308,6 +308,32 @@ impl Ctx {
             Ok(inside) => Ok(inside.components().map(|_| "..").collect()),
             Err(_) => Ok(root.clone()),
         }
+    }
+
+    /// Alembic by hand on a component's config, with the interpreter that has it as far as that is known.
+    pub fn alembic_by_hand(&self, component: &Component) -> Program {
+        let python = self.python_by_hand().unwrap_or_else(|| PathBuf::from("python"));
+        let config = component.config.display().to_string();
+        program([python.display().to_string()]).words(["-m", "alembic", "-c", config.as_str()]).at_root()
+    }
+
+    /// The interpreter as it is called in the project's root. One is looked for, but none is made.
+    fn python_by_hand(&self) -> Option<PathBuf> {
+        let project = self.project().ok()?;
+        let relative = |path: &Path| match path.strip_prefix(&project.root) {
+            Ok(inside) => Path::new(".").join(inside),
+            Err(_) => path.to_owned(),
+        };
+        if let Some(known) = self.python.get() {
+            return Some(relative(&known.path));
+        }
+        let server = self.server().ok()?;
+        if server == Server::Embedded {
+            return None;
+        }
+        let flag = self.common.python.as_ref().map(|path| self.cwd.join(path));
+        let wish = Wish { flag, ..Wish::from_environment(server) };
+        python::find(&self.ui, project, &wish).ok().map(|found| relative(&found.path))
     }
 
     /// Alembic by hand on a component's config, for commands that are printed.

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::model::action::{Action, Around, Call, own};
+use crate::model::action::{Action, Around, Call, own, program};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -115,6 +115,12 @@ kinds! {
     Interrupted = "interrupted",
     /// A round trip that is a step of a flow has found something.
     RoundtripFound = "roundtrip-found",
+    /// Rows would go, and nobody has agreed.
+    RowsAtStake = "rows-at-stake",
+    /// A failed revision had committed a part.
+    HalfDone = "half-done",
+    /// SQLSTATE 53100, or no room for a file of ours.
+    DiskFull = "disk-full",
     /// A defect of this tool.
     Internal = "internal",
 }
@@ -310,6 +316,13 @@ pub fn from_anyhow(error: &anyhow::Error) -> Fail {
     if let Some(fail) = error.chain().find_map(|cause| cause.downcast_ref::<Fail>()) {
         return fail.clone();
     }
+    if let Some(full) = error.chain().find(|cause| is_disk_full(*cause)) {
+        return Fail::new(Kind::DiskFull, "There is no room on the disk")
+            .details(format!("{error}: {full}"))
+            .run("Look for free space", program(["df", "-h"]))
+            .action("Make room, then repeat this command")
+            .related(own("doctor"));
+    }
     let mut chain = error.chain();
     let summary = chain.next().map(ToString::to_string).unwrap_or_default();
     let mut fail = Fail::new(Kind::Internal, summary);
@@ -319,6 +332,10 @@ pub fn from_anyhow(error: &anyhow::Error) -> Fail {
     fail.action("Run the same command with --verbose and look at the last command it ran")
         .action("If it is a defect of this tool, report it with that output")
         .related(own("doctor"))
+}
+
+fn is_disk_full(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
 }
 
 /// Marks whatever comes out of a pre-flight as refused (exit 3): nothing was changed.

@@ -45,7 +45,7 @@ pub fn run(words: Vec<OsString>) -> Exit {
     };
     let ui = Ui::new(common.output).surrounded(ctx::surroundings(&common)).strict(ctx::is_strict(&common));
     match work(&ui, common, &command) {
-        Ok(exit) => ui.settled(exit),
+        Ok(exit) => written(&ui, ui.settled(exit)),
         Err(error) => {
             let fail = fail::from_anyhow(&error);
             // A command that has more to say than the error has printed its own object already.
@@ -53,6 +53,17 @@ pub fn run(words: Vec<OsString>) -> Exit {
             ui.error(&fail);
             fail.exit
         }
+    }
+}
+
+/// An answer that did not get out is no success.
+fn written(ui: &Ui, exit: Exit) -> Exit {
+    match ui.lost() {
+        Some(fail) if exit == Exit::Done => {
+            ui.error(&fail);
+            fail.exit
+        }
+        _ => exit,
     }
 }
 

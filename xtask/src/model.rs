@@ -9,6 +9,7 @@ pub mod edit;
 #[cfg(test)]
 pub mod fixture;
 pub mod graph;
+pub mod harmless;
 pub mod ini;
 pub mod ledger;
 mod nearest;

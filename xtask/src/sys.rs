@@ -17,6 +17,7 @@ pub mod journal;
 pub mod locations;
 pub mod managed;
 pub mod offers;
+pub mod overlay;
 pub mod packages;
 pub mod pg;
 pub mod project;

@@ -3,14 +3,15 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
 
-use crate::fail::{Exit, Fail};
-use crate::model::action::{Action, Around};
+use crate::fail::{Exit, Fail, Kind};
+use crate::model::action::{Action, Around, own};
+use crate::model::harmless::{harmless, in_colour, no_commands};
 
 /// How long something may take before a spinner shows.
 const PROGRESS_AFTER: Duration = Duration::from_millis(500);
@@ -54,6 +55,8 @@ pub struct Ui {
     /// What was not looked at, a sentence each; clones and steps of a flow share it.
     gaps: Arc<Mutex<Vec<String>>>,
     around: Arc<Around>,
+    /// Why the answer could not be written.
+    lost: Arc<OnceLock<io::Error>>,
 }
 
 /// What a command that ran as a step of another one would have printed.
@@ -103,6 +106,7 @@ impl Ui {
             strict: false,
             gaps: Arc::default(),
             around: Arc::default(),
+            lost: Arc::default(),
         }
     }
 
@@ -177,6 +181,24 @@ impl Ui {
         }
     }
 
+    /// Writes the answer in a form that other programs read: as it is, to the byte.
+    pub fn exact_answer(&self, text: impl AsRef<str>) {
+        let text = text.as_ref();
+        if !self.keep(|said| said.text.push_str(&format!("{text}\n"))) && !self.options.json {
+            self.write_exactly(text);
+        }
+    }
+
+    /// Why the answer did not get out: a full disk, a reader that went away.
+    pub fn lost(&self) -> Option<Fail> {
+        let error = self.lost.get()?;
+        let kind = if error.kind() == io::ErrorKind::StorageFull { Kind::DiskFull } else { Kind::Internal };
+        let fail = Fail::new(kind, "The answer could not be written").details(format!("stdout: {error}"));
+        Some(
+            fail.action("Write it to where there is room, or to a reader that stays to its end").related(own("doctor")),
+        )
+    }
+
     /// Writes the one JSON object: `version`, `command`, `outcome`, then `fields`, then `error` if there is one.
     /// Does nothing without `--json`.
     pub fn json(&self, command: &str, exit: Exit, fields: Value, error: Option<&Fail>) {
@@ -198,7 +220,7 @@ impl Ui {
             object.insert("error".into(), self.error_json(fail));
         }
         self.answered.store(true, Ordering::Relaxed);
-        self.write_out(&Value::Object(object).to_string());
+        self.write_exactly(&Value::Object(object).to_string());
     }
 
     /// As [`Ui::json`], unless the command has printed its object already: there is one object on stdout, always.
@@ -238,7 +260,7 @@ impl Ui {
 
     /// A step that may take long: a spinner after half a second on a terminal, one plain line otherwise.
     pub fn task(&self, what: impl Into<String>) -> Task {
-        let what = what.into();
+        let what = harmless(&what.into()).into_owned();
         if !self.terminal {
             self.status(&what);
         }
@@ -247,7 +269,7 @@ impl Ui {
 
     /// A series of `total` steps: a bar on a terminal, one plain line per step otherwise.
     pub fn steps(&self, what: impl Into<String>, total: usize) -> Steps {
-        let bar = Task::start(&self.progress, what.into(), Some(total as u64));
+        let bar = Task::start(&self.progress, harmless(&what.into()).into_owned(), Some(total as u64));
         Steps { ui: self.clone(), bar, total, at: 0 }
     }
 
@@ -257,7 +279,7 @@ impl Ui {
             return None;
         }
         let mut stderr = io::stderr();
-        let _ = write!(stderr, "{question} [y/N] ");
+        let _ = write!(stderr, "{} [y/N] ", harmless(question));
         let _ = stderr.flush();
         let mut line = String::new();
         io::stdin().read_line(&mut line).ok()?;
@@ -296,13 +318,21 @@ impl Ui {
     }
 
     fn write_out(&self, text: &str) {
-        // A reader that went away (`| head`) is no error of ours.
-        self.progress.suspend(|| {
-            let _ = writeln!(io::stdout().lock(), "{text}");
+        self.write_exactly(&for_people(self.color_out, text));
+    }
+
+    fn write_exactly(&self, text: &str) {
+        let written = self.progress.suspend(|| {
+            let mut stdout = io::stdout().lock();
+            writeln!(stdout, "{text}").and_then(|()| stdout.flush())
         });
+        if let Err(error) = written {
+            let _ = self.lost.set(error);
+        }
     }
 
     fn write_err(&self, text: &str) {
+        let text = for_people(self.color_err, text);
         self.progress.suspend(|| {
             let _ = writeln!(io::stderr().lock(), "{text}");
         });
@@ -327,9 +357,18 @@ fn place(fail: &Fail) -> Vec<String> {
     lines
 }
 
+/// The one place through which text for people goes: whatever names and messages hold, it only shows.
+fn for_people(color: bool, text: &str) -> String {
+    let text = if color { in_colour(text, &COLOURS) } else { harmless(text).into_owned() };
+    no_commands(&text).into_owned()
+}
+
+const COLOURS: [&str; 6] = ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[2m", "\u{1b}[1m", "\u{1b}[0m"];
+
 fn colored(on: bool, paint: Paint, text: &str) -> String {
+    let text = harmless(text);
     if !on {
-        return text.to_owned();
+        return text.into_owned();
     }
     let code = match paint {
         Paint::Good => "32",
@@ -369,7 +408,7 @@ impl Task {
 
     /// Says what is being done now.
     pub fn message(&self, text: impl Into<String>) {
-        self.bar.set_message(text.into());
+        self.bar.set_message(harmless(&text.into()).into_owned());
     }
 }
 

@@ -3,6 +3,7 @@
 //! here knows a command.
 
 pub mod advice;
+pub mod at_stake;
 pub mod driver;
 pub mod hangs;
 pub mod ledger;

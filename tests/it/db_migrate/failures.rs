@@ -50,10 +50,35 @@ fn without_transactions_half_a_script_stays_and_that_is_said() {
     );
     assert_ne!(env, SYNC);
     let scene = broken(&env);
-    let failure = scene.fails("db-migrate", Kind::CheckViolation, 1, &["Revision c3"]);
+    let names = ["c3 failed half-way", "Check constraint violation", "table public.c3 was added"];
+    let failure = scene.fails("db-migrate", Kind::HalfDone, 1, &names);
     assert_eq!(ids(&failure.json["applied"]), ["a1", "b2"]);
     failure.has("after", json!(["b2"])).says("2 of 4 revisions were applied and stay: the database is at b2");
     assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["b2".to_owned()], "a1 b2 c3"));
+}
+
+#[test]
+fn rows_that_a_script_committed_by_itself_may_have_stayed() {
+    let body = format!(
+        "with op.get_context().autocommit_block():\n    {}\n{}",
+        sql("insert into a1 values (1)"),
+        sql("select 1 / 0")
+    );
+    let scene = Scene::new().table("a1", "").revision("b2", "a1", &body, "pass").at("a1");
+    let failure = scene.fails("db-migrate", Kind::SqlError, 1, &["b2 commits by itself (line"]);
+    let failure = failure.says("rows that it wrote may have stayed");
+    assert!(!failure.output.stderr.contains("Nothing of this run was kept"), "{}", failure.output);
+    assert_eq!(failure.json.get("half_done"), None);
+}
+
+#[test]
+fn the_walk_stops_where_the_session_of_its_lock_is_ended() {
+    let end = "select pg_terminate_backend(l.pid) from pg_locks l where l.locktype = 'advisory' and l.classid = 7894123 \
+               and l.database = (select oid from pg_database where datname = current_database())";
+    let scene = Scene::new().revision("a1", "", &sql(end), "pass").table("b2", "a1").at("base");
+    let failure = scene.fails("db-migrate", Kind::ConnectionLost, 1, &["keeps other migrations out was ended"]);
+    failure.says("Nothing of this run was kept");
+    assert_eq!((scene.versions(), scene.tables().as_str()), (vec![], ""));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::support::xtask::Output;
 /// What a database is, to be the same after all as before.
 #[derive(Debug, PartialEq)]
 pub struct Whole {
-    schema: Snapshot,
+    pub schema: Snapshot,
     rows: Rows,
     heads: String,
 }
@@ -120,8 +120,8 @@ const TRIP: &str = "backup downgrade edit upgrade";
 #[test]
 fn at_the_own_head() {
     let case = from("b", TRIP, "b");
-    // What is common was never touched.
-    assert!(case.state().contains("t_p: (7)"), "{}", case.state());
+    // Nothing went down: not a row is touched.
+    assert!(["a", "b", "p"].iter().all(|id| case.state().contains(&format!("t_{id}: (7)"))), "{}", case.state());
 }
 
 #[test]
@@ -174,6 +174,29 @@ fn left_alone_it_stays_and_the_commands_put_it_right() {
 }
 
 #[test]
+fn where_the_order_decides_it_goes_down_and_rows_go_only_when_that_is_meant() {
+    let case = Case::at("b");
+    // What b makes depends on what ran before it: main's s changes the table that b is like.
+    let like = script("b", "a").replace("(v int)", "(like t_p)");
+    case.bench.repo.commit("like", &[(&path("b"), &like)]);
+    let s = script("s", "r").replace("create table t_s (v int)", "alter table t_p add w int");
+    let s = s.replace("drop table t_s", "alter table t_p drop w");
+    case.bench.repo.commit("add", &[(&path("s"), &s)]);
+    case.sql("insert into t_b select generate_series(1, 499)");
+    let (files, whole) = (case.bench.files(), case.whole());
+    let dry = case.run("db-rebase --dry-run").code(0);
+    let dry = dry.says("it cannot stay as it is: staying as it is comes to another schema: column public.t_b.w");
+    let _ = dry.says("  500 rows of t_b go (b, migrations/versions/b.py:19)\n  1 row of t_a go");
+    let refused = case.run("db-rebase --json").code(3);
+    assert_eq!(refused.kind(), "rows-at-stake");
+    assert_eq!((case.bench.files(), case.whole()), (files, whole));
+    let answer = case.run("db-rebase --json --yes").code(0).json();
+    assert_eq!((&answer["rows"]["kept"], &answer["rows"]["at_stake"][0]["rows"]), (&false.into(), &500.into()));
+    assert!(case.state().contains("t_b: ;") || case.state().ends_with("t_b: "), "{}", case.state());
+    assert_eq!(case.heads(), "b");
+}
+
+#[test]
 fn what_stands_in_the_way_is_refused_with_nothing_changed() {
     let case = Case::at("b");
     let (files, whole) = (case.bench.files(), case.whole());
@@ -192,7 +215,7 @@ fn a_downgrade_that_fails_leaves_everything_as_it_was() {
     let broken = script("a", "p").replace("op.execute('drop table t_a')", "op.execute('drop table nosuch')");
     case.bench.repo.commit("broken", &[(&path("a"), &broken)]);
     let (files, whole) = (case.bench.files(), case.whole());
-    let output = case.run("db-rebase --json").code(1);
+    let output = case.run("db-rebase --json --yes").code(1);
     assert_eq!(output.kind(), "undefined-object");
     assert_eq!((case.bench.files(), case.whole()), (files, whole));
     let _ = case.run("db-rebase --resume").code(2);
@@ -205,7 +228,7 @@ fn an_upgrade_that_fails_can_be_gone_on_with_or_taken_back() {
         let broken = script("s", "r").replace("create table t_s (v int)", "create table t_p (v int)");
         case.bench.repo.commit("broken", &[(&path("s"), &broken)]);
         let (files, whole) = (case.bench.files(), case.whole());
-        let output = case.run("db-rebase --json").code(1);
+        let output = case.run("db-rebase --json --yes").code(1);
         assert_eq!(output.kind(), "duplicate-object");
         assert!(output.stdout.contains("--resume") && output.stdout.contains("--abort"), "{output}");
         let _ = case.run("db-rebase").code(3).complains("did not end");

@@ -169,3 +169,16 @@ fn interrupted() {
         .says("Nothing of this run was kept: the database is still at a1");
     assert_eq!(scene.versions(), ["a1"]);
 }
+
+#[test]
+fn rows_at_stake() {
+    // What b2 makes depends on the order: the database cannot stay as it is.
+    let add = (sql("alter table a1 add w int"), sql("alter table a1 drop w"));
+    let like = (sql("create table b2 (like a1)"), sql("drop table b2"));
+    let scene = Scene::new().table("a1", "").revision("b2", "a1", &like.0, &like.1).at("b2");
+    let scene = scene.sql("insert into b2 values (1), (2)").revision("c3", "a1", &add.0, &add.1);
+    let names = ["2 rows of b2 go (b2, migrations/versions/b2.py:9)", "column public.b2.w"];
+    let failure = scene.fails("db-rebase --onto=c3", Kind::RowsAtStake, 3, &names);
+    assert!(failure.json["error"]["actions"][0].as_str().unwrap().ends_with("cargo xtask db-rebase --onto=c3 --yes"));
+    assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["b2".to_owned()], "a1 b2"));
+}

@@ -153,3 +153,28 @@ fn step_timeout_without_a_blocker() {
     scene.fails("db-migrate --step-timeout 1s", Kind::StepTimeout, 1, &["No session blocks it"]);
     assert_eq!((scene.versions(), scene.sessions()), (vec!["a1".to_owned()], 0));
 }
+
+#[test]
+fn half_done() {
+    let body = format!(
+        "op.add_column('a1', __import__('sqlalchemy').Column('w', __import__('sqlalchemy').Integer))\n\
+         with op.get_context().autocommit_block():\n    {}",
+        sql("create unique index concurrently if not exists ux on a1 (n)")
+    );
+    let scene = Scene::new().table("a1", "").revision("b2", "a1", &body, "pass").table("c3", "b2").at("a1");
+    let scene = scene.sql("insert into a1 values (1), (1)");
+    let names = ["Revision b2 failed half-way", "Unique constraint violation", "column public.a1.w was added"];
+    let failure = scene.fails("db-migrate", Kind::HalfDone, 1, &names);
+    let failure = failure.says("index public.ux was added (INVALID").says("The version table is as it was");
+    let failure = failure.has("after", json!(["a1"])).has("applied", json!([]));
+    assert_eq!(failure.json["half_done"]["revision"], "b2");
+    assert_eq!(failure.json["half_done"]["stays"].as_array().unwrap().len(), 2, "{}", failure.output);
+    // Until it is taken away, the next run says so; the printed SQL takes it away, and then it goes on.
+    let again = scene.run("db-migrate").code(1).complains("The index public.ux on public.a1 is INVALID");
+    assert!(!again.stderr.contains("half-way"), "this time nothing was added: {again}");
+    let action = failure.json["error"]["actions"].as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
+    let undo = action.split("psql -c '").nth(1).unwrap().trim_end_matches('\'').to_owned();
+    let scene = scene.sql("delete from a1").sql(&undo);
+    let _ = scene.run("db-migrate").code(0);
+    assert_eq!(scene.versions(), ["c3"]);
+}

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 
+use serde_json::Value;
 use xtask::fail::Fail;
 use xtask::flags;
 use xtask::model::action::Around;
@@ -21,6 +22,39 @@ pub fn parse_all(text: &str) {
         if let Err(fail) = flags::parse(words) {
             panic!("`{command}` is refused: {}; printed in:\n{text}", fail.summary);
         }
+    }
+}
+
+/// The same of what a command answers: text, or JSON, in which some keys hold what is to be pasted.
+#[track_caller]
+pub fn parse_answer(text: &str) {
+    match serde_json::from_str(text) {
+        Ok(json) => parse_all(&advice(&json).join("\n")),
+        // Help describes commands by more than can be pasted.
+        Err(_) if text.contains("Usage: cargo xtask ") => {}
+        Err(_) => parse_all(text),
+    }
+}
+
+fn advice(json: &Value) -> Vec<String> {
+    match json {
+        Value::Array(all) => all.iter().flat_map(advice).collect(),
+        Value::Object(fields) => {
+            let of = |(key, value): (&String, &Value)| match key.as_str() {
+                "actions" | "related" | "put_right" | "fix" => texts(value),
+                _ => advice(value),
+            };
+            fields.iter().flat_map(of).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(all) => all.iter().flat_map(texts).collect(),
+        Value::String(text) => vec![text.clone()],
+        _ => Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::pasted::parse_all;
+use super::pasted::{parse_all, parse_answer};
 use super::pg::cluster;
 
 /// A command line of the tool, to be run in a folder.
@@ -117,8 +117,8 @@ impl Output {
 
     /// Whatever a run prints to be pasted is what the parser takes.
     pub fn new(code: i32, stdout: String, stderr: String) -> Output {
-        parse_all(&stdout);
         parse_all(&stderr);
+        parse_answer(&stdout);
         Output { code, stdout, stderr }
     }
 

@@ -113,6 +113,7 @@ fn launch(example: &Example, env: Vec<(String, String)>) -> Launch {
         project: example.root().to_owned(),
         config: example.config.into(),
         options: Vec::new(),
+        versions: Vec::new(),
         database: Database { url: None, expect },
         lock_timeout: None,
         state_dir: example.root().join("state"),

@@ -23,12 +23,12 @@ pub fn run(ui: &Ui, shell: ShellName) -> Result<Exit> {
     };
     let exe = std::env::current_exe().context("asking for the path of this program")?;
     let script = script.replace("@XTASK@", &quoted(&exe.display().to_string()));
-    ui.answer(script.replace("@COMPLETE@", COMPLETE_COMMAND).trim_end());
+    ui.exact_answer(script.replace("@COMPLETE@", COMPLETE_COMMAND).trim_end());
     Ok(Exit::Done)
 }
 
 pub fn man(ui: &Ui) -> Exit {
-    ui.answer(man_page().trim_end());
+    ui.exact_answer(man_page().trim_end());
     Exit::Done
 }
 

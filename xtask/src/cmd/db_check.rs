@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::{DbCheck, Format, Look};
+use crate::model::action::{Action, own};
 use crate::model::rules::{self, Finding, Level, Rule};
 use crate::report::{findings as report, github, junit, sarif};
 use crate::sys::git::Repo;
@@ -55,9 +56,9 @@ fn print(ctx: &Ctx, flags: &DbCheck, rules: &[&Rule], findings: &[Finding], as_t
     let exit = if is_failed { Exit::Findings } else { Exit::Done };
     match flags.format {
         Format::Json => ctx.ui.json("db-check", exit, json!({"findings": report::to_json(findings)}), None),
-        Format::Github => ctx.ui.answer(github::annotations(&in_checkout(ctx, findings))),
-        Format::Junit => ctx.ui.answer(junit::report(&in_checkout(ctx, findings), rules)),
-        Format::Sarif => ctx.ui.answer(sarif::log(&in_checkout(ctx, findings), rules)),
+        Format::Github => ctx.ui.exact_answer(github::annotations(&in_checkout(ctx, findings))),
+        Format::Junit => ctx.ui.exact_answer(junit::report(&in_checkout(ctx, findings), rules)),
+        Format::Sarif => ctx.ui.exact_answer(sarif::log(&in_checkout(ctx, findings), rules)),
         Format::Text => as_text(),
     }
     exit
@@ -91,7 +92,7 @@ fn explain(ctx: &Ctx, word: &str) -> Result<Exit> {
     let Some(rule) = rules::find(word) else {
         let fail = Fail::new(Kind::Usage, format!("There is no rule `{word}`"));
         let fail = match rules::nearest(word) {
-            Some(meant) => fail.action(format!("Perhaps you mean: cargo xtask db-check --explain {meant}")),
+            Some(meant) => fail.run("Perhaps you mean", own("db-check").word("--explain").word(meant).plain()),
             None => fail,
         };
         let first = rules::RULES.first().map_or("DB101", |rule| rule.code);
@@ -132,6 +133,7 @@ fn show(ctx: &Ctx, flags: &DbCheck, judged: &Judged) {
     }
     ctx.ui.answer(format!("Found {} in {what}", report::count(&judged.findings)));
     if let Some(finding) = judged.findings.first() {
-        ctx.ui.answer(format!("More about one: cargo xtask db-check --explain {}", finding.code));
+        let page = own("db-check").words(["--explain", finding.code]).plain();
+        ctx.ui.answer(ctx.ui.shown(Action::run("More about one", page)));
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::flags::{DbMigrate, Show};
+use crate::model::catalog::Change;
 use crate::model::status::Revision;
 use crate::report::json::revisions;
 use crate::work::migrate::{BrokenOff, Limits, Walker};
@@ -26,6 +27,8 @@ struct Outcome {
     done: Vec<Revision>,
     backup: Option<PathBuf>,
     seconds: f64,
+    /// The revision that failed half-way, and what stays of it.
+    half_done: Option<(String, Vec<Change>)>,
 }
 
 impl Outcome {
@@ -37,6 +40,7 @@ impl Outcome {
             done: Vec::new(),
             backup: None,
             seconds: took.as_secs_f64(),
+            half_done: None,
         }
     }
 }
@@ -81,9 +85,15 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
         done: plan.revisions.iter().take(far.done.len()).cloned().collect(),
         backup,
         seconds: started.elapsed().as_secs_f64(),
+        half_done: far.half_done.clone(),
     };
     match walked {
-        Ok(_) => show::done(ctx, &facts, &plan, &outcome),
+        Ok(_) => {
+            let before = std::mem::take(&mut facts.invalid);
+            facts.invalid = own.db().invalid_indexes().unwrap_or_default();
+            show::warn_of_invalid(ctx, &own, facts.invalid.iter().filter(|it| !before.contains(it)));
+            show::done(ctx, &facts, &plan, &outcome)
+        }
         Err(broken) => Err(broke_off(ctx, &facts, &plan, &outcome, broken)),
     }
 }
@@ -122,5 +132,10 @@ fn outcome_json(plan: &Plan, outcome: &Outcome) -> serde_json::Value {
     fields["after"] = json!(outcome.after);
     fields["backup"] = json!(outcome.backup.as_ref().map(|path| path.display().to_string()));
     fields["seconds"] = json!(outcome.seconds);
+    if let Some((revision, changes)) = &outcome.half_done {
+        let stays: Vec<_> =
+            changes.iter().map(|change| json!({"object": change.object, "change": change.what.name()})).collect();
+        fields["half_done"] = json!({"revision": revision, "stays": stays});
+    }
     fields
 }

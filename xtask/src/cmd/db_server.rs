@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::DbServer;
-use crate::model::action::{own, program};
+use crate::model::action::{Action, own, program};
 use crate::sys::run::Cmd;
 use crate::sys::server::{self, Home, Lease, State};
 use crate::ui::{Paint, Ui};
@@ -50,7 +50,9 @@ pub fn start(ui: &Ui, home: &Home) -> Result<Exit> {
     if let Some(state) = states.iter().find(ours) {
         ui.answer(format!("{} PostgreSQL is running", ui.paint(Paint::Good, "✅")));
         ui.answer(lines(state));
-        ui.answer("\nNext steps:\n  - Talk to it: cargo xtask db-server psql\n  - Stop it: cargo xtask db-server stop");
+        let steps = [("Talk to it", "psql"), ("Stop it", "stop")];
+        let steps = steps.map(|(why, word)| ui.shown(Action::run(why, own("db-server").word(word))));
+        ui.answer(format!("\nNext steps:\n  - {}", steps.join("\n  - ")));
     }
     ui.json(COMMAND, Exit::Done, fields("start", &states), None);
     Ok(Exit::Done)
@@ -92,7 +94,7 @@ pub fn status(ui: &Ui, home: &Home) -> Result<Exit> {
         ui.answer(lines(state));
     }
     if states.iter().all(|state| state.running.is_none()) {
-        ui.answer("\nRecommended action:\n  cargo xtask db-server start");
+        ui.answer(format!("\nRecommended action:\n  {}", ui.shown(own("db-server").word("start"))));
     }
     ui.json(COMMAND, Exit::Done, fields("status", &states), None);
     Ok(Exit::Done)

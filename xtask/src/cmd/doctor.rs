@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, from_anyhow};
+use crate::model::action::own;
 use crate::sys::pg::{Db, Templates, application_name};
 use crate::sys::project::Component;
 use crate::sys::run::Cmd;
@@ -144,7 +145,7 @@ fn cached(ctx: &Ctx, database: &Database, component: &Component) -> String {
     if sizes.is_empty() {
         return String::new();
     }
-    let drop = format!("cargo xtask db-roundtrip{} --clear-cache", ctx.component_flag(component));
+    let drop = ctx.ui.shown(own("db-roundtrip").of(&component.name).word("--clear-cache"));
     format!("; cached baselines: {}, {} MB (drop them: {drop})", sizes.len(), sizes.iter().sum::<u64>() >> 20)
 }
 

@@ -91,6 +91,11 @@ impl Snapshot {
         self.objects.iter()
     }
 
+    /// An object.
+    pub fn get(&self, key: &Key) -> Option<&Object> {
+        self.objects.get(key)
+    }
+
     /// How many objects there are.
     pub fn len(&self) -> usize {
         self.objects.len()

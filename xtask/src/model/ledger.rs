@@ -5,14 +5,18 @@
 //! Nobody may be accused wrongly. What the ledger says is certain only as long as nobody else has written the version
 //! table since ([`Ledger::is_unbroken`]); everything else is a suspicion that the database itself has to confirm.
 
+mod delta;
 mod evidence;
+pub mod recorded;
 mod remedy;
 mod undone;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::{Graph, Links};
+use super::target::Direction;
 
+pub use delta::Delta;
 pub use evidence::{Made, made, takes_away};
 pub use remedy::{by_hand, remedy};
 pub use undone::Undone;
@@ -34,6 +38,12 @@ impl How {
     /// All, for reading the word back.
     pub const ALL: [How; 4] = [How::Ran, How::Found, How::Doubted, How::Skipped];
 
+    /// The word read back; older versions of this tool wrote `implied`.
+    pub fn of_word(word: &str) -> Option<How> {
+        let word = if word == "implied" { How::Skipped.word() } else { word };
+        How::ALL.into_iter().find(|how| how.word() == word)
+    }
+
     /// The word in the table.
     pub fn word(self) -> &'static str {
         match self {
@@ -52,6 +62,23 @@ pub struct Entry {
     pub parents: Vec<String>,
     /// How it came in.
     pub how: How,
+}
+
+/// One run of a script by this tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The revision.
+    pub revision: String,
+    /// Which of its functions.
+    pub direction: Direction,
+    /// SHA-256 of the text that ran.
+    pub digest: String,
+    /// A digest of the schema below the revision, where it was seen.
+    pub below: Option<String>,
+    /// The same above it.
+    pub above: Option<String>,
+    /// What it changed, where both were seen.
+    pub delta: Option<Delta>,
 }
 
 /// A row of the version table, and the transaction that wrote it: whoever writes it again, even with the same id, leaves

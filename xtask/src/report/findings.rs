@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::model::harmless::on_a_line;
 use crate::model::rules::{Finding, Level};
 
 /// `[{"code", "name", "severity", "path", "line", "message", "help"}]`.
@@ -25,8 +26,8 @@ pub fn to_json(findings: &[Finding]) -> Value {
 /// One finding as a compiler would put it; `paint` gives the first word its colour, `line` is the script's text there.
 pub fn to_text(finding: &Finding, line: &str, paint: impl Fn(Level, &str) -> String) -> String {
     let head = paint(finding.severity, &format!("{}[{}]", finding.severity.name(), finding.code));
-    let mut text = format!("{head} {}: {}\n", finding.name, finding.message);
-    text.push_str(&format!("  --> {}:{}\n", shown(&finding.path), finding.line));
+    let mut text = format!("{head} {}: {}\n", finding.name, on_a_line(&finding.message));
+    text.push_str(&format!("  --> {}:{}\n", on_a_line(&shown(&finding.path)), finding.line));
     if !line.trim().is_empty() {
         text.push_str(&format!("   | {}\n", line.trim_end()));
     }

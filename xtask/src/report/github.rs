@@ -1,5 +1,6 @@
 //! Findings as GitHub's workflow commands, which it shows as annotations beside the line.
 
+use crate::model::harmless::harmless;
 use crate::model::rules::{Finding, Level};
 use crate::report::findings::shown;
 
@@ -22,7 +23,7 @@ fn annotation(finding: &Finding) -> String {
 }
 
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    harmless(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

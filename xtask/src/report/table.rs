@@ -1,17 +1,19 @@
 //! A plain table: columns as wide as their widest cell, two blanks between, nothing that a pipe would mind.
 
+use unicode_width::UnicodeWidthStr;
+
 /// Lays out rows under a heading; the last column is not padded.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     let columns = heading.len();
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain([heading[column].chars().count()]).max().unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width());
+        cells.chain([heading[column].width()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
     let line = |row: &Vec<String>| {
         let padded = row.iter().enumerate().map(|(at, cell)| {
-            let fill = widths.get(at).copied().unwrap_or(0).saturating_sub(cell.chars().count());
+            let fill = widths.get(at).copied().unwrap_or(0).saturating_sub(cell.width());
             format!("{cell}{}", " ".repeat(fill))
         });
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
@@ -23,8 +25,8 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
 mod tests {
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["a".into(), "long cell".into()], vec!["longer".into(), "ü".into()]];
+        let rows = [vec!["a".into(), "long cell".into()], vec!["한글".into(), "ü".into()], vec!["longer".into()]];
         let text = super::table(&["one", "two"], &rows);
-        assert_eq!(text, "one     two\na       long cell\nlonger  ü");
+        assert_eq!(text, "one     two\na       long cell\n한글    ü\nlonger");
     }
 }

@@ -70,6 +70,9 @@ pub struct Migrated {
     pub sees_ledger: bool,
 }
 
+/// What is done between two steps.
+pub type Between<'b> = &'b mut dyn FnMut() -> Result<()>;
+
 /// A Python process with the project's Alembic environment in it.
 pub struct Driver {
     process: Process,
@@ -79,6 +82,8 @@ pub struct Driver {
     failed: Option<Box<Trouble>>,
     backends: Vec<i32>,
     hangs: bool,
+    /// Between how many more steps it waits for us.
+    pauses: usize,
     /// How many answers to what was asked before the process was ready are still to come.
     owed: usize,
 }
@@ -93,7 +98,7 @@ impl Driver {
         let mut process = Process::spawn(ui, launch, &folder)?;
         process.send(&launch.to_json());
         let (launch, backends) = (launch.clone(), Vec::new());
-        Ok(Driver { process, launch, versions: None, failed: None, backends, hangs: false, owed: 0 })
+        Ok(Driver { process, launch, versions: None, failed: None, backends, hangs: false, pauses: 0, owed: 0 })
     }
 
     /// Waits until the project is imported.
@@ -136,12 +141,27 @@ impl Driver {
         patience: impl Into<Patience<'w>>,
         on: &mut dyn FnMut(&Event),
     ) -> Outcome<Migrated> {
+        self.migrate_with_pauses(plan, patience, on, None)
+    }
+
+    /// The same; between two steps the driver waits until `between` has looked at the database. In the project's own mode
+    /// what was done may not be committed by then, and be locked: nothing in there may wait for it. Whatever it fails
+    /// with ends the run, and the driver has to be dropped.
+    pub fn migrate_with_pauses<'w>(
+        &mut self,
+        plan: &Plan,
+        patience: impl Into<Patience<'w>>,
+        on: &mut dyn FnMut(&Event),
+        between: Option<Between<'_>>,
+    ) -> Outcome<Migrated> {
         let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
         self.ask(&json!({
-            "do": "migrate", "steps": steps, "before": plan.before, "target": plan.target, "unrun": plan.skipped,
+            "do": "migrate", "steps": steps, "before": plan.before, "target": plan.target,
+            "skipped": plan.skipped, "pause": between.is_some(),
         }))?;
         let mut done = Vec::new();
-        let answer = self.answer_of_step(patience.into(), &mut |event| {
+        self.pauses = between.as_ref().map_or(0, |_| plan.steps.len().saturating_sub(1));
+        let answer = self.answer_of_step(patience.into(), between, &mut |event| {
             if let Event::Done(step) = event {
                 done.push(step.clone());
             }
@@ -160,7 +180,7 @@ impl Driver {
     /// [`TroubleKind::Timeout`] the step still hangs: see [`Driver::settle`].
     pub fn step<'w>(&mut self, step: &Step, patience: impl Into<Patience<'w>>) -> Outcome<Done> {
         self.ask(&json!({"do": "step", "direction": step.direction.name(), "revision": step.revision}))?;
-        match self.answer_of_step(patience.into(), &mut |_| {})? {
+        match self.answer_of_step(patience.into(), None, &mut |_| {})? {
             Event::Done(done) => Ok(done),
             other => Err(self.unexpected(&other)),
         }
@@ -194,7 +214,7 @@ impl Driver {
         let steps: Vec<Value> = plan.steps.iter().map(|step| json!([step.direction.name(), step.revision])).collect();
         let start = plan.before.as_deref().unwrap_or_default();
         self.ask(&json!({
-            "do": "sql", "steps": steps, "start": start, "target": plan.target, "unrun": plan.skipped,
+            "do": "sql", "steps": steps, "start": start, "target": plan.target, "skipped": plan.skipped,
         }))?;
         match self.answer(None, &mut |_| {})? {
             Event::Sql(text) => Ok(text),
@@ -304,18 +324,24 @@ impl Driver {
 
     /// Reads events until the one that answers; `limit` starts anew with each event.
     fn answer(&mut self, limit: Option<Duration>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
-        self.answer_in(limit, limit.into(), on)
+        self.answer_in(limit, limit.into(), None, on)
     }
 
     /// The same where the limit is a step's: what env.py does before the first one is not the step's time.
-    fn answer_of_step(&mut self, patience: Patience<'_>, on: &mut dyn FnMut(&Event)) -> Outcome<Event> {
-        self.answer_in(patience.limit.map(|limit| limit.max(ENV_LIMIT)), patience, on)
+    fn answer_of_step(
+        &mut self,
+        patience: Patience<'_>,
+        between: Option<Between<'_>>,
+        on: &mut dyn FnMut(&Event),
+    ) -> Outcome<Event> {
+        self.answer_in(patience.limit.map(|limit| limit.max(ENV_LIMIT)), patience, between, on)
     }
 
     fn answer_in(
         &mut self,
         before: Option<Duration>,
         mut patience: Patience<'_>,
+        mut between: Option<Between<'_>>,
         on: &mut dyn FnMut(&Event),
     ) -> Outcome<Event> {
         let mut running: Option<Step> = None;
@@ -343,11 +369,16 @@ impl Driver {
                 _ => {}
             }
             on(&event);
-            let between = matches!(event, Event::Connected(_) | Event::Started(_));
+            let goes_on = matches!(event, Event::Connected(_) | Event::Started(_));
             // In `migrate` a `done` is one of several; the walk's step is answered by it.
             let part = matches!(event, Event::Done(_)) && self.process.is_migrating();
-            if !between && !part {
+            if !goes_on && !part {
                 return Ok(event);
+            }
+            if let Some(between) = between.as_mut().filter(|_| part && self.pauses > 0) {
+                self.pauses -= 1;
+                between()?;
+                self.process.send(&json!({"do": "go"}));
             }
         }
     }

@@ -170,7 +170,7 @@ pub(crate) fn config_missing(project: &Project, component: &str, config: &Path) 
         [] => fail,
         names => fail.action(format!("Or use a component that is there: --component={}", names.join(" or "))),
     };
-    fail.related(own("doctor")).into()
+    fail.related(own("doctor").plain()).into()
 }
 
 fn named(folder: &Path, as_given: &Path) -> Result<PathBuf> {
@@ -182,7 +182,7 @@ fn named(folder: &Path, as_given: &Path) -> Result<PathBuf> {
         .details(format!("{} {what}", folder.display()))
         .at(folder, None)
         .action("Name the folder of the Alembic configs: --project=DIR")
-        .related(own("doctor"))
+        .related(own("doctor").plain())
         .into())
 }
 
@@ -207,7 +207,7 @@ fn upwards(cwd: &Path) -> Result<PathBuf> {
         .action(
             "Or say in the workspace's Cargo.toml where it is:\n     [workspace.metadata.db]\n     project = \"DIR\"",
         )
-        .related(own("doctor"))
+        .related(own("doctor").plain())
         .into())
 }
 
@@ -220,7 +220,7 @@ fn named_by(root: &Path, manifest: &Path) -> Result<PathBuf> {
         .at(manifest, None)
         .action(format!("Correct `project` in {}", manifest.display()))
         .action("Or name the folder: --project=DIR")
-        .related(own("doctor"))
+        .related(own("doctor").plain())
         .into())
 }
 
@@ -289,7 +289,7 @@ fn component(root: &Path, declared: &Declared) -> Result<Component> {
         Fail::new(Kind::ConfigInvalid, format!("Component '{}' has no Alembic config", declared.name))
             .details(format!("`{key}` is not set in the workspace's Cargo.toml"))
             .action(format!("Set it, for example config = \"alembic-{}.ini\"", declared.name))
-            .related(own("doctor"))
+            .related(own("doctor").plain())
     })?;
     let services = known.map_or(&[][..], |(.., services)| services);
     let services = services.iter().map(|service| (*service).to_owned()).collect();

@@ -3,7 +3,7 @@
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::model::action::own;
+use crate::model::action::{Action, Own, Program, git, own};
 use crate::model::ledger::Undone;
 use crate::model::status::{Overlap, Standing};
 use crate::model::target::TargetError;
@@ -15,56 +15,53 @@ pub fn is_database_missing(error: &anyhow::Error) -> bool {
 }
 
 /// The command that makes several heads one again.
-pub fn one_head_again(flag: &str) -> String {
-    format!("cargo xtask db-rebase{flag}")
+pub fn one_head_again() -> Own {
+    own("db-rebase")
 }
 
 /// The command that finds out where a revision came from.
-pub fn find_revision(unknown: &[String]) -> String {
+pub fn find_revision(unknown: &[String]) -> Program {
     let id = unknown.first().map_or("REVISION", String::as_str);
-    format!("git log --all --oneline -S {id} -- '*.py'   (which branch has it)")
+    git(["log", "--all", "--oneline", "-S", id, "--", "*.py"])
 }
 
 /// The database holds ids that no file has.
-pub fn unknown_in_database(unknown: &[String], flag: &str) -> Fail {
+pub fn unknown_in_database(unknown: &[String], component: &Component) -> Fail {
     Fail::new(Kind::UnknownRevision, format!("Cannot locate revision '{}'", unknown.join("', '")))
         .details("The database holds it, but no migration file of this checkout does: another branch has migrated it")
         .revision(unknown.first().cloned().unwrap_or_default())
-        .action(format!("Find the branch that has it: {}", find_revision(unknown)))
+        .run("Find the branch that has it", find_revision(unknown))
         .action(
             "Switch to that branch and take the database down to a common revision there, or pull the missing files",
         )
-        .action(format!("Look again: cargo xtask db-status{flag}"))
+        .run("Look again", own("db-status"))
         .related(own("db-status"))
+        .about(&component.name)
 }
 
 /// How the files come back in which a database was migrated, where git has taken them back without it.
-pub fn bring_back(undone: &Undone, flag: &str) -> Vec<String> {
+pub fn bring_back(undone: &Undone) -> Vec<Action> {
     let mut actions = Vec::new();
     if !undone.gone.is_empty() {
-        actions.push(format!("Find the branch that has it: {}", find_revision(&undone.gone)));
-        actions.push("Merge that branch again: git merge --no-commit BRANCH".to_owned());
+        actions.push(Action::run("Find the branch that has it", find_revision(&undone.gone)));
+        actions.push("Merge that branch again, without a commit (git merge --no-commit)".into());
     }
-    actions
-        .push(format!("Put the revisions in one line again, in the files alone: cargo xtask db-rebase{flag} --no-db"));
-    actions.push(format!("Look again: cargo xtask db-status{flag}"));
+    let why = "Put the revisions in one line again, in the files alone";
+    actions.push(Action::run(why, own("db-rebase").word("--no-db")));
+    actions.push(Action::run("Look again", own("db-status")));
     actions
 }
 
-/// The version table has a row for a revision and one for what is above it: from there Alembic can go nowhere. `alembic` is
-/// how to call it by hand.
-pub fn overlapping(standing: &Standing, alembic: &str, flag: &str) -> Option<Fail> {
+/// The version table has a row for a revision and one for what is above it: from there Alembic can go nowhere.
+pub fn overlapping(ctx: &Ctx, standing: &Standing, component: &Component) -> Option<Fail> {
     if standing.overlaps.is_empty() {
         return None;
     }
     let fail = Fail::new(Kind::WrongDatabase, "The version table has overlapping rows");
     let lines = overlap_lines(standing);
     let fail = lines.iter().fold(fail, Fail::details);
-    Some(
-        fail.action(without_overlap(standing, alembic))
-            .action(format!("Then look again: cargo xtask db-status{flag}"))
-            .related("cargo xtask db-status"),
-    )
+    let fail = fail.run("Leave the rows that are enough", without_overlap(ctx, standing, component));
+    Some(fail.run("Then look again", own("db-status")).related(own("db-status")).about(&component.name))
 }
 
 /// What is wrong with overlapping rows, and where they come from.
@@ -77,15 +74,15 @@ pub fn overlap_lines(standing: &Standing) -> Vec<String> {
 }
 
 /// The command that leaves the rows that are enough; it changes nothing but the version table.
-pub fn without_overlap(standing: &Standing, alembic: &str) -> String {
+pub fn without_overlap(ctx: &Ctx, standing: &Standing, component: &Component) -> Program {
     let is_enough = |id: &&str| !standing.overlaps.iter().any(|overlap| overlap.revision == *id);
     let enough: Vec<&str> = standing.current.iter().map(|it| it.id.as_str()).filter(is_enough).collect();
-    format!("{alembic} stamp --purge {}", enough.join(" "))
+    ctx.alembic_by_hand(component).words(["stamp", "--purge"]).words(enough)
 }
 
 /// A target that there is no way to.
-pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component, flag: &str) -> Fail {
-    let status = format!("Look where the database is: cargo xtask db-status{flag}");
+pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component) -> Fail {
+    let status = || Action::run("Look where the database is", own("db-status"));
     let (kind, summary) = match error {
         TargetError::Ambiguous { .. } | TargetError::AmbiguousWalk { .. } => {
             (Kind::AmbiguousRevision, format!("Ambiguous target '{text}'"))
@@ -94,25 +91,26 @@ pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component,
         _ => (Kind::UnknownRevision, format!("Cannot locate revision '{text}'")),
     };
     let fail = Fail::new(kind, summary).details(error.to_string()).related(own("db-status"));
-    match error {
+    let fail = match error {
         TargetError::UnknownRevision { .. } | TargetError::UnknownBranch { .. } => fail
             .details("Revision not found in migration history")
-            .action(format!("List available revisions: {} history", ctx.alembic(component)))
+            .run("List available revisions", ctx.alembic_by_hand(component).word("history"))
             .action("Check for typos in the revision id")
             .action(format!("Ensure you're using the correct component (now: {})", component.name))
-            .action(status),
+            .action(status()),
         TargetError::Ambiguous { candidates, .. } => {
             fail.action(format!("Write more of it, for example: --target={}", candidates.first().map_or("", |id| id)))
         }
         TargetError::MultipleHeads { .. } => fail
             .details("Cannot proceed with migration when heads are diverged")
-            .action(format!("Check diverged heads: cargo xtask db-status{flag}"))
-            .action(format!("Resolve heads: {}", one_head_again(flag)))
-            .action(format!("Retry migration: cargo xtask db-migrate{flag}"))
-            .action(format!("Or go to all of them: cargo xtask db-migrate{flag} --target=heads")),
+            .run("Check diverged heads", own("db-status"))
+            .run("Resolve heads", one_head_again())
+            .run("Retry migration", own("db-migrate"))
+            .run("Or go to all of them", own("db-migrate").flag("--target", "heads")),
         TargetError::AmbiguousWalk { choices, .. } => {
-            fail.action(format!("Name the revision: --target={}", choices.first().map_or("", |id| id))).action(status)
+            fail.action(format!("Name the revision: --target={}", choices.first().map_or("", |id| id))).action(status())
         }
-        _ => fail.action(status).run("See what a target may be", own("help").word("db-migrate")),
-    }
+        _ => fail.action(status()).run("See what a target may be", own("help").word("db-migrate")),
+    };
+    fail.about(&component.name)
 }

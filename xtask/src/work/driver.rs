@@ -81,6 +81,7 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
         project: project.root.clone(),
         config: config.path.clone(),
         options: ctx.common.x.iter().map(|pair| format!("-x{pair}")).collect(),
+        versions: Vec::new(),
         database,
         lock_timeout: None,
         state_dir: project.state_dir.clone(),

@@ -2,23 +2,29 @@
 //! project's own transaction mode, what never ran is only taken out of the version table, the database has to be where
 //! the steps lead, the ledger is written, and after a failure it is said what stayed.
 
+mod looks;
+mod stayed;
+
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::driver::{self, Labels};
 use super::hangs::Onlooker;
-use super::ledger::{Book, Change};
+use super::ledger::{self, Book};
 use super::own_database::OwnDatabase;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::catalog::Change;
 use crate::model::graph::Graph;
 use crate::model::rebase::ids;
-use crate::model::status::{Revision, Standing};
+use crate::model::status::Revision;
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{self, Driver, Event, Launch, Migrated, Patience, Stop, Trouble, Waiting};
 use crate::sys::interrupt;
 use crate::sys::journal::crash_point;
+use looks::Looks;
 
 /// How long a statement waits for a lock unless told otherwise: long enough for a busy server, short enough to notice.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,6 +40,8 @@ pub struct Walk {
     pub target: String,
     /// Revisions on a way down that never ran: there is nothing of them to undo.
     pub skipped: Vec<String>,
+    /// Revisions that are only taken out of the version table, or put back: what they made is there and stays.
+    pub kept: Vec<String>,
 }
 
 /// How long things may take.
@@ -56,6 +64,8 @@ pub struct Walked {
     pub heads: Option<Vec<String>>,
     /// What the steps took.
     pub seconds: f64,
+    /// The revision that failed half-way, and what stays of it.
+    pub half_done: Option<(String, Vec<Change>)>,
 }
 
 /// A walk that did not come to its end.
@@ -79,7 +89,7 @@ impl Walk {
     /// These revisions in a direction, from a database that holds `before`.
     pub fn new(direction: Direction, ids: &[String], before: Vec<String>) -> Walk {
         let steps = ids.iter().map(|id| Step { direction, revision: id.clone() }).collect();
-        Walk { steps, before, target: ids.last().cloned().unwrap_or_default(), skipped: Vec::new() }
+        Walk { steps, before, target: ids.last().cloned().unwrap_or_default(), skipped: Vec::new(), kept: Vec::new() }
     }
 
     /// Which way; up where there is nothing to do.
@@ -107,15 +117,23 @@ impl Walk {
         (0..=begun.min(self.steps.len())).find(leads_there)
     }
 
+    /// Whether a step runs its function.
+    pub fn runs(&self, id: &str) -> bool {
+        !self.skipped.iter().chain(&self.kept).any(|it| it == id)
+    }
+
     /// `a → b: Add a column`, downwards `b → a: Add a column`.
     pub fn line(&self, graph: &Graph, id: &str) -> String {
         let parents: Vec<String> = graph.parents(id).into_iter().map(str::to_owned).collect();
         let below = ids(&parents);
         let message = Revision::of(graph, id).title();
         let message = if message.is_empty() { String::new() } else { format!(": {message}") };
+        let is_among = |ids: &[String]| ids.iter().any(|it| it == id);
         match self.direction() {
+            Direction::Up if is_among(&self.kept) => format!("{below} → {id}{message} (is there, and stays)"),
+            Direction::Down if is_among(&self.kept) => format!("{id} → {below}{message} (what it made stays)"),
             Direction::Up => format!("{below} → {id}{message}"),
-            Direction::Down if self.skipped.iter().any(|skipped| skipped == id) => {
+            Direction::Down if is_among(&self.skipped) => {
                 format!("{id} → {below}{message} (never ran: there is nothing to undo)")
             }
             Direction::Down => format!("{id} → {below}{message}"),
@@ -128,7 +146,7 @@ impl Walk {
             steps: self.steps.clone(),
             before: Some(self.before.clone()),
             target: self.target.clone(),
-            skipped: self.skipped.clone(),
+            skipped: self.skipped.iter().chain(&self.kept).cloned().collect(),
         }
     }
 }
@@ -195,19 +213,24 @@ impl<'a> Walker<'a> {
             Ok(driver) => driver,
             Err(error) => return Err(Box::new(BrokenOff { fail: from_anyhow(&error), trouble: None, walked })),
         };
-        let migrated = self.run(&mut driver, own, graph, walk, &mut walked);
+        let mut looks = Looks::begin(self.ctx, own, graph, walk);
+        let migrated = self.run(&mut driver, own, graph, walk, (&mut walked, &mut looks));
         let (broken, sees_ledger) = match migrated {
             Ok(migrated) => {
                 walked.seconds = migrated.steps.iter().map(|step| step.seconds).sum();
                 self.driver = Some(driver);
-                (arrived(own, graph, walk, &mut walked).err().map(|fail| (fail, None)), Some(migrated.sees_ledger))
+                let elsewhere = arrived(own, graph, walk, &mut walked).err();
+                looks.at(own, walk.steps.len());
+                (elsewhere.map(|fail| (fail, None)), Some(migrated.sees_ledger))
             }
-            Err(stop) => (Some(self.broke_off(own, graph, walk, driver, stop, &mut walked)), None),
+            Err(stop) => (Some(self.broke_off(own, graph, walk, driver, stop, (&mut walked, &looks))), None),
         };
         // Where everything ran and the database is elsewhere, nobody knows what was done.
         let is_known = broken.is_none() || sees_ledger.is_none();
         if let Some(heads) = walked.heads.as_deref().filter(|_| is_known) {
-            let change = Change { direction: walk.direction(), done: &walked.done, heads, sees_ledger };
+            let (runs, scripts) = looks.runs(walk, walked.done.len());
+            let (direction, done) = (walk.direction(), walked.done.as_slice());
+            let change = ledger::Change { direction, done, heads, sees_ledger, runs: &runs, scripts: &scripts };
             book.close(self.ctx, own.db(), graph, &change);
         }
         match broken {
@@ -233,18 +256,28 @@ impl<'a> Walker<'a> {
         own: &mut OwnDatabase<'_>,
         graph: &Graph,
         walk: &Walk,
-        walked: &mut Walked,
+        (walked, looks): (&mut Walked, &mut Looks),
     ) -> Result<Migrated, Stop> {
+        let own = RefCell::new(own);
+        let begun = Cell::new(0);
         let mut progress = self.ctx.ui.steps("Migrating", walk.steps.len());
         let mut onlooker = Onlooker::new(&self.ctx.ui);
-        let mut watch = |waiting: &Waiting<'_>| onlooker.look(own.db(), false, waiting);
+        let mut watch = |waiting: &Waiting<'_>| onlooker.look(own.borrow_mut().db(), false, waiting);
         let patience = Patience { limit: self.limits.step, watch: Some(&mut watch) };
-        driver.migrate(&walk.for_driver(), patience, &mut |event| {
+        let mut between = || {
+            let own = &mut **own.borrow_mut();
+            looks.between(own, graph, walk, begun.get());
+            own.hold_lock()
+        };
+        let mut on = |event: &Event| {
             if let Event::Started(step) = event {
-                walked.begun += 1;
+                begun.set(begun.get() + 1);
                 progress.next(walk.line(graph, &step.revision));
             }
-        })
+        };
+        let migrated = driver.migrate_with_pauses(&walk.for_driver(), patience, &mut on, Some(&mut between));
+        walked.begun = begun.get();
+        migrated
     }
 
     /// Puts the driver away after a failure or an interrupt, and finds out where the database stands now.
@@ -255,7 +288,7 @@ impl<'a> Walker<'a> {
         walk: &Walk,
         driver: Driver,
         stop: Stop,
-        walked: &mut Walked,
+        (walked, looks): (&mut Walked, &Looks),
     ) -> (Fail, Option<Box<Trouble>>) {
         let (mut fail, trouble) = match stop {
             Stop::Trouble(trouble) => (driver::to_fail(&trouble, &self.labels, own.db(), &driver), Some(trouble)),
@@ -268,8 +301,8 @@ impl<'a> Walker<'a> {
             Ok(heads) => {
                 let done = walk.done(graph, &heads, walked.begun).unwrap_or(0);
                 walked.done = walk.steps[..done].iter().map(|step| step.revision.clone()).collect();
-                fail = fail.details(what_stayed(graph, walk, walked, &heads));
                 walked.heads = Some(heads);
+                fail = interrupt::shielded(|| stayed::say(fail, own, graph, walk, walked, looks));
             }
             Err(_) => fail = fail.details("Where the database stands now could not be asked"),
         }
@@ -281,42 +314,64 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// Goes `ids` in a direction from `start`, as far as that is not done yet: where the database stands is asked, never
-/// remembered, so it can be repeated after a crash at any point.
-///
-/// # Errors
-/// `wrong-database` when the database is at none of the places on the way; whatever a migration may meet.
-pub fn go_on(
-    ctx: &Ctx,
-    own: &mut OwnDatabase<'_>,
-    start: &[String],
-    direction: Direction,
-    ids: &[String],
-) -> Result<()> {
-    let graph = ctx.history(&own.config)?;
-    let done = progress(own, &graph, start, direction, ids)?;
-    by_itself(ctx, own, &graph, direction, &ids[done..])
+/// A way that can be repeated after a crash at any point: how far it was gone is asked of the database, never remembered.
+pub struct Way<'w> {
+    /// What the version table held before the first step.
+    pub start: &'w [String],
+    /// Up or down.
+    pub direction: Direction,
+    /// The revisions, in this order.
+    pub ids: &'w [String],
+    /// Those that are only taken out of the version table and put back.
+    pub kept: &'w [String],
 }
 
-/// Takes back whatever was done of going `ids` from `start`.
-///
-/// # Errors
-/// As [`go_on`].
-pub fn go_back(
-    ctx: &Ctx,
-    own: &mut OwnDatabase<'_>,
-    start: &[String],
-    direction: Direction,
-    ids: &[String],
-) -> Result<()> {
-    let graph = ctx.history(&own.config)?;
-    let done = progress(own, &graph, start, direction, ids)?;
-    let back: Vec<String> = ids[..done].iter().rev().cloned().collect();
-    let direction = match direction {
-        Direction::Up => Direction::Down,
-        Direction::Down => Direction::Up,
-    };
-    by_itself(ctx, own, &graph, direction, &back)
+impl Way<'_> {
+    /// Goes it, as far as that is not done yet.
+    ///
+    /// # Errors
+    /// `wrong-database` when the database is at none of the places on the way; whatever a migration may meet.
+    pub fn go_on(&self, ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<()> {
+        let graph = ctx.history(&own.config)?;
+        let done = progress(own, &graph, self.start, self.direction, self.ids)?;
+        self.by_itself(ctx, own, &graph, self.direction, &self.ids[done..])
+    }
+
+    /// Takes back whatever was done of it.
+    ///
+    /// # Errors
+    /// As [`Way::go_on`].
+    pub fn go_back(&self, ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<()> {
+        let graph = ctx.history(&own.config)?;
+        let done = progress(own, &graph, self.start, self.direction, self.ids)?;
+        let back: Vec<String> = self.ids[..done].iter().rev().cloned().collect();
+        let direction = match self.direction {
+            Direction::Up => Direction::Down,
+            Direction::Down => Direction::Up,
+        };
+        self.by_itself(ctx, own, &graph, direction, &back)
+    }
+
+    /// A walk with a driver of its own.
+    fn by_itself(
+        &self,
+        ctx: &Ctx,
+        own: &mut OwnDatabase<'_>,
+        graph: &Graph,
+        direction: Direction,
+        ids: &[String],
+    ) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        crash_point();
+        let walk = Walk { kept: self.kept.to_vec(), ..Walk::new(direction, ids, own.applied()?) };
+        let mut walker = Walker::start(ctx, own, Limits::default())?;
+        walker.go(own, graph, &walk)?;
+        walker.end();
+        crash_point();
+        Ok(())
+    }
 }
 
 /// How many of the steps are done, by what the version table holds.
@@ -343,20 +398,6 @@ fn progress(
     })
 }
 
-/// A walk with a driver of its own.
-fn by_itself(ctx: &Ctx, own: &mut OwnDatabase<'_>, graph: &Graph, direction: Direction, ids: &[String]) -> Result<()> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    crash_point();
-    let walk = Walk::new(direction, ids, own.applied()?);
-    let mut walker = Walker::start(ctx, own, Limits::default())?;
-    walker.go(own, graph, &walk)?;
-    walker.end();
-    crash_point();
-    Ok(())
-}
-
 /// The database must hold what the steps lead to; an env.py with ideas of its own could have worked elsewhere.
 fn arrived(own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk, walked: &mut Walked) -> Result<(), Fail> {
     let expected = walk.after(graph, walk.steps.len()).map_err(|error| from_anyhow(&error))?;
@@ -373,20 +414,4 @@ fn arrived(own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk, walked: &mut W
         .details(format!("It should hold {}", words(&expected)))
         .action("Look at env.py: does it migrate the database of `sqlalchemy.url`, with the usual version table?")
         .related("cargo xtask db-status"))
-}
-
-/// One sentence: what of a walk that broke off stayed.
-fn what_stayed(graph: &Graph, walk: &Walk, walked: &Walked, heads: &[String]) -> String {
-    let at = Standing::new(graph, heads).current;
-    let at: Vec<String> = at.iter().map(Revision::with_message).collect();
-    let at = if at.is_empty() { "at no revision".to_owned() } else { format!("at {}", at.join(", ")) };
-    match (walked.done.len(), walk.steps.len()) {
-        (0, _) if sorted(heads) != sorted(&walk.before) => {
-            format!("This run has changed nothing, but the database has moved: it is {at}")
-        }
-        (0, _) => format!("Nothing of this run was kept: the database is still {at}"),
-        (done, all) => {
-            format!("{done} of {all} revisions were {} and stay: the database is {at}", verb(walk.direction()))
-        }
-    }
 }

@@ -25,8 +25,6 @@ pub struct Subject<'a> {
     pub config: AlembicConfig,
     /// Its history.
     pub graph: Graph,
-    /// `--component=…` for printed commands, empty for the default one.
-    pub flag: String,
 }
 
 impl<'a> Subject<'a> {
@@ -37,14 +35,14 @@ impl<'a> Subject<'a> {
     pub fn gather(ctx: &Ctx, component: &'a Component) -> Result<Subject<'a>> {
         let config = ctx.config(component)?;
         let graph = ctx.history(&config)?;
-        let subject = Subject { component, config, graph, flag: ctx.component_flag(component) };
+        let subject = Subject { component, config, graph };
         let heads = subject.graph.heads();
         if heads.len() > 1 {
             return Err(Fail::new(Kind::MultipleHeads, "Multiple heads detected")
                 .details(format!("The scripts of {} have {} heads: {}", component.name, heads.len(), heads.join(", ")))
                 .details("Models can be compared with one history only, and a new revision needs one to follow")
-                .action(format!("Make them one: {}", advice::one_head_again(&subject.flag)))
-                .action(format!("Look at them: cargo xtask db-status{}", subject.flag))
+                .run("Make them one", advice::one_head_again())
+                .run("Look at them", own("db-status"))
                 .related("cargo xtask db-rebase")
                 .into());
         }
@@ -97,7 +95,7 @@ impl Ground {
                 ));
                 Ground::by(ctx, subject, database, command, Way::Clone)?.map_err(|stopped| stopped.fail.into())
             }
-            Err(stopped) => Err(stopped.hopeless(subject).into()),
+            Err(stopped) => Err(stopped.hopeless().into()),
         }
     }
 
@@ -206,13 +204,13 @@ struct Stopped {
 }
 
 impl Stopped {
-    fn hopeless(self, subject: &Subject) -> Fail {
+    fn hopeless(self) -> Fail {
         let fail = self.fail.details("This happened on a throwaway database; your own was not touched");
         if !self.in_step {
             return fail;
         }
         fail.details("The history does not run from empty, and there is no database of the component to clone")
-            .action(format!("Bring the component's database to the head first: cargo xtask db-migrate{}", subject.flag))
+            .run("Bring the component's database to the head first", own("db-migrate"))
     }
 }
 

@@ -9,14 +9,18 @@ use anyhow::Result;
 use super::driver;
 use super::skipped::{self, AllSkipped};
 use crate::ctx::{Ctx, Database, version_table};
-use crate::fail::{Fail, Kind};
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
 use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::backup;
-use crate::sys::pg::{Db, MigrationLock, VersionTable, application_name};
+use crate::sys::pg::{Db, MigrationLock, VersionTable, application_name, catalog, for_libpq};
 use crate::sys::project::Component;
+use crate::sys::run::Cmd;
 
+/// How long a look at the database may wait for a lock while a walk is under way.
+const GLANCE: &str = "250ms";
 /// How many other sessions an error lists before it only counts them.
 const LISTED: usize = 5;
 
@@ -105,6 +109,42 @@ impl<'a> OwnDatabase<'a> {
     pub fn applied_anew(&mut self) -> Result<Vec<String>> {
         self.db = Db::connect(&self.database.url, &application_name(self.command))?;
         self.applied()
+    }
+
+    /// The schema as it is now.
+    ///
+    /// # Errors
+    /// When the connection is lost, or a catalog is not readable for this user.
+    pub fn catalog(&mut self) -> Result<Snapshot> {
+        let options = catalog::Options { version_tables: vec![version_table(self.component).name] };
+        catalog::take(self.db.client(), &options)
+    }
+
+    /// The schema while a walk is under way, where the version table holds `heads` for everybody to see; `None` where it
+    /// does not, or where somebody's lock is in the way.
+    pub fn catalog_at(&mut self, heads: &[String]) -> Option<Snapshot> {
+        self.db.run(&format!("set lock_timeout = '{GLANCE}'")).ok()?.ok()?;
+        let here = self.applied().ok().filter(|applied| applied == heads);
+        let seen = here.and_then(|_| self.catalog().ok());
+        let _ = self.db.run("reset lock_timeout");
+        seen
+    }
+
+    /// That the session which keeps other migrations out is still there.
+    ///
+    /// # Errors
+    /// `connection-lost`.
+    pub fn hold_lock(&mut self) -> Result<()> {
+        self.lock.as_mut().map_or(Ok(()), MigrationLock::check).map_err(|error| {
+            from_anyhow(&error)
+                .details("The session that keeps other migrations out was ended, so this one ends too")
+                .into()
+        })
+    }
+
+    /// `psql` with some SQL on this database, to be pasted; without a password.
+    pub fn psql(&self, sql: &str) -> String {
+        for_libpq(Cmd::new("psql", "/").args(["-c", sql]), self.database.url.target()).line()
     }
 
     /// What a database at `heads` counts as having run and never ran. `graph` has to be that of the files on the disk:

@@ -6,6 +6,7 @@ use anyhow::Result;
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, refuse};
 use crate::flags::DbCheck;
+use crate::model::action::{Action, own};
 use crate::model::autogenerate::Operation;
 use crate::model::rules::{self, Finding, model_change};
 use crate::sys::alembic::Draft;
@@ -53,7 +54,8 @@ fn found(ctx: &Ctx, one: &Compared) -> Result<Vec<Finding>> {
     let project = ctx.project()?;
     let (path, line) = one.subject.config.place("script_location");
     let path = shown(project, path);
-    let finding = |operation| model_change(operation, &path, line.unwrap_or(1), &one.subject.flag, &project.rules);
+    let flag = ctx.component_flag(one.subject.component);
+    let finding = |operation| model_change(operation, &path, line.unwrap_or(1), &flag, &project.rules);
     Ok(one.operations.iter().filter_map(finding).collect())
 }
 
@@ -72,6 +74,7 @@ fn show(ctx: &Ctx, one: &Compared) {
     lines.extend(one.operations.iter().map(|operation| format!("  - {operation}")));
     lines.push(String::new());
     lines.push(format!("Compared with {}", one.ground));
-    lines.push(format!("Make the migration: cargo xtask db-create-migration{} -m \"what it does\"", one.subject.flag));
+    let make = own("db-create-migration").of(component).words(["-m", "what it does"]);
+    lines.push(ctx.ui.shown(Action::run("Make the migration", make)));
     ctx.ui.answer(lines.join("\n"));
 }

@@ -78,7 +78,7 @@ fn check_template(config: &AlembicConfig) -> Result<()> {
     }
     Err(Fail::new(Kind::ConfigMissing, "The template of migration scripts is missing")
         .details(template.display().to_string())
-        .action("Take Alembic's own: run `python -m alembic init some_folder` elsewhere and copy its script.py.mako")
+        .action("Take Alembic's own: let `alembic init` make a folder elsewhere and copy its script.py.mako")
         .related(own("doctor"))
         .into())
 }
@@ -110,8 +110,8 @@ fn at_head(ctx: &Ctx, subject: &Subject) -> Result<Database> {
     };
     let standing = Standing::new(&subject.graph, &applied);
     match standing.state {
-        State::UnknownRevision => Err(advice::unknown_in_database(&standing.unknown, &subject.flag)
-            .action(format!("Then bring it to the head: cargo xtask db-migrate{}", subject.flag))
+        State::UnknownRevision => Err(advice::unknown_in_database(&standing.unknown, subject.component)
+            .run("Then bring it to the head", own("db-migrate"))
             .into()),
         State::Behind => {
             let at: Vec<String> = standing.current.iter().map(Revision::with_message).collect();
@@ -119,9 +119,9 @@ fn at_head(ctx: &Ctx, subject: &Subject) -> Result<Database> {
             Err(Fail::new(Kind::WrongDatabase, "The database is behind the migrations")
                 .details(format!("{} is at {}, {pending} pending", database.place(), at.join(", ")))
                 .details("A new revision would be made on top of migrations that were never run here")
-                .action(format!("Bring it to the head: cargo xtask db-migrate{}", subject.flag))
+                .run("Bring it to the head", own("db-migrate"))
                 .action("Then repeat this command")
-                .related(format!("cargo xtask db-migrate{}", subject.flag))
+                .related(own("db-migrate"))
                 .into())
         }
         _ => Ok(database),

@@ -9,6 +9,7 @@ use super::Review;
 use super::preflight::Facts;
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail};
+use crate::model::action::{Action, git, own};
 use crate::model::autogenerate::{Operation, Unseen};
 use crate::model::rules::Level;
 use crate::report::autogenerate::{operations_json, renames_json, unseen_json};
@@ -116,27 +117,31 @@ fn problem(ctx: &Ctx, fail: &Fail) -> Vec<String> {
 }
 
 fn next_steps(ctx: &Ctx, facts: &Facts, review: &Review) -> Vec<String> {
-    let flag = &facts.subject.flag;
+    let of = |name: &str| own(name).of(&facts.subject.component.name);
     if review.written.is_empty() {
         if review.unseen.is_empty() {
             return vec!["Nothing to do: the models agree with it.".to_owned()];
         }
-        let by_hand = format!("cargo xtask db-create-migration{flag} --empty -m \"what it does\"");
-        return vec!["Next steps:".to_owned(), format!("  1. For what is new in the list above, by hand: {by_hand}")];
+        let by_hand = of("db-create-migration").words(["--empty", "-m", "what it does"]);
+        return numbered(ctx, &[Action::run("For what is new in the list above, by hand", by_hand)]);
     }
-    let paths: Vec<String> = review.written.iter().map(|it| relative(ctx, &it.path).display().to_string()).collect();
-    let paths = paths.join(" ");
-    let mut steps = vec![format!("Review the file: {paths}")];
+    let paths: Vec<PathBuf> = review.written.iter().map(|it| relative(ctx, &it.path)).collect();
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let mut steps: Vec<Action> = vec![format!("Review the file: {}", names.join(" ")).into()];
     if review.roundtrip.is_none() {
-        steps.push(format!("Prove it on a throwaway database: cargo xtask db-roundtrip{flag}"));
+        steps.push(Action::run("Prove it on a throwaway database", of("db-roundtrip")));
     }
-    steps.push(format!("Apply it: cargo xtask db-migrate{flag}"));
+    steps.push(Action::run("Apply it", of("db-migrate")));
     if !review.is_added {
-        steps.push(format!("Add it to git: git add {paths}"));
+        steps.push(Action::run("Add it to git", git(["add", "--"]).words(names).at_root()));
     }
-    steps.push("Commit it together with the models: git commit".to_owned());
-    let numbered = steps.iter().enumerate().map(|(at, step)| format!("  {}. {step}", at + 1));
-    std::iter::once("Next steps:".to_owned()).chain(numbered).collect()
+    steps.push("Commit it together with the models".into());
+    numbered(ctx, &steps)
+}
+
+fn numbered(ctx: &Ctx, steps: &[Action]) -> Vec<String> {
+    let lines = steps.iter().enumerate().map(|(at, step)| format!("  {}. {}", at + 1, ctx.ui.shown(step)));
+    std::iter::once("Next steps:".to_owned()).chain(lines).collect()
 }
 
 /// A headline and its lines, with an empty line before; nothing where there are none.

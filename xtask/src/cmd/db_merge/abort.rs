@@ -12,7 +12,7 @@ use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRebase;
 use crate::model::target::Direction;
 use crate::sys::project::Component;
-use crate::work::migrate;
+use crate::work::migrate::Way;
 
 /// Takes back what stopped.
 ///
@@ -85,7 +85,7 @@ impl Flow<'_> {
             return Err(fail.action("Use the same --server and --project as then").into());
         }
         self.note_it()?;
-        migrate::go_back(ctx, &mut own, &start, Direction::Up, &steps)?;
+        Way { start: &start, direction: Direction::Up, ids: &steps, kept: &[] }.go_back(ctx, &mut own)?;
         if let Some(path) = &backup {
             own.put_back(ctx, path)?;
         }

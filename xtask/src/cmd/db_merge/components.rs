@@ -13,8 +13,8 @@ use crate::cmd::{db_migrate, db_rebase, db_roundtrip, db_status};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::{DbMigrate, DbRoundtrip, Range, Rebase};
+use crate::model::action::own;
 use crate::model::graph::Graph;
-use crate::model::ledger::Undone;
 use crate::model::status::{Standing, State};
 use crate::model::target::{self, Direction, Target};
 use crate::sys::pg::{Db, application_name};
@@ -185,7 +185,7 @@ impl Flow<'_> {
             let unknown: Vec<String> = graph.unknown(&applied).into_iter().map(str::to_owned).collect();
             if !unknown.is_empty() {
                 // Before a backup is taken of what will not be migrated.
-                return Err(advice::unknown_in_database(&unknown, &ctx.component_flag(component)).into());
+                return Err(advice::unknown_in_database(&unknown, component).into());
             }
             if graph.pending(&applied).is_empty() {
                 return Ok(Done::skipped("nothing is pending".to_owned()));
@@ -262,19 +262,19 @@ fn not_there(ctx: &Ctx, component: &Component, standing: &Standing) -> Fail {
 
 /// What no merge can be built on: it would have to go down through what was never done, or up through what was.
 fn in_the_way(ctx: &Ctx, report: &Report) -> Option<Fail> {
-    let flag = ctx.component_flag(report.component);
-    let overlapping = |standing| advice::overlapping(standing, &ctx.alembic(report.component), &flag);
+    let overlapping = |standing| advice::overlapping(ctx, standing, report.component);
     let skipped = report.never_ran().map(|(lines, commands)| never_ran(lines, commands));
     let overlapping = report.standing.as_ref().and_then(overlapping);
-    overlapping.or_else(|| (!report.undone.is_empty()).then(|| undone(&report.undone, &flag))).or(skipped)
+    overlapping.or_else(|| (!report.undone.is_empty()).then(|| undone(report))).or(skipped)
 }
 
-fn undone(undone: &Undone, flag: &str) -> Fail {
+fn undone(report: &Report) -> Fail {
+    let undone = &report.undone;
     let fail = Fail::new(Kind::WrongDatabase, "The database holds revisions that these files do not give it");
     let fail =
         fail.details(format!("It has run {}; the files were taken back without it", undone.revisions.join(", ")));
-    let actions = advice::bring_back(undone, flag);
-    actions.iter().fold(fail, Fail::action).related("cargo xtask db-status")
+    let fail = advice::bring_back(undone).into_iter().fold(fail, Fail::action);
+    fail.related(own("db-status")).about(&report.component.name)
 }
 
 fn never_ran(lines: &[String], commands: &[String]) -> Fail {

@@ -3,11 +3,13 @@
 
 use anyhow::{Context, Result};
 
+use super::show;
 use crate::ctx::{Ctx, Database};
 use crate::flags::{DbMigrate, Show, Way};
 use crate::model::graph::Graph;
 use crate::model::status::{Revision, Standing};
 use crate::model::target::{self, Direction, Target};
+use crate::sys::pg::InvalidIndex;
 use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::migrate::{Walk, verb};
@@ -30,6 +32,8 @@ pub struct Facts<'a> {
     pub own: Option<OwnDatabase<'a>>,
     /// What it counts as having run and never ran.
     skipped: AllSkipped,
+    /// What failed builds have left.
+    pub invalid: Vec<InvalidIndex>,
 }
 
 /// What is to be done.
@@ -55,7 +59,7 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbMigrate) -> Result<Facts<'a>> {
         ctx.ensure_database(&database)?;
     }
     let (skipped, own) = (AllSkipped::default(), None);
-    let mut facts = Facts { component, graph, database, applied: Vec::new(), flag, own, skipped };
+    let mut facts = Facts { component, graph, database, applied: Vec::new(), flag, own, skipped, invalid: Vec::new() };
     match OwnDatabase::connect_to(component, config, facts.database.clone(), COMMAND) {
         // A look (dry run, SQL) at an embedded database that is not made yet finds it empty.
         Err(error) if facts.database.embedded && advice::is_database_missing(&error) => {}
@@ -74,6 +78,8 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
     let mut plan = steps(ctx, facts, flags)?;
     if let Some(own) = &mut facts.own {
         facts.skipped = own.skipped(ctx, &facts.graph, &facts.applied);
+        facts.invalid = own.db().invalid_indexes()?;
+        show::warn_of_invalid(ctx, own, &facts.invalid);
     }
     let never = facts.skipped.ids();
     if plan.is_downgrade() {
@@ -89,9 +95,9 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
 fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     let standing = Standing::new(&facts.graph, &facts.applied);
     if !standing.unknown.is_empty() {
-        return Err(advice::unknown_in_database(&standing.unknown, &facts.flag).into());
+        return Err(advice::unknown_in_database(&standing.unknown, facts.component).into());
     }
-    if let Some(fail) = advice::overlapping(&standing, &ctx.alembic(facts.component), &facts.flag) {
+    if let Some(fail) = advice::overlapping(ctx, &standing, facts.component) {
         return Err(fail.into());
     }
     let text = flags.target.clone().unwrap_or_else(|| "head".to_owned());
@@ -101,10 +107,10 @@ fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     };
     let steps = Target::parse(&text)
         .and_then(|target| target::resolve(&facts.graph, direction, &facts.applied, &target))
-        .map_err(|error| advice::target(ctx, &error, &text, facts.component, &facts.flag))?
+        .map_err(|error| advice::target(ctx, &error, &text, facts.component))?
         .steps;
     let revisions = steps.iter().map(|step| Revision::of(&facts.graph, &step.revision)).collect();
-    let walk = Walk { steps, before: facts.applied.clone(), target: text, skipped: Vec::new() };
+    let walk = Walk { steps, before: facts.applied.clone(), target: text, skipped: Vec::new(), kept: Vec::new() };
     Ok(Plan {
         component: facts.component.name.clone(),
         way: flags.way,

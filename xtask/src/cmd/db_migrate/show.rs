@@ -15,8 +15,10 @@ use crate::model::status::{Revision, Standing, State};
 use crate::report::json::revisions;
 use crate::sys::alembic::Driver;
 use crate::sys::files;
+use crate::sys::pg::InvalidIndex;
 use crate::ui::Paint;
 use crate::work::driver::Labels;
+use crate::work::own_database::OwnDatabase;
 
 /// `--dry-run`.
 pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
@@ -68,6 +70,17 @@ fn drops_json(drops: &BTreeMap<String, Vec<Dropped>>) -> Value {
     drops.iter().map(|(id, dropped)| (id.clone(), list(dropped))).collect::<serde_json::Map<_, _>>().into()
 }
 
+/// What failed builds of indexes have left: nothing else ever tells.
+pub fn warn_of_invalid<'i>(ctx: &Ctx, own: &OwnDatabase<'_>, indexes: impl IntoIterator<Item = &'i InvalidIndex>) {
+    for InvalidIndex { index, table, is_unique } in indexes {
+        let effect = if *is_unique { "PostgreSQL does not enforce it" } else { "PostgreSQL does not use it" };
+        let mend = own.psql(&format!("reindex index concurrently {index}"));
+        ctx.ui.warn(format!(
+            "The index {index} on {table} is INVALID: its build has failed, and {effect}\n  Mend it, or drop it: {mend}"
+        ));
+    }
+}
+
 /// `--sql`: Alembic's offline SQL; the database is only asked where to begin.
 pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
     let labels = Labels::new(ctx, facts.component)?;
@@ -83,7 +96,7 @@ pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
     let mut fields = outcome_json(plan, &Outcome::unchanged(plan, Duration::ZERO));
     fields["sql"] = json!(text);
     ctx.ui.json("db-migrate", Exit::Done, fields, None);
-    ctx.ui.answer(text.trim_end());
+    ctx.ui.exact_answer(text.trim_end());
     Ok(Exit::Done)
 }
 

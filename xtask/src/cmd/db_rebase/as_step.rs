@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::Value;
 
+use super::facts::refused;
 use super::record::Work;
 use super::released::{self, Scripts};
 use super::steps::{self, BACKUP};
-use super::{begin, database, refused};
+use super::{begin, database};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Kind, refuse};
 use crate::flags::Rebase;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::Facts;
+use super::facts::Facts;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::graph::Graph;
@@ -70,7 +70,7 @@ pub fn applied(ctx: &Ctx, component: &Component) -> Result<Vec<String>> {
 pub fn plan(facts: &Facts, change: &Change, moved: &[Moved], applied: &[String]) -> Result<Trip> {
     let unknown: Vec<String> = facts.graph.unknown(applied).into_iter().map(str::to_owned).collect();
     if !unknown.is_empty() {
-        let fail = advice::unknown_in_database(&unknown, &facts.flag);
+        let fail = advice::unknown_in_database(&unknown, facts.component);
         let fail = fail.details("So nobody knows whether it holds a revision that is about to move");
         return Err(fail
             .action(format!("Or leave the database alone: cargo xtask db-rebase{} --no-db", facts.flag))

@@ -38,6 +38,11 @@ impl Edit {
         diff(&self.before, &self.after)
     }
 
+    /// The text as it will be.
+    pub fn after(&self) -> &str {
+        &self.after
+    }
+
     /// For the journal.
     pub fn planned(&self) -> Planned {
         Planned { path: self.path.clone(), after: Some(self.after.clone().into_bytes()) }

@@ -2,18 +2,28 @@
 //! gone and half the files are new.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use super::database::Found;
+use crate::ctx::Ctx;
 use crate::model::graph::Graph;
 use crate::model::rebase::{Both, Moved, Touch, Trip};
 use crate::model::status::Revision;
+use crate::model::target::Direction;
+use crate::sys::journal;
 use crate::sys::project::Component;
+use crate::work::migrate::Way;
 
 /// The note's name in the journal.
 const NOTE: &str = "rebase";
+
+/// Where an operation that did not end is found.
+pub fn journal_folder(ctx: &Ctx) -> Result<PathBuf> {
+    Ok(journal::folder(&ctx.project()?.root, "db-rebase"))
+}
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +40,10 @@ pub struct Work {
     pub trip: Trip,
     /// Which database that is.
     pub place: Option<String>,
+    /// Whether it stays as it is: what the trip undoes is only taken out of the version table and put back.
+    pub stays: bool,
+    /// What becomes of its rows, as it stands in JSON.
+    pub rows: Value,
 }
 
 /// One step.
@@ -77,7 +91,8 @@ impl Work {
             (moved, revision)
         };
         let moved = moved.into_iter().map(named).collect();
-        Work { component: component.name.clone(), moved, merge, both: both_json(both), trip: trip.clone(), place }
+        let (both, trip) = (both_json(both), trip.clone());
+        Work { component: component.name.clone(), moved, merge, both, trip, place, stays: false, rows: Value::Null }
     }
 
     /// The steps, in order.
@@ -90,6 +105,15 @@ impl Work {
         let count = self.moved.len();
         match step {
             Step::Backup => "Back up the database".to_owned(),
+            Step::Down if self.stays => {
+                format!("Take {} out of the version table; what they made stays", self.trip.down.join(", "))
+            }
+            Step::Up if self.stays => match self.lacking().join(", ") {
+                none if none.is_empty() => format!("Put {} back into the version table", self.trip.down.join(", ")),
+                lacking => {
+                    format!("Run {lacking} on the database as it is, and put the others back into the version table")
+                }
+            },
             Step::Down => format!("Take the database down with the old scripts: {}", self.trip.down.join(", ")),
             Step::Edit => match &self.merge {
                 Some(id) => format!("Write the merge revision {id}"),
@@ -97,6 +121,26 @@ impl Work {
             },
             Step::Up => format!("Take the database up with the new scripts: {}", self.trip.up.join(", ")),
         }
+    }
+
+    /// Down, with the scripts as they were.
+    pub fn way_down(&self) -> Way<'_> {
+        Way { start: &self.trip.before, direction: Direction::Down, ids: &self.trip.down, kept: self.kept() }
+    }
+
+    /// Up, with the scripts as they are.
+    pub fn way_up(&self) -> Way<'_> {
+        Way { start: &self.trip.between, direction: Direction::Up, ids: &self.trip.up, kept: self.kept() }
+    }
+
+    /// The revisions that stay as they are.
+    pub fn kept(&self) -> &[String] {
+        if self.stays { &self.trip.down } else { &[] }
+    }
+
+    /// The revisions that the database never had.
+    pub fn lacking(&self) -> Vec<&str> {
+        self.trip.up.iter().filter(|id| !self.trip.down.contains(id)).map(String::as_str).collect()
     }
 
     /// `"moved"` of the contract.
@@ -122,6 +166,8 @@ impl Work {
             "merge": self.merge,
             "both_sides": self.both,
             "place": self.place,
+            "stays": self.stays,
+            "rows": self.rows,
             "database": {
                 "before": trip.before, "down": trip.down, "between": trip.between, "up": trip.up, "after": trip.after,
             },
@@ -155,6 +201,8 @@ impl Work {
             merge: text(&note["merge"]),
             both: note["both_sides"].clone(),
             place: text(&note["place"]),
+            stays: note["stays"].as_bool().unwrap_or(false),
+            rows: note["rows"].clone(),
             trip: Trip {
                 before: list(&database["before"])?,
                 down: list(&database["down"])?,

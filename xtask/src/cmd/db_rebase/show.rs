@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
+use serde_json::{Value, json};
 
 use super::database::Found;
+use super::facts::Facts;
+use super::prepare::Prepared;
 use super::record::Work;
-use super::steps::{Timed, report};
-use super::{Facts, Prepared};
 use crate::ctx::Ctx;
 use crate::fail::Exit;
 use crate::model::graph::Graph;
@@ -19,15 +20,43 @@ use crate::ui::Paint;
 /// How many pairs are listed before they are only counted.
 const LISTED: usize = 20;
 
+/// A step as it is reported.
+pub struct Timed {
+    /// Its name in JSON.
+    pub name: &'static str,
+    /// `ok`, `failed`, `planned`.
+    pub outcome: &'static str,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// The JSON fields of a run.
+pub fn report(work: &Work, timed: &[Timed], backup: Option<&Path>) -> Value {
+    let steps: Vec<Value> =
+        timed.iter().map(|step| json!({"name": step.name, "outcome": step.outcome, "seconds": step.seconds})).collect();
+    json!({
+        "component": work.component,
+        "steps": steps,
+        "moved": work.moved_json(),
+        "merge": work.merge,
+        "both_sides": work.both,
+        "database": {"before": work.trip.before, "reverted": work.trip.down, "applied": work.trip.up, "after": work.trip.after},
+        "rows": work.rows,
+        "backup": backup.map(|path| path.display().to_string()),
+    })
+}
+
 /// There is one head already.
 pub fn nothing(ctx: &Ctx, component: &Component, graph: &Graph) -> Result<Exit> {
     let work = Work {
         component: component.name.clone(),
         moved: Vec::new(),
         merge: None,
-        both: serde_json::Value::Array(Vec::new()),
+        both: json!([]),
         trip: Trip::default(),
         place: None,
+        stays: true,
+        rows: Value::Null,
     };
     ctx.ui.json("db-rebase", Exit::Done, report(&work, &[], None), None);
     let heads: Vec<String> = graph.heads().into_iter().map(|id| Revision::of(graph, id).with_message()).collect();
@@ -136,12 +165,35 @@ fn database(prepared: &Prepared) -> Vec<String> {
         Found::At { place, .. } if trip.is_empty() => {
             vec![format!("Database: {place} holds no revision that moves, it stays as it is")]
         }
-        Found::At { place, .. } => vec![
-            format!("Database: {place} holds {}", ids(&trip.before)),
-            format!("  down with the old scripts: {} → at {}", trip.down.join(", "), ids(&trip.between)),
-            format!("  up with the new scripts: {} → at {}", trip.up.join(", "), ids(&trip.after)),
-        ],
+        Found::At { place, .. } => {
+            let mut lines = vec![format!("Database: {place} holds {}", ids(&trip.before))];
+            lines.extend(if prepared.rows.stay { stays(&prepared.work) } else { goes_down(prepared) });
+            lines
+        }
     }
+}
+
+fn stays(work: &Work) -> Vec<String> {
+    let lacking = work.lacking();
+    let runs =
+        if lacking.is_empty() { "nothing runs on it".to_owned() } else { format!("{} runs on it", lacking.join(", ")) };
+    vec![
+        format!(
+            "  it stays as it is, and {runs}: copies have shown that this comes to the same schema as going down and up"
+        ),
+        "  all rows are kept".to_owned(),
+    ]
+}
+
+fn goes_down(prepared: &Prepared) -> Vec<String> {
+    let Prepared { trip, rows, .. } = prepared;
+    let mut lines = vec![
+        format!("  down with the old scripts: {} → at {}", trip.down.join(", "), ids(&trip.between)),
+        format!("  up with the new scripts: {} → at {}", trip.up.join(", "), ids(&trip.after)),
+    ];
+    lines.extend(rows.why.iter().map(|why| format!("  it cannot stay as it is: {why}")));
+    lines.extend(rows.at_stake.iter().map(|it| format!("  {}", it.line())));
+    lines
 }
 
 /// What a database that was not looked at needs if it holds a moved revision: Alembic records only heads, so nobody
@@ -187,7 +239,9 @@ pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>) -> Result<()> {
         }
     }
     let flag = ctx.component_flag(ctx.project()?.component(Some(&work.component))?);
-    if !work.trip.is_empty() {
+    if work.stays && !work.trip.is_empty() {
+        lines.push(format!("Database: stayed as it is, with all its rows; now at {}", ids(&work.trip.after)));
+    } else if !work.trip.is_empty() {
         lines.push(format!("Database: went down to {} and up to {}", ids(&work.trip.between), ids(&work.trip.after)));
     }
     if let Some(path) = backup {

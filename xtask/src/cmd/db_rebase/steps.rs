@@ -7,33 +7,26 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::as_step::Ends;
 use super::database;
+use super::facts::Facts;
+use super::prepare::Prepared;
+use super::record::journal_folder;
 use super::record::{Step, Work};
-use super::{Ends, Facts, Prepared, files, journal_folder, show};
+use super::show::{Timed, report};
+use super::{files, show};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
-use crate::model::target::Direction;
 use crate::sys::files::remove_bytecode;
 use crate::sys::interrupt;
 use crate::sys::journal::{Journal, Operation, Progress};
 use crate::sys::project::Component;
-use crate::work::migrate;
 use crate::work::own_database::OwnDatabase;
 
 /// The notes' names in the journal.
 pub(super) const BACKUP: &str = "backup";
 const KEEP: &str = "keep";
 const TAKEN_BACK: &str = "taken-back";
-
-/// A step as it is reported.
-pub struct Timed {
-    /// Its name in JSON.
-    pub name: &'static str,
-    /// `ok`, `failed`, `planned`.
-    pub outcome: &'static str,
-    /// How long it took.
-    pub seconds: f64,
-}
 
 /// What is being done.
 struct Run<'a> {
@@ -156,16 +149,16 @@ impl Run<'_> {
     }
 
     fn step(&mut self, step: Step) -> Result<()> {
-        let trip = &self.work.trip;
-        self.ctx.ui.status(self.work.words(step).to_string());
+        let work = &self.work;
+        self.ctx.ui.status(work.words(step).to_string());
         match (step, &mut self.own) {
             (Step::Edit, _) => self.write(),
             (Step::Backup, Some(own)) => {
                 let path = database::backup(self.ctx, own)?;
                 self.journal.note(BACKUP, json!(path))
             }
-            (Step::Down, Some(own)) => migrate::go_on(self.ctx, own, &trip.before, Direction::Down, &trip.down),
-            (Step::Up, Some(own)) => migrate::go_on(self.ctx, own, &trip.between, Direction::Up, &trip.up),
+            (Step::Down, Some(own)) => work.way_down().go_on(self.ctx, own),
+            (Step::Up, Some(own)) => work.way_up().go_on(self.ctx, own),
             (_, None) => anyhow::bail!("a step of the database, and no database"),
         }
     }
@@ -182,11 +175,11 @@ impl Run<'_> {
         if phase == 0 {
             self.journal.note(TAKEN_BACK, json!(0))?;
         }
-        let trip = self.work.trip.clone();
+        let work = self.work.clone();
         let was_up = self.was_begun(Step::Up);
         if phase < 1 {
             if let (true, Some(own)) = (was_up, &mut self.own) {
-                migrate::go_back(self.ctx, own, &trip.between, Direction::Up, &trip.up)?;
+                work.way_up().go_back(self.ctx, own)?;
             }
             self.journal.note(TAKEN_BACK, json!(1))?;
         }
@@ -197,7 +190,7 @@ impl Run<'_> {
         }
         let Some(own) = &mut self.own else { return Ok(()) };
         if phase < 3 {
-            migrate::go_back(self.ctx, own, &trip.before, Direction::Down, &trip.down)?;
+            work.way_down().go_back(self.ctx, own)?;
             self.journal.note(TAKEN_BACK, json!(3))?;
         }
         match self.backup() {
@@ -263,19 +256,4 @@ impl Run<'_> {
             _ => false,
         }
     }
-}
-
-/// The JSON fields of a run.
-pub fn report(work: &Work, timed: &[Timed], backup: Option<&Path>) -> Value {
-    let steps: Vec<Value> =
-        timed.iter().map(|step| json!({"name": step.name, "outcome": step.outcome, "seconds": step.seconds})).collect();
-    json!({
-        "component": work.component,
-        "steps": steps,
-        "moved": work.moved_json(),
-        "merge": work.merge,
-        "both_sides": work.both,
-        "database": {"before": work.trip.before, "reverted": work.trip.down, "applied": work.trip.up, "after": work.trip.after},
-        "backup": backup.map(|path| path.display().to_string()),
-    })
 }

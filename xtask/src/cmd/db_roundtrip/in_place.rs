@@ -79,7 +79,7 @@ fn claim<'a>(ctx: &Ctx, facts: &Facts<'a>) -> Result<OwnDatabase<'a>> {
     let held = own.applied()?;
     let unknown: Vec<String> = facts.graph.unknown(&held).into_iter().map(str::to_owned).collect();
     if !unknown.is_empty() {
-        return Err(advice::unknown_in_database(&unknown, &ctx.component_flag(facts.component)).into());
+        return Err(advice::unknown_in_database(&unknown, facts.component).into());
     }
     check_nothing_skipped(ctx, facts, &mut own, &held)?;
     agreed(ctx, &own)?;

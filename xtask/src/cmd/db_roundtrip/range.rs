@@ -50,7 +50,7 @@ fn from(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> Result<H
 /// The full id of a revision that may be shortened.
 fn one_revision(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> Result<String> {
     let found = Target::parse(text).and_then(|target| target::resolve(graph, Direction::Up, &[], &target));
-    let fail = |error| advice::target(ctx, &error, text, component, &ctx.component_flag(component));
+    let fail = |error| advice::target(ctx, &error, text, component);
     let destination = found.map_err(fail)?.destination;
     destination.into_iter().next().ok_or_else(|| {
         Fail::new(Kind::Usage, format!("`--from {text}` names no revision"))

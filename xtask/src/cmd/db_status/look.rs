@@ -11,6 +11,7 @@ use crate::model::status::{Standing, State};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::advice;
+use crate::work::ledger::{self, Edited};
 use crate::work::skipped::{self, AllSkipped};
 
 /// What is known of one component; `standing` is missing only where its files cannot be read.
@@ -52,6 +53,8 @@ pub struct SkippedRevisions {
     pub lines: Vec<String>,
     pub json: Vec<Value>,
     pub commands: Vec<String>,
+    /// Revisions that ran as another text than the files have now.
+    pub edited: Vec<Edited>,
 }
 
 /// What the database answered, and the session for further questions.
@@ -73,13 +76,13 @@ pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
         error: None,
     };
     match read_and_ask(ctx, component) {
-        Err(error) => report.error = Some(from_anyhow(&error)),
+        Err(error) => report.error = Some(from_anyhow(&error).about(&component.name)),
         Ok((graph, answer)) => {
             report.standing = Some(stands(component, &graph, answer.as_ref()));
             match answer {
                 Ok(answer) => report.add(ctx, &graph, answer),
                 Err(_) if report.is_good() => {}
-                Err(error) => report.error = Some(from_anyhow(&error)),
+                Err(error) => report.error = Some(from_anyhow(&error).about(&component.name)),
             }
         }
     }
@@ -143,9 +146,14 @@ impl Report<'_> {
     fn add(&mut self, ctx: &Ctx, graph: &Graph, answer: Answer) {
         let Answer { applied, ledger, server, db } = answer;
         self.server = Some(server);
-        let found = db.map(|mut db| skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied)).unwrap_or_default();
-        let (json, commands) = found.json(graph, &ctx.component_flag(self.component));
-        self.skipped = SkippedRevisions { lines: found.lines(graph), found, json, commands };
+        if let Some(mut db) = db {
+            let found = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied);
+            let (json, commands) = found.json(graph, &ctx.component_flag(self.component));
+            let table = version_table(self.component);
+            let edited = ledger.as_ref().map(|_| ledger::edited(ctx, graph, &mut db, &table, &applied));
+            let edited = edited.unwrap_or_default();
+            self.skipped = SkippedRevisions { lines: found.lines(graph), found, json, commands, edited };
+        }
         self.undone = ledger.map(|ledger| ledger.undone(graph, &applied)).unwrap_or_default();
         if let (Some(standing), false) = (&mut self.standing, self.undone.gone.is_empty()) {
             standing.state = State::UnknownRevision;

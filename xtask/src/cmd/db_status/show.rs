@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::look::Report;
 use crate::ctx::Ctx;
+use crate::model::action::{Action, own};
 use crate::model::ledger::Undone;
 use crate::model::rebase::ids as parents;
 use crate::model::status::{Overlap, Revision, Standing, State};
@@ -11,6 +12,7 @@ use crate::report::json::revisions;
 use crate::report::table::table;
 use crate::ui::Paint;
 use crate::work::advice;
+use crate::work::ledger::{self, Edited};
 use crate::work::skipped::Healed;
 
 /// As many pending migrations are listed; of more only the first and the last, or all with `--verbose`.
@@ -33,6 +35,7 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "implied": report.skipped.json,
         "healed": report.skipped.found.healed.iter().map(healed_json).collect::<Value>(),
         "put_right": report.skipped.commands,
+        "edited": report.skipped.edited.iter().map(Edited::json).collect::<Vec<_>>(),
         "server": report.server,
         "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
     })
@@ -52,6 +55,7 @@ pub fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
     }
     lines.push(String::new());
     lines.extend(status(ctx, report, standing));
+    lines.extend(ledger::edited_lines(&report.skipped.edited));
     lines.extend(what_to_do(ctx, report, standing));
     lines.join("\n").trim_end().to_owned()
 }
@@ -147,22 +151,23 @@ fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
     let flag = ctx.component_flag(report.component);
     let mut lines = vec![String::new()];
     if !standing.overlaps.is_empty() {
-        let command = advice::without_overlap(standing, &ctx.alembic(report.component));
+        let command = ctx.ui.shown(advice::without_overlap(ctx, standing, report.component));
         lines.extend([
             format!("Recommended action: {command}"),
             "It changes the version table and nothing else.".to_owned(),
         ]);
     } else if !report.undone.is_empty() {
         lines.push("Recommended action: bring back the files with which it ran".to_owned());
-        let actions = advice::bring_back(&report.undone, &flag);
-        lines.extend(actions.iter().enumerate().map(|(at, action)| format!("  {}. {action}", at + 1)));
+        let actions = advice::bring_back(&report.undone).into_iter().map(|action| action.or_of(&report.component.name));
+        let numbered = actions.enumerate().map(|(at, action)| format!("  {}. {}", at + 1, ctx.ui.shown(action)));
+        lines.extend(numbered);
     } else if !report.skipped.found.is_empty() {
-        lines.push("Implied, never ran: the database counts as holding these".to_owned());
+        lines.push("Skipped, never ran: the database counts as holding these".to_owned());
         lines.extend(report.skipped.lines.iter().map(|line| format!("  - {line}")));
         lines.push(String::new());
         lines.extend(report.skipped.found.advice(&ctx.alembic(report.component), &flag));
-    } else if let Some(action) = action(standing, &flag) {
-        lines.push(format!("Recommended action: {action}"));
+    } else if let Some(action) = action(standing) {
+        lines.push(format!("Recommended action: {}", ctx.ui.shown(action.or_of(&report.component.name))));
     }
     lines
 }
@@ -171,13 +176,13 @@ fn healed_json(healed: &Healed) -> Value {
     json!({"revision": healed.revision, "twin": healed.twin, "is_pending": healed.is_pending})
 }
 
-fn action(standing: &Standing, flag: &str) -> Option<String> {
+fn action(standing: &Standing) -> Option<Action> {
     match standing.state {
         State::UpToDate | State::Unreachable | State::NotSetUp => None,
         State::Behind | State::NoRevision if standing.pending.is_empty() => None,
-        State::Behind | State::NoRevision => Some(format!("cargo xtask db-migrate{flag}")),
-        State::Diverged => Some(advice::one_head_again(flag)),
-        State::UnknownRevision => Some(advice::find_revision(&standing.unknown)),
+        State::Behind | State::NoRevision => Some(own("db-migrate").into()),
+        State::Diverged => Some(advice::one_head_again().into()),
+        State::UnknownRevision => Some(advice::find_revision(&standing.unknown).into()),
     }
 }
 

@@ -110,7 +110,10 @@ fn line(ctx: &Ctx, component: &Component, standing: &Standing) -> Option<String>
         State::Diverged => {
             let heads: Vec<&str> = standing.heads.iter().map(|head| head.id.as_str()).collect();
             let heads = heads.join(", ");
-            format!("xtask: the {name} scripts have diverged, heads {heads}: {}", advice::one_head_again(&flag))
+            format!(
+                "xtask: the {name} scripts have diverged, heads {heads}: {}",
+                ctx.ui.shown(advice::one_head_again().of(name))
+            )
         }
     })
 }

@@ -44,6 +44,8 @@ pub struct Launch {
     pub config: PathBuf,
     /// What Alembic's command line would be given besides: `-n`, `-x`.
     pub options: Vec<String>,
+    /// Folders with the scripts, instead of those that the config names; mostly none.
+    pub versions: Vec<PathBuf>,
     /// The database to begin with.
     pub database: Database,
     /// `lock_timeout` of every connection; `None` leaves the server's.
@@ -68,6 +70,7 @@ impl Launch {
             "project": self.project.to_string_lossy(),
             "config": self.config.to_string_lossy(),
             "options": self.options,
+            "versions": self.versions.iter().map(|folder| folder.to_string_lossy()).collect::<Vec<_>>(),
             "state_dir": self.state_dir.to_string_lossy(),
             "url": self.database.url.as_ref().map(Secret::expose),
             "expect": {

@@ -73,7 +73,8 @@ impl Process {
 
     /// Sends a command. That the process is gone shows when its answer is waited for.
     pub fn send(&mut self, command: &Value) {
-        self.migrating = command["do"] == "migrate";
+        // `go` only lets the steps under way go on.
+        self.migrating = command["do"] == "migrate" || (self.migrating && command["do"] == "go");
         if let Some(stdin) = &mut self.stdin {
             let _ = writeln!(stdin, "{command}").and_then(|()| stdin.flush());
         }

@@ -36,8 +36,7 @@ impl Options {
     /// Whether a table, by its schema-qualified name, is Alembic's or this tool's own.
     pub fn leaves_out(&self, table: &str) -> bool {
         let (schema, bare) = table.split_once('.').unwrap_or(("", table));
-        (schema, bare) == (super::SCHEMA, super::TABLE)
-            || self.version_tables.iter().any(|own| own == table || own == bare)
+        schema == super::SCHEMA || self.version_tables.iter().any(|own| own == table || own == bare)
     }
 }
 

@@ -23,6 +23,7 @@ pub fn kind_of(sqlstate: &str) -> Kind {
         "42804" => Kind::TypeChangeBlocked,
         "25P02" => Kind::TransactionAborted,
         "55P03" => Kind::LockTimeout,
+        "53100" => Kind::DiskFull,
         "42501" => Kind::PermissionDenied,
         "3D000" => Kind::DatabaseMissing,
         "57P03" => Kind::ConnectionRefused,

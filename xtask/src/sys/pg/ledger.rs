@@ -5,12 +5,14 @@
 //! It must never be what a migration fails by: who may not make it goes on without, and what is missing in it means that
 //! nothing is known.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use postgres::SimpleQueryMessage;
 use serde_json::{Value, json};
 
-use super::{Db, VersionTable, literal};
-use crate::model::ledger::{Entry, How, Ledger, Made, Mark};
+use super::{Db, Script, VersionTable, literal, runs};
+use crate::model::ledger::{Entry, How, Ledger, Made, Mark, Run};
 
 /// The schema of everything that this tool keeps in somebody's database.
 pub const SCHEMA: &str = "xtask";
@@ -38,6 +40,10 @@ pub struct Writing<'a> {
     pub forget: &'a [String],
     /// Revisions with what is known of them, and the digest of their scripts.
     pub entries: &'a [(&'a str, &'a Entry, String)],
+    /// The runs that are new, and the scripts that they ran.
+    pub runs: &'a [Run],
+    /// By digest.
+    pub scripts: &'a BTreeMap<String, Script>,
     /// What the version table must hold for the ledger to vouch for it.
     pub heads: &'a [String],
     /// Tool, version and command.
@@ -73,12 +79,24 @@ impl Db {
             if row.get(4).is_some() {
                 ledger.left.push(mark());
             }
-            let how = How::ALL.into_iter().find(|how| Some(how.word()) == row.get(2))?;
+            let how = How::of_word(&text(2))?;
             ledger.entries.insert(text(1), Entry { parents: list(&text(3))?, how });
         }
         ledger.left.sort();
         ledger.now.sort();
         Some(ledger)
+    }
+
+    /// What ran, in a transaction of its own: a ledger that an older version made may be another role's, in which we may
+    /// write and make nothing.
+    fn write_runs(&mut self, key: &str, writing: &Writing<'_>) -> Result<()> {
+        if writing.runs.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.client().transaction().context("beginning to write what ran")?;
+        transaction.batch_execute("set local lock_timeout = '2s'").context("preparing to write what ran")?;
+        runs::write(&mut transaction, key, (writing.runs, writing.scripts), writing.by, writing.may_make)?;
+        transaction.commit().context("writing what ran")
     }
 
     /// Whether tables and columns are there, in whatever schema; in the order asked.
@@ -133,12 +151,13 @@ impl Db {
         heads.sort();
         transaction.execute(&mark, &[&heads]).context("writing the ledger")?;
         transaction.commit().context("writing the ledger")?;
+        self.write_runs(&key, writing)?;
         Ok(true)
     }
 }
 
 /// The version table's name with its schema, wherever the search path finds it; an expression.
-fn key(version: &str) -> String {
+pub(super) fn key(version: &str) -> String {
     format!(
         "(select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c \
          join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass({}))",

@@ -250,7 +250,7 @@ fn newest(ctx: &Ctx, now: &Facts<'_>) -> Result<String, Fail> {
         several => {
             let heads = several.iter().map(|id| (*id).to_owned()).collect();
             let error = TargetError::MultipleHeads { target: "head".to_owned(), heads };
-            Err(advice::target(ctx, &error, "head", now.component, &ctx.component_flag(now.component)))
+            Err(advice::target(ctx, &error, "head", now.component))
         }
     }
 }

@@ -73,6 +73,8 @@ class Session:
     def _directory(self):
         script = ScriptDirectory.from_config(self._config)
         script.dir = os.path.abspath(script.dir)
+        if self._launch.get("versions"):
+            script.version_locations = list(self._launch["versions"])
         return script
 
     def _read(self, script):
@@ -144,9 +146,11 @@ class Session:
 
         def steps(heads, _context):
             self._check_before(command["before"], heads)
-            for direction, revision in command["steps"]:
-                yield self._prepare(direction, revision, revision in command["unrun"])
+            for left, (direction, revision) in enumerate(command["steps"], 1 - len(command["steps"])):
+                yield self._prepare(direction, revision, revision in command["skipped"])
                 self._done()
+                if left and command["pause"]:
+                    self._channel.next()  # xtask looks at the database, then says `go`
 
         self._run(steps, command["target"])
         self._channel.emit("migrated", heads=sorted(self._heads), sees_ledger=self._sees_ledger)
@@ -175,7 +179,7 @@ class Session:
         """Alembic's offline SQL for a list of steps, as text."""
         def steps(_heads, _context):
             for direction, revision in command["steps"]:
-                yield self._prepare(direction, revision, revision in command["unrun"])
+                yield self._prepare(direction, revision, revision in command["skipped"])
                 self._applied = self._ancestors(self._heads)
 
         start = command["start"]
@@ -287,9 +291,9 @@ class Session:
                 "the database is at %s, not at %s" % (", ".join(sorted(heads)) or "base", ", ".join(before) or "base"),
             )
 
-    def _prepare(self, direction, revision, unrun=False):
+    def _prepare(self, direction, revision, skipped=False):
         """The migration step, made as Alembic's own upgrade and downgrade make it. One that is taken back without ever
-        having run (`unrun`) has nothing to undo: only the version table changes."""
+        having run (`skipped`) has nothing to undo: only the version table changes."""
         from alembic.runtime.migration import MigrationStep
         script = self._script.get_revision(revision)
         self._step = Step(direction, script.revision, script.path)
@@ -305,7 +309,7 @@ class Session:
         self._step.began = time.monotonic()
         make = MigrationStep.downgrade_from_script if direction == "down" else MigrationStep.upgrade_from_script
         step = make(self._script.revision_map, script)
-        if unrun:
+        if skipped:
             step.migration_fn = lambda *_args, **_kw: None
         return step
 

@@ -1,0 +1,91 @@
+//! What is known before anything is decided: the history, whose revisions are whose, what was asked for.
+
+use anyhow::Result;
+
+use super::released::{self, Scripts, Whose};
+use crate::ctx::Ctx;
+use crate::fail::{Fail, Kind};
+use crate::flags::Rebase;
+use crate::model::graph::Graph;
+use crate::model::rebase::{Refusal, Wish};
+use crate::model::target::{self, Direction, Target, TargetError};
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::git::Repo;
+use crate::sys::project::Component;
+use crate::work::advice;
+
+/// What is known before anything is decided.
+pub struct Facts<'a> {
+    pub component: &'a Component,
+    pub config: AlembicConfig,
+    pub graph: Graph,
+    pub repo: Option<Repo>,
+    pub whose: Whose,
+    pub wish: Wish,
+    /// `--component=…` for printed commands, empty for the default one.
+    pub flag: String,
+}
+
+/// Gathers them.
+pub fn gather<'a>(
+    ctx: &'a Ctx,
+    flags: &Rebase,
+    component: &'a Component,
+    config: AlembicConfig,
+    graph: Graph,
+) -> Result<Facts<'a>> {
+    let flag = ctx.component_flag(component);
+    let root = &ctx.project()?.root;
+    let repo = released::checkout(&ctx.ui, root)?;
+    let scripts = Scripts { graph: &graph, root, texts: None, flag: &flag };
+    let mut wish = if flags.merge { Wish::Merge } else { Wish::Usual };
+    let mut branch = None;
+    if let Some(word) = &flags.onto {
+        match revision(&graph, word) {
+            Ok(id) => wish = Wish::Onto(id),
+            Err(TargetError::UnknownRevision { .. } | TargetError::UnknownBranch { .. }) if is_commit(&repo, word)? => {
+                branch = Some(word.as_str());
+            }
+            Err(error) => return Err(advice::target(ctx, &error, word, component).into()),
+        }
+    }
+    let whose = match (&repo, &wish) {
+        // A merge edits nobody's revision.
+        (_, Wish::Merge) => released::by_text(&scripts)?,
+        (Some(repo), Wish::Usual) => released::by_git(ctx, repo, &scripts, branch)?,
+        (None, Wish::Usual) => return Err(released::no_checkout(root, &flag).into()),
+        // The revision says it all; what git knows for sure is respected.
+        (Some(repo), Wish::Onto(_)) => {
+            released::by_git(ctx, repo, &scripts, None).or_else(|_| released::by_text(&scripts))?
+        }
+        (None, Wish::Onto(_)) => released::by_text(&scripts)?,
+    };
+    Ok(Facts { component, config, graph, repo, whose, wish, flag })
+}
+
+/// The one revision that a word names.
+fn revision(graph: &Graph, word: &str) -> Result<String, TargetError> {
+    let route = target::resolve(graph, Direction::Up, &[], &Target::parse(word)?)?;
+    let unknown = || TargetError::UnknownRevision { id: word.to_owned(), nearest: Vec::new() };
+    route.destination.into_iter().next().ok_or_else(unknown)
+}
+
+fn is_commit(repo: &Option<Repo>, word: &str) -> Result<bool> {
+    let Some(repo) = repo else { return Ok(false) };
+    Ok(repo.commits(&[word])?.pop().flatten().is_some())
+}
+
+/// Why there is no plan, for a person.
+pub fn refused(refusal: &Refusal, flag: &str) -> Fail {
+    let kind = match refusal {
+        Refusal::Unknown(_) => Kind::UnknownRevision,
+        Refusal::Unsound(_) => Kind::MigrationFileInvalid,
+        _ => Kind::MultipleHeads,
+    };
+    Fail::new(kind, "The heads cannot be made one in this way")
+        .details(refusal.to_string())
+        .action(format!("Join the heads without moving any revision: cargo xtask db-rebase{flag} --merge"))
+        .action(format!("Or put everything else on another revision: cargo xtask db-rebase{flag} --onto REV"))
+        .related("cargo xtask db-status")
+        .refused()
+}

@@ -1,0 +1,130 @@
+//! Everything that is to be done, worked out before the first write, and whether it may be.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::as_step::Ends;
+use super::database::{self, Found};
+use super::facts::Facts;
+use super::files::{self, Edit};
+use super::proof::{self, Proof};
+use super::record::Work;
+use crate::ctx::Ctx;
+use crate::fail::{Fail, Kind};
+use crate::flags::Rebase;
+use crate::model::action::{Action, own};
+use crate::model::rebase::{Both, Change, Plan, Trip};
+use crate::work::at_stake::{self, AtStake};
+use crate::work::own_database::OwnDatabase;
+
+const COMMAND: &str = "db-rebase";
+
+/// What is to be done, in every detail.
+pub struct Prepared {
+    pub plan: Plan,
+    pub edits: Vec<Edit>,
+    /// What moved revisions and the ones that will be below them both touch.
+    pub both: Vec<Both>,
+    pub found: Found,
+    pub trip: Trip,
+    /// What becomes of the rows that the database holds now.
+    pub rows: Rows,
+    pub work: Work,
+}
+
+/// What becomes of the rows of a database that holds a moved revision.
+pub struct Rows {
+    /// Whether it stays as it is: nothing goes.
+    pub stay: bool,
+    /// Why it has to go down and up again.
+    pub why: Option<String>,
+    /// What goes with it.
+    pub at_stake: Vec<AtStake>,
+}
+
+/// Everything that is to be written, and everything that would stand in the way.
+pub fn prepare(ctx: &Ctx, flags: &Rebase, facts: &Facts, plan: Plan) -> Result<Prepared> {
+    let root = &ctx.project()?.root;
+    let (edits, merge) = match &plan.change {
+        Change::Move(moved) => (files::edits(root, &facts.graph, moved, &facts.flag)?, None),
+        Change::Merge { parents, .. } => {
+            let merge = files::merge(ctx, &facts.config, &facts.graph, parents)?;
+            (vec![merge.edit], Some(merge.id))
+        }
+        Change::Nothing => (Vec::new(), None),
+    };
+    let moved = match &plan.change {
+        Change::Move(moved) => moved.clone(),
+        _ => Vec::new(),
+    };
+    if let (Some(repo), None) = (&facts.repo, &merge) {
+        files::check_clean(repo, &edits, flags.allow_dirty, &facts.flag)?;
+    }
+    // A merge revision re-parents nothing: whatever the database holds stays right.
+    let found = if flags.no_db || merge.is_some() {
+        Found::NotAsked
+    } else {
+        database::look(ctx, facts.component, &facts.config, &facts.graph)?
+    };
+    let trip = match &found {
+        Found::At { applied, place, skipped } => {
+            database::check_nothing_skipped(facts, place, skipped)?;
+            database::plan(facts, &plan.change, &moved, applied)?
+        }
+        Found::NotAsked | Found::Down(_) => Trip::default(),
+    };
+    let both = files::touched_on_both_sides(root, &facts.graph, &plan.change)?;
+    let rows = rows(ctx, facts, &edits, &trip)?;
+    let mut work = Work::new(facts.component, &facts.graph, moved, merge, &both, &trip, &found);
+    (work.stays, work.rows) = (rows.stay, rows.json());
+    Ok(Prepared { plan, edits, both, found, trip, rows, work })
+}
+
+/// Tries on copies what becomes of the rows, and counts those that go.
+fn rows(ctx: &Ctx, facts: &Facts, edits: &[Edit], trip: &Trip) -> Result<Rows> {
+    let mut rows = Rows { stay: true, why: None, at_stake: Vec::new() };
+    if trip.is_empty() {
+        return Ok(rows);
+    }
+    if let Proof::GoesDown(why) = proof::prove(ctx, facts, edits, trip)? {
+        let mut own = OwnDatabase::connect(ctx, facts.component, COMMAND)?;
+        let at_stake = at_stake::find(ctx, &facts.graph, own.db(), &trip.down)?;
+        rows = Rows { stay: false, why: Some(why), at_stake };
+    }
+    Ok(rows)
+}
+
+/// Asks before rows go. Where nobody can answer, nothing that loses rows is done unless `--yes` says so.
+///
+/// # Errors
+/// `rows-at-stake`.
+pub fn agree(ctx: &Ctx, flags: &Rebase, facts: &Facts, prepared: &Prepared, ends: &Ends) -> Result<()> {
+    let lost: Vec<String> = prepared.rows.at_stake.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
+    if lost.is_empty() || ctx.common.yes {
+        return Ok(());
+    }
+    let question = format!("{}\nThey are in the backup, and nowhere else. Go on?", lost.join("\n"));
+    if ctx.ui.confirm(&question) == Some(true) {
+        return Ok(());
+    }
+    let fail = Fail::new(Kind::RowsAtStake, "The database has to go down and up again, and rows go with it");
+    let fail = fail.details(lost.join("\n")).details(prepared.rows.why.as_deref().unwrap_or_default());
+    let again = match (ends.keep.is_some(), &flags.onto) {
+        (true, _) => own("db-merge").of_no_component().word("--continue"),
+        (false, None) => own("db-rebase").of(&facts.component.name),
+        (false, Some(onto)) => own("db-rebase").of(&facts.component.name).flag("--onto", onto),
+    };
+    let again = if flags.allow_dirty { again.word("--allow-dirty") } else { again };
+    let meant = Action::run("If they may go (the backup has them)", again.word("--yes"));
+    let alone = Action::run("Leave the database alone", own("db-rebase").of(&facts.component.name).word("--no-db"));
+    let fail = fail.action(meant).action("Or save them elsewhere first, then repeat the command with --yes");
+    let fail = if ends.keep.is_none() { fail.action(alone) } else { fail };
+    Err(fail.related("cargo xtask db-rebase").refused().into())
+}
+
+impl Rows {
+    fn json(&self) -> Value {
+        let at_stake: Vec<Value> = self.at_stake.iter().map(AtStake::json).collect();
+        json!({"kept": self.stay, "why": self.why, "at_stake": at_stake})
+    }
+}

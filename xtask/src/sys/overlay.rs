@@ -1,0 +1,53 @@
+//! The migration scripts as they will be, in a folder of their own beside the ones on the disk: Alembic can run them there
+//! before anything is written. What does not change is linked. The folder goes with the value.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// See the file's head.
+pub struct Overlay {
+    folder: PathBuf,
+    versions: Vec<PathBuf>,
+}
+
+impl Overlay {
+    /// Scripts by their absolute paths, with the new text of those that change.
+    ///
+    /// # Errors
+    /// When the state folder cannot be written.
+    pub fn new<'s>(state_dir: &Path, scripts: impl Iterator<Item = (PathBuf, Option<&'s str>)>) -> Result<Overlay> {
+        let folder = state_dir.join(format!("overlay-{}", std::process::id()));
+        let mut overlay = Overlay { folder, versions: Vec::new() };
+        let mut known: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+        for (path, text) in scripts {
+            let parent = path.parent().unwrap_or(Path::new("/")).to_owned();
+            let versions = known.entry(parent).or_insert_with(|| {
+                let versions = overlay.folder.join(overlay.versions.len().to_string());
+                overlay.versions.push(versions.clone());
+                versions
+            });
+            let copy = versions.join(path.file_name().context("a script has a name")?);
+            let written = fs::create_dir_all(&*versions).and_then(|()| match text {
+                Some(text) => fs::write(&copy, text),
+                None => symlink(&path, &copy),
+            });
+            written.with_context(|| format!("writing {}", copy.display()))?;
+        }
+        Ok(overlay)
+    }
+
+    /// What Alembic takes for its version locations.
+    pub fn versions(&self) -> &[PathBuf] {
+        &self.versions
+    }
+}
+
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}

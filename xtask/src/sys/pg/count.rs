@@ -1,0 +1,59 @@
+//! How many rows are in a table, or values in a column, up to a number beyond which it no longer matters.
+
+use anyhow::Result;
+
+use super::{Db, ident, sql_fail};
+
+/// Counting ends one above this.
+pub const MOST_COUNTED: u64 = 1_000_000;
+
+/// What is counted, named as a script names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// With or without a schema, with or without quotes.
+    pub table: String,
+    /// Its values that are not null; without it, the table's rows.
+    pub column: Option<String>,
+}
+
+impl Db {
+    /// The count; `None` where there is no such table or column, or none that we may read.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn count(&mut self, counted: &Counted) -> Result<Option<u64>> {
+        let Some(table) = self.table_named(&counted.table)? else { return Ok(None) };
+        let most = MOST_COUNTED + 1;
+        let names = counted.column.as_ref().map_or_else(|| vec![None], |name| spellings(name).map(Some).to_vec());
+        for column in names {
+            let filter = column.map(|column| format!(" where {column} is not null")).unwrap_or_default();
+            let sql = format!("select count(*) from (select from {table}{filter} limit {most}) as counted");
+            match self.client().query_one(&sql, &[]) {
+                Ok(row) => return Ok(u64::try_from(row.get::<_, i64>(0)).ok()),
+                Err(error) if error.as_db_error().is_some() => {}
+                Err(error) => return Err(sql_fail(&error, "counting rows").into()),
+            }
+        }
+        Ok(None)
+    }
+
+    fn table_named(&mut self, name: &str) -> Result<Option<String>> {
+        for spelling in spellings(name) {
+            let sql = "select c.oid::regclass::text from pg_class c where c.oid = to_regclass($1) and c.relkind in ('r', 'p')";
+            let row = self.client().query_opt(sql, &[&spelling]);
+            if let Some(row) = row.map_err(|error| sql_fail(&error, "looking for a table"))? {
+                return Ok(Some(row.get(0)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A name as an operation means it (each part just so) and as SQL means it (folded unless quoted).
+fn spellings(name: &str) -> [String; 2] {
+    let parts = |each: &dyn Fn(&str) -> String| name.split('.').map(each).collect::<Vec<_>>().join(".");
+    let is_quoted = |part: &str| part.len() > 1 && part.starts_with('"') && part.ends_with('"');
+    let exact = parts(&|part| if is_quoted(part) { part.to_owned() } else { ident(part) });
+    let folded = parts(&|part| if is_quoted(part) { part.to_owned() } else { ident(&part.to_lowercase()) });
+    [exact, folded]
+}

@@ -1,0 +1,116 @@
+//! What a way down would take away of what is in the database now: each table and column that the scripts drop, with the
+//! rows and values in it, and what they delete. Read off the scripts; what only shows when they run is named as that.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::ctx::Ctx;
+use crate::model::graph::Graph;
+use crate::model::script_body::{self, Function, dropped};
+use crate::sys::files::read_script;
+use crate::sys::pg::{Counted, Db, MOST_COUNTED};
+
+/// One thing that goes.
+#[derive(Clone, Debug)]
+pub struct AtStake {
+    /// The revision whose `downgrade()` takes it away.
+    pub revision: String,
+    /// The script, relative to the project.
+    pub path: String,
+    /// The line in it.
+    pub line: usize,
+    /// `table users`, `column users.email`, `rows of users`, or what could not be read.
+    pub what: String,
+    /// How many rows, or values that are not null, are in it now; `None` where that cannot be told.
+    pub rows: Option<u64>,
+    /// Whether rows or values may go with it at all.
+    pub may_hold_rows: bool,
+}
+
+/// Looks through the revisions in the order of the way down; `ids` leave out what never ran.
+///
+/// # Errors
+/// When a script cannot be read or the connection is lost.
+pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, ids: &[String]) -> Result<Vec<AtStake>> {
+    let root = &ctx.project()?.root;
+    let mut found: Vec<AtStake> = Vec::new();
+    for id in ids {
+        let Some(script) = graph.get(id) else { continue };
+        let text = read_script(&root.join(&script.path))?;
+        // A syntax error is Alembic's to report when it comes to it; here it only means that nothing can be said.
+        let body = script_body::read(&script.path, &text).unwrap_or_default();
+        let Some(function) = body.downgrade else { continue };
+        for (what, line) in taken_away(&function) {
+            let is_known = found.iter().any(|known| known.what == what);
+            let counted = count(&what);
+            let rows = match &counted {
+                Some(counted) if !is_known => db.count(counted)?,
+                _ => None,
+            };
+            let may_hold_rows = !is_known && (counted.is_some() || what.starts_with(UNREAD));
+            // A table that is not there, or a column of one that goes further up, takes nothing with it.
+            let is_there = counted.is_none() || rows.is_some();
+            let path = script.path.display().to_string();
+            let (revision, may_hold_rows) = (id.clone(), may_hold_rows && is_there);
+            found.push(AtStake { revision, path, line, what, rows, may_hold_rows });
+        }
+    }
+    Ok(found)
+}
+
+const UNREAD: &str = "SQL that only shows when it runs";
+
+fn taken_away(function: &Function) -> Vec<(String, usize)> {
+    let mut found: Vec<(String, usize)> = dropped(function).into_iter().map(|it| (it.what, it.line)).collect();
+    for call in &function.calls {
+        let executes = call.call.last() == "execute" || call.call.last() == "exec_driver_sql";
+        if executes && call.sql.is_none() && call.operation.as_ref().is_none_or(|it| it.name == "execute") {
+            found.push((UNREAD.to_owned(), call.line));
+        }
+    }
+    found.sort_by_key(|(_, line)| *line);
+    found
+}
+
+/// What is to be counted for `table users`, `column users.email`, `rows of users`.
+fn count(what: &str) -> Option<Counted> {
+    let is_plain = |name: &str| !name.contains(['{', '}']);
+    if let Some(table) = what.strip_prefix("table ").or_else(|| what.strip_prefix("rows of ")) {
+        return is_plain(table).then(|| Counted { table: table.to_owned(), column: None });
+    }
+    let (table, column) = what.strip_prefix("column ").filter(|name| is_plain(name))?.rsplit_once('.')?;
+    Some(Counted { table: table.to_owned(), column: Some(column.to_owned()) })
+}
+
+impl AtStake {
+    /// Whether something goes that cannot be made again, as far as it shows.
+    pub fn is_loss(&self) -> bool {
+        self.may_hold_rows && self.rows.is_none_or(|rows| rows > 0)
+    }
+
+    /// `500 rows of mine go (m1, migrations/versions/m1.py:12)`.
+    pub fn line(&self) -> String {
+        let place = format!("({}, {}:{})", self.revision, self.path, self.line);
+        let plural =
+            |count: u64, one: &str| if count == 1 { format!("1 {one}") } else { format!("{} {one}s", told(count)) };
+        let what = match (self.rows, self.what.strip_prefix("column "), &self.what) {
+            (Some(rows), Some(column), _) => format!("{} of {column} go", plural(rows, "value")),
+            (Some(rows), None, what) => {
+                let table = what.trim_start_matches("table ").trim_start_matches("rows of ");
+                format!("{} of {table} go", plural(rows, "row"))
+            }
+            (None, _, what) => format!("{what} goes"),
+        };
+        let unread = self.what == UNREAD;
+        if unread { format!("{UNREAD}: what it takes away is not known {place}") } else { format!("{what} {place}") }
+    }
+
+    /// For JSON.
+    pub fn json(&self) -> Value {
+        json!({"revision": self.revision, "path": self.path, "line": self.line, "what": self.what, "rows": self.rows})
+    }
+}
+
+fn told(count: u64) -> String {
+    if count > MOST_COUNTED { format!("more than {MOST_COUNTED}") } else { count.to_string() }
+}

@@ -1,0 +1,82 @@
+//! The schema before, between and after the steps of a walk, as far as a session of our own can see it: in a project that
+//! runs everything in one transaction, that is before the first and after the last step.
+
+use std::collections::BTreeMap;
+
+use super::{Walk, sorted};
+use crate::ctx::Ctx;
+use crate::model::catalog::Snapshot;
+use crate::model::graph::Graph;
+use crate::model::ledger::{Delta, Run};
+use crate::model::target::Direction;
+use crate::sys::pg::Script;
+use crate::work::ledger;
+use crate::work::own_database::OwnDatabase;
+
+/// What was seen, by the number of steps that were done.
+pub struct Looks {
+    seen: BTreeMap<usize, Snapshot>,
+    /// The steps' scripts, by revision.
+    scripts: BTreeMap<String, Script>,
+    sees_steps: bool,
+}
+
+impl Looks {
+    /// Looks before the first step.
+    pub fn begin(ctx: &Ctx, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Looks {
+        let mut looks =
+            Looks { seen: BTreeMap::new(), scripts: ledger::scripts(ctx, graph, &walk.steps), sees_steps: true };
+        looks.at(own, 0);
+        looks
+    }
+
+    /// Looks between two steps, while the driver waits.
+    pub fn between(&mut self, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk, done: usize) {
+        let heads = walk.after(graph, done).unwrap_or_default();
+        let seen = if self.sees_steps { own.catalog_at(&sorted(&heads)) } else { None };
+        self.sees_steps = seen.is_some();
+        self.seen.extend(seen.map(|seen| (done, seen)));
+    }
+
+    /// Looks where nothing is under way.
+    pub fn at(&mut self, own: &mut OwnDatabase<'_>, done: usize) {
+        // What cannot be seen is not known, and said to be so.
+        self.seen.extend(own.catalog().ok().map(|seen| (done, seen)));
+    }
+
+    /// What was seen when so many steps were done.
+    pub fn after(&self, done: usize) -> Option<&Snapshot> {
+        self.seen.get(&done)
+    }
+
+    /// The script of a revision, as it was before the walk.
+    pub fn script(&self, revision: &str) -> Option<&Script> {
+        self.scripts.get(revision)
+    }
+
+    /// The runs of the first `done` steps, with their scripts by digest.
+    pub fn runs(&self, walk: &Walk, done: usize) -> (Vec<Run>, BTreeMap<String, Script>) {
+        let mut scripts = BTreeMap::new();
+        let mut runs = Vec::new();
+        let digests: BTreeMap<usize, String> =
+            self.seen.iter().map(|(at, schema)| (*at, ledger::digest(schema))).collect();
+        for (at, step) in walk.steps[..done].iter().enumerate() {
+            let Some(script) = self.scripts.get(&step.revision) else { continue };
+            if !walk.runs(&step.revision) {
+                continue;
+            }
+            scripts.insert(script.digest.clone(), script.clone());
+            let (below, above) = if step.direction == Direction::Up { (at, at + 1) } else { (at + 1, at) };
+            let both = self.seen.get(&below).zip(self.seen.get(&above));
+            runs.push(Run {
+                revision: step.revision.clone(),
+                direction: step.direction,
+                digest: script.digest.clone(),
+                below: digests.get(&below).cloned(),
+                above: digests.get(&above).cloned(),
+                delta: both.map(|(below, above)| Delta::between(below, above)),
+            });
+        }
+        (runs, scripts)
+    }
+}

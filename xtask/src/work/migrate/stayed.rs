@@ -1,0 +1,146 @@
+//! What stays of a walk that broke off: by the version table, and by the schema before and after. 'Nothing was kept' is
+//! said only where that was looked at.
+
+use super::looks::Looks;
+use super::{Walk, Walked, sorted, verb};
+use crate::fail::{Fail, Kind};
+use crate::model::catalog::{Change, What, diff};
+use crate::model::graph::Graph;
+use crate::model::script_body::{self, Function};
+use crate::model::status::{Revision, Standing};
+use crate::model::target::Direction;
+use crate::work::own_database::OwnDatabase;
+
+/// How many objects are listed before they are only counted.
+const LISTED: usize = 30;
+
+/// Says it in the failure's details; where a part of a revision stays, the failure becomes one of that.
+pub fn say(
+    fail: Fail,
+    own: &mut OwnDatabase<'_>,
+    graph: &Graph,
+    walk: &Walk,
+    walked: &mut Walked,
+    looks: &Looks,
+) -> Fail {
+    let heads = walked.heads.clone().unwrap_or_default();
+    let done = walked.done.len();
+    let at = standing(graph, &heads);
+    if done == 0 && sorted(&heads) != sorted(&walk.before) {
+        return fail.details(format!("This run has changed nothing, but the database has moved: it is {at}"));
+    }
+    let now = own.catalog().ok();
+    let stayed = looks.after(done).zip(now.as_ref()).map(|(before, now)| diff(before, now));
+    let half = walk.steps.get(done).filter(|_| walked.begun > done);
+    match (stayed, half) {
+        (Some(changes), Some(step)) if !changes.is_empty() => {
+            let fail = half_done(fail, own, &step.revision, &changes);
+            walked.half_done = Some((step.revision.clone(), changes));
+            fail.details(what_counts(walk, done, &at))
+        }
+        (None, _) => fail
+            .details(what_counts(walk, done, &at))
+            .details("Whether anything else stays was not looked at: the schema before or after could not be read"),
+        (Some(_), Some(step)) if commits(looks, walk, &step.revision).is_some() => {
+            let line = commits(looks, walk, &step.revision).unwrap_or_default();
+            fail.details(what_counts(walk, done, &at)).details(format!(
+                "The schema is as it was, but {} commits by itself (line {line}): rows that it wrote may have stayed",
+                step.revision
+            ))
+        }
+        (Some(_), _) if done == 0 => fail.details(format!("Nothing of this run was kept: the database is still {at}")),
+        (Some(_), _) => fail.details(what_counts(walk, done, &at)),
+    }
+}
+
+fn standing(graph: &Graph, heads: &[String]) -> String {
+    let at: Vec<String> = Standing::new(graph, heads).current.iter().map(Revision::with_message).collect();
+    if at.is_empty() { "at no revision".to_owned() } else { format!("at {}", at.join(", ")) }
+}
+
+/// What the version table says of it.
+fn what_counts(walk: &Walk, done: usize, at: &str) -> String {
+    match done {
+        0 => format!("The version table is as it was: the database counts as {at}"),
+        _ => format!(
+            "{done} of {} revisions were {} and stay: the database is {at}",
+            walk.steps.len(),
+            verb(walk.direction())
+        ),
+    }
+}
+
+fn half_done(fail: Fail, own: &OwnDatabase<'_>, revision: &str, changes: &[Change]) -> Fail {
+    let mut half = Fail { kind: Kind::HalfDone, details: String::new(), actions: Vec::new(), ..fail.clone() };
+    half.summary = format!("Revision {revision} failed half-way, and a part of it stays");
+    half = half.details(&fail.summary).details(&fail.details).details(format!("What stays of {revision}:"));
+    for change in changes.iter().take(LISTED) {
+        half = half.details(format!("  - {}", line(change)));
+    }
+    if changes.len() > LISTED {
+        half = half.details(format!("  - … and {} more", changes.len() - LISTED));
+    }
+    half.actions = fail.actions;
+    let sql: Option<Vec<String>> = in_order(changes).map(undo).collect();
+    match sql {
+        Some(sql) => half.action(format!(
+            "Correct what the error names, take away what stays, then repeat: {}",
+            own.psql(&sql.join("; "))
+        )),
+        None => half.action(format!(
+            "Put by hand what stays of {revision} back as it was (what was taken away is in a backup only), then repeat"
+        )),
+    }
+}
+
+fn line(change: &Change) -> String {
+    let is_invalid = change.attributes().iter().any(|it| it.name == "valid" && it.after.as_deref() == Some("no"));
+    let invalid = if is_invalid { " (INVALID: not enforced and not used)" } else { "" };
+    format!("{} was {}{invalid}", change.object, change.what.name())
+}
+
+/// What depends on something goes before it.
+fn in_order(changes: &[Change]) -> impl Iterator<Item = &Change> {
+    const ORDER: [&str; 5] = ["index", "constraint", "column", "table", "type"];
+    let mut changes: Vec<&Change> = changes.iter().collect();
+    changes.sort_by_key(|change| ORDER.iter().position(|kind| *kind == change.kind).unwrap_or(ORDER.len()));
+    changes.into_iter()
+}
+
+/// The SQL that takes away what was added, for the kinds where that is one statement.
+fn undo(change: &Change) -> Option<String> {
+    let name = &change.key().name;
+    let inside = |word: &str| {
+        let table = &change.parent()?.name;
+        let last = name.strip_prefix(table.as_str())?.strip_prefix('.')?;
+        Some(format!("alter table {table} drop {word} {last}"))
+    };
+    match (change.what, change.kind.as_str()) {
+        (What::Added, kind @ ("table" | "index" | "view" | "sequence")) => Some(format!("drop {kind} {name}")),
+        (What::Added, "column") => inside("column"),
+        (What::Added, "constraint") => inside("constraint"),
+        _ => None,
+    }
+}
+
+/// The line at which a script commits by itself.
+fn commits(looks: &Looks, walk: &Walk, revision: &str) -> Option<usize> {
+    let script = looks.script(revision)?;
+    let body = script_body::read(script.path.as_ref(), &script.body).ok()?;
+    let function = match walk.direction() {
+        Direction::Up => body.upgrade,
+        Direction::Down => body.downgrade,
+    }?;
+    commit(&function)
+}
+
+fn commit(function: &Function) -> Option<usize> {
+    let by_sql = |text: &str| {
+        let words = text.split(';').filter_map(|statement| statement.split_whitespace().next());
+        words.into_iter().any(|word| ["commit", "end"].contains(&word.to_ascii_lowercase().as_str()))
+    };
+    let commits = function.calls.iter().find(|found| {
+        found.in_autocommit || found.call.last() == "commit" || found.sql.as_ref().is_some_and(|sql| by_sql(&sql.text))
+    });
+    commits.map(|found| found.line)
+}
