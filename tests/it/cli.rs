@@ -3,6 +3,7 @@
 
 use std::process::Stdio;
 
+use crate::support::project::Project;
 use crate::support::python::python;
 use crate::support::scene::{PASSWORD, PASSWORD_IN_URL, Scene, Streams};
 use crate::support::xtask::{Folder, Xtask, hermetic};
@@ -168,5 +169,26 @@ fn a_reader_that_goes_away_is_no_error() {
         let streams = Streams::of(&mut child);
         let output = streams.end(child);
         assert!(!output.stderr.contains("panicked") && output.code == 0, "{words}\n{output}");
+    }
+}
+
+/// Titles and file names come from other people's branches: they show, and do nothing, in a terminal and in a CI log.
+#[test]
+fn what_scripts_hold_acts_on_no_terminal() {
+    let project = Project::new("postgresql+psycopg://u@127.0.0.1:1/none");
+    let title = "title \u{1b}]0;T\u{7}\u{1b}[2J\u{1b}[31m \u{202e}red";
+    let script = |title: &str, id: &str, down: &str| {
+        format!(
+            "\"\"\"{title}\"\"\"\nrevision = '{id}'\ndown_revision = {down}\ndef upgrade():\n  pass\ndef downgrade():\n  pass\n"
+        )
+    };
+    project.write("migrations/versions/n.py", &script(title, "n", "None"));
+    project.write("migrations/versions/p\n::error::injected.py", &script("x", "p", "'n'"));
+    for words in ["db-check --all", "db-check --all --format github", "db-status", "db-status --color always"] {
+        let output = Xtask::new(project.root(), words).run();
+        let all = format!("{}{}", output.stdout, output.stderr);
+        for bad in ["\u{1b}]", "\u{1b}[2J", "\u{7}", "\u{202e}", "\n::error::injected"] {
+            assert!(!all.contains(bad) && !all.starts_with("::error::injected"), "{words}: {bad:?} in {all:?}");
+        }
     }
 }

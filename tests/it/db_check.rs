@@ -126,6 +126,60 @@ fn the_command_line_is_checked() {
     check(&project, "--staged").code(2).complains("`--staged` needs a git checkout");
 }
 
+/// What only shows in a real checkout: env.py, and tags that say what is released.
+#[test]
+fn env_py_and_release_tags_are_looked_at() {
+    let env = "from logging.config import fileConfig\nfrom alembic import context\nfileConfig('x')\n";
+    let project = project().revision("a1", "", "op.drop_table('t')", "raise NotImplementedError").env(env);
+    assert_eq!(codes(&project, ""), ["DB701 migrations/env.py:3"]);
+    git(project.root(), "init -q");
+    git(project.root(), "add -A");
+    git(project.root(), "commit -q -m released");
+    git(project.root(), "tag v1");
+    project.write_revision("b1", "a1", "op.drop_table('u')", "raise NotImplementedError");
+    git(project.root(), "add -A");
+    git(project.root(), "commit -q -m merged");
+    for id in ["a1", "b1"] {
+        let path = project.path(&script(id));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, text.replace("op.drop_table(", "op.drop_table('more', ")).unwrap();
+    }
+    let output = check(&project, "--json").code(4);
+    let json = output.json();
+    let of = |it: &serde_json::Value| format!("{} {}", it["code"].as_str().unwrap(), it["severity"].as_str().unwrap());
+    let found: Vec<String> = json["findings"].as_array().unwrap().iter().map(of).collect();
+    assert_eq!(found, ["DB701 warning", "DB301 error", "DB301 warning"], "{output}");
+}
+
+/// A FIFO, a link to nowhere, a folder: Alembic would wait for ever, fail, or pass it over.
+#[test]
+fn what_is_no_file_is_named_at_once() {
+    let project = project().revision("a1", "", "pass", "pass");
+    let versions = project.path("migrations/versions");
+    std::fs::create_dir(versions.join("folder.py")).unwrap();
+    check(&project, "").code(0);
+    std::os::unix::fs::symlink("/nowhere", versions.join("gone.py")).unwrap();
+    fifo(&versions.join("pipe.py"));
+    assert_eq!(codes(&project, ""), ["DB201 gone.py:1", "DB201 pipe.py:1"]);
+    let status = || Xtask::new(project.root(), "db-status --json").run();
+    assert!(status().stdout.contains("gone.py"));
+    std::fs::remove_file(versions.join("gone.py")).unwrap();
+    let status = status();
+    assert_eq!(status.json()["components"][0]["error"]["kind"], "migration-file-invalid", "{status}");
+    assert!(status.stdout.contains("FIFO"), "{status}");
+    // A config may be none, too.
+    std::fs::remove_file(project.path("alembic.ini")).unwrap();
+    fifo(&project.path("alembic.ini"));
+    let config = check(&project, "--json");
+    assert!(config.code != 0 && config.stdout.contains("alembic.ini"), "{config}");
+}
+
+fn fifo(path: &Path) {
+    #[expect(clippy::disallowed_methods)]
+    let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
 #[test]
 fn what_cannot_be_read_is_a_finding_and_not_an_error() {
     let project =

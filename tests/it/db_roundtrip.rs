@@ -54,9 +54,11 @@ fn a_revision_that_goes_down_and_up_again() {
             "baseline",
             "cache",
             "server",
+            "notes",
             "results",
             "tested",
             "failed",
+            "unproven",
             "taken_over",
             "kept"
         ]
@@ -66,9 +68,9 @@ fn a_revision_that_goes_down_and_up_again() {
     let seconds = result.as_object_mut().unwrap().remove("seconds").unwrap();
     assert!(seconds["down"].is_f64() && seconds["up"].is_f64(), "{seconds}");
     let expected = json!({
-        "revision": "c3", "message": "revision c3", "path": "migrations/versions/c3.py", "verdict": "reversible", "step": null,
-        "schema_changes": [], "data_changes": [], "error": null, "reason": null, "cause": null,
-        "notes": [], "without_rows": true, "taken_over": false,
+        "revision": "c3", "message": "revision c3", "path": "migrations/versions/c3.py", "verdict": "reversible",
+        "proof": "climbed", "step": null, "schema_changes": [], "data_changes": [], "error": null, "reason": null,
+        "to_prove": null, "cause": null, "notes": [], "without_rows": true, "taken_over": false,
     });
     assert_eq!(result, expected);
 }

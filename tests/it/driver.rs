@@ -1,7 +1,9 @@
 //! The Alembic driver on real Alembic projects and a real PostgreSQL: here what it stands on and what goes well, in the
 //! sub-modules what goes wrong.
 
+mod env;
 mod errors;
+mod fresh;
 mod guard;
 mod scripts;
 mod walk;

@@ -113,6 +113,45 @@ fn a_source_in_use_is_copied_by_a_dump() {
     assert!(!leftovers.into_iter().any(|entry| entry.file_name().to_string_lossy() == name));
 }
 
+/// Locale and tablespace come along, also by a dump; what does not is said, and nobody else may connect.
+#[test]
+fn a_clone_is_like_its_source_and_closed_to_others() {
+    if cluster().major() < 15 {
+        return;
+    }
+    let ui = quiet();
+    let (source, role) = (cluster().database(), format!("guest_{}", std::process::id()));
+    let mut admin_client = cluster().client("postgres");
+    admin_client.batch_execute(&format!("drop database {source}")).unwrap();
+    let create = "encoding 'UTF8' locale 'C.UTF-8' locale_provider icu icu_locale 'de'";
+    admin_client.batch_execute(&format!("create database {source} template template0 {create}")).unwrap();
+    admin_client
+        .batch_execute(&format!("create role {role} login; grant create on database {source} to {role}"))
+        .unwrap();
+    let user = cluster().client(&source);
+    let dumped = Scratch::clone_of(&admin(), &source, &making(&ui)).unwrap();
+    drop(user);
+    let copied = Scratch::clone_of(&admin(), &source, &making(&ui)).unwrap();
+    assert!(dumped.lacks().unwrap().contains("another session is connected"), "{:?}", dumped.lacks());
+    assert_eq!(copied.lacks(), None);
+    for scratch in [&dumped, &copied] {
+        let sql = format!(
+            "select datlocprovider::text, coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'), \
+             has_database_privilege('{role}', oid, 'create'), has_database_privilege('{role}', oid, 'connect') \
+             from pg_database d where datname = $1"
+        );
+        let row = admin_client.query_one(&sql, &[&scratch.name()]).unwrap();
+        assert_eq!((row.get(0), row.get(1)), ("i".to_owned(), "de".to_owned()));
+        assert_eq!(
+            (row.get(2), row.get(3)),
+            (true, false),
+            "what others may do in it is carried, and they may not connect"
+        );
+    }
+    drop((dumped, copied));
+    admin_client.batch_execute(&format!("drop database {source}; drop role {role}")).unwrap_or_default();
+}
+
 #[test]
 fn a_missing_source_is_said_and_nothing_stays() {
     let ui = quiet();
@@ -265,7 +304,7 @@ fn an_ordinary_role() {
     let admin = DbUrl::parse(&text).unwrap();
     let said = fail(Scratch::empty(&admin, &making(&ui)));
     assert_eq!((said.kind, said.sqlstate.as_deref()), (Kind::PermissionDenied, Some("42501")), "{said:?}");
-    assert!(said.details.contains(&role) && actions(&said)[0].contains("--server embedded"), "{said:?}");
+    assert!(said.details.contains(&role) && actions(&said)[0].contains("--server=embedded"), "{said:?}");
     cluster().client("postgres").batch_execute(&format!("alter role {role} createdb")).unwrap();
     let scratch = Scratch::clone_of(&admin, &source, &making(&ui)).unwrap();
     let count: i64 = open(scratch.url()).client().query_one("select count(*) from app.t", &[]).unwrap().get(0);

@@ -28,6 +28,11 @@ macro_rules! kinds {
             pub fn name(self) -> &'static str {
                 match self { $(Kind::$name => $text,)* }
             }
+
+            /// The kind that is called so in JSON.
+            pub fn parse(name: &str) -> Option<Kind> {
+                Kind::ALL.iter().copied().find(|kind| kind.name() == name)
+            }
         }
     };
 }
@@ -69,6 +74,8 @@ kinds! {
     TransactionAborted = "transaction-aborted",
     /// Any other SQLSTATE.
     SqlError = "sql-error",
+    /// env.py, not a revision: it raises, cannot be imported, runs no migration, does not commit.
+    EnvFailed = "env-failed",
     /// Any other Python exception in a script.
     MigrationRaised = "migration-raised",
     /// A step did not end in its time.
@@ -113,12 +120,12 @@ kinds! {
     AlreadyRunning = "already-running",
     /// Ctrl-C, SIGTERM or SIGHUP.
     Interrupted = "interrupted",
-    /// A round trip that is a step of a flow has found something.
-    RoundtripFound = "roundtrip-found",
     /// Rows would go, and nobody has agreed.
     RowsAtStake = "rows-at-stake",
     /// A failed revision had committed a part.
     HalfDone = "half-done",
+    /// A flow stopped at what a round trip found.
+    RoundtripFound = "roundtrip-found",
     /// SQLSTATE 53100, or no room for a file of ours.
     DiskFull = "disk-full",
     /// A defect of this tool.

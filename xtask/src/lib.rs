@@ -59,9 +59,9 @@ pub fn run(words: Vec<OsString>) -> Exit {
 /// An answer that did not get out is no success.
 fn written(ui: &Ui, exit: Exit) -> Exit {
     match ui.lost() {
-        Some(fail) if exit == Exit::Done => {
-            ui.error(&fail);
-            fail.exit
+        Some(error) if exit == Exit::Done => {
+            ui.error_of_answer(error);
+            Exit::Failed
         }
         _ => exit,
     }

@@ -190,13 +190,18 @@ impl Ui {
     }
 
     /// Why the answer did not get out: a full disk, a reader that went away.
-    pub fn lost(&self) -> Option<Fail> {
-        let error = self.lost.get()?;
+    pub fn lost(&self) -> Option<&io::Error> {
+        self.lost.get()
+    }
+
+    /// Says that the answer did not get out; not to a reader that has seen enough (`| head`).
+    pub fn error_of_answer(&self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return;
+        }
         let kind = if error.kind() == io::ErrorKind::StorageFull { Kind::DiskFull } else { Kind::Internal };
         let fail = Fail::new(kind, "The answer could not be written").details(format!("stdout: {error}"));
-        Some(
-            fail.action("Write it to where there is room, or to a reader that stays to its end").related(own("doctor")),
-        )
+        self.error(&fail.action("Write it to where there is room").related(own("doctor")));
     }
 
     /// Writes the one JSON object: `version`, `command`, `outcome`, then `fields`, then `error` if there is one.

@@ -4,10 +4,14 @@
 
 pub mod advice;
 pub mod at_stake;
+pub mod backup;
+pub mod baseline_command;
 pub mod driver;
 pub mod hangs;
 pub mod ledger;
 pub mod migrate;
 pub mod models;
 pub mod own_database;
+pub mod past;
+pub mod put_back;
 pub mod skipped;

@@ -33,8 +33,8 @@ fn junit() {
     let (failures, rest) = output.stdout.split_once("    <testcase classname=\"db-check.DB101\"").unwrap();
     expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
-        <testsuites tests="36" failures="1" errors="0">
-          <testsuite name="db-check" tests="36" failures="1" errors="0" skipped="0">
+        <testsuites tests="46" failures="1" errors="0">
+          <testsuite name="db-check" tests="46" failures="1" errors="0" skipped="0">
             <testcase classname="db-check.DB411" name="interpolated-sql migrations/versions/a1.py:7" file="migrations/versions/a1.py" line="7">
               <system-out>migrations/versions/a1.py:7: SQL is put together with {x}: a quote in the value breaks the statement, or makes it another one, and nobody can read here what will run&#10;help: Bind it: conn.execute(sa.text(&quot;… = :value&quot;), {&quot;value&quot;: value}); a name that cannot be bound is written out, or quoted by the dialect's identifier_preparer</system-out>
             </testcase>

@@ -90,7 +90,12 @@ fn no_script_is_too_odd() {
         let (one, two, before, theirs) = (source("a.py"), source("b.py"), source("a.py"), source("c.py"));
         let mut context = Context::new(vec![one, two], String::new());
         let graph = Context::new(vec![source("c.py")], String::new()).graph;
-        let change = Change { from: "a.py".into(), to: Some("a.py".into()), before: before.text.into_bytes() };
+        let change = Change {
+            from: "a.py".into(),
+            to: Some("a.py".into()),
+            before: before.text.into_bytes(),
+            is_in_release: None,
+        };
         let merged = Some(Merged { theirs: vec![theirs], graph });
         context.past = Some(Past { main: "main".into(), base: "0".into(), changes: vec![change], merged });
         for finding in check(&context, &Levels::new()) {

@@ -103,7 +103,7 @@ fn git_gets_it_only_when_asked() {
         (&json!(false), format!("?? {path}\n"))
     );
     assert_eq!(made["findings"], json!([]), "that it is not in git yet is among the next steps\n{made}");
-    let _ = create(&scene, "--empty").code(0).says("Add it to git: git add migrations/versions/");
+    let _ = create(&scene, "--empty").code(0).says("Add it to git: git add -- migrations/versions/");
     let made = created(&scene, "--add --empty --rev-id=z9");
     let path = made["revision"]["path"].as_str().unwrap();
     assert_eq!((&made["added"], git(&format!("status --porcelain -- {path}"))), (&json!(true), format!("A  {path}\n")));

@@ -61,7 +61,7 @@ fn its_weight_is_the_projects() {
 #[test]
 fn it_stands_alone() {
     let folder = crate::support::xtask::Folder::new();
-    for other in ["--staged", "--base main", "--released", "--explain DB101"] {
+    for other in ["--staged", "--released", "--explain DB101"] {
         let words = format!("db-check --models {other}");
         let output = crate::support::xtask::Xtask::new(folder.path(), &words).run().code(2);
         assert!(output.stderr.contains("exclude each other"), "{output}");
@@ -69,4 +69,39 @@ fn it_stands_alone() {
     // Two heads are no history to compare with.
     let scene: Scene = scene("psycopg").table("b2", "a1").table("c3", "a1");
     assert_eq!(scene.run("db-check --models --json").code(3).kind(), "multiple-heads");
+}
+
+/// Databases of this project are made from the models, so what is compared with has to know nothing of the new ones.
+#[test]
+fn a_baseline_from_the_models_is_made_as_it_was_before_they_changed() {
+    let scene = scene("psycopg");
+    let make = "import sys\nfrom alembic import command\nfrom alembic.config import Config\nimport sqlalchemy as sa\n\
+        from models import metadata\nconfig = Config(sys.argv[1])\n\
+        metadata.create_all(sa.create_engine(config.get_main_option('sqlalchemy.url')))\ncommand.stamp(config, 'head')\n";
+    scene.project.write("make.py", make);
+    let python = crate::support::python::python().display().to_string();
+    let settings = format!(
+        "[workspace]\n[workspace.metadata.db.components.manager]\nconfig = 'alembic.ini'\nbaseline = ['{python}', 'make.py', '{{config}}']\n"
+    );
+    scene.project.write("Cargo.toml", &settings);
+    scene.project.write(".gitignore", "state\n__pycache__\n");
+    let git = |words: &str| crate::db_check::git(scene.root(), words);
+    git("init --quiet --initial-branch=main");
+    git("add --all");
+    git("commit --quiet --message x");
+    let nothing = scene.run("db-check --models").code(0).says("⚠️  Not proven");
+    assert!(nothing.stderr.contains("nothing differs from main"), "{nothing}");
+    git("switch --quiet --create work");
+    add_column(&scene, EMAIL);
+    for words in ["db-check --models", "db-check --models --base main"] {
+        let _ = scene.run(words).code(4).says("add_column users.email").says(", where this parted from main, upgraded");
+    }
+    let scene = scene.revision(
+        "b2",
+        "a1",
+        "op.add_column('users', sa.Column('email', sa.String(64)))",
+        "op.drop_column('users', 'email')",
+    );
+    let _ = scene.run("db-check --models").code(0).says("✅ No model changes in manager: models and migrations agree");
+    assert!(!scene.project.path("state/past").exists(), "the folder of the past is taken away");
 }

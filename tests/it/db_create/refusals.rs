@@ -86,11 +86,11 @@ fn a_project_without_a_template() {
 fn models_that_cannot_be_imported() {
     let scene = scene("asyncpg");
     change(&scene, "import sqlalchemy as sa", "import sqlalchemy as sa\nimport no_such_package");
-    let _ = fails(&scene, "", Kind::MigrationImportFailed, 1, &["no_such_package", "models.py:3"]);
+    let _ = fails(&scene, "", Kind::EnvFailed, 1, &["no_such_package", "models.py:3"]);
     change(&scene, "import no_such_package", "sa.no_such_name");
-    let failure = fails(&scene, "", Kind::MigrationRaised, 1, &["no_such_name", "models.py:3"]);
+    let failure = fails(&scene, "", Kind::EnvFailed, 1, &["no_such_name", "models.py:3"]);
     recommends(&failure, "models.py:3");
-    let failure = scene.fails("db-check --models", Kind::MigrationRaised, 1, &["no_such_name", "models.py:3"]);
+    let failure = scene.fails("db-check --models", Kind::EnvFailed, 1, &["no_such_name", "models.py:3"]);
     assert_eq!(failure.json["command"], "db-check");
 }
 

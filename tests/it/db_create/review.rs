@@ -179,3 +179,44 @@ def online():";
 fn a_hook_that_drops_an_empty_revision_is_no_trouble() {
     assert_eq!(created(&hooked(), "")["revision"], Value::Null);
 }
+
+/// Models that nothing imports look like models that somebody deleted.
+#[test]
+fn models_that_are_not_there_are_no_reason_to_drop_everything() {
+    let scene = scene("psycopg").sql("insert into users (name) values ('Ann')");
+    scene.project.write("models.py", "import sqlalchemy as sa\nmetadata = sa.MetaData()\n");
+    let refused = create(&scene, "--json").code(3);
+    assert_eq!(refused.kind(), "config-invalid");
+    let error = &refused.json()["error"];
+    assert_eq!(
+        (&error["summary"], &error["file"]),
+        (&json!("The models that env.py loads have no tables"), &json!("migrations/env.py"))
+    );
+    assert_eq!(scripts(&scene).len(), 1, "nothing was written");
+    // One table that is really gone is a change like any other, but its rows are said.
+    let keep = "import sqlalchemy as sa\nmetadata = sa.MetaData()\nsa.Table('others', metadata, sa.Column('id', sa.Integer, primary_key=True))\n";
+    scene.project.write("models.py", keep);
+    let made = create(&scene, "--json").json();
+    assert_eq!(made["drops"], json!([{"object": "table users", "holds": "1 row"}]), "{made:#}");
+}
+
+#[test]
+fn parts_of_another_table_and_tables_of_an_extension_are_never_dropped() {
+    let parts = "op.execute('create table log (at date) partition by range (at)')
+op.execute(\"create table log_2026 partition of log for values from ('2026-01-01') to ('2027-01-01')\")
+op.execute('create extension if not exists plpgsql')";
+    let scene = scene("psycopg").revision("b2", "a1", parts, "op.execute('drop table log')").at("head");
+    let text = std::fs::read_to_string(scene.project.path("models.py")).unwrap();
+    scene.project.write("models.py", &format!("{text}\nsa.Table('log', metadata, sa.Column('at', sa.Date))\n"));
+    assert_eq!(created(&scene, "")["operations"], json!([]));
+}
+
+/// `drop_constraint(None)` is what Alembic writes for a key without a name.
+#[test]
+fn the_way_down_is_run_too() {
+    let scene = scene("psycopg");
+    change(&scene, "sa.CheckConstraint", "sa.Column('boss', sa.ForeignKey('users.id')),\n    sa.CheckConstraint");
+    let output =
+        create(&scene, "").code(4).says("❌ The way down of the new script, its downgrade(), does not run yet:");
+    assert!(output.stdout.contains("1. Mend the file: ") && !output.stdout.contains("db-migrate"), "{output}");
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use xtask::fail::{self, Fail, Kind};
 use xtask::model::target::Step;
 use xtask::model::url::Secret;
-use xtask::sys::alembic::{Driver, Names, Phase, Trouble, TroubleKind};
+use xtask::sys::alembic::{Driver, Fault, Names, Phase, Trouble, TroubleKind};
 
 use super::{Bench, DROP, LIMIT, TABLE, trouble, ui};
 use crate::support::pasted::actions;
@@ -14,8 +14,15 @@ use crate::support::project::{ASYNC, SYNC, script};
 
 const DRIVERS: [&str; 4] = ["asyncpg", "psycopg", "psycopg2", "pg8000"];
 
-fn fail(bench: &Bench, trouble: &Trouble) -> Fail {
-    let names = Names { component: "manager", config: "alembic.ini", python: "./py", project: bench.project.root() };
+pub fn fail(bench: &Bench, trouble: &Trouble) -> Fail {
+    let names = Names {
+        component: "manager",
+        config: "alembic.ini",
+        python: "./py",
+        rows: None,
+        verbose: false,
+        project: bench.project.root(),
+    };
     let fail = trouble.to_fail(&names);
     assert!((3..=5).contains(&actions(&fail).len()), "{fail:?}");
     assert!(fail.related.is_some());
@@ -295,13 +302,18 @@ fn an_env_py_that_fails() {
         (found, fail)
     };
     let (found, fail) = with_env(&format!("import app.models\n{ASYNC}"));
-    assert_eq!((fail.kind, fail.file.as_deref()), (Kind::MigrationImportFailed, Some("migrations/env.py")));
+    assert_eq!((fail.kind, fail.file.as_deref()), (Kind::EnvFailed, Some("migrations/env.py")));
+    assert_eq!(fail.summary, "env.py cannot import app");
     assert_eq!((found.phase, found.line, found.step), (Phase::Env, Some(1), None));
     let (found, fail) = with_env(&format!("{}raise ValueError('after')\n", ASYNC));
-    assert_eq!((fail.kind, fail.summary.as_str()), (Kind::MigrationRaised, "env.py raised ValueError"));
+    assert_eq!((fail.kind, fail.summary.as_str()), (Kind::EnvFailed, "env.py raised ValueError"));
     assert_eq!(found.phase, Phase::Env);
-    assert_eq!(with_env("x = 1\n").0.kind, TroubleKind::NotRun);
-    assert_eq!(with_env("def f(:\n").1.kind, Kind::MigrationFileInvalid);
+    for env in ["x = 1\n", "def f(:\n", "input('Which database?')", "raise SystemExit(0)", "import os; os._exit(0)"] {
+        let (found, fail) = with_env(env);
+        assert_eq!((found.fault(), fail.kind), (Fault::Env, Kind::EnvFailed), "{env}: {found:?}");
+    }
+    let (found, fail) = with_env("import sqlalchemy; sqlalchemy.create_engine('postgresql+nothing://')");
+    assert_eq!((found.fault(), fail.kind), (Fault::Env, Kind::ConfigInvalid), "{found:?}");
 }
 
 #[test]

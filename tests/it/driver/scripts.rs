@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use xtask::model::target::Step;
-use xtask::sys::alembic::Driver;
+use xtask::sys::alembic::{Driver, Fault, TroubleKind};
 
-use super::{Bench, DROP, LIMIT, TABLE, ui};
+use super::{Bench, DROP, LIMIT, TABLE, trouble, ui};
 use crate::support::pg::cluster;
 use crate::support::project::script;
 
@@ -200,4 +200,63 @@ for file in files:
     let python = std::process::Command::new(crate::support::python::python()).args(["-c", check, folder]).output();
     let python = python.unwrap();
     assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+}
+
+/// What is in the cache of bytecode is run; nobody else may have been able to write it.
+#[test]
+#[expect(clippy::disallowed_methods)]
+fn a_cache_that_others_can_write_is_not_trusted() {
+    let bench = Bench::new("psycopg").revision("a", "", TABLE, DROP);
+    bench.driver().ready().unwrap();
+    let state = bench.project.path("state");
+    let plant = "
+import marshal, os, pathlib, sys
+[path] = pathlib.Path(sys.argv[1]).glob('bytecode-*')
+planted = marshal.dumps(compile(\"open('planted', 'w').close(); revision = 'a'; down_revision = None\", 'x', 'exec'))
+path.write_bytes(marshal.dumps({key: planted for key in marshal.loads(path.read_bytes())}))
+path.chmod(int(sys.argv[2], 8))
+";
+    for (mode, trusted) in [("600", true), ("666", false)] {
+        let python = std::process::Command::new(crate::support::python::python())
+            .args(["-c", plant, state.to_str().unwrap(), mode])
+            .status();
+        assert!(python.unwrap().success());
+        bench.driver().ready().unwrap();
+        let planted = std::fs::remove_file(bench.project.path("planted"));
+        assert_eq!(planted.is_ok(), trusted, "{mode}");
+    }
+    // Nor is a folder of the driver's that others could have put a module into.
+    let folder = std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
+    let folder = folder.into_iter().find(|path| path.is_dir()).unwrap();
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    std::fs::write(folder.join("json.py"), "open('planted', 'w').close()").unwrap();
+    bench.driver().ready().unwrap();
+    assert!(!bench.project.path("planted").exists());
+}
+
+/// A script that cannot be loaded is told each time; what was loaded before does not run instead.
+#[test]
+fn only_what_was_read_last_is_run() {
+    let bench = Bench::new("psycopg").revision("a", "", TABLE, DROP);
+    let path = bench.project.path(&script("a"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut driver = bench.driver();
+    driver.step(&Step::up("a"), LIMIT).unwrap();
+    driver.step(&Step::down("a"), LIMIT).unwrap();
+    let broken = [
+        ("def broken(:\n", TroubleKind::Syntax),
+        ("import gone\n", TroubleKind::Import),
+        ("1 / 0\n", TroubleKind::Raised),
+    ];
+    for (line, kind) in broken {
+        std::fs::write(&path, format!("{text}{line}")).unwrap();
+        for _ in 0..2 {
+            let found = trouble(driver.step(&Step::up("a"), LIMIT));
+            assert_eq!((found.kind, found.fault(), found.file), (kind, Fault::Revision, Some(path.clone())), "{line}");
+            assert_eq!(found.line, Some(text.lines().count() + 1));
+        }
+        std::fs::write(&path, &text).unwrap();
+        driver.step(&Step::up("a"), LIMIT).unwrap();
+        driver.step(&Step::down("a"), LIMIT).unwrap();
+    }
 }

@@ -174,10 +174,17 @@ fn migration_raised_for_a_process_that_is_gone() {
 }
 
 #[test]
-fn migration_raised_in_env_py() {
-    for env in ["import os; os._exit(3)", "raise ValueError('which tenant?')"] {
+fn env_failed() {
+    let ways = [
+        ("import os; os._exit(3)", "The Python process is gone"),
+        ("raise ValueError('which tenant?')", "env.py raised ValueError"),
+        ("import no_such_package", "env.py cannot import no_such_package"),
+        ("from alembic import context; context.get_x_argument(as_dictionary=True)['tenant']", "env.py raised KeyError"),
+        ("pass", "env.py does not run the migrations"),
+    ];
+    for (env, summary) in ways {
         let scene = Scene::three().env(env);
-        let failure = scene.fails("db-migrate", Kind::MigrationRaised, 1, &[]);
+        let failure = scene.fails("db-migrate", Kind::EnvFailed, 1, &[summary]);
         failure.says("Nothing of this run was kept: the database is still at no revision").has("applied", json!([]));
         assert_eq!(scene.tables(), "");
     }

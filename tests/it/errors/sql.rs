@@ -1,10 +1,14 @@
 //! What PostgreSQL says in the middle of a migration. The scripts run in one transaction, so after each failure the
 //! database must be what it was, and the error must say so.
 
+use std::path::Path;
+
 use serde_json::json;
 use xtask::fail::Kind;
 
+use crate::support::python::python;
 use crate::support::scene::{Failure, Scene, sql};
+use crate::support::xtask::Xtask;
 
 /// A database at `a1` with two tables and some rows; `b2` runs a statement that PostgreSQL refuses.
 fn refused(statement: &str) -> Scene {
@@ -37,7 +41,7 @@ fn fails(statement: &str, kind: Kind, sqlstate: &str, names: &[&str]) -> Failure
 
 #[test]
 fn foreign_key_violation() {
-    let names = ["child_parent_fkey", "Key (parent)=(7)", "public.child", "Revision b2, upgrade()", "b2.py:7"];
+    let names = ["child_parent_fkey", "Key (parent)", "public.child", "Revision b2, upgrade()", "b2.py:7"];
     let failure = fails("insert into child values (7)", Kind::ForeignKeyViolation, "23503", &names);
     expect_test::expect![[r#"
         Starting Alembic
@@ -48,16 +52,17 @@ fn foreign_key_violation() {
           Revision b2, upgrade()
           migrations/versions/b2.py:7
           PostgreSQL: insert or update on table "child" violates foreign key constraint "child_parent_fkey"
-          Detail: Key (parent)=(7) is not present in table "parent".
+          Detail: Key (parent) is not present in table "parent" (its values: --verbose)
           Concerns constraint child_parent_fkey of table public.child
           Statement: insert into child values (7)
           Nothing of this run was kept: the database is still at a1 (revision a1)
           SQLSTATE 23503
 
         Recommended actions:
-          1. Correct the rows, or let upgrade() in migrations/versions/b2.py:7 correct them before the constraint
-          2. Prove the change on a throwaway database: cargo xtask db-roundtrip
-          3. Try again: cargo xtask db-migrate
+          1. No such row is in the database now: the migration writes it itself
+          2. Correct the rows, or let upgrade() in migrations/versions/b2.py:7 correct them before the constraint
+          3. Prove the change on a throwaway database: cargo xtask db-roundtrip
+          4. Try again: cargo xtask db-migrate
 
         Related command: cargo xtask db-status
     "#]]
@@ -67,7 +72,7 @@ fn foreign_key_violation() {
 #[test]
 fn unique_violation() {
     let statement = "insert into parent values (1, 1, 'two')";
-    fails(statement, Kind::UniqueViolation, "23505", &["parent_pkey", "Key (id)=(1)", "public.parent"]);
+    fails(statement, Kind::UniqueViolation, "23505", &["parent_pkey", "Key (id)", "public.parent"]);
 }
 
 #[test]
@@ -78,6 +83,88 @@ fn not_null_violation() {
 #[test]
 fn check_violation() {
     fails("insert into parent values (2, 0, '')", Kind::CheckViolation, "23514", &["positive", "public.parent"]);
+}
+
+/// The query of the first action is run as it stands: it lists what is in the way, whatever the names are.
+#[test]
+fn the_rows_in_the_way_can_be_listed() {
+    let schema = r#"
+        create schema "Shop";
+        create table "Shop"."Item" ("Key" int primary key);
+        create table "Shop"."Order" ("Id" int, n int);
+        insert into "Shop"."Order" values (1, 1), (1, -1), (null, 2);
+    "#;
+    let table = r#"alter table "Shop"."Order""#;
+    let broken = [
+        (format!(r#"{table} alter "Id" set not null"#), Kind::NotNullViolation, 1),
+        (r#"create unique index twice on "Shop"."Order" ("Id")"#.to_owned(), Kind::UniqueViolation, 1),
+        (format!("{table} add constraint positive check (n > 0)"), Kind::CheckViolation, 1),
+        (
+            format!(r#"{table} add constraint known foreign key ("Id") references "Shop"."Item" ("Key")"#),
+            Kind::ForeignKeyViolation,
+            2,
+        ),
+    ];
+    let mut scene = Scene::new().revision("a1", "", &sql(schema), "pass").at("a1");
+    for (statement, kind, rows) in broken {
+        scene = scene.revision("b2", "a1", &sql(&statement), "pass");
+        let failure = scene.fails("db-migrate", kind, 1, &["Shop.Order", "Revision b2"]);
+        let action = failure.json["error"]["actions"][0].as_str().unwrap();
+        let query = action.strip_prefix("Find the rows in the way, in SQL: ").unwrap_or_else(|| panic!("{action}"));
+        assert_eq!(scene.client().query(query, &[]).unwrap().len(), rows, "{query}");
+    }
+    // What rows hold is shown to whoever asks for it.
+    let verbose = scene.run("db-migrate --verbose").code(1);
+    let quiet = scene.run("db-migrate").code(1);
+    assert!(verbose.stderr.contains("Key (Id)=(1)") && !quiet.stderr.contains("(1)"), "{quiet}");
+}
+
+/// Errors that have words of their own, though the contract has no kind for them.
+#[test]
+fn some_refusals_have_their_own_words() {
+    let raised = |code: &str| format!("do $$ begin raise exception 'it is so' using errcode = '{code}'; end $$");
+    let used = format!("{}\n{}", sql("alter type mood add value 'sad'"), sql("select 'sad'::mood"));
+    let slow = format!("{}\n{}", sql("set local statement_timeout = 1"), sql("select pg_sleep(9)"));
+    let long = "b".repeat(40);
+    let mut scene = Scene::new().revision("a1", "", &sql("create type mood as enum ('glad')"), "pass").at("a1");
+    for (id, body, code, words, help) in [
+        ("b2", used.as_str(), "55P04", "new enum value", "autocommit_block"),
+        ("b2", slow.as_str(), "57014", "ended before it was done", "statement_timeout = 0"),
+        ("b2", &sql(&raised("40001")), "40001", "Another transaction", "Stop what else writes"),
+        (long.as_str(), "pass", "22001", "id is too long for the version table", "at most 32 characters"),
+    ] {
+        scene =
+            scene.revision("b2", "a1", "pass", "pass").revision(id, if id == "b2" { "a1" } else { "b2" }, body, "pass");
+        let failure = scene.fails("db-migrate", Kind::SqlError, 1, &[words]);
+        assert_eq!(failure.json["error"]["sqlstate"], code, "{}", failure.output);
+        assert!(failure.output.stderr.contains(help), "{}", failure.output);
+    }
+}
+
+#[test]
+fn disk_full() {
+    let full = "do $$ begin raise exception 'could not extend file' using errcode = '53100'; end $$";
+    fails(full, Kind::DiskFull, "53100", &["could not extend file", "disk of the database server"]);
+    // A disk of ours: what is printed does not get out, and that is no success.
+    let scene = Scene::three();
+    for words in ["help", "db-migrate --sql", "db-status --json", "db-check --format sarif"] {
+        let line = format!("{} {words} > /dev/full", env!("CARGO_BIN_EXE_xtask"));
+        let _ = Xtask::program(Path::new("/bin/sh"), scene.root(), "-c")
+            .arg(&line)
+            .env("XTASK_PYTHON", python())
+            .run()
+            .code(1)
+            .complains("The answer could not be written");
+    }
+}
+
+/// Tables that were made before Alembic came hold somebody's rows: nobody is told to drop them.
+#[test]
+fn tables_from_before_alembic() {
+    let scene = Scene::three().sql("create table a1 (n int); insert into a1 values (1)");
+    let failure = scene.fails("db-migrate", Kind::DuplicateObject, 1, &["\"a1\" already exists"]);
+    let actions = failure.json["error"]["actions"].to_string();
+    assert!(actions.contains("alembic -c alembic.ini stamp a1") && !actions.contains("drop it"), "{actions}");
 }
 
 #[test]

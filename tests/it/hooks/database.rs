@@ -7,7 +7,7 @@ use crate::support::scene::{PASSWORD, PASSWORD_IN_URL, Scene, config, sql};
 use crate::support::xtask::Output;
 
 const BEHIND: &str = "xtask: the manager database is behind by 1 migration: cargo xtask db-migrate\n";
-const ELSEWHERE: &str = "xtask: the manager database is at d4, which no script here has; another branch has migrated it: \
+const ELSEWHERE: &str = "xtask: the manager database is at d4, which no script here has; another branch may have migrated it: \
                          cargo xtask db-status\n";
 
 /// The database at `c3`, branch `work` with `d4` on top, hooks in, `main` checked out.

@@ -22,8 +22,14 @@ fn scene() -> Scene {
 
 const FROM_EMPTY: [&str; 6] =
     ["f reversible", "e irreversible", "d failed re-upgrade", "c reversible", "b reversible", "a reversible"];
-const ON_A_CLONE: [&str; 6] =
-    ["f reversible", "e irreversible", FROM_EMPTY[2], FROM_EMPTY[3], FROM_EMPTY[4], FROM_EMPTY[5]];
+const ON_A_CLONE: [&str; 6] = [
+    "f reversible",
+    "e irreversible",
+    FROM_EMPTY[2],
+    "c data-lost re-upgrade",
+    "b reversible",
+    "a data-lost re-upgrade",
+];
 
 fn kills() -> usize {
     std::env::var("XTASK_TEST_KILLS").map_or(6, |count| count.parse().unwrap())

@@ -143,12 +143,18 @@ fn on_a_clone_every_script_counts() {
     // On its way down, a clone's state below `d` is the work of the downgrades of `e` and `d`.
     let scene = Scene::new();
     let scene = table(table(table(scene, "a", ""), "d", "a"), "e", "d").at("head");
-    let scene = scene.revision("a", "", &sql("create table a (n int)"), &sql(SLEEP));
+    let scene = scene.sql("insert into a values (1)");
+    // On the clone alone: the database that it is compared with has no rows.
+    let sleeps = format!(
+        "if op.get_bind().exec_driver_sql('select count(*) from a').scalar():\n    {}\nop.execute('drop table a')",
+        sql(SLEEP)
+    );
+    let scene = scene.revision("a", "", &sql("create table a (n int)"), &sleeps);
     let _ = broken_off(&scene, "db-roundtrip --all", Signal::TERM).code(130);
     let again = broken_off(&scene, "db-roundtrip --all --resume", Signal::TERM).code(130);
     let _ = again.complains("2 verdicts are taken over");
-    assert_eq!(ran_since(&scene), "e e d d e d", "tested by the first run, only taken down by the second");
-    let scene = table(scene, "a", "");
+    assert_eq!(ran_since(&scene), "d e e e d d e d", "tested by the first run, only taken down by the second");
+    let scene = table(scene, "a", "").sql("delete from a");
     let report = scene.run("db-roundtrip --all --resume --json").code(0).json();
     assert_eq!((taken_over(&report), told(&report).len()), (vec![], 3));
 }

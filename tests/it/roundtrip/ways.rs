@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::support::pg::cluster;
+use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::project::Project;
 use crate::support::python::python;
 use crate::support::xtask::{Output, Xtask};
@@ -73,11 +73,12 @@ fn below_a_revision_that_bars_the_way_the_walk_goes_on_from_empty() {
     let _ = run(&project, "db-migrate -q").code(0);
     let report = roundtrip(&project, "--all", 4);
     assert_eq!(told(&report), ["c reversible", "b failed downgrade", "a reversible"]);
-    assert!(notes(&report, "a").contains("made from empty, since b cannot be taken down"), "{}", notes(&report, "a"));
+    assert_eq!(result(&report, "a")["proof"], "from-empty");
+    assert!(report["notes"].to_string().contains("b cannot be taken down"), "{report:#}");
 }
 
 #[test]
-fn what_can_be_reached_in_no_way_is_skipped_with_the_reason() {
+fn what_cannot_be_shown_in_any_way_is_told_with_the_reason() {
     let (project, database) = project();
     let project = project
         .revision("a", "", "raise ValueError('only once upon a time')", "pass")
@@ -87,8 +88,16 @@ fn what_can_be_reached_in_no_way_is_skipped_with_the_reason() {
                insert into alembic_version values ('c'); create table u ()";
     cluster().client(&database).batch_execute(sql).unwrap();
     let report = roundtrip(&project, "--steps 2", 0);
-    assert_eq!(told(&report), ["c irreversible", "b skipped"]);
+    // `c` is stamped away, and what is below it is tried on the clone.
+    assert_eq!(told(&report), ["c irreversible", "b unproven"]);
     assert_eq!(result(&report, "c")["reason"], "NotImplementedError: no way back");
+    assert!(report["notes"].to_string().contains("c cannot be taken down"), "{report:#}");
+    let reason = result(&report, "b")["reason"].as_str().unwrap();
+    assert!(reason.contains("a, below it, does not go up"), "{reason}");
+    // Where it does not go down there either, nothing was tested.
+    let project = project.revision("b", "a", "op.execute('create table u ()')", "op.execute('drop table v')");
+    let report = roundtrip(&project, "--steps 2", 0);
+    assert_eq!(told(&report), ["c irreversible", "b skipped"]);
     let reason = result(&report, "b")["reason"].as_str().unwrap();
     assert!(reason.contains("c cannot be taken down") && reason.contains("a, below it, does not go up"), "{reason}");
 }
@@ -153,6 +162,111 @@ fn a_revision_that_needs_the_transaction_of_the_one_before() {
     let report = roundtrip(&project, "--all", 0);
     assert_eq!(told(&report), ["c reversible", "b reversible", "a reversible"]);
     assert!(notes(&report, "c").contains("passes in the project's own transaction mode"), "{}", notes(&report, "c"));
+}
+
+/// Each passes in a transaction of its own, and db-migrate applies both in one.
+#[test]
+fn what_is_pending_is_tried_together_too() {
+    let (project, _) = project();
+    let up = "op.execute(\"create type st as enum ('a'); create table t (s st)\")";
+    let project = project
+        .revision("a", "", up, "op.execute('drop table t; drop type st')")
+        .revision("b", "a", "op.execute(\"alter type st add value if not exists 'b'\")", "pass")
+        .revision("c", "b", "op.execute(\"insert into t values ('b')\")", "op.execute('delete from t')");
+    let _ = run(&project, "db-migrate -q --target=a").code(0);
+    let report = roundtrip(&project, "--steps 2", 4);
+    assert_eq!(told(&report), ["c failed upgrade", "b schema-differs downgrade"], "{report:#}");
+    let c = result(&report, "c");
+    assert_eq!(c["error"]["sqlstate"], "55P04", "{c:#}");
+    assert!(c["error"]["details"].as_str().unwrap().contains("all that is pending together"), "{c:#}");
+    assert!(c["error"]["actions"].to_string().contains("cargo xtask db-migrate --target=b"), "{c:#}");
+    // Where the project commits after each revision, there is nothing to find.
+    let env = std::fs::read_to_string(project.path("migrations/env.py")).unwrap();
+    project.write(
+        "migrations/env.py",
+        &env.replace("context.configure(", "context.configure(transaction_per_migration=True, "),
+    );
+    assert_eq!(told(&roundtrip(&project, "--steps 2", 4))[0], "c reversible");
+}
+
+/// A role belongs to every database of the server, whichever one the script runs in.
+#[test]
+fn what_reaches_beyond_the_throwaway_database_is_a_finding() {
+    let (project, database) = project();
+    let role = format!("role_of_{database}");
+    let mut admin = cluster().client("postgres");
+    admin.batch_execute(&format!("create role {role}")).unwrap();
+    let up = "op.execute('create table u ()')";
+    let project = project.revision("a", "", TABLE, DROP).revision(
+        "b",
+        "a",
+        up,
+        &format!("op.execute('drop table u')\nop.execute('alter role {role} createdb')"),
+    );
+    let report = roundtrip(&project, "--all", 4);
+    assert_eq!(told(&report), ["b schema-differs downgrade", "a reversible"], "{report:#}");
+    let change = &result(&report, "b")["schema_changes"][0];
+    assert_eq!(change["object"], format!("role {role}"), "{change:#}");
+    assert!(change["cause"].as_str().unwrap().contains("--server=embedded"), "{change:#}");
+    // Somebody else's doing at the same time is no fault of a script that does not name it.
+    let role = role.trim_start_matches("role_of_").to_owned();
+    let by_another =
+        format!("op.execute('drop table u')\nop.execute('alter role role_of_' + '{role}' + ' nocreatedb')");
+    let project = project.revision("b", "a", up, &by_another);
+    let report = roundtrip(&project, "", 0);
+    assert!(notes(&report, "b").contains("has changed meanwhile"), "{report:#}");
+    admin.batch_execute(&format!("drop role role_of_{role}")).unwrap();
+}
+
+#[test]
+fn an_upgrade_that_does_nothing_is_noted() {
+    let (project, _) = project();
+    let project =
+        project.revision("a", "", TABLE, DROP).revision("b", "a", "op.execute('update t set id = 1')", "pass");
+    let report = roundtrip(&project, "--all", 0);
+    assert!(notes(&report, "b").contains("the upgrade changed nothing here"), "{report:#}");
+    assert_eq!(notes(&report, "a"), "[]");
+}
+
+#[test]
+fn a_second_opinion() {
+    let (project, _) = project();
+    let project = project
+        .revision("a", "", TABLE, DROP)
+        .revision("b", "a", "op.execute('alter table t add n text')", "op.execute('alter table t drop n')")
+        .revision("c", "b", "op.execute('create index i on t (n)')", "pass  # left behind");
+    let report = roundtrip(&project, "--all --second-opinion --step-timeout=60s", 4);
+    assert_eq!(told(&report), ["c failed re-upgrade", "b reversible", "a reversible"], "{report:#}");
+    for id in ["a", "b"] {
+        assert_eq!(result(&report, id)["second_opinion"], serde_json::json!([]), "{report:#}");
+    }
+}
+
+/// What only the tables' owner may not see cannot be compared: said, and no defect of this tool.
+#[test]
+fn rows_that_a_policy_hides() {
+    let database = cluster().database();
+    let role = format!("owner_of_{database}");
+    let mut admin = cluster().client("postgres");
+    admin
+        .batch_execute(&format!("create role {role} login createdb; alter database {database} owner to {role}"))
+        .unwrap();
+    let url = cluster().url("psycopg2", &database);
+    let project = Project::new(&url.replacen(&format!("{SUPERUSER}@"), &format!("{role}@"), 1));
+    cluster().client(&database).batch_execute(&format!("grant all on schema public to {role}")).unwrap();
+    let hide = "op.execute('create table t (id int); insert into t values (1); alter table t enable row level security; \
+                alter table t force row level security; create policy p on t using (false)')";
+    let project = project.revision("a", "", hide, DROP).revision(
+        "b",
+        "a",
+        "op.execute('create table u ()')",
+        "op.execute('drop table u')",
+    );
+    let _ = run(&project, "db-migrate -q --target=a").code(0);
+    let refused = run(&project, "db-roundtrip --json").code(3);
+    let error = refused.json()["error"].clone();
+    assert_eq!((&error["kind"], &error["sqlstate"]), (&"permission-denied".into(), &"42501".into()), "{error:#}");
+    assert!(error["actions"].to_string().contains("BYPASSRLS"), "{error:#}");
 }
 
 #[test]
@@ -237,7 +351,9 @@ fn in_place_asks_backs_up_and_comes_back_to_the_head() {
     let project = project.revision("c", "b", "op.execute('create table u ()')", "op.execute('drop table u')");
     cluster().client(&database).batch_execute("insert into t values (1)").unwrap();
     let report = roundtrip(&project, "--in-place --yes --steps 2", 0);
+    // The walk goes down first; what stood below before is in the ledger.
     assert_eq!(told(&report), ["c reversible", "b reversible"]);
+    assert_eq!(result(&report, "b")["proof"], "recorded", "{report:#}");
     let mut client = cluster().client(&database);
     let held: String = client.query_one("select version_num from alembic_version", &[]).unwrap().get(0);
     let rows: i64 = client.query_one("select count(*) from t", &[]).unwrap().get(0);

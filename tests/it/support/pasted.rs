@@ -2,11 +2,15 @@
 //! real parser.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use serde_json::Value;
 use xtask::fail::Fail;
 use xtask::flags;
 use xtask::model::action::Around;
+
+use super::python::python;
+use super::xtask::Xtask;
 
 /// The actions of an error as they are printed where nothing was typed.
 pub fn actions(fail: &Fail) -> Vec<String> {
@@ -55,6 +59,23 @@ fn texts(value: &Value) -> Vec<String> {
         Value::Array(all) => all.iter().flat_map(texts).collect(),
         Value::String(text) => vec![text.clone()],
         _ => Vec::new(),
+    }
+}
+
+/// Pastes what only looks into a shell: every word of it has to be known there.
+#[track_caller]
+pub fn paste_what_looks(folder: &Path, actions: &[String]) {
+    const LOOKS: &[&str] = &["cargo xtask db-status", "git status", "git log", "git branch --all", "heads", "history"];
+    for action in actions {
+        let command = action.rsplit_once(": ").map_or(action.as_str(), |(_, command)| command);
+        let is_alembic = command.contains(" -m alembic ") && LOOKS.iter().any(|end| command.ends_with(end));
+        if !is_alembic && !LOOKS.iter().any(|start| command.starts_with(start)) {
+            continue;
+        }
+        let line = command.replace("cargo xtask", env!("CARGO_BIN_EXE_xtask"));
+        let shell = Xtask::program(Path::new("/bin/sh"), folder, "-c").arg(&line).env("XTASK_PYTHON", python());
+        let done = shell.run();
+        assert!(![2, 126, 127, 129].contains(&done.code), "`{command}` cannot be pasted:\n{done}");
     }
 }
 

@@ -9,7 +9,7 @@ use postgres::Client;
 use serde_json::Value;
 use xtask::fail::Kind;
 
-use super::pasted::parse_all;
+use super::pasted::paste_what_looks;
 use super::pg::{SUPERUSER, cluster};
 use super::project::Project;
 use super::python::python;
@@ -203,7 +203,8 @@ impl Failure {
             assert!(output.stderr.contains(&part), "stderr lacks {part:?}\n{output}");
         }
         assert!(output.stderr.contains("\nDetails:\n") && text("related").starts_with("cargo xtask "), "{output}");
-        parse_all(&text("related"));
+        let texts = actions.iter().map(|action| action.as_str().unwrap().to_owned()).chain([text("related")]);
+        paste_what_looks(folder, &texts.collect::<Vec<_>>());
         no_password_in(folder);
         Failure { json, output, pid }
     }

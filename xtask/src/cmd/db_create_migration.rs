@@ -3,6 +3,7 @@
 
 mod preflight;
 mod show;
+mod stakes;
 
 use std::path::PathBuf;
 
@@ -15,12 +16,15 @@ use crate::flags::{DbCreateMigration, DbRoundtrip, Range};
 use crate::model::action::own;
 use crate::model::autogenerate::{self, Models, Operation, Rename, Unseen};
 use crate::model::rules::{Finding, Level};
+use crate::model::target::{Direction, Step};
+use crate::report::roundtrip::Report;
 use crate::sys::alembic::{Draft, Driver, Stop, Written};
 use crate::sys::interrupt;
 use crate::sys::pg::models::{Sides, sides};
 use crate::work::driver::{self, Labels};
 use crate::work::models::Ground;
 use preflight::Facts;
+use stakes::Stake;
 
 /// The name in comments of scratch databases and in sessions.
 const COMMAND: &str = "db-create-migration";
@@ -39,17 +43,19 @@ struct Review {
     unseen: Vec<Unseen>,
     /// What could not be compared, a line each.
     trouble: Vec<String>,
-    /// Why the new script does not run.
-    problem: Option<Box<Fail>>,
+    /// What the script drops that holds something in the component's own database.
+    stakes: Vec<Stake>,
+    /// Why the new script does not run, and which of its two functions.
+    problem: Option<(Direction, Box<Fail>)>,
     findings: Vec<(Finding, String)>,
-    roundtrip: Option<db_roundtrip::Report>,
+    roundtrip: Option<Report>,
     is_added: bool,
 }
 
 impl Review {
     fn exit(&self) -> Exit {
         let is_wrong = self.findings.iter().any(|(finding, _)| finding.severity == Level::Error);
-        let is_proven = self.roundtrip.as_ref().is_none_or(|report| report.exit == Exit::Done);
+        let is_proven = self.roundtrip.as_ref().is_none_or(|report| report.exit() == Exit::Done);
         if self.problem.is_some() || is_wrong || !is_proven { Exit::Findings } else { Exit::Done }
     }
 }
@@ -82,8 +88,12 @@ fn on_ground(ctx: &Ctx, facts: &Facts, draft: &Draft) -> Result<Review> {
     let database = facts.database.as_ref().context("asked for only with a database")?;
     let mut ground = Ground::make(ctx, &facts.subject, database, COMMAND)?;
     let compared = ground.compare(ctx, draft)?;
+    if draft.autogenerate {
+        stakes::check_models(ctx, facts, &compared)?;
+    }
     let mut review = Review {
         ground: draft.autogenerate.then(|| ground.words.clone()),
+        stakes: stakes::of(database, &compared.operations)?,
         renames: autogenerate::renames(&compared.operations),
         operations: compared.operations,
         ..Review::default()
@@ -98,26 +108,36 @@ fn on_ground(ctx: &Ctx, facts: &Facts, draft: &Draft) -> Result<Review> {
     Ok(review)
 }
 
-/// What the throwaway database can tell: whether the new script runs, and what differs still.
+/// What the throwaway database can tell: whether the new script runs there and back, and what differs still.
 fn look(ctx: &Ctx, draft: &Draft, ground: &mut Ground, models: &Models, review: &mut Review) -> Result<()> {
     let _task = ctx.ui.task("Looking at what autogenerate does not see");
     interrupt::check()?;
     if !draft.autogenerate {
         return Ok(());
     }
-    for script in &review.written {
-        if let Err(fail) = ground.apply(&script.revision) {
-            if fail.kind == Kind::Interrupted {
-                return Err((*fail).into());
-            }
-            review.problem = Some(fail);
-            return Ok(());
-        }
+    let steps: Vec<Step> = review.written.iter().map(|script| Step::up(&script.revision)).collect();
+    review.problem = try_out(ground, &steps)?;
+    if review.problem.is_some() {
+        return Ok(());
     }
     let Sides { models, database, trouble } = sides(ground.db(), models)?;
     review.unseen = autogenerate::unseen(&models, &database);
     review.trouble = trouble;
+    let back: Vec<Step> = review.written.iter().rev().map(|script| Step::down(&script.revision)).collect();
+    review.problem = try_out(ground, &back)?;
     Ok(())
+}
+
+/// Runs steps on the throwaway database; the first that fails. Ctrl-C is no finding.
+fn try_out(ground: &mut Ground, steps: &[Step]) -> Result<Option<(Direction, Box<Fail>)>> {
+    for step in steps {
+        match ground.apply(step.clone()) {
+            Ok(()) => {}
+            Err(fail) if fail.kind == Kind::Interrupted => return Err((*fail).into()),
+            Err(fail) => return Ok(Some((step.direction, fail))),
+        }
+    }
+    Ok(None)
 }
 
 /// Without any database: env.py is not run.
@@ -151,7 +171,9 @@ fn write(driver: &mut Driver, facts: &Facts) -> Result<Vec<Written>, Stop> {
 
 fn cannot_write(error: anyhow::Error, facts: &Facts) -> anyhow::Error {
     let mut fail = from_anyhow(&error);
-    if fail.kind == Kind::MigrationRaised {
+    // Alembic renders the template outside of any revision, which looks like env.py's fault.
+    if matches!(fail.kind, Kind::MigrationRaised | Kind::EnvFailed) {
+        fail.kind = Kind::MigrationRaised;
         let config = &facts.subject.config;
         fail.summary = "Alembic could not write the script".to_owned();
         fail.actions = vec![

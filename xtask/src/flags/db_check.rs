@@ -92,7 +92,6 @@ pub static SPEC: Spec<DbCheck> = Spec {
     exclusive: &[
         &["--staged", "--base"],
         &["--models", "--staged"],
-        &["--models", "--base"],
         &["--models", "--explain"],
         &["--models", "--released"],
     ],

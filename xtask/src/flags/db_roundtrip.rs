@@ -31,6 +31,8 @@ pub struct DbRoundtrip {
     pub clear_cache: bool,
     /// Take over what an interrupted run has found.
     pub resume: bool,
+    /// Whether pg_dump is asked, too.
+    pub second_opinion: bool,
     /// How many walkers; none counts as one.
     pub jobs: usize,
     /// How long one step may take.
@@ -139,6 +141,11 @@ pub static SPEC: Spec<DbRoundtrip> = Spec {
         switch("--clear-cache", "drop the cached baselines on the component's server, and do nothing else", |trip| {
             &mut trip.clear_cache
         }),
+        switch(
+            "--second-opinion",
+            "hold every comparison of schemas against pg_dump's; where only one sees a difference, say so",
+            |trip| &mut trip.second_opinion,
+        ),
         switch("--keep", "keep the scratch database and say how to connect", |trip| &mut trip.keep),
         step_timeout(|trip| &mut trip.step_timeout),
     ],

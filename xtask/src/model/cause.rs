@@ -93,12 +93,25 @@ fn left_behind(kind: &str, name: &str, empty: bool) -> String {
         return "downgrade() does nothing".to_owned();
     }
     if kind == "domain" {
-        return format!("dropping its table or column does not drop it; add op.execute('DROP DOMAIN {bare}')");
+        return format!(
+            "dropping its table or column does not drop it; add op.execute('DROP DOMAIN {}')",
+            in_sql(name)
+        );
     }
     format!(
-        "dropping its table or column does not drop it; add sa.Enum(name='{bare}').drop(op.get_bind()) \
-         or op.execute('DROP TYPE {bare}')"
+        "dropping its table or column does not drop it; add sa.Enum(name='{}').drop(op.get_bind()) \
+         or op.execute('DROP TYPE {}')",
+        bare.trim_matches('"'),
+        in_sql(name)
     )
+}
+
+/// A name as SQL takes it. One with a schema or in quotes comes from the catalog, which writes it so; PostgreSQL's
+/// messages have it bare.
+fn in_sql(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let is_sql = name.contains(['.', '"']) || name.chars().all(is_plain);
+    if is_sql { name.to_owned() } else { format!("\"{name}\"") }
 }
 
 fn already_there(symptom: &Symptom<'_>, upper: Option<&Point>) -> Option<String> {
@@ -124,10 +137,16 @@ fn not_there(leg: Leg, symptom: &Symptom<'_>, seen: Seen<'_>) -> Option<String> 
                 .unwrap_or_else(|| format!("the downgrade does not put {name} back, which the upgrade needs")),
         ),
         Leg::Downgrade => {
-            let (point, table) = seen.upper.zip(table)?;
-            let others: Vec<String> =
-                names_on(point, Some(table)).iter().map(|(kind, _, other)| format!("{kind} {other}")).collect();
-            (!others.is_empty()).then(|| format!("made under another name; {table} has {}", others.join(", ")))
+            let is_named = ["constraint ", "index "].iter().any(|kind| symptom.message.starts_with(kind));
+            let (point, table) = seen.upper.zip(table).filter(|_| is_named)?;
+            let there = names_on(point, Some(table));
+            if there.iter().any(|(_, _, other)| *other == name) {
+                return Some(format!(
+                    "{name} was there before: an earlier line of downgrade() drops it along, with its column or table"
+                ));
+            }
+            let others: Vec<String> = there.iter().map(|(kind, _, other)| format!("{kind} {other}")).collect();
+            (!others.is_empty()).then(|| format!("perhaps made under another name; {table} has {}", others.join(", ")))
         }
     }
 }
@@ -138,7 +157,7 @@ fn doubled(name: &str, table: Option<&str>, seen: Seen<'_>) -> Option<String> {
     let (above, below) = (names_on(seen.upper?, table), names_on(seen.lower?, table));
     let (kind, table, made) = below.into_iter().find(|object| !above.contains(object) && holds(object.2, name))?;
     Some(format!(
-        "made under another name; the downgrade gives {table} the {kind} {made}: a naming convention is put before a \
+        "probably made under another name; the downgrade gives {table} the {kind} {made}: a naming convention is put before a \
          name that follows it already; say that it is the whole name: op.f('{name}')"
     ))
 }
@@ -199,8 +218,9 @@ fn python(message: &str) -> Option<String> {
         return Some("the enum has no name in the script: sa.Enum(…, name='…')".into());
     }
     let signature = message.contains("positional argument") || message.contains("unexpected keyword argument");
-    (signature && (message.contains("upgrade()") || message.contains("downgrade()")))
-        .then(|| "upgrade() and downgrade() are called without arguments".into())
+    (signature && (message.contains("upgrade()") || message.contains("downgrade()"))).then(|| {
+        "upgrade() and downgrade() take what env.py passes to context.run_migrations(): nothing, as a rule".into()
+    })
 }
 
 /// The first name in double quotes.

@@ -3,6 +3,7 @@
 
 use super::catalog::{self, Change, Snapshot};
 use super::rows::{self, DataChange, Rows, Sequences};
+use super::second_opinion::{Dumped, disagreement};
 
 /// What the database holds at one moment.
 #[derive(Clone, Debug)]
@@ -13,33 +14,43 @@ pub struct Point {
     pub rows: Rows,
     /// Where its sequences stand.
     pub sequences: Sequences,
+    /// What it shares with the other databases of its server, where there are others.
+    pub shared: Snapshot,
+    /// Its schema as `pg_dump` sees it, where that was asked.
+    pub dumped: Option<Dumped>,
 }
 
 /// What can be said of a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Down and up again leave schema and rows as they were.
+    /// Down and up again leave schema and rows as they were, and the state below is the one that was there before.
     Reversible,
     /// The schema is not what it was.
     SchemaDiffers,
-    /// The rows are not what they were.
+    /// Rows or values are gone.
     DataLost,
+    /// Rows or values were added or changed; none is gone.
+    DataDiffers,
     /// A step failed.
     Failed,
     /// The script says of itself that it cannot be undone.
     Irreversible,
+    /// Down and up again leave all as it was, but nothing says what stood below before.
+    Unproven,
     /// Not tested, for a reason that is said.
     Skipped,
 }
 
 impl Verdict {
     /// All of them, in the order in which they are counted.
-    pub const ALL: [Verdict; 6] = [
+    pub const ALL: [Verdict; 8] = [
         Verdict::Reversible,
         Verdict::SchemaDiffers,
         Verdict::DataLost,
+        Verdict::DataDiffers,
         Verdict::Failed,
         Verdict::Irreversible,
+        Verdict::Unproven,
         Verdict::Skipped,
     ];
 
@@ -49,8 +60,10 @@ impl Verdict {
             Verdict::Reversible => "reversible",
             Verdict::SchemaDiffers => "schema-differs",
             Verdict::DataLost => "data-lost",
+            Verdict::DataDiffers => "data-differs",
             Verdict::Failed => "failed",
             Verdict::Irreversible => "irreversible",
+            Verdict::Unproven => "unproven",
             Verdict::Skipped => "skipped",
         }
     }
@@ -60,14 +73,68 @@ impl Verdict {
         Verdict::ALL.into_iter().find(|verdict| verdict.name() == name)
     }
 
-    /// Whether the run has found something.
+    /// A finding: something is wrong with the revision. The one definition that every command uses.
     pub fn is_finding(self) -> bool {
-        matches!(self, Verdict::SchemaDiffers | Verdict::DataLost | Verdict::Failed)
+        matches!(self, Verdict::SchemaDiffers | Verdict::DataLost | Verdict::DataDiffers | Verdict::Failed)
+    }
+
+    /// Neither passed nor found wanting: what `--strict` does not let pass.
+    pub fn is_gap(self) -> bool {
+        matches!(self, Verdict::Unproven | Verdict::Skipped)
     }
 
     /// Whether the revision was put to the test.
     pub fn is_tested(self) -> bool {
         self != Verdict::Skipped
+    }
+}
+
+/// What the state below a revision was compared with: a state that the downgrade under test did not make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The database stood below the revision when the test began.
+    Climbed,
+    /// A database that was made from empty by upgrades.
+    FromEmpty,
+    /// What db-migrate wrote down when it applied the revision.
+    Recorded,
+    /// A database restored from a dump that was taken below the revision.
+    Dump,
+}
+
+impl Proof {
+    /// All of them, the strongest first.
+    pub const ALL: [Proof; 4] = [Proof::Climbed, Proof::Dump, Proof::Recorded, Proof::FromEmpty];
+
+    /// The word as it stands in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Proof::Climbed => "climbed",
+            Proof::FromEmpty => "from-empty",
+            Proof::Recorded => "recorded",
+            Proof::Dump => "dump",
+        }
+    }
+
+    /// The proof that is called so in JSON.
+    pub fn parse(name: &str) -> Option<Proof> {
+        Proof::ALL.into_iter().find(|proof| proof.name() == name)
+    }
+
+    /// What it means, in a sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Proof::Climbed => "the database stood below the revision; what the downgrade left was compared with that",
+            Proof::FromEmpty => {
+                "the database held the revision already; the downgrade was compared on another one, made from empty by \
+                 upgrades"
+            }
+            Proof::Recorded => {
+                "the database held the revision already; what the downgrade left was compared with what db-migrate had \
+                 written down before it applied the revision"
+            }
+            Proof::Dump => "the database was restored from a dump that was taken below the revision",
+        }
     }
 }
 
@@ -91,6 +158,11 @@ impl Leg {
             Leg::ReUpgrade => "re-upgrade",
         }
     }
+
+    /// The step that is called so in JSON.
+    pub fn parse(name: &str) -> Option<Leg> {
+        [Leg::Upgrade, Leg::Downgrade, Leg::ReUpgrade].into_iter().find(|leg| leg.name() == name)
+    }
 }
 
 /// What was found about one revision whose steps all went through.
@@ -98,6 +170,8 @@ impl Leg {
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
+    /// What the state below was compared with, where something was.
+    pub proof: Option<Proof>,
     /// After which step the difference showed first.
     pub step: Option<Leg>,
     /// The objects that differ.
@@ -109,6 +183,12 @@ pub struct Judgement {
     pub notes: Vec<String>,
     /// No table that the revision changes held a row, so that little was proven.
     pub without_rows: bool,
+    /// The upgrade has changed neither schema nor rows.
+    pub changed_nothing: bool,
+    /// Where `pg_dump` does not say the same as we; `None` where it was not asked.
+    pub second_opinion: Option<Vec<String>>,
+    /// What has changed meanwhile for every database of the server: by the script, or by somebody else.
+    pub shared_changes: Vec<(Leg, Change)>,
 }
 
 /// One revision's round trip.
@@ -116,8 +196,10 @@ pub struct Trip<'a> {
     /// The database at the revision, before anything.
     pub upper: &'a Point,
     /// The database one below, as it was before the revision was ever applied; `None` when that was never seen (a clone
-    /// of a database that had the revision already).
+    /// of a database that had the revision already), so that the downgrade alone says what stands below.
     pub lower_true: Option<&'a Point>,
+    /// Where that was not seen: the schema below, as it was written down when the revision was applied.
+    pub recorded: Option<&'a Snapshot>,
     /// The database after the downgrade.
     pub lower: &'a Point,
     /// The database after the upgrade that followed.
@@ -135,13 +217,15 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
         );
         (schema, data)
     });
+    let down = down.or_else(|| trip.recorded.map(|schema| (catalog::diff(schema, &trip.lower.schema), Vec::new())));
     let mut up = compare(trip.upper, trip.again);
     let mut notes = catalog::order_notes(&trip.upper.schema, &trip.again.schema);
     if let Some(truth) = trip.lower_true {
         let below = catalog::order_notes(&truth.schema, &trip.lower.schema);
         notes.extend(below.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
     }
-    if down.as_ref().is_some_and(|(schema, data)| schema.is_empty() && data.is_empty()) {
+    let is_seen = trip.lower_true.is_some();
+    if is_seen && down.as_ref().is_some_and(|(schema, data)| schema.is_empty() && data.is_empty()) {
         notes.extend(set_new_values_aside(&mut up.1));
     }
     if trip.lower_true.is_none() {
@@ -149,11 +233,15 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
     }
     let mut found = Judgement {
         verdict: Verdict::Reversible,
+        proof: trip.lower_true.map(|_| Proof::Climbed).or(trip.recorded.map(|_| Proof::Recorded)),
         step: None,
         schema_changes: Vec::new(),
         data_changes: Vec::new(),
         notes,
         without_rows: touches_no_rows(trip),
+        changed_nothing: changed_nothing(trip),
+        second_opinion: second_opinion(trip),
+        shared_changes: shared_changes(trip),
     };
     for (leg, seen) in [(Leg::Downgrade, down), (Leg::ReUpgrade, Some(up))] {
         found.add(leg, seen.unwrap_or_default());
@@ -163,8 +251,10 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
     }
     found.verdict = match (found.schema_changes.is_empty(), found.data_changes.is_empty()) {
         (false, _) => Verdict::SchemaDiffers,
-        (true, false) => Verdict::DataLost,
-        (true, true) => Verdict::Reversible,
+        (true, false) if found.data_changes.iter().any(DataChange::is_loss) => Verdict::DataLost,
+        (true, false) => Verdict::DataDiffers,
+        (true, true) if found.proof.is_some() => Verdict::Reversible,
+        (true, true) => Verdict::Unproven,
     };
     found
 }
@@ -216,11 +306,76 @@ fn set_new_values_aside(changes: &mut Vec<DataChange>) -> Vec<String> {
 /// Whoever made the database may never have run this upgrade (its tables were made from the models, say), so rows that
 /// only come with it now are no loss.
 fn set_added_rows_aside(changes: &mut Vec<DataChange>) -> Vec<String> {
-    let (lost, added): (Vec<_>, Vec<_>) = std::mem::take(changes).into_iter().partition(DataChange::is_loss);
+    let (lost, added): (Vec<_>, Vec<_>) =
+        std::mem::take(changes).into_iter().partition(|change| !change.is_only_more());
     *changes = lost;
     let count = |rows: Option<u64>| rows.unwrap_or_default();
     let added = added.iter().map(|change| (&change.table, count(change.after_rows) - count(change.before_rows)));
     added.map(|(table, rows)| format!("the upgrade adds {rows} rows to {table} that were not there before")).collect()
+}
+
+/// Holds what `pg_dump` sees against each of our comparisons.
+fn second_opinion(trip: &Trip<'_>) -> Option<Vec<String>> {
+    let compare = |leg: Leg, before: &Point, after: &Point| {
+        let (one, other) = before.dumped.as_ref().zip(after.dumped.as_ref())?;
+        let we_see = catalog::diff(&before.schema, &after.schema).len();
+        let order_only = !catalog::order_notes(&before.schema, &after.schema).is_empty();
+        let says = disagreement(one, other, we_see, order_only);
+        Some(says.map(|says| format!("after the {}: {says}", leg.name())))
+    };
+    let down = trip.lower_true.map(|truth| compare(Leg::Downgrade, truth, trip.lower));
+    let all: Option<Vec<Option<String>>> =
+        down.into_iter().chain([compare(Leg::ReUpgrade, trip.upper, trip.again)]).collect();
+    all.map(|all| all.into_iter().flatten().collect())
+}
+
+/// Whether objects of this kind belong to the whole server.
+pub fn is_shared(kind: &str) -> bool {
+    matches!(kind, "role" | "membership" | "settings" | "database" | "tablespace")
+}
+
+/// Each change by the step in which it happened; also one that the next step takes back.
+fn shared_changes(trip: &Trip<'_>) -> Vec<(Leg, Change)> {
+    let between = |leg: Leg, before: &Point, after: &Point| {
+        catalog::diff(&before.shared, &after.shared).into_iter().map(move |change| (leg, change))
+    };
+    let up = trip.lower_true.into_iter().flat_map(|before| between(Leg::Upgrade, before, trip.upper));
+    let down = between(Leg::Downgrade, trip.upper, trip.lower);
+    up.chain(down).chain(between(Leg::ReUpgrade, trip.lower, trip.again)).collect()
+}
+
+impl Judgement {
+    /// Roles, databases and tablespaces belong to the whole server: a script that changes them is a finding, whatever else
+    /// it does. `names` tells whether the script names an object; what it does not name may be somebody else's doing.
+    pub fn reaches_beyond(&mut self, names: impl Fn(&Change) -> bool) {
+        for (leg, mut change) in std::mem::take(&mut self.shared_changes) {
+            if !names(&change) {
+                self.notes.push(format!(
+                    "the server's {} has changed meanwhile, by another session or by what the script calls",
+                    change.object
+                ));
+                continue;
+            }
+            change.cause = Some(
+                "it belongs to the whole server: the script changes it for every other database too; try it with \
+                 --server=embedded"
+                    .to_owned(),
+            );
+            let is_known =
+                self.schema_changes.iter().any(|known| known.object == change.object && known.what == change.what);
+            if !is_known {
+                self.schema_changes.push(change);
+            }
+            self.step = self.step.or(Some(leg));
+            self.verdict = Verdict::SchemaDiffers;
+        }
+    }
+}
+
+/// Whether the database is the same on both sides of the revision.
+fn changed_nothing(trip: &Trip<'_>) -> bool {
+    let same = |lower: &Point| lower.schema == trip.upper.schema && lower.rows == trip.upper.rows;
+    same(trip.lower) && trip.lower_true.is_none_or(same)
 }
 
 /// Whether the revision changes tables and none of them held a row on either side.

@@ -62,9 +62,15 @@ pub struct DataChange {
 }
 
 impl DataChange {
-    /// Whether something that was there is gone or was overwritten; rows that came on top are no loss.
+    /// Whether rows or values are gone. What came on top, or was written over, is a difference and no loss.
     pub fn is_loss(&self) -> bool {
-        self.after_rows.unwrap_or(0) < self.before_rows.unwrap_or(0) || !self.columns_lost.is_empty()
+        self.after_rows.unwrap_or(0) < self.before_rows.unwrap_or(0)
+            || self.columns_lost.iter().any(|column| column.after_values < column.before_values)
+    }
+
+    /// Whether nothing but rows came on top.
+    pub fn is_only_more(&self) -> bool {
+        self.after_rows.unwrap_or(0) > self.before_rows.unwrap_or(0) && self.columns_lost.is_empty()
     }
 }
 

@@ -9,12 +9,17 @@ mod context;
 mod finding;
 
 mod application_import;
+mod autocommit_late;
 mod behind_main;
 mod below_released;
+mod commits_itself;
 mod concurrently;
+mod concurrently_if_missing;
 mod contract_at_once;
 mod downgrade_forgets;
 mod downgrade_missing;
+mod drops_unnamed;
+mod enum_value_used;
 mod interpolated_sql;
 mod part_of;
 mod prints_secret;
@@ -22,6 +27,7 @@ mod released_edited;
 mod released_removed;
 mod required_column;
 mod same_table;
+mod server_wide;
 mod several_changes;
 mod type_rewrite;
 mod unbounded_insert;
@@ -32,9 +38,12 @@ mod cycle;
 mod docstring;
 mod duplicate_revision;
 mod encoding;
+mod env_logging;
+mod env_transaction;
 mod file_name;
 mod ignored_by_git;
 mod illegal_name;
+mod long_id;
 mod merge_of_ancestor;
 mod missing_dependency;
 mod missing_parent;
@@ -45,10 +54,11 @@ mod not_static;
 mod several_bases;
 mod several_heads;
 mod syntax_error;
+mod typed_id;
 
 use std::collections::BTreeMap;
 
-pub use context::{Change, Context, Merged, Past, Sighted, Source, Tracking};
+pub use context::{Change, Context, Env, Merged, Past, Sighted, Source, Tracking};
 pub use finding::{Finding, Level, Sink};
 pub use model_change::model_change;
 
@@ -56,7 +66,7 @@ use super::nearest;
 
 /// A rule.
 pub struct Rule {
-    /// Stable: `DB101`. The first digit is the group: 1 graph, 2 file, 3 history, 4 body, 5 release, 6 models.
+    /// Stable: `DB101`. The first digit is the group: 1 graph, 2 file, 3 history, 4 body, 5 release, 6 models, 7 env.py.
     pub code: &'static str,
     /// Stable as well, for people: `several-heads`.
     pub name: &'static str,
@@ -112,6 +122,8 @@ pub const RULES: &[&Rule] = &[
     &several_bases::RULE,
     &missing_dependency::RULE,
     &illegal_name::RULE,
+    &long_id::RULE,
+    &typed_id::RULE,
     &syntax_error::RULE,
     &conflict_marker::RULE,
     &encoding::RULE,
@@ -137,8 +149,16 @@ pub const RULES: &[&Rule] = &[
     &contract_at_once::RULE,
     &interpolated_sql::RULE,
     &several_changes::RULE,
+    &autocommit_late::RULE,
+    &commits_itself::RULE,
+    &concurrently_if_missing::RULE,
+    &drops_unnamed::RULE,
+    &enum_value_used::RULE,
+    &server_wide::RULE,
     &part_of::RULE,
     &model_change::RULE,
+    &env_logging::RULE,
+    &env_transaction::RULE,
 ];
 
 /// What a project says about rules, by code.
@@ -157,20 +177,27 @@ pub fn nearest(word: &str) -> Option<String> {
     by_code.into_iter().next().or_else(|| by_name().into_iter().next())
 }
 
-/// Judges a context by every rule that is on; findings by path, line and code.
+/// Judges scripts by every rule that is on; findings by path, line and code.
 pub fn check(context: &Context, levels: &Levels) -> Vec<Finding> {
+    check_while(context, levels, &|| true)
+}
+
+/// As that, as long as `goes_on` says so; what was found until then.
+pub fn check_while(context: &Context, levels: &Levels, goes_on: &dyn Fn() -> bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for rule in RULES {
+    for rule in RULES.iter().take_while(|_| goes_on()) {
         let configured = levels.get(rule.code).copied();
-        if configured.unwrap_or(rule.level) != Level::Off {
-            let mut sink = Sink::new(rule, configured, context, &mut findings);
-            match rule.check {
-                Check::Models => {}
-                Check::Together(check) => check(context, &mut sink),
-                Check::Each(check) => {
-                    let wanted = |source: &&Source| source.is_checked && !context.spares(rule, source);
-                    context.sources.iter().filter(wanted).for_each(|source| check(source, context, &mut sink));
-                }
+        if configured.unwrap_or(rule.level) == Level::Off {
+            continue;
+        }
+        let mut sink = Sink::new(rule, configured, context, &mut findings);
+        match rule.check {
+            Check::Models => {}
+            Check::Together(check) => check(context, &mut sink),
+            Check::Each(check) => {
+                let wanted = |source: &&Source| source.is_checked && !context.spares(rule, source);
+                let sources = context.sources.iter().filter(wanted).take_while(|_| goes_on());
+                sources.for_each(|source| check(source, context, &mut sink));
             }
         }
     }

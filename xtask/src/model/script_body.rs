@@ -5,6 +5,7 @@
 //! known has holes ([`Text`]); a reader has to take either for "could be anything".
 
 mod compare;
+mod dialect;
 mod dropped;
 mod follow;
 mod made;
@@ -57,6 +58,8 @@ pub struct Function {
     pub is_explained: bool,
     /// Whether something was left out: a helper that calls itself, or more calls than anybody writes.
     pub is_cut: bool,
+    /// Whether a part of it is for other kinds of database; that part is not among the calls.
+    pub is_partly_foreign: bool,
 }
 
 /// What kind of body a function has.
@@ -123,6 +126,19 @@ pub fn read(path: &Path, text: &str) -> Result<Body, Unreadable> {
     Ok(Reader::new(text, &parsed).body())
 }
 
+/// The calls that a file makes when it is run, in their order: env.py.
+///
+/// # Errors
+/// As [`read`].
+pub fn run(path: &Path, text: &str) -> Result<Vec<Found>, Unreadable> {
+    let parsed = revision::parse(path, text)?;
+    let reader = Reader::new(text, &parsed);
+    let scope = Scope::of_module(reader.module);
+    let mut walk = Walk::new(&scope, &reader.lines);
+    walk.statements(reader.module);
+    Ok(walk.found)
+}
+
 struct Reader<'a> {
     text: &'a str,
     parsed: &'a Parsed<ModModule>,
@@ -155,6 +171,7 @@ impl<'a> Reader<'a> {
             calls: walk.found,
             is_explained: self.is_explained(definition),
             is_cut: walk.is_cut,
+            is_partly_foreign: walk.is_partly_foreign,
         })
     }
 

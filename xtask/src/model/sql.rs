@@ -14,7 +14,7 @@ pub struct Statement {
     pub object: Object,
     /// The first thing's name, without its schema and quotes; `""` where none can be told.
     pub name: String,
-    /// The table that an index or a trigger is on.
+    /// The table that an index or a trigger is on, or that a table is a partition of.
     pub on: Option<String>,
     /// The other things of the same `DROP` or `TRUNCATE`.
     pub others: Vec<String>,
@@ -24,6 +24,8 @@ pub struct Statement {
     pub is_concurrent: bool,
     /// Whether an `UPDATE` or `DELETE` says which rows.
     pub has_where: bool,
+    /// Whether it says `IF NOT EXISTS`.
+    pub is_if_missing: bool,
 }
 
 /// One action of an `ALTER TABLE`.
@@ -145,6 +147,17 @@ pub fn statements(sql: &str) -> Vec<Statement> {
     tokens.split(|token| *token == Token::Mark(';')).filter(|part| !part.is_empty()).map(statement).collect()
 }
 
+/// The first words of each statement of a text, in lower case.
+pub fn leading_words(sql: &str) -> Vec<Vec<String>> {
+    let tokens = token::tokens(sql);
+    let parts = tokens.split(|token| *token == Token::Mark(';')).filter(|part| !part.is_empty());
+    let words = |part: &[Token]| part.iter().take(LEADING).map(|token| token.clone().into_text()).collect();
+    parts.map(words).collect()
+}
+
+/// As many words as say what kind of thing a statement is about.
+const LEADING: usize = 4;
+
 /// Whether a word stands in a text, as SQL reads it: outside of strings and comments, whatever its case.
 pub fn mentions(sql: &str, word: &str) -> bool {
     token::tokens(sql).iter().any(|token| token.is(word) || matches!(token, Token::Quoted(name) if name == word))
@@ -173,11 +186,23 @@ fn statement(tokens: &[Token]) -> Statement {
     }
     let on = match object {
         Object::Index | Object::Trigger => rest.after("on"),
+        Object::Table if verb == Verb::Create => Rest(rest.behind("partition")).after("of"),
         _ => None,
     };
     let actions = if verb == Verb::Alter && object == Object::Table { actions(rest) } else { Vec::new() };
     let says = |word: &str| tokens.iter().any(|token| token.is(word));
-    Statement { verb, object, name, on, others, actions, is_concurrent: says("concurrently"), has_where: says("where") }
+    let is_if_missing = tokens.windows(3).any(|it| it[0].is("if") && it[1].is("not") && it[2].is("exists"));
+    Statement {
+        verb,
+        object,
+        name,
+        on,
+        others,
+        actions,
+        is_concurrent: says("concurrently"),
+        has_where: says("where"),
+        is_if_missing,
+    }
 }
 
 /// `ADD COLUMN a int, DROP CONSTRAINT b, RENAME a TO b`.
@@ -290,6 +315,12 @@ impl Rest<'_> {
             self.next();
         }
         name
+    }
+
+    /// What stands behind a word; nothing where the word does not stand there.
+    fn behind(&self, word: &str) -> &[Token] {
+        let at = self.0.iter().position(|token| token.is(word));
+        at.map_or(&[], |at| &self.0[at + 1..])
     }
 
     /// The name behind a word.

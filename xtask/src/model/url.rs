@@ -232,6 +232,13 @@ impl DbUrl {
         DbUrl { parts, driver: self.driver, around: Arc::clone(&self.around), target }
     }
 
+    /// The same for this tool's own connections and PostgreSQL's programs, at one of its servers and no other.
+    pub fn only_at(&self, endpoint: &Endpoint) -> DbUrl {
+        let mut url = self.clone();
+        url.target.endpoints = vec![endpoint.clone()];
+        url
+    }
+
     /// A URL for the same driver to a server on a socket in `dir`, without a password and without what only made sense
     /// for the old server (hosts, TLS).
     pub fn on_socket(&self, dir: &Path, port: u16, user: &str, database: &str) -> DbUrl {

@@ -1,93 +1,168 @@
-//! A round trip's report as files: JUnit XML for a CI system's page of tests, and one HTML page that needs nothing else.
-//! Both are made from the JSON that `--json` prints, so they cannot say anything else.
+//! What a round trip has found, as values, and the forms in which it is told: JSON (`json.rs`), text (`text.rs`), JUnit
+//! XML (`junit.rs`), one HTML page (`html.rs`). `saved.rs` writes a result down for a later run (`--resume`).
 
 mod html;
+mod json;
 mod junit;
-
-use serde_json::Value;
-
-pub use html::page;
-pub use junit::xml;
-
-/// The findings of one result as lines of text: what differs, what failed, why.
-fn lines(result: &Value) -> Vec<String> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let list = |name: &str| result[name].as_array().map(Vec::as_slice).unwrap_or_default().iter();
-    let mut lines = Vec::new();
-    for change in list("schema_changes") {
-        lines.push(format!("{} {}", text(&change["change"]), text(&change["object"])));
-        for (word, side) in [("before", &change["before"]), ("after", &change["after"])] {
-            if let (Some(side), "changed") = (side.as_str(), text(&change["change"]).as_str()) {
-                lines.extend(side.lines().map(|line| format!("  {word} {line}")));
-            }
-        }
-        lines.extend(change["cause"].as_str().map(|cause| format!("  cause: {cause}")));
-    }
-    for change in list("data_changes") {
-        let table = text(&change["table"]);
-        if change["before_rows"] != change["after_rows"] {
-            lines.push(format!("rows of {table}: {} -> {}", change["before_rows"], change["after_rows"]));
-        }
-        for column in change["columns_lost"].as_array().map(Vec::as_slice).unwrap_or_default() {
-            let (before, after) = (&column["before_values"], &column["after_values"]);
-            let what = if before == after { "not the same ones" } else { "left" };
-            lines.push(format!("values of {table}.{}: {before} -> {after} {what}", text(&column["column"])));
-        }
-    }
-    let error = &result["error"];
-    if error.is_object() {
-        lines.push(format!("{} ({})", text(&error["summary"]), text(&error["kind"])));
-        lines.extend(text(&error["details"]).lines().map(|line| format!("  {line}")));
-    }
-    lines.extend(result["cause"].as_str().map(|cause| format!("cause: {cause}")));
-    lines.extend(result["reason"].as_str().map(str::to_owned));
-    lines.extend(list("notes").map(|note| format!("note: {}", text(note))));
-    lines
-}
-
-/// Whether a result is a defect.
-fn is_finding(result: &Value) -> bool {
-    matches!(result["verdict"].as_str(), Some("failed" | "schema-differs" | "data-lost"))
-}
+mod saved;
+mod text;
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
+mod tests;
 
-    use super::*;
+use crate::fail::{Exit, Fail};
+use crate::model::action::Action;
+use crate::model::catalog::Change;
+use crate::model::graph::Graph;
+use crate::model::roundtrip::{Leg, Proof, Verdict};
+use crate::model::rows::DataChange;
+use crate::model::status::Revision;
 
-    fn report() -> Value {
-        json!({
-            "component": "manager", "baseline": "empty", "server": "PostgreSQL 15", "revisions": "all",
-            "tested": 2, "failed": 1,
-            "results": [
-                {"revision": "b2", "message": "a <b> & \"c\" \u{7}", "path": "b2.py", "verdict": "failed",
-                 "step": "downgrade", "schema_changes": [], "data_changes": [], "cause": null, "reason": null,
-                 "error": {"kind": "sql-error", "summary": "no", "details": "x < y"}, "notes": [],
-                 "without_rows": false, "seconds": {"down": null, "up": null}},
-                {"revision": "a1", "message": "", "path": null, "verdict": "irreversible", "step": null,
-                 "schema_changes": [], "data_changes": [], "cause": null, "reason": "the keys are gone",
-                 "error": null, "notes": [], "without_rows": true, "seconds": {"down": 0.5, "up": 0.25}},
-            ],
-        })
+pub use text::Tone;
+
+/// What a run has found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub component: String,
+    /// How the revisions were chosen, in words.
+    pub revisions: String,
+    /// How the database came to be, in words.
+    pub baseline: String,
+    /// What of the baseline is cached; `None` for a clone.
+    pub cache: Option<CacheUse>,
+    pub server: String,
+    /// What is to be said of the whole run.
+    pub notes: Vec<String>,
+    /// Newest first, each revision once.
+    pub results: Vec<RevisionResult>,
+    /// How to get at the scratch database, with `--keep`.
+    pub kept: Option<Kept>,
+    /// Whether what could not be proven or looked at fails the run.
+    pub strict: bool,
+}
+
+/// What was found about one revision.
+#[derive(Clone, Debug)]
+pub struct RevisionResult {
+    pub revision: Revision,
+    pub verdict: Verdict,
+    /// What the state below the revision was compared with.
+    pub proof: Option<Proof>,
+    pub step: Option<Leg>,
+    pub schema_changes: Vec<Change>,
+    pub data_changes: Vec<DataChange>,
+    pub error: Option<Fail>,
+    /// Why it failed, where the pattern is known.
+    pub cause: Option<String>,
+    /// Why it was skipped or is unproven, or what the script says of itself.
+    pub reason: Option<String>,
+    /// What would prove it.
+    pub to_prove: Option<Action>,
+    pub notes: Vec<String>,
+    /// No table that it changes held a row.
+    pub without_rows: bool,
+    /// Where `pg_dump` does not say the same as we, a defect of this tool; `None` where it was not asked.
+    pub second_opinion: Option<Vec<String>>,
+    /// An earlier run has found it.
+    pub taken_over: bool,
+    /// Seconds of the downgrade.
+    pub down: Option<f64>,
+    /// Seconds of the upgrade that followed.
+    pub up: Option<f64>,
+}
+
+/// The cached baseline of a run, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CacheUse {
+    /// `hit`, `stored` or `none`.
+    pub state: &'static str,
+    pub database: Option<String>,
+    pub key: Option<String>,
+    pub age_seconds: Option<u64>,
+    pub bytes: Option<u64>,
+    /// The parts of the key that are not those of the last one that was kept.
+    pub changed: Vec<String>,
+    /// Why the baseline is in no cache.
+    pub why: Option<String>,
+}
+
+/// A scratch database that stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub database: String,
+    /// A command that connects to it.
+    pub psql: String,
+    /// A command that drops it.
+    pub drop: String,
+}
+
+impl Report {
+    /// How many revisions were put to the test.
+    pub fn tested(&self) -> usize {
+        self.results.iter().filter(|result| result.verdict.is_tested()).count()
     }
 
-    #[test]
-    fn every_revision_is_a_case() {
-        let xml = xml(&report());
-        assert!(xml.contains("tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"1\""), "{xml}");
-        assert!(xml.contains("name=\"b2 a &lt;b&gt; &amp; &quot;c&quot; \u{fffd}\""), "{xml}");
-        assert!(xml.contains("<failure type=\"failed\" message=\"failed in the downgrade\">"), "{xml}");
-        assert!(xml.contains("<skipped message=\"irreversible: the keys are gone\"/>"), "{xml}");
-        assert!(xml.contains("time=\"0.750\""), "{xml}");
+    /// The results that say that something is wrong with a revision.
+    pub fn findings(&self) -> impl Iterator<Item = &RevisionResult> {
+        self.results.iter().filter(|result| result.verdict.is_finding())
     }
 
-    #[test]
-    fn the_page_hides_nothing_and_executes_nothing() {
-        let page = page(&report());
-        for text in ["a &lt;b&gt; &amp;", "x &lt; y", "the keys are gone", "b2.py", "failed in the downgrade"] {
-            assert!(page.contains(text), "{text} is not in {page}");
+    /// How many results have this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.results.iter().filter(|result| result.verdict == verdict).count()
+    }
+
+    /// How many verdicts an earlier run has found.
+    pub fn taken_over(&self) -> usize {
+        self.results.iter().filter(|result| result.taken_over).count()
+    }
+
+    /// Findings, nothing tested at all, or `pg_dump` that says otherwise; with `--strict` also what could not be proven or looked at.
+    pub fn exit(&self) -> Exit {
+        let has_gap = self.results.iter().any(|result| result.verdict.is_gap());
+        let contradicted =
+            |result: &RevisionResult| result.second_opinion.as_ref().is_some_and(|says| !says.is_empty());
+        let is_contradicted = self.results.iter().any(contradicted);
+        let is_bad =
+            self.findings().next().is_some() || self.tested() == 0 || (self.strict && has_gap) || is_contradicted;
+        if is_bad { Exit::Findings } else { Exit::Done }
+    }
+}
+
+impl RevisionResult {
+    /// A result of which only the verdict is known.
+    pub fn new(graph: &Graph, id: &str, verdict: Verdict) -> RevisionResult {
+        RevisionResult {
+            revision: Revision::of(graph, id),
+            verdict,
+            proof: None,
+            step: None,
+            schema_changes: Vec::new(),
+            data_changes: Vec::new(),
+            error: None,
+            cause: None,
+            reason: None,
+            to_prove: None,
+            notes: Vec::new(),
+            without_rows: false,
+            second_opinion: None,
+            taken_over: false,
+            down: None,
+            up: None,
         }
-        assert!(!page.contains("<script") && !page.contains("http"), "{page}");
+    }
+
+    /// The revision was not tested.
+    pub fn skipped(graph: &Graph, id: &str, reason: String) -> RevisionResult {
+        RevisionResult { reason: Some(reason), ..RevisionResult::new(graph, id, Verdict::Skipped) }
+    }
+
+    /// The verdict, with the step where there is one: `failed in the downgrade`.
+    pub fn verdict_words(&self) -> String {
+        match (self.verdict, self.step) {
+            (Verdict::Failed, Some(step)) => format!("failed in the {}", step.name()),
+            (verdict, Some(step)) if verdict.is_finding() => format!("{} after the {}", verdict.name(), step.name()),
+            (verdict, _) => verdict.name().to_owned(),
+        }
     }
 }

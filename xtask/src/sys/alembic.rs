@@ -32,7 +32,7 @@ pub use launch::{Database, Expect, IDENTITY_SQL, Launch};
 pub use patience::{Patience, Waiting};
 pub use protocol::{Done, Event, Versions};
 pub use template::{NewRevision, Rendered, Renderer, render};
-pub use trouble::{Outcome, Phase, Stop, Swallowed, Trouble, TroubleKind};
+pub use trouble::{Fault, Outcome, Phase, Stop, Swallowed, Trouble, TroubleKind};
 
 use process::Process;
 
@@ -81,6 +81,8 @@ pub struct Driver {
     /// What kept it from starting: the answer to whatever it is asked.
     failed: Option<Box<Trouble>>,
     backends: Vec<i32>,
+    /// Which step has opened which of them; those of env.py are not in it.
+    opened: Vec<(i32, Step)>,
     hangs: bool,
     /// Between how many more steps it waits for us.
     pauses: usize,
@@ -97,8 +99,9 @@ impl Driver {
         let folder = install::driver(&launch.state_dir)?;
         let mut process = Process::spawn(ui, launch, &folder)?;
         process.send(&launch.to_json());
-        let (launch, backends) = (launch.clone(), Vec::new());
-        Ok(Driver { process, launch, versions: None, failed: None, backends, hangs: false, pauses: 0, owed: 0 })
+        let launch = launch.clone();
+        let (backends, opened) = (Vec::new(), Vec::new());
+        Ok(Driver { process, launch, versions: None, failed: None, backends, opened, hangs: false, pauses: 0, owed: 0 })
     }
 
     /// Waits until the project is imported.
@@ -193,6 +196,17 @@ impl Driver {
         self.answer_ok()
     }
 
+    /// Goes on in a fresh process: what scripts have left in the old one is gone.
+    pub fn fresh(&mut self) -> Outcome<()> {
+        self.ask(&json!({"do": "fresh"}))?;
+        self.answer_ok()
+    }
+
+    /// Whether the process can be asked something: it is there, and no step hangs in it.
+    pub fn is_free(&mut self) -> bool {
+        !self.hangs && self.process.is_alive()
+    }
+
     /// Goes on with another database.
     pub fn use_database(&mut self, database: &Database) -> Outcome<()> {
         self.wait_until_free()?;
@@ -204,6 +218,7 @@ impl Driver {
         self.launch.database = database.clone();
         self.process.hide(database);
         self.backends.clear();
+        self.opened.clear();
         let mut command = self.launch.to_json();
         command["do"] = "use".into();
         self.process.send(&command);
@@ -276,6 +291,11 @@ impl Driver {
     /// oldest first; those closed in the meantime included.
     pub fn backends(&self) -> &[i32] {
         &self.backends
+    }
+
+    /// The step whose script has opened the session of this server process.
+    pub fn opener(&self, backend: i32) -> Option<&Step> {
+        self.opened.iter().find(|(pid, _)| *pid == backend).map(|(_, step)| step)
     }
 
     /// After a timeout: waits until the hanging step ends after all, say because the caller has terminated
@@ -363,9 +383,18 @@ impl Driver {
             };
             self.hangs = false;
             match event {
-                Event::Connected(pid) => self.backends.push(pid),
+                Event::Connected(pid) => {
+                    self.backends.push(pid);
+                    self.opened.extend(running.clone().map(|step| (pid, step)));
+                }
                 Event::Started(ref step) => running = Some(step.clone()),
-                Event::Failed(trouble) => return Err(Stop::Trouble(trouble)),
+                Event::Failed(mut trouble) => {
+                    if trouble.kind == TroubleKind::Ended {
+                        trouble.printed = self.process.last_words();
+                        *trouble = trouble.during(running.as_ref());
+                    }
+                    return Err(Stop::Trouble(trouble));
+                }
                 _ => {}
             }
             on(&event);

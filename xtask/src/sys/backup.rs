@@ -1,21 +1,29 @@
-//! Backups: `pg_dump -Fc` into `.xtask/backups/` of the project, for nobody's eyes but the owner's. A file there is
-//! whole: it is written under another name first, and what is left of a failed or interrupted one is removed.
+//! Backups: `pg_dump -Fc` into `.xtask/backups/` of the project, for nobody's eyes but the owner's. One counts only when it
+//! was read again: `prove.rs` holds it against the database that it was taken of, in the same snapshot. A file with a
+//! backup's name is whole and has its record (`record.rs`) beside it; what a killed run was writing is swept (`shelf.rs`).
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+pub mod archive;
+mod prove;
+pub mod record;
+pub mod shelf;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail, ensure};
 
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::own;
+use crate::model::contents::Contents;
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
-use crate::sys::files;
-use crate::sys::pg::{ServerVersion, client_tool, complete, for_libpq};
+use crate::sys::pg::rows::Memory;
+use crate::sys::pg::{Db, Identity, Tool, application_name, client_tool, client_tools, for_libpq};
 use crate::sys::run::Cmd;
+use crate::sys::{files, fingerprint};
 use crate::ui::Ui;
+use record::{Proof, Record};
+use shelf::Part;
 
 /// The folder, relative to the project's root.
 pub const FOLDER: &str = ".xtask/backups";
@@ -23,61 +31,227 @@ pub const FOLDER: &str = ".xtask/backups";
 const LIMIT: Duration = Duration::from_secs(24 * 3600);
 
 /// What is to be backed up, and what the file is called after.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Request<'a> {
     /// Where `.xtask/` is.
     pub project_root: &'a Path,
     /// `manager`, `appproxy`, …
     pub component: &'a str,
-    /// The database.
-    pub url: &'a DbUrl,
-    /// Of the server, so that `pg_dump` is not too old for it.
-    pub server: &'a ServerVersion,
-    /// The revision that the database is at; several are joined by the caller, none is `base`.
-    pub revision: &'a str,
+    /// The database, on the one server that is meant.
+    pub url: DbUrl,
+    /// What that server has said that it is; another one that answers at the address is refused.
+    pub expected: Option<Identity>,
+    /// The revisions that the database is at.
+    pub revision: &'a [String],
+    /// The commit that is checked out.
+    pub commit: Option<String>,
     /// More folders to look for `pg_dump` in.
     pub tools: &'a [PathBuf],
+    /// Whether it is restored for the proof; else it is only read.
+    pub verify: bool,
+    /// How long a lock is waited for.
+    pub lock_wait: Duration,
     /// What the command at hand can do where none can be taken, as an action for a person.
     pub instead: &'a str,
 }
 
-/// Takes a backup and gives its path: `<component>-<UTC time>-<revision>.dump`.
+/// A backup that was taken and read.
+pub struct Backup {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What lies beside it.
+    pub record: Record,
+    /// The programs that were asked first and made none, each with the reason.
+    pub passed_over: Vec<String>,
+    memory: Memory,
+    url: DbUrl,
+    lock_wait: Duration,
+}
+
+impl Backup {
+    /// The database that it was taken of, on its one server.
+    pub fn url(&self) -> &DbUrl {
+        &self.url
+    }
+
+    /// What the database holds now and the backup does not, or the other way round; a line each, none where it still is
+    /// what was backed up.
+    ///
+    /// # Errors
+    /// What connecting and reading may meet.
+    pub fn written_since(&mut self) -> Result<Vec<String>> {
+        let mut db = Db::connect(&self.url, &application_name("backup"))?;
+        let now = db.contents(&mut self.memory, self.lock_wait.as_millis())?;
+        let found = self.record.contents.differences(&now);
+        Ok(found.data.into_iter().chain(found.schema).collect())
+    }
+}
+
+/// Takes a backup and reads it: `<component>-<UTC time>-<revision>.dump`.
 ///
 /// # Errors
 /// `backup-failed` with the reason; `interrupted`. Nothing is left behind in either case.
-pub fn take(ui: &Ui, request: &Request<'_>) -> Result<PathBuf> {
-    let path = file_name(request);
-    write(ui, request, &path).map_err(|error| {
+pub fn take(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
+    with_any_tool(ui, request).map_err(|error| {
         let cause = from_anyhow(&error);
         if cause.kind == Kind::Interrupted { error } else { failed(request, &cause).into() }
-    })?;
-    Ok(path)
-}
-
-/// Puts a backup back into its database: what it holds is dropped and made anew, in one transaction. What the backup
-/// does not know stays, so the database should have the schema of then.
-///
-/// # Errors
-/// `backup-failed` with PostgreSQL's reason; the database is then as before.
-pub fn put_back(ui: &Ui, url: &DbUrl, server: &ServerVersion, tools: &[PathBuf], path: &Path) -> Result<()> {
-    let url = complete(url)?;
-    let tool = client_tool(ui, "pg_restore", server.major(), tools)?;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let cmd = Cmd::new(tool, folder).args(["--clean", "--if-exists", "--single-transaction", "--no-password"]);
-    let cmd = cmd.arg(format!("--dbname={}", url.target().database)).arg(path).limit(LIMIT);
-    for_libpq(cmd, url.target()).read(ui).map(drop).map_err(|error| {
-        let cause = from_anyhow(&error);
-        if cause.kind == Kind::Interrupted {
-            return error;
-        }
-        let fail = Fail::new(Kind::BackupFailed, "The backup could not be put back");
-        fail.details(path.display().to_string()).details(&cause.summary).details(&cause.details).into()
     })
 }
 
-fn file_name(request: &Request<'_>) -> PathBuf {
-    let time = utc_stamp(SystemTime::now());
-    let name = format!("{}-{time}-{}", files::plain(request.component), files::plain(request.revision));
+/// A program that does not do what it should (a wrapper round another machine's, a broken one) makes way for the next.
+fn with_any_tool(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
+    let folder = files::own_folder(request.project_root, FOLDER)?;
+    shelf::sweep(&folder);
+    let mut db = Db::connect(&request.url, &application_name("backup"))?;
+    let identity = identity(&mut db, request)?;
+    let server = db.server_version().number;
+    let mut refused = Vec::new();
+    for tool in client_tools(ui, "pg_dump", server / 10_000, request.tools)? {
+        let attempt = Attempt { ui, request, tool: &tool, identity: &identity, server };
+        match attempt.run(&mut db) {
+            Ok(backup) => return Ok(Backup { passed_over: refused, ..backup }),
+            Err(error) => {
+                let fail = from_anyhow(&error);
+                let other_may_do = matches!(fail.kind, Kind::Internal | Kind::ToolMissing | Kind::BackupFailed);
+                if !other_may_do {
+                    return Err(locked_out(&mut db, fail).into());
+                }
+                let details = fail.details.trim();
+                let reason = if details.is_empty() { fail.summary } else { format!("{}\n{details}", fail.summary) };
+                refused.push(format!("{}: {reason}", tool.path.display()));
+            }
+        }
+    }
+    Err(Fail::new(Kind::BackupFailed, refused.join("\n")).into())
+}
+
+/// The server that is to be migrated, and no standby of it.
+fn identity(db: &mut Db, request: &Request<'_>) -> Result<Identity> {
+    let found = db.identity()?;
+    if let Some(expected) = &request.expected {
+        let same = (&found.system, &found.database, found.oid) == (&expected.system, &expected.database, expected.oid);
+        ensure!(same, "another server answers at {} now than the one that is to be migrated", db.endpoint());
+    }
+    ensure!(!found.in_recovery, "{} is a standby: what it holds may be old", db.endpoint());
+    Ok(found)
+}
+
+/// Who holds the lock that was not to be had.
+fn locked_out(db: &mut Db, fail: Fail) -> Fail {
+    if fail.kind != Kind::LockTimeout {
+        return fail;
+    }
+    db.exclusive_holders().unwrap_or_default().into_iter().fold(fail, Fail::details)
+}
+
+/// One program's try.
+struct Attempt<'a> {
+    ui: &'a Ui,
+    request: &'a Request<'a>,
+    tool: &'a Tool,
+    identity: &'a Identity,
+    server: u32,
+}
+
+impl Attempt<'_> {
+    fn run(&self, db: &mut Db) -> Result<Backup> {
+        let request = self.request;
+        let time = utc_stamp(SystemTime::now());
+        let path = file_name(request, &time);
+        let part = Part::create(&path)?;
+        let mut memory = Memory::default();
+        let contents = self.dump(db, &part, &mut memory)?;
+        let bytes = part.sync()?;
+        ensure!(bytes > 0, "it says that it is done, and the file is empty");
+        let restore = self.restore_tool()?;
+        let (proof, differs) = prove::prove(self.ui, request, &restore, &part.path, self.identity, &contents)?;
+        let record = Record {
+            component: request.component.to_owned(),
+            time,
+            revision: request.revision.to_vec(),
+            commit: request.commit.clone(),
+            server: db.endpoint().to_string(),
+            server_version: self.server,
+            identity: self.identity.clone(),
+            bytes,
+            digest: fingerprint::digest_of_contents(&part.path)?,
+            proof,
+            differs,
+            contents,
+        };
+        part.finish(&path, &record)?;
+        let (url, lock_wait) = (request.url.clone(), request.lock_wait);
+        Ok(Backup { path, record, passed_over: Vec::new(), memory, url, lock_wait })
+    }
+
+    /// Dumps while the same snapshot is counted and digested.
+    fn dump(&self, db: &mut Db, part: &Part, memory: &mut Memory) -> Result<Contents> {
+        let mut frozen = db.freeze(self.request.lock_wait.as_millis())?;
+        let snapshot = frozen.snapshot().to_owned();
+        std::thread::scope(|scope| {
+            let dump = scope.spawn(|| self.run_pg_dump(&snapshot, part));
+            let contents = frozen.contents(memory);
+            let dumped = dump.join().map_err(|_| anyhow::anyhow!("the thread that waits for pg_dump panicked"))?;
+            let contents = contents?;
+            dumped.map(|()| contents)
+        })
+    }
+
+    fn run_pg_dump(&self, snapshot: &str, part: &Part) -> Result<()> {
+        // The fastest that this program has; one that was built without a method says so before it connects.
+        let newer: &[&str] = if self.tool.major >= 16 { &["--compress=zstd:1", "--compress=lz4"] } else { &[] };
+        for compress in newer.iter().chain(&["-Z1"]) {
+            let cmd = Cmd::new(&self.tool.path, "/").args(["-Fc", "--no-password", compress]).limit(LIMIT);
+            let cmd = cmd
+                .arg(format!("--lock-wait-timeout={}", self.request.lock_wait.as_millis()))
+                .arg(format!("--snapshot={snapshot}"))
+                .arg("-f")
+                .arg(&part.path);
+            let cmd = for_libpq(cmd.ends_with_us(), self.request.url.target()).env("LC_ALL", "C");
+            let done = cmd.capture(self.ui)?;
+            let said = done.last_lines();
+            if done.status.success() {
+                return Ok(());
+            }
+            if said.contains("lock timeout") {
+                return Err(Fail::new(Kind::LockTimeout, "A lock was not to be had in time").details(said).into());
+            }
+            if !said.contains("compress") {
+                bail!("`{}` ended with {}\n{said}", cmd.line(), done.status);
+            }
+        }
+        bail!("it supports no compression")
+    }
+
+    /// The one that lies beside it reads what it writes; else one that is as new.
+    fn restore_tool(&self) -> Result<PathBuf> {
+        let beside = self.tool.path.with_file_name("pg_restore");
+        if beside.is_file() {
+            return Ok(beside);
+        }
+        client_tool(self.ui, "pg_restore", self.tool.major, self.request.tools)
+    }
+}
+
+/// A `pg_restore` that can read a backup.
+///
+/// # Errors
+/// `backup-failed`, with what each of them says.
+pub fn reader(ui: &Ui, tools: &[PathBuf], path: &Path) -> Result<PathBuf> {
+    let mut said = Vec::new();
+    for tool in client_tools(ui, "pg_restore", 0, tools)? {
+        match archive::toc(ui, &tool.path, path) {
+            Ok(_) => return Ok(tool.path),
+            Err(error) => said.push(format!("{}: {error:#}", tool.path.display())),
+        }
+    }
+    let fail = Fail::new(Kind::BackupFailed, "The backup cannot be read").details(path.display().to_string());
+    Err(fail.details(said.join("\n")).related(own("doctor")).into())
+}
+
+fn file_name(request: &Request<'_>, time: &str) -> PathBuf {
+    let revision = if request.revision.is_empty() { "base".to_owned() } else { request.revision.join("+") };
+    let name = format!("{}-{time}-{}", files::plain(request.component), files::plain(&revision));
     let folder = request.project_root.join(FOLDER);
     // Two within a second: a run that was killed, and the one that goes on with it.
     let numbered = (2..100).map(|number| folder.join(format!("{name}-{number}.dump")));
@@ -85,42 +259,22 @@ fn file_name(request: &Request<'_>) -> PathBuf {
     free.next().unwrap_or_else(|| folder.join(format!("{name}.dump")))
 }
 
-fn write(ui: &Ui, request: &Request<'_>, path: &Path) -> Result<()> {
-    let folder = files::own_folder(request.project_root, FOLDER)?;
-    let url = complete(request.url)?;
-    let tool = client_tool(ui, "pg_dump", request.server.major(), request.tools)?;
-    let half = Half::create(path)?;
-    let cmd = Cmd::new(tool, &folder).args(["-Fc", "--no-password", "-f"]).arg(&half.path).limit(LIMIT);
-    for_libpq(cmd, url.target()).read(ui)?;
-    // The file must be on the disk before the database is changed for good.
-    File::open(&half.path).and_then(|file| file.sync_all()).context("writing the backup to the disk")?;
-    half.finish(path)
-}
-
-/// The file while it is being written; removed unless it is finished.
-struct Half {
-    path: PathBuf,
-}
-
-impl Half {
-    /// Made by us with its mode, before pg_dump writes the first byte into it.
-    fn create(path: &Path) -> Result<Half> {
-        let half = path.with_extension(format!("dump.part-{}", std::process::id()));
-        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half);
-        made.with_context(|| format!("making {}", half.display()))?;
-        Ok(Half { path: half })
-    }
-
-    fn finish(self, path: &Path) -> Result<()> {
-        // Not over an older backup: a link is refused where a rename would replace.
-        std::fs::hard_link(&self.path, path).with_context(|| format!("naming the backup {}", path.display()))
-    }
-}
-
-impl Drop for Half {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
+/// Puts a backup back into its database: what it holds is dropped and made anew, in one transaction. What the backup
+/// does not know stays, so the database should have the schema of then.
+///
+/// # Errors
+/// `backup-failed` with PostgreSQL's reason; the database is then as before.
+pub fn put_back(ui: &Ui, url: &DbUrl, major: u32, tools: &[PathBuf], path: &Path) -> Result<()> {
+    let tool = client_tool(ui, "pg_restore", major, tools)?;
+    let cmd = prove::into(&tool, url, &["--clean", "--if-exists", "--single-transaction"]).arg(path);
+    cmd.read(ui).map(drop).map_err(|error| {
+        let cause = from_anyhow(&error);
+        if cause.kind == Kind::Interrupted {
+            return error;
+        }
+        let fail = Fail::new(Kind::BackupFailed, "The backup could not be put back");
+        fail.details(path.display().to_string()).details(&cause.summary).details(&cause.details).into()
+    })
 }
 
 fn failed(request: &Request<'_>, cause: &Fail) -> Fail {
@@ -131,4 +285,14 @@ fn failed(request: &Request<'_>, cause: &Fail) -> Fail {
     let helpful = cause.actions.iter().filter(|_| cause.kind != Kind::Internal);
     let fail = helpful.fold(fail, |fail, action| fail.action(action));
     fail.action(request.instead).related(own("doctor"))
+}
+
+impl Proof {
+    /// In a few words.
+    pub fn words(&self) -> String {
+        match self {
+            Proof::Restored => "restored into a scratch database and compared".to_owned(),
+            Proof::Read(why) => format!("every row in it was read and counted, but it was not restored: {why}"),
+        }
+    }
 }

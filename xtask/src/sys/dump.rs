@@ -1,4 +1,5 @@
-//! A database from a dump file: what kind of dump it is, and `pg_restore` or `psql` to put it into an empty database.
+//! A database from a dump file: what kind of dump it is, and `pg_restore`, or our own connection for SQL text, to put it
+//! into an empty database.
 //! Everything then belongs to whoever restores: owners and grants name roles of another server and are left out.
 
 use std::fs::File;
@@ -8,11 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::fail::{Fail, Kind};
+use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{own, program};
 use crate::model::url::DbUrl;
-use crate::sys::pg::{client_tool, for_libpq};
-use crate::sys::run::{Cmd, last_lines};
+use crate::sys::pg::{Db, Refused, application_name, client_tool, database_argument, for_libpq, sql_fail};
+use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
 /// A restore takes what it takes; Ctrl-C ends it.
@@ -29,7 +30,7 @@ pub struct Dump {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
-    /// SQL text, for psql.
+    /// SQL text,
     Plain,
     /// For pg_restore, by what it calls it.
     Archive(&'static str),
@@ -76,16 +77,15 @@ impl Dump {
     /// `tool-missing` when the program is older than the dump, else `backup-failed` with what it says; `interrupted`.
     pub fn restore(&self, ui: &Ui, into: &Destination<'_>) -> Result<()> {
         match self.format {
-            Format::Plain => self.run_psql(ui, into),
+            Format::Plain => self.run_text(ui, into),
             Format::Archive(_) => self.run_pg_restore(ui, into),
         }
     }
 
     fn run_pg_restore(&self, ui: &Ui, into: &Destination<'_>) -> Result<()> {
         let tool = client_tool(ui, "pg_restore", into.major, into.tools)?;
-        let cmd =
-            Cmd::new(&tool, "/").args(["--no-password", "--exit-on-error", "--no-owner", "--no-privileges", "-d"]);
-        let cmd = cmd.arg(&into.url.target().database).arg(&self.path);
+        let cmd = Cmd::new(&tool, "/").args(["--no-password", "--exit-on-error", "--no-owner", "--no-privileges"]);
+        let cmd = cmd.arg(database_argument(&into.url.target().database)).arg(&self.path);
         let done = for_restore(cmd, into.url).capture(ui)?;
         if done.status.success() {
             return Ok(());
@@ -93,43 +93,31 @@ impl Dump {
         if done.stderr.contains("unsupported version") {
             return Err(self.too_old(&tool, &done.last_lines()).into());
         }
-        Err(self.failed(ui, into, &tool, &done.last_lines()).into())
+        Err(self.failed(ui, into, Some(&tool), &done.last_lines()).into())
     }
 
-    /// psql goes on after an error, and the errors are looked at: those of owners and grants are of no account.
-    fn run_psql(&self, ui: &Ui, into: &Destination<'_>) -> Result<()> {
-        let tool = client_tool(ui, "psql", into.major, into.tools)?;
-        let cmd = Cmd::new(&tool, "/").args(["-X", "-q", "-w", "-v", "VERBOSITY=terse", "-o", "/dev/null", "-f"]);
-        let done = for_restore(cmd.arg(&self.path), into.url).capture(ui)?;
-        let errors: Vec<&str> = done.stderr.lines().filter(|line| is_error(line)).collect();
-        let lines = self.lines_at(&errors)?;
-        let (about_roles, others): (Vec<_>, Vec<_>) = errors.iter().zip(&lines).partition(|(error, line)| {
-            error.contains("invalid command \\") && line.contains("restrict") || is_about_roles(line)
-        });
-        if others.is_empty() && done.status.success() {
+    /// What comes after an error is run all the same, and the errors are looked at: those of owners and grants are of no
+    /// account.
+    fn run_text(&self, ui: &Ui, into: &Destination<'_>) -> Result<()> {
+        let mut db = Db::connect(into.url, &application_name("db-roundtrip"))?;
+        db.run("set synchronous_commit = off")?.map_err(|error| sql_fail(&error, "preparing to restore"))?;
+        let file = File::open(&self.path).map_err(|error| missing(&self.path, &error))?;
+        let refused = db.run_script(BufReader::new(file)).map_err(|error| self.named(&error))?;
+        let (about_roles, others): (Vec<_>, Vec<_>) =
+            refused.iter().partition(|refused| is_about_roles(&refused.statement));
+        if others.is_empty() {
             if !about_roles.is_empty() {
                 ui.warn(format!("{} statements about owners and grants in the dump were left out", about_roles.len()));
             }
             return Ok(());
         }
-        let said: Vec<&str> = others.iter().map(|(error, _)| **error).collect();
-        let said = if said.is_empty() { done.last_lines() } else { last_lines(&said[..said.len().min(5)].join("\n")) };
-        Err(self.failed(ui, into, &tool, &said).into())
+        let said = |refused: &&Refused| format!("line {}: {}", refused.line, refused.message);
+        let said: Vec<String> = others.iter().take(5).map(said).collect();
+        Err(self.failed(ui, into, None, &said.join("\n")).into())
     }
 
-    /// The lines of the file that psql's errors name, `psql:FILE:LINE: ERROR: …`; empty for an error that names none.
-    fn lines_at(&self, errors: &[&str]) -> Result<Vec<String>> {
-        let prefix = format!("psql:{}:", self.path.display());
-        let number = |error: &&str| error.strip_prefix(&prefix)?.split(':').next()?.parse::<usize>().ok();
-        let numbers: Vec<Option<usize>> = errors.iter().map(number).collect();
-        let wanted: std::collections::HashSet<usize> = numbers.iter().flatten().copied().collect();
-        let mut found = std::collections::HashMap::new();
-        if !wanted.is_empty() {
-            for (at, line) in self.lines()?.enumerate().filter(|(at, _)| wanted.contains(&(at + 1))) {
-                found.insert(at + 1, String::from_utf8_lossy(&line?).into_owned());
-            }
-        }
-        Ok(numbers.iter().map(|at| at.and_then(|at| found.get(&at).cloned()).unwrap_or_default()).collect())
+    fn named(&self, error: &anyhow::Error) -> anyhow::Error {
+        from_anyhow(error).details(format!("The dump: {}", self.path.display())).into()
     }
 
     /// Refuses a dump that would leave the throwaway database for another one.
@@ -143,7 +131,7 @@ impl Dump {
             }
             let line = String::from_utf8_lossy(&line);
             in_copy = line.starts_with("COPY ") && line.trim_end().ends_with("FROM stdin;");
-            let leaves = ["\\connect ", "\\c ", "CREATE DATABASE ", "DROP DATABASE ", "ALTER DATABASE "];
+            let leaves = ["CREATE DATABASE ", "DROP DATABASE ", "ALTER DATABASE "];
             if leaves.iter().any(|start| line.starts_with(start)) {
                 let why = format!("It goes to a database of its own: `{}`", line.trim_end());
                 let fail = unusable(&self.path, &why);
@@ -167,7 +155,7 @@ impl Dump {
             .related(own("doctor"))
     }
 
-    fn failed(&self, ui: &Ui, into: &Destination<'_>, tool: &Path, said: &str) -> Fail {
+    fn failed(&self, ui: &Ui, into: &Destination<'_>, tool: Option<&Path>, said: &str) -> Fail {
         let fail = Fail::new(Kind::BackupFailed, "The dump cannot be restored")
             .details(self.path.display().to_string())
             .details(said);
@@ -188,7 +176,7 @@ impl Dump {
     }
 
     /// The major version of the server that the dump was taken from, where it says so.
-    fn source_major(&self, ui: &Ui, tool: &Path) -> Option<u32> {
+    fn source_major(&self, ui: &Ui, tool: Option<&Path>) -> Option<u32> {
         let said = |line: &str| {
             let number = line.split("umped from database version").nth(1)?.trim_start_matches([':', ' ']);
             number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
@@ -198,7 +186,7 @@ impl Dump {
                 self.lines().ok()?.take(HEAD_LINES).flatten().find_map(|line| said(&String::from_utf8_lossy(&line)))
             }
             Format::Archive(_) => {
-                let list = Cmd::new(tool, "/").arg("-l").arg(&self.path).env("LC_ALL", "C").capture(ui).ok()?;
+                let list = Cmd::new(tool?, "/").arg("-l").arg(&self.path).env("LC_ALL", "C").capture(ui).ok()?;
                 list.stdout.lines().take(HEAD_LINES).find_map(said)
             }
         }
@@ -227,12 +215,6 @@ fn for_restore(cmd: Cmd, url: &DbUrl) -> Cmd {
     for_libpq(cmd.limit(LIMIT), url.target())
         .env("LC_ALL", "C")
         .env("PGOPTIONS", "-c synchronous_commit=off -c client_min_messages=error")
-}
-
-/// An error of the server or of psql itself; a `LINE 1:` or a hint below it is none.
-fn is_error(line: &str) -> bool {
-    line.starts_with("psql:")
-        && [": ERROR:", ": FATAL:", ": error:", "invalid command"].iter().any(|word| line.contains(word))
 }
 
 /// The end of a statement that says whose an object is and who may use it; as pg_dump writes them, on a line each.
@@ -291,7 +273,5 @@ mod tests {
         for line in ["ALTER TABLE ONLY public.t ADD CONSTRAINT t_pkey PRIMARY KEY (i);", ");", "", "    GRANT"] {
             assert!(!is_about_roles(line), "{line}");
         }
-        assert!(is_error("psql:/tmp/x.sql:12: ERROR:  role \"app\" does not exist"));
-        assert!(!is_error("LINE 1: GRANT ALL"));
     }
 }

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
@@ -119,10 +119,54 @@ pub fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|file| file.modified()).ok()
 }
 
+/// The bytes of a file.
+///
+/// # Errors
+/// When it is not there or cannot be read.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("reading {}", path.display()))
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// When it is not there, cannot be read, or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+}
+
+/// What tells a file from a later one at the same place without reading it.
+pub fn size_and_time(path: &Path) -> Option<(u64, Option<std::time::SystemTime>)> {
+    fs::metadata(path).ok().map(|meta| (meta.len(), meta.modified().ok()))
+}
+
+/// Writes a file that only we may read, in a folder that is made if it is not there.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    let writing = || format!("writing {}", path.display());
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(writing)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path).and_then(|mut file| file.write_all(content)).with_context(writing)
+}
+
+/// Removes a file that nobody needs any more. One that stays does no harm.
+pub fn remove(path: &Path) {
+    let _ = fs::remove_file(path);
+}
+
 /// A folder of ours in a project (`.xtask/backups`), readable by us alone and unseen by git, whoever made it first.
 pub fn own_folder(project_root: &Path, relative: &str) -> Result<PathBuf> {
     let folder = project_root.join(relative);
     let making = || format!("making {}", folder.display());
+    // A repository may bring a link that leads out of itself.
+    for part in folder.ancestors().take_while(|part| *part != project_root) {
+        anyhow::ensure!(!part.is_symlink(), "{} is a symbolic link, and those are not followed here", part.display());
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(making)?;
     fs::set_permissions(&folder, Permissions::from_mode(0o700)).with_context(making)?;
     let ignore = folder.join(".gitignore");

@@ -7,6 +7,7 @@
 //! [`Repo::foretell_merge`] 2, [`Repo::merge`] 3, [`Repo::published_besides`] 3 to 5, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
 //! (folders, shallow or not) costs nothing.
 
+mod export;
 mod find;
 mod history;
 mod lines;

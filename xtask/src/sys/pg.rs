@@ -6,35 +6,45 @@ pub mod catalog;
 mod connect;
 mod copy;
 mod count;
+pub mod dumped;
 mod errors;
+mod frozen;
 mod hang;
 mod indexes;
 mod ledger;
+pub mod mend;
 pub mod models;
 mod roles;
 pub mod rows;
 mod runs;
 mod scratch;
+mod script;
 mod session;
+pub mod shared;
+pub mod since;
 mod surroundings;
 mod sweep;
 mod template;
 mod tls;
 mod tools;
+mod violation;
 
 pub use connect::{Db, ServerVersion};
 pub use count::{Counted, MOST_COUNTED};
 pub use errors::{kind_of, sql_fail};
+pub use frozen::{Frozen, Identity};
 pub use indexes::InvalidIndex;
 pub use ledger::{SCHEMA, TABLE, Writing};
 pub use roles::{ensure_database, ensure_role};
 pub use runs::{LastText, Script};
 pub use scratch::{Kept, Making, SavePoint, Scratch};
+pub use script::Refused;
 pub use session::{Applied, MigrationLock, OtherSession, VersionTable};
 pub use surroundings::{application_name, complete};
 pub use sweep::sweep;
 pub use template::{Key, Limits, Template, Templates};
-pub use tools::{client_tool, for_libpq};
+pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq};
+pub use violation::{Rows, Violation};
 
 /// An identifier for SQL text, quoted.
 pub fn ident(name: &str) -> String {

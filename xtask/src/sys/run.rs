@@ -6,7 +6,7 @@
 //! Secrets never go into arguments: pass them with [`Cmd::secret_env`], which the echo leaves out.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -26,6 +26,14 @@ const LAST_LINES: usize = 20;
 /// How long a command may take unless told otherwise.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(600);
 
+/// Runs its arguments, and ends them and the whole process group as soon as its stdin ends: that is a pipe which this
+/// process holds open, and which the system closes when we are gone. No signal asks for that portably, and none without
+/// unsafe code.
+const GUARD: &str = "exec 3<&0; \"$@\" 3<&- </dev/null & child=$!; \
+    (read -r end <&3; trap '' TERM; kill -KILL \"$child\"; exit 7) >/dev/null 2>&1 & watch=$!; \
+    wait \"$child\"; status=$?; { kill \"$watch\"; wait \"$watch\"; } 2>/dev/null; \
+    [ $? = 7 ] && kill -KILL 0; exit \"$status\"";
+
 /// A command to be run: program, arguments, folder, environment.
 #[derive(Clone, Debug)]
 pub struct Cmd {
@@ -38,6 +46,7 @@ pub struct Cmd {
     stdin: Vec<u8>,
     limit: Duration,
     user: Option<(u32, u32)>,
+    with_us: bool,
 }
 
 /// How a command ended and what it said.
@@ -77,6 +86,7 @@ impl Cmd {
             stdin: Vec::new(),
             limit: DEFAULT_LIMIT,
             user: None,
+            with_us: false,
         }
     }
 
@@ -128,6 +138,12 @@ impl Cmd {
         self
     }
 
+    /// Ends it with this process, however that ends (`kill -9` too). It then reads nothing, and [`Cmd::stdin`] has no use.
+    pub fn ends_with_us(mut self) -> Cmd {
+        self.with_us = true;
+        self
+    }
+
     /// The command as one line that can be pasted into a shell, secrets left out.
     pub fn line(&self) -> String {
         let mut text = String::new();
@@ -148,7 +164,9 @@ impl Cmd {
     /// `tool-missing` when the program cannot be started, `interrupted` on Ctrl-C, and an error on the time limit.
     pub fn capture(&self, ui: &Ui) -> Result<Done> {
         let mut child = self.spawn(ui, Stdio::piped(), Stdio::piped(), Stdio::piped())?;
-        let stdin = child.stdin.take();
+        let mut stdin = child.stdin.take();
+        // Open as long as we live: its end is what tells the guard that we are gone.
+        let _lifeline = if self.with_us { stdin.take() } else { None };
         let input = self.stdin.clone();
         // Fed from a thread: a child that answers before it has read everything would otherwise block us both.
         let feeder = std::thread::spawn(move || {
@@ -169,6 +187,26 @@ impl Cmd {
             ui.verbose(done.stderr.trim_end());
         }
         Ok(done)
+    }
+
+    /// Runs it and hands its stdout to `take` as it comes; what `take` refuses ends it. The text of [`Done::stdout`] stays
+    /// empty.
+    ///
+    /// # Errors
+    /// What `take` says, else as [`Cmd::capture`].
+    pub fn stream<T>(&self, ui: &Ui, take: impl FnOnce(&mut dyn BufRead) -> Result<T>) -> Result<(Done, T)> {
+        let mut child = self.spawn(ui, Stdio::piped(), Stdio::piped(), Stdio::piped())?;
+        let _lifeline = child.stdin.take();
+        let stderr = reader(child.stderr.take());
+        let mut stdout = BufReader::with_capacity(1 << 16, child.stdout.take().context("a child without stdout")?);
+        let taken = take(&mut stdout);
+        drop(stdout);
+        if taken.is_err() {
+            kill_group(&mut child);
+        }
+        let status = self.wait(&mut child)?;
+        let done = Done { status, stdout: String::new(), stderr: stderr.join().unwrap_or_default() };
+        Ok((done, taken?))
     }
 
     /// Runs it and gives its stdout, or an error with the command and the last lines of its stderr.
@@ -198,7 +236,7 @@ impl Cmd {
     }
 
     fn command(&self) -> Result<Command> {
-        let (shell, program, args) = (shell(&self.cwd)?, &self.program, &self.args);
+        let (shell, (program, args)) = (shell(&self.cwd)?, self.words());
         let mut cmd = cmd!(shell, "{program} {args...}");
         for key in &self.env_remove {
             cmd = cmd.env_remove(key);
@@ -209,6 +247,17 @@ impl Cmd {
             command.uid(uid).gid(gid);
         }
         Ok(command)
+    }
+
+    /// What is really started: the program, or the shell that guards it.
+    fn words(&self) -> (PathBuf, Vec<OsString>) {
+        if !self.with_us {
+            return (self.program.clone(), self.args.clone());
+        }
+        let mut args: Vec<OsString> = ["-c", GUARD, "guard"].map(OsString::from).to_vec();
+        args.push(self.program.clone().into());
+        args.extend(self.args.iter().cloned());
+        (PathBuf::from("/bin/sh"), args)
     }
 
     fn wait(&self, child: &mut Child) -> Result<ExitStatus> {

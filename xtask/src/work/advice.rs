@@ -3,11 +3,15 @@
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::model::action::{Action, Own, Program, git, own};
+use crate::model::action::{Action, Own, Program, git, own, program};
+use crate::model::graph::Graph;
 use crate::model::ledger::Undone;
 use crate::model::status::{Overlap, Standing};
 use crate::model::target::TargetError;
-use crate::sys::project::Component;
+use crate::sys::git::{Oid, Repo};
+use crate::sys::pg::Db;
+use crate::sys::project::{Baseline, Component};
+use crate::work::skipped;
 
 /// Whether an error only says that the database is not there.
 pub fn is_database_missing(error: &anyhow::Error) -> bool {
@@ -28,7 +32,9 @@ pub fn find_revision(unknown: &[String]) -> Program {
 /// The database holds ids that no file has.
 pub fn unknown_in_database(unknown: &[String], component: &Component) -> Fail {
     Fail::new(Kind::UnknownRevision, format!("Cannot locate revision '{}'", unknown.join("', '")))
-        .details("The database holds it, but no migration file of this checkout does: another branch has migrated it")
+        .details(
+            "The database holds it, but no migration file of this checkout does: another branch may have migrated it",
+        )
         .revision(unknown.first().cloned().unwrap_or_default())
         .run("Find the branch that has it", find_revision(unknown))
         .action(
@@ -80,6 +86,57 @@ pub fn without_overlap(ctx: &Ctx, standing: &Standing, component: &Component) ->
     ctx.alembic_by_hand(component).words(["stamp", "--purge"]).words(enough)
 }
 
+/// The commit of this branch's own history that took the scripts of all these ids away: a squash, mostly.
+pub fn deleted_here(ctx: &Ctx, unknown: &[String], component: &Component) -> Option<Oid> {
+    let folders = ctx.config(component).ok()?.version_locations;
+    let repo = Repo::find(&ctx.ui, &ctx.project().ok()?.root).ok()??;
+    let mut commits = unknown.iter().map(|id| repo.deletion(id, &folders).ok().flatten());
+    let first = commits.next()??;
+    commits.all(|commit| commit.is_some()).then_some(first)
+}
+
+/// What tells Alembic that a database is as the scripts of today make it.
+pub fn stamp_anew(ctx: &Ctx, component: &Component) -> Program {
+    ctx.alembic_by_hand(component).words(["stamp", "--purge", "heads"])
+}
+
+/// The database holds ids that no file has; whether this branch had them, git is asked.
+pub fn unknown_revisions(ctx: &Ctx, unknown: &[String], component: &Component) -> Fail {
+    let Some(commit) = deleted_here(ctx, unknown, component) else {
+        return unknown_in_database(unknown, component);
+    };
+    Fail::new(Kind::UnknownRevision, format!("Cannot locate revision '{}'", unknown.join("', '")))
+        .details(format!("The database holds it, and commit {} of this branch deleted its script", commit.short()))
+        .details("Was the history squashed? Then the new scripts make at once what the old ones made")
+        .revision(unknown.first().cloned().unwrap_or_default())
+        .run("See what took its place", git(["show", "--stat", commit.short()]))
+        .run("If the database is as the new scripts make it, say so to Alembic", stamp_anew(ctx, component))
+        .action("Or migrate a fresh database, and take the rows over")
+        .run("Look again", own("db-status"))
+        .related(own("db-status"))
+        .about(&component.name)
+}
+
+/// The command by which the component makes a fresh database, where it has one.
+pub fn baseline(component: &Component) -> Option<Program> {
+    let Some(Baseline::Command { words, .. }) = &component.baseline else { return None };
+    let config = component.config.display().to_string();
+    Some(program(words.iter().map(|word| word.replace("{config}", &config))).at_root())
+}
+
+/// What to do with a database that holds no revision: make it as the component makes a fresh one, or, where its tables
+/// are older than Alembic, say which revision they match.
+pub fn first_step(ctx: &Ctx, component: &Component, graph: &Graph, db: &mut Db) -> Option<Action> {
+    if db.tables().ok()? == 0 {
+        return baseline(component)
+            .map(|command| Action::run("A fresh database is made by the component's own command", command));
+    }
+    let revision = skipped::matching(ctx, graph, db)?;
+    let why =
+        format!("Its tables are those of {revision}, as far as the scripts tell; if that is so, say it to Alembic");
+    Some(Action::run(why, ctx.alembic_by_hand(component).words(["stamp", revision.as_str()])))
+}
+
 /// A target that there is no way to.
 pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component) -> Fail {
     let status = || Action::run("Look where the database is", own("db-status"));
@@ -113,4 +170,18 @@ pub fn target(ctx: &Ctx, error: &TargetError, text: &str, component: &Component)
         _ => fail.action(status()).run("See what a target may be", own("help").word("db-migrate")),
     };
     fail.about(&component.name)
+}
+
+/// A new enum value cannot be used in the transaction that adds it (55P04): what is below the revision goes first, in a
+/// transaction of its own.
+pub fn commit_in_between(mut fail: Fail, graph: &Graph, component: &str) -> Fail {
+    let parent = fail.revision.as_deref().and_then(|id| graph.parents(id).first().copied());
+    let (Some("55P04"), Some(parent)) = (fail.sqlstate.as_deref(), parent) else { return fail };
+    let first = own("db-migrate").of(component).flag("--target", parent);
+    let actions = [
+        Action::run("Apply what is below it first, in a transaction of its own", first),
+        Action::run("Then the rest", own("db-migrate").of(component)),
+    ];
+    fail.actions.splice(0..0, actions);
+    fail
 }

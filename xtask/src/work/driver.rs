@@ -11,10 +11,10 @@ use crate::fail::Fail;
 use crate::model::url::{Address, DbUrl};
 use crate::sys::alembic::{self, Driver, Expect, Launch, Names, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::backup;
 use crate::sys::pg::{Db, OtherSession, application_name};
 use crate::sys::project::Component;
 use crate::sys::python::MANAGED_VARIABLE;
+use crate::work::backup;
 
 /// How long the server may take to end a session that we asked it to end.
 const ENDING: Duration = Duration::from_secs(10);
@@ -22,6 +22,7 @@ const ENDING: Duration = Duration::from_secs(10);
 /// What stands in the pasteable commands of a component's errors.
 pub struct Labels {
     component: String,
+    verbose: bool,
     config: String,
     python: String,
     project: PathBuf,
@@ -35,6 +36,7 @@ impl Labels {
         let python = if python.is_absolute() { python } else { PathBuf::from(".").join(python) };
         Ok(Labels {
             component: component.name.clone(),
+            verbose: ctx.common.output.verbose,
             config: component.config.display().to_string(),
             python: python.display().to_string(),
             project: project.root.clone(),
@@ -49,7 +51,14 @@ impl Labels {
 
     /// For the driver.
     pub fn names(&self) -> Names<'_> {
-        Names { component: &self.component, config: &self.config, python: &self.python, project: &self.project }
+        Names {
+            component: &self.component,
+            config: &self.config,
+            python: &self.python,
+            rows: None,
+            verbose: self.verbose,
+            project: &self.project,
+        }
     }
 }
 
@@ -90,7 +99,8 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
     })
 }
 
-/// Saves a database, which holds these revisions, into a file. `instead` is what to do where that cannot be had.
+/// Saves a database, which holds these revisions, into a file that was proven. `instead` is what to do where that cannot be
+/// had.
 pub fn backup(
     ctx: &Ctx,
     component: &Component,
@@ -99,20 +109,9 @@ pub fn backup(
     applied: &[String],
     instead: &str,
 ) -> Result<PathBuf> {
-    let _task = ctx.ui.task("Backing up the database");
-    let revision = if applied.is_empty() { "base".to_owned() } else { applied.join("+") };
-    let request = backup::Request {
-        project_root: &ctx.project()?.root,
-        component: &component.name,
-        url: &database.url,
-        server: db.server_version(),
-        revision: &revision,
-        tools: &database.tools,
-        instead,
-    };
-    let path = backup::take(&ctx.ui, &request)?;
-    ctx.ui.status(format!("Backup: {}", path.display()));
-    Ok(path)
+    let lock_wait = backup::LOCK_WAIT;
+    let wanted = backup::Wanted { component, database, applied, verify: true, lock_wait, instead };
+    Ok(backup::take(ctx, db, &wanted)?.path().to_owned())
 }
 
 /// The announced database: its URL for SQLAlchemy, and how the driver knows it from every other one.
@@ -133,22 +132,15 @@ fn servers(url: &DbUrl) -> Vec<(String, u16)> {
     url.target().endpoints.iter().map(|endpoint| (name(&endpoint.address), endpoint.port)).collect()
 }
 
-/// Who keeps the step's sessions waiting, as lines for an error's details.
-fn who_blocks(db: &mut Db, driver: &Driver, trouble: &Trouble) -> Vec<String> {
-    let mut lines = Vec::new();
+/// The sessions that keep a step waiting which took too long; nobody where it failed otherwise.
+pub fn blockers(db: &mut Db, driver: &Driver, trouble: &Trouble) -> Vec<OtherSession> {
+    if trouble.kind != alembic::TroubleKind::Timeout {
+        return Vec::new();
+    }
     // A connection that a script opens past SQLAlchemy is not among the driver's.
     let others = trouble.waits.iter().filter(|pid| !driver.backends().contains(pid));
-    for pid in driver.backends().iter().chain(others) {
-        // What cannot be asked is left out: the timeout itself is the news.
-        for session in db.blockers(*pid).unwrap_or_default() {
-            lines.push(format!("Blocked by {}", session_line(&session)));
-        }
-    }
-    if lines.is_empty() {
-        vec!["No session blocks it: the step itself is slow, or waits for something else".into()]
-    } else {
-        lines
-    }
+    // What cannot be asked is left out: the timeout itself is the news.
+    driver.backends().iter().chain(others).flat_map(|pid| db.blockers(*pid).unwrap_or_default()).collect()
 }
 
 /// One session in one line: process id, who, from where, since when, doing what.
@@ -181,11 +173,19 @@ pub fn end_sessions(db: &mut Db, driver: &Driver) {
 
 /// A trouble as a failure, with who blocks it where it hangs.
 pub fn to_fail(trouble: &Trouble, labels: &Labels, db: &mut Db, driver: &Driver) -> Fail {
-    let mut fail = trouble.to_fail(&labels.names());
-    if trouble.kind == alembic::TroubleKind::Timeout {
-        for line in who_blocks(db, driver, trouble) {
-            fail = fail.details(line);
-        }
+    let rows = trouble.violation().and_then(|violation| db.rows_in_the_way(&violation));
+    blocked(trouble, &Names { rows: rows.as_ref(), ..labels.names() }, &blockers(db, driver, trouble))
+}
+
+/// The same where the blockers are known.
+pub fn to_fail_blocked(trouble: &Trouble, labels: &Labels, blockers: &[OtherSession]) -> Fail {
+    blocked(trouble, &labels.names(), blockers)
+}
+
+fn blocked(trouble: &Trouble, names: &Names, blockers: &[OtherSession]) -> Fail {
+    let fail = trouble.to_fail(names);
+    if trouble.kind == alembic::TroubleKind::Timeout && blockers.is_empty() {
+        return fail.details("No session blocks it: the step itself is slow, or waits for something else");
     }
-    fail
+    blockers.iter().fold(fail, |fail, session| fail.details(format!("Blocked by {}", session_line(session))))
 }

@@ -16,16 +16,16 @@ const PATIENCE_VARIABLE: &str = "XTASK_TEST_PATIENCE";
 const STILL: Duration = Duration::from_secs(60);
 
 /// See the file's head.
-pub struct Onlooker {
+pub struct HangWatch {
     ui: Ui,
     /// The step by its beginning, and how often it was said to be still running.
     told: Option<(Instant, u32)>,
 }
 
-impl Onlooker {
+impl HangWatch {
     /// Nothing is under way yet.
-    pub fn new(ui: &Ui) -> Onlooker {
-        Onlooker { ui: ui.clone(), told: None }
+    pub fn new(ui: &Ui) -> HangWatch {
+        HangWatch { ui: ui.clone(), told: None }
     }
 
     /// One look, by a connection to the same database: the server processes that can never go on. `alone` says that

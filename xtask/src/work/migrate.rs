@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::advice;
 use super::driver::{self, Labels};
-use super::hangs::Onlooker;
+use super::hangs::HangWatch;
 use super::ledger::{self, Book};
 use super::own_database::OwnDatabase;
 use crate::ctx::Ctx;
@@ -206,6 +207,9 @@ impl<'a> Walker<'a> {
     /// [`BrokenOff`] with what stayed; also where every step ran and the database is not where they lead.
     pub fn go(&mut self, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Result<Walked, Box<BrokenOff>> {
         let mut walked = Walked::default();
+        if let Err(error) = own.check_backup(self.ctx) {
+            return Err(Box::new(BrokenOff { fail: from_anyhow(&error), trouble: None, walked }));
+        }
         let command = own.command();
         let (table, db) = own.table_and_db();
         let book = Book::open(db, table, command, graph, &walk.before);
@@ -261,8 +265,8 @@ impl<'a> Walker<'a> {
         let own = RefCell::new(own);
         let begun = Cell::new(0);
         let mut progress = self.ctx.ui.steps("Migrating", walk.steps.len());
-        let mut onlooker = Onlooker::new(&self.ctx.ui);
-        let mut watch = |waiting: &Waiting<'_>| onlooker.look(own.borrow_mut().db(), false, waiting);
+        let mut hang_watch = HangWatch::new(&self.ctx.ui);
+        let mut watch = |waiting: &Waiting<'_>| hang_watch.look(own.borrow_mut().db(), false, waiting);
         let patience = Patience { limit: self.limits.step, watch: Some(&mut watch) };
         let mut between = || {
             let own = &mut **own.borrow_mut();
@@ -291,7 +295,10 @@ impl<'a> Walker<'a> {
         (walked, looks): (&mut Walked, &Looks),
     ) -> (Fail, Option<Box<Trouble>>) {
         let (mut fail, trouble) = match stop {
-            Stop::Trouble(trouble) => (driver::to_fail(&trouble, &self.labels, own.db(), &driver), Some(trouble)),
+            Stop::Trouble(trouble) => {
+                let fail = driver::to_fail(&trouble, &self.labels, own.db(), &driver);
+                (advice::commit_in_between(fail, graph, &own.component.name), Some(trouble))
+            }
             Stop::Error(error) => (from_anyhow(&error), None),
         };
         driver::end_sessions(own.db(), &driver);

@@ -10,12 +10,13 @@ use crate::fail::{Fail, Kind, from_anyhow, refuse};
 use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::target::Step;
-use crate::sys::alembic::{Compared, Draft, Driver, Phase, Plan, Stop, Trouble};
+use crate::sys::alembic::{Compared, Draft, Driver, Fault, Plan, Stop, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{self, Db, Making, Scratch, application_name};
-use crate::sys::project::Component;
-use crate::work::advice;
+use crate::sys::project::{Baseline, Component};
 use crate::work::driver::{self, Labels};
+use crate::work::past::Past;
+use crate::work::{advice, baseline_command};
 
 /// A component, and everything about it that is known from its files.
 pub struct Subject<'a> {
@@ -63,12 +64,14 @@ pub struct Ground {
 }
 
 /// How a database at the head is made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+#[derive(Clone, Copy)]
+enum Way<'a> {
     /// The migrations, from the first one.
     Empty,
     /// A clone of the component's own, upgraded.
     Clone,
+    /// The baseline command (these words) as it was in the past, upgraded.
+    Past(&'a Past, &'a [String]),
 }
 
 impl Ground {
@@ -99,12 +102,34 @@ impl Ground {
         }
     }
 
+    /// Makes it so that a migration that lacks is seen, where databases of the component are made by a command: that may
+    /// take the models, so it is run as it was before the models changed.
+    ///
+    /// # Errors
+    /// As [`Ground::make`]; what git and the baseline command may meet.
+    pub fn before_the_change(
+        ctx: &Ctx,
+        subject: &Subject,
+        database: &Database,
+        command: &str,
+        reference: Option<&str>,
+    ) -> Result<Ground> {
+        let Some(Baseline::Command { words, .. }) = &subject.component.baseline else {
+            return Ground::make(ctx, subject, database, command);
+        };
+        match Past::lay_out(ctx, reference)? {
+            Some(past) => Ground::by(ctx, subject, database, command, Way::Past(&past, words))?
+                .map_err(|stopped| stopped.fail.into()),
+            None => Ground::make(ctx, subject, database, command),
+        }
+    }
+
     fn by(
         ctx: &Ctx,
         subject: &Subject,
         database: &Database,
         command: &str,
-        way: Way,
+        way: Way<'_>,
     ) -> Result<Result<Ground, Stopped>> {
         let making = Making { ui: &ctx.ui, why: command, file_copy: database.embedded, tools: &database.tools };
         let name = &database.url.target().database;
@@ -116,6 +141,13 @@ impl Ground {
                 let scratch = Scratch::clone_of(&database.url, name, &making)?;
                 (scratch, format!("a clone of {}, upgraded to the head", database.place()))
             }
+            Way::Past(past, baseline) => {
+                let scratch = Scratch::empty(&database.url, &making)?;
+                let _task = ctx.ui.task("Making a database as it was before the change");
+                baseline_command::run(ctx, &subject.config, baseline, scratch.url(), Some(&past.project))?;
+                let made = format!("a database made by `{}` at {}", baseline.join(" "), past.words);
+                (scratch, format!("{made}, upgraded to the head"))
+            }
         };
         let mut db = Db::connect(scratch.url(), &application_name(command))?;
         let applied = db.applied(&version_table(subject.component))?.revisions;
@@ -123,20 +155,20 @@ impl Ground {
         let launch = driver::launch(ctx, &subject.config, &mut db, command)?;
         let driver = Driver::start(&ctx.ui, &launch)?;
         let labels = Labels::new(ctx, subject.component)?;
-        let mut ground = Ground { words, is_clone: way == Way::Clone, driver, db, labels, scratch };
+        let mut ground = Ground { words, is_clone: matches!(way, Way::Clone), driver, db, labels, scratch };
         if steps.is_empty() {
             return Ok(Ok(ground));
         }
         let count = if steps.len() == 1 { "1 migration".to_owned() } else { format!("{} migrations", steps.len()) };
         let _task = ctx.ui.task(format!("Making a throwaway database: {count}"));
-        match ground.upgrade(steps) {
+        match ground.walk(steps) {
             Ok(()) => Ok(Ok(ground)),
             Err(Stop::Error(error)) => {
                 driver::end_sessions(&mut ground.db, &ground.driver);
                 Err(error)
             }
             Err(Stop::Trouble(trouble)) => {
-                let in_step = trouble.phase == Phase::Step;
+                let in_step = trouble.fault() == Fault::Revision;
                 Ok(Err(Stopped { fail: ground.explain(&trouble), in_step }))
             }
         }
@@ -161,9 +193,9 @@ impl Ground {
         &mut self.db
     }
 
-    /// Runs a revision that was just written.
-    pub fn apply(&mut self, revision: &str) -> Result<(), Box<Fail>> {
-        let done = self.upgrade(vec![Step::up(revision)]);
+    /// Runs one function of a revision that was just written.
+    pub fn apply(&mut self, step: Step) -> Result<(), Box<Fail>> {
+        let done = self.walk(vec![step]);
         done.map_err(|stop| Box::new(from_anyhow(&self.stopped(stop))))
     }
 
@@ -174,7 +206,7 @@ impl Ground {
         self.scratch.remove()
     }
 
-    fn upgrade(&mut self, steps: Vec<Step>) -> Result<(), Stop> {
+    fn walk(&mut self, steps: Vec<Step>) -> Result<(), Stop> {
         let plan = Plan { steps, before: None, target: "heads".to_owned(), skipped: Vec::new() };
         self.driver.migrate(&plan, None, &mut |_| {}).map(|_| ())
     }
@@ -216,12 +248,12 @@ impl Stopped {
 
 /// What went wrong outside of a migration is mostly in the models, whose place Alembic's own frames hide.
 fn explain(trouble: &Trouble, labels: &Labels, mut fail: Fail) -> Fail {
-    let Some(last) = trouble.traceback.last().filter(|_| trouble.phase != Phase::Step) else { return fail };
+    let Some(last) = trouble.traceback.last().filter(|_| trouble.fault() != Fault::Revision) else { return fail };
     let last = &labels.shortened(last);
     let place = last.split(" in ").next().unwrap_or(last);
     if !fail.details.contains(place) {
         fail = fail.details(format!("Raised in {last}"));
-        if fail.kind == Kind::MigrationRaised {
+        if matches!(fail.kind, Kind::MigrationRaised | Kind::EnvFailed) {
             fail.actions = vec![format!("Look at {place}").into()];
             fail = fail.run("Check the whole set-up", own("doctor"));
         }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::backup::{self, LOCK_WAIT, Taken, Wanted};
 use super::driver;
+use super::put_back::{self, Report, Wish};
 use super::skipped::{self, AllSkipped};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
@@ -14,7 +16,6 @@ use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
 use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::backup;
 use crate::sys::pg::{Db, MigrationLock, VersionTable, application_name, catalog, for_libpq};
 use crate::sys::project::Component;
 use crate::sys::run::Cmd;
@@ -36,6 +37,8 @@ pub struct OwnDatabase<'a> {
     table: VersionTable,
     db: Db,
     lock: Option<MigrationLock>,
+    /// A backup that is still to be compared with the database, just before its first change.
+    backup: Option<(Taken, String)>,
 }
 
 /// Why a command refuses, and what can be done instead.
@@ -68,7 +71,16 @@ impl<'a> OwnDatabase<'a> {
         command: &'static str,
     ) -> Result<OwnDatabase<'a>> {
         let db = Db::connect(&database.url, &application_name(command))?;
-        Ok(OwnDatabase { component, config, database, command, table: version_table(component), db, lock: None })
+        Ok(OwnDatabase {
+            component,
+            config,
+            database,
+            command,
+            table: version_table(component),
+            db,
+            lock: None,
+            backup: None,
+        })
     }
 
     /// `backend on localhost:8100`; never a password.
@@ -214,16 +226,50 @@ impl<'a> OwnDatabase<'a> {
     /// `backup-failed`.
     pub fn backup(&mut self, ctx: &Ctx, instead: &str) -> Result<PathBuf> {
         let applied = self.applied()?;
-        driver::backup(ctx, self.component, &self.database, &mut self.db, &applied, instead)
+        let taken = backup::take(ctx, &mut self.db, &wanted(self.component, &self.database, &applied, instead))?;
+        let path = taken.path().to_owned();
+        self.backup = Some((taken, instead.to_owned()));
+        Ok(path)
     }
 
-    /// Puts the rows of a backup back into the database, which has to have the schema of it already.
+    /// Looks, just before the first change, whether the backup still is what the database holds; where somebody wrote
+    /// meanwhile, it is taken again, under its name. Without a backup, and the second time, nothing is looked at.
     ///
     /// # Errors
-    /// `backup-failed`; the database is then as before.
-    pub fn put_back(&mut self, ctx: &Ctx, path: &Path) -> Result<()> {
-        let _task = ctx.ui.task("Putting the rows back from the backup");
-        let server = self.db.server_version().clone();
-        backup::put_back(&ctx.ui, &self.database.url, &server, &self.database.tools, path)
+    /// `active-connections` where they do not stop; `backup-failed`.
+    pub fn check_backup(&mut self, ctx: &Ctx) -> Result<()> {
+        let Some((mut taken, instead)) = self.backup.take() else { return Ok(()) };
+        let applied = self.applied()?;
+        taken.refresh(ctx, &wanted(self.component, &self.database, &applied, &instead))
     }
+
+    /// Before the database is walked back to a backup: one of what is there now, and the rows aside that were written since
+    /// the operation stopped. Refuses where the backup of then cannot be used.
+    ///
+    /// # Errors
+    /// `backup-missing`, `backup-failed`.
+    pub fn before_putting_back(&mut self, ctx: &Ctx, backup: &Path) -> Result<PathBuf> {
+        put_back::check(backup)?;
+        let applied = self.applied()?;
+        let instead = "Take one by hand, put the files back by git, and see what the database needs: db-status";
+        let wanted = wanted(self.component, &self.database, &applied, instead);
+        let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table)?;
+        Ok(taken.path().to_owned())
+    }
+
+    /// After the scripts were walked back: puts back from the backup what the operation took away, keeps what was written
+    /// since, and compares. `now` is what [`OwnDatabase::before_putting_back`] gave, `walked` the revisions that went down or up.
+    ///
+    /// # Errors
+    /// As [`put_back::put_back`].
+    pub fn put_back(&mut self, ctx: &Ctx, backup: &Path, now: Option<&Path>, walked: &[String]) -> Result<Report> {
+        let scripts = put_back::scripts(ctx, &self.config, walked);
+        let tools = &self.database.tools;
+        let wish = Wish { backup, now, versions: &self.table, scripts: &scripts, tools };
+        put_back::put_back(ctx, &mut self.db, &wish)
+    }
+}
+
+fn wanted<'a>(component: &'a Component, database: &'a Database, applied: &'a [String], instead: &'a str) -> Wanted<'a> {
+    Wanted { component, database, applied, verify: true, lock_wait: LOCK_WAIT, instead }
 }

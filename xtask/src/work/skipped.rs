@@ -131,8 +131,26 @@ fn lacking(ctx: &Ctx, graph: &Graph, db: &mut Db, heads: &[String], id: &str) ->
     Ok(missing.into_iter().map(ToString::to_string).collect())
 }
 
+/// The newest revision up to which the database has all that the scripts make, as far as their text tells; `None` where
+/// it has not even what the first ones make.
+pub fn matching(ctx: &Ctx, graph: &Graph, db: &mut Db) -> Option<String> {
+    let heads: Vec<String> = graph.heads().into_iter().map(str::to_owned).collect();
+    let mut matching = None;
+    for id in graph.ancestors(&heads, Links::WithDependencies).into_iter().rev() {
+        let made: Vec<Made> = made(&body(ctx, graph.get(id)?).ok()?);
+        let there = db.has(&made).ok()?;
+        if there.contains(&false) {
+            break;
+        }
+        if !made.is_empty() {
+            matching = Some(id.to_owned());
+        }
+    }
+    matching
+}
+
 /// What a script does; nothing where that cannot be read.
-fn body(ctx: &Ctx, script: &Script) -> Result<Body> {
+pub fn body(ctx: &Ctx, script: &Script) -> Result<Body> {
     let text = read_script(&ctx.project()?.root.join(&script.path))?;
     Ok(script_body::read(&script.path, &text).unwrap_or_default())
 }

@@ -126,6 +126,40 @@ fn a_dump_that_will_not_do_is_said_to_be_so() {
     house.refuses("from99.sql", Kind::BackupFailed, &["taken from PostgreSQL 99", "no_such_setting"]);
 }
 
+/// Ways in which the text of somebody else's dump could reach this machine through psql; none is run.
+#[test]
+fn a_hostile_dump_runs_nothing_here() {
+    let house = House::new();
+    let touched = house.scene.project.path("touched");
+    let touch = format!("touch {}", touched.display());
+    let head = "create table a1 (n int); create table b2 (n int); create table alembic_version (version_num text);\n\
+                insert into alembic_version values ('b2');\n";
+    for way in [
+        format!("\\! {touch}\n"),
+        format!("select 1; \\! {touch}\n"),
+        format!("select 'x' \\g |{touch}\n"),
+        format!("select '{touch}' \\gexec\n"),
+        format!("\\set x `{touch}`\n"),
+        format!("\\o |{touch}\nselect 1;\n\\o\n"),
+        format!("\\copy a1 to program '{touch}'\n"),
+        format!("/* a */ \\! {touch}\n"),
+        "\\c postgres\ncreate table planted (n int);\n".to_owned(),
+        "select 1;   \\connect postgres\n".to_owned(),
+    ] {
+        house.scene.project.write("hostile.sql", &format!("{head}{way}"));
+        let output = house.scene.run("db-roundtrip --baseline=hostile.sql").code(1);
+        assert!(output.stderr.contains("hostile.sql"), "{way}: {output}");
+        assert!(!touched.exists(), "{way}");
+    }
+    // The rows of a table that is not there are no commands either.
+    let rows = format!("{head}copy nowhere (n) from stdin;\n\\! {touch}\n\\c postgres\n\\.\n");
+    house.scene.project.write("hostile.sql", &rows);
+    house.refuses("hostile.sql", Kind::BackupFailed, &["\"nowhere\" does not exist"]);
+    assert!(!touched.exists());
+    let planted = "select to_regclass('planted') is null";
+    assert!(house.client("postgres").query_one(planted, &[]).unwrap().get::<_, bool>(0));
+}
+
 #[test]
 fn a_command_and_a_dump_exclude_each_other() {
     let house = House::new();

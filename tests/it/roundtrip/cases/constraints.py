@@ -43,7 +43,7 @@ def downgrade():
 # case dropped under a name that it never had
 # given create table @t (id int, n int)
 # expect failed downgrade: constraint "@t_n_unique" of relation "@t" does not exist
-# cause made under another name
+# cause perhaps made under another name
 def upgrade():
     op.execute("alter table @t add unique (n)")
 def downgrade():

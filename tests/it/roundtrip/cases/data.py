@@ -24,7 +24,7 @@ def downgrade():
 
 # case inserted rows stay
 # given create table @t (id int)
-# expect data-lost downgrade: public.@t
+# expect data-differs downgrade: public.@t
 def upgrade():
     op.execute("insert into @t values (1)")
 def downgrade():
@@ -49,7 +49,7 @@ def downgrade():
 
 # case values are changed and not put back
 # given create table @t (id int, n text); insert into @t values (1, 'A'), (2, 'b')
-# expect data-lost downgrade: public.@t.n
+# expect data-differs downgrade: public.@t.n
 def upgrade():
     op.execute("update @t set n = lower(n)")
 def downgrade():
@@ -57,7 +57,7 @@ def downgrade():
 
 # case a type change loses leading zeros
 # given create table @t (n text); insert into @t values ('007'), ('8')
-# expect data-lost downgrade: public.@t.n
+# expect data-differs downgrade: public.@t.n
 def upgrade():
     op.execute("alter table @t alter n type int using n::int")
 def downgrade():
@@ -65,7 +65,7 @@ def downgrade():
 
 # case a type change cuts
 # given create table @t (n text); insert into @t values ('abcdef')
-# expect data-lost downgrade: public.@t.n
+# expect data-differs downgrade: public.@t.n
 def upgrade():
     op.execute("alter table @t alter n type varchar(3) using left(n, 3)")
 def downgrade():
@@ -73,7 +73,7 @@ def downgrade():
 
 # case a number loses its scale
 # given create table @t (n numeric); insert into @t values (1.55)
-# expect data-lost downgrade: public.@t.n
+# expect data-differs downgrade: public.@t.n
 def upgrade():
     op.execute("alter table @t alter n type int using n::int")
 def downgrade():
@@ -81,7 +81,7 @@ def downgrade():
 
 # case a time loses its fraction
 # given create table @t (n timestamptz); insert into @t values ('2024-01-02 03:04:05.678+00')
-# expect data-lost downgrade: public.@t.n
+# expect data-differs downgrade: public.@t.n
 def upgrade():
     op.execute("alter table @t alter n type timestamptz(0)")
 def downgrade():
@@ -89,7 +89,7 @@ def downgrade():
 
 # case NULLs become a value
 # given create table @t (n int); insert into @t values (null), (1)
-# expect data-lost downgrade: public.@t.n
+# expect data-differs downgrade: public.@t.n
 def upgrade():
     op.execute("update @t set n = 0 where n is null")
     op.alter_column("@t", "n", nullable=False)
@@ -106,7 +106,7 @@ def downgrade():
 
 # case an enum's value is merged into another
 # given create type @k as enum ('a', 'b'); create table @t (k @k); insert into @t values ('a'), ('b')
-# expect data-lost downgrade: public.@t.k
+# expect data-differs downgrade: public.@t.k
 def upgrade():
     op.execute("update @t set k = 'a'")
 def downgrade():
@@ -122,7 +122,7 @@ def downgrade():
 
 # case a JSON key is dropped
 # given create table @t (n jsonb); insert into @t values ('{"a": 1, "b": 2}')
-# expect data-lost downgrade: public.@t.n
+# expect data-differs downgrade: public.@t.n
 def upgrade():
     op.execute("update @t set n = n - 'a'")
 def downgrade():
@@ -130,7 +130,7 @@ def downgrade():
 
 # case bytes are encoded twice
 # given create table @t (n bytea); insert into @t values ('\x00ff')
-# expect data-lost downgrade: public.@t.n
+# expect data-differs downgrade: public.@t.n
 def upgrade():
     op.execute("alter table @t alter n type text using encode(n, 'hex')")
 def downgrade():

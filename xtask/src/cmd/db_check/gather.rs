@@ -15,8 +15,10 @@ use crate::fail::{Fail, Kind};
 use crate::flags::{DbCheck, Look};
 use crate::model::action::own;
 use crate::model::graph::Problem;
-use crate::model::rules::{self, Context, Finding, Past, Sighted, Tracking};
+use crate::model::rules::{self, Context, Env, Finding, Past, Sighted, Tracking};
+use crate::sys::files::read_regular;
 use crate::sys::git::{Changed, Needle, Oid, Operation, Repo, State, To};
+use crate::sys::interrupt;
 use crate::sys::project::{AlembicConfig, Component};
 use past::Main;
 
@@ -130,11 +132,12 @@ impl Gatherer<'_> {
         let mut context = Context::new(sources?, flag);
         context.spares_released = !self.flags.released;
         context.to_project = self.ctx.to_project()?;
+        context.env = self.env(part)?;
         context.packages = packages(&self.ctx.project()?.root, &part.config);
         self.mark(&mut context, part, since.as_deref(), changed.as_ref())?;
         self.search(&mut context, part);
         context.past = self.past(&context, part, since.as_deref(), changed.as_ref())?;
-        let mut findings = rules::check(&context, &self.ctx.project()?.rules);
+        let mut findings = self.findings(&context)?;
         if !findings.is_empty() {
             let before = self.findings_before(part, &context)?;
             let known: BTreeSet<_> = before.iter().map(Finding::identity).collect();
@@ -142,6 +145,25 @@ impl Gatherer<'_> {
         }
         let checked = context.sources.iter().filter(|source| source.is_checked).count();
         Ok(Judged { component: name, findings, checked, context })
+    }
+
+    /// env.py. It is judged in the work tree alone, and not where it is part of an installed package.
+    fn env(&self, part: &Part) -> Result<Option<Env>> {
+        let root = &self.ctx.project()?.root;
+        let path = part.config.script_location.join("env.py");
+        let Ok(bytes) = read_regular(&path) else { return Ok(None) };
+        let is_own = path.starts_with(root) && !path.iter().any(|folder| folder == "site-packages");
+        let mut env = Env::new(path.strip_prefix(root).unwrap_or(&path), String::from_utf8_lossy(&bytes).into_owned());
+        if !is_own || self.flags.look != Look::WorkTree {
+            env.calls.clear();
+        }
+        Ok(Some(env))
+    }
+
+    fn findings(&self, context: &Context) -> Result<Vec<Finding>> {
+        let findings = rules::check_while(context, &self.ctx.project()?.rules, &|| !interrupt::requested());
+        interrupt::check()?;
+        Ok(findings)
     }
 
     /// See [`Gatherer::changed`], the field.
@@ -246,7 +268,7 @@ impl Gatherer<'_> {
             context.to_project.clone_from(&now.to_project);
             context.packages.clone_from(&now.packages);
             context.past = now.past.as_ref().map(Past::without_changes);
-            findings.extend(rules::check(&context, &self.ctx.project()?.rules));
+            findings.extend(self.findings(&context)?);
         }
         Ok(findings)
     }

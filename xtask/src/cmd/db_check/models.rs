@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, refuse};
-use crate::flags::DbCheck;
+use crate::flags::{DbCheck, Look};
 use crate::model::action::{Action, own};
 use crate::model::autogenerate::Operation;
 use crate::model::rules::{self, Finding, model_change};
@@ -29,7 +29,7 @@ struct Compared<'a> {
 pub fn run(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Exit> {
     let mut compared = Vec::new();
     for component in components {
-        compared.push(compare(ctx, component)?);
+        compared.push(compare(ctx, component, flags)?);
     }
     let mut findings: Vec<Finding> = Vec::new();
     for one in &compared {
@@ -38,14 +38,29 @@ pub fn run(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Exit
     Ok(super::print(ctx, flags, &rules::of_models(), &findings, || compared.iter().for_each(|one| show(ctx, one))))
 }
 
-fn compare<'a>(ctx: &'a Ctx, component: &'a Component) -> Result<Compared<'a>> {
+fn compare<'a>(ctx: &'a Ctx, component: &'a Component, flags: &DbCheck) -> Result<Compared<'a>> {
     let subject = Subject::gather(ctx, component).map_err(refuse)?;
     ctx.python().and_then(|python| python.require_alembic(&ctx.ui, ctx.project()?)).map_err(refuse)?;
     let database = ctx.database(&subject.config).map_err(refuse)?;
-    let mut ground = Ground::make(ctx, &subject, &database, "db-check")?;
+    let base = match &flags.look {
+        Look::Since(reference) => Some(reference.as_str()),
+        _ => None,
+    };
+    let mut ground = Ground::before_the_change(ctx, &subject, &database, "db-check", base)?;
     let draft = Draft { autogenerate: true, ..Draft::default() };
-    let operations = ground.compare(ctx, &draft)?.operations;
+    let compared = ground.compare(ctx, &draft)?;
+    if compared.models.tables.is_empty() {
+        ctx.ui.not_looked_at(format!("any model of {}: target_metadata of env.py has no tables", component.name));
+    }
+    let operations = compared.operations;
     let (words, is_clone) = (ground.words.clone(), ground.is_clone);
+    if is_clone && operations.is_empty() {
+        ctx.ui.not_looked_at(format!(
+            "whether {} lacks a migration: its history does not run from empty, and the clone may have been made from \
+             these models",
+            component.name
+        ));
+    }
     ground.end()?;
     Ok(Compared { subject, ground: words, is_clone, operations })
 }
@@ -62,10 +77,17 @@ fn found(ctx: &Ctx, one: &Compared) -> Result<Vec<Finding>> {
 fn show(ctx: &Ctx, one: &Compared) {
     let component = &one.subject.component.name;
     if one.operations.is_empty() {
-        let sign = ctx.ui.paint(Paint::Good, "✅ No model changes");
-        // A clone proves nothing about migrations: it may have been made from the models.
-        let other = if one.is_clone { "database" } else { "migrations" };
-        ctx.ui.answer(format!("{sign} in {component}: models and {other} agree"));
+        let line = match one.is_clone {
+            // It may have been made from the models, and models compared with themselves never differ.
+            true => {
+                ctx.ui.paint(Paint::Warn, "⚠️  Not proven") + &format!(" in {component}: models and database agree")
+            }
+            false => {
+                ctx.ui.paint(Paint::Good, "✅ No model changes")
+                    + &format!(" in {component}: models and migrations agree")
+            }
+        };
+        ctx.ui.answer(line);
         ctx.ui.answer(format!("Compared with {}", one.ground));
         return;
     }

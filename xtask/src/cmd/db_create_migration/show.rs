@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 use super::Review;
 use super::preflight::Facts;
+use crate::cmd::db_roundtrip;
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail};
 use crate::model::action::{Action, git, own};
 use crate::model::autogenerate::{Operation, Unseen};
 use crate::model::rules::Level;
+use crate::model::target::Direction;
 use crate::report::autogenerate::{operations_json, renames_json, unseen_json};
 use crate::report::findings;
 use crate::sys::alembic::Written;
@@ -25,13 +27,14 @@ pub fn report(ctx: &Ctx, facts: &Facts, review: &Review) {
     ctx.ui.json(super::COMMAND, review.exit(), to_json(ctx, facts, review), None);
     let mut lines = heading(ctx, facts, review);
     lines.extend(operations(review));
+    lines.extend(stakes(review));
     lines.extend(renames(review));
     lines.extend(unseen(review));
     lines.extend(check(ctx, review));
-    lines.extend(review.problem.iter().flat_map(|fail| problem(ctx, fail)));
+    lines.extend(review.problem.iter().flat_map(|(direction, fail)| problem(ctx, *direction, fail)));
     if let Some(trip) = &review.roundtrip {
         lines.push(String::new());
-        lines.push(trip.text.clone());
+        lines.push(db_roundtrip::text(ctx, trip));
     }
     lines.push(String::new());
     lines.extend(next_steps(ctx, facts, review));
@@ -41,6 +44,7 @@ pub fn report(ctx: &Ctx, facts: &Facts, review: &Review) {
 fn heading(ctx: &Ctx, facts: &Facts, review: &Review) -> Vec<String> {
     let (paint, headline) = match (review.written.is_empty(), review.exit()) {
         (true, _) => (Paint::Good, "✅ No model changes: no migration was made"),
+        (false, Exit::Done) if !review.stakes.is_empty() => (Paint::Warn, "⚠️  Migration created, and it drops rows"),
         (false, Exit::Done) => (Paint::Good, "✅ Migration created"),
         (false, _) => (Paint::Warn, "⚠️  Migration created, and its review found something"),
     };
@@ -61,6 +65,11 @@ fn heading(ctx: &Ctx, facts: &Facts, review: &Review) -> Vec<String> {
 
 fn operations(review: &Review) -> Vec<String> {
     section("Operations:", review.operations.iter().map(Operation::to_string))
+}
+
+fn stakes(review: &Review) -> Vec<String> {
+    let lines = review.stakes.iter().map(|stake| format!("{}: {}", stake.object, stake.held));
+    section("⚠️  Would be dropped, and in the component's own database holds:", lines)
 }
 
 fn renames(review: &Review) -> Vec<String> {
@@ -109,8 +118,12 @@ fn check(ctx: &Ctx, review: &Review) -> Vec<String> {
     lines
 }
 
-fn problem(ctx: &Ctx, fail: &Fail) -> Vec<String> {
-    let mut lines = vec![String::new(), ctx.ui.paint(Paint::Bad, "❌ The new script does not run yet:")];
+fn problem(ctx: &Ctx, direction: Direction, fail: &Fail) -> Vec<String> {
+    let headline = match direction {
+        Direction::Up => "❌ The new script does not run yet:",
+        Direction::Down => "❌ The way down of the new script, its downgrade(), does not run yet:",
+    };
+    let mut lines = vec![String::new(), ctx.ui.paint(Paint::Bad, headline)];
     lines.push(format!("  {} ({})", fail.summary, fail.kind.name()));
     lines.extend(fail.details.lines().map(|line| format!("  {line}")));
     lines
@@ -127,11 +140,15 @@ fn next_steps(ctx: &Ctx, facts: &Facts, review: &Review) -> Vec<String> {
     }
     let paths: Vec<PathBuf> = review.written.iter().map(|it| relative(ctx, &it.path)).collect();
     let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    let mut steps: Vec<Action> = vec![format!("Review the file: {}", names.join(" ")).into()];
+    let is_broken = review.problem.is_some();
+    let first = format!("{} the file: {}", if is_broken { "Mend" } else { "Review" }, names.join(" "));
+    let mut steps: Vec<Action> = vec![first.into()];
     if review.roundtrip.is_none() {
         steps.push(Action::run("Prove it on a throwaway database", of("db-roundtrip")));
     }
-    steps.push(Action::run("Apply it", of("db-migrate")));
+    if !is_broken {
+        steps.push(Action::run("Apply it", of("db-migrate")));
+    }
     if !review.is_added {
         steps.push(Action::run("Add it to git", git(["add", "--"]).words(names).at_root()));
     }
@@ -172,8 +189,9 @@ fn to_json(ctx: &Ctx, facts: &Facts, review: &Review) -> Value {
         "unseen": unseen_json(&review.unseen),
         "not_compared": review.trouble,
         "findings": findings::to_json(&found),
-        "problem": review.problem.as_ref().map(|fail| ctx.ui.error_json(fail)),
-        "roundtrip": review.roundtrip.as_ref().map(|trip| trip.json.clone()),
+        "drops": review.stakes.iter().map(|stake| json!({"object": stake.object, "holds": stake.held})).collect::<Vec<_>>(),
+        "problem": review.problem.as_ref().map(|(_, fail)| ctx.ui.error_json(fail)),
+        "roundtrip": review.roundtrip.as_ref().map(|trip| trip.to_json(ctx.ui.around())),
         "added": review.is_added,
     })
 }

@@ -85,9 +85,13 @@ impl Flow<'_> {
             return Err(fail.action("Use the same --server and --project as then").into());
         }
         self.note_it()?;
+        let now = backup.as_ref().map(|path| own.before_putting_back(ctx, path)).transpose()?;
         Way { start: &start, direction: Direction::Up, ids: &steps, kept: &[] }.go_back(ctx, &mut own)?;
         if let Some(path) = &backup {
-            own.put_back(ctx, path)?;
+            let report = own.put_back(ctx, path, now.as_deref(), &steps)?;
+            for line in report.lines() {
+                ctx.ui.status(line);
+            }
         }
         self.record.unmigrated.push(component.name.clone());
         self.save()

@@ -176,7 +176,7 @@ pub fn changed(flow: &Flow) -> Vec<String> {
 /// All is taken back.
 pub fn aborted(flow: &Flow) -> String {
     let mut lines = vec![
-        flow.ctx.ui.paint(Paint::Good, "✅ Taken back: files, databases and the checkout are as they were"),
+        flow.ctx.ui.paint(Paint::Good, "✅ Taken back: the merge, the files, and what was migrated for it"),
         String::new(),
         format!("Head: {} ({})", flow.record.head.short(), flow.record.branch.as_deref().unwrap_or("detached")),
     ];

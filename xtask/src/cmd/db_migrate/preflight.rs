@@ -95,7 +95,7 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
 fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     let standing = Standing::new(&facts.graph, &facts.applied);
     if !standing.unknown.is_empty() {
-        return Err(advice::unknown_in_database(&standing.unknown, facts.component).into());
+        return Err(advice::unknown_revisions(ctx, &standing.unknown, facts.component).into());
     }
     if let Some(fail) = advice::overlapping(ctx, &standing, facts.component) {
         return Err(fail.into());

@@ -1,7 +1,7 @@
 //! The database's part: what it holds, what it has to go through, and what must be so before it does. `work/migrate.rs`
 //! takes it down with the old scripts and up with the new ones.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -11,7 +11,6 @@ use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::graph::Graph;
 use crate::model::rebase::{self, Change, Moved, Trip};
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::journal::crash_point;
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::advice;
@@ -135,15 +134,4 @@ pub fn backup(ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<PathBuf> {
             "Or rebase the files alone, which says what the database then needs: cargo xtask db-rebase{flag} --no-db"
         ),
     )
-}
-
-/// Puts the rows back, with a point before and behind at which tests kill this.
-///
-/// # Errors
-/// `backup-failed`.
-pub fn put_back(ctx: &Ctx, own: &mut OwnDatabase<'_>, path: &Path) -> Result<()> {
-    crash_point();
-    own.put_back(ctx, path)?;
-    crash_point();
-    Ok(())
 }

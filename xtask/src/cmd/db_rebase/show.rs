@@ -16,6 +16,7 @@ use crate::model::rebase::{Change, Touch, Trip, Why, ids};
 use crate::model::status::Revision;
 use crate::sys::project::Component;
 use crate::ui::Paint;
+use crate::work::put_back::Report;
 
 /// How many pairs are listed before they are only counted.
 const LISTED: usize = 20;
@@ -228,7 +229,7 @@ fn left_behind(facts: &Facts, prepared: &Prepared) -> Vec<String> {
 }
 
 /// All is done.
-pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>) -> Result<()> {
+pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, _: Option<&Report>) -> Result<()> {
     let mut lines = vec![ctx.ui.paint(Paint::Good, "✅ One head again"), String::new()];
     lines.push(format!("Component: {}", work.component));
     match &work.merge {
@@ -257,11 +258,14 @@ pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// All is taken back.
-pub fn aborted(ctx: &Ctx, work: &Work, backup: Option<&Path>) -> Result<()> {
-    let mut lines =
-        vec![ctx.ui.paint(Paint::Good, "✅ Taken back: files and database are as they were"), String::new()];
-    lines.push(format!("Component: {}", work.component));
+/// All is taken back. Without a report the database was not touched.
+pub fn aborted(ctx: &Ctx, work: &Work, backup: Option<&Path>, report: Option<&Report>) -> Result<()> {
+    let untouched = "✅ Taken back: the files are as they were, and the database was not changed";
+    let headline = report.map_or(untouched, Report::headline);
+    let is_whole = report.is_none_or(|report| report.left.is_empty());
+    let paint = if is_whole { Paint::Good } else { Paint::Warn };
+    let mut lines = vec![ctx.ui.paint(paint, headline), String::new(), format!("Component: {}", work.component)];
+    lines.extend(report.map(Report::lines).unwrap_or_default());
     if let Some(path) = backup {
         lines.push(format!("Backup: {}", path.display()));
     }

@@ -22,11 +22,14 @@ use crate::sys::interrupt;
 use crate::sys::journal::{Journal, Operation, Progress};
 use crate::sys::project::Component;
 use crate::work::own_database::OwnDatabase;
+use crate::work::put_back::Report;
 
 /// The notes' names in the journal.
 pub(super) const BACKUP: &str = "backup";
 const KEEP: &str = "keep";
 const TAKEN_BACK: &str = "taken-back";
+/// The backup of what was there when it was taken back.
+const NOW: &str = "backup-before-taking-back";
 
 /// What is being done.
 struct Run<'a> {
@@ -35,6 +38,8 @@ struct Run<'a> {
     journal: Journal,
     own: Option<OwnDatabase<'a>>,
     timed: Vec<Timed>,
+    /// What came of putting the database back.
+    report: Option<Report>,
 }
 
 /// Does what was planned.
@@ -56,7 +61,7 @@ pub fn begin(ctx: &Ctx, facts: &Facts, prepared: &Prepared, ends: &Ends) -> Resu
     let mut notes = work.notes();
     notes.insert(KEEP.to_owned(), json!(ends.keep));
     let journal = Journal::begin_with(&folder, operation, &steps, planned, notes).map_err(refuse)?;
-    Run { ctx, work, journal, own, timed: Vec::new() }.carry_out()
+    Run { ctx, work, journal, own, timed: Vec::new(), report: None }.carry_out()
 }
 
 /// Goes on with what did not end.
@@ -71,7 +76,7 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
     }
     let component = ctx.project()?.component(Some(&work.component))?;
     let own = open(ctx, component, &work).map_err(refuse)?;
-    Run { ctx, work, journal, own, timed: Vec::new() }.carry_out()
+    Run { ctx, work, journal, own, timed: Vec::new(), report: None }.carry_out()
 }
 
 /// Takes back what did not end, or was put away in this folder when it had: files byte for byte, the database by the
@@ -82,7 +87,7 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
 pub fn abort(ctx: &Ctx, folder: &Path) -> Result<Exit> {
     let (journal, work) = pending(folder)?;
     let component = ctx.project()?.component(Some(&work.component))?;
-    let mut run = Run { ctx, work, journal, own: None, timed: Vec::new() };
+    let mut run = Run { ctx, work, journal, own: None, timed: Vec::new(), report: None };
     if run.was_begun(Step::Down) {
         run.own = open(ctx, component, &run.work).map_err(refuse)?;
     }
@@ -173,6 +178,7 @@ impl Run<'_> {
     fn take_back(&mut self) -> Result<()> {
         let phase = self.journal.noted(TAKEN_BACK).and_then(Value::as_u64).unwrap_or(0);
         if phase == 0 {
+            self.look_before_taking_back()?;
             self.journal.note(TAKEN_BACK, json!(0))?;
         }
         let work = self.work.clone();
@@ -193,10 +199,22 @@ impl Run<'_> {
             work.way_down().go_back(self.ctx, own)?;
             self.journal.note(TAKEN_BACK, json!(3))?;
         }
-        match self.backup() {
-            Some(path) => self.own.as_mut().map_or(Ok(()), |own| database::put_back(self.ctx, own, &path)),
-            None => Ok(()),
+        if let (Some(path), Some(own)) = (self.backup(), &mut self.own) {
+            let now = self.journal.noted(NOW).and_then(Value::as_str).map(PathBuf::from);
+            let (down, up) = (work.way_down().ids, work.way_up().ids);
+            let walked: Vec<String> = down.iter().chain(up).cloned().collect();
+            self.report = Some(own.put_back(self.ctx, &path, now.as_deref(), &walked)?);
         }
+        Ok(())
+    }
+
+    /// Before anything is taken back: a backup of what is there now.
+    fn look_before_taking_back(&mut self) -> Result<()> {
+        if let (Some(path), Some(own)) = (self.backup(), &mut self.own) {
+            let now = own.before_putting_back(self.ctx, &path)?;
+            self.journal.note(NOW, json!(now))?;
+        }
+        Ok(())
     }
 
     fn was_begun(&self, step: Step) -> bool {
@@ -211,12 +229,16 @@ impl Run<'_> {
     fn end(
         self,
         finish: impl FnOnce(Journal) -> Result<()>,
-        say: impl Fn(&Ctx, &Work, Option<&Path>) -> Result<()>,
+        say: impl Fn(&Ctx, &Work, Option<&Path>, Option<&Report>) -> Result<()>,
     ) -> Result<Exit> {
         let backup = self.backup();
         finish(self.journal)?;
-        self.ctx.ui.json("db-rebase", Exit::Done, report(&self.work, &self.timed, backup.as_deref()), None);
-        say(self.ctx, &self.work, backup.as_deref())?;
+        let mut fields = report(&self.work, &self.timed, backup.as_deref());
+        if let Some(put_back) = &self.report {
+            fields["put_back"] = put_back.to_json();
+        }
+        self.ctx.ui.json("db-rebase", Exit::Done, fields, None);
+        say(self.ctx, &self.work, backup.as_deref(), self.report.as_ref())?;
         Ok(Exit::Done)
     }
 

@@ -3,17 +3,16 @@
 //! took long to make is cached (`cache.rs`).
 
 pub mod cache;
+pub mod how;
 pub mod key;
 pub mod seed;
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::Facts;
+use super::facts::Facts;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, refuse};
 use crate::model::url::DbUrl;
@@ -21,10 +20,9 @@ use crate::sys::alembic::Driver;
 use crate::sys::dump::{Destination, Dump};
 use crate::sys::pg::{Db, Making, Scratch, application_name};
 use crate::sys::project::Baseline as Declared;
-use crate::sys::python::MANAGED_VARIABLE;
-use crate::sys::run::Cmd;
-use crate::work::{advice, driver};
-use cache::{Cache, How};
+use crate::work::{advice, baseline_command, driver};
+use cache::Cache;
+use how::{How, how, origin, words};
 
 /// The database and how it came to be.
 pub struct Baseline {
@@ -66,8 +64,24 @@ fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -
         let driver = start()?;
         return Ok(Baseline { driver, ..clone(ctx, facts, &making, &applied)? });
     }
-    let how = how(ctx, facts)?;
-    let mut cache = Cache::look(ctx, facts, &how)?;
+    made(ctx, facts, &how(ctx, facts)?, start)
+}
+
+/// A database to compare with, which the downgrades under test have not made: from the project's dump where the database
+/// under test is a clone, else from empty, upgraded to below the first revision that is tested (by `prefix`). `None` where
+/// the project makes its databases by a command: its history is not meant to run from empty.
+pub fn reference(ctx: &Ctx, facts: &Facts, is_clone: bool, prefix: Vec<String>) -> Result<Option<Baseline>> {
+    let how = match &facts.component.baseline {
+        Some(Declared::Command { .. }) => return Ok(None),
+        Some(Declared::Dump(file)) if is_clone => How::Dump(ctx.project()?.root.join(file)),
+        _ => How::Empty(prefix),
+    };
+    made(ctx, facts, &how, &|| Ok(None)).map(Some)
+}
+
+fn made(ctx: &Ctx, facts: &Facts, how: &How, start: &dyn Fn() -> Result<Option<Driver>>) -> Result<Baseline> {
+    let making = making(ctx, facts);
+    let mut cache = Cache::look(ctx, facts, how)?;
     // Not before the files were looked at: an edit between the import and the look would go unseen.
     let driver = start()?;
     let from_empty = matches!(how, How::Empty(_));
@@ -76,7 +90,7 @@ fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -
         return Ok(Baseline {
             scratch,
             words,
-            origin: origin(&how),
+            origin: origin(how),
             from_empty,
             is_clone: false,
             is_seeded: from_empty,
@@ -85,9 +99,9 @@ fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -
         });
     }
     let scratch = Scratch::empty(&facts.database.url, &making)?;
-    let (words, origin) = (words(&how), origin(&how));
+    let (words, origin) = (words(how), origin(how));
     let baseline = Baseline { scratch, words, origin, from_empty, is_clone: false, is_seeded: false, cache, driver };
-    if from_empty { Ok(baseline) } else { fill(ctx, facts, &how, baseline) }
+    if from_empty { Ok(baseline) } else { fill(ctx, facts, how, baseline) }
 }
 
 /// Another database just like this one, which nobody has worked on yet. What is cached of the first one is the first
@@ -116,47 +130,13 @@ pub fn making<'a>(ctx: &'a Ctx, facts: &'a Facts) -> Making<'a> {
     Making { ui: &ctx.ui, why: "round trip", file_copy: facts.database.embedded, tools: &facts.database.tools }
 }
 
-/// What the command line says, else the settings; else from empty, up to what is tested.
-fn how(ctx: &Ctx, facts: &Facts) -> Result<How> {
-    let root = &ctx.project()?.root;
-    Ok(match (&facts.dump, &facts.component.baseline) {
-        (Some(file), _) => How::Dump(file.clone()),
-        (None, Some(Declared::Dump(file))) => How::Dump(root.join(file)),
-        (None, Some(Declared::Command { words, from_models })) => {
-            How::Command { words: words.clone(), from_models: *from_models }
-        }
-        (None, None) => {
-            let untested = facts.route.order.iter().take_while(|id| !facts.route.tests(id));
-            How::Empty(untested.cloned().collect())
-        }
-    })
-}
-
-fn words(how: &How) -> String {
-    match how {
-        How::Command { words, .. } => format!("made by `{}`", words.join(" ")),
-        How::Dump(file) => format!("restored from {}", file.display()),
-        How::Empty(_) => "empty, upgraded".to_owned(),
-    }
-}
-
-/// A dump is told by its place, its size and its time; one may be too large to be read for this.
-fn origin(how: &How) -> String {
-    let meta = match how {
-        How::Dump(file) => std::fs::metadata(file).ok(),
-        _ => None,
-    };
-    let meta = meta.map(|meta| (meta.len(), meta.modified().ok()));
-    format!("{} {meta:?}", words(how))
-}
-
 /// Fills the empty database, and keeps it for the next time.
 fn fill(ctx: &Ctx, facts: &Facts, how: &How, mut baseline: Baseline) -> Result<Baseline> {
     let began = Instant::now();
     let url = baseline.scratch.url().clone();
     let _task = ctx.ui.task(format!("Making a database: {}", baseline.words));
     match how {
-        How::Command { words, .. } => run_command(ctx, facts, words, &url)?,
+        How::Command { words, .. } => baseline_command::run(ctx, &facts.config, words, &url, None)?,
         How::Dump(file) => restore(ctx, facts, file, &url)?,
         How::Empty(_) => {}
     }
@@ -237,93 +217,4 @@ fn clone(ctx: &Ctx, facts: &Facts, making: &Making, applied: &[String]) -> Resul
     let cache = Cache::default();
     let (origin, driver) = (words.clone(), None);
     Ok(Baseline { scratch, words, origin, from_empty: false, is_clone: true, is_seeded: false, cache, driver })
-}
-
-/// Runs the baseline command with a config of its own that names the scratch database. A password goes by environment.
-fn run_command(ctx: &Ctx, facts: &Facts, command: &[String], url: &DbUrl) -> Result<()> {
-    let project = ctx.project()?;
-    let config = TemporaryConfig::write(facts, &project.state_dir, url)?;
-    let path = config.path.display().to_string();
-    let words: Vec<String> = command.iter().map(|word| word.replace("{config}", &path)).collect();
-    let (program, args) = words.split_first().context("an empty baseline command")?;
-    let program = if program.contains('/') { project.root.join(program) } else { PathBuf::from(program) };
-    let mut cmd = Cmd::new(program, &project.root).args(args);
-    if let Some(python) = &ctx.python()?.managed {
-        cmd = cmd.env(MANAGED_VARIABLE, python);
-    }
-    if let Some(password) = url.target().endpoints.first().and_then(|endpoint| endpoint.password.as_ref()) {
-        cmd = cmd.secret_env("PGPASSWORD", password.expose());
-    }
-    let done = cmd.capture(&ctx.ui)?;
-    if done.status.success() {
-        return Ok(());
-    }
-    Err(Fail::new(Kind::ConfigInvalid, "The baseline command failed")
-        .details(format!("`{}` ended with {}", cmd.line(), done.status))
-        .details(done.last_lines())
-        .action("Correct `baseline` in Cargo.toml, or what the command complains about")
-        .related("cargo xtask doctor")
-        .into())
-}
-
-/// A copy of the component's config with another URL, gone when the value goes.
-struct TemporaryConfig {
-    path: PathBuf,
-}
-
-impl TemporaryConfig {
-    fn write(facts: &Facts, folder: &Path, url: &DbUrl) -> Result<TemporaryConfig> {
-        let (original, line) = facts.config.place("sqlalchemy.url");
-        let text = std::fs::read_to_string(original).with_context(|| format!("reading {}", original.display()))?;
-        let here = original.parent().unwrap_or(Path::new("."));
-        let text = with_url(&text, line, url.without_password().to_sqlalchemy().expose());
-        let text = text.replace("%(here)s", &here.display().to_string().replace('%', "%%"));
-        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        let config = TemporaryConfig { path: folder.join(format!("baseline-{}.ini", std::process::id())) };
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&config.path)
-            .with_context(|| format!("writing {}", config.path.display()))?;
-        file.write_all(text.as_bytes())?;
-        Ok(config)
-    }
-}
-
-impl Drop for TemporaryConfig {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// The text with the option in `line` (from 1), and the lines that continue it, replaced.
-fn with_url(text: &str, line: Option<usize>, url: &str) -> String {
-    let at = line.map_or(usize::MAX, |line| line - 1);
-    let mut out = Vec::new();
-    let mut inside = false;
-    for (number, old) in text.lines().enumerate() {
-        inside = number == at || (inside && old.starts_with([' ', '\t']) && !old.trim().is_empty());
-        if number == at {
-            out.push(format!("sqlalchemy.url = {}", url.replace('%', "%%")));
-        } else if !inside {
-            out.push(old.to_owned());
-        }
-    }
-    out.join("\n") + "\n"
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn only_the_url_is_replaced() {
-        let text =
-            "[alembic]\nscript_location = x\nsqlalchemy.url = postgresql://a\n  more\n\n[loggers]\nkeys = root\n";
-        let new = super::with_url(text, Some(3), "postgresql://b/%41");
-        assert_eq!(
-            new,
-            "[alembic]\nscript_location = x\nsqlalchemy.url = postgresql://b/%%41\n\n[loggers]\nkeys = root\n"
-        );
-    }
 }

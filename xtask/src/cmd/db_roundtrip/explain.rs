@@ -1,32 +1,37 @@
-//! Adds the cause to an outcome, where the pattern behind it is known (`model/cause.rs`), and the answer to "is that
-//! meant so?": what the script says of itself.
+//! Adds the cause to a result, where the pattern behind it is known (`model/cause.rs`), and the answer to "is that meant
+//! so?": what the script says of itself.
 
-use super::{Facts, Outcome};
+use super::facts::Facts;
+use super::sandbox::Failure;
 use crate::ctx::Ctx;
 use crate::model::cause::{Seen, Symptom, of_changes, of_failure};
 use crate::model::revision::{Downgrade, downgrade};
 use crate::model::script_body::{self, Function};
-use crate::sys::alembic::{Trouble, TroubleKind};
+use crate::report::roundtrip::RevisionResult;
+use crate::sys::alembic::TroubleKind;
+use crate::sys::files;
 
 /// What the script of a revision says about going back; nothing where it cannot be read.
 pub fn said(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Downgrade {
-    let Some(script) = facts.graph.get(id) else { return Downgrade::default() };
-    let root = ctx.project().map(|project| project.root.clone()).unwrap_or_default();
-    std::fs::read_to_string(root.join(&script.path)).map(|text| downgrade(&text)).unwrap_or_default()
+    script(ctx, facts, id).map(|text| downgrade(&text)).unwrap_or_default()
 }
 
 /// What its upgrade does; nothing where it cannot be read.
 pub fn upgrade(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Option<Function> {
-    let script = facts.graph.get(id)?;
-    let text = std::fs::read_to_string(ctx.project().ok()?.root.join(&script.path)).ok()?;
-    script_body::read(&script.path, &text).ok()?.upgrade
+    let path = &facts.graph.get(id)?.path;
+    script_body::read(path, &script(ctx, facts, id)?).ok()?.upgrade
 }
 
-/// Explains an outcome. `failure` is the trouble of a failed step, with what was seen before it.
-pub fn explain(outcome: &mut Outcome, said: &Downgrade, failure: Option<(&Trouble, Seen<'_>)>) {
-    of_changes(&mut outcome.schema_changes, outcome.step, said.empty);
-    let (Some((trouble, seen)), Some(leg)) = (failure, outcome.step) else { return };
-    let details = outcome.error.as_ref().map(|fail| fail.details.as_str()).unwrap_or_default();
+/// The text of its script; nothing where it cannot be read.
+pub fn script(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Option<String> {
+    files::read_script(&ctx.project().ok()?.root.join(&facts.graph.get(id)?.path)).ok()
+}
+
+/// Explains a result. `failure` is that of a failed step, with what was seen before it.
+pub fn explain(result: &mut RevisionResult, said: &Downgrade, failure: Option<(&Failure, Seen<'_>)>) {
+    of_changes(&mut result.schema_changes, result.step, said.empty);
+    let (Some((failure, seen)), Some(leg)) = (failure, result.step) else { return };
+    let trouble = &failure.trouble;
     let symptom = Symptom {
         sqlstate: trouble.sqlstate.as_deref().unwrap_or_default(),
         message: &trouble.message,
@@ -34,7 +39,7 @@ pub fn explain(outcome: &mut Outcome, said: &Downgrade, failure: Option<(&Troubl
         swallowed: trouble.swallowed.as_ref().map(|first| (first.message.as_str(), first.line)),
         empty_downgrade: said.empty,
         // Our own sessions are the only ones in a throwaway database.
-        blocks_itself: trouble.kind == TroubleKind::Timeout && details.contains("Blocked by"),
+        blocks_itself: trouble.kind == TroubleKind::Timeout && !failure.blockers.is_empty(),
     };
-    outcome.cause = of_failure(leg, &symptom, seen);
+    result.cause = of_failure(leg, &symptom, seen);
 }

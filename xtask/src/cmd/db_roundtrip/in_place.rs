@@ -5,24 +5,25 @@
 use std::path::Path;
 
 use anyhow::Result;
-use serde_json::Value;
 
-use super::outcome::Outcome;
-use super::result::Told;
+use super::facts::Facts;
+use super::findings::Findings;
 use super::sandbox::{Failure, Mode};
 use super::trial::{Passed, Stuck};
-use super::{Facts, Findings, explain};
+use super::{explain, result};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
+use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::{Leg, Point, Trip, Verdict, judge};
 use crate::model::route::applied_set;
 use crate::model::target::Direction;
+use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
 use crate::sys::pg::{catalog, rows};
-use crate::work::advice;
 use crate::work::migrate::{BrokenOff, Limits, Walk, Walker};
 use crate::work::own_database::{OwnDatabase, Refusal};
+use crate::work::{advice, ledger};
 
 const COMMAND: &str = "db-roundtrip";
 const ON_A_COPY: &str = "Leave --in-place out: the round trip then runs on a copy";
@@ -49,12 +50,11 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let backup = own.backup(ctx, ON_A_COPY).map_err(refuse)?;
     walker.ready().map_err(refuse)?;
     let mut run = InPlace { ctx, facts, own, walker, memory: rows::Memory::default() };
-    let outcomes = run.walk().map_err(|error| where_it_stands(ctx, facts, &error, &backup))?;
+    let results = run.walk().map_err(|error| where_it_stands(ctx, facts, &error, &backup))?;
     let server = run.own.db().server_version().text.clone();
     run.walker.end();
     let words = format!("{} itself (backup: {})", facts.database.place(), backup.display());
-    let results = outcomes.iter().map(Told::of).collect();
-    Ok(Findings { baseline: words, cache: Value::Null, server, results, kept: None, log: None })
+    Ok(Findings { baseline: words, cache: None, server, notes: Vec::new(), results, kept: None, log: None })
 }
 
 fn where_it_stands(ctx: &Ctx, facts: &Facts, error: &anyhow::Error, backup: &Path) -> anyhow::Error {
@@ -132,17 +132,17 @@ fn agreed(ctx: &Ctx, own: &OwnDatabase<'_>) -> Result<()> {
 
 impl InPlace<'_> {
     /// Up to the heads, then each wanted revision from the top, then up to the heads again.
-    fn walk(&mut self) -> Result<Vec<Outcome>> {
+    fn walk(&mut self) -> Result<Vec<RevisionResult>> {
         self.apply_pending()?;
         let facts = self.facts;
         let mut progress = self.ctx.ui.steps("Round trip", facts.route.tested.len());
-        let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut outcomes: Vec<RevisionResult> = Vec::new();
         let mut over: Option<String> = None;
         for id in way_down(facts) {
             interrupt::check()?;
             let wanted = facts.route.tests(id);
             if let Some(reason) = &over {
-                outcomes.extend(wanted.then(|| Outcome::skipped(&facts.graph, id, reason.clone())));
+                outcomes.extend(wanted.then(|| RevisionResult::skipped(&facts.graph, id, reason.clone())));
                 continue;
             }
             if wanted {
@@ -166,18 +166,23 @@ impl InPlace<'_> {
     }
 
     /// Down and up again, with a look before, between and after.
-    fn one(&mut self, id: &str) -> Result<Outcome> {
+    fn one(&mut self, id: &str) -> Result<RevisionResult> {
         let graph = &self.facts.graph;
         let said = explain::said(self.ctx, self.facts, id);
         if let Some(reason) = said.irreversible {
-            return Ok(Outcome { reason: Some(reason), ..Outcome::new(graph, id, Verdict::Irreversible) });
+            return Ok(RevisionResult {
+                reason: Some(reason),
+                ..RevisionResult::new(graph, id, Verdict::Irreversible)
+            });
         }
         let upper = self.point()?;
+        let table = version_table(self.facts.component);
+        let recorded = ledger::recorded_below(self.own.db(), &table, id, &upper.schema);
         let down = match self.attempt(Direction::Down, id)? {
             Ok(seconds) => seconds,
             Err(failure) => {
                 let stuck = Stuck { upper: Some(upper), ..stuck(Leg::Downgrade, failure) };
-                return Ok(Outcome::of_failure(graph, id, stuck, &said));
+                return Ok(result::of_failure(graph, id, stuck, &said));
             }
         };
         let lower = self.point()?;
@@ -186,14 +191,15 @@ impl InPlace<'_> {
             Err(failure) => {
                 let stuck = stuck(Leg::ReUpgrade, failure);
                 let stuck = Stuck { upper: Some(upper), lower: Some(lower), down: Some(down), ..stuck };
-                return Ok(Outcome::of_failure(graph, id, stuck, &said));
+                return Ok(result::of_failure(graph, id, stuck, &said));
             }
         };
         let again = self.point()?;
-        let judgement = judge(&Trip { upper: &upper, lower_true: None, lower: &lower, again: &again });
+        let trip = Trip { upper: &upper, lower_true: None, recorded: recorded.as_ref(), lower: &lower, again: &again };
+        let judgement = judge(&trip);
         let restored = again.schema == upper.schema && again.rows == upper.rows;
         let passed = Passed { judgement, lower, again, down, up, mode: Mode::Own, notes: Vec::new(), restored };
-        Ok(Outcome::of_passed(graph, id, passed, &said))
+        Ok(result::of_passed(graph, id, passed, &said))
     }
 
     /// One revision. Outside of the result is what is no trouble of the revision's own.
@@ -203,7 +209,7 @@ impl InPlace<'_> {
             Ok(walked) => Ok(Ok(walked.seconds)),
             Err(broken) => match *broken {
                 BrokenOff { fail, trouble: Some(trouble), .. } if fail.kind != Kind::WrongDatabase => {
-                    Ok(Err(Box::new(Failure { fail, trouble: *trouble })))
+                    Ok(Err(Box::new(Failure { fail, trouble: *trouble, blockers: Vec::new() })))
                 }
                 BrokenOff { fail, .. } => Err(fail.into()),
             },
@@ -233,7 +239,7 @@ impl InPlace<'_> {
         let schema = catalog::take(client, &options)?;
         let rows = rows::take_again(client, &options, &mut self.memory)?;
         let sequences = rows::sequence_positions(client)?;
-        Ok(Point { schema, rows, sequences })
+        Ok(Point { schema, rows, sequences, shared: Snapshot::default(), dumped: None })
     }
 }
 

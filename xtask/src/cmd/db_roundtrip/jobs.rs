@@ -5,28 +5,29 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use anyhow::Result;
-use serde_json::Value;
 
 use super::baseline::cache;
 use super::baseline::{self, Baseline};
-use super::result::Told;
+use super::facts::{Facts, cannot_prepare};
+use super::findings::Findings;
 use super::resume::{Log, Start};
-use super::walk::{Shared, Walk, Walked};
-use super::{Facts, Findings, cannot_prepare};
+use super::walk::{Shared, Together, Walk, Walked};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::from_anyhow;
 use crate::flags::DbRoundtrip;
 use crate::model::route::{applied_set, shares};
+use crate::report::roundtrip::{CacheUse, RevisionResult};
 use crate::sys::pg::{Db, Kept, application_name};
 
 /// Makes the databases, walks them, and puts everything away.
 pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings> {
     let baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
     let words = baseline.words.clone();
+    let lacks = baseline.scratch.lacks().map(str::to_owned);
     let (server, held) = look(facts, &baseline)?;
     let start = Start { server: &server, baseline: &baseline.origin, held: &held };
     let (log, taken) = Log::open(ctx, facts, flags, &start)?;
-    let taken: HashMap<String, Told> = taken.into_iter().map(|told| (told.id.clone(), told)).collect();
+    let taken = by_id(taken);
     let rest = |id: &&String| facts.route.tests(id) && !taken.contains_key(*id);
     let mut wanted: Vec<String> = facts.route.order.iter().filter(rest).cloned().collect();
     if wanted.iter().any(|id| held.contains(id)) {
@@ -34,14 +35,15 @@ pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings
         wanted.reverse();
     }
     let walked = all(ctx, facts, flags, &log, baseline, &wanted);
-    let Joined { mut told, kept, cache } = match walked.and_then(|walked| joined(walked, taken, &words)) {
+    let Joined { mut results, kept, cache, mut notes } = match walked.and_then(|walked| joined(walked, taken, &words)) {
         Ok(joined) => joined,
         Err(error) => return Err(log.broke_off(from_anyhow(&error)).into()),
     };
+    notes.extend(lacks);
     // Newest first, each of them once.
-    let results = facts.route.order.iter().rev().filter_map(|id| told.remove(id)).collect();
+    let results = facts.route.order.iter().rev().filter_map(|id| results.remove(id)).collect();
     cache::trim(ctx, facts)?;
-    Ok(Findings { baseline: words, cache, server, results, kept, log: Some(log) })
+    Ok(Findings { baseline: words, cache, server, notes, results, kept, log: Some(log) })
 }
 
 /// The server's version, and the revisions that the database holds.
@@ -83,18 +85,40 @@ fn all(
 
 /// What all walkers together have come back with.
 struct Joined {
-    told: HashMap<String, Told>,
+    results: HashMap<String, RevisionResult>,
     kept: Option<Kept>,
-    cache: Value,
+    cache: Option<CacheUse>,
+    notes: Vec<String>,
+}
+
+impl Joined {
+    /// A revision that passes alone and fails with the others is no pass. One that is not tested is only told of.
+    fn add_together(&mut self, together: Option<Together>) {
+        let Some(Together { result }) = together else { return };
+        match self.results.get_mut(&result.revision.id) {
+            Some(alone) if !alone.verdict.is_finding() => *alone = result,
+            Some(alone) => alone.notes.extend(result.notes),
+            None => {
+                let summary = result.error.map(|fail| fail.summary).unwrap_or_default();
+                self.notes.push(format!("{} fails together with all that is pending ({summary})", result.revision.id));
+            }
+        }
+    }
+}
+
+fn by_id(results: Vec<RevisionResult>) -> HashMap<String, RevisionResult> {
+    results.into_iter().map(|result| (result.revision.id.clone(), result)).collect()
 }
 
 /// One report of all. Where nothing could be tested at all, since the database could not be brought to where a test
 /// begins, that is no finding about a revision.
-fn joined(walked: Vec<Walked>, taken: HashMap<String, Told>, words: &str) -> Result<Joined> {
-    let mut joined = Joined { told: taken, kept: None, cache: Value::Null };
-    let mut obstacle = None;
+fn joined(walked: Vec<Walked>, taken: HashMap<String, RevisionResult>, words: &str) -> Result<Joined> {
+    let mut joined = Joined { results: taken, kept: None, cache: None, notes: Vec::new() };
+    let (mut obstacle, mut together) = (None, None);
     for (at, one) in walked.into_iter().enumerate() {
-        joined.told.extend(one.told.into_iter().map(|told| (told.id.clone(), told)));
+        joined.results.extend(by_id(one.results));
+        together = together.or(one.together);
+        joined.notes.extend(one.notes);
         joined.kept = joined.kept.or(one.kept);
         obstacle = obstacle.or(one.obstacle);
         if at == 0 {
@@ -102,8 +126,11 @@ fn joined(walked: Vec<Walked>, taken: HashMap<String, Told>, words: &str) -> Res
             joined.cache = one.cache;
         }
     }
+    joined.notes.sort();
+    joined.notes.dedup();
+    joined.add_together(together);
     match obstacle {
-        Some(fail) if !joined.told.values().any(|told| told.verdict.is_tested()) => {
+        Some(fail) if !joined.results.values().any(|result| result.verdict.is_tested()) => {
             Err(cannot_prepare(&fail.into(), words))
         }
         _ => Ok(joined),

@@ -13,14 +13,16 @@ use std::time::SystemTime;
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use super::Facts;
 use super::baseline::key;
-use super::result::Told;
+use super::facts::Facts;
+use super::result;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::{DbRoundtrip, Range, ServerChoice};
 use crate::model::graph::Graph;
+use crate::report::roundtrip::RevisionResult;
 use crate::sys::alembic;
+use crate::sys::files;
 use crate::sys::run::quoted;
 use crate::sys::verdicts::{self, Verdicts};
 
@@ -46,7 +48,12 @@ impl Log {
     ///
     /// # Errors
     /// A refusal when there is nothing to go on with.
-    pub fn open(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip, start: &Start<'_>) -> Result<(Log, Vec<Told>)> {
+    pub fn open(
+        ctx: &Ctx,
+        facts: &Facts<'_>,
+        flags: &DbRoundtrip,
+        start: &Start<'_>,
+    ) -> Result<(Log, Vec<RevisionResult>)> {
         let command = command(ctx, facts, flags);
         let mut log = Log { verdicts: Mutex::new(None), keys: HashMap::new(), command };
         // What a flow has chosen is gone on with by the flow.
@@ -62,11 +69,12 @@ impl Log {
             return Ok((log, Vec::new()));
         };
         let left = if flags.resume { verdicts.left()?.lines } else { Vec::new() };
-        let mut taken: HashMap<String, Told> = HashMap::new();
+        let mut taken: HashMap<String, RevisionResult> = HashMap::new();
         for line in &left {
-            let told = Told::from_json(&line["told"]).filter(|told| facts.route.tests(&told.id));
-            if let Some(told) = told.filter(|told| line["key"].as_str() == log.keys.get(&told.id).map(String::as_str)) {
-                taken.insert(told.id.clone(), told);
+            let found = RevisionResult::saved(&line["result"]).filter(|it| facts.route.tests(&it.revision.id));
+            let key = |it: &RevisionResult| log.keys.get(&it.revision.id).map(String::as_str);
+            if let Some(found) = found.filter(|found| line["key"].as_str() == key(found)) {
+                taken.insert(found.revision.id.clone(), found);
             }
         }
         if taken.is_empty() {
@@ -83,10 +91,10 @@ impl Log {
     }
 
     /// Writes a verdict down, if it is one that lasts.
-    pub fn add(&self, ctx: &Ctx, told: &Told) {
+    pub fn add(&self, ctx: &Ctx, found: &RevisionResult) {
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(open) = verdicts.as_mut().filter(|_| told.is_lasting()) else { return };
-        let line = serde_json::json!({"key": self.keys.get(&told.id), "told": told.to_json()});
+        let Some(open) = verdicts.as_mut().filter(|_| result::is_lasting(found)) else { return };
+        let line = serde_json::json!({"key": self.keys.get(&found.revision.id), "result": found.save(ctx.ui.around())});
         if let Err(error) = open.add(&line) {
             ctx.ui.warn(format!("An interrupted run could not be gone on with from here: {error:#}"));
             *verdicts = None;
@@ -241,5 +249,5 @@ fn chain(graph: &Graph, order: &[String], digests: &HashMap<&str, Vec<u8>>) -> H
 
 /// What cannot be read is as good as empty: the run itself says what is wrong with it.
 fn bytes(path: &Path) -> Vec<u8> {
-    std::fs::read(path).unwrap_or_default()
+    files::read(path).unwrap_or_default()
 }

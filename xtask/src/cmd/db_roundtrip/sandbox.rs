@@ -1,26 +1,32 @@
-//! The ground that a walk stands on: the throwaway database, the driver that works on it, and the way back to the last
+//! What a walk works in: the throwaway database, the driver that works on it, and the way back to the last
 //! good state. That way is a copy of the database (a save point) and what was done since, done again. Copies are made
 //! only where the walk had to turn back (`back.rs`), so a walk without findings pays for none.
 
 mod copies;
+mod other;
 mod restore;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::Facts;
 use super::baseline::Baseline;
 use super::baseline::cache::Cache;
+use super::facts::Facts;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind};
+use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::Point;
+use crate::model::second_opinion::Dumped;
 use crate::model::target::{Direction, Step};
-use crate::sys::alembic::{Driver, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
+use crate::sys::alembic::{Driver, Fault, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
-use crate::sys::pg::{Db, Kept, SavePoint, Scratch, application_name, catalog, rows, sql_fail};
+use crate::sys::pg::{
+    Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, dumped, rows, shared, sql_fail,
+};
 use crate::work::driver::{self, Labels};
-use crate::work::hangs::Onlooker;
+use crate::work::hangs::HangWatch;
+use crate::work::ledger;
 
 /// How long a step that hangs may take to notice that its session was ended.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -44,6 +50,8 @@ pub enum Deed {
     Steps(Vec<Step>, Mode),
     /// Rows from a seed file.
     Seed(String),
+    /// A revision is taken out of the version table, and its downgrade is not run.
+    Stamp(String),
 }
 
 impl Deed {
@@ -65,15 +73,17 @@ pub struct Failure {
     pub fail: Fail,
     /// As structure.
     pub trouble: Trouble,
+    /// The sessions that keep it waiting, where it hangs.
+    pub blockers: Vec<OtherSession>,
 }
 
 /// See the file's head.
-pub struct Ground<'a> {
+pub struct Sandbox<'a> {
     ctx: &'a Ctx,
     facts: &'a Facts<'a>,
     labels: Labels,
     limit: Option<Duration>,
-    onlooker: Onlooker,
+    hang_watch: HangWatch,
     launch: Launch,
     driver: Driver,
     db: Option<Db>,
@@ -86,15 +96,21 @@ pub struct Ground<'a> {
     saved: Option<SavePoint>,
     /// What was done since `saved`, or since the database was made.
     since: Vec<Deed>,
+    sessions_left: Vec<Step>,
 }
 
-impl<'a> Ground<'a> {
+/// Whether what earlier steps have left in the process may be why it failed.
+pub fn is_to_be_tried_anew(failure: &Failure) -> bool {
+    failure.trouble.ran_before > 0 && !failure.trouble.is_declared()
+}
+
+impl<'a> Sandbox<'a> {
     /// Starts the driver on a database that was just made.
-    pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, baseline: Baseline) -> Result<Ground<'a>> {
+    pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, baseline: Baseline) -> Result<Sandbox<'a>> {
         let db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
         let Baseline { from_empty, scratch, cache, driver, .. } = baseline;
-        let ground = Ground::with(ctx, facts, limit, db, driver)?;
-        Ok(Ground { from_empty, scratch: Some(scratch), cache, ..ground })
+        let sandbox = Sandbox::with(ctx, facts, limit, db, driver)?;
+        Ok(Sandbox { from_empty, scratch: Some(scratch), cache, ..sandbox })
     }
 
     fn with(
@@ -103,7 +119,7 @@ impl<'a> Ground<'a> {
         limit: Option<Duration>,
         mut db: Db,
         driver: Option<Driver>,
-    ) -> Result<Ground<'a>> {
+    ) -> Result<Sandbox<'a>> {
         let launch = driver::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
         let driver = match driver {
             Some(mut driver) => {
@@ -112,12 +128,12 @@ impl<'a> Ground<'a> {
             }
             None => Driver::start(&ctx.ui, &launch)?,
         };
-        Ok(Ground {
+        Ok(Sandbox {
             ctx,
             facts,
             labels: Labels::new(ctx, facts.component)?,
             limit,
-            onlooker: Onlooker::new(&ctx.ui),
+            hang_watch: HangWatch::new(&ctx.ui),
             driver,
             launch,
             db: Some(db),
@@ -127,6 +143,7 @@ impl<'a> Ground<'a> {
             cache: Cache::default(),
             saved: None,
             since: Vec::new(),
+            sessions_left: Vec::new(),
         })
     }
 
@@ -137,6 +154,10 @@ impl<'a> Ground<'a> {
     pub fn attempt(&mut self, deed: &Deed) -> Result<Result<f64, Box<Failure>>> {
         let stop = match deed {
             Deed::Seed(sql) => return self.seed(sql).map(|()| Ok(0.0)),
+            Deed::Stamp(id) => match self.stamp(id)? {
+                Ok(()) => return Ok(Ok(0.0)),
+                Err(stop) => stop,
+            },
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
                 let plan = Plan { steps: steps.to_vec(), before: None, target, skipped: Vec::new() };
@@ -150,7 +171,40 @@ impl<'a> Ground<'a> {
                 Err(stop) => stop,
             },
         };
-        self.explain(stop).map(Err)
+        let failure = self.explain(stop)?;
+        if self.is_of(&failure.trouble, deed) { Ok(Err(failure)) } else { Err(failure.fail.into()) }
+    }
+
+    /// The same where a step that fails is tried once more in a fresh process, if others ran in this one before: what
+    /// they have left in it is not its fault.
+    pub fn attempt_fairly(&mut self, deed: &Deed) -> Result<Result<f64, Box<Failure>>> {
+        match self.attempt(deed)? {
+            Err(failure) if is_to_be_tried_anew(&failure) => {
+                self.renew()?;
+                self.attempt(deed)
+            }
+            done => Ok(done),
+        }
+    }
+
+    /// Whether a trouble says something about the revisions of a deed, and not of env.py, of Alembic's bookkeeping, of
+    /// the server, or of another script that cannot be loaded.
+    fn is_of(&self, trouble: &Trouble, deed: &Deed) -> bool {
+        let root = self.launch.project.canonicalize().unwrap_or_else(|_| self.launch.project.clone());
+        let is_script_of = |id: &str| {
+            let path = self.facts.graph.get(id).map(|script| root.join(&script.path));
+            path.is_some() && path == trouble.file
+        };
+        match (trouble.fault(), deed) {
+            (Fault::Revision, _) => true,
+            (Fault::Script, Deed::Steps(steps, _)) => steps.iter().any(|step| is_script_of(&step.revision)),
+            _ => false,
+        }
+    }
+
+    /// The steps that have left a session open since this was last asked.
+    pub fn sessions_left(&mut self) -> Vec<Step> {
+        std::mem::take(&mut self.sessions_left)
     }
 
     /// Remembers what the database now holds over what it held: done again whenever the state is put back.
@@ -172,7 +226,17 @@ impl<'a> Ground<'a> {
         let rows =
             rows::take_again(client, &options, &mut self.memory).context("reading the throwaway database's rows")?;
         let sequences = rows::sequence_positions(client)?;
-        Ok(Point { schema, rows, sequences })
+        // Our own server is nobody else's.
+        let is_shared = self.scratch.is_some() && !self.facts.database.embedded;
+        let shared = if is_shared { shared::take(client)? } else { Snapshot::default() };
+        let dumped = if self.facts.second_opinion { Some(self.dumped(&options)?) } else { None };
+        Ok(Point { schema, rows, sequences, shared, dumped })
+    }
+
+    fn dumped(&mut self, options: &catalog::Options) -> Result<Dumped> {
+        let (ui, tools) = (&self.ctx.ui, &self.facts.database.tools);
+        let db = self.db.as_ref().context("connected just now")?;
+        dumped::take(ui, db, &options.version_tables, tools)
     }
 
     /// Reads every row once more, whatever was remembered of them.
@@ -196,6 +260,12 @@ impl<'a> Ground<'a> {
     /// Whether the database holds just that.
     pub fn is_at(&mut self, point: &Point) -> Result<bool> {
         self.point().map(|now| now.schema == point.schema && now.rows == point.rows)
+    }
+
+    /// The schema below a revision as the ledger has it, where the schema at it is this one.
+    pub fn recorded(&mut self, id: &str, upper: &Snapshot) -> Result<Option<Snapshot>> {
+        let table = version_table(self.facts.component);
+        Ok(ledger::recorded_below(self.db()?, &table, id, upper))
     }
 
     /// What the version table holds.
@@ -232,20 +302,29 @@ impl<'a> Ground<'a> {
         let mut seconds = 0.0;
         for step in steps {
             match self.watched(|driver, patience| driver.step(step, patience))? {
-                Ok(done) => seconds += done.seconds,
+                Ok(done) => {
+                    seconds += done.seconds;
+                    self.sessions_left.extend((!done.left.is_empty()).then(|| step.clone()));
+                }
                 Err(stop) => return Ok(Err(stop)),
             }
         }
         Ok(Ok(seconds))
     }
 
-    /// Lets the driver do something while the onlooker looks on.
+    /// Lets the driver do something while the hang_watch looks on.
     fn watched<T>(&mut self, work: impl FnOnce(&mut Driver, Patience<'_>) -> T) -> Result<T> {
         self.db()?;
         let db = self.db.as_mut().context("connected just now")?;
-        let (onlooker, alone) = (&mut self.onlooker, self.scratch.is_some());
-        let mut watch = |waiting: &Waiting<'_>| onlooker.look(db, alone, waiting);
+        let (hang_watch, alone) = (&mut self.hang_watch, self.scratch.is_some());
+        let mut watch = |waiting: &Waiting<'_>| hang_watch.look(db, alone, waiting);
         Ok(work(&mut self.driver, Patience { limit: self.limit, watch: Some(&mut watch) }))
+    }
+
+    fn stamp(&mut self, id: &str) -> Result<Result<(), Stop>> {
+        let steps = vec![Step { direction: Direction::Down, revision: id.to_owned() }];
+        let plan = Plan { steps, before: None, target: id.to_owned(), skipped: vec![id.to_owned()] };
+        Ok(self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))?.map(|_| ()))
     }
 
     fn seed(&mut self, sql: &str) -> Result<()> {
@@ -264,7 +343,8 @@ impl<'a> Ground<'a> {
                 return Err(error);
             }
         };
-        let fail = driver::to_fail(&trouble, &self.labels, db, &self.driver);
+        let blockers = driver::blockers(db, &self.driver, &trouble);
+        let fail = driver::to_fail_blocked(&trouble, &self.labels, &blockers);
         let hangs = trouble.kind == TroubleKind::Timeout;
         if hangs || trouble.kind == TroubleKind::Ended {
             // What is still at work there would change the database under the next look at it; what waits goes first,
@@ -274,13 +354,17 @@ impl<'a> Ground<'a> {
             }
             driver::end_sessions(db, &self.driver);
         }
-        if trouble.kind == TroubleKind::Ended || (hangs && !self.driver.settle(SETTLING)) {
+        let is_usable = match trouble.kind {
+            TroubleKind::Ended => self.driver.is_free(),
+            TroubleKind::Timeout => self.driver.settle(SETTLING),
+            _ => true,
+        };
+        if !is_usable {
             self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
         }
-        if matches!(fail.kind, Kind::WrongDatabase | Kind::AlembicMissing) {
-            // Every further step would meet the same.
+        if fail.kind == Kind::WrongDatabase {
             return Err(fail.into());
         }
-        Ok(Box::new(Failure { fail, trouble }))
+        Ok(Box::new(Failure { fail, trouble, blockers }))
     }
 }

@@ -3,7 +3,8 @@
 
 use anyhow::Result;
 
-use super::sandbox::{Deed, Failure, Ground, Mode};
+use super::sandbox::{Deed, Failure, Mode, Sandbox, is_to_be_tried_anew};
+use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::{Judgement, Leg, Point, Trip, judge};
 use crate::model::target::Direction;
 use crate::sys::alembic::TroubleKind;
@@ -60,44 +61,48 @@ pub struct Stuck {
 
 /// A round trip under way.
 struct Round<'g, 'a> {
-    ground: &'g mut Ground<'a>,
+    sandbox: &'g mut Sandbox<'a>,
     ids: &'g [String],
     mode: Mode,
     notes: Vec<String>,
 }
 
 /// Up from `before`, down, up again. The database then stands at the revision.
-pub fn from_below(ground: &mut Ground<'_>, ids: &[String], mode: Mode, before: &Point) -> Result<Trial> {
-    let mut round = Round { ground, ids, mode, notes: Vec::new() };
+pub fn from_below(sandbox: &mut Sandbox<'_>, ids: &[String], mode: Mode, before: &Point) -> Result<Trial> {
+    let mut round = Round { sandbox, ids, mode, notes: Vec::new() };
     if let Err(stuck) = round.leg(Leg::Upgrade, before)? {
         return Ok(Trial::Failed(Box::new(stuck)));
     }
-    let upper = round.ground.point()?;
-    round.down_and_up(upper, Some(before))
+    let upper = round.sandbox.point()?;
+    round.down_and_up(upper, Some(before), None)
 }
 
 /// Up from `before`, and no further: for what declares that it cannot be undone.
-pub fn only_up(ground: &mut Ground<'_>, ids: &[String], before: &Point) -> Result<Trial> {
-    let mut round = Round { ground, ids, mode: Mode::Walk, notes: Vec::new() };
+pub fn only_up(sandbox: &mut Sandbox<'_>, ids: &[String], before: &Point) -> Result<Trial> {
+    let mut round = Round { sandbox, ids, mode: Mode::Walk, notes: Vec::new() };
     match round.leg(Leg::Upgrade, before)? {
-        Ok(_) => Ok(Trial::Up(Box::new(round.ground.point()?))),
+        Ok(_) => Ok(Trial::Up(Box::new(round.sandbox.point()?))),
         Err(stuck) => Ok(Trial::Failed(Box::new(stuck))),
     }
 }
 
 /// Down from `upper` and up again. The database then stands at the revision.
-pub fn from_above(ground: &mut Ground<'_>, ids: &[String], upper: Point) -> Result<Trial> {
-    let round = Round { ground, ids, mode: Mode::Walk, notes: Vec::new() };
-    round.down_and_up(upper, None)
+pub fn from_above(sandbox: &mut Sandbox<'_>, ids: &[String], upper: Point) -> Result<Trial> {
+    let recorded = match ids {
+        [id] => sandbox.recorded(id, &upper.schema)?,
+        _ => None,
+    };
+    let round = Round { sandbox, ids, mode: Mode::Walk, notes: Vec::new() };
+    round.down_and_up(upper, None, recorded.as_ref())
 }
 
 impl Round<'_, '_> {
-    fn down_and_up(mut self, upper: Point, lower_true: Option<&Point>) -> Result<Trial> {
+    fn down_and_up(mut self, upper: Point, lower_true: Option<&Point>, recorded: Option<&Snapshot>) -> Result<Trial> {
         let down = match self.leg(Leg::Downgrade, &upper)? {
             Ok(seconds) => seconds,
             Err(stuck) => return Ok(Trial::Failed(Box::new(Stuck { upper: Some(upper), ..stuck }))),
         };
-        let lower = self.ground.point()?;
+        let lower = self.sandbox.point()?;
         let up = match self.leg(Leg::ReUpgrade, &lower)? {
             Ok(seconds) => seconds,
             Err(stuck) => {
@@ -106,8 +111,8 @@ impl Round<'_, '_> {
                 return Ok(Trial::Failed(Box::new(stuck)));
             }
         };
-        let again = self.ground.point()?;
-        let judgement = judge(&Trip { upper: &upper, lower_true, lower: &lower, again: &again });
+        let again = self.sandbox.point()?;
+        let judgement = judge(&Trip { upper: &upper, lower_true, recorded, lower: &lower, again: &again });
         let restored = again.schema == upper.schema && again.rows == upper.rows;
         let Round { mode, notes, .. } = self;
         Ok(Trial::Passed(Box::new(Passed { judgement, lower, again, down, up, mode, notes, restored })))
@@ -116,28 +121,49 @@ impl Round<'_, '_> {
     /// One step from the state `before`, in the walk's mode and, where that fails without a trace, in the project's own.
     fn leg(&mut self, leg: Leg, before: &Point) -> Result<Result<f64, Stuck>> {
         let direction = if leg == Leg::Downgrade { Direction::Down } else { Direction::Up };
-        let first = match self.ground.attempt(&Deed::steps(direction, self.ids, self.mode))? {
-            Ok(seconds) => return Ok(Ok(seconds)),
+        let deed = Deed::steps(direction, self.ids, self.mode);
+        let mut failure = match self.sandbox.attempt(&deed)? {
+            Ok(seconds) => return Ok(Ok(self.passed(seconds))),
             Err(failure) => failure,
         };
-        let mut undamaged = self.ground.is_at(before)?;
-        if self.mode == Mode::Walk && undamaged && depends_on_mode(&first) {
-            let anew = leg != Leg::Upgrade && first.trouble.kind == TroubleKind::Raised;
-            if anew {
-                // Of two `alembic` commands, the second would not see what the first has left in the process.
-                self.ground.restart()?;
-            }
-            match self.ground.attempt(&Deed::steps(direction, self.ids, Mode::Own))? {
+        let mut undamaged = self.sandbox.is_at(before)?;
+        if undamaged && is_to_be_tried_anew(&failure) {
+            self.sandbox.renew()?;
+            failure = match self.sandbox.attempt(&deed)? {
+                Ok(seconds) => {
+                    self.notes.push(only_anew(leg, &failure));
+                    return Ok(Ok(self.passed(seconds)));
+                }
+                Err(again) => again,
+            };
+            undamaged = self.sandbox.is_at(before)?;
+        }
+        if self.mode == Mode::Walk && undamaged && depends_on_mode(&failure) {
+            match self.sandbox.attempt(&Deed::steps(direction, self.ids, Mode::Own))? {
                 Ok(seconds) => {
                     self.mode = Mode::Own;
-                    self.notes.push(if anew { only_anew(leg, &first) } else { only_in_own_mode(leg, &first) });
+                    self.notes.push(only_in_own_mode(leg, &failure));
                     return Ok(Ok(seconds));
                 }
-                Err(_) => undamaged = self.ground.is_at(before)?,
+                Err(_) => undamaged = self.sandbox.is_at(before)?,
             }
         }
         let notes = std::mem::take(&mut self.notes);
-        Ok(Err(Stuck { leg, failure: first, undamaged, upper: None, lower: None, mode: self.mode, down: None, notes }))
+        Ok(Err(Stuck { leg, failure, undamaged, upper: None, lower: None, mode: self.mode, down: None, notes }))
+    }
+
+    /// A step that went through, and what it has left behind.
+    fn passed(&mut self, seconds: f64) -> f64 {
+        for step in self.sandbox.sessions_left() {
+            let note = format!(
+                "{}() opens a database session and does not close it; what came after it was run in another process",
+                step.direction.function()
+            );
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+        seconds
     }
 }
 
@@ -151,11 +177,13 @@ pub fn only_in_own_mode(leg: Leg, failure: &Failure) -> String {
 }
 
 fn only_anew(leg: Leg, failure: &Failure) -> String {
-    format!(
-        "the {} passes in a process of its own and fails where the script ran before: {}",
-        leg.name(),
-        failure.trouble.message
-    )
+    let trouble = &failure.trouble;
+    let why = match trouble.kind {
+        TroubleKind::Timeout => "waits, where other scripts ran before, for a session that one of them has left open",
+        _ => "fails where other scripts ran before",
+    };
+    let message = if trouble.message.is_empty() { String::new() } else { format!(": {}", trouble.message) };
+    format!("the {} passes in a process of its own and {why}{message}", leg.name())
 }
 
 /// Whether another transaction mode could make a difference.

@@ -1,33 +1,40 @@
-//! The walk. What the database lacks is climbed and tested on the way up (up, down, up: the database below a revision
-//! is then known as it was before that was ever applied); what it holds already is tested on the way down (down, up,
-//! down). After a finding the last good state is put back, so nobody is blamed for what another revision has left
-//! behind. Where a revision of a clone cannot be taken down, what lies below it is tested on a database made from empty,
-//! as is what a clone cannot show.
+//! The walk. What the database lacks is tested on the way up (up, down, up: the database below a revision is then known
+//! as it was before that was ever applied); what it holds already is tested on the way down (down, up, down). There the
+//! state below is what the downgrade under test has made, so it is compared with a reference first: another database,
+//! which upgrades have made (`reference.rs`). After a finding the last good state is put back, so nobody is blamed for
+//! what another revision has left behind; what is found below a revision that is not proven counts only where the
+//! reference shows it too (`verdict.rs`).
 
 mod downward;
-mod retest;
+mod outside;
+mod reference;
+mod together;
 mod upward;
+mod verdict;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
-use serde_json::Value;
 
 use super::baseline::Baseline;
-use super::result::Told;
+use super::facts::{Facts, cannot_prepare};
 use super::resume::Log;
-use super::sandbox::{Deed, Ground};
+use super::sandbox::{Deed, Sandbox};
 use super::trial::{Passed, Stuck};
-use super::{Facts, Outcome, baseline::seed, cannot_prepare, explain};
+use super::{baseline::seed, explain, result};
 use crate::ctx::Ctx;
 use crate::fail::Fail;
 use crate::flags::DbRoundtrip;
+use crate::model::catalog::Change;
 use crate::model::roundtrip::Verdict;
 use crate::model::route::applied_set;
-use crate::sys::interrupt;
+use crate::report::roundtrip::{CacheUse, RevisionResult};
 use crate::sys::pg::Kept;
 use crate::ui::Steps;
+use reference::Reference;
+pub use together::Together;
+use verdict::Above;
 
 /// What all walkers of a run have in common.
 #[derive(Clone, Copy)]
@@ -41,12 +48,16 @@ pub struct Shared<'a> {
 
 /// What one walker has come back with.
 pub struct Walked {
-    pub told: Vec<Told>,
+    pub results: Vec<RevisionResult>,
     pub kept: Option<Kept>,
-    /// What of the baseline is cached; none for a clone.
-    pub cache: Value,
+    /// What of the baseline is cached; `None` for a clone.
+    pub cache: Option<CacheUse>,
     /// Why the database could not be brought to where a test begins.
     pub obstacle: Option<Fail>,
+    /// Where all that is pending fails when it is applied together.
+    pub together: Option<Together>,
+    /// What is to be said of the whole run.
+    pub notes: Vec<String>,
 }
 
 /// One walker.
@@ -54,7 +65,8 @@ pub struct Walk<'a> {
     shared: Shared<'a>,
     ctx: &'a Ctx,
     facts: &'a Facts<'a>,
-    ground: Ground<'a>,
+    sandbox: Sandbox<'a>,
+    is_clone: bool,
     /// A copy is to be made before the first step, since the database can be made again only with pains.
     to_save: bool,
     /// The seed's rows for a database that first stands are in it.
@@ -62,104 +74,83 @@ pub struct Walk<'a> {
     seeds: seed::Seeds,
     /// What is still to be tested.
     wanted: HashSet<String>,
-    found: HashMap<String, Outcome>,
-    /// What a clone has shown, and may have hidden.
-    doubted: HashMap<String, Outcome>,
-    /// What is to be said of every outcome from now on.
-    note: Option<String>,
+    found: HashMap<String, RevisionResult>,
+    reference: Reference,
+    /// What bears on the revisions below these.
+    above: Vec<(String, Above)>,
     obstacle: Option<Fail>,
+    together: Option<Together>,
+    notes: Vec<String>,
 }
 
 impl<'a> Walk<'a> {
     /// Tests `wanted` on this database and puts it away.
     pub fn run(shared: Shared<'a>, baseline: Baseline, wanted: HashSet<String>) -> Result<Walked> {
         let Shared { ctx, facts, flags, .. } = shared;
-        let (words, seeded) = (baseline.words.clone(), !baseline.is_clone);
+        let (words, is_clone) = (baseline.words.clone(), baseline.is_clone);
         let mut walk = Walk {
             shared,
             ctx,
             facts,
+            is_clone,
             to_save: !baseline.from_empty && !baseline.cache.has() && wanted.len() > 1,
             is_seeded: baseline.is_seeded,
-            ground: Ground::new(ctx, facts, flags.step_timeout, baseline)?,
-            seeds: if seeded { seed::read(ctx, facts)? } else { seed::Seeds::default() },
+            sandbox: Sandbox::new(ctx, facts, flags.step_timeout, baseline)?,
+            seeds: if is_clone { seed::Seeds::default() } else { seed::read(ctx, facts)? },
             wanted,
             found: HashMap::new(),
-            doubted: HashMap::new(),
-            note: None,
+            reference: Reference::default(),
+            above: Vec::new(),
             obstacle: None,
+            together: None,
+            notes: Vec::new(),
         };
         walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
-        walk.ground.prove_rows()?;
-        let cache = if seeded { walk.ground.cache().to_json() } else { Value::Null };
-        let kept = walk.ground.end(flags.keep)?;
-        Ok(Walked { told: walk.found.values().map(Told::of).collect(), kept, cache, obstacle: walk.obstacle })
+        walk.sandbox.prove_rows()?;
+        let cache = (!is_clone).then(|| walk.sandbox.cache().to_use());
+        let Walk { sandbox, found, obstacle, together, notes, .. } = walk;
+        let kept = sandbox.end(flags.keep)?;
+        Ok(Walked { results: found.into_values().collect(), kept, cache, obstacle, together, notes })
     }
 
     fn everything(&mut self) -> Result<()> {
-        let held = applied_set(&self.facts.graph, &self.ground.held()?);
+        let held = applied_set(&self.facts.graph, &self.sandbox.held()?);
         let (held, lacking) = self.facts.route.split(&held);
+        self.refer(&held)?;
+        let came_seeded = self.is_seeded;
         if !held.is_empty() {
             self.seed_first()?;
         }
         if self.to_save {
-            self.ground.save()?;
+            self.sandbox.save()?;
         }
-        let on_both_sides = self.tests_any(&held) && self.tests_any(&lacking);
-        self.climb(&lacking)?;
-        if on_both_sides {
-            // What holds revisions that are tested did not come with the seed's rows.
-            self.is_seeded = false;
-            self.ground.begin_again()?;
-            self.seed_first()?;
+        let (above, below) = (self.tests_any(&lacking), self.tests_any(&held));
+        self.upward(&lacking)?;
+        if above && self.is_worth_trying_together(&lacking) {
+            self.begin_again(came_seeded)?;
+            self.all_at_once(&lacking)?;
         }
-        let barred = self.descend(&held)?;
-        self.once_more_from_empty(&barred)
+        if above && below {
+            self.begin_again(came_seeded)?;
+        }
+        self.downward(&held)
     }
 
     fn tests_any(&self, ids: &[String]) -> bool {
         ids.iter().any(|id| self.wanted.contains(id))
     }
 
-    /// Tests on a database made from empty what lies below a revision that cannot be taken down, and once more what a
-    /// clone cannot show.
-    fn once_more_from_empty(&mut self, barred: &HashMap<String, String>) -> Result<()> {
-        self.wanted.extend(self.doubted.keys().cloned());
-        if self.wanted.is_empty() {
-            return Ok(());
-        }
-        let rest: Vec<String> = self.wanted.iter().cloned().collect();
-        let needed: HashSet<String> = applied_set(&self.facts.graph, &rest);
-        let order: Vec<String> = self.facts.route.order.iter().filter(|id| needed.contains(*id)).cloned().collect();
-        let mut bars: Vec<&str> = barred.values().map(String::as_str).collect();
-        bars.sort_unstable();
-        bars.dedup();
-        self.note = Some(format!("tested on a database made from empty, since {}", bars.join(", and ")));
-        self.is_seeded = false;
-        let tried = self.ground.begin_empty().and_then(|()| self.climb(&order));
-        if let Err(error) = &tried {
-            interrupt::check()?;
-            let why = crate::fail::from_anyhow(error).summary;
-            for id in self.wanted.clone() {
-                let bar = barred.get(&id).map(|bar| format!("{bar}, and ")).unwrap_or_default();
-                self.skip(&id, &format!("{bar}a database made from empty does not get there: {why}"));
-            }
-        }
-        for (id, bar) in barred {
-            if let Some(outcome) = self.found.get_mut(id).filter(|outcome| outcome.verdict == Verdict::Skipped)
-                && let Some(reason) = &mut outcome.reason
-                && !reason.starts_with(bar.as_str())
-            {
-                *reason = format!("{bar}, and on a database made from empty {reason}");
-            }
-        }
-        Ok(())
+    /// Back to the database as it was at the beginning, with the seed's rows where it came without them.
+    fn begin_again(&mut self, came_seeded: bool) -> Result<()> {
+        self.sandbox.begin_again()?;
+        self.is_seeded = came_seeded || self.sandbox.held()?.is_empty();
+        self.seed_first()
     }
 
     // Both ways
 
     fn rebuild_if_more(&mut self) -> Result<()> {
-        if self.wanted.is_empty() { Ok(()) } else { self.ground.rebuild() }
+        if self.wanted.is_empty() { Ok(()) } else { self.sandbox.rebuild() }
     }
 
     /// Puts in the rows that the project has for a database that stands at this revision; whether there were any.
@@ -167,10 +158,10 @@ impl<'a> Walk<'a> {
         let mut any = false;
         for sql in self.seeds.at(at) {
             let deed = Deed::Seed(sql);
-            if let Err(failure) = self.ground.attempt(&deed)? {
+            if let Err(failure) = self.sandbox.attempt(&deed)? {
                 return Err(failure.fail.into());
             }
-            self.ground.keep(deed);
+            self.sandbox.keep(deed);
             any = true;
         }
         Ok(any)
@@ -191,46 +182,61 @@ impl<'a> Walk<'a> {
 
     fn skip(&mut self, id: &str, reason: &str) {
         self.next(id);
-        self.settle(Outcome::skipped(&self.facts.graph, id, reason.to_owned()));
+        self.settle(RevisionResult::skipped(&self.facts.graph, id, reason.to_owned()));
     }
 
     /// The script says so itself, and is believed.
     fn declared(&mut self, id: &str, reason: String) {
-        let outcome = Outcome::new(&self.facts.graph, id, Verdict::Irreversible);
-        let notes = self.note.clone().into_iter().collect();
-        self.settle(Outcome { reason: Some(reason), notes, ..outcome });
+        let result = RevisionResult::new(&self.facts.graph, id, Verdict::Irreversible);
+        self.settle(RevisionResult { reason: Some(reason), ..result });
     }
 
     fn record(&mut self, id: &str, trial: Result<Stuck, Passed>) {
-        let outcome = self.outcome(id, trial);
-        self.settle(outcome);
+        let result = self.result(id, trial);
+        self.settle(result);
     }
 
-    fn outcome(&self, id: &str, trial: Result<Stuck, Passed>) -> Outcome {
+    fn result(&self, id: &str, trial: Result<Stuck, Passed>) -> RevisionResult {
         let said = explain::said(self.ctx, self.facts, id);
-        let mut outcome = match trial {
-            Ok(stuck) => Outcome::of_failure(&self.facts.graph, id, stuck, &said),
-            Err(passed) => Outcome::of_passed(&self.facts.graph, id, passed, &said),
-        };
-        outcome.notes.extend(self.note.clone().filter(|_| !self.doubted.contains_key(id)));
-        outcome
+        match trial {
+            Ok(stuck) => result::of_failure(&self.facts.graph, id, stuck, &said),
+            Err(mut passed) => {
+                if passed.judgement.changed_nothing && self.is_to_change_something(id) {
+                    passed.notes.push("the upgrade changed nothing here, neither schema nor rows".to_owned());
+                }
+                let text = explain::script(self.ctx, self.facts, id).unwrap_or_default().to_lowercase();
+                passed.judgement.reaches_beyond(|change| names(&text, change));
+                result::of_passed(&self.facts.graph, id, passed, &said)
+            }
+        }
     }
 
-    /// The verdict on a revision is final.
-    fn settle(&mut self, outcome: Outcome) {
-        let outcome = match self.doubted.remove(&outcome.revision.id) {
-            Some(clone) => retest::decide(clone, outcome),
-            None => outcome,
-        };
-        self.shared.log.add(self.ctx, &Told::of(&outcome));
-        self.found.insert(outcome.revision.id.clone(), outcome);
+    /// Whether the script of a revision does anything; one that joins heads need not.
+    fn is_to_change_something(&self, id: &str) -> bool {
+        explain::upgrade(self.ctx, self.facts, id).is_some_and(|upgrade| !upgrade.calls.is_empty())
+    }
+
+    /// The verdict on a revision is final; on the reference it is what the test of the database itself is held against.
+    fn settle(&mut self, result: RevisionResult) {
+        if self.reference.is_walked() {
+            self.reference.add(result);
+            return;
+        }
+        self.shared.log.add(self.ctx, &result);
+        self.found.insert(result.revision.id.clone(), result);
     }
 
     /// The test of a revision begins.
     fn next(&mut self, id: &str) {
         self.wanted.remove(id);
-        if !self.doubted.contains_key(id) {
+        if !self.reference.is_walked() {
             self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner).next(id);
         }
     }
+}
+
+/// Whether a script, in small letters, names an object of the server: `"ann in staff"` by both parts.
+fn names(text: &str, change: &Change) -> bool {
+    let name = change.key().name.to_lowercase();
+    name.split(" in ").all(|part| text.contains(part.trim_matches('"')))
 }

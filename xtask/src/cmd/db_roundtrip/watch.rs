@@ -6,6 +6,8 @@
 //! Python process, since a module cannot be soundly imported twice; the config, that everything begins anew.
 
 mod below;
+mod places;
+mod scripts;
 mod warm;
 
 use std::collections::BTreeSet;
@@ -15,8 +17,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 
-use super::result::Told;
-use super::{Facts, gather};
+use super::facts::{Facts, gather};
+use super::show::painter;
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
@@ -176,7 +178,7 @@ impl Watch<'_> {
     fn say(&self, answer: &Answer) {
         let ui = &self.ctx.ui;
         let mut lines = match answer {
-            Ok(outcome) => Told::of(outcome).text(self.ctx),
+            Ok(result) => result.text(ui.around(), &painter(self.ctx)),
             Err(fail) => error(ui.around(), ui.paint(Paint::Bad, &fail.summary), fail),
         };
         let more = lines.len().saturating_sub(MOST_LINES);

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::Action;
 use crate::model::graph::Graph;
 use crate::model::ledger::{Ledger, Undone};
 use crate::model::status::{Standing, State};
@@ -22,6 +23,8 @@ pub struct Report<'a> {
     pub skipped: SkippedRevisions,
     /// What ran and the files no longer say.
     pub undone: Undone,
+    /// What else than to migrate is the next thing to do.
+    pub first: Option<Action>,
     /// Where the database is, and the server's version.
     pub server: Option<String>,
     /// Why one of the two could not be looked at.
@@ -72,6 +75,7 @@ pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
         standing: None,
         skipped: SkippedRevisions::default(),
         undone: Undone::default(),
+        first: None,
         server: None,
         error: None,
     };
@@ -87,6 +91,21 @@ pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
         }
     }
     report
+}
+
+fn first(ctx: &Ctx, component: &Component, graph: &Graph, standing: &Standing, db: &mut Db) -> Option<Action> {
+    match standing.state {
+        State::NoRevision => advice::first_step(ctx, component, graph, db),
+        State::UnknownRevision => advice::deleted_here(ctx, &standing.unknown, component).map(|commit| {
+            let why = format!(
+                "Commit {} of this branch deleted its script: was the history squashed? If the database is as the new \
+                 scripts make it, say so to Alembic",
+                commit.short()
+            );
+            Action::run(why, advice::stamp_anew(ctx, component))
+        }),
+        _ => None,
+    }
 }
 
 /// Where a component's database stands.
@@ -147,6 +166,7 @@ impl Report<'_> {
         let Answer { applied, ledger, server, db } = answer;
         self.server = Some(server);
         if let Some(mut db) = db {
+            self.first = self.standing.as_ref().and_then(|it| first(ctx, self.component, graph, it, &mut db));
             let found = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied);
             let (json, commands) = found.json(graph, &ctx.component_flag(self.component));
             let table = version_table(self.component);

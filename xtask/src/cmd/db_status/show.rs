@@ -166,7 +166,7 @@ fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
         lines.extend(report.skipped.lines.iter().map(|line| format!("  - {line}")));
         lines.push(String::new());
         lines.extend(report.skipped.found.advice(&ctx.alembic(report.component), &flag));
-    } else if let Some(action) = action(standing) {
+    } else if let Some(action) = report.first.clone().or_else(|| action(standing)) {
         lines.push(format!("Recommended action: {}", ctx.ui.shown(action.or_of(&report.component.name))));
     }
     lines

@@ -103,7 +103,7 @@ fn line(ctx: &Ctx, component: &Component, standing: &Standing) -> Option<String>
             format!("xtask: the {name} database is behind by {pending}: cargo xtask db-migrate{flag}")
         }
         State::UnknownRevision => format!(
-            "xtask: the {name} database is at {}, which no script here has; another branch has migrated it: \
+            "xtask: the {name} database is at {}, which no script here has; another branch may have migrated it: \
              cargo xtask db-status{flag}",
             standing.unknown.join(", ")
         ),

@@ -24,6 +24,11 @@ impl What {
             What::Changed => "changed",
         }
     }
+
+    /// The kind that is called so in JSON.
+    pub fn parse(name: &str) -> Option<What> {
+        [What::Added, What::Removed, What::Changed].into_iter().find(|what| what.name() == name)
+    }
 }
 
 /// One attribute of an object on both sides; `None` where that side does not have it.
@@ -67,7 +72,8 @@ pub struct Change {
 }
 
 impl Change {
-    pub(super) fn new(what: What, key: &Key, parent: Option<Key>, attributes: Vec<AttributeChange>) -> Change {
+    /// A difference of its parts; the cause is not known yet.
+    pub fn new(what: What, key: &Key, parent: Option<Key>, attributes: Vec<AttributeChange>) -> Change {
         let mut change = Change {
             object: key.to_string(),
             kind: key.kind.clone(),

@@ -14,8 +14,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
-    let help =
-        "Wrap it: with op.get_context().autocommit_block(): …; with if_not_exists=True, since it cannot be rolled back";
+    let help = "Wrap it: with op.get_context().autocommit_block(): …; and drop there first what a failed build may have left: \
+                DROP INDEX CONCURRENTLY IF EXISTS …";
     for (name, function) in functions(source) {
         let by_sql = function.statements().filter(|(statement, _)| statement.is_concurrent).map(|(_, found)| found);
         let is_set = |found: &&crate::model::script_body::Found| {

@@ -9,7 +9,7 @@ use super::{Rule, Scope};
 use crate::model::action::shell_word;
 use crate::model::graph::{Graph, Problem};
 use crate::model::revision::{self, Decoded, Script, Unreadable};
-use crate::model::script_body::{self, Body};
+use crate::model::script_body::{self, Body, Found};
 use crate::model::twins;
 
 /// The scripts of one component and what is known of them.
@@ -17,6 +17,8 @@ pub struct Context {
     /// The scripts, in Alembic's order of loading.
     pub sources: Vec<Source>,
     by_path: HashMap<PathBuf, usize>,
+    /// Those whose header cannot be read.
+    unreadable: Vec<usize>,
     /// The history they make. Scripts that cannot be read are not in it.
     pub graph: Result<Graph, Vec<Problem>>,
     /// Where git has seen a revision that no script holds, by id.
@@ -25,12 +27,31 @@ pub struct Context {
     pub past: Option<Past>,
     /// Whether released scripts are left alone by rules about scripts that are not released yet.
     pub spares_released: bool,
+    /// env.py, where rules are to look at it.
+    pub env: Option<Env>,
     /// The packages at the top of the project: its own code.
     pub packages: Vec<String>,
     /// How the project is reached from where the command was typed; empty where one stands there.
     pub to_project: PathBuf,
     /// `--component=…` for commands in messages, empty for the default one.
     pub flag: String,
+}
+
+/// A component's env.py.
+pub struct Env {
+    /// Relative to the project.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// What it calls when it is run; nothing where it cannot be parsed, and where it is not judged.
+    pub calls: Vec<Found>,
+}
+
+impl Env {
+    /// Reads it.
+    pub fn new(path: &Path, text: String) -> Env {
+        Env { path: path.to_owned(), calls: script_body::run(path, &text).unwrap_or_default(), text }
+    }
 }
 
 /// What is released, and what has happened to it.
@@ -60,6 +81,8 @@ pub struct Change {
     pub to: Option<PathBuf>,
     /// What it was.
     pub before: Vec<u8>,
+    /// Whether a release tag has it, not only the main branch; `None` where there are no tags that could tell.
+    pub is_in_release: Option<bool>,
 }
 
 /// A merge with the main branch that was only thought of.
@@ -161,10 +184,12 @@ impl Context {
         let scripts = sources.iter().filter_map(|source| source.header.clone().ok()).collect();
         Context {
             graph: Graph::build(scripts),
+            unreadable: (0..sources.len()).filter(|&at| sources[at].header.is_err()).collect(),
             by_path: sources.iter().enumerate().map(|(at, source)| (source.path.clone(), at)).collect(),
             sources,
             sighted: BTreeMap::new(),
             past: None,
+            env: None,
             spares_released: true,
             packages: Vec::new(),
             to_project: PathBuf::new(),
@@ -185,7 +210,7 @@ impl Context {
     /// Whether a script that cannot be read may hold, or follow, this revision: it names it. Then nobody can say that the
     /// revision is missing, or that nothing follows it.
     pub(super) fn may_be_in_unreadable(&self, id: &str) -> bool {
-        self.sources.iter().any(|source| source.header.is_err() && contains_word(&source.text, id))
+        self.unreadable.iter().any(|&at| contains_word(&self.sources[at].text, id))
     }
 
     /// Whether a script has branch labels that cannot be read.
@@ -195,7 +220,7 @@ impl Context {
 
     /// Whether every script could be read.
     pub(super) fn is_whole(&self) -> bool {
-        self.sources.iter().all(|source| source.header.is_ok())
+        self.unreadable.is_empty()
     }
 
     /// What is wrong with the history.

@@ -27,15 +27,39 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
 
 fn lie(line: &str, script: &Script) -> Option<(String, String)> {
     if let Some(id) = line.strip_prefix("Revision ID:") {
-        return (id.trim() != script.id).then(|| (line.to_owned(), script.id.clone()));
+        let is_same = id.trim().trim_matches(QUOTES) == script.id || id.split_whitespace().next() == Some(&script.id);
+        return (!is_same).then(|| (line.to_owned(), script.id.clone()));
     }
-    let said = line.strip_prefix("Revises:")?;
-    let mut said: Vec<&str> = said.split([',', ' ']).filter(|word| !word.is_empty() && *word != "None").collect();
-    let mut parents: Vec<&str> = script.down.iter().map(String::as_str).collect();
-    said.sort_unstable();
-    parents.sort_unstable();
-    let is = if parents.is_empty() { "no parent".to_owned() } else { script.down.join(", ") };
-    (said != parents).then(|| (line.to_owned(), is))
+    let said = ids(line.strip_prefix("Revises:")?);
+    let means = |said: &String, parent: &String| parent == said || (said.len() >= SHORTEST && parent.starts_with(said));
+    let all_said = script.down.iter().all(|parent| said.iter().any(|said| means(said, parent)));
+    let all_true = said.iter().all(|said| script.down.iter().any(|parent| means(said, parent)));
+    let is = if script.down.is_empty() { "no parent".to_owned() } else { script.down.join(", ") };
+    (!all_said || !all_true).then(|| (line.to_owned(), is))
+}
+
+const QUOTES: [char; 3] = ['"', '\'', '`'];
+/// Alembic takes an id that is shortened to this.
+const SHORTEST: usize = 4;
+
+/// The ids behind `Revises:`, as any version of Alembic has written them: `a1, b2`, `('a1', 'b2')`, `None`. Behind an id
+/// a remark may stand: `a1 (the one with the users)`.
+fn ids(said: &str) -> Vec<String> {
+    let said = said.trim();
+    let inside = said.strip_prefix(['(', '[', '{']).and_then(|rest| rest.strip_suffix([')', ']', '}'])).unwrap_or(said);
+    let bare = |word: &str| {
+        let word = word.trim_matches(['(', ')', '[', ']']);
+        let word = ["u'", "u\""].iter().find_map(|prefix| word.strip_prefix(prefix)).unwrap_or(word);
+        word.trim_matches(QUOTES).to_owned()
+    };
+    let of_part = |part: &str| {
+        let part = part.split(['(', '#']).next().unwrap_or_default();
+        part.split_whitespace().map(bare).collect::<Vec<_>>()
+    };
+    let is_none = |word: &String| matches!(word.as_str(), "" | "None" | "none" | "<base>" | "base" | "-" | "and");
+    let mut words: Vec<String> = inside.split(',').flat_map(of_part).collect();
+    words.retain(|word| !is_none(word));
+    words
 }
 
 fn corrected(line: &str, script: &Script) -> String {

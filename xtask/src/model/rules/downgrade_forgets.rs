@@ -2,7 +2,7 @@
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::{Body, Call, Found, Function, Kind, Subject, Text, Value};
-use crate::model::sql::{Object, Verb};
+use crate::model::sql::{Object, Verb, mentions};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB402",
@@ -121,11 +121,12 @@ impl Mentioned {
         Mentioned::from(function, |_| true)
     }
 
-    /// What is only made for the time of the migration.
+    /// What is only made for the time of the migration, or gets another name: a column that is renamed into place.
     fn of_drops(function: &Function) -> Mentioned {
         Mentioned::from(function, |call| {
-            let drops = |text: &Text| text.text.to_uppercase().contains("DROP ");
-            call.call.last().starts_with("drop") || call.sql.as_ref().is_some_and(drops)
+            let drops = |text: &Text| ["drop", "rename"].iter().any(|word| mentions(&text.text, word));
+            let renames = call.call.get("new_column_name").is_some() || call.call.last() == "rename_table";
+            renames || call.call.last().starts_with("drop") || call.sql.as_ref().is_some_and(drops)
         })
     }
 
@@ -152,9 +153,16 @@ impl Mentioned {
                 _ => {}
             }
         }
-        for (statement, _) in function.statements() {
-            if statement.verb == Verb::Drop && statement.object == Object::Table {
-                all.tables.extend(statement.names().map(str::to_owned));
+        for (statement, call) in function.statements().filter(|(statement, _)| statement.verb == Verb::Drop) {
+            match statement.object {
+                Object::Table => all.tables.extend(statement.names().map(str::to_owned)),
+                // With a schema goes what is in it.
+                Object::Schema => all.open.push(""),
+                _ => {}
+            }
+            // And with CASCADE whatever depends on what is dropped.
+            if call.sql.as_ref().is_some_and(|sql| mentions(&sql.text, "cascade")) {
+                all.open.extend(["view", "constraint", "index", "trigger", "sequence", "function"]);
             }
         }
         all

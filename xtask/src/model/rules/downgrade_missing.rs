@@ -44,7 +44,8 @@ fn empty(source: &Source, upgrade: &Function, downgrade: &Function, sink: &mut S
     // What cannot be told apart from what was there before is left as it is, by somebody who thought about it.
     let changes = changes(upgrade);
     let is_repair = !changes.is_partial && !changes.all.is_empty() && !changes.all.iter().any(|change| change.is_rows);
-    if downgrade.is_explained || is_repair {
+    let is_foreign = upgrade.is_partly_foreign && changes.all.is_empty() && !changes.is_partial;
+    if downgrade.is_explained || is_repair || is_foreign {
         return;
     }
     let does = if changes.all.iter().any(|change| change.is_rows) { "changes rows" } else { "does something" };

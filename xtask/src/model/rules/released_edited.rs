@@ -1,6 +1,9 @@
 //! DB301: a released script whose code was changed. Databases that ran it keep what it did then.
 
-use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use std::collections::HashSet;
+
+use super::{Change, Check, Context, Level, Rule, Scope, Sink};
+use crate::model::release_marker;
 use crate::model::script_body::difference;
 
 pub(super) const RULE: Rule = Rule {
@@ -14,40 +17,51 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context, sink: &mut Sink<'_>) {
     let Some(past) = &context.past else { return };
+    // A parent that is not released was put in below on purpose; DB303 has that.
+    let new: HashSet<&str> = context
+        .sources
+        .iter()
+        .filter(|source| !source.is_released)
+        .filter_map(|source| source.header.as_ref().ok().map(|script| script.id.as_str()))
+        .collect();
     for change in &past.changes {
         let Some(source) = change.to.as_ref().and_then(|path| context.source(path)) else { continue };
         let before = String::from_utf8_lossy(&change.before);
         let mut differs = difference(&source.path, &before, &source.text);
         // Going down runs the text of today: a way back that is mended is mended for everybody.
         differs.retain(|name| name != "downgrade()");
-        if follows_something_new(context, source) {
+        if source.header.as_ref().is_ok_and(|script| script.down.iter().any(|id| new.contains(id.as_str()))) {
             differs.retain(|name| name != "down_revision");
         }
-        if !differs.is_empty() {
+        if differs.is_empty() {
+            continue;
+        }
+        let line = source.body().ok().and_then(|body| body.upgrade.as_ref()).map_or(1, |upgrade| upgrade.line);
+        let back = format!("git checkout {} -- {}", past.base, context.pasted(&source.path));
+        let edits = differs.join(", ");
+        if is_unreleased(change, &before) {
             let message = format!(
-                "This script is released ({} had it at {}) and is edited: {}. Databases that ran it keep what it did then, \
-                 new ones get something else",
-                past.main,
-                past.base,
-                differs.join(", ")
+                "This script is on {} ({}), though in no release yet, and is edited: {edits}. Databases that ran it, those of \
+                 other developers, keep what it did then",
+                past.main, past.base
             );
-            let line = source.body().ok().and_then(|body| body.upgrade.as_ref()).map_or(1, |upgrade| upgrade.line);
-            let help = format!(
-                "Take the edit back: git checkout {} -- {}; then make a revision of it: \
-                 alembic revision -m MESSAGE",
-                past.base,
-                context.pasted(&source.path)
+            let help =
+                format!("If it can wait, make a revision of it and take the edit back: {back}; else tell the others");
+            sink.warn(&source.path, line, message, help);
+        } else {
+            let message = format!(
+                "This script is released ({} had it at {}) and is edited: {edits}. Databases that ran it keep what it did \
+                 then, new ones get something else",
+                past.main, past.base
             );
+            let help = format!("Take the edit back: {back}; then make a revision of it: alembic revision -m MESSAGE");
             sink.at(&source.path, line, message, help);
         }
     }
 }
 
-/// A parent that is not released was put in below on purpose; DB303 has that.
-fn follows_something_new(context: &Context, source: &Source) -> bool {
-    let Ok(script) = &source.header else { return false };
-    let parents = context.sources.iter().filter(|other| {
-        other.header.as_ref().is_ok_and(|parent| script.down.contains(&parent.id)) && !other.is_released
-    });
-    parents.count() > 0
+/// Whether a script is on the main branch and in no release. Where no tag tells, the script may say it itself.
+fn is_unreleased(change: &Change, before: &str) -> bool {
+    let says_so = || release_marker::value(before).is_some_and(release_marker::is_placeholder);
+    change.is_in_release.map_or_else(says_so, |is_released| !is_released)
 }

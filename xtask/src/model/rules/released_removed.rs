@@ -1,8 +1,9 @@
 //! DB302: a released script that is gone or has another name.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Check, Context, Level, Rule, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::revision;
 
 pub(super) const RULE: Rule = Rule {
@@ -16,10 +17,13 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context, sink: &mut Sink<'_>) {
     let Some(past) = &context.past else { return };
+    let id = |source: &&'_ Source| source.header.as_ref().ok().map(|script| script.id.clone());
+    let by_id: HashMap<String, &Source> =
+        context.sources.iter().filter_map(|source| Some((id(&source)?, source))).collect();
     for change in past.changes.iter().filter(|change| change.to.as_ref() != Some(&change.from)) {
         let text = String::from_utf8_lossy(&change.before);
         let Ok(script) = revision::read(&change.from, &text) else { continue };
-        let now = context.sources.iter().find(|source| source.header.as_ref().is_ok_and(|now| now.id == script.id));
+        let now = by_id.get(script.id.as_str());
         let (path, back) = (&change.from, restore(&past.base, &context.pasted(&change.from)));
         match now {
             Some(source) => {

@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
+fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
     // What a conflict marker or a wrong encoding leaves behind is said by those rules.
     if source.broken_line.is_some() || super::conflict_marker::first(&source.text).is_some() {
         return;
@@ -19,7 +19,7 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let Err(problem) = source.body() else { return };
     let what = problem.what.strip_prefix("syntax error: ").unwrap_or(&problem.what);
     let message = format!("Python cannot read this script ({what}), and Alembic loads all scripts or none");
-    let path = source.path.display();
+    let path = context.pasted(&source.path);
     let help = match &source.io_error {
         Some(_) => format!("Mend it, or move it out of the folder of the versions; to see what it is: ls -l {path}"),
         None => format!("Mend it; to see what Python says: python3 -m py_compile {path}"),

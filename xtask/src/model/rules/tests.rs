@@ -126,6 +126,26 @@ fn file() {
     let docstring = |text: &str| found(&[("a.py", &format!("\"\"\"x\n\n{text}\n\"\"\"\n{good}"))]);
     assert_eq!(docstring("Revision ID: a\nRevises: "), NONE);
     assert_eq!(docstring("Revision ID: b\nRevises: c"), ["DB205 a.py:3", "DB205 a.py:4"]);
+    let revises = |line: &str, down: &str| {
+        let text = format!("\"\"\"x\n\nRevises: {line}\n\"\"\"\n{}", script("m", down, "pass", "pass"));
+        let parents = ["a1b2", "c3d4"].map(|id| (format!("{id}.py"), script(id, "None", "pass", "pass")));
+        let mut all: Vec<(&str, &str)> = parents.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        all.push(("m.py", &text));
+        found(&all).iter().filter(|it| it.starts_with("DB205")).count()
+    };
+    for right in [
+        "a1b2, c3d4",
+        "('a1b2', 'c3d4')",
+        "(u'c3d4', u'a1b2')",
+        "[\"a1b2\", \"c3d4\"]",
+        "a1b2 c3d4",
+        "a1b2 (x), c3d4 (y)",
+    ] {
+        assert_eq!(revises(right, "('a1b2', 'c3d4')"), 0, "{right}");
+    }
+    for wrong in ["a1b2", "('a1b2', 'c3d5')", "a1b2, c3d4, e5f6", "None"] {
+        assert_eq!(revises(wrong, "('a1b2', 'c3d4')"), 1, "{wrong}");
+    }
     for (tracking, expected) in
         [(Tracking::Known, &[][..]), (Tracking::Untracked, &["DB206 a.py:1"]), (Tracking::Ignored, &["DB207 a.py:1"])]
     {
@@ -203,6 +223,22 @@ fn what_a_script_takes_from_outside() {
     assert_eq!(import("from ai.backend.common import x", "src/ai/backend/manager/models/alembic/versions/a.py"), 1);
     assert_eq!(import("from ai.other import x", "src/ai/backend/manager/models/alembic/versions/a.py"), 0);
     assert_eq!(import("from shop.migrations.helpers import x", "migrations/versions/a.py"), 0);
+    for steady in ["models.base import GUID, IDColumn, convention", "db.types import MoneyType", "utils import chunks"]
+    {
+        assert_eq!(import(&format!("from shop.{steady}"), "migrations/versions/a.py"), 0, "{steady}");
+    }
+    for drifting in ["models.base import GUID, metadata", "models.user import UserRole", "db.types import Role"] {
+        assert_eq!(import(&format!("from shop.{drifting}"), "migrations/versions/a.py"), 1, "{drifting}");
+    }
+    let used = |upgrade: &str| {
+        let text =
+            format!("from shop.fields import Money\n{}", script("a", "None", upgrade, "raise NotImplementedError"));
+        let mut context = gathered(&[("a.py", &text)]);
+        context.packages = vec!["shop".to_owned()];
+        codes(&all(&context))
+    };
+    assert_eq!(used("op.create_table('t', sa.Column('a', Money()), sa.Column('b', Money))"), NONE, "only a type");
+    assert_eq!(used("op.add_column('t', sa.Column('a', Money())); print(Money.all())"), ["DB403 a.py:1"]);
 
     let raises = "raise NotImplementedError";
     assert_eq!(body("x = input('sure?')", raises), ["DB404 a.py:6"]);
@@ -296,10 +332,45 @@ fn what_a_downgrade_need_not_mention() {
     let recursive = script("a", "None", "op.create_table('t')", "again()") + "def again():\n    again()\n";
     assert_eq!(found(&[("a.py", &recursive)]), NONE, "nobody knows what else it does");
 
+    // A column that is renamed into place, a partition of a table that goes.
+    let into_place = "op.add_column('t', sa.Column('new')); op.drop_column('t', 'a'); op.alter_column('t', 'new', new_column_name='a')";
+    assert_eq!(body(into_place, "op.alter_column('t', 'a', type_=sa.Text())"), NONE);
+    let by_sql = "op.execute('ALTER TABLE t ADD COLUMN b int'); op.execute('ALTER TABLE t RENAME COLUMN b TO a')";
+    assert_eq!(body(by_sql, "op.execute('SELECT 1')"), NONE);
+    assert_eq!(forgets("op.execute('CREATE TABLE p PARTITION OF u FOR VALUES IN (1)')"), NONE);
+    assert_eq!(forgets("op.execute('CREATE TABLE p PARTITION OF v FOR VALUES IN (1)')"), ["DB402 a.py:6"]);
+    assert_eq!(body("op.execute('CREATE VIEW v AS SELECT 1')", "op.execute('DROP TABLE t CASCADE')"), NONE);
+
     let explained = |upgrade: &str| body(upgrade, "'''nothing to take back'''");
     assert_eq!(explained("op.create_table('t')"), ["DB401 a.py:7"]);
     assert_eq!(explained("op.create_table_comment('t', 'words')"), NONE);
     assert_eq!(explained("if x:\n        op.execute('CREATE TABLE t (a int)')"), NONE);
+}
+
+#[test]
+fn what_is_for_another_database_is_not_done_here() {
+    let raises = "raise NotImplementedError";
+    let required = "op.add_column('t', sa.Column('a', sa.Integer(), nullable=False))";
+    for test in [
+        "if op.get_bind().dialect.name == 'sqlite'",
+        "bind = op.get_bind()\n    if bind.engine.name != 'postgresql'",
+        "dialect = op.get_bind().dialect.name\n    if dialect in ('sqlite', 'mysql')",
+        "is_lite = op.get_context().dialect.name == 'sqlite'\n    if is_lite and x",
+        "if not op.get_bind().dialect.name.startswith('postgres')",
+    ] {
+        assert_eq!(body(&format!("{test}:\n        {required}"), raises), NONE, "{test}");
+        assert_eq!(body(&format!("{test}:\n        op.drop_table('t')"), "pass"), NONE, "{test}");
+    }
+    let here = "if op.get_bind().dialect.name == 'postgresql'";
+    assert_eq!(body(&format!("{here}:\n        {required}"), raises), ["DB408 a.py:7"]);
+    assert_eq!(body(&format!("{here}:\n        op.drop_table('t')"), "pass"), ["DB401 a.py:8"], "it is sure");
+    assert_eq!(body(&format!("{here}:\n        return\n    {required}"), raises), NONE);
+    let either = format!("{here}:\n        op.drop_table('u')\n    else:\n        {required}");
+    assert_eq!(body(&either, raises), NONE);
+    assert_eq!(body(&format!("if x:\n        pass\n    {required}"), raises), ["DB408 a.py:8"]);
+    let helper = script("a", "None", &format!("if lite():\n        {required}"), raises)
+        + "def lite():\n    return op.get_bind().dialect.name == 'sqlite'\n";
+    assert_eq!(found(&[("a.py", &helper)]), NONE);
 }
 
 #[test]
@@ -407,4 +478,152 @@ fn what_an_empty_downgrade_is_said_to_forget() {
     assert!(said("do_it(op.get_bind())").contains("does something"));
     assert_eq!(said("op.execute(\"ALTER TYPE mood ADD VALUE 'glad'\")"), "", "a value stays in any case");
     assert_eq!(said("op.execute('ALTER TABLE t ADD COLUMN IF NOT EXISTS a int')"), "", "a repair");
+}
+
+#[test]
+fn ids_that_do_not_fit_or_are_made_up() {
+    let id = |id: &str| found(&[("a.py", &script(id, "None", "pass", "pass"))]);
+    let long = "0002_agent_ownership_public_channel_model";
+    assert_eq!(id(long), ["DB111 a.py:3"]);
+    assert_eq!(id(&long[..32]), NONE);
+    let widened =
+        script(long, "None", "op.alter_column('alembic_version', 'version_num', type_=sa.String(64))", "raise E");
+    assert_eq!(found(&[("a.py", &widened)]), NONE);
+    let mut context = gathered(&[("a.py", &script(long, "None", "pass", "pass"))]);
+    context.env = Some(super::Env::new(Path::new("env.py"), "# version_num is varchar(64)".to_owned()));
+    assert_eq!(codes(&all(&context)), NONE);
+
+    for typed in ["a1b2c3d4e5f6", "123456789abc", "deaddeaddead", "000000000001", "fedcba980042"] {
+        assert_eq!(id(typed), ["DB112 a.py:3"], "{typed}");
+    }
+    for made in ["0b1efbb2db84", "1cc9b47e0a8e", "45d3064b95c9", "c2d9a3e2b1c5", "20240101_add", "abc", "v3.1.0"] {
+        assert_eq!(id(made), NONE, "{made}");
+    }
+}
+
+#[test]
+fn transactions_that_a_script_cuts() {
+    let raises = "raise NotImplementedError";
+    let block = "with op.get_context().autocommit_block():\n        op.execute(\"ALTER TYPE m ADD VALUE 'x'\")";
+    assert_eq!(body(&format!("op.drop_column('t', 'a')\n    {block}"), raises), ["DB413 a.py:8"]);
+    assert_eq!(body(&format!("op.execute('SELECT 1')\n    {block}"), raises), NONE);
+    assert_eq!(body(&format!("{block}\n    op.drop_column('t', 'a')"), raises), NONE);
+
+    for ending in [
+        "op.execute('COMMIT')",
+        "op.get_bind().execute(sa.text('commit'))",
+        "conn = op.get_bind(); conn.execute(sa.text('UPDATE t SET a = 1 WHERE b; ROLLBACK'))",
+        "bind = op.get_bind(); bind.commit()",
+        "op.get_bind().commit()",
+    ] {
+        assert_eq!(body(ending, raises), ["DB414 a.py:6"], "{ending}");
+    }
+    for quiet in [
+        "op.execute('ROLLBACK TO SAVEPOINT a')",
+        "session = Session(bind=op.get_bind()); session.commit()",
+        "op.execute(\"UPDATE t SET a = 'commit' WHERE b\")",
+        "with op.get_context().autocommit_block():\n        op.execute('COMMIT')",
+    ] {
+        assert_eq!(body(quiet, raises), NONE, "{quiet}");
+    }
+}
+
+#[test]
+fn what_is_left_broken_or_fails_later() {
+    let raises = "raise NotImplementedError";
+    let block = |inside: &str| body(&format!("with op.get_context().autocommit_block():\n        {inside}"), raises);
+    let sql = "op.execute('create unique index concurrently if not exists ux on t (v)')";
+    assert_eq!(block(sql), ["DB415 a.py:7"]);
+    let by_operation = "op.create_index('ux', 't', ['v'], postgresql_concurrently=True, if_not_exists=True)";
+    assert_eq!(block(by_operation), ["DB415 a.py:7"]);
+    assert_eq!(block(&format!("op.execute('drop index concurrently if exists ux'); {sql}")), NONE);
+    assert_eq!(block("op.execute('create index concurrently ux on t (v)')"), NONE);
+    assert_eq!(body("op.execute('create index if not exists ux on t (v)')", raises), NONE);
+
+    let unnamed = "op.drop_constraint(None, 't', type_='foreignkey')";
+    assert_eq!(body("op.create_foreign_key(None, 't', 'u', ['a'], ['b'])", unnamed), ["DB416 a.py:8"]);
+    assert_eq!(body("op.drop_constraint(None, 't', type_='primary')", raises), NONE);
+    assert_eq!(body("op.drop_constraint('fk', 't')", raises), NONE);
+
+    let add = "op.execute(\"ALTER TYPE mood ADD VALUE IF NOT EXISTS 'glad'\")";
+    let used = |more: &str| body(&format!("{add}; {more}"), raises);
+    assert_eq!(used("op.execute(\"UPDATE t SET a = 'glad' WHERE a = 'sad'\")"), ["DB417 a.py:6"]);
+    assert_eq!(used("op.alter_column('t', 'a', server_default='glad')"), ["DB417 a.py:6"]);
+    assert_eq!(used("op.execute(\"UPDATE t SET a = 'sad' WHERE b\")"), NONE);
+    assert_eq!(used("op.execute(\"ALTER TYPE mood ADD VALUE 'merry' AFTER 'glad'\")"), NONE);
+    assert_eq!(
+        used("op.alter_column('t', 'a', existing_type=sa.Enum('sad', 'glad', name='mood'), nullable=False)"),
+        NONE
+    );
+    assert_eq!(
+        body(
+            &format!("op.execute(\"CREATE TYPE mood AS ENUM ('sad')\"); {add}; op.execute(\"SELECT 'glad'\")"),
+            raises
+        ),
+        NONE
+    );
+    assert_eq!(block(&format!("{add}\n    op.execute(\"UPDATE t SET a = 'glad' WHERE b\")")), NONE);
+}
+
+#[test]
+fn what_the_whole_server_shares() {
+    let raises = "raise NotImplementedError";
+    for shared in ["DROP ROLE app", "create user app", "ALTER SYSTEM SET x = 1", "DROP DATABASE d", "DROP OWNED BY app"]
+    {
+        assert_eq!(body(&format!("op.execute('{shared}')"), raises), ["DB418 a.py:6"], "{shared}");
+    }
+    for own in
+        ["CREATE USER MAPPING FOR a SERVER s", "GRANT SELECT ON t TO app", "ALTER TABLE t OWNER TO app", "SELECT 1"]
+    {
+        assert_eq!(body(&format!("op.execute('{own}')"), raises), NONE, "{own}");
+    }
+}
+
+#[test]
+fn what_env_py_does_to_others() {
+    let env = |text: &str| {
+        let mut context = gathered(&[]);
+        context.env = Some(super::Env::new(Path::new("env.py"), text.to_owned()));
+        codes(&all(&context))
+    };
+    assert_eq!(env("fileConfig(config.config_file_name)"), ["DB701 env.py:1"]);
+    assert_eq!(env("if x:\n    logging.config.fileConfig(f)"), ["DB701 env.py:2"]);
+    assert_eq!(env("fileConfig(config.config_file_name, disable_existing_loggers=False)"), NONE);
+    let online = |before: &str| {
+        env(&format!(
+            "def offline():\n    context.configure(url=url)\ndef online():\n    with engine.connect() as connection:\n        \
+             {before}\n        context.configure(connection=connection)\n        with context.begin_transaction():\n            \
+             context.run_migrations()\nif context.is_offline_mode():\n    offline()\nelse:\n    online()\n"
+        ))
+    };
+    assert_eq!(online("connection.execute(text('SET search_path = a'))"), ["DB702 env.py:5"]);
+    assert_eq!(online("connection.execute(text('SET search_path = a')); connection.commit()"), NONE);
+    assert_eq!(online("pass"), NONE);
+    let begins = "def online():\n    with engine.begin() as connection:\n        connection.execute(x)\n        \
+                  context.configure(connection=connection)\nonline()\n";
+    assert_eq!(env(begins), NONE, "whoever begins a transaction ends it");
+    let run_sync = "def run(connection):\n    connection.execute(x)\n    context.configure(connection=connection)\n\
+                    async def online():\n    async with engine.connect() as connection:\n        \
+                    await connection.run_sync(run)\nasyncio.run(online())\n";
+    assert_eq!(env(run_sync), ["DB702 env.py:2"]);
+}
+
+#[test]
+fn an_edit_of_what_is_in_no_release_is_a_warning() {
+    let edited = |text: &str, is_in_release: Option<bool>| {
+        let now = text.replace("drop_table('t')", "drop_table('u')");
+        let mut context = gathered(&[("a.py", &now)]);
+        context.sources[0].is_released = true;
+        let before = text.as_bytes().to_vec();
+        let change = super::Change { from: "a.py".into(), to: Some("a.py".into()), before, is_in_release };
+        let (main, base) = ("main".to_owned(), "0000".to_owned());
+        context.past = Some(super::Past { main, base, changes: vec![change], merged: None });
+        check(&context, &Levels::new()).first().map(|finding| (finding.code, finding.severity))
+    };
+    let text = script("a", "None", "op.drop_table('t')", "raise NotImplementedError");
+    assert_eq!(edited(&text, Some(true)), Some(("DB301", Level::Error)));
+    assert_eq!(edited(&text, Some(false)), Some(("DB301", Level::Warning)));
+    assert_eq!(edited(&text, None), Some(("DB301", Level::Error)), "without tags the main branch is the release");
+    let marked = format!("# Part of: NEXT_RELEASE_VERSION\n{text}");
+    assert_eq!(edited(&marked, None), Some(("DB301", Level::Warning)));
 }

@@ -1,9 +1,10 @@
 //! Goes through a function's statements in their order, and into the helpers that it calls.
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Expr, ExprCall, Stmt, StmtFunctionDef, StmtWith};
+use ruff_python_ast::{Expr, ExprCall, Stmt, StmtFunctionDef, StmtIf, StmtWith};
 use ruff_text_size::Ranged;
 
+use super::dialect::on_postgres;
 use super::operation::Operation;
 use super::scope::Scope;
 use super::value::{Text, Value};
@@ -22,6 +23,9 @@ pub(super) struct Walk<'a, 'b> {
     lines: &'b Lines,
     pub(super) found: Vec<Found>,
     pub(super) is_cut: bool,
+    pub(super) is_partly_foreign: bool,
+    /// Whether the function has ended: a `return` stands above, and not under a condition.
+    is_over: bool,
     inside: Vec<&'a str>,
     loops: usize,
     conditions: usize,
@@ -38,6 +42,8 @@ impl<'a, 'b> Walk<'a, 'b> {
             lines,
             found: Vec::new(),
             is_cut: false,
+            is_partly_foreign: false,
+            is_over: false,
             inside: Vec::new(),
             loops: 0,
             conditions: 0,
@@ -48,10 +54,14 @@ impl<'a, 'b> Walk<'a, 'b> {
 
     pub(super) fn function(&mut self, function: &'a StmtFunctionDef) {
         self.inside.push(function.name.as_str());
-        for stmt in &function.body {
-            self.visit_stmt(stmt);
-        }
+        self.statements(&function.body);
         self.inside.pop();
+    }
+
+    pub(super) fn statements(&mut self, body: &'a [Stmt]) {
+        let outer = std::mem::replace(&mut self.is_over, false);
+        body.iter().for_each(|stmt| self.visit_stmt(stmt));
+        self.is_over = outer;
     }
 
     /// A helper of the file, with its parameters bound as far as they are given by position or by name.
@@ -76,6 +86,13 @@ impl<'a, 'b> Walk<'a, 'b> {
         if let Some(&function) = self.module.functions.get(call.name.as_str()) {
             return self.helper(function, &call);
         }
+        // `connection.run_sync(do_run_migrations)` calls what it is given.
+        if call.last() == "run_sync"
+            && let Some(Value::Name(name)) = call.args.first()
+            && let Some(&function) = self.module.functions.get(name.as_str())
+        {
+            return self.helper(function, &super::Call { args: Vec::new(), is_open: true, ..call });
+        }
         let batch = call.name.split_once('.').and_then(|(front, _)| {
             self.batches.iter().rev().find(|(name, _)| *name == front).map(|(_, table)| table.clone())
         });
@@ -96,6 +113,36 @@ impl<'a, 'b> Walk<'a, 'b> {
             sql: sql.flatten(),
             call,
         });
+    }
+
+    /// The branches that PostgreSQL may take. One that it takes in any case stands under no condition.
+    fn branches(&mut self, stmt: &'a StmtIf) {
+        let first = (Some(&*stmt.test), &stmt.body);
+        let others = stmt.elif_else_clauses.iter().map(|clause| (clause.test.as_ref(), &clause.body));
+        let mut is_open = false;
+        for (test, body) in std::iter::once(first).chain(others) {
+            let truth = match test {
+                Some(test) => {
+                    self.conditions += 1;
+                    self.visit_expr(test);
+                    self.conditions -= 1;
+                    on_postgres(&self.scope.evaluate(test))
+                }
+                None => Some(true),
+            };
+            if truth == Some(false) {
+                self.is_partly_foreign = true;
+                continue;
+            }
+            let is_sure = truth == Some(true) && !is_open;
+            self.conditions += usize::from(!is_sure);
+            body.iter().for_each(|stmt| self.visit_stmt(stmt));
+            self.conditions -= usize::from(!is_sure);
+            if is_sure {
+                return;
+            }
+            is_open = true;
+        }
     }
 
     fn with(&mut self, with: &'a StmtWith) {
@@ -125,14 +172,18 @@ impl<'a, 'b> Walk<'a, 'b> {
 
 impl<'a> Visitor<'a> for Walk<'a, '_> {
     fn visit_stmt(&mut self, stmt: &'a Stmt) {
+        if self.is_over {
+            return;
+        }
         match stmt {
             Stmt::With(with) => return self.with(with),
+            Stmt::If(branches) => return self.branches(branches),
             // What is only defined does not happen.
             Stmt::FunctionDef(_) | Stmt::ClassDef(_) => return,
             _ => {}
         }
         let is_loop = matches!(stmt, Stmt::For(_) | Stmt::While(_));
-        let is_condition = matches!(stmt, Stmt::If(_) | Stmt::Try(_) | Stmt::Match(_));
+        let is_condition = matches!(stmt, Stmt::Try(_) | Stmt::Match(_));
         self.loops += usize::from(is_loop);
         self.conditions += usize::from(is_condition);
         if is_loop {
@@ -144,6 +195,7 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
         }
         self.loops -= usize::from(is_loop);
         self.conditions -= usize::from(is_condition);
+        self.is_over |= matches!(stmt, Stmt::Return(_) | Stmt::Raise(_)) && self.conditions == 0 && self.loops == 0;
     }
 
     fn visit_expr(&mut self, expr: &'a Expr) {

@@ -8,8 +8,6 @@ use crate::model::sql::{self, Object, Statement, Verb};
 pub struct Made {
     /// Its bare name; `None` where that only shows when the script runs, or is PostgreSQL's choice.
     pub name: Option<String>,
-    /// Whether the script says that it may be there already: `checkfirst=True`.
-    pub may_be_there: bool,
 }
 
 /// What a function makes, as far as the text shows it: tables, columns, indexes, constraints, types and whatever else
@@ -22,7 +20,7 @@ fn by_call(found: &Found) -> Vec<Made> {
     let mut all: Vec<Made> = Vec::new();
     let mut add = |name: Option<&str>| {
         let name = name.filter(|name| !name.is_empty() && !name.contains('{')).map(str::to_owned);
-        all.push(Made { name, may_be_there: asked(&found.call) });
+        all.push(Made { name });
     };
     if let Some(operation) = found.operation.as_ref().filter(|operation| makes(operation)) {
         add(operation.object());
@@ -52,10 +50,6 @@ fn by_sqlalchemy(call: &Call) -> Option<Option<&str>> {
         ("create" | "create_all", _) => Some(None),
         _ => None,
     }
-}
-
-fn asked(call: &Call) -> bool {
-    ["checkfirst", "if_not_exists"].iter().any(|name| call.get(name).is_some_and(|value| *value != Value::Bool(false)))
 }
 
 fn by_sql(statement: &Statement, text: &str, add: &mut impl FnMut(Option<&str>)) {

@@ -6,6 +6,7 @@ use ruff_python_ast::{
     Comprehension, Expr, ExprFString, FStringPart, InterpolatedStringElement, Number, Operator, Stmt, StmtFunctionDef,
 };
 
+use super::dialect;
 use super::value::{Call, Text, Value, is_constant_name};
 
 /// Calls that give back their argument, as far as SQL is concerned.
@@ -159,8 +160,13 @@ impl<'a> Scope<'a> {
             Expr::Attribute(attribute) => match &*attribute.value {
                 // `choice.value` of `for choice in Choices`.
                 Expr::Name(name) if self.is_pick(name.id.as_str()) => Value::Str(Text::pick(name.id.as_str())),
-                _ => dotted(expr).map_or(Value::Unknown, Value::Name),
+                _ => match dotted(expr) {
+                    Some(name) if dialect::is_name(&name) => Value::Dialect,
+                    Some(name) => Value::Name(name),
+                    None => Value::Unknown,
+                },
             },
+            Expr::Compare(_) | Expr::UnaryOp(_) | Expr::BoolOp(_) => dialect::truth(self, expr),
             Expr::BinOp(sum) if sum.op == Operator::Add => self.sum(&sum.left, &sum.right),
             Expr::BinOp(format) if format.op == Operator::Mod => match self.evaluate(&format.left) {
                 Value::Str(text) => Value::Str(self.filled(text, [&*format.right])),
@@ -171,6 +177,10 @@ impl<'a> Scope<'a> {
                 true => Value::Number(None),
                 false => Value::Unknown,
             },
+            Expr::If(either) if matches!(self.evaluate(&either.test), Value::OnPostgres(_)) => {
+                let is_body = self.evaluate(&either.test) == Value::OnPostgres(true);
+                self.evaluate(if is_body { &either.body } else { &either.orelse })
+            }
             Expr::If(either) => match (self.evaluate(&either.body), self.evaluate(&either.orelse)) {
                 (Value::Str(one), Value::Str(other)) if one.holes + other.holes == 0 => Value::Str(Text::pick("…")),
                 _ => Value::Unknown,
@@ -214,8 +224,8 @@ impl<'a> Scope<'a> {
 
     fn call_value(&self, expr: &'a ruff_python_ast::ExprCall) -> Value {
         let call = self.call(expr);
-        if let Some(text) = self.returned(&call) {
-            return text;
+        if let Some(value) = self.returned(&call).or_else(|| dialect::of_call(&call)) {
+            return value;
         }
         if TRANSPARENT.contains(&call.last()) {
             if let Some(text @ Value::Str(_)) = call.args.first() {
@@ -253,14 +263,17 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The text that a helper of the file puts together: what its last statement returns.
+    /// The text that a helper of the file puts together, or what it says of the kind of database: what its last statement
+    /// returns.
     fn returned(&self, call: &Call) -> Option<Value> {
         let function = *self.functions.get(call.name.as_str()).filter(|_| self.depth < DEEPEST)?;
         let Some(Stmt::Return(last)) = function.body.last() else { return None };
         let mut scope = Scope { depth: self.depth + 1, ..self.clone() };
         scope.bind_parameters(function, call);
         function.body.iter().for_each(|stmt| scope.assign(stmt));
-        Some(scope.evaluate(last.value.as_deref()?)).filter(|value| value.text().is_some())
+        let value = scope.evaluate(last.value.as_deref()?);
+        let is_known = value.text().is_some() || matches!(value, Value::Dialect | Value::OnPostgres(_));
+        is_known.then_some(value)
     }
 
     /// The parameters of a helper, as far as they are given by position or by name.

@@ -23,6 +23,10 @@ pub enum Value {
     Call(Box<Call>),
     /// A name that is not bound to anything known in the file: `sa.Integer`.
     Name(String),
+    /// The name of the kind of database that runs the script: `op.get_bind().dialect.name`.
+    Dialect,
+    /// A truth that hangs on the kind of database alone, and what it is on PostgreSQL.
+    OnPostgres(bool),
     /// Only known when the script runs.
     Unknown,
 }
@@ -126,7 +130,7 @@ impl Value {
             Value::Str(text) => text.holes == 0,
             Value::List(list) => list.iter().all(Value::is_constant),
             Value::Dict(is_constant) => *is_constant,
-            Value::Bool(_) | Value::None | Value::Number(_) => true,
+            Value::Bool(_) | Value::None | Value::Number(_) | Value::Dialect | Value::OnPostgres(_) => true,
             Value::Name(name) => is_constant_name(name),
             Value::Call(call) => call.is_pure() && call.args.iter().all(Value::is_constant),
             Value::Rows | Value::Counted | Value::Unknown => false,

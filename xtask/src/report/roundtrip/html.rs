@@ -1,9 +1,9 @@
 //! One HTML page, complete in itself: the counts, then every revision, those with findings opened. No script, nothing
 //! from elsewhere; light and dark as the reader's system is.
 
-use serde_json::Value;
-
-use super::{is_finding, lines};
+use super::{Report, RevisionResult};
+use crate::model::action::Around;
+use crate::model::roundtrip::{Proof, Verdict};
 use crate::report::xml::escaped;
 
 const STYLE: &str = "
@@ -16,8 +16,10 @@ dt { opacity: .7 } dd { margin: 0 }
 .counts { display: flex; flex-wrap: wrap; gap: .5rem; margin: 1rem 0 1.5rem; padding: 0; list-style: none }
 .counts li { padding: .2rem .7rem; border: 1px solid var(--line); border-radius: 1rem }
 .row { border-top: 1px solid var(--line); padding: .45rem 0 }
-.row > summary, .row > p { display: grid; grid-template-columns: 12rem 9rem 1fr max-content; gap: .8rem; margin: 0; cursor: default }
+.row > summary, .row > p { display: grid; grid-template-columns: 12rem 9rem 6rem 1fr max-content; gap: .8rem; margin: 0; cursor: default }
 .row > summary { cursor: pointer }
+.row > * > * { overflow-wrap: anywhere }
+.row[open] { background: var(--soft) }
 code, pre { font: 13px/1.5 ui-monospace, monospace }
 pre { background: var(--soft); padding: .7rem 1rem; border-radius: .4rem; overflow-x: auto; white-space: pre-wrap }
 .good { color: var(--good) } .bad { color: var(--bad) } .warn { color: var(--warn) }
@@ -25,73 +27,74 @@ pre { background: var(--soft); padding: .7rem 1rem; border-radius: .4rem; overfl
 @media (max-width: 45rem) { .row > summary, .row > p { grid-template-columns: 1fr } }
 ";
 
-/// The whole page.
-pub fn page(report: &Value) -> String {
-    let text = |name: &str| escaped(report[name].as_str().unwrap_or_default());
-    let results = report["results"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let rows: String = results.iter().map(row).collect();
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>Round trip of {component}</title>\n\
-         <style>{STYLE}</style>\n<h1>Round trip of {component}</h1>\n\
-         <p>Each revision was taken down and up again on a throwaway database; schema and rows were compared.</p>\n\
-         <dl><dt>Revisions</dt><dd>{}</dd><dt>Baseline</dt><dd>{}</dd><dt>Server</dt><dd>{}</dd></dl>\n\
-         <ul class=\"counts\">{}</ul>\n{rows}</html>\n",
-        text("revisions"),
-        text("baseline"),
-        text("server"),
-        counts(results),
-        component = text("component"),
-    )
-}
+impl Report {
+    /// The whole page.
+    pub fn html(&self, around: &Around) -> String {
+        let rows: String = self.results.iter().map(|result| row(around, result)).collect();
+        let notes: String =
+            self.notes.iter().map(|note| format!("<p class=\"warn\">{}</p>\n", escaped(note))).collect();
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>Round trip of {component}</title>\n\
+             <style>{STYLE}</style>\n<h1>Round trip of {component}</h1>\n\
+             <p>Each revision was taken down and up again on a throwaway database; schema and rows were compared.</p>\n\
+             <dl><dt>Revisions</dt><dd>{}</dd><dt>Baseline</dt><dd>{}</dd><dt>Server</dt><dd>{}</dd></dl>\n{notes}\
+             <ul class=\"counts\">{}</ul>\n{rows}{}</html>\n",
+            escaped(&self.revisions),
+            escaped(&self.baseline),
+            escaped(&self.server),
+            self.counts(),
+            self.legend(),
+            component = escaped(&self.component),
+        )
+    }
 
-fn counts(results: &[Value]) -> String {
-    let all = ["reversible", "schema-differs", "data-lost", "failed", "irreversible", "skipped"];
-    let counted = all.iter().filter_map(|verdict| {
-        let number = results.iter().filter(|result| result["verdict"] == *verdict).count();
-        (number > 0).then(|| format!("<li class=\"{}\"><b>{number}</b> {verdict}</li>", class(verdict)))
-    });
-    counted.collect()
-}
+    fn counts(&self) -> String {
+        let counted = Verdict::ALL.iter().map(|verdict| (self.count(*verdict), *verdict));
+        let item = |(number, verdict): (usize, Verdict)| {
+            format!("<li class=\"{}\"><b>{number}</b> {}</li>", class(verdict), verdict.name())
+        };
+        counted.filter(|(number, _)| *number > 0).map(item).collect()
+    }
 
-fn class(verdict: &str) -> &'static str {
-    match verdict {
-        "reversible" => "good",
-        "skipped" | "irreversible" => "warn",
-        _ => "bad",
+    /// What the proofs on the page mean.
+    fn legend(&self) -> String {
+        let used = |proof: &&Proof| self.results.iter().any(|result| result.proof == Some(**proof));
+        let line = |proof: &Proof| format!("<dt>{}</dt><dd>{}</dd>", proof.name(), escaped(proof.meaning()));
+        let lines: String = Proof::ALL.iter().filter(used).map(line).collect();
+        if lines.is_empty() { String::new() } else { format!("<h2>How it was proven</h2>\n<dl>{lines}</dl>\n") }
     }
 }
 
-fn row(result: &Value) -> String {
-    let text = |name: &str| escaped(result[name].as_str().unwrap_or_default());
-    let seconds = |name: &str| result["seconds"][name].as_f64().map(|seconds| format!("{:.0} ms", seconds * 1000.0));
-    let time = match (seconds("down"), seconds("up")) {
-        (Some(down), Some(up)) => format!("down {down}, up {up}"),
+fn class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Reversible => "good",
+        verdict if verdict.is_finding() => "bad",
+        _ => "warn",
+    }
+}
+
+fn row(around: &Around, result: &RevisionResult) -> String {
+    let time = match (result.down, result.up) {
+        (Some(down), Some(up)) => format!("down {:.0} ms, up {:.0} ms", down * 1000.0, up * 1000.0),
         _ => String::new(),
     };
-    let verdict = result["verdict"].as_str().unwrap_or_default();
-    let word = match (verdict, result["step"].as_str()) {
-        ("failed", Some(step)) => format!("failed in the {step}"),
-        (_, Some(step)) => format!("{verdict} after the {step}"),
-        (_, None) => verdict.to_owned(),
-    };
     let head = format!(
-        "<code>{}</code><b class=\"{}\">{word}</b><span>{}</span><span class=\"time\">{time}</span>",
-        text("revision"),
-        class(verdict),
-        text("message")
+        "<code>{}</code><b class=\"{}\">{}</b><span>{}</span><span>{}</span><span class=\"time\">{time}</span>",
+        escaped(&result.revision.id),
+        class(result.verdict),
+        escaped(&result.verdict_words()),
+        result.proof.map(Proof::name).unwrap_or_default(),
+        escaped(&result.revision.message)
     );
-    let mut more = lines(result);
-    if result["without_rows"] == true {
+    let mut more = result.lines(around);
+    if result.without_rows {
         more.push("no rows in the tables it touches".to_owned());
     }
     if more.is_empty() {
         return format!("<div class=\"row\"><p>{head}</p></div>\n");
     }
-    if is_finding(result) {
-        more.insert(0, result["path"].as_str().unwrap_or_default().to_owned());
-    }
-    let open = if is_finding(result) { " open" } else { "" };
+    let open = if result.verdict.is_finding() { " open" } else { "" };
     format!(
         "<details class=\"row\"{open}><summary>{head}</summary><pre>{}</pre></details>\n",
         escaped(&more.join("\n"))

@@ -1,62 +1,63 @@
-//! JUnit XML: a test case for each revision. What the script declares irreversible and what could not be tested are
-//! skipped cases, since neither passed.
+//! JUnit XML: a test case for each revision. What passed carries how it was proven. What is unproven, what the script
+//! declares irreversible and what could not be tested are skipped cases, since none of them passed.
 
-use serde_json::Value;
-
-use super::{is_finding, lines};
+use super::{Report, RevisionResult};
+use crate::model::action::Around;
+use crate::model::roundtrip::Verdict;
 use crate::report::xml::escaped;
 
-/// The whole document.
-pub fn xml(report: &Value) -> String {
-    let results = report["results"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let failures = results.iter().filter(|result| is_finding(result)).count();
-    let skipped = results.iter().filter(|result| is_skipped(result)).count();
-    let time: f64 = results.iter().map(seconds).sum();
-    let counts = format!(
-        "tests=\"{}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"{time:.3}\"",
-        results.len()
-    );
-    let component = escaped(report["component"].as_str().unwrap_or_default());
-    let cases: String = results.iter().map(|result| case(&component, result)).collect();
-    let counts_of_all = counts.replace(&format!(" skipped=\"{skipped}\""), "");
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts_of_all}>\n  \
-         <testsuite name=\"db-roundtrip {component}\" {counts}>\n{cases}  </testsuite>\n</testsuites>\n"
-    )
-}
+impl Report {
+    /// The whole JUnit document.
+    pub fn junit(&self, around: &Around) -> String {
+        let failures = self.results.iter().filter(|result| self.is_failure(result)).count();
+        let skipped = self.results.iter().filter(|result| !self.is_failure(result) && is_skipped(result)).count();
+        let time: f64 = self.results.iter().map(seconds).sum();
+        let all = self.results.len();
+        let component = escaped(&self.component);
+        let cases: String = self.results.iter().map(|result| self.case(around, &component, result)).collect();
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+             <testsuites tests=\"{all}\" failures=\"{failures}\" errors=\"0\" time=\"{time:.3}\">\n  \
+             <testsuite name=\"db-roundtrip {component}\" tests=\"{all}\" failures=\"{failures}\" errors=\"0\" \
+             skipped=\"{skipped}\" time=\"{time:.3}\">\n{cases}  </testsuite>\n</testsuites>\n"
+        )
+    }
 
-fn case(component: &str, result: &Value) -> String {
-    let text = |name: &str| escaped(result[name].as_str().unwrap_or_default());
-    let name = format!("{} {}", text("revision"), text("message"));
-    let path = result["path"].as_str().map(|path| format!(" file=\"{}\"", escaped(path))).unwrap_or_default();
-    let head = format!(
-        "    <testcase classname=\"db-roundtrip.{component}\" name=\"{}\"{path} time=\"{:.3}\"",
-        name.trim_end(),
-        seconds(result)
-    );
-    let all = escaped(&lines(result).join("\n"));
-    let body = if is_finding(result) {
-        let message = match (result["verdict"].as_str(), result["step"].as_str()) {
-            (Some("failed"), Some(step)) => format!("failed in the {step}"),
-            (Some(verdict), Some(step)) => format!("{verdict} after the {step}"),
-            (verdict, _) => verdict.unwrap_or_default().to_owned(),
+    /// With `--strict`, what is not proven does not pass.
+    fn is_failure(&self, result: &RevisionResult) -> bool {
+        result.verdict.is_finding() || (self.strict && result.verdict.is_gap())
+    }
+
+    fn case(&self, around: &Around, component: &str, result: &RevisionResult) -> String {
+        let name = format!("{} {}", result.revision.id, result.revision.message);
+        let path = result.revision.path.as_ref();
+        let path = path.map(|path| format!(" file=\"{}\"", escaped(&path.display().to_string()))).unwrap_or_default();
+        let head = format!(
+            "    <testcase classname=\"db-roundtrip.{component}\" name=\"{}\"{path} time=\"{:.3}\"",
+            escaped(name.trim_end()),
+            seconds(result)
+        );
+        let proof = result.proof.map(|proof| format!("proof: {}", proof.name()));
+        let all = escaped(&proof.into_iter().chain(result.lines(around)).collect::<Vec<_>>().join("\n"));
+        let (verdict, words) = (result.verdict.name(), escaped(&result.verdict_words()));
+        let body = if self.is_failure(result) {
+            format!("      <failure type=\"{verdict}\" message=\"{words}\">{all}</failure>\n")
+        } else if is_skipped(result) {
+            let reason = escaped(result.reason.as_deref().unwrap_or_default());
+            format!("      <skipped message=\"{verdict}: {reason}\"/>\n")
+        } else if all.is_empty() {
+            return format!("{head}/>\n");
+        } else {
+            format!("      <system-out>{all}</system-out>\n")
         };
-        format!("      <failure type=\"{}\" message=\"{message}\">{all}</failure>\n", text("verdict"))
-    } else if is_skipped(result) {
-        format!("      <skipped message=\"{}: {}\"/>\n", text("verdict"), text("reason"))
-    } else if all.is_empty() {
-        return format!("{head}/>\n");
-    } else {
-        format!("      <system-out>{all}</system-out>\n")
-    };
-    format!("{head}>\n{body}    </testcase>\n")
+        format!("{head}>\n{body}    </testcase>\n")
+    }
 }
 
-fn is_skipped(result: &Value) -> bool {
-    matches!(result["verdict"].as_str(), Some("skipped" | "irreversible"))
+fn is_skipped(result: &RevisionResult) -> bool {
+    matches!(result.verdict, Verdict::Skipped | Verdict::Irreversible | Verdict::Unproven)
 }
 
-fn seconds(result: &Value) -> f64 {
-    let part = |name: &str| result["seconds"][name].as_f64().unwrap_or_default();
-    part("down") + part("up")
+fn seconds(result: &RevisionResult) -> f64 {
+    result.down.unwrap_or_default() + result.up.unwrap_or_default()
 }

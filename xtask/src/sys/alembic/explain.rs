@@ -6,10 +6,10 @@ mod words;
 
 use std::path::Path;
 
-use super::trouble::{Phase, Stop, Trouble, TroubleKind};
+use super::trouble::{Fault, Phase, Stop, Trouble, TroubleKind};
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Own, Program, own, program};
-use crate::sys::pg::kind_of;
+use crate::sys::pg::{Rows, kind_of};
 
 /// The names that stand in commands which can be pasted.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,10 @@ pub struct Names<'a> {
     pub config: &'a str,
     /// The interpreter, as it is called in the project's root.
     pub python: &'a str,
+    /// The rows that break a constraint, where they were looked for.
+    pub rows: Option<&'a Rows>,
+    /// Whether values of rows may be shown.
+    pub verbose: bool,
     /// The project's root; files are named relative to it.
     pub project: &'a Path,
 }
@@ -72,10 +76,10 @@ impl Trouble {
         if let Some(code) = &self.sqlstate {
             fail = fail.sqlstate(code);
         }
-        if let Some(step) = &self.step {
+        if let Some(step) = self.step.as_ref().filter(|_| self.fault() != Fault::Table) {
             fail = fail.revision(&step.revision);
         }
-        if let Some(file) = &self.file {
+        if let Some(file) = self.file.as_ref().filter(|_| self.fault() != Fault::Table) {
             fail = fail.at(Path::new(&names.relative(file)), self.line);
         }
         fail.related(related(kind, names))
@@ -84,23 +88,41 @@ impl Trouble {
 
 fn kind(trouble: &Trouble) -> Kind {
     match trouble.kind {
-        TroubleKind::Sql => kind_of(trouble.sqlstate.as_deref().unwrap_or_default()),
+        TroubleKind::Sql => sql_kind(trouble),
         TroubleKind::Connect => connect_kind(&trouble.message),
         TroubleKind::Lost => Kind::ConnectionLost,
         TroubleKind::WrongDatabase => Kind::WrongDatabase,
-        TroubleKind::NeedsInput => Kind::MigrationNeedsInput,
-        TroubleKind::Import => Kind::MigrationImportFailed,
-        TroubleKind::Syntax | TroubleKind::Load => Kind::MigrationFileInvalid,
-        TroubleKind::Config | TroubleKind::SeveralRuns | TroubleKind::NotRun | TroubleKind::NoModels => {
-            Kind::ConfigInvalid
-        }
         TroubleKind::AlembicMissing | TroubleKind::PackageMissing => Kind::AlembicMissing,
-        TroubleKind::Moved => Kind::AlreadyRunning,
+        TroubleKind::Config | TroubleKind::NoModels => Kind::ConfigInvalid,
         TroubleKind::Timeout => Kind::StepTimeout,
         // Before the first sign of life: whatever was started, it is no Python that can do this.
         TroubleKind::Ended if trouble.phase == Phase::Start => Kind::PythonMissing,
-        TroubleKind::NoFunction => Kind::MigrationFileInvalid,
-        TroubleKind::Raised | TroubleKind::Exit | TroubleKind::Ended => Kind::MigrationRaised,
+        _ => match trouble.fault() {
+            Fault::Env => Kind::EnvFailed,
+            Fault::Table => Kind::AlreadyRunning,
+            Fault::Server => Kind::ConnectionLost,
+            Fault::Revision | Fault::Script => script_kind(trouble.kind),
+        },
+    }
+}
+
+fn sql_kind(trouble: &Trouble) -> Kind {
+    let code = trouble.sqlstate.as_deref().unwrap_or_default();
+    match (kind_of(code), trouble.fault()) {
+        (Kind::UniqueViolation | Kind::DuplicateObject, Fault::Table) => Kind::AlreadyRunning,
+        // What the server itself refuses is the same whoever asked.
+        (kind @ (Kind::PermissionDenied | Kind::LockTimeout), Fault::Env) => kind,
+        (_, Fault::Env) => Kind::EnvFailed,
+        (kind, _) => kind,
+    }
+}
+
+fn script_kind(kind: TroubleKind) -> Kind {
+    match kind {
+        TroubleKind::NeedsInput => Kind::MigrationNeedsInput,
+        TroubleKind::Import => Kind::MigrationImportFailed,
+        TroubleKind::Syntax | TroubleKind::Load | TroubleKind::NoFunction => Kind::MigrationFileInvalid,
+        _ => Kind::MigrationRaised,
     }
 }
 
@@ -122,6 +144,7 @@ fn related(kind: Kind, names: &Names) -> Own {
         Kind::AlembicMissing
         | Kind::PythonMissing
         | Kind::ConfigInvalid
+        | Kind::EnvFailed
         | Kind::WrongDatabase
         | Kind::ConnectionRefused => own("doctor"),
         Kind::MigrationFileInvalid => names.own("db-check"),

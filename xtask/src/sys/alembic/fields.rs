@@ -32,6 +32,12 @@ pub fn paths(value: &Value, name: &str) -> Vec<PathBuf> {
     texts(value, name).into_iter().map(PathBuf::from).collect()
 }
 
+/// A field that is a list of server processes.
+pub fn pids(value: &Value, name: &str) -> Vec<i32> {
+    let list = value[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(|pid| i32::try_from(pid.as_i64()?).ok()).collect()
+}
+
 /// A field that is a line number.
 pub fn line(value: &Value) -> Option<usize> {
     value["line"].as_u64().and_then(|line| usize::try_from(line).ok())

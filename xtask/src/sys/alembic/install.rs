@@ -1,9 +1,11 @@
 //! The driver's Python files, carried in our binary and written into the state folder. The folder's name is a digest of
 //! their text, so two versions of this tool do not tread on each other.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 macro_rules! files {
@@ -25,11 +27,17 @@ const FILES: &[(&str, &str)] = files![
     "xtask_driver/draft.py",
     "xtask_driver/origin.py",
     "xtask_driver/session.py",
+    "xtask_driver/run.py",
+    "xtask_driver/traces.py",
+    "xtask_driver/process.py",
 ];
 
 /// The folder to give to Python; written where it is not complete.
+///
+/// # Errors
+/// When the folder cannot be written, or belongs to somebody else.
 pub fn driver(state_dir: &Path) -> Result<PathBuf> {
-    let folder = state_dir.join(format!("driver-{}", digest()));
+    let folder = own_folder(state_dir)?;
     std::fs::create_dir_all(folder.join("xtask_driver")).with_context(|| format!("creating {}", folder.display()))?;
     for (name, text) in FILES {
         let path = folder.join(name);
@@ -43,6 +51,27 @@ pub fn driver(state_dir: &Path) -> Result<PathBuf> {
             .with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(folder)
+}
+
+/// A folder in which nobody else can have put a file: Python runs what is in it. In a state folder that several people
+/// share, each has one of their own.
+fn own_folder(state_dir: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(state_dir).with_context(|| format!("creating {}", state_dir.display()))?;
+    let user = rustix::process::geteuid().as_raw();
+    for name in [format!("driver-{}", digest()), format!("driver-{}-{user}", digest())] {
+        let folder = state_dir.join(name);
+        match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(error).with_context(|| format!("creating {}", folder.display()));
+            }
+            _ => {}
+        }
+        let found = std::fs::symlink_metadata(&folder).with_context(|| format!("looking at {}", folder.display()))?;
+        if found.is_dir() && found.uid() == user && found.mode() & 0o022 == 0 {
+            return Ok(folder);
+        }
+    }
+    bail!("the driver's folders in {} can be written by others; remove them", state_dir.display())
 }
 
 /// Of the driver's text: another driver may make something else of the same scripts.

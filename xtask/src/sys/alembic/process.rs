@@ -80,6 +80,11 @@ impl Process {
         }
     }
 
+    /// Whether the process has not ended.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Whether the last command was one of several steps.
     pub fn is_migrating(&self) -> bool {
         self.migrating
@@ -159,10 +164,14 @@ impl Process {
             Ok(status) => format!("the Python process ended with {status}"),
             Err(error) => format!("the Python process is lost: {error}"),
         };
-        // What it printed last is on its way through the other thread.
-        std::thread::sleep(GLANCE);
-        trouble.printed = self.last_lines();
+        trouble.printed = self.last_words();
         trouble
+    }
+
+    /// What a process that has ended printed last, which is on its way through the other thread.
+    pub fn last_words(&self) -> String {
+        std::thread::sleep(GLANCE);
+        self.last_lines()
     }
 
     fn masked(&self, mut value: Value) -> Value {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::draft::{self, Compared, Written};
-use super::fields::{paths, step, text, texts};
+use super::fields::{paths, pids, step, text, texts};
 use super::trouble::Trouble;
 use crate::model::target::Step;
 
@@ -18,6 +18,8 @@ pub struct Done {
     pub heads: Vec<String>,
     /// How long it took.
     pub seconds: f64,
+    /// The server processes of sessions that the script has opened and not closed.
+    pub left: Vec<i32>,
 }
 
 /// What runs in the project's Python.
@@ -83,6 +85,7 @@ impl Event {
                 step: step(value)?,
                 heads: texts(value, "heads"),
                 seconds: value["seconds"].as_f64()?,
+                left: pids(value, "left"),
             }),
             "migrated" => {
                 let sees_ledger = value["sees_ledger"].as_bool().unwrap_or(true);

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::fields::{line, paths, step, text, texts};
 use crate::model::target::{Direction, Step};
+use crate::sys::pg::Violation;
 
 /// The result of anything that the driver is asked to do.
 pub type Outcome<T> = Result<T, Stop>;
@@ -63,6 +64,10 @@ pub enum TroubleKind {
     SeveralRuns,
     /// env.py did not run the migrations at all.
     NotRun,
+    /// env.py ran the migrations and did not commit them.
+    NotKept,
+    /// The database driver gives bytes instead of text: psycopg 3 on a SQL_ASCII database.
+    Bytes,
     /// env.py gives Alembic no models to compare with.
     NoModels,
     /// A step took too long; it is still running.
@@ -91,6 +96,9 @@ impl TroubleKind {
             "several-runs" => TroubleKind::SeveralRuns,
             "no-models" => TroubleKind::NoModels,
             "not-run" => TroubleKind::NotRun,
+            "not-kept" => TroubleKind::NotKept,
+            "bytes" => TroubleKind::Bytes,
+            "ended" => TroubleKind::Ended,
             _ => TroubleKind::Raised,
         }
     }
@@ -102,10 +110,27 @@ pub enum Phase {
     /// Before or while the project was imported.
     #[default]
     Start,
-    /// In env.py, between steps or round them.
+    /// In env.py, before and after all that Alembic does.
     Env,
-    /// In a step.
+    /// In Alembic, which reads and writes its version table and commits.
+    Table,
+    /// In the script of a step.
     Step,
+}
+
+/// Whose fault a trouble is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The script of the step: the only one that is a verdict on a revision.
+    Revision,
+    /// A script that keeps the whole history from being loaded, whichever revision is at hand.
+    Script,
+    /// env.py, the config, or what is installed.
+    Env,
+    /// Alembic's version table, or another migration that writes to it at the same moment.
+    Table,
+    /// The database server: no connection, no room, an extension that it lacks.
+    Server,
 }
 
 /// The first database error of a step, which the script has swallowed and PostgreSQL has not forgotten.
@@ -168,6 +193,8 @@ pub struct Trouble {
     pub status: Option<i64>,
     /// Before 25P02: the error that the script swallowed.
     pub swallowed: Option<Swallowed>,
+    /// How many steps had run in the same process before this one.
+    pub ran_before: u64,
     /// The heads that Alembic last saw; what is committed of them the transaction mode decides.
     pub heads: Vec<String>,
     /// The project's files that it came through; while the project was imported, also those that were loaded by then.
@@ -188,6 +215,7 @@ impl Trouble {
     pub fn parse(value: &Value) -> Trouble {
         let phase = match value["phase"].as_str() {
             Some("env") => Phase::Env,
+            Some("table") => Phase::Table,
             Some("step") => Phase::Step,
             _ => Phase::Start,
         };
@@ -214,6 +242,7 @@ impl Trouble {
             wanted: text(value, "wanted"),
             status: value["status"].as_i64(),
             swallowed: swallowed(&value["swallowed"]),
+            ran_before: value["ran_before"].as_u64().unwrap_or_default(),
             heads: texts(value, "heads"),
             files: paths(value, "files"),
             printed: String::new(),
@@ -230,10 +259,62 @@ impl Trouble {
         self
     }
 
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        let is_in_script = self.phase == Phase::Step;
+        match self.kind {
+            TroubleKind::Connect | TroubleKind::Lost if !is_in_script => Fault::Server,
+            TroubleKind::Sql => self.fault_of_statement(),
+            TroubleKind::Import | TroubleKind::Syntax | TroubleKind::Load if self.phase == Phase::Start => {
+                Fault::Script
+            }
+            TroubleKind::Moved => Fault::Table,
+            _ if is_in_script => Fault::Revision,
+            // Alembic itself, about rows of the version table that are not what it has read.
+            TroubleKind::Raised
+                if self.phase == Phase::Table && self.message.starts_with("Online migration expected") =>
+            {
+                Fault::Table
+            }
+            _ => Fault::Env,
+        }
+    }
+
+    fn fault_of_statement(&self) -> Fault {
+        let code = self.sqlstate.as_deref().unwrap_or_default();
+        let no_room = code.starts_with("53") || code == "58030";
+        let no_connection = ["08", "28", "57P"].iter().any(|class| code.starts_with(class)) || code == "3D000";
+        if no_room || no_connection && self.phase != Phase::Step {
+            return Fault::Server;
+        }
+        match (self.phase, &self.step) {
+            (Phase::Step, _) => Fault::Revision,
+            (Phase::Table, None) => Fault::Table,
+            // With a statement it is Alembic's own, without one the commit of what the script has done.
+            (Phase::Table, Some(_)) if self.statement.is_some() && is_about_others(code) => Fault::Table,
+            (Phase::Table, Some(_)) => Fault::Revision,
+            (Phase::Start | Phase::Env, _) => Fault::Env,
+        }
+    }
+
     /// Whether the script itself says that it does not go this way: `raise NotImplementedError`, or no such function.
     pub fn is_declared(&self) -> bool {
         let raised = self.kind == TroubleKind::Raised && self.exception.as_deref() == Some("NotImplementedError");
         self.kind == TroubleKind::NoFunction || raised && self.phase == Phase::Step
+    }
+
+    /// What PostgreSQL said of a broken constraint; not of its own catalog's, nor of the version table's.
+    pub fn violation(&self) -> Option<Violation<'_>> {
+        let is_ours = self.kind == TroubleKind::Sql && !self.is_bookkeeping() && !self.is_about_catalog();
+        is_ours.then(|| Violation {
+            sqlstate: self.sqlstate.as_deref().unwrap_or_default(),
+            schema: self.schema.as_deref(),
+            table: self.table.as_deref(),
+            column: self.column.as_deref(),
+            constraint: self.constraint.as_deref(),
+            detail: self.detail.as_deref(),
+            statement: self.statement.as_deref(),
+        })
     }
 
     /// Whether it was a statement of Alembic's own, about the version table.
@@ -251,6 +332,11 @@ impl Trouble {
     pub fn function(&self) -> &'static str {
         self.step.as_ref().map_or(Direction::Up, |step| step.direction).function()
     }
+}
+
+/// Whether a statement on the version table fails for what somebody else does, not for what the script did before it.
+fn is_about_others(code: &str) -> bool {
+    matches!(code, "23505" | "42P07" | "40001" | "40P01" | "55P03" | "42501")
 }
 
 fn swallowed(value: &Value) -> Option<Swallowed> {

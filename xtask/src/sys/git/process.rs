@@ -53,6 +53,11 @@ impl Git {
         Git { ui: ui.clone(), cwd: cwd.to_owned(), local }
     }
 
+    /// Where its commands are shown.
+    pub(super) fn ui(&self) -> &Ui {
+        &self.ui
+    }
+
     /// A question: changes nothing, takes no lock, reads paths as they stand (`*` is a letter).
     pub(super) fn ask<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Call<'_> {
         let cmd = self.cmd(&["--no-optional-locks", "--literal-pathspecs"]).args(args);

@@ -77,6 +77,14 @@ impl Repo {
         Ok(sightings)
     }
 
+    /// The newest commit of what is checked out that took a file with this text in it away.
+    pub fn deletion<P: AsRef<Path>>(&self, text: &str, folders: &[P]) -> Result<Option<Oid>> {
+        let args = ["log", "-1", "--format=%H", "--no-renames", "--diff-filter=D"];
+        let question = self.git.ask(args).arg(format!("-S{text}")).paths(&self.relative_all(folders)?);
+        let answer = String::from_utf8_lossy(&question.run()?.ok()?).trim().to_owned();
+        Ok(Oid::parse(&answer))
+    }
+
     /// What files under some folders were in commits that another one has not (the main branch's tip): those of the work at hand, and of
     /// whatever was checked out or rebased away and is still in the reflog (git keeps that for 30 days).
     pub fn versions_off<P: AsRef<Path>>(&self, commit: &Oid, folders: &[P]) -> Result<Vec<File>> {

@@ -158,10 +158,16 @@ impl Repo {
 
     /// The folders below `folder` that are ignored as a whole, absolute. What is in them is not gone through.
     pub fn ignored_folders(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        Ok(self.ignored(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+    }
+
+    /// What is ignored below `folder`, absolute: files, and folders that are ignored as a whole.
+    pub fn ignored(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         let args = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"];
         let output = self.git.ask(args).paths(&self.pathspecs(&[folder])?).run()?.ok()?;
-        let names = output.split(|byte| *byte == 0).filter_map(|name| name.strip_suffix(b"/"));
-        Ok(names.map(|name| self.root().join(std::ffi::OsStr::from_bytes(name))).collect())
+        let names = output.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        let path = |name: &[u8]| self.root().join(std::ffi::OsStr::from_bytes(name.strip_suffix(b"/").unwrap_or(name)));
+        Ok(names.map(path).collect())
     }
 
     /// The files in conflict.

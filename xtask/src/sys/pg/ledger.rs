@@ -87,6 +87,18 @@ impl Db {
         Some(ledger)
     }
 
+    /// How many tables there are that somebody made: not the server's, the ledger's or an extension's.
+    ///
+    /// # Errors
+    /// What asking the server may meet.
+    pub fn tables(&mut self) -> Result<i64> {
+        let sql = "select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+            where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'xtask') \
+            and n.nspname !~ '^pg_' and c.relname <> 'alembic_version' and not exists (select from pg_depend d \
+            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')";
+        Ok(self.client().query_one(sql, &[]).context("counting the tables")?.get(0))
+    }
+
     /// What ran, in a transaction of its own: a ledger that an older version made may be another role's, in which we may
     /// write and make nothing.
     fn write_runs(&mut self, key: &str, writing: &Writing<'_>) -> Result<()> {

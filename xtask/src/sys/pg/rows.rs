@@ -11,10 +11,14 @@ mod memory;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, Result};
+use postgres::error::SqlState;
 use postgres::{Client, IsolationLevel, Row, SimpleQueryMessage, Transaction};
 
+use crate::fail::Fail;
+use crate::model::action::own;
 use crate::model::rows::{Column, Rows, Sequences, Table};
 use crate::sys::pg::catalog::Options;
+use crate::sys::pg::sql_fail;
 
 pub use memory::Memory;
 
@@ -79,6 +83,14 @@ pub fn take_within(
     read(transaction, options, only, None)
 }
 
+/// As [`take_within`]; `memory` learns what was read, for [`take_again`].
+///
+/// # Errors
+/// As [`take`].
+pub fn learn_within(transaction: &mut Transaction<'_>, options: &Options, memory: &mut Memory) -> Result<Rows> {
+    read(transaction, options, None, Some(memory))
+}
+
 fn begin(client: &mut Client) -> Result<Transaction<'_>> {
     let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     transaction.start().context("beginning to read the rows")
@@ -112,7 +124,10 @@ fn read(
     let other = |(at, _): &(usize, &Layout)| !same.contains_key(at);
     let other: Vec<&Layout> = used.iter().enumerate().filter(other).map(|(_, layout)| layout).collect();
     let script: String = other.iter().map(|layout| layout.select()).collect();
-    let answers = answers(&mut inner, &script).context("counting the rows")?;
+    let answers = match answers(&mut inner, &script) {
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => return Err(unreadable(&error).into()),
+        answers => answers.context("counting the rows")?,
+    };
     for (layout, answer) in other.iter().zip(answers) {
         let table = layout.table(&answer.split(' ').collect::<Vec<_>>())?;
         if let Some(memory) = &mut memory {
@@ -123,6 +138,19 @@ fn read(
     rows.tables.extend(same.into_iter().map(|(at, table)| (used[at].name.clone(), table)));
     inner.rollback().context("ending to read the rows")?;
     Ok(rows)
+}
+
+/// Rows that this role may not see, or that a policy hides from it, cannot be compared.
+fn unreadable(error: &postgres::Error) -> Fail {
+    let fail = sql_fail(error, "counting the rows");
+    if !fail.details.contains("row-level security") {
+        return fail.refused();
+    }
+    Fail { actions: Vec::new(), ..fail }
+        .details("A policy (FORCE ROW LEVEL SECURITY) hides rows from this role, so that nothing could be said of them")
+        .action("Let the role of the config's URL see every row, as a superuser: ALTER ROLE … BYPASSRLS")
+        .run("Or use an own server, where the role may do everything", own("db-roundtrip").flag("--server", "embedded"))
+        .refused()
 }
 
 /// The answers to statements that give one text each.

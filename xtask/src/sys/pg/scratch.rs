@@ -5,7 +5,7 @@
 //! Nobody is ever disconnected from any database but a scratch one.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use postgres::error::SqlState;
@@ -22,6 +22,9 @@ use crate::sys::clock::utc_stamp;
 use crate::sys::pg::for_libpq;
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
+
+/// How long a session of ours that was closed may still show.
+const OWN_SESSIONS: Duration = Duration::from_millis(500);
 
 /// How scratch databases are to be made.
 #[derive(Clone, Copy)]
@@ -45,9 +48,13 @@ pub struct Scratch {
     file_copy: bool,
     /// `set …` tails that `alter database` gives to each new copy; a template's are not copied by the server.
     settings: Vec<String>,
+    /// What others may do in it: a privilege and a role each.
+    grants: Vec<String>,
     saved: Vec<String>,
     count: u32,
     over: bool,
+    /// What of its source it does not have, in words.
+    lacks: Option<String>,
 }
 
 /// A copy of a scratch database as it was at some moment. It goes with the scratch database.
@@ -82,6 +89,18 @@ impl Scratch {
         Ok(scratch)
     }
 
+    /// An empty database with the encoding, the locale and the settings of `source`.
+    ///
+    /// # Errors
+    /// As [`Scratch::empty`]; `database-missing`.
+    pub fn like(admin: &DbUrl, source: &str, making: &Making<'_>) -> Result<Scratch> {
+        let mut scratch = Scratch::claim(admin, making)?;
+        let facts = scratch.source(source)?;
+        scratch.settings = facts.settings;
+        scratch.create("template0", &facts.options, making.why)?;
+        Ok(scratch)
+    }
+
     /// A copy of the database `source` on the same server: by the server itself where nobody else is connected to it
     /// and we may, else by `pg_dump` and `pg_restore`.
     ///
@@ -89,12 +108,18 @@ impl Scratch {
     /// `permission-denied`, `database-missing`, `tool-missing`, `interrupted`, and what connecting may meet.
     pub fn clone_of(admin: &DbUrl, source: &str, making: &Making<'_>) -> Result<Scratch> {
         let mut scratch = Scratch::claim(admin, making)?;
+        scratch.wait_for_our_own(source)?;
         let facts = scratch.source(source)?;
-        scratch.settings = facts.settings;
+        (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
         if !facts.in_use && scratch.copied(source, making.why)? {
             return Ok(scratch);
         }
-        scratch.create("template0", &facts.locale, making.why)?;
+        let why = if facts.in_use { "another session is connected" } else { "it belongs to another role" };
+        scratch.lacks = Some(format!(
+            "the clone of {source} was made by pg_dump, since {why}: it has the same locale and tablespace, but its \
+             objects belong to the role that made it"
+        ));
+        scratch.create("template0", &facts.options, making.why)?;
         let from = scratch.url.with_database(source);
         dump_and_restore(making, &scratch.owner, &from, &scratch.url)?;
         Ok(scratch)
@@ -107,7 +132,8 @@ impl Scratch {
     /// `active-connections`, `interrupted`, and what connecting may meet.
     pub fn twin(&mut self, admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
         let mut twin = Scratch::claim(admin, making)?;
-        twin.settings = self.source(&self.name.clone())?.settings;
+        let facts = self.source(&self.name.clone())?;
+        (twin.settings, twin.grants) = (facts.settings, facts.grants);
         // The server waits for sessions that are about to end; a dump would be the long way round them.
         if !twin.copied(&self.name, making.why)? {
             return Err(Fail::new(Kind::ActiveConnections, "The scratch database is still in use")
@@ -129,7 +155,8 @@ impl Scratch {
             return Ok(None);
         }
         let name = scratch.name.clone();
-        scratch.settings = scratch.source(&template.database)?.settings;
+        let facts = scratch.source(&template.database)?;
+        (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
         scratch.mark(&name, making.why)?;
         Ok(Some(scratch))
     }
@@ -146,7 +173,29 @@ impl Scratch {
         }
         let url = owner.url().with_database(&name);
         let file_copy = owner.server_version().major() >= 15 && (making.file_copy || waits_for_no_disk(&mut owner)?);
-        Ok(Scratch { owner, name, url, file_copy, settings: Vec::new(), saved: Vec::new(), count: 0, over: false })
+        let (settings, grants, saved) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Scratch { owner, name, url, file_copy, settings, grants, saved, count: 0, over: false, lacks: None })
+    }
+
+    /// A session of this process that was closed a moment ago may still show, and is no reason for a dump.
+    fn wait_for_our_own(&mut self, source: &str) -> Result<()> {
+        let ours = format!(" {}", std::process::id());
+        let sql = "select exists (select from pg_stat_activity where datname = $1 and backend_type = 'client backend' \
+                   and application_name like 'xtask %' and right(application_name, length($2)) = $2)";
+        let until = Instant::now() + OWN_SESSIONS;
+        loop {
+            let row = self.owner.client().query_one(sql, &[&source, &ours]);
+            let shows: bool = row.map_err(|error| sql_fail(&error, "looking at the database to clone"))?.get(0);
+            if !shows || Instant::now() > until {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What of its source it does not have, in words; nothing where the server has copied it.
+    pub fn lacks(&self) -> Option<&str> {
+        self.lacks.as_deref()
     }
 
     /// The database's name.
@@ -283,8 +332,14 @@ impl Scratch {
         let by = surroundings::application_name("scratch");
         let text = format!("{MARK} ({why}), made by {by} at {}; safe to drop", utc_stamp(SystemTime::now()));
         let mut sql = format!("comment on database {} is {};", ident(name), literal(&text));
+        // Its rows are the component's own, and it is nobody else's affair.
+        sql.push_str(&format!("revoke all on database {} from public;", ident(name)));
         for setting in &self.settings {
             sql.push_str(&format!("alter database {} {setting};", ident(name)));
+        }
+        for grant in &self.grants {
+            let (privilege, role) = grant.split_once(' ').unwrap_or_default();
+            sql.push_str(&format!("grant {privilege} on database {} to {role};", ident(name)));
         }
         let done = self.owner.client().batch_execute(&sql);
         done.map_err(|error| sql_fail(&error, "marking the scratch database").into())
@@ -321,11 +376,7 @@ impl Scratch {
     }
 
     fn source(&mut self, source: &str) -> Result<Source> {
-        let sql = "select d.oid, format('encoding %L lc_collate %L lc_ctype %L', pg_encoding_to_char(encoding), \
-            datcollate, datctype), exists (select from pg_stat_activity a where a.datid = d.oid \
-            and a.backend_type = 'client backend'), coalesce(s.setconfig, '{}') from pg_database d \
-            left join pg_db_role_setting s on s.setdatabase = d.oid and s.setrole = 0 where datname = $1";
-        let row = self.owner.client().query_opt(sql, &[&source]);
+        let row = self.owner.client().query_opt(SOURCE, &[&source]);
         let row = row.map_err(|error| sql_fail(&error, "looking at the database to clone"))?;
         let row = row.ok_or_else(|| {
             Fail::new(Kind::DatabaseMissing, "The database does not exist")
@@ -333,9 +384,9 @@ impl Scratch {
                 .run("Create it", createdb(self.owner.endpoint(), &self.owner.url().target().user, source))
                 .related(own("db-status"))
         })?;
-        let settings: Vec<String> = row.get(3);
+        let settings: Vec<String> = row.get("settings");
         let settings = settings.iter().filter_map(|setting| set_tail(setting)).collect();
-        Ok(Source { locale: row.get(1), in_use: row.get(2), settings })
+        Ok(Source { options: row.get("options"), in_use: row.get("in_use"), settings, grants: row.get("grants") })
     }
 }
 
@@ -355,10 +406,35 @@ fn waits_for_no_disk(owner: &mut Db) -> Result<bool> {
 
 /// What a clone has to know of its source.
 struct Source {
-    locale: String,
+    /// For `create database`: encoding, locale, tablespace.
+    options: String,
     in_use: bool,
     settings: Vec<String>,
+    grants: Vec<String>,
 }
+
+/// What stands in `pg_database` and beside it, whatever the server's version calls it. Who may connect is left out: the
+/// copy is closed to others.
+const SOURCE: &str = r"
+select concat_ws(' ', format('encoding %L lc_collate %L lc_ctype %L', pg_encoding_to_char(d.encoding), d.datcollate, d.datctype),
+         case j.provider when 'i' then format('locale_provider icu icu_locale %L', j.locale)
+                         when 'b' then format('locale_provider builtin builtin_locale %L', j.locale) end,
+         'icu_rules ' || quote_literal(j.rules),
+         (select format('tablespace %I', spcname) from pg_tablespace t
+           where t.oid = d.dattablespace and spcname <> 'pg_default')) as options,
+       exists (select from pg_stat_activity a
+                where a.datid = d.oid and a.backend_type = 'client backend') as in_use,
+       coalesce(s.setconfig, '{}') as settings,
+       array(select concat(a.privilege_type, ' ',
+                      case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end)
+               from aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+              where a.privilege_type <> 'CONNECT' and a.grantee <> d.datdba) as grants
+  from pg_database d
+  cross join lateral (select to_jsonb(d) as j) r
+  cross join lateral (select r.j ->> 'datlocprovider' as provider, coalesce(r.j ->> 'datlocale', r.j ->> 'daticulocale') as locale,
+                             coalesce(r.j ->> 'daticurules', r.j ->> 'datcollrules') as rules) j
+  left join pg_db_role_setting s on s.setdatabase = d.oid and s.setrole = 0
+ where d.datname = $1";
 
 /// `search_path=a, "B"` to `set search_path = a, "B"`. Lists are stored quoted, other values plain.
 fn set_tail(setting: &str) -> Option<String> {

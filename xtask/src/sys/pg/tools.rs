@@ -11,6 +11,15 @@ use crate::model::url::{SslMode, Target};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
+/// A program of PostgreSQL's, and its major version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// Where it is.
+    pub path: PathBuf,
+    /// 15 for 15.18.
+    pub major: u32,
+}
+
 /// A program of at least the server's major version: the newest-enough one found first in `extra`, on `PATH`, where
 /// `pg_config` says, and in the usual places. An older `pg_dump` refuses a newer server.
 ///
@@ -26,6 +35,29 @@ pub fn client_tool(ui: &Ui, name: &str, major: u32, extra: &[PathBuf]) -> Result
         }
     }
     Err(missing(name, major, &too_old).into())
+}
+
+/// All programs that [`client_tool`] would take, best first: the first may be somebody's wrapper that does not do what is
+/// asked.
+///
+/// # Errors
+/// As there.
+pub fn client_tools(ui: &Ui, name: &str, major: u32, extra: &[PathBuf]) -> Result<Vec<Tool>> {
+    let (mut fit, mut too_old) = (Vec::<Tool>::new(), Vec::new());
+    for path in candidates(ui, name, extra) {
+        match version(ui, &path) {
+            Some(found) if found < major => too_old.push(format!("{} is version {found}", path.display())),
+            Some(found) if !fit.iter().any(|tool| is_same_file(&tool.path, &path)) => {
+                fit.push(Tool { path, major: found });
+            }
+            _ => {}
+        }
+    }
+    if fit.is_empty() { Err(missing(name, major, &too_old).into()) } else { Ok(fit) }
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one == other || one.canonicalize().ok().is_some_and(|real| other.canonicalize().is_ok_and(|also| also == real))
 }
 
 fn missing(name: &str, major: u32, too_old: &[String]) -> Fail {
@@ -85,8 +117,14 @@ fn parse_version(text: &str) -> Option<u32> {
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
+/// A database's name as an argument of libpq's programs. They read a bare name that holds `=` (or begins like a URL) as
+/// connection settings: `dbname=other` leads to another database. In quotes it is a name, whatever it holds.
+pub fn database_argument(name: &str) -> String {
+    format!("--dbname=dbname='{}'", name.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
 /// Makes a libpq program connect where `target` leads, all by environment: nothing of the person's own `PG*` variables
-/// leads it elsewhere, and the password is in no argument.
+/// leads it elsewhere, the password is in no argument, and a name cannot be read as anything else.
 pub fn for_libpq(mut cmd: Cmd, target: &Target) -> Cmd {
     for name in ["PGSERVICE", "PGHOSTADDR", "PGOPTIONS", "PGREQUIRESSL", "PGTARGETSESSIONATTRS", "PGSSLCRL"] {
         cmd = cmd.env_remove(name);
@@ -127,7 +165,13 @@ fn mode(mode: SslMode) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_version;
+    use super::{database_argument, parse_version};
+
+    #[test]
+    fn a_name_is_a_name() {
+        assert_eq!(database_argument("app"), "--dbname=dbname='app'");
+        assert_eq!(database_argument(r"dbname=o'ther \ host=x"), r"--dbname=dbname='dbname=o\'ther \\ host=x'");
+    }
 
     #[test]
     fn versions() {

@@ -74,7 +74,7 @@ impl Gatherer<'_> {
     ) -> Result<Option<Past>> {
         let (Some(repo), Some(main), Some(since)) = (&self.repo, self.main()?, since) else { return Ok(None) };
         let is_staged = self.flags.look == Look::Staged;
-        let mut changes = self.changes(repo, since)?;
+        let mut changes = self.changes(repo, part, since)?;
         if let Some(changed) = changed {
             // What an earlier commit did is not what this one does.
             let is_ours = |path: &PathBuf| changed.contains(path);
@@ -85,8 +85,9 @@ impl Gatherer<'_> {
         Ok(Some(Past { main: main.branch.name.clone(), base: main.base.short().to_owned(), changes, merged }))
     }
 
-    fn changes(&self, repo: &Repo, since: &[Changed]) -> Result<Vec<Change>> {
+    fn changes(&self, repo: &Repo, part: &Part, since: &[Changed]) -> Result<Vec<Change>> {
         let mut found = Vec::new();
+        let mut paths = Vec::new();
         for changed in since {
             let (from, to, blob) = match changed {
                 Changed::Modified { path, before, .. } => (path, Some(path), before),
@@ -95,16 +96,31 @@ impl Gatherer<'_> {
                 Changed::Added { .. } | Changed::Unmerged { .. } => continue,
             };
             if from.file_name().is_some_and(|name| name.to_str().is_some_and(is_script_name)) {
+                paths.push(from.clone());
                 found.push((self.shown(repo, from), to.map(|path| self.shown(repo, path)), blob.clone()));
             }
         }
         let blobs: Vec<Oid> = found.iter().map(|(_, _, blob)| blob.clone()).collect();
         let contents = repo.blobs(&blobs)?;
-        let change = |(from, to, blob)| {
+        let released = self.in_tags(repo, part, &paths)?;
+        let change = |((from, to, blob), path): ((PathBuf, Option<PathBuf>, Oid), PathBuf)| {
             let before = contents.get(&blob).cloned().flatten().unwrap_or_default();
-            Change { from, to, before }
+            let is_in_release = released.as_ref().map(|released| released.contains(&path));
+            Change { from, to, before, is_in_release }
         };
-        Ok(found.into_iter().map(change).collect())
+        Ok(found.into_iter().zip(paths).map(change).collect())
+    }
+
+    /// Those of some files that a tag has; `None` where no tag has the version folders at all.
+    fn in_tags(&self, repo: &Repo, part: &Part, paths: &[PathBuf]) -> Result<Option<BTreeSet<PathBuf>>> {
+        if paths.is_empty() {
+            return Ok(None);
+        }
+        let folders: Vec<PathBuf> =
+            inside(repo, &part.folders).iter().filter_map(|folder| repo.relative(folder).ok()).collect();
+        let asked: Vec<PathBuf> = folders.iter().chain(paths).cloned().collect();
+        let tagged: BTreeSet<PathBuf> = repo.tags_with(&asked, None)?.into_iter().map(|it| it.path).collect();
+        Ok(folders.iter().any(|folder| tagged.contains(folder)).then_some(tagged))
     }
 
     /// A merge with the main branch of today, by files: what it added comes, what it deleted goes, what it changed counts

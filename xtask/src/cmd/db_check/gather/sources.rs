@@ -10,6 +10,7 @@ use crate::model::revision::{is_script_name, needs_python};
 use crate::model::rules::Source;
 use crate::sys::files;
 use crate::sys::git::{File, Oid, Repo};
+use crate::sys::interrupt;
 use crate::sys::side_by_side::in_shares;
 
 impl Gatherer<'_> {
@@ -64,10 +65,11 @@ impl Gatherer<'_> {
             let blobs: Vec<Oid> = share.iter().map(|(_, file)| file.blob.clone()).collect();
             let contents = repo.blobs(&blobs)?;
             let source = |(_, file): &(usize, File)| {
+                interrupt::check()?;
                 let bytes = contents.get(&file.blob).and_then(Clone::clone).unwrap_or_default();
-                Source::new(&self.shown(repo, &file.path), bytes)
+                Ok(Source::new(&self.shown(repo, &file.path), bytes))
             };
-            Ok(share.iter().map(source).collect())
+            share.iter().map(source).collect()
         })?;
         self.remember(&mut sources, part)?;
         Ok(sources)

@@ -3,35 +3,21 @@
 //! nothing is kept when something changed while it was made. Without the cache the verdicts are the same, only later:
 //! whatever goes wrong here, the baseline is made anew.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Facts, key};
+use super::how::How;
+use super::key;
+use crate::cmd::db_roundtrip::facts::Facts;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow};
+use crate::report::roundtrip::CacheUse;
 use crate::sys::fingerprint::{Fingerprint, Tree};
 use crate::sys::interrupt;
 use crate::sys::pg::{Key, Limits, Making, Scratch, Template, Templates};
 use crate::sys::project::CachePlace;
-
-/// How a baseline is made.
-#[derive(Clone, Debug)]
-pub enum How {
-    /// By the component's command.
-    Command {
-        /// The words.
-        words: Vec<String>,
-        /// It runs no migration script.
-        from_models: bool,
-    },
-    /// From a dump.
-    Dump(PathBuf),
-    /// By upgrading an empty database to just below the first revision that is tested; these, in their order.
-    Empty(Vec<String>),
-}
 
 /// The baseline of this run in the cache, or why it is in none.
 #[derive(Default)]
@@ -44,8 +30,6 @@ pub struct Cache {
     why: Option<String>,
     /// The parts of the key that are not those of the last one that was kept.
     changed: Vec<String>,
-    /// The database is another one by now.
-    left: bool,
 }
 
 /// What is needed to keep a baseline.
@@ -96,7 +80,7 @@ impl Cache {
         let worth = Duration::from_millis(settings.milliseconds);
         let component = facts.component.name.clone();
         let open = Open { templates, key, looked_at, how: how.clone(), component, worth };
-        Ok(Cache { open: Some(open), came_from_it: template.is_some(), template, changed, why: None, left: false })
+        Ok(Cache { open: Some(open), came_from_it: template.is_some(), template, changed, why: None })
     }
 
     /// A copy of the cached baseline, if there is one.
@@ -104,7 +88,7 @@ impl Cache {
     /// # Errors
     /// `interrupted`, and what connecting may meet.
     pub fn copy(&mut self, facts: &Facts, making: &Making<'_>) -> Result<Option<Scratch>> {
-        let Some(template) = self.template.as_ref().filter(|_| !self.left) else { return Ok(None) };
+        let Some(template) = self.template.as_ref() else { return Ok(None) };
         let copy = Scratch::of_template(&facts.database.url, template, making)?;
         if copy.is_none() {
             // Dropped by hand, or no room for a copy: as if it had not been found.
@@ -116,18 +100,13 @@ impl Cache {
 
     /// Whether the baseline is in the cache, so that it can be made again by a copy.
     pub fn has(&self) -> bool {
-        self.template.is_some() && !self.left
+        self.template.is_some()
     }
 
     /// Whether a database that went up these revisions from empty is the baseline that is to be kept.
     pub fn is_baseline(&self, ids: &[String]) -> bool {
         let how = self.open.as_ref().map(|open| &open.how);
-        !self.left && self.template.is_none() && matches!(how, Some(How::Empty(prefix)) if prefix == ids)
-    }
-
-    /// The run goes on with another database than the baseline.
-    pub fn leave(&mut self) {
-        self.left = true;
+        self.template.is_none() && matches!(how, Some(How::Empty(prefix)) if prefix == ids)
     }
 
     /// Keeps the baseline for the next run, if making it took long enough; whether it is kept. Our own sessions in it
@@ -167,22 +146,23 @@ impl Cache {
         }
     }
 
-    /// The same for JSON.
-    pub fn to_json(&self) -> Value {
+    /// The same as a value, for the report.
+    pub fn to_use(&self) -> CacheUse {
         let state = match (&self.template, self.came_from_it) {
             (Some(_), true) => "hit",
             (Some(_), false) => "stored",
             (None, _) => "none",
         };
-        json!({
-            "use": state,
-            "database": self.template.as_ref().map(|template| &template.database),
-            "key": self.open.as_ref().map(|open| open.key.digest()),
-            "age_seconds": self.template.as_ref().map(|template| template.age.as_secs()),
-            "bytes": self.template.as_ref().map(|template| template.bytes),
-            "changed": self.changed,
-            "why": self.why,
-        })
+        let template = self.template.as_ref();
+        CacheUse {
+            state,
+            database: template.map(|template| template.database.clone()),
+            key: self.open.as_ref().map(|open| open.key.digest()),
+            age_seconds: template.map(|template| template.age.as_secs()),
+            bytes: template.map(|template| template.bytes),
+            changed: self.changed.clone(),
+            why: self.why.clone(),
+        }
     }
 }
 

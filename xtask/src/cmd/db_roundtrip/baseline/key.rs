@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::cache::How;
-use super::{Facts, seed};
+use super::how::How;
+use super::seed;
+use crate::cmd::db_roundtrip::facts::Facts;
 use crate::ctx::Ctx;
 use crate::model::url::DbUrl;
 use crate::sys::fingerprint::{Fingerprint, Tree, digest, digest_of_contents};

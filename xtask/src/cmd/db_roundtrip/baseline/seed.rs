@@ -4,9 +4,10 @@
 
 use anyhow::Result;
 
-use super::Facts;
+use crate::cmd::db_roundtrip::facts::Facts;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
+use crate::sys::files;
 
 /// The texts of the files, in the order in which they are declared.
 #[derive(Default)]
@@ -31,9 +32,9 @@ pub fn read(ctx: &Ctx, facts: &Facts<'_>) -> Result<Seeds> {
     let mut texts = Vec::new();
     for seed in &facts.component.seed {
         let path = root.join(&seed.file);
-        let sql = std::fs::read_to_string(&path).map_err(|error| {
+        let sql = files::read_text(&path).map_err(|error| {
             Fail::new(Kind::ConfigInvalid, "The seed file cannot be read")
-                .details(format!("{}: {error}", seed.file.display()))
+                .details(format!("{}: {error:#}", seed.file.display()))
                 .action(format!("Correct `seed` of {} in Cargo.toml", facts.component.name))
         })?;
         if let Some(revision) = seed.revision.as_deref().filter(|id| facts.graph.get(id).is_none()) {

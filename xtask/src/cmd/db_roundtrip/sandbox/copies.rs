@@ -1,19 +1,19 @@
-//! What `--watch` asks of the ground besides: several copies of the database to go back to, and a driver that lives
+//! What `--watch` asks of the sandbox besides: several copies of the database to go back to, and a driver that lives
 //! through many runs and has to be told, or to tell, what has changed on disk.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::{Failure, Ground, OWN};
+use super::{Failure, OWN, Sandbox};
 use crate::sys::alembic::{Driver, Outcome};
 use crate::sys::pg::SavePoint;
 
-impl Ground<'_> {
+impl Sandbox<'_> {
     /// Waits until the project is imported.
     ///
     /// # Errors
-    /// As for [`Ground::attempt`]; so with the two below.
+    /// As for [`Sandbox::attempt`]; so with the two below.
     pub fn ready(&mut self) -> Result<Result<(), Box<Failure>>> {
         self.ask(|driver| driver.ready().map(|_| ()))
     }

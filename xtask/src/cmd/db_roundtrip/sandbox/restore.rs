@@ -1,12 +1,12 @@
-//! The way back to the last good state of the ground: to a copy of the database or to how it was made, and through what
+//! The way back to the last good state of the sandbox: to a copy of the database or to how it was made, and through what
 //! was done since once more.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::super::baseline;
-use super::{Failure, Ground, OWN};
+use super::{Failure, OWN, Sandbox};
+use crate::cmd::db_roundtrip::baseline;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::sys::alembic::Driver;
 use crate::sys::pg::Scratch;
@@ -15,13 +15,13 @@ use crate::work::driver;
 /// How many deeds are rather done again than saved in a copy.
 const LONG_WAY: usize = 12;
 
-impl Ground<'_> {
+impl Sandbox<'_> {
     /// Puts the database back to the last save point (or makes it anew) and does what was done since, again. Where that
     /// is much by now, it saves the result, so that the next way back is short.
     pub fn rebuild(&mut self) -> Result<()> {
         if self.put_back()?.is_some() {
             // What a script leaves behind in the process may bar it from running again; a process of its own is the test.
-            self.restart()?;
+            self.renew()?;
             if let Some(failure) = self.put_back()? {
                 return Err(failure.fail.details("It went through before, on the same database").into());
             }
@@ -49,7 +49,12 @@ impl Ground<'_> {
         Ok(None)
     }
 
-    /// A new process, in which no script has run yet.
+    /// A process in which no script has run yet: like one of two `alembic` commands.
+    pub fn renew(&mut self) -> Result<()> {
+        if self.driver.fresh().is_ok() { Ok(()) } else { self.restart() }
+    }
+
+    /// A new Python, which imports the project as it is now.
     pub fn restart(&mut self) -> Result<()> {
         self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
         Ok(())
@@ -97,13 +102,6 @@ impl Ground<'_> {
         self.saved = None;
         self.since.clear();
         self.rebuild()
-    }
-
-    /// Starts over with an empty database, whatever the baseline was.
-    pub fn begin_empty(&mut self) -> Result<()> {
-        self.from_empty = true;
-        self.cache.leave();
-        self.begin_again()
     }
 
     fn make_again(&mut self) -> Result<()> {

@@ -1,146 +1,180 @@
 //! The walk downwards: what the database holds already is taken down from the top, and what is wanted of it is tested on
-//! the way (down, up, down).
-
-use std::collections::HashMap;
+//! the way (down, up, down). What cannot be taken down is stamped one down, as a person would do, and the walk goes on.
 
 use anyhow::Result;
 
-use super::super::explain;
-use super::super::sandbox::{Deed, Failure, Mode};
-use super::super::trial::{self, Passed, Stuck, Trial};
 use super::Walk;
+use super::verdict::{self, Above, decide};
+use crate::cmd::db_roundtrip::explain;
+use crate::cmd::db_roundtrip::sandbox::{Deed, Failure, Mode};
+use crate::cmd::db_roundtrip::trial::{self, Passed, Stuck, Trial};
+use crate::model::action::{Action, own};
+use crate::model::graph::Links;
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
+use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
 
 impl Walk<'_> {
-    /// From the highest of `ids` down to the lowest that is wanted. Gives what could not be reached: the revision that
-    /// is in the way, for each that is left.
-    pub(super) fn descend(&mut self, ids: &[String]) -> Result<HashMap<String, String>> {
-        let mut barred: HashMap<String, String> = HashMap::new();
-        let Some(lowest) = ids.iter().position(|id| self.wanted.contains(id)) else { return Ok(barred) };
+    /// From the highest of `ids` down to the lowest that is wanted.
+    pub(super) fn downward(&mut self, ids: &[String]) -> Result<()> {
+        let Some(lowest) = ids.iter().position(|id| self.wanted.contains(id)) else { return Ok(()) };
         let mut upper = None;
         for id in ids[lowest..].iter().rev() {
             interrupt::check()?;
-            if let Some(bar) = self.bar(id, &barred) {
-                barred.insert(id.clone(), bar);
-                continue;
-            }
-            if self.wanted.contains(id) {
-                upper = self.trip_from_above(id, upper.take(), &mut barred)?;
-                continue;
-            }
-            upper = None;
-            if explain::said(self.ctx, self.facts, id).irreversible.is_some() {
-                barred.insert(id.clone(), declares(id));
-                continue;
-            }
-            let down = Deed::steps(Direction::Down, std::slice::from_ref(id), Mode::Walk);
-            match self.ground.attempt(&down)? {
-                Ok(_) => self.ground.keep(down),
-                Err(failure) => {
-                    barred.insert(id.clone(), cannot(id, &failure));
-                    self.ground.rebuild()?;
-                }
+            if let Above::Barred(why) = self.above(id) {
+                upper = None;
+                self.barred(id, why);
+            } else if self.wanted.contains(id) {
+                upper = self.try_from_above(id, upper.take())?;
+            } else {
+                upper = None;
+                self.pass_by(id)?;
             }
         }
-        barred.retain(|id, _| self.wanted.contains(id));
-        Ok(barred)
+        Ok(())
     }
 
-    /// What stands on a revision and cannot be taken down.
-    fn bar(&self, id: &str, barred: &HashMap<String, String>) -> Option<String> {
-        let graph = &self.facts.graph;
-        let stands_on = |above: &&String| graph.parents(above).contains(&id) || graph.dependencies(above).contains(&id);
-        barred.keys().find(stands_on).and_then(|above| barred.get(above).cloned())
+    /// What bears on a revision: the worst of what is said of those that stand on it.
+    fn above(&self, id: &str) -> Above {
+        let above = self.facts.graph.descendants(&[id], Links::WithDependencies);
+        let bears = self.above.iter().filter(|(other, _)| above.contains(&other.as_str())).map(|(_, what)| what);
+        bears.fold(Above::Proven, |worst, what| worst.and(what))
+    }
+
+    /// A revision that cannot even be stamped away bars the way: what the reference shows is all there is.
+    fn barred(&mut self, id: &str, why: String) {
+        if !self.wanted.contains(id) {
+            return;
+        }
+        self.next(id);
+        let result = RevisionResult::skipped(&self.facts.graph, id, why.clone());
+        self.decide_and_settle(result, &Above::Broken(why));
+    }
+
+    /// Takes down a revision that is not tested.
+    fn pass_by(&mut self, id: &str) -> Result<()> {
+        if explain::said(self.ctx, self.facts, id).irreversible.is_some() {
+            return self.stamp(id, declares(id));
+        }
+        let ids = [id.to_owned()];
+        let down = Deed::steps(Direction::Down, &ids, Mode::Walk);
+        match self.sandbox.attempt_fairly(&down)? {
+            Ok(_) => {
+                self.sandbox.keep(down);
+                self.above.push((id.to_owned(), Above::Unproven(vec![id.to_owned()])));
+                Ok(())
+            }
+            Err(failure) => {
+                self.sandbox.rebuild()?;
+                self.stamp(id, cannot(id, &failure))
+            }
+        }
+    }
+
+    /// Takes a revision out of the version table, and nothing else: the walk goes on below it.
+    fn stamp(&mut self, id: &str, why: String) -> Result<()> {
+        let deed = Deed::Stamp(id.to_owned());
+        let bears = match self.sandbox.attempt(&deed)? {
+            Ok(_) => {
+                self.sandbox.keep(deed);
+                self.notes.push(format!("{why}; it was stamped away, and the walk went on below it"));
+                Above::Broken(why)
+            }
+            Err(_) => {
+                self.sandbox.rebuild()?;
+                Above::Barred(why)
+            }
+        };
+        self.above.push((id.to_owned(), bears));
+        Ok(())
     }
 
     /// Gives what the database then holds, where that was seen.
-    fn trip_from_above(
-        &mut self,
-        id: &String,
-        upper: Option<Point>,
-        barred: &mut HashMap<String, String>,
-    ) -> Result<Option<Point>> {
+    fn try_from_above(&mut self, id: &String, upper: Option<Point>) -> Result<Option<Point>> {
         self.next(id);
         let upper = if self.seed(Some(id))? { None } else { upper };
         let upper = match upper {
             Some(point) => point,
-            None => self.ground.point()?,
+            None => self.sandbox.point()?,
         };
         if let Some(reason) = explain::said(self.ctx, self.facts, id).irreversible {
-            barred.insert(id.clone(), declares(id));
             self.declared(id, reason);
-            return Ok(Some(upper));
+            return self.stamp_if_more(id, declares(id)).map(|()| Some(upper));
         }
         let ids = std::slice::from_ref(id);
-        match trial::from_above(&mut self.ground, ids, upper)? {
+        match trial::from_above(&mut self.sandbox, ids, upper)? {
             Trial::Up(point) => Ok(Some(*point)),
-            Trial::Passed(mut passed) => {
-                if self.facts.component.baseline.is_some() && passed.judgement.verdict == Verdict::SchemaDiffers {
-                    let words = "the baseline command made the database: the models and this script may disagree";
-                    passed.notes.push(words.to_owned());
-                }
-                self.passed_from_above(id, ids, *passed, barred)
-            }
+            Trial::Passed(passed) => self.passed_from_above(id, ids, *passed),
             Trial::Failed(stuck) if stuck.leg == Leg::Downgrade => {
-                barred.insert(id.clone(), cannot(id, &stuck.failure));
-                let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
-                self.record(id, Ok(*stuck));
-                if undamaged {
-                    return Ok(upper);
+                let (undamaged, upper, why) = (stuck.undamaged, stuck.upper.clone(), cannot(id, &stuck.failure));
+                self.found_from_above(id, Ok(*stuck));
+                if !undamaged {
+                    self.rebuild_if_more()?;
                 }
-                self.rebuild_if_more().map(|()| None)
+                self.stamp_if_more(id, why).map(|()| upper)
             }
             Trial::Failed(stuck) => {
-                self.ground.keep(Deed::steps(Direction::Down, ids, stuck.mode));
-                self.record(id, Ok(*stuck));
+                self.sandbox.keep(Deed::steps(Direction::Down, ids, stuck.mode));
+                self.found_from_above(id, Ok(*stuck));
                 self.rebuild_if_more().map(|()| None)
             }
         }
     }
 
-    fn passed_from_above(
-        &mut self,
-        id: &String,
-        ids: &[String],
-        passed: Passed,
-        barred: &mut HashMap<String, String>,
-    ) -> Result<Option<Point>> {
+    fn stamp_if_more(&mut self, id: &str, why: String) -> Result<()> {
+        if self.wanted.is_empty() { Ok(()) } else { self.stamp(id, why) }
+    }
+
+    fn passed_from_above(&mut self, id: &String, ids: &[String], mut passed: Passed) -> Result<Option<Point>> {
+        if self.facts.component.baseline.is_some() && passed.judgement.verdict == Verdict::SchemaDiffers {
+            let words = "the baseline command made the database: the models and this script may disagree";
+            passed.notes.push(words.to_owned());
+        }
         let down = Deed::steps(Direction::Down, ids, passed.mode);
         let (clean, lower) = (passed.restored, passed.lower.clone());
-        // The last one need not be taken down for good; a second failure after a first success is found in the others.
-        let last = self.wanted.is_empty();
-        if !last {
-            self.ground.keep(down.clone());
+        if self.wanted.is_empty() {
+            // The last one need not be taken down for good.
+            self.found_from_above(id, Err(passed));
+            return Ok(None);
         }
-        if last || !clean {
-            self.passed_or_doubted(id, passed);
-            return if last { Ok(None) } else { self.ground.rebuild().map(|()| None) };
+        self.sandbox.keep(down.clone());
+        if !clean {
+            self.found_from_above(id, Err(passed));
+            return self.sandbox.rebuild().map(|()| None);
         }
-        let Err(failure) = self.ground.attempt(&down)? else {
-            self.passed_or_doubted(id, passed);
+        let Err(failure) = self.sandbox.attempt_fairly(&down)? else {
+            self.found_from_above(id, Err(passed));
             return Ok(Some(lower));
         };
         // It went down before and does not now: the way up was not the way back.
-        self.ground.take_back();
-        barred.insert(id.to_owned(), format!("{id} cannot be taken down a second time"));
+        self.sandbox.take_back();
         let notes = vec!["it went down once, and not again after the re-upgrade".to_owned()];
         let (leg, mode) = (Leg::Downgrade, Mode::Walk);
         let stuck = Stuck { leg, failure, undamaged: false, upper: None, lower: None, mode, down: None, notes };
-        self.record(id, Ok(stuck));
-        self.ground.rebuild().map(|()| None)
+        self.found_from_above(id, Ok(stuck));
+        self.sandbox.rebuild()?;
+        self.stamp(id, format!("{id} cannot be taken down a second time")).map(|()| None)
     }
 
-    /// What a clone cannot show is tested once more later.
-    fn passed_or_doubted(&mut self, id: &str, passed: Passed) {
-        let doubtful = self.is_doubtful(id, &passed);
-        let outcome = self.outcome(id, Err(passed));
-        if doubtful {
-            self.doubted.insert(id.to_owned(), outcome);
-        } else {
-            self.settle(outcome);
+    fn found_from_above(&mut self, id: &str, trial: Result<Stuck, Passed>) {
+        let (result, above) = (self.result(id, trial), self.above(id));
+        self.decide_and_settle(result, &above);
+    }
+
+    /// The verdict, and what it means for what is below.
+    fn decide_and_settle(&mut self, result: RevisionResult, above: &Above) {
+        let id = result.revision.id.clone();
+        let mut result = decide(result, self.reference.of(&id), above);
+        if result.verdict == Verdict::Unproven {
+            result.reason = Some(verdict::why_unproven(self.reference.of(&id), self.reference.why_not.as_deref()));
+            let call = own("db-roundtrip").of(&self.facts.component.name).flag("--baseline", "FILE");
+            result.to_prove = Some(Action::run("begin with a dump that was taken below it", call));
         }
+        if let Some(bears) = verdict::for_those_below(&result) {
+            self.above.push((id, bears));
+        }
+        self.settle(result);
     }
 }
 

@@ -4,18 +4,19 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::super::explain;
-use super::super::sandbox::{Deed, Failure, Mode};
-use super::super::trial::{self, Passed, Stuck, Trial, depends_on_mode, upgrading};
 use super::Walk;
+use crate::cmd::db_roundtrip::explain;
+use crate::cmd::db_roundtrip::sandbox::{Deed, Failure, Mode};
+use crate::cmd::db_roundtrip::trial::{self, Passed, Stuck, Trial, depends_on_mode, upgrading};
 use crate::fail::Fail;
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
+use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
 
 impl Walk<'_> {
     /// Applies what is wanted of `ids`, in their order, and what lies below it; the wanted ones are tested on the way.
-    pub(super) fn climb(&mut self, ids: &[String]) -> Result<()> {
+    pub(super) fn upward(&mut self, ids: &[String]) -> Result<()> {
         let Some(last) = ids.iter().rposition(|id| self.wanted.contains(id)) else { return Ok(()) };
         let mut blocked: HashMap<String, String> = HashMap::new();
         let mut failure = None;
@@ -36,9 +37,9 @@ impl Walk<'_> {
                 blocked.insert(id.clone(), reason);
                 continue;
             }
-            lower = self.trip_from_below(id, lower.take(), &mut blocked)?;
+            lower = self.try_from_below(id, lower.take(), &mut blocked)?;
         }
-        if self.note.is_none() {
+        if !self.reference.is_walked() {
             self.obstacle = failure;
         }
         Ok(())
@@ -51,19 +52,16 @@ impl Walk<'_> {
         let _task = self.ctx.ui.task(upgrading(ids.len()));
         let all = Deed::steps(Direction::Up, ids, Mode::Own);
         if !ids.iter().any(|id| self.blocker(id, blocked).is_some()) {
-            match self.ground.attempt(&all)? {
+            match self.sandbox.attempt(&all)? {
                 Ok(seconds) => {
-                    self.ground.keep(all);
+                    self.sandbox.keep(all);
                     self.seed_all(ids)?;
-                    return self.ground.keep_baseline(ids, seconds).map(|()| None);
+                    return self.sandbox.keep_baseline(ids, seconds).map(|()| None);
                 }
                 Err(failure) if !depends_on_mode(&failure) => {}
-                Err(failure) => self.ctx.ui.warn(format!(
-                    "`alembic upgrade` of everything at once fails ({}); going on one revision at a time",
-                    failure.fail.summary
-                )),
+                Err(failure) => self.say_one_by_one(&failure),
             }
-            self.ground.rebuild()?;
+            self.sandbox.rebuild()?;
         }
         let mut first = None;
         for id in ids {
@@ -72,16 +70,24 @@ impl Walk<'_> {
                 continue;
             }
             let one = Deed::steps(Direction::Up, std::slice::from_ref(id), Mode::Walk);
-            if let Err(failure) = self.ground.attempt(&one)? {
+            if let Err(failure) = self.sandbox.attempt_fairly(&one)? {
                 blocked.insert(id.clone(), does_not_go_up(id, &failure));
                 first = first.or(Some(failure.fail));
-                self.ground.rebuild()?;
+                self.sandbox.rebuild()?;
                 continue;
             }
-            self.ground.keep(one);
+            self.sandbox.keep(one);
             self.seed(Some(id))?;
         }
         Ok(first)
+    }
+
+    fn say_one_by_one(&self, failure: &Failure) {
+        let words = format!(
+            "`alembic upgrade` of everything at once fails ({}); going on one revision at a time",
+            failure.fail.summary
+        );
+        if self.reference.is_walked() { self.ctx.ui.verbose(words) } else { self.ctx.ui.warn(words) }
     }
 
     /// Why a revision cannot be reached: something below it does not go up.
@@ -92,7 +98,7 @@ impl Walk<'_> {
     }
 
     /// Gives what the database then holds, where that was seen.
-    fn trip_from_below(
+    fn try_from_below(
         &mut self,
         id: &String,
         before: Option<Point>,
@@ -101,25 +107,25 @@ impl Walk<'_> {
         self.next(id);
         let before = match before {
             Some(point) => point,
-            None => self.ground.point()?,
+            None => self.sandbox.point()?,
         };
         let ids = std::slice::from_ref(id);
         let declared = explain::said(self.ctx, self.facts, id).irreversible;
         let trial = match &declared {
-            Some(_) => trial::only_up(&mut self.ground, ids, &before)?,
-            None => trial::from_below(&mut self.ground, ids, Mode::Walk, &before)?,
+            Some(_) => trial::only_up(&mut self.sandbox, ids, &before)?,
+            None => trial::from_below(&mut self.sandbox, ids, Mode::Walk, &before)?,
         };
         match trial {
             Trial::Up(point) => {
-                self.ground.keep(Deed::steps(Direction::Up, ids, Mode::Walk));
+                self.sandbox.keep(Deed::steps(Direction::Up, ids, Mode::Walk));
                 self.declared(id, declared.unwrap_or_default());
                 let seeded = self.seed(Some(id))?;
                 Ok((!seeded).then_some(*point))
             }
             Trial::Passed(passed) => self.passed_from_below(id, ids, *passed),
-            Trial::Failed(stuck) if stuck.leg == Leg::Upgrade => self.cannot_climb(id, *stuck, &before, blocked),
+            Trial::Failed(stuck) if stuck.leg == Leg::Upgrade => self.cannot_go_up(id, *stuck, &before, blocked),
             Trial::Failed(stuck) => {
-                self.ground.keep(Deed::steps(Direction::Up, ids, stuck.mode));
+                self.sandbox.keep(Deed::steps(Direction::Up, ids, stuck.mode));
                 let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
                 self.record(id, Ok(*stuck));
                 let seeded = self.seed(Some(id))?;
@@ -132,7 +138,7 @@ impl Walk<'_> {
     }
 
     fn passed_from_below(&mut self, id: &str, ids: &[String], passed: Passed) -> Result<Option<Point>> {
-        self.ground.keep(Deed::steps(Direction::Up, ids, passed.mode));
+        self.sandbox.keep(Deed::steps(Direction::Up, ids, passed.mode));
         let clean = passed.restored || passed.judgement.verdict == Verdict::Reversible;
         let again = passed.again.clone();
         self.record(id, Err(passed));
@@ -144,7 +150,7 @@ impl Walk<'_> {
     }
 
     /// An upgrade that fails alone is tried together with the revision before it, as the project would run both.
-    fn cannot_climb(
+    fn cannot_go_up(
         &mut self,
         id: &str,
         stuck: Stuck,
@@ -152,7 +158,7 @@ impl Walk<'_> {
         blocked: &mut HashMap<String, String>,
     ) -> Result<Option<Point>> {
         if !stuck.undamaged {
-            self.ground.rebuild()?;
+            self.sandbox.rebuild()?;
         }
         if depends_on_mode(&stuck.failure)
             && let Some(passed) = self.with_the_one_before(id)?
@@ -165,30 +171,33 @@ impl Walk<'_> {
             return Ok(None);
         }
         blocked.insert(id.to_owned(), does_not_go_up(id, &stuck.failure));
-        self.record(id, Ok(stuck));
-        Ok(self.ground.is_at(before)?.then(|| before.clone()))
+        match self.outside_cause(id, &stuck.failure, before) {
+            Some(reason) => self.settle(RevisionResult::skipped(&self.facts.graph, id, reason)),
+            None => self.record(id, Ok(stuck)),
+        }
+        Ok(self.sandbox.is_at(before)?.then(|| before.clone()))
     }
 
     fn with_the_one_before(&mut self, id: &str) -> Result<Option<Box<Passed>>> {
-        let Some(last) = self.ground.take_back() else { return Ok(None) };
+        let Some(last) = self.sandbox.take_back() else { return Ok(None) };
         let previous = match &last {
             Deed::Steps(steps, Mode::Walk) if steps.len() == 1 => steps[0].revision.clone(),
             _ => {
-                self.ground.keep(last);
+                self.sandbox.keep(last);
                 return Ok(None);
             }
         };
-        self.ground.rebuild()?;
+        self.sandbox.rebuild()?;
         let both = [previous, id.to_owned()];
-        let before = self.ground.point()?;
-        match trial::from_below(&mut self.ground, &both, Mode::Own, &before)? {
+        let before = self.sandbox.point()?;
+        match trial::from_below(&mut self.sandbox, &both, Mode::Own, &before)? {
             Trial::Passed(passed) => {
-                self.ground.keep(Deed::steps(Direction::Up, &both, Mode::Own));
+                self.sandbox.keep(Deed::steps(Direction::Up, &both, Mode::Own));
                 Ok(Some(passed))
             }
             Trial::Up(_) | Trial::Failed(_) => {
-                self.ground.keep(last);
-                self.ground.rebuild()?;
+                self.sandbox.keep(last);
+                self.sandbox.rebuild()?;
                 Ok(None)
             }
         }

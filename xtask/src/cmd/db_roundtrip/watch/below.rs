@@ -9,43 +9,20 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 
-use super::warm::{Answer, Known, Warm, put};
-use crate::cmd::db_roundtrip::outcome::Outcome;
+use super::places::{Before, Below, Lower};
+use super::scripts::Known;
+use super::warm::{Answer, Warm, put};
+use crate::cmd::db_roundtrip::facts::Facts;
 use crate::cmd::db_roundtrip::sandbox::{Deed, Failure, Mode};
 use crate::cmd::db_roundtrip::trial::{Stuck, depends_on_mode, upgrading};
-use crate::cmd::db_roundtrip::{Facts, explain};
+use crate::cmd::db_roundtrip::{explain, result};
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
+use crate::report::roundtrip::RevisionResult;
 use crate::sys::pg::SavePoint;
 
 const EARLIER: &str = "the throwaway database got this revision from an earlier version of the script, which the \
                        downgrade no longer fits; it begins where the last one that fitted has left it";
-
-/// The database below the newest revision, reached by these scripts.
-pub struct Below {
-    scripts: Vec<Known>,
-    pub copy: SavePoint,
-    state: Point,
-}
-
-/// What the downgrade of a revision has left that the database had from the beginning.
-pub struct Lower {
-    id: String,
-    copy: SavePoint,
-    state: Point,
-}
-
-/// Where a run begins.
-pub struct Before {
-    pub state: Point,
-    pub note: Option<String>,
-}
-
-impl From<Point> for Before {
-    fn from(state: Point) -> Before {
-        Before { state, note: None }
-    }
-}
 
 impl Warm<'_> {
     /// Brings the database to just below the revision; the answer instead, where it cannot be brought there.
@@ -55,10 +32,10 @@ impl Warm<'_> {
         known: &[Known],
         id: &str,
     ) -> Result<Result<Before, Box<Answer>>> {
-        if self.held.contains(id) { self.take_down(now, id) } else { self.climb(known, id) }
+        if self.held.contains(id) { self.take_down(now, id) } else { self.upward(known, id) }
     }
 
-    fn climb(&mut self, known: &[Known], id: &str) -> Result<Result<Before, Box<Answer>>> {
+    fn upward(&mut self, known: &[Known], id: &str) -> Result<Result<Before, Box<Answer>>> {
         let scripts: Vec<Known> = known.iter().filter(|script| script.id != id).cloned().collect();
         if let Some(Below { copy, state, .. }) = self.below.as_ref().filter(|below| below.scripts == scripts) {
             let (copy, state) = (copy.clone(), state.clone());
@@ -74,14 +51,14 @@ impl Warm<'_> {
             return Ok(Err(Box::new(Err(failure.fail.details(words)))));
         }
         if held.is_empty() {
-            put(&mut self.ground, self.seeds.at(None))?;
+            put(&mut self.sandbox, self.seeds.at(None))?;
         }
         for id in &ids {
-            put(&mut self.ground, self.seeds.at(Some(id)))?;
+            put(&mut self.sandbox, self.seeds.at(Some(id)))?;
         }
-        let (state, copy) = (self.ground.point()?, self.copy()?);
+        let (state, copy) = (self.sandbox.point()?, self.copy()?);
         if let Some(old) = self.below.replace(Below { scripts, copy, state: state.clone() }) {
-            self.ground.forget(old.copy)?;
+            self.sandbox.forget(old.copy)?;
         }
         Ok(Ok(state.into()))
     }
@@ -103,14 +80,14 @@ impl Warm<'_> {
             return Ok(Ok(()));
         }
         let _task = self.ctx.ui.task(upgrading(ids.len()));
-        Ok(self.ground.attempt(&Deed::steps(Direction::Up, ids, Mode::Own))?.map(|_| ()))
+        Ok(self.sandbox.attempt(&Deed::steps(Direction::Up, ids, Mode::Own))?.map(|_| ()))
     }
 
     fn take_down(&mut self, now: &Facts<'_>, id: &str) -> Result<Result<Before, Box<Answer>>> {
         let said = explain::said(self.ctx, now, id);
         if said.irreversible.is_some() {
             let reason = said.irreversible;
-            let outcome = Outcome { reason, ..Outcome::new(&now.graph, id, Verdict::Irreversible) };
+            let outcome = RevisionResult { reason, ..RevisionResult::new(&now.graph, id, Verdict::Irreversible) };
             return Ok(Err(Box::new(Ok(outcome))));
         }
         let failure = match self.down(id, Mode::Walk)? {
@@ -133,26 +110,26 @@ impl Warm<'_> {
             down: None,
             notes: Vec::new(),
         };
-        Ok(Err(Box::new(Ok(Outcome::of_failure(&now.graph, id, stuck, &said)))))
+        Ok(Err(Box::new(Ok(result::of_failure(&now.graph, id, stuck, &said)))))
     }
 
     fn down(&mut self, id: &str, mode: Mode) -> Result<Result<f64, Box<Failure>>> {
         let start = self.start.clone();
         self.go_to(&start)?;
         self.has_changed();
-        put(&mut self.ground, self.seeds.at(Some(id)))?;
-        self.ground.attempt(&Deed::steps(Direction::Down, &[id.to_owned()], mode))
+        put(&mut self.sandbox, self.seeds.at(Some(id)))?;
+        self.sandbox.attempt(&Deed::steps(Direction::Down, &[id.to_owned()], mode))
     }
 
     /// What the downgrade has left now; kept, if it is not what it left before.
     fn left_by(&mut self, id: &str) -> Result<Point> {
-        let state = self.ground.point()?;
+        let state = self.sandbox.point()?;
         let is_new =
             |lower: &Lower| lower.id != id || lower.state.schema != state.schema || lower.state.rows != state.rows;
         if self.lower.as_ref().is_none_or(is_new) {
             let copy = self.copy()?;
             if let Some(old) = self.lower.replace(Lower { id: id.to_owned(), copy, state: state.clone() }) {
-                self.ground.forget(old.copy)?;
+                self.sandbox.forget(old.copy)?;
             }
         }
         Ok(state)

@@ -6,41 +6,32 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
-use sha2::{Digest, Sha256};
 
-use super::below::{Below, Lower};
+use super::places::{Below, Lower};
+use super::scripts::{Known, known};
+use crate::cmd::db_roundtrip::baseline::seed;
 use crate::cmd::db_roundtrip::baseline::{self, Baseline};
-use crate::cmd::db_roundtrip::outcome::Outcome;
-use crate::cmd::db_roundtrip::sandbox::{Deed, Ground, Mode};
+use crate::cmd::db_roundtrip::facts::{Facts, cannot_prepare};
+use crate::cmd::db_roundtrip::sandbox::{Deed, Mode, Sandbox};
 use crate::cmd::db_roundtrip::trial::{self, Trial};
-use crate::cmd::db_roundtrip::{Facts, baseline::seed, cannot_prepare, explain, nothing};
+use crate::cmd::db_roundtrip::{explain, result};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::model::graph::Graph;
 use crate::model::roundtrip::{Point, Verdict};
 use crate::model::route::{Wanted, applied_set, route};
 use crate::model::target::TargetError;
+use crate::report::roundtrip::RevisionResult;
 use crate::sys::pg::SavePoint;
 use crate::work::advice;
 
 /// What is said of the newest revision, or why nothing can be said.
-pub type Answer = Result<Outcome, Fail>;
-
-/// A script as it was when it was read.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Known {
-    pub id: String,
-    /// Where it stands in the history: its file, parents, dependencies and labels.
-    place: String,
-    /// A digest of all of it.
-    text: Vec<u8>,
-}
+pub type Answer = Result<RevisionResult, Fail>;
 
 /// See the file's head.
 pub struct Warm<'a> {
     pub(super) ctx: &'a Ctx,
     pub(super) facts: &'a Facts<'a>,
-    pub(super) ground: Ground<'a>,
+    pub(super) sandbox: Sandbox<'a>,
     pub(super) seeds: seed::Seeds,
     /// How the database came to be.
     pub words: String,
@@ -73,17 +64,17 @@ impl<'a> Warm<'a> {
         let Baseline { words, is_clone, is_seeded, from_empty, .. } = &baseline;
         let (words, is_clone, is_seeded, from_empty) = (words.clone(), *is_clone, *is_seeded, *from_empty);
         let seeds = if is_clone { seed::Seeds::default() } else { seed::read(ctx, facts)? };
-        let mut ground = Ground::new(ctx, facts, limit, baseline)?;
-        let held = applied_set(&facts.graph, &ground.held()?);
+        let mut sandbox = Sandbox::new(ctx, facts, limit, baseline)?;
+        let held = applied_set(&facts.graph, &sandbox.held()?);
         if !held.is_empty() && !is_seeded {
-            put(&mut ground, seeds.at(None))?;
+            put(&mut sandbox, seeds.at(None))?;
         }
-        let start = ground.copy()?;
+        let start = sandbox.copy()?;
         let made_by = read.iter().filter(|script| from_empty && held.contains(&script.id)).cloned().collect();
         Ok(Warm {
             ctx,
             facts,
-            ground,
+            sandbox,
             seeds,
             words,
             at: Some(start.clone()),
@@ -135,7 +126,7 @@ impl<'a> Warm<'a> {
     /// made from, and those that kept it from being made.
     pub fn get_ready(&mut self) -> Result<Vec<PathBuf>> {
         if !self.is_stale {
-            if let Ok(files) = self.ground.files()? {
+            if let Ok(files) = self.sandbox.files()? {
                 self.origin.extend(files);
             }
             let below = self.below.as_ref().filter(|_| !self.held.contains(&self.newest));
@@ -147,12 +138,13 @@ impl<'a> Warm<'a> {
 
     /// The facts of this moment.
     fn now(&self) -> Result<Facts<'a>> {
-        let Facts { component, config, database, chosen, dump, outputs, no_cache, .. } = self.facts;
+        let Facts { component, config, database, chosen, dump, outputs, no_cache, second_opinion, .. } = self.facts;
         let graph = self.ctx.history(config)?;
         let route = route(&graph, Wanted::Newest(1), None);
         let (config, database, chosen) = (config.clone(), database.clone(), chosen.clone());
-        let (dump, outputs, no_cache) = (dump.clone(), outputs.clone(), *no_cache);
-        Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, outputs })
+        let (dump, outputs) = (dump.clone(), outputs.clone());
+        let (no_cache, second_opinion) = (*no_cache, *second_opinion);
+        Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, second_opinion, outputs })
     }
 
     /// Makes the process know the project as it is now.
@@ -160,9 +152,9 @@ impl<'a> Warm<'a> {
         let anew = self.is_stale;
         if anew {
             self.since = SystemTime::now();
-            self.ground.restart()?;
+            self.sandbox.restart()?;
         }
-        if let Err(failure) = self.ground.ready()? {
+        if let Err(failure) = self.sandbox.ready()? {
             self.is_stale = true;
             self.origin.extend(failure.trouble.files);
             return Ok(Err(failure.fail));
@@ -170,7 +162,7 @@ impl<'a> Warm<'a> {
         self.is_stale = false;
         if !anew
             && self.must_read_again(known)
-            && let Err(failure) = self.ground.reload()?
+            && let Err(failure) = self.sandbox.reload()?
         {
             return Ok(Err(failure.fail));
         }
@@ -186,28 +178,33 @@ impl<'a> Warm<'a> {
         self.read.len() != known.len() || !self.read.iter().zip(known).all(same)
     }
 
-    fn test(&mut self, now: &Facts<'_>, id: &str, before: &Point) -> Result<Outcome> {
+    fn test(&mut self, now: &Facts<'_>, id: &str, before: &Point) -> Result<RevisionResult> {
         let (ids, graph) = ([id.to_owned()], &now.graph);
         let said = explain::said(self.ctx, now, id);
         self.has_changed();
         let trial = match &said.irreversible {
-            Some(_) => trial::only_up(&mut self.ground, &ids, before)?,
-            None => trial::from_below(&mut self.ground, &ids, Mode::Walk, before)?,
+            Some(_) => trial::only_up(&mut self.sandbox, &ids, before)?,
+            None => trial::from_below(&mut self.sandbox, &ids, Mode::Walk, before)?,
         };
         if let Trial::Failed(stuck) = &trial {
             self.origin.clone_from(&stuck.failure.trouble.files);
         }
         Ok(match trial {
-            Trial::Up(_) => Outcome { reason: said.irreversible, ..Outcome::new(graph, id, Verdict::Irreversible) },
-            Trial::Passed(passed) => Outcome::of_passed(graph, id, *passed, &said),
-            Trial::Failed(stuck) => Outcome::of_failure(graph, id, *stuck, &said),
+            Trial::Up(_) => {
+                RevisionResult { reason: said.irreversible, ..RevisionResult::new(graph, id, Verdict::Irreversible) }
+            }
+            Trial::Passed(passed) => {
+                let result = result::of_passed(graph, id, *passed, &said);
+                if self.held.contains(id) { result::held_before(result) } else { result }
+            }
+            Trial::Failed(stuck) => result::of_failure(graph, id, *stuck, &said),
         })
     }
 
     /// Puts the database back to a copy, if it is not the same.
     pub(super) fn go_to(&mut self, copy: &SavePoint) -> Result<()> {
         if self.at.as_ref() != Some(copy) {
-            self.ground.go_to(copy)?;
+            self.sandbox.go_to(copy)?;
             self.at = Some(copy.clone());
         }
         Ok(())
@@ -220,16 +217,16 @@ impl<'a> Warm<'a> {
 
     /// A copy of the database as it is now.
     pub(super) fn copy(&mut self) -> Result<SavePoint> {
-        let copy = self.ground.copy()?;
+        let copy = self.sandbox.copy()?;
         self.at = Some(copy.clone());
         Ok(copy)
     }
 }
 
 /// Puts seed rows in.
-pub fn put(ground: &mut Ground<'_>, seeds: Vec<String>) -> Result<()> {
+pub fn put(sandbox: &mut Sandbox<'_>, seeds: Vec<String>) -> Result<()> {
     for sql in seeds {
-        if let Err(failure) = ground.attempt(&Deed::Seed(sql))? {
+        if let Err(failure) = sandbox.attempt(&Deed::Seed(sql))? {
             return Err(failure.fail.into());
         }
     }
@@ -246,27 +243,11 @@ fn newest(ctx: &Ctx, now: &Facts<'_>) -> Result<String, Fail> {
     let heads = now.graph.effective_heads();
     match heads.as_slice() {
         [one] => Ok((*one).to_owned()),
-        [] => Err(nothing(now)),
+        [] => Err(now.nothing_to_test()),
         several => {
             let heads = several.iter().map(|id| (*id).to_owned()).collect();
             let error = TargetError::MultipleHeads { target: "head".to_owned(), heads };
             Err(advice::target(ctx, &error, "head", now.component))
         }
     }
-}
-
-/// Every script, in the order of applying.
-fn known(ctx: &Ctx, facts: &Facts<'_>) -> Result<Vec<Known>> {
-    let root = &ctx.project()?.root;
-    let one = |id: &String| {
-        let path = facts.graph.get(id).map(|script| script.path.clone()).unwrap_or_default();
-        // One that has gone in this moment is the next change.
-        let text = std::fs::read(root.join(&path)).unwrap_or_default();
-        Known { id: id.clone(), place: place(&facts.graph, id, &path), text: Sha256::digest(text).to_vec() }
-    };
-    Ok(facts.route.order.iter().map(one).collect())
-}
-
-fn place(graph: &Graph, id: &str, path: &std::path::Path) -> String {
-    format!("{path:?} {:?} {:?} {:?}", graph.parents(id), graph.dependencies(id), graph.labels(id))
 }

@@ -5,13 +5,14 @@ use crate::fail::Kind;
 use crate::model::action::{Action, own};
 use crate::model::target::Direction;
 use crate::sys::alembic::trouble::{Trouble, TroubleKind};
+use crate::sys::pg::Rows;
 
 /// What to do, in order. `Words` holds what most of the sentences need.
 pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Action> {
     let words = Words::new(trouble, names);
     match kind {
         Kind::ForeignKeyViolation | Kind::UniqueViolation | Kind::NotNullViolation | Kind::CheckViolation => {
-            violation_actions(trouble, words)
+            violation_actions(trouble, names, words)
         }
         Kind::UndefinedObject | Kind::DuplicateObject | Kind::DependentObjects | Kind::TypeChangeBlocked => {
             object_actions(kind, trouble, names, words)
@@ -23,10 +24,11 @@ pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Actio
         Kind::AlembicMissing | Kind::PythonMissing => python_actions(kind, trouble, names),
         Kind::ConfigInvalid => config_actions(trouble, names),
         Kind::AlreadyRunning => vec![
+            "Look for another migration that is running, by hand or in a deployment, and let it end".into(),
             words.status,
-            "Look for another migration that is running, by hand or in a deployment".into(),
             words.retry,
         ],
+        Kind::EnvFailed => env_actions(trouble, names, words),
         Kind::WrongDatabase | Kind::PermissionDenied => access_actions(kind, trouble, names, words),
         Kind::ConnectionRefused | Kind::AuthenticationFailed | Kind::DatabaseMissing | Kind::ConnectionLost => vec![
             "Check PostgreSQL is running: docker ps | grep postgres".into(),
@@ -34,6 +36,12 @@ pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Actio
             words.status,
             words.retry,
         ],
+        Kind::DiskFull => vec![
+            "Make room on the disk of the database server; what was begun is undone by PostgreSQL".into(),
+            words.status,
+            words.retry,
+        ],
+        Kind::SqlError => sql_actions(trouble, names, words),
         _ => other_actions(names, words),
     }
 }
@@ -67,7 +75,7 @@ impl Words {
     }
 }
 
-fn violation_actions(trouble: &Trouble, words: Words) -> Vec<Action> {
+fn violation_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
     let Words { function, place, prove, retry, status, .. } = words;
     if trouble.is_bookkeeping() {
         return vec!["Look for another migration that runs at the same moment".into(), status, retry];
@@ -76,8 +84,44 @@ fn violation_actions(trouble: &Trouble, words: Words) -> Vec<Action> {
         let twice = "Another session made the same object at the same moment: let one migration run at a time";
         return vec![twice.into(), status, retry];
     }
+    let found = match names.rows {
+        Some(Rows::Listed(query)) => Some(format!("Find the rows in the way, in SQL: {query}")),
+        Some(Rows::None) => Some("No such row is in the database now: the migration writes it itself".to_owned()),
+        None => None,
+    };
     let correct = format!("Correct the rows, or let {function}() in {place} correct them before the constraint");
-    vec![correct.into(), prove, retry]
+    found.into_iter().map(Action::from).chain([correct.into(), prove, retry]).collect()
+}
+
+fn sql_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
+    let Words { function, place, status, retry, prove, .. } = words;
+    match trouble.sqlstate.as_deref().unwrap_or_default() {
+        "22001" if trouble.is_bookkeeping() => vec![
+            "Give the revision an id of at most 32 characters, in its script and where others name it".into(),
+            "Or let env.py widen the column version_num before the migration".into(),
+            retry,
+        ],
+        "40001" | "40P01" => vec!["Stop what else writes to these tables".into(), status, retry],
+        "55P04" => vec![
+            format!("In {place} add the value in `with op.get_context().autocommit_block():`").into(),
+            "Or let a later revision use it, with transaction_per_migration=True in env.py".into(),
+            prove,
+            retry,
+        ],
+        "57014" if trouble.message.contains("statement timeout") => vec![
+            "A statement_timeout is set for the role, the database or by env.py: see it in SQL: \
+             select setdatabase, setrole::regrole, setconfig from pg_db_role_setting"
+                .into(),
+            format!("Let {function}() in {place} begin with op.execute(\"set local statement_timeout = 0\")").into(),
+            retry,
+        ],
+        "57014" => vec!["Ask who cancelled it: an administrator, or a program that watches".into(), status, retry],
+        _ => vec![
+            format!("Look at {function}() in {place}").into(),
+            status,
+            Action::run("See everything that it printed", names.own("db-migrate").word("--verbose")),
+        ],
+    }
 }
 
 fn other_actions(names: &Names, words: Words) -> Vec<Action> {
@@ -100,13 +144,7 @@ fn object_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) ->
             prove,
             retry,
         ],
-        Kind::DuplicateObject => vec![
-            format!("Let the downgrade() in {file} drop what its upgrade() creates (an enum type outlives its table)")
-                .into(),
-            format!("If the object was made by hand, rename it or drop it there: {}", trouble.message).into(),
-            prove,
-            retry,
-        ],
+        Kind::DuplicateObject => duplicate_actions(trouble, names, &file, prove, retry),
         Kind::DependentObjects => {
             let first = format!("Drop the dependent objects first in {place}; the detail above names them");
             vec![first.into(), prove, retry]
@@ -118,6 +156,22 @@ fn object_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) ->
             retry,
         ],
     }
+}
+
+/// What is there already was left behind by a downgrade, or was made by something else than Alembic: then it holds what
+/// somebody needs, and Alembic has only to be told of it.
+fn duplicate_actions(trouble: &Trouble, names: &Names, file: &str, prove: Action, retry: Action) -> Vec<Action> {
+    let forgets = format!(
+        "If downgrade() in {file} left it behind, let it drop what upgrade() makes (a type outlives its table)"
+    );
+    let mut actions: Vec<Action> = vec![forgets.into()];
+    if let Some(step) = trouble.step.as_ref().filter(|step| step.direction == Direction::Up) {
+        let why = "If the database had all that this revision makes before Alembic came, say so to Alembic";
+        actions.push(Action::run(why, names.alembic(["stamp", step.revision.as_str()])));
+        actions.push("Or migrate a fresh database, and take the rows over".into());
+    }
+    actions.extend([prove, retry]);
+    actions
 }
 
 fn waiting_actions(kind: Kind, names: &Names, words: Words) -> Vec<Action> {
@@ -209,10 +263,11 @@ fn access_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) ->
     ]
 }
 
-fn config_actions(trouble: &Trouble, names: &Names) -> Vec<Action> {
-    let look = format!("Look at {}: script_location, version_locations, sqlalchemy.url", names.config);
-    let alembic = Action::run("See what Alembic itself says", names.alembic(["heads"]));
+/// What helps where env.py is at fault.
+fn env_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
+    let alembic = Action::run("See what Alembic itself says", names.alembic(["current"]));
     let doctor = Action::run("Check the whole set-up", own("doctor"));
+    let place = if trouble.file.is_some() { words.place } else { "env.py".to_owned() };
     match trouble.kind {
         TroubleKind::SeveralRuns => vec![
             "Give each database a config of its own and declare it as a component (workspace.metadata.db.components)"
@@ -220,17 +275,38 @@ fn config_actions(trouble: &Trouble, names: &Names) -> Vec<Action> {
             Action::run("Until then use Alembic itself", names.alembic(["upgrade", "head"])),
             Action::run("See what the first run has left", names.own("db-status")),
         ],
+        TroubleKind::NotRun => vec![
+            "Let env.py call context.run_migrations() whenever it is run, not only under some condition".into(),
+            alembic,
+            doctor,
+        ],
+        TroubleKind::NotKept => vec![
+            format!("Let env.py commit what it does before context.configure(): connection.commit() after {place}")
+                .into(),
+            "Or let it begin the transaction itself: with engine.begin() as connection".into(),
+            words.status,
+        ],
+        TroubleKind::Bytes => vec![
+            format!("Say the encoding in the URL of {}: ?client_encoding=utf8", names.config).into(),
+            alembic,
+            words.retry,
+        ],
+        TroubleKind::Import => import_actions(&place, trouble, names).into_iter().chain([doctor]).collect(),
+        _ => vec![format!("Look at {place}").into(), alembic, doctor],
+    }
+}
+
+fn config_actions(trouble: &Trouble, names: &Names) -> Vec<Action> {
+    let look = format!("Look at {}: script_location, version_locations, sqlalchemy.url", names.config);
+    let alembic = Action::run("See what Alembic itself says", names.alembic(["heads"]));
+    let doctor = Action::run("Check the whole set-up", own("doctor"));
+    match trouble.kind {
         TroubleKind::NoModels => vec![
             "In env.py import the models and pass them on: context.configure(…, target_metadata=Base.metadata)".into(),
             Action::run(
                 "Or write the migration by hand",
                 names.own("db-create-migration").words(["--empty", "-m", "what it does"]),
             ),
-        ],
-        TroubleKind::NotRun => vec![
-            "Let env.py call context.run_migrations() whenever it is run, not only under some condition".into(),
-            alembic,
-            doctor,
         ],
         _ => vec![look.into(), alembic, doctor],
     }

@@ -2,7 +2,7 @@
 
 use super::Names;
 use crate::fail::Kind;
-use crate::sys::alembic::trouble::{Phase, Trouble, TroubleKind};
+use crate::sys::alembic::trouble::{Fault, Phase, Trouble, TroubleKind};
 
 /// What happened, in a line.
 pub(super) fn summary(kind: Kind, trouble: &Trouble) -> String {
@@ -32,18 +32,45 @@ pub(super) fn summary(kind: Kind, trouble: &Trouble) -> String {
         Kind::MigrationFileInvalid => "Migration file cannot be loaded".into(),
         Kind::PythonMissing => "Python did not start as it should".into(),
         Kind::AlembicMissing => format!("Python package missing: {module}"),
-        Kind::AlreadyRunning => "The database has moved in the meantime".into(),
+        Kind::AlreadyRunning if trouble.kind == TroubleKind::Moved => "The database has moved in the meantime".into(),
+        Kind::AlreadyRunning => "Another migration is at work on the same database".into(),
+        Kind::EnvFailed => env_summary(trouble),
         Kind::StepTimeout => "A migration does not end".into(),
-        Kind::SqlError => {
-            format!("PostgreSQL refuses a statement (SQLSTATE {})", trouble.sqlstate.as_deref().unwrap_or("?"))
-        }
+        Kind::DiskFull => "The disk of the database server is full".into(),
+        Kind::SqlError => sql_summary(trouble),
         Kind::ConfigInvalid => match trouble.kind {
-            TroubleKind::SeveralRuns => "env.py runs the migrations more than once".into(),
-            TroubleKind::NotRun => "env.py does not run the migrations".into(),
             TroubleKind::NoModels => "env.py gives Alembic no models to compare with".into(),
             _ => "The Alembic config cannot be used".into(),
         },
         _ => raised_summary(trouble),
+    }
+}
+
+/// What env.py did, or did not do.
+fn env_summary(trouble: &Trouble) -> String {
+    match trouble.kind {
+        TroubleKind::SeveralRuns => "env.py runs the migrations more than once".into(),
+        TroubleKind::NotRun => "env.py does not run the migrations".into(),
+        TroubleKind::NotKept => "env.py does not commit the migrations".into(),
+        TroubleKind::Bytes => "env.py cannot work with this database: psycopg gives it bytes instead of text".into(),
+        TroubleKind::Import => format!("env.py cannot import {}", trouble.module.as_deref().unwrap_or("a module")),
+        TroubleKind::Syntax => "env.py, or a module that it imports, has a syntax error".into(),
+        TroubleKind::NeedsInput => "env.py asks a question and nobody can answer".into(),
+        TroubleKind::Sql => {
+            format!("A statement of env.py fails (SQLSTATE {})", trouble.sqlstate.as_deref().unwrap_or("?"))
+        }
+        _ => raised_summary(trouble),
+    }
+}
+
+fn sql_summary(trouble: &Trouble) -> String {
+    let code = trouble.sqlstate.as_deref().unwrap_or("?");
+    match code {
+        "22001" if trouble.is_bookkeeping() => "The revision id is too long for the version table".into(),
+        "40001" | "40P01" => "Another transaction came in between".into(),
+        "55P04" => "A new enum value is used in the transaction that adds it".into(),
+        "57014" => "A statement was ended before it was done".into(),
+        _ => format!("PostgreSQL refuses a statement (SQLSTATE {code})"),
     }
 }
 
@@ -59,10 +86,15 @@ fn raised_summary(trouble: &Trouble) -> String {
 /// What exactly: revision, place, PostgreSQL's words, the object, the statement.
 pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
     let mut lines = Vec::new();
+    let is_of_table = trouble.fault() == Fault::Table;
     if let Some(step) = &trouble.step {
-        lines.push(format!("Revision {}, {}()", step.revision, step.direction.function()));
+        let (revision, function) = (&step.revision, step.direction.function());
+        lines.push(match trouble.phase {
+            Phase::Table if is_of_table => format!("Alembic was noting down that {function}() of {revision} has run"),
+            _ => format!("Revision {revision}, {function}()"),
+        });
     }
-    if let Some(file) = &trouble.file {
+    if let Some(file) = trouble.file.as_ref().filter(|_| !is_of_table) {
         let file = names.relative(file);
         lines.push(trouble.line.map_or_else(|| file.clone(), |line| format!("{file}:{line}")));
     }
@@ -73,7 +105,8 @@ pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
     } else if !trouble.message.is_empty() {
         lines.push(trouble.message.clone());
     }
-    lines.extend(trouble.detail.iter().map(|detail| format!("Detail: {detail}")));
+    let shown = |detail: &String| if names.verbose { detail.clone() } else { without_values(detail) };
+    lines.extend(trouble.detail.iter().map(|detail| format!("Detail: {}", shown(detail))));
     lines.extend(trouble.hint.iter().map(|hint| format!("Hint: {hint}")));
     lines.extend(object(trouble));
     lines.extend(trouble.raised.iter().map(|raised| format!("The script says: {raised}")));
@@ -99,6 +132,20 @@ fn object(trouble: &Trouble) -> Option<String> {
     let constraint = trouble.constraint.as_ref().map(|constraint| format!("constraint {constraint}"));
     let parts: Vec<String> = [constraint, column, table].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("Concerns {}", parts.join(" of ")))
+}
+
+/// PostgreSQL's detail without what rows hold: the names of a key stay, its values are for `--verbose`.
+fn without_values(detail: &str) -> String {
+    const AFTER: &[&str] =
+        &[") is not present in", ") already exists", ") is duplicated", ") is still referenced", ") conflicts with"];
+    if detail.starts_with("Failing row contains (") {
+        return "Failing row contains (…) (its values: --verbose)".to_owned();
+    }
+    let Some((key, values)) = detail.split_once(")=(").filter(|(key, _)| key.starts_with("Key (")) else {
+        return detail.to_owned();
+    };
+    let rest = AFTER.iter().find_map(|after| values.rfind(after)).map_or("", |at| &values[at + 1..]);
+    format!("{key}){} (its values: --verbose)", rest.trim_end_matches('.'))
 }
 
 fn one_line(statement: &str) -> String {

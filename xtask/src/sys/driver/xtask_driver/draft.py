@@ -7,10 +7,19 @@ import re
 
 from alembic.autogenerate import RevisionContext
 from alembic.operations import ops
+from sqlalchemy import text
 
 from xtask_driver.failure import Refused, shortened
 from xtask_driver.models import describe_models, type_text
 
+# Tables that no model has and nobody means to drop: PostgreSQL's own parts of another table, and an extension's.
+OWNED = """
+select n.nspname, c.relname, n.nspname = current_schema() from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'f') and (c.relispartition or exists (
+    select from pg_catalog.pg_depend d
+    where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'))
+"""
 # Where the class's name is not what is written in a script.
 WRITTEN = {"execute_sql": "execute"}
 
@@ -48,6 +57,7 @@ class Draft:
         metadata = context.opts.get("target_metadata")
         if metadata is None:
             raise Refused("no-models", "env.py gives no target_metadata to context.configure()")
+        leave_owned_alone(context, metadata)
         self._context.run_autogenerate(heads, context)
         for script in self._context.generated_revisions:
             for container in script.upgrade_ops_list:
@@ -72,6 +82,25 @@ class Draft:
             for folder, _folders, names in os.walk(str(location)):
                 found.update(os.path.join(folder, name) for name in names if name.endswith(".py"))
         return found
+
+
+def leave_owned_alone(context, metadata):
+    """Partitions and tables of extensions are compared only where a model has them; the project's own filter stays."""
+    every = list(metadata) if isinstance(metadata, (list, tuple)) else [metadata]
+    modelled = {(table.schema, table.name) for one in every for table in one.tables.values()}
+    owned = set()
+    for schema, name, is_default in context.connection.execute(text(OWNED)):
+        owned.update({(schema, name), (None, name)} if is_default else {(schema, name)})
+    owned -= modelled
+    own = context.opts.get("include_name")
+
+    def include_name(name, kind, parents):
+        if kind == "table" and (parents.get("schema_name"), name) in owned:
+            return False
+        return own is None or own(name, kind, parents)
+
+    if owned:
+        context.opts["include_name"] = include_name
 
 
 def holds(path, ids):

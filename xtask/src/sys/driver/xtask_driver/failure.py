@@ -31,28 +31,53 @@ MACHINERY = tuple(
 class Refused(Exception):
     """The driver itself says no; `kind` tells xtask why."""
 
-    def __init__(self, kind, message):
+    def __init__(self, kind, message, place=None):
         super().__init__(message)
         self.kind = kind
+        # File and line, where they are not those of a frame.
+        self.place = place
 
 
 class Recorder:
-    """Remembers the first database error of a step: the cause when a script swallowed it and 25P02 follows."""
+    """Remembers what SQLAlchemy sees of a run: the first database error of a step (the cause when a script swallowed it
+    and 25P02 follows), whether the last statement was committed, and what ran before `context.configure`."""
 
     def __init__(self, locate):
         self._locate = locate
-        self.first = None
+        self.begin_run()
         event.listen(Engine, "handle_error", self._seen)
+        event.listen(Engine, "before_cursor_execute", self._executes)
+        event.listen(Engine, "commit", self._commits)
 
-    def begin(self):
+    def begin_run(self):
+        self._is_configured = False
+        # File and line of the first statement before `context.configure`.
+        self.opened = None
+        self.begin_step()
+
+    def configured(self):
+        self._is_configured = True
+
+    def begin_step(self):
         self.first = None
+        self.is_committed = False
 
     def _seen(self, context):
+        self.is_committed = False
         if self.first is None:
             fields = postgres_fields(context.sqlalchemy_exception or context.original_exception)
+            fields.setdefault("message", shortened(context.original_exception))
             fields["statement"] = shortened(context.statement)
             fields["file"], fields["line"] = self._locate(frames_of_stack(sys._getframe()))
             self.first = fields
+
+    def _executes(self, *_args):
+        self.is_committed = False
+        if not self._is_configured and self.opened is None:
+            self.opened = self._locate(frames_of_stack(sys._getframe()))
+
+    def _commits(self, _connection):
+        self.is_committed = True
 
 
 def chain(error):

@@ -31,6 +31,7 @@ class Guard:
         self._settings = {}
         self.refusal = None
         self.connecting = False
+        self.gives_bytes = False
 
     def expect(self, expect, settings):
         self._expect = expect
@@ -57,7 +58,7 @@ class Guard:
             self._refuse("%s/%s" % (place, database or "the default database"))
         self.connecting = True
 
-    def _after_connect(self, connection, _record):
+    def _after_connect(self, connection, record):
         self.connecting = False
         identity = self._expect.get("identity")
         cursor = connection.cursor()
@@ -65,7 +66,7 @@ class Guard:
             cursor.execute(
                 "select current_database(), pg_backend_pid(), (%s)" % (self._expect["identity_sql"] if identity else "''")
             )
-            database, pid, found = cursor.fetchone()
+            database, pid, found = map(self._as_text, cursor.fetchone())
             connection.rollback()
             if database != self._expect["database"]:
                 self._refuse("database %s" % database)
@@ -82,7 +83,15 @@ class Guard:
             connection.commit()
         finally:
             cursor.close()
-        self._channel.emit("connected", pid=pid)
+        record.info["xtask_pid"] = pid
+        self._channel.tell("connected", pid=pid)
+
+    def _as_text(self, value):
+        """psycopg 3 gives bytes where the server does not say in which encoding text is."""
+        if not isinstance(value, bytes):
+            return value
+        self.gives_bytes = True
+        return value.decode("utf-8", "replace")
 
     def _refuse(self, wanted):
         self.refusal = WrongDatabase(wanted)

@@ -1,10 +1,11 @@
-"""The start and the end of the process."""
+"""The start of the process."""
 
 import gc
 import os
 import sys
 import time
 
+from xtask_driver import process
 from xtask_driver.protocol import Channel, leave_terminal, refuse_questions
 
 
@@ -14,31 +15,28 @@ def main():
     channel = Channel()
     leave_terminal()
     refuse_questions()
-    launch = channel.next()
+    handed = process.handed()
+    launch = handed.get("launch") or channel.first()
     os.chdir(launch["project"])
     sys.argv = ["alembic"]
     try:
-        session = start(channel, launch, began)
+        session = start(channel, launch)
         if session is not None:
-            session.serve()
-        sys.stdout.flush()
-        sys.stderr.flush()
+            if not handed:
+                channel.answer("ready", seconds=time.monotonic() - began, **versions())
+            process.work(channel, session, handed)
     finally:
-        # Not sys.exit: a script may have left threads, exit hooks or an event loop that never end.
-        os._exit(0)
+        process.end()
 
 
-def start(channel, launch, began):
+def start(channel, launch):
     """The session, ready for commands; after an error event, None."""
     # Nearly all that an import makes stays; looking for garbage in it takes a tenth of the start.
     gc.disable()
     try:
-        import alembic
-        import sqlalchemy
-
         from xtask_driver.session import Session
     except ImportError as error:
-        channel.emit("error", kind="alembic-missing", phase="start", message=str(error), module=error.name)
+        channel.answer("error", kind="alembic-missing", phase="start", message=str(error), module=error.name)
         return None
     # As `python -m alembic` has it; what the config says in prepend_sys_path is Alembic's own to add. Only now, so
     # that a folder of scripts that is called alembic does not hide the package.
@@ -49,11 +47,15 @@ def start(channel, launch, began):
     if hasattr(gc, "freeze"):
         gc.freeze()
     gc.enable()
-    channel.emit(
-        "ready",
-        alembic=alembic.__version__,
-        sqlalchemy=sqlalchemy.__version__,
-        python="%d.%d.%d" % sys.version_info[:3],
-        seconds=time.monotonic() - began,
-    )
     return session
+
+
+def versions():
+    import alembic
+    import sqlalchemy
+
+    return {
+        "alembic": alembic.__version__,
+        "sqlalchemy": sqlalchemy.__version__,
+        "python": "%d.%d.%d" % sys.version_info[:3],
+    }

@@ -30,7 +30,7 @@ class Channel:
     def __init__(self):
         # Copies made by dup are not inherited by the children of scripts.
         self._out = os.fdopen(os.dup(1), "wb")
-        commands = os.fdopen(os.dup(0), "r", encoding="utf-8")
+        self._in = os.dup(0)
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.close(null)
@@ -41,33 +41,75 @@ class Channel:
         self._lock = threading.Lock()
         self._commands = queue.Queue()
         self._back = None
-        threading.Thread(target=self._read, args=(commands,), name="xtask", daemon=True).start()
+        # Whether a command is still to be answered; a process that takes our place can be told (see `process`).
+        self.busy = bytearray(1)
 
-    def _read(self, commands):
-        """Reads ahead in a thread of its own, so that the end of xtask is the end of this process, at once."""
-        for line in commands:
-            self._commands.put(json.loads(line))
-        os._exit(ABANDONED)
+    def first(self):
+        """The first line, and not a byte more: what follows is read by the process that listens."""
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = os.read(self._in, 1)
+            if not byte:
+                os._exit(ABANDONED)
+            line += byte
+        return json.loads(line)
+
+    def listen(self, on_end=lambda: None):
+        """From now on commands are read by this process, in a thread of its own, so that the end of xtask is the end of
+        this process, at once. `on_end` is called before."""
+        self._pid = os.getpid()
+        commands = os.fdopen(self._in, "r", encoding="utf-8", closefd=False)
+
+        def read():
+            for line in commands:
+                self._commands.put(json.loads(line))
+            on_end()
+            os._exit(ABANDONED)
+
+        threading.Thread(target=read, name="xtask", daemon=True).start()
+
+    def give_back(self):
+        """Puts the original stdin and stdout in their places, for another program that this process becomes."""
+        os.dup2(self._in, 0)
+        os.dup2(self._out.fileno(), 1)
+
+    def is_forked(self):
+        """Whether this is a child that a script has forked."""
+        return os.getpid() != self._pid
 
     def next(self):
         """The next command; waits for it."""
-        if self._back is not None:
-            command, self._back = self._back, None
-            return command
-        return self._commands.get()
+        if self.is_forked():
+            # As under `alembic`, where the command ends here; nothing would ever come.
+            os._exit(0)
+        command, self._back = self._back, None
+        if command is None:
+            command = self._commands.get()
+        self.busy[0] = 1
+        return command
 
     def push_back(self, command):
         """Makes `command` the next one again."""
         self._back = command
 
     def take_back(self):
-        """Forgets the command that was pushed back; True if there was one."""
-        command, self._back = self._back, None
-        return command is not None
+        """Forgets the command that was pushed back, since it is answered already; not the one that ends everything."""
+        if self._back is not None and self._back["do"] != "stop":
+            self._back = None
 
-    def emit(self, event, **fields):
-        """Sends one event. Not from a child that a script has forked: the pipe is ours."""
-        if os.getpid() != self._pid:
+    def answer(self, event, **fields):
+        """Sends the event that answers the command."""
+        if not self.is_forked():
+            self.busy[0] = 0
+            try:
+                self.tell(event, **fields)
+            except OSError:  # a script has closed what it did not open; whoever takes our place says so
+                self.busy[0] = 1
+                os._exit(1)
+
+    def tell(self, event, **fields):
+        """Sends an event. Not from a child that a script has forked: the pipe is ours."""
+        if self.is_forked():
             return
         fields["event"] = event
         # What is no JSON becomes its str, what is no Unicode (a file name, say) question marks: no event may be lost.

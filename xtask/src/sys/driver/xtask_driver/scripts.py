@@ -9,6 +9,7 @@ import hashlib
 import importlib.machinery
 import marshal
 import os
+import stat
 import sys
 import tempfile
 
@@ -27,7 +28,7 @@ class Bytecode:
     def _read(self):
         try:
             with open(self._file, "rb") as file:
-                return marshal.load(file)
+                return marshal.load(file) if is_own(file) else {}
         except (OSError, EOFError, ValueError, TypeError):
             return {}
 
@@ -52,11 +53,15 @@ class Bytecode:
         self._new[key] = code
         return marshal.loads(code)
 
-    def is_current(self, path):
-        """Whether the file still is as it was when it was last loaded."""
+    def loaded(self, path):
+        """The digest of the text that was last read to be run; None if none was."""
+        return self._loaded.get(os.path.realpath(path))
+
+    def of(self, path):
+        """The digest of the text that is in the file now."""
         path = os.path.realpath(path)
         with open(path, "rb") as file:
-            return self._loaded.get(path) == digest(path, file.read())
+            return digest(path, file.read())
 
     def save(self):
         """Writes what was used, and only that, so that the file does not grow with every edit."""
@@ -69,6 +74,12 @@ class Bytecode:
             os.replace(name, self._file)
         except OSError:
             pass  # a cache that cannot be written is only slower
+
+
+def is_own(file):
+    """Whether nobody else can have written it: what is in it is run."""
+    found = os.fstat(file.fileno())
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def digest(path, source):

@@ -1,5 +1,5 @@
-"""One Alembic environment and the commands that xtask gives: `migrate`, `step`, `use`, `release`, `sql`, `heads`,
-`compare`, `write`, `reload`, `files`, `stop`.
+"""One Alembic environment and the commands that xtask gives: `migrate`, `step`, `use`, `release`, `fresh`, `sql`,
+`heads`, `compare`, `write`, `reload`, `files`, `stop`.
 
 Each command is answered by exactly one of the events `migrated`, `done`, `ok`, `sql`, `heads`, `compared`, `written`,
 `files` or `error`; `connected` and `start` (and, in `migrate`, a `done` for each step) may come before it.
@@ -10,30 +10,27 @@ import inspect
 import io
 import os
 import sys
-import time
+import traceback
 
 from alembic.config import CommandLine, Config
-from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 from alembic.util import load_python_file
-from sqlalchemy import MetaData, Table
 
 from xtask_driver import origin
 from xtask_driver.draft import Draft
 from xtask_driver.failure import Recorder, Refused, chain, describe, frames_of_error, last_in, shown
 from xtask_driver.guard import Guard
+from xtask_driver.run import Run, Step
 from xtask_driver.scripts import Bytecode
+from xtask_driver.traces import Traces
+
+# Commands that begin something, which the traces of what went before must not reach.
+BEGINNINGS = ("step", "migrate", "use", "release", "fresh")
 
 
-class Step:
-    """The step that is being run."""
-
-    def __init__(self, direction, revision, path):
-        self.direction = direction
-        self.revision = revision
-        self.path = os.path.realpath(path)
-        self.began = time.monotonic()
+class WornOut(Exception):
+    """A script cannot be loaded a second time in this process, and a fresh one is to be had."""
 
 
 class Session:
@@ -42,18 +39,26 @@ class Session:
     def __init__(self, channel, launch):
         self._channel = channel
         self._launch = launch
-        self._phase = "config"
+        self._successor = None
         self._script = None
-        self._step = None
-        self._heads = set()
-        self._sees_ledger = True
         self._script_folders = ()
+        self._heads = set()
+        # The text that each script's module was made from, as a digest.
+        self._texts = {}
+        # The revisions whose module has run, the steps begun, and whether one of them failed.
         self._ran = set()
+        self._steps = 0
+        self._has_failed = False
+        # The scripts were read again since this program began; those of a fresh process are older.
+        self._has_reloaded = False
+        self._must_reload = False
         self._draft = None
         self._guard = Guard(channel)
         self._guard.install()
         self._guard.expect(launch["expect"], launch["settings"])
         self._recorder = Recorder(self._locate)
+        self._traces = Traces()
+        self._run_now = Run("config")
 
     # The environment
 
@@ -79,26 +84,63 @@ class Session:
 
     def _read(self, script):
         """Imports every script; if one cannot be imported, what was read before stays."""
-        self._phase = "load"
-        parents = {script.revision: script._all_down_revisions for script in script.walk_revisions("base", "heads")}
-        self._script, self._parents = script, parents
+        self._run_now = Run("load")
+        scripts = list(script.walk_revisions("base", "heads"))
+        self._script = script
+        self._parents = {script.revision: script._all_down_revisions for script in scripts}
+        self._texts = {script.path: self._bytecode.loaded(script.path) for script in scripts}
         self._ran = set()
-        self._phase = "env"
+        self._run_now = Run("env")
+
+    def _read_again(self):
+        before = list(sys.path)
+        try:
+            script = self._directory()
+        finally:
+            sys.path[:] = before  # it puts in the config's prepend_sys_path each time
+        self._read(script)
+        self._has_reloaded = True
+        self._must_reload = False
 
     def _set_url(self, url):
         text = self._own_url if url is None else url.replace("%", "%%")
         if text is not None:
             self._config.set_main_option("sqlalchemy.url", text)
 
+    def _aim(self, launch):
+        self._launch = launch
+        self._set_url(launch["url"])
+        self._guard.expect(launch["expect"], launch["settings"])
+
     # The commands
 
-    def serve(self):
-        """Answers commands until `stop`."""
+    def serve(self, successor, state):
+        """Answers commands until `stop`, beginning with what another process has left."""
+        self._successor = successor
+        if state.get("launch"):
+            self._aim(state["launch"])
+        self._must_reload = bool(state.get("stale"))
+        if state.get("command"):
+            self._channel.push_back(state["command"])
         while True:
             command = self._channel.next()
             if command["do"] == "stop":
                 return
+            if self._is_used_up(command):
+                successor.replace(self._state(command))
             self.guarded(lambda: getattr(self, "do_" + command["do"])(command))
+
+    def _state(self, command=None):
+        return {"launch": self._launch, "stale": self._has_reloaded or self._must_reload, "command": command}
+
+    def _is_used_up(self, command):
+        """Whether a fresh process should serve this command, as it would be one of `alembic`'s own."""
+        if command["do"] not in BEGINNINGS or not self._steps:
+            return False
+        if self._traces.in_process or command["do"] == "fresh":
+            return True
+        held = command["do"] == "release" and self._traces.has_open()
+        return self._successor.is_cheap and (self._has_failed or held or command["do"] == "migrate")
 
     def guarded(self, action):
         """Runs `action`; whatever it raises becomes an error event. True if it raised nothing."""
@@ -106,80 +148,104 @@ class Session:
             action()
             return True
         except BaseException as error:  # also SystemExit and KeyboardInterrupt: the process must go on
+            if self._channel.is_forked():
+                # A child of a script's; it ends as it would under `alembic`, and whoever waits for it goes on.
+                traceback.print_exc()
+                os._exit(1)
             # If a step had been answered already, xtask's next command is the one that this error answers.
             self._channel.take_back()
             self._report(error)
             return False
         finally:
-            self._step = None
+            self._run_now.step = None
 
     def do_use(self, command):
         """From now on another database, for example one put back from a template."""
-        self._set_url(command["url"])
-        self._guard.expect(command["expect"], command["settings"])
-        self._channel.emit("ok")
+        self._aim({name: value for name, value in command.items() if name != "do"})
+        self._successor.note(self._state())
+        self._channel.answer("ok")
 
     def do_release(self, _command):
         """The walk's connection has been closed when env.py ended; collect what env.py left to the collector."""
         gc.collect()
-        self._channel.emit("ok")
+        self._channel.answer("ok")
+
+    def do_fresh(self, _command):
+        """This process is a fresh one."""
+        self._channel.answer("ok")
 
     def do_reload(self, _command):
         """Reads the scripts anew: one came, went, or has another parent. The same folders, the same config."""
-        before = list(sys.path)
-        try:
-            script = self._directory()
-        finally:
-            sys.path[:] = before  # it puts in the config's prepend_sys_path each time
-        self._read(script)
-        self._channel.emit("ok")
+        self._read_again()
+        self._successor.note(self._state())
+        self._channel.answer("ok")
 
     def do_files(self, _command):
         """What a change of makes this process out of date."""
-        self._channel.emit("files", files=origin.files())
+        self._channel.answer("files", files=origin.files())
 
     def do_heads(self, _command):
-        self._channel.emit("heads", heads=sorted(self._script.get_heads()))
+        self._channel.answer("heads", heads=sorted(self._script.get_heads()))
 
     def do_migrate(self, command):
         """Runs a list of steps in the project's own transaction mode."""
 
-        def steps(heads, _context):
+        def steps(heads, context):
             self._check_before(command["before"], heads)
             for left, (direction, revision) in enumerate(command["steps"], 1 - len(command["steps"])):
-                yield self._prepare(direction, revision, revision in command["skipped"])
-                self._done()
+                yield self._prepare(context, direction, revision, revision in command["skipped"])
+                self._ended(context)
+                self._done(self._channel.tell)
                 if left and command["pause"]:
                     self._channel.next()  # xtask looks at the database, then says `go`
 
         self._run(steps, command["target"])
-        self._channel.emit("migrated", heads=sorted(self._heads), sees_ledger=self._sees_ledger)
+        self._run_now.check_kept(self._recorder, self._heads)
+        self._channel.answer(
+            "migrated",
+            heads=sorted(self._heads),
+            sees_ledger=self._run_now.sees_ledger,
+        )
 
     def do_step(self, command):
-        """Runs this step and those that follow, each in a transaction of its own, in one run of env.py."""
+        """Runs this step and those that follow, each in a transaction of its own, in one run of env.py: as long as none
+        of them leaves something for the next one to meet."""
         owned = []
 
-        def steps(heads, context):
+        def steps(_heads, context):
             following = command
             while following["do"] == "step":
-                yield self._prepare(following["direction"], following["revision"])
+                # What Alembic and SQLAlchemy remember of a context: the types that they have made, for example.
+                context.impl.memo.clear()
+                try:
+                    step = self._prepare(context, following["direction"], following["revision"])
+                except WornOut:
+                    self._run_now.step = None
+                    self._traces.in_process = True
+                    break
+                yield step
+                self._ended(context)
                 if env_owns_transaction(context):
                     # Nothing is committed before env.py ends; so it must end before we may say done.
                     owned.append(True)
                     return
-                self._done()
+                self._done(self._channel.answer)
                 following = self._channel.next()
+                if self._traces.in_session or self._traces.in_process:
+                    break
             self._channel.push_back(following)
 
         self._run(steps, command["revision"], per_migration=True)
         if owned:
-            self._done()
+            self._run_now.check_kept(self._recorder, self._heads)
+            self._done(self._channel.answer)
 
     def do_sql(self, command):
         """Alembic's offline SQL for a list of steps, as text."""
-        def steps(_heads, _context):
+
+        def steps(_heads, context):
             for direction, revision in command["steps"]:
-                yield self._prepare(direction, revision, revision in command["skipped"])
+                yield self._prepare(context, direction, revision, revision in command["skipped"])
                 self._applied = self._ancestors(self._heads)
 
         start = command["start"]
@@ -190,7 +256,7 @@ class Session:
             self._run(steps, command["target"], as_sql=True, starting_rev=starting)
         finally:
             self._config.output_buffer = None
-        self._channel.emit("sql", text=text.getvalue())
+        self._channel.answer("sql", text=text.getvalue())
 
     def do_compare(self, command):
         """A new revision up to the point where `alembic revision` would write it; for an empty one env.py is only run
@@ -208,7 +274,7 @@ class Session:
                 self._run(visit, "head", **draft.options)
         finally:
             self._config.cmd_opts = ordinary
-        self._channel.emit("compared", operations=draft.operations, models=draft.models)
+        self._channel.answer("compared", operations=draft.operations, models=draft.models)
 
     def do_write(self, _command):
         """Writes the revision of the last `compare`."""
@@ -216,7 +282,10 @@ class Session:
         scripts = self._draft.write()
         for script in scripts:
             self._parents[script.revision] = script._all_down_revisions
-        self._channel.emit(
+        # A fresh process does not know them.
+        self._has_reloaded = True
+        self._successor.note(self._state())
+        self._channel.answer(
             "written",
             scripts=[{"revision": script.revision, "path": os.path.realpath(script.path)} for script in scripts],
         )
@@ -225,47 +294,32 @@ class Session:
 
     def _run(self, steps, target, per_migration=False, **options):
         os.chdir(self._launch["project"])
-        self._phase = "env"
+        if self._must_reload:
+            self._read_again()
         self._guard.begin()
-        calls = []
+        self._recorder.begin_run()
+        self._traces.begin_run()
+        run = self._run_now = Run("env", self._launch["ledger"])
 
         def fn(heads, context):
-            calls.append(True)
-            if len(calls) > 1:
-                raise Refused("several-runs", "env.py runs the migrations more than once (several databases or schemas)")
+            run.count_call()
             self._heads = set(heads)
             self._applied = self._ancestors(heads)
             return steps(heads, context)
 
-        environment = EnvironmentContext(self._config, self._script, fn=fn, destination_rev=target, **options)
-        self._hook_configure(environment, per_migration)
-        self._name_command(target)
-        with environment:
-            self._script.run_env()
-        if not calls:
-            if self._guard.refusal:
-                raise self._guard.refusal
-            raise Refused("not-run", "env.py ended without running the migrations")
-
-    def _hook_configure(self, environment, per_migration):
-        """Adds to what env.py says in `context.configure`: who hears of the heads, and for a walk the commits.
-
-        On the instance and not in a subclass: older versions of Alembic find their proxies by the exact class.
-        """
-        configure = environment.configure
-        signature = inspect.signature(configure)
-
-        def configured(*args, **kw):
-            arguments = signature.bind(*args, **kw)
-            callbacks = arguments.arguments.get("on_version_apply") or ()
-            callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
-            arguments.arguments["on_version_apply"] = callbacks + (self._heads_now,)
-            if per_migration:
-                arguments.arguments["transaction_per_migration"] = True
-            self._sees_ledger = autogenerate_sees(arguments.arguments, *self._launch["ledger"])
-            return configure(*arguments.args, **arguments.kwargs)
-
-        environment.configure = configured
+        # Some env.py look at the command line that Alembic has parsed.
+        self._config.cmd_opts.revision = target
+        run.env_py(
+            self._config,
+            self._script,
+            dict(options, fn=fn, destination_rev=target),
+            on_heads=self._heads_now,
+            on_configure=self._recorder.configured,
+            per_migration=per_migration,
+        )
+        if not run.calls and self._guard.refusal:
+            raise self._guard.refusal
+        run.check(self._recorder)
 
     def _heads_now(self, heads, **_kw):
         self._heads = set(heads)
@@ -280,10 +334,6 @@ class Session:
                 todo += self._parents.get(revision, ())
         return found
 
-    def _name_command(self, target):
-        """Some env.py look at the command line that Alembic has parsed."""
-        self._config.cmd_opts.revision = target
-
     def _check_before(self, before, heads):
         if before is not None and set(before) != set(heads):
             raise Refused(
@@ -291,26 +341,26 @@ class Session:
                 "the database is at %s, not at %s" % (", ".join(sorted(heads)) or "base", ", ".join(before) or "base"),
             )
 
-    def _prepare(self, direction, revision, skipped=False):
+    def _prepare(self, context, direction, revision, skipped=False):
         """The migration step, made as Alembic's own upgrade and downgrade make it. One that is taken back without ever
         having run (`skipped`) has nothing to undo: only the version table changes."""
-        from alembic.runtime.migration import MigrationStep
+        run = self._run_now
         script = self._script.get_revision(revision)
-        self._step = Step(direction, script.revision, script.path)
-        self._phase = "step"
-        self._recorder.begin()
+        run.step = Step(direction, script.revision, script.path)
+        run.phase = "step"
+        self._recorder.begin_step()
         self._check_possible(direction, script.revision)
         self._load_anew(script)
         function = "downgrade" if direction == "down" else "upgrade"
         if not hasattr(script.module, function):
             raise Refused("no-function", "the script has no %s()" % function)
         os.chdir(self._launch["project"])
-        self._channel.emit("start", direction=direction, revision=script.revision)
-        self._step.began = time.monotonic()
+        self._traces.begin_step(context.connection)
+        self._channel.tell("start", direction=direction, revision=script.revision)
+        run.step.ran_before, self._steps = self._steps, self._steps + 1
         make = MigrationStep.downgrade_from_script if direction == "down" else MigrationStep.upgrade_from_script
         step = make(self._script.revision_map, script)
-        if skipped:
-            step.migration_fn = lambda *_args, **_kw: None
+        step.migration_fn = run.script(step.migration_fn if not skipped else lambda *_args, **_kw: None)
         return step
 
     def _check_possible(self, direction, revision):
@@ -323,62 +373,82 @@ class Session:
             raise Refused("moved", "the database is at %s" % (", ".join(sorted(self._heads)) or "base"))
 
     def _load_anew(self, script):
-        """A script that has run before, or was edited since, is loaded again, as a new process would load it."""
-        edited = not self._bytecode.is_current(script.path)
-        if script.revision not in self._ran and not edited:
-            self._ran.add(script.revision)
-            return
-        try:
-            script.module = load_python_file(os.path.dirname(script.path), os.path.basename(script.path))
-        except Exception:
-            # Loaded once already from the same text: that it cannot be loaded twice is no fault of the script.
-            if edited:
-                raise
+        """A script that has run before, or was edited since, is loaded again, as a new process would load it. What runs
+        is what was read last: a text that cannot be loaded is an error each time."""
+        is_edited = self._texts.get(script.path) != self._bytecode.of(script.path)
+        if script.revision in self._ran or is_edited:
+            try:
+                module = load_python_file(os.path.dirname(script.path), os.path.basename(script.path))
+            except Exception:
+                if is_edited:
+                    raise
+                # Loaded once already from the same text: that it cannot be loaded twice is no fault of the script.
+                if self._successor.is_cheap:
+                    raise WornOut()
+            else:
+                script.module = module
+                self._texts[script.path] = self._bytecode.loaded(script.path)
+        self._ran.add(script.revision)
 
-    def _done(self):
-        step, self._step = self._step, None
+    def _ended(self, context):
+        """The step and what Alembic notes down of it went through."""
+        self._run_now.step.left = self._traces.end_step(context.connection)
+
+    def _done(self, say):
+        run = self._run_now
+        step, run.step = run.step, None
         (self._applied.add if step.direction == "up" else self._applied.discard)(step.revision)
-        self._phase = "env"
-        self._channel.emit(
+        run.phase = "table"
+        say(
             "done",
             direction=step.direction,
             revision=step.revision,
             heads=sorted(self._heads),
-            seconds=time.monotonic() - step.began,
+            seconds=step.seconds(),
+            left=step.left,
         )
 
     # Errors
 
     def _report(self, error):
+        run = self._run_now
+        error, phase, step = run.caught or (error, run.phase, run.step)
+        self._has_failed = self._has_failed or step is not None
+        self._traces.break_off()
         refusal = self._guard.refusal
         if refusal is not None:
-            fields = dict(describe(refusal, self._phase, False), kind="wrong-database")
+            fields = dict(describe(refusal, phase, False), kind="wrong-database")
         else:
-            fields = describe(error, self._phase, self._guard.connecting)
+            fields = describe(error, phase, self._guard.connecting)
+        if self._guard.gives_bytes and phase == "env" and isinstance(error, TypeError):
+            fields["kind"] = "bytes"
         if fields.get("sqlstate") == "25P02":
             fields["swallowed"] = self._recorder.first
         fields["files"] = origin.raised(chain(error))
-        if self._phase in ("config", "load"):
+        if phase in ("config", "load"):
             # Perhaps the process ends with this, and nobody can ask it then.
             fields["files"] += origin.files()
-        frames = frames_of_error(error)
-        if self._step is not None:
-            fields.update(revision=self._step.revision, direction=self._step.direction)
-        fields["file"], fields["line"] = self._place(error, frames)
+        run.step = step
+        if step is not None:
+            fields.update(revision=step.revision, direction=step.direction, ran_before=step.ran_before)
+        fields["file"], fields["line"] = self._place(error)
         fields["traceback"] = shown(error)
         fields["heads"] = sorted(self._heads)
-        self._channel.emit("error", **fields)
+        self._channel.answer("error", **fields)
 
-    def _place(self, error, frames):
+    def _place(self, error):
         if isinstance(error, SyntaxError) and error.filename:
             return os.path.realpath(error.filename), error.lineno
-        return self._locate(frames)
+        if getattr(error, "place", None):
+            return error.place
+        return self._locate(frames_of_error(error))
 
     def _locate(self, frames):
         """The last frame in the script of the step; without a step, in any script, else in env.py."""
-        if self._step is not None:
+        step = self._run_now.step
+        if step is not None:
             # No frame in it: Alembic was writing its version table, or the commit failed.
-            return last_in(frames, lambda file: file == self._step.path) or (self._step.path, None)
+            return last_in(frames, lambda file: file == step.path) or (step.path, None)
         scripts = tuple(folder + os.sep for folder in self._script_folders)
         env = self._script and os.path.realpath(os.path.join(self._script.dir, "env.py"))
         in_script = last_in(frames, lambda file: file.startswith(scripts) and file != env)
@@ -399,21 +469,6 @@ def revision_options(launch, command):
     words += ["--autogenerate"] if command["autogenerate"] else []
     words += ["--rev-id=%s" % command["rev_id"]] if command["rev_id"] else []
     return CommandLine(prog="alembic").parser.parse_args(words)
-
-
-def autogenerate_sees(configured, schema, table):
-    """Whether autogenerate, as env.py has configured it, would look at this table and propose to drop it."""
-    configured = dict(configured, **configured.get("kw", {}))
-    if not configured.get("include_schemas"):
-        return False
-    name, thing = configured.get("include_name"), configured.get("include_object")
-    parents = {"schema_name": schema, "table_name": table, "schema_qualified_table_name": schema + "." + table}
-    try:
-        if name and not (name(schema, "schema", {}) and name(table, "table", parents)):
-            return False
-        return not thing or bool(thing(Table(table, MetaData(), schema=schema), table, "table", True, None))
-    except Exception:  # the project's own code, asked about something that it does not know
-        return True
 
 
 def alembic_config(launch):

@@ -12,7 +12,7 @@ from halfstack.appproxy.models import metadata
 
 config = context.config
 if config.config_file_name is not None:
-    fileConfig(config.config_file_name)
+    fileConfig(config.config_file_name, disable_existing_loggers=False)
 
 
 def run_offline() -> None:

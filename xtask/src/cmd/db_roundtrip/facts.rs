@@ -1,0 +1,79 @@
+//! What is known of a round trip before anything is made: the component, its history and database, and which revisions
+//! are to be tested.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::range;
+use crate::ctx::{Ctx, Database};
+use crate::fail::{Exit, Fail, Kind, from_anyhow};
+use crate::flags::DbRoundtrip;
+use crate::model::graph::Graph;
+use crate::model::route::Route;
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::pg;
+use crate::sys::project::Component;
+
+pub struct Facts<'a> {
+    pub component: &'a Component,
+    pub config: AlembicConfig,
+    pub graph: Graph,
+    pub database: Database,
+    pub route: Route,
+    /// How the revisions were chosen: `--steps 3`, `the newest revision`.
+    pub chosen: String,
+    /// The dump that the command line names.
+    pub dump: Option<PathBuf>,
+    pub no_cache: bool,
+    /// Whether pg_dump is asked, too.
+    pub second_opinion: bool,
+    /// Files that this run writes: no baseline depends on them.
+    pub outputs: Vec<PathBuf>,
+}
+
+/// Looks at the project and the server, and removes what a killed run has left there.
+pub fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
+    let component = ctx.component()?;
+    let config = ctx.config(component)?;
+    let graph = ctx.history(&config)?;
+    let (route, chosen) = range::choose(ctx, &graph, component, flags)?;
+    ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
+    let database = ctx.database(&config)?;
+    for name in pg::sweep(&database.url).unwrap_or_default() {
+        ctx.ui.status(format!("Swept what a run that was killed left behind: {name}"));
+    }
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let dump = flags.baseline.as_ref().map(absolute);
+    let outputs = flags.junit.iter().chain(&flags.html).map(absolute).collect();
+    let (no_cache, second_opinion) = (flags.no_cache, flags.second_opinion);
+    Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, second_opinion, outputs })
+}
+
+impl Facts<'_> {
+    /// The refusal where no revision is to be tested. A run that tested nothing is no proof of anything: exit 4.
+    pub fn nothing_to_test(&self) -> Fail {
+        let why = if self.graph.is_empty() {
+            format!("The history of {} has no revision", self.component.name)
+        } else {
+            format!("No revision of {} was chosen: {}", self.component.name, self.chosen)
+        };
+        Fail {
+            exit: Exit::Findings,
+            ..Fail::new(Kind::MigrationFileMissing, "There is nothing to test")
+                .details(why)
+                .action("The whole history: cargo xtask db-roundtrip --all")
+                .action(format!("See where the scripts are: {}", self.config.path.display()))
+                .related("cargo xtask doctor")
+        }
+    }
+}
+
+/// The failure to end with when the throwaway database itself could not be made.
+pub fn cannot_prepare(error: &anyhow::Error, how: &str) -> anyhow::Error {
+    let fail = from_anyhow(error);
+    if fail.kind == Kind::Interrupted {
+        return fail.into();
+    }
+    fail.details(format!("This happened on a throwaway database ({how}); your own was not touched")).into()
+}

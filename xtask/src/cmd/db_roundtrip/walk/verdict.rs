@@ -1,0 +1,236 @@
+//! The verdict on a revision that the database held already: from its test on the way down, from what the reference has
+//! shown, and from what is known of the revisions above it, whose downgrades made the state that the test began at.
+
+use crate::cmd::db_roundtrip::result::UNPROVEN;
+use crate::model::catalog::Change;
+use crate::model::roundtrip::is_shared;
+use crate::model::roundtrip::{Leg, Proof, Verdict};
+use crate::model::rows::DataChange;
+use crate::report::roundtrip::RevisionResult;
+
+/// What is known of the revisions above one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Above {
+    /// Each of them leaves what was there before it.
+    Proven,
+    /// Of these that is not known.
+    Unproven(Vec<String>),
+    /// One of them does not, or was only stamped away: which, and why.
+    Broken(String),
+    /// One of them cannot be taken away at all.
+    Barred(String),
+}
+
+impl Above {
+    /// Both; the worse one counts.
+    pub fn and(self, other: &Above) -> Above {
+        match (self, other) {
+            (Above::Unproven(mut ids), Above::Unproven(more)) => {
+                ids.extend(more.iter().cloned());
+                Above::Unproven(ids)
+            }
+            (one, other) if other.rank() > one.rank() => other.clone(),
+            (one, _) => one,
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Above::Proven => 0,
+            Above::Unproven(_) => 1,
+            Above::Broken(_) => 2,
+            Above::Barred(_) => 3,
+        }
+    }
+}
+
+/// The verdict on what was `found` on the way down.
+pub(super) fn decide(found: RevisionResult, reference: Option<&RevisionResult>, above: &Above) -> RevisionResult {
+    if let Some(shown) = reference.filter(|shown| leaves_something_else(shown)) {
+        let note = format!("seen on {}; the one under test held the revision already", place(shown));
+        return with_note(shown.clone(), note);
+    }
+    let shown = reference.filter(|shown| shown.verdict == Verdict::Reversible);
+    let result = as_far_as_known(found, shown.is_some(), above);
+    let proof = shown.and_then(|shown| shown.proof);
+    match (result.verdict, reference) {
+        (Verdict::Unproven, _) if proof.is_some() => {
+            RevisionResult { verdict: Verdict::Reversible, proof, reason: None, ..result }
+        }
+        (Verdict::DataLost | Verdict::DataDiffers, _) => RevisionResult { proof, ..result },
+        // What could not be tested here was tested there; that an upgrade fails there is nobody's fault.
+        (Verdict::Skipped, Some(shown)) if shown.verdict.is_tested() && shown.step != Some(Leg::Upgrade) => {
+            let note = format!("tested on {} only: {}", place(shown), result.reason.unwrap_or_default());
+            with_note(shown.clone(), note)
+        }
+        (Verdict::Skipped, Some(shown)) => {
+            let reason = format!("{}; {}", result.reason.clone().unwrap_or_default(), why_not(shown));
+            RevisionResult { reason: Some(reason), ..result }
+        }
+        _ => result,
+    }
+}
+
+/// Whether the state below is not what it was: that is certain, and no matter of the database under test.
+fn leaves_something_else(shown: &RevisionResult) -> bool {
+    let differs = matches!(shown.verdict, Verdict::SchemaDiffers | Verdict::DataLost | Verdict::DataDiffers);
+    differs && shown.step == Some(Leg::Downgrade)
+}
+
+/// What was found below revisions that are not proven, or were stamped away: a difference or a failure may be theirs.
+fn as_far_as_known(found: RevisionResult, is_shown: bool, above: &Above) -> RevisionResult {
+    match (above, found.verdict) {
+        (Above::Proven, _) => found,
+        (_, Verdict::SchemaDiffers) => without_schema(found, above),
+        (Above::Unproven(ids), Verdict::Failed) if !is_shown => {
+            let note =
+                format!("the downgrade of {} made the state that it began at: the cause may lie there", list(ids));
+            with_note(found, note)
+        }
+        (Above::Broken(_) | Above::Unproven(_), Verdict::Failed) => {
+            let step = found.verdict_words();
+            let summary = found.error.as_ref().map(|fail| fail.summary.clone()).unwrap_or_default();
+            let seen = format!("{}; here it {} ({summary})", above.words(), step.replacen("failed", "fails", 1));
+            let (verdict, reason) =
+                if is_shown { (Verdict::Unproven, None) } else { (Verdict::Skipped, Some(seen.clone())) };
+            let result = RevisionResult { verdict, reason, step: None, error: None, cause: None, ..found };
+            if is_shown { with_note(result, seen) } else { result }
+        }
+        (Above::Broken(why), Verdict::Unproven) if !is_shown => with_note(found, format!("tested below this: {why}")),
+        _ => found,
+    }
+}
+
+impl Above {
+    fn words(&self) -> String {
+        match self {
+            Above::Proven => String::new(),
+            Above::Unproven(ids) => format!("the downgrade of {} made the state that it began at", list(ids)),
+            Above::Broken(why) | Above::Barred(why) => why.clone(),
+        }
+    }
+}
+
+/// Without the differences of the schema, which cannot be laid at its door. Rows that are gone are gone.
+fn without_schema(mut found: RevisionResult, above: &Above) -> RevisionResult {
+    let (shared, others): (Vec<Change>, Vec<Change>) =
+        std::mem::take(&mut found.schema_changes).into_iter().partition(|change| is_shared(&change.kind));
+    let objects: Vec<String> = others.into_iter().map(|change| change.object).collect();
+    if objects.is_empty() && !shared.is_empty() {
+        return RevisionResult { schema_changes: shared, ..found };
+    }
+    let verdict = match found.data_changes.as_slice() {
+        _ if !shared.is_empty() => Verdict::SchemaDiffers,
+        [] => Verdict::Unproven,
+        changes if changes.iter().any(DataChange::is_loss) => Verdict::DataLost,
+        _ => Verdict::DataDiffers,
+    };
+    let is_unproven = verdict == Verdict::Unproven;
+    let (step, proof) = (found.step.filter(|_| !is_unproven), found.proof.filter(|_| !is_unproven));
+    let note = format!("{}, and up again it gives other ones: {}", above.words(), objects.join(", "));
+    with_note(RevisionResult { verdict, step, proof, schema_changes: shared, ..found }, note)
+}
+
+/// Why an unproven revision is not proven.
+pub(super) fn why_unproven(reference: Option<&RevisionResult>, none: Option<&str>) -> String {
+    match (reference, none) {
+        (Some(shown), _) => format!("{UNPROVEN}; {}", why_not(shown)),
+        (None, Some(why)) => format!("{UNPROVEN}: {why}"),
+        (None, None) => UNPROVEN.to_owned(),
+    }
+}
+
+/// Why the reference proves nothing.
+fn why_not(shown: &RevisionResult) -> String {
+    let why = match (&shown.reason, &shown.error) {
+        (Some(reason), _) => reason.clone(),
+        (None, Some(error)) => format!("it {} ({})", shown.verdict_words(), error.summary),
+        (None, None) => format!("it is {}", shown.verdict_words()),
+    };
+    format!("on {} {why}", place(shown))
+}
+
+fn place(shown: &RevisionResult) -> &'static str {
+    match shown.proof {
+        Some(Proof::Dump) => "a database restored from the dump",
+        _ => "a database made from empty",
+    }
+}
+
+/// What a verdict means for the revisions below; nothing where the state below is as it was. What is stamped away is
+/// known already.
+pub(super) fn for_those_below(result: &RevisionResult) -> Option<Above> {
+    let id = &result.revision.id;
+    match (result.verdict, result.step) {
+        (Verdict::Unproven, _) | (Verdict::SchemaDiffers, Some(Leg::ReUpgrade)) => {
+            Some(Above::Unproven(vec![id.clone()]))
+        }
+        (Verdict::DataLost | Verdict::DataDiffers, _) if result.proof.is_none() => {
+            Some(Above::Unproven(vec![id.clone()]))
+        }
+        (Verdict::SchemaDiffers, _) => {
+            Some(Above::Broken(format!("{id}, above it, does not leave what was there before")))
+        }
+        (Verdict::Failed, Some(Leg::ReUpgrade)) => {
+            Some(Above::Broken(format!("{id}, above it, does not come up again")))
+        }
+        _ => None,
+    }
+}
+
+fn with_note(mut result: RevisionResult, note: String) -> RevisionResult {
+    result.notes.push(note);
+    result
+}
+
+fn list(ids: &[String]) -> String {
+    match ids {
+        [first, _, more @ ..] if !more.is_empty() => format!("{first} and {} others", ids.len() - 1),
+        ids => ids.join(" and "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fail::{Fail, Kind};
+    use crate::model::graph::Graph;
+
+    fn result(verdict: Verdict, step: Option<Leg>, proof: Option<Proof>) -> RevisionResult {
+        let graph = Graph::build(Vec::new()).unwrap();
+        let error = (verdict == Verdict::Failed).then(|| Fail::new(Kind::SqlError, "no"));
+        RevisionResult { step, proof, error, ..RevisionResult::new(&graph, "a", verdict) }
+    }
+
+    #[test]
+    fn no_pass_without_a_reference_and_no_blame_below_one_that_is_not_proven() {
+        use Verdict::{DataLost, Failed, Reversible, SchemaDiffers, Skipped, Unproven};
+        let (down, up, again) = (Some(Leg::Downgrade), Some(Leg::Upgrade), Some(Leg::ReUpgrade));
+        let good = result(Reversible, None, Some(Proof::FromEmpty));
+        let (unproven, broken) = (Above::Unproven(vec!["b".to_owned()]), Above::Broken("b is bad".to_owned()));
+        let table = [
+            (Unproven, None, None, &Above::Proven, Unproven),
+            (Unproven, None, Some(good.clone()), &Above::Proven, Reversible),
+            (Unproven, None, Some(good.clone()), &broken, Reversible),
+            (Unproven, None, Some(result(SchemaDiffers, down, Some(Proof::FromEmpty))), &Above::Proven, SchemaDiffers),
+            (Unproven, None, Some(result(SchemaDiffers, again, Some(Proof::FromEmpty))), &Above::Proven, Unproven),
+            (Unproven, None, Some(result(Failed, up, None)), &Above::Proven, Unproven),
+            (Unproven, None, Some(result(Skipped, None, None)), &broken, Unproven),
+            (SchemaDiffers, again, None, &Above::Proven, SchemaDiffers),
+            (SchemaDiffers, again, None, &unproven, Unproven),
+            (SchemaDiffers, again, Some(good.clone()), &broken, Reversible),
+            (Failed, down, None, &Above::Proven, Failed),
+            (Failed, down, Some(good.clone()), &Above::Proven, Failed),
+            (Failed, down, None, &unproven, Failed),
+            (Failed, down, Some(good.clone()), &unproven, Reversible),
+            (Failed, down, None, &broken, Skipped),
+            (Failed, down, Some(result(Failed, down, None)), &broken, Failed),
+            (Failed, down, Some(result(Failed, up, None)), &broken, Skipped),
+            (DataLost, again, Some(good), &broken, DataLost),
+        ];
+        for (verdict, step, reference, above, expected) in table {
+            let decided = decide(result(verdict, step, None), reference.as_ref(), above);
+            assert_eq!(decided.verdict, expected, "{verdict:?} {step:?} {above:?} {reference:?}");
+        }
+    }
+}

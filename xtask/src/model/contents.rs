@@ -1,0 +1,127 @@
+//! All that a database holds, as one value that compares: its schema with owners and grants, its rows, where its sequences
+//! stand. What a backup was taken of, what came out of it when it was restored, what a database holds later.
+
+use std::collections::BTreeMap;
+
+use super::catalog::{self, Snapshot, What};
+use super::rows::{self, DataChange, Rows, Sequences};
+
+/// What a database holds at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Contents {
+    /// Every object, with its owner and grants.
+    pub schema: Snapshot,
+    /// How many, and what they hold.
+    pub rows: Rows,
+    /// Where the sequences stand.
+    pub sequences: Sequences,
+    /// How many large objects there are; what is in them is not looked at.
+    pub large_objects: u64,
+    /// Which table it is, by its quoted name: a table or column that was dropped and made again is another one.
+    pub tables: BTreeMap<String, TableIdentity>,
+    /// The numbers of tables, views and sequences, by their quoted names.
+    pub relations: BTreeMap<String, u32>,
+}
+
+/// What tells a table and its columns from others of the same name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableIdentity {
+    /// Its number in `pg_class`.
+    pub oid: u32,
+    /// The columns' numbers, which a table never gives twice.
+    pub columns: BTreeMap<String, i16>,
+}
+
+/// What is not the same on both sides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Rows, values, or something that holds them.
+    pub data: Vec<String>,
+    /// The rest of the schema: definitions, owners, grants, comments.
+    pub schema: Vec<String>,
+}
+
+impl Differences {
+    /// Whether both hold the same.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty() && self.schema.is_empty()
+    }
+}
+
+impl Contents {
+    /// What differs in `other`.
+    pub fn differences(&self, other: &Contents) -> Differences {
+        let mut found = Differences::default();
+        for change in catalog::diff(&self.schema, &other.schema) {
+            let holds_data = ["table", "column", "sequence"].contains(&change.kind.as_str());
+            let lost = change.what == What::Removed && holds_data;
+            let line = change.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            if lost { found.data.push(line) } else { found.schema.push(line) }
+        }
+        found.data.extend(self.rows_differing(&other.rows));
+        for (name, was) in &self.sequences {
+            let is = other.sequences.get(name).copied().flatten();
+            if *was != is {
+                let words = |at: Option<i64>| at.map_or("its start".to_owned(), |at| at.to_string());
+                found.data.push(format!("sequence {name}: {} -> {}", words(*was), words(is)));
+            }
+        }
+        if self.large_objects != other.large_objects {
+            found.data.push(format!("large objects: {} -> {}", self.large_objects, other.large_objects));
+        }
+        found
+    }
+
+    fn rows_differing(&self, other: &Rows) -> Vec<String> {
+        let changes = rows::diff(&self.rows, other).into_iter().chain(rows::filled(&self.rows, other));
+        changes.map(|change| line_of(&change)).collect()
+    }
+}
+
+/// `public.t: 500 rows -> 0`, `public.t.x: 500 values -> 3`.
+fn line_of(change: &DataChange) -> String {
+    let rows = |rows: Option<u64>| rows.map_or("no table".to_owned(), |rows| format!("{rows} rows"));
+    let table = &change.table;
+    if change.before_rows != change.after_rows {
+        return format!("{table}: {} -> {}", rows(change.before_rows), rows(change.after_rows));
+    }
+    let columns: Vec<String> = change
+        .columns_lost
+        .iter()
+        .map(|lost| match lost.same_count_but_different {
+            true => format!("{} ({} values, others than before)", lost.column, lost.before_values),
+            false => format!("{} ({} values -> {})", lost.column, lost.before_values, lost.after_values),
+        })
+        .collect();
+    format!("{table}: {}", columns.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalog::{Key, Object};
+    use super::super::rows::Table;
+    use super::*;
+
+    #[test]
+    fn what_holds_data_is_told_from_the_rest() {
+        let mut before = Contents::default();
+        for name in ["public.a", "public.b"] {
+            before.schema.insert(Key::new("table", name), Object::default());
+            before.rows.tables.insert(name.to_owned(), Table { rows: 2, ..Table::default() });
+        }
+        before.sequences.insert("public.s".to_owned(), Some(7));
+        let mut after = before.clone();
+        assert!(before.differences(&after).is_empty());
+        after.schema.insert(
+            Key::new("table", "public.a"),
+            Object { parent: None, attributes: vec![("owner".into(), "eve".into())] },
+        );
+        after.schema.remove(&Key::new("table", "public.b"));
+        after.rows.tables.remove("public.b");
+        after.sequences.insert("public.s".to_owned(), None);
+        let found = before.differences(&after);
+        assert_eq!(found.schema, ["~ table public.a owner: (none) -> eve"]);
+        let expected = ["- table public.b", "public.b: 2 rows -> no table", "sequence public.s: 7 -> its start"];
+        assert_eq!(found.data, expected);
+    }
+}

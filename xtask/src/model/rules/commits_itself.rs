@@ -1,0 +1,52 @@
+//! DB414: a script that ends the transaction that Alembic has begun.
+
+use super::body::functions;
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::script_body::{Found, Value};
+use crate::model::sql::leading_words;
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB414",
+    name: "commits-itself",
+    level: Level::Error,
+    scope: Scope::Unreleased,
+    page: include_str!("../../../../docs/rules/DB414.md"),
+    check: Check::Each(check),
+};
+
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
+    for (name, function) in functions(source) {
+        for found in function.calls.iter().filter(|found| !found.in_autocommit) {
+            let Some(what) = by_sql(found).or_else(|| by_call(found)) else { continue };
+            let message = format!(
+                "{name}() ends Alembic's transaction by itself ({what}): what stands above stays when what stands below \
+                 fails, the revision counts as not run, and the next try meets half of it"
+            );
+            let help = "Leave it to Alembic. What cannot run in a transaction: with op.get_context().autocommit_block(): …; \
+                        what must be committed before goes into a revision of its own";
+            sink.at(&source.path, found.line, message, help);
+        }
+    }
+}
+
+/// `op.execute("COMMIT")`; a savepoint may be rolled back.
+fn by_sql(found: &Found) -> Option<String> {
+    let words = leading_words(&found.sql.as_ref()?.text);
+    let ends = words.into_iter().find(|words| {
+        let is_savepoint = words.iter().any(|word| matches!(word.as_str(), "to" | "prepared" | "savepoint"));
+        matches!(words[0].as_str(), "commit" | "rollback") && !is_savepoint
+    })?;
+    Some(ends[0].to_uppercase())
+}
+
+/// `op.get_bind().commit()`. A session of one's own on that connection only ends its own part.
+fn by_call(found: &Found) -> Option<String> {
+    let call = &found.call;
+    let is_ending = matches!(call.last(), "commit" | "rollback");
+    let is_bind =
+        |value: &Value| value.call().is_some_and(|call| call.name == "op.get_bind" || call.name == "?.get_bind");
+    let is_named =
+        |value: &Value| matches!(value, Value::Name(name) if matches!(name.as_str(), "conn" | "connection" | "bind"));
+    let is_alembics = call.receiver.as_ref().is_some_and(|it| is_bind(it) || is_named(it));
+    (is_ending && is_alembics).then(|| format!("{}()", call.last()))
+}

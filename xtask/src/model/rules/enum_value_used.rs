@@ -1,0 +1,81 @@
+//! DB417: a value that is added to an enumerated type and used in the same transaction.
+
+use super::body::functions;
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::script_body::{Found, Function};
+use crate::model::sql::leading_words;
+
+pub(super) const RULE: Rule = Rule {
+    code: "DB417",
+    name: "enum-value-used",
+    level: Level::Error,
+    scope: Scope::Unreleased,
+    page: include_str!("../../../../docs/rules/DB417.md"),
+    check: Check::Each(check),
+};
+
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
+    for (name, function) in functions(source) {
+        for (added, value) in added(function) {
+            let Some(used) =
+                function.calls.iter().skip_while(|found| !std::ptr::eq(*found, added)).find(|it| uses(it, &value))
+            else {
+                continue;
+            };
+            let message = format!(
+                "{name}() adds the value '{value}' to an enumerated type in line {} and uses it here: PostgreSQL refuses that \
+                 in one transaction (55P04, unsafe use of new value)",
+                added.line
+            );
+            let help = "Add the value in a revision of its own below, or inside with op.get_context().autocommit_block(): … at \
+                        the top";
+            sink.at(&source.path, used.line, message, help);
+        }
+    }
+}
+
+/// The values that are added in the transaction of the migration, to types that were not made in it.
+fn added(function: &Function) -> Vec<(&Found, String)> {
+    let texts = function.calls.iter().filter(|found| !found.in_autocommit);
+    texts.filter_map(|found| Some((found, value(&found.sql.as_ref()?.text, function)?))).collect()
+}
+
+/// The value of `ALTER TYPE mood ADD VALUE IF NOT EXISTS 'glad' AFTER 'sad'`.
+fn value(sql: &str, function: &Function) -> Option<String> {
+    let words = leading_words(sql)
+        .into_iter()
+        .find(|words| words[0] == "alter" && words.get(1).is_some_and(|it| it == "type"))?;
+    let kind = words.get(2)?;
+    let is_made = |found: &Found| {
+        found.sql.as_ref().is_some_and(|text| text.text.to_lowercase().contains(&format!("create type {kind}")))
+    };
+    let lower = sql.to_lowercase();
+    let at = lower.find("add value")?;
+    let value = sql.get(at..)?.split('\'').nth(1)?;
+    (!function.calls.iter().any(is_made)).then(|| value.to_owned())
+}
+
+/// Whether the value stands in a statement, or as a default. To add another value beside it is no use.
+fn uses(found: &Found, value: &str) -> bool {
+    let quoted = format!("'{value}'");
+    if let Some(sql) = &found.sql {
+        let statements = sql.text.split(';');
+        return statements.into_iter().any(|it| it.contains(&quoted) && !it.to_lowercase().contains("add value"));
+    }
+    let mut is_used = false;
+    found.call.texts(&mut |text| is_used |= text.text == value || text.text.contains(&quoted));
+    // An enumerated type that is only described is not used.
+    let is_change = matches!(found.call.last(), "add_column" | "alter_column" | "bulk_insert" | "values" | "where");
+    is_used && is_change && !is_listed(found, value)
+}
+
+/// `existing_type=sa.Enum("sad", "glad", name="mood")` lists the value.
+fn is_listed(found: &Found, value: &str) -> bool {
+    let mut is_listed = false;
+    found.call.calls(&mut |call| {
+        let is_enum = call.last().to_lowercase().contains("enum");
+        is_listed |= is_enum && call.args.iter().any(|arg| arg.str() == Some(value));
+    });
+    let is_default = |key: &str| found.call.get(key).and_then(|it| it.str()).is_some_and(|text| text.contains(value));
+    is_listed && !is_default("server_default")
+}

@@ -1,0 +1,175 @@
+//! A database held still: a read-only transaction whose snapshot `pg_dump` shares, so that what is counted and compared is
+//! just what is dumped. A snapshot is known to one server and one database only, so sharing it also proves that both sides
+//! look at the same one.
+
+use anyhow::{Context, Result};
+use postgres::{IsolationLevel, Transaction};
+
+use super::catalog::{self, Options};
+use super::rows::{self, Memory};
+use super::{Db, sql_fail};
+use crate::model::contents::{Contents, TableIdentity};
+
+/// The transaction, as long as it lives.
+pub struct Frozen<'a> {
+    transaction: Transaction<'a>,
+    snapshot: String,
+}
+
+/// Which server and database it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The cluster's own number, the same on a standby and after a move; empty where we may not ask.
+    pub system: String,
+    /// Its name.
+    pub database: String,
+    /// Its number; one that was dropped and made again has another.
+    pub oid: u32,
+    /// What it takes on the server's disk.
+    pub bytes: u64,
+    /// A standby: what is read there may be old, and nothing can be migrated.
+    pub in_recovery: bool,
+}
+
+/// Who holds a lock that keeps every reader out.
+const HOLDERS: &str = "select distinct case when l.pid is null then 'the prepared transaction ' || coalesce(( \
+      select string_agg(quote_literal(gid) || ' of ' || owner || ', since ' || to_char(prepared at time zone 'UTC', \
+      'YYYY-MM-DD HH24:MI:SS') || ' UTC (end it: ROLLBACK PREPARED ' || quote_literal(gid) || ')', '; ') \
+      from pg_prepared_xacts where database = current_database()), '') \
+    else 'process ' || l.pid || coalesce(', user ' || a.usename, '') || coalesce(', ' || nullif(a.application_name, ''), '') \
+      || coalesce(', ' || a.state, '') end || ' holds ' || coalesce(l.relation::regclass::text, 'a table') \
+    from pg_locks l left join pg_stat_activity a on a.pid = l.pid \
+    where l.locktype = 'relation' and l.mode = 'AccessExclusiveLock' and l.granted \
+      and l.database = (select oid from pg_database where datname = current_database()) \
+      and l.relation >= 16384 and l.pid is distinct from pg_backend_pid() order by 1 limit 5";
+
+const TABLES: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.oid,
+       array(select a.attname::text from pg_attribute a
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum),
+       array(select a.attnum from pg_attribute a
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+ where c.oid >= 16384 and c.relkind = 'r' and c.relpersistence <> 't'
+   and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'
+   and not exists (select from pg_depend d
+                    where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')";
+
+const RELATIONS: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.oid
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+ where c.oid >= 16384 and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and c.relpersistence <> 't'
+   and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'";
+
+/// Nothing is left out but this tool's own ledger: a version table belongs into a backup.
+fn everything() -> Options {
+    Options { version_tables: Vec::new() }
+}
+
+impl Db {
+    /// Which server and database this is.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn identity(&mut self) -> Result<Identity> {
+        let sql = "select case when has_function_privilege('pg_control_system()', 'execute') \
+            then (select system_identifier::text from pg_control_system()) end, \
+            datname::text, oid, pg_database_size(oid), pg_is_in_recovery() \
+            from pg_database where datname = current_database()";
+        let row = self.client().query_one(sql, &[]).map_err(|error| sql_fail(&error, "asking the server who it is"))?;
+        Ok(Identity {
+            system: row.get::<_, Option<String>>(0).unwrap_or_default(),
+            database: row.get(1),
+            oid: row.get(2),
+            bytes: u64::try_from(row.get::<_, i64>(3)).unwrap_or_default(),
+            in_recovery: row.get(4),
+        })
+    }
+
+    /// Holds the database still for readers of this session and of whoever is given the snapshot. No wait for a lock is
+    /// longer than `lock_wait_ms`.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn freeze(&mut self, lock_wait_ms: u128) -> Result<Frozen<'_>> {
+        let started = self
+            .client()
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .and_then(|mut transaction| {
+                transaction.batch_execute(&format!(
+                    "set local lock_timeout = {lock_wait_ms}; set local statement_timeout = 0; \
+                     set local idle_in_transaction_session_timeout = 0"
+                ))?;
+                let snapshot = transaction.query_one("select pg_export_snapshot()", &[])?.get(0);
+                Ok((transaction, snapshot))
+            });
+        let (transaction, snapshot) = started.map_err(|error| sql_fail(&error, "holding the database still"))?;
+        Ok(Frozen { transaction, snapshot })
+    }
+
+    /// What the database holds now.
+    ///
+    /// # Errors
+    /// As [`Frozen::contents`].
+    pub fn contents(&mut self, memory: &mut Memory, lock_wait_ms: u128) -> Result<Contents> {
+        self.freeze(lock_wait_ms)?.contents(memory)
+    }
+
+    /// Who keeps every reader of some table out, a line each.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn exclusive_holders(&mut self) -> Result<Vec<String>> {
+        let rows = self.client().query(HOLDERS, &[]).map_err(|error| sql_fail(&error, "asking who holds a lock"))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+}
+
+impl Frozen<'_> {
+    /// What `pg_dump --snapshot` takes.
+    pub fn snapshot(&self) -> &str {
+        &self.snapshot
+    }
+
+    /// What the database holds; `memory` learns it, so that a later look at the large tables costs less.
+    ///
+    /// # Errors
+    /// `lock-timeout`, `permission-denied` (a table that this role may not read, or not whole), `connection-lost`.
+    pub fn contents(&mut self, memory: &mut Memory) -> Result<Contents> {
+        self.read(memory).map_err(|error| {
+            match error.chain().find_map(|cause| cause.downcast_ref::<postgres::Error>()) {
+                Some(cause) => sql_fail(cause, &error.to_string()).into(),
+                None => error,
+            }
+        })
+    }
+
+    fn read(&mut self, memory: &mut Memory) -> Result<Contents> {
+        let schema = catalog::take_within(&mut self.transaction, &everything())?;
+        let rows = rows::learn_within(&mut self.transaction, &everything(), memory)?;
+        let sql = "select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value \
+            from pg_catalog.pg_sequences where schemaname !~ '^pg_'";
+        let sequences = self.transaction.query(sql, &[]).context("asking where the sequences stand")?;
+        let sql = "select count(*) from pg_largeobject_metadata";
+        let large_objects = self.transaction.query_one(sql, &[]).context("counting the large objects")?;
+        let mut tables = std::collections::BTreeMap::new();
+        for row in self.transaction.query(TABLES, &[]).context("listing the tables")? {
+            if everything().leaves_out(row.get(0)) {
+                continue;
+            }
+            let (names, numbers): (Vec<String>, Vec<i16>) = (row.get(2), row.get(3));
+            let identity = TableIdentity { oid: row.get(1), columns: names.into_iter().zip(numbers).collect() };
+            tables.insert(row.get(0), identity);
+        }
+        let relations = self.transaction.query(RELATIONS, &[]).context("listing the relations")?;
+        Ok(Contents {
+            schema,
+            rows,
+            sequences: sequences.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            large_objects: u64::try_from(large_objects.get::<_, i64>(0)).unwrap_or_default(),
+            tables,
+            relations: relations.iter().map(|row| (row.get(0), row.get(1))).collect(),
+        })
+    }
+}

@@ -1,0 +1,430 @@
+//! Putting rows back into tables that an operation has touched, in one transaction: the backup's rows come into temporary
+//! tables, are compared by key with what is there, and only what differs is written. Foreign keys and triggers of those
+//! tables stand aside meanwhile and are what they were afterwards.
+
+use std::io::Read;
+
+use anyhow::{Context, Result};
+use postgres::Transaction;
+
+use super::since::{KEPT_IN, Kept};
+use super::{Db, ident, literal, sql_fail};
+
+/// A table to be mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its name, quoted.
+    pub table: String,
+    /// It was made anew: whatever is in it came with the way back.
+    pub is_new: bool,
+    /// The columns that were made anew.
+    pub new_columns: Vec<String>,
+    /// A script deletes from it: what is missing was deleted by the operation, and not by somebody since.
+    pub deletes: bool,
+}
+
+/// What became of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mended {
+    /// Its name, quoted.
+    pub table: String,
+    /// Rows that are there again.
+    pub rows: u64,
+    /// Rows in which values are there again.
+    pub values: u64,
+    /// Rows that were written since, and are in it.
+    pub since: u64,
+    /// What could not be put back, a line each.
+    pub left: Vec<String>,
+}
+
+/// The transaction.
+pub struct Mending<'a> {
+    transaction: Transaction<'a>,
+    since: Option<Vec<Kept>>,
+    tables: Vec<Table>,
+    keys: Vec<ForeignKey>,
+}
+
+/// A table under repair.
+struct Table {
+    job: Job,
+    columns: Vec<Column>,
+    /// The columns that tell its rows apart; none where nothing does.
+    key: Vec<String>,
+    /// The temporary table with the backup's rows, and its columns.
+    stage: Option<(String, Vec<String>)>,
+    mended: Mended,
+}
+
+struct Column {
+    name: String,
+    kind: String,
+}
+
+struct ForeignKey {
+    table: String,
+    name: String,
+    definition: String,
+    comment: Option<String>,
+}
+
+const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypmod) from pg_attribute a \
+    where a.attrelid = $1::text::regclass and a.attnum > 0 and not a.attisdropped \
+      and to_jsonb(a) ->> 'attgenerated' = '' order by a.attnum";
+
+/// The primary key, else the unique key of the fewest columns, none of which may be empty.
+const KEY: &str = "select array(select a.attname::text from unnest(i.indkey::int2[]) k join pg_attribute a \
+      on a.attrelid = i.indrelid and a.attnum = k) \
+    from pg_index i where i.indrelid = $1::text::regclass and i.indisunique and i.indisvalid and i.indimmediate \
+      and i.indpred is null and i.indexprs is null and i.indnkeyatts = i.indnatts \
+      and not exists (select from unnest(i.indkey::int2[]) k join pg_attribute a on a.attrelid = i.indrelid \
+        and a.attnum = k where not a.attnotnull) order by not i.indisprimary, i.indnatts, i.indexrelid limit 1";
+
+/// The foreign keys that lead from these tables or to them; of a partition's, the one of the whole table.
+const FOREIGN_KEYS: &str = "with recursive up(oid, parent) as ( \
+      select oid, conparentid from pg_constraint where contype = 'f' and (conrelid = any($1::text[]::regclass[]) \
+        or confrelid = any($1::text[]::regclass[])) \
+      union select c.oid, c.conparentid from pg_constraint c join up on c.oid = up.parent) \
+    select c.conrelid::regclass::text, c.conname::text, pg_get_constraintdef(c.oid), obj_description(c.oid, 'pg_constraint') \
+    from pg_constraint c where c.oid in (select oid from up where parent = 0) order by 1, 2";
+
+impl Db {
+    /// Begins to mend tables.
+    ///
+    /// # Errors
+    /// When the connection is lost, or a table is not there.
+    pub fn mend(&mut self, jobs: Vec<Job>) -> Result<Mending<'_>> {
+        let since = self.rows_since()?;
+        let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, DOING))?;
+        let tables = prepare(&mut transaction, jobs).map_err(|error| sql_fail(&error, DOING))?;
+        let keys = stand_aside(&mut transaction, &tables).map_err(|error| sql_fail(&error, DOING))?;
+        Ok(Mending { transaction, since, tables, keys })
+    }
+
+    /// Runs statements that put something right, each by itself; those that the server refuses are given back with its words.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn put_right(&mut self, statements: &[String]) -> Result<Vec<String>> {
+        let mut refused = Vec::new();
+        for statement in statements {
+            match self.client().batch_execute(statement) {
+                Ok(()) => {}
+                Err(error) => match error.as_db_error() {
+                    Some(said) => refused.push(format!("`{statement}`: {}", said.message())),
+                    None => return Err(sql_fail(&error, "putting grants right").into()),
+                },
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Drops what was kept aside of rows that are back where they belong.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn forget_rows_since(&mut self) -> Result<()> {
+        let sql = format!("drop schema if exists {KEPT_IN} cascade");
+        self.client().batch_execute(&sql).map_err(|error| sql_fail(&error, "putting the kept rows away").into())
+    }
+}
+
+const DOING: &str = "putting the rows back";
+
+fn prepare(transaction: &mut Transaction<'_>, jobs: Vec<Job>) -> Result<Vec<Table>, postgres::Error> {
+    transaction.batch_execute(
+        "set local lock_timeout = '30s'; set local statement_timeout = 0; set local search_path = pg_catalog, pg_temp",
+    )?;
+    let mut tables = Vec::new();
+    for job in jobs {
+        let columns = transaction.query(COLUMNS, &[&job.table])?;
+        let columns = columns.iter().map(|row| Column { name: row.get(0), kind: row.get(1) }).collect();
+        let key = transaction.query_opt(KEY, &[&job.table])?.map(|row| row.get(0)).unwrap_or_default();
+        let mended = Mended { table: job.table.clone(), ..Mended::default() };
+        tables.push(Table { job, columns, key, stage: None, mended });
+    }
+    Ok(tables)
+}
+
+/// Takes foreign keys out and switches triggers off; gives the keys.
+fn stand_aside(transaction: &mut Transaction<'_>, tables: &[Table]) -> Result<Vec<ForeignKey>, postgres::Error> {
+    let names: Vec<&str> = tables.iter().map(|table| table.job.table.as_str()).collect();
+    let rows = transaction.query(FOREIGN_KEYS, &[&names])?;
+    let keys: Vec<ForeignKey> = rows
+        .iter()
+        .map(|row| ForeignKey { table: row.get(0), name: row.get(1), definition: row.get(2), comment: row.get(3) })
+        .collect();
+    for key in &keys {
+        transaction.batch_execute(&format!("alter table {} drop constraint {}", key.table, ident(&key.name)))?;
+    }
+    Ok(keys)
+}
+
+impl Mending<'_> {
+    /// Takes the backup's rows of a table in, in COPY's text format and this encoding. Tables that are not mended are passed over.
+    ///
+    /// # Errors
+    /// When they cannot be read or written.
+    pub fn take_in(&mut self, table: &str, columns: Vec<String>, encoding: &str, rows: &mut dyn Read) -> Result<()> {
+        let number = self.tables.iter().position(|it| it.job.table == table);
+        let Some((number, at)) = number.and_then(|at| Some((at, self.tables.get_mut(at)?))) else { return Ok(()) };
+        let stage = format!("pg_temp.xtask_rows_{number}");
+        let listed: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+        let made = listed.iter().map(|column| format!("{column} text")).collect::<Vec<_>>().join(", ");
+        let sql = format!("create temporary table xtask_rows_{number} ({made}) on commit drop");
+        self.transaction.batch_execute(&sql).map_err(|error| sql_fail(&error, DOING))?;
+        let copy = format!("copy {stage} ({}) from stdin (encoding {})", listed.join(", "), literal(encoding));
+        let mut writer = self.transaction.copy_in(&copy).map_err(|error| sql_fail(&error, DOING))?;
+        std::io::copy(rows, &mut writer).context("taking the backup's rows in")?;
+        writer.finish().map_err(|error| sql_fail(&error, DOING))?;
+        at.stage = Some((stage, columns));
+        Ok(())
+    }
+
+    /// Writes what differs, brings foreign keys and triggers back and commits.
+    ///
+    /// # Errors
+    /// When the server refuses; nothing was changed then.
+    pub fn finish(mut self) -> Result<Vec<Mended>> {
+        self.write().map_err(|error| sql_fail(&error, DOING))?;
+        let broken = self.bring_back().map_err(|error| sql_fail(&error, DOING))?;
+        self.transaction.commit().map_err(|error| sql_fail(&error, DOING))?;
+        let mut all: Vec<Mended> = self.tables.into_iter().map(|table| table.mended).collect();
+        if let Some(first) = all.first_mut() {
+            first.left.extend(broken);
+        }
+        Ok(all)
+    }
+
+    fn write(&mut self) -> Result<(), postgres::Error> {
+        for table in &mut self.tables {
+            let off = switched(&mut self.transaction, &table.job.table)?;
+            for (name, _) in &off {
+                let sql = format!("alter table {} disable trigger {}", table.job.table, ident(name));
+                self.transaction.batch_execute(&sql)?;
+            }
+            let kept = self.since.as_ref().map(|all| all.iter().find(|kept| kept.table == table.job.table));
+            table.write(&mut self.transaction, kept)?;
+            for (name, how) in &off {
+                let sql = format!("alter table {} enable {how} {}", table.job.table, ident(name));
+                self.transaction.batch_execute(&sql)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One that does not hold any more comes back unproven, and is told.
+    fn bring_back(&mut self) -> Result<Vec<String>, postgres::Error> {
+        let mut broken = Vec::new();
+        for ForeignKey { table, name, definition, comment } in &self.keys {
+            let add = format!("alter table {table} add constraint {} {definition}", ident(name));
+            let mut inner = self.transaction.transaction()?;
+            match inner.batch_execute(&add) {
+                Ok(()) => inner.commit()?,
+                Err(error) => {
+                    inner.rollback()?;
+                    let Some(said) = error.as_db_error() else { return Err(error) };
+                    let why = said.detail().unwrap_or(said.message());
+                    broken.push(format!(
+                        "the foreign key {name} of {table} does not hold for all rows ({why}): it is NOT VALID"
+                    ));
+                    self.transaction.batch_execute(&format!("{add} not valid"))?;
+                }
+            }
+            if let Some(comment) = comment {
+                let sql = format!("comment on constraint {} on {table} is {}", ident(name), literal(comment));
+                self.transaction.batch_execute(&sql)?;
+            }
+        }
+        Ok(broken)
+    }
+}
+
+/// The table's own triggers that fire, and the words that switch them on again.
+fn switched(transaction: &mut Transaction<'_>, table: &str) -> Result<Vec<(String, &'static str)>, postgres::Error> {
+    let sql = "select tgname::text, tgenabled::text from pg_trigger where tgrelid = $1::text::regclass \
+        and not tgisinternal and tgenabled <> 'D'";
+    let rows = transaction.query(sql, &[&table])?;
+    let how = |letter: String| match letter.as_str() {
+        "R" => "replica trigger",
+        "A" => "always trigger",
+        _ => "trigger",
+    };
+    Ok(rows.iter().map(|row| (row.get(0), how(row.get(1)))).collect())
+}
+
+impl Table {
+    /// `kept`: the rows written since; the outer `None` where nobody knows which those are.
+    fn write(&mut self, transaction: &mut Transaction<'_>, kept: Option<Option<&Kept>>) -> Result<(), postgres::Error> {
+        if let Some((stage, columns)) = self.stage.clone() {
+            let (common, lost): (Vec<String>, Vec<String>) =
+                columns.into_iter().partition(|name| self.columns.iter().any(|column| column.name == *name));
+            for name in lost {
+                let sql = format!("select count({}) from {stage}", ident(&name));
+                let values: i64 = transaction.query_one(&sql, &[])?.get(0);
+                if values > 0 {
+                    self.mended.left.push(format!(
+                        "{}: the column {name} is not there, its {values} values stay in the backup",
+                        self.job.table
+                    ));
+                }
+            }
+            if self.key.is_empty() || !self.key.iter().all(|name| common.contains(name)) {
+                self.replace(transaction, &stage, &common)?;
+            } else {
+                self.compare(transaction, &stage, &common, kept)?;
+            }
+        }
+        match kept.flatten() {
+            Some(kept) => self.write_since(transaction, kept),
+            None => Ok(()),
+        }
+    }
+
+    /// The rows of the backup instead of what is there; for a table whose rows nothing tells apart.
+    fn replace(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        stage: &str,
+        common: &[String],
+    ) -> Result<(), postgres::Error> {
+        transaction.batch_execute(&format!("delete from only {}", self.job.table))?;
+        self.mended.rows = transaction.execute(&self.insert(stage, common, "true"), &[])?;
+        Ok(())
+    }
+
+    /// Row by row, by the key.
+    fn compare(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        stage: &str,
+        common: &[String],
+        kept: Option<Option<&Kept>>,
+    ) -> Result<(), postgres::Error> {
+        let table = &self.job.table;
+        let written_since = match kept.flatten().filter(|kept| self.key.iter().all(|name| kept.columns.contains(name)))
+        {
+            Some(kept) => format!("exists (select from {} o where {})", kept.kept_in, self.same_key("o", "n")),
+            None => "false".to_owned(),
+        };
+        let there = format!("exists (select from {stage} o where {})", self.same_key("o", "n"));
+        if self.job.is_new {
+            // Whatever came with the way back and was in no backup: rows that the scripts put in.
+            transaction
+                .execute(&format!("delete from only {table} n where not {there} and not {written_since}"), &[])?;
+        }
+        // What is written over: where it is known what was written since, everything else; else what was made anew.
+        let over = |name: &&String| {
+            !self.key.contains(name) && (self.job.is_new || kept.is_some() || self.job.new_columns.contains(name))
+        };
+        let over: Vec<&String> = common.iter().filter(over).collect();
+        if !over.is_empty() {
+            let set: Vec<String> =
+                over.iter().map(|name| format!("{} = {}", ident(name), self.cast("o", name))).collect();
+            let differ: Vec<String> = over
+                .iter()
+                .map(|name| format!("n.{}::text is distinct from ({})::text", ident(name), self.cast("o", name)))
+                .collect();
+            let sql = format!(
+                "update only {table} n set {} from {stage} o where {} and ({}) and not {written_since}",
+                set.join(", "),
+                self.same_key("o", "n"),
+                differ.join(" or ")
+            );
+            self.mended.values = transaction.execute(&sql, &[])?;
+        }
+        let missing = format!("not exists (select from only {table} n where {})", self.same_key("o", "n"));
+        if self.job.is_new || self.job.deletes {
+            self.mended.rows = transaction.execute(&self.insert(stage, common, &missing), &[])?;
+        } else {
+            let sql = format!("select count(*) from {stage} o where {missing}");
+            let gone: i64 = transaction.query_one(&sql, &[])?.get(0);
+            if gone > 0 {
+                self.mended.left.push(format!("{table}: {gone} rows of the backup were deleted since and stay so"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that were written since go over everything. What does not fit any more stays where it was kept.
+    fn write_since(&mut self, transaction: &mut Transaction<'_>, kept: &Kept) -> Result<(), postgres::Error> {
+        let known = |name: &&String| self.columns.iter().any(|column| column.name == **name);
+        let common: Vec<String> = kept.columns.iter().filter(known).cloned().collect();
+        let mut inner = transaction.transaction()?;
+        match self.merge(&mut inner, kept, &common) {
+            Ok(()) => {
+                inner.commit()?;
+                self.mended.since = kept.rows;
+                transaction.batch_execute(&format!(
+                    "drop table {0}; delete from {KEPT_IN}.tables where kept_in = '{0}'",
+                    kept.kept_in
+                ))
+            }
+            Err(error) => {
+                inner.rollback()?;
+                let Some(said) = error.as_db_error() else { return Err(error) };
+                let (table, rows, place) = (&self.job.table, kept.rows, &kept.kept_in);
+                self.mended.left.push(format!(
+                    "{table}: {rows} rows written since do not fit any more and are in {place}: {}",
+                    said.message()
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    fn merge(&self, transaction: &mut Transaction<'_>, kept: &Kept, common: &[String]) -> Result<(), postgres::Error> {
+        let (table, place) = (&self.job.table, &kept.kept_in);
+        if self.key.is_empty() || !self.key.iter().all(|name| common.contains(name)) {
+            let listed: Vec<String> = common.iter().map(|name| format!("({})::text", self.cast("o", name))).collect();
+            let here: Vec<String> = common.iter().map(|name| format!("n.{}::text", ident(name))).collect();
+            let there = format!(
+                "not exists (select from only {table} n where ({}) is not distinct from ({}))",
+                row(&here),
+                row(&listed)
+            );
+            return transaction.execute(&self.insert(place, common, &there), &[]).map(drop);
+        }
+        let others: Vec<&String> = common.iter().filter(|name| !self.key.contains(name)).collect();
+        if !others.is_empty() {
+            let set: Vec<String> =
+                others.iter().map(|name| format!("{} = {}", ident(name), self.cast("o", name))).collect();
+            let sql = format!(
+                "update only {table} n set {} from {place} o where {}",
+                set.join(", "),
+                self.same_key("o", "n")
+            );
+            transaction.execute(&sql, &[])?;
+        }
+        let missing = format!("not exists (select from only {table} n where {})", self.same_key("o", "n"));
+        transaction.execute(&self.insert(place, common, &missing), &[]).map(drop)
+    }
+
+    fn insert(&self, from: &str, common: &[String], condition: &str) -> String {
+        let listed: Vec<String> = common.iter().map(|name| ident(name)).collect();
+        let values: Vec<String> = common.iter().map(|name| self.cast("o", name)).collect();
+        format!(
+            "insert into {} ({}) overriding system value select {} from {from} o where {condition}",
+            self.job.table,
+            listed.join(", "),
+            values.join(", ")
+        )
+    }
+
+    /// A value that is kept as text, as the column has it.
+    fn cast(&self, alias: &str, name: &str) -> String {
+        let kind = self.columns.iter().find(|column| column.name == name).map_or("text", |column| column.kind.as_str());
+        format!("{alias}.{}::{kind}", ident(name))
+    }
+
+    fn same_key(&self, text: &str, typed: &str) -> String {
+        let same = |name: &String| format!("{typed}.{} = {}", ident(name), self.cast(text, name));
+        self.key.iter().map(same).collect::<Vec<_>>().join(" and ")
+    }
+}
+
+/// A list of texts that compares as one, also where it is of one text only.
+fn row(parts: &[String]) -> String {
+    format!("array[{}]", parts.join(", "))
+}

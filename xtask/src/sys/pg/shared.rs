@@ -1,0 +1,43 @@
+//! What a database shares with the others of its server: roles with their settings and memberships, databases,
+//! tablespaces. A script that changes them reaches beyond the throwaway database.
+
+use anyhow::{Context, Result};
+use postgres::Client;
+
+use crate::model::catalog::{Key, Object, Snapshot};
+
+/// Our own throwaway databases come and go, and what is set for them is ours.
+const SHARED: &str = r"
+select 'role' as kind, quote_ident(rolname) as name,
+       concat_ws(' ', case when rolsuper then 'superuser' end, case when not rolinherit then 'noinherit' end,
+         case when rolcreaterole then 'createrole' end, case when rolcreatedb then 'createdb' end,
+         case when rolcanlogin then 'login' end, case when rolreplication then 'replication' end,
+         case when rolbypassrls then 'bypassrls' end, 'limit ' || nullif(rolconnlimit, -1), 'until ' || rolvaliduntil) as is
+  from pg_roles where rolname !~ '^pg_'
+union all
+select 'membership', format('%I in %I', m.rolname, r.rolname), case when a.admin_option then 'with admin option' else '' end
+  from pg_auth_members a join pg_roles r on r.oid = a.roleid join pg_roles m on m.oid = a.member
+union all
+select 'settings', concat(quote_ident(r.rolname), ' in ' || quote_ident(d.datname)), array_to_string(s.setconfig, ', ')
+  from pg_db_role_setting s left join pg_roles r on r.oid = s.setrole left join pg_database d on d.oid = s.setdatabase
+ where d.datname is null or d.datname !~ '^xtask_'
+union all
+select 'database', quote_ident(datname),
+       concat_ws(' ', pg_get_userbyid(datdba), datacl::text, datconnlimit, datallowconn, datistemplate)
+  from pg_database where datname !~ '^xtask_'
+union all
+select 'tablespace', quote_ident(spcname), concat_ws(' ', pg_get_userbyid(spcowner), spcacl::text, spcoptions::text)
+  from pg_tablespace";
+
+/// What the whole server shares now.
+///
+/// # Errors
+/// When the connection is lost.
+pub fn take(client: &mut Client) -> Result<Snapshot> {
+    let mut shared = Snapshot::default();
+    for row in client.query(SHARED, &[]).context("reading the server's roles and databases")? {
+        let (kind, name, is): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+        shared.insert(Key::new(kind, name), Object { parent: None, attributes: vec![("is".into(), is)] });
+    }
+    Ok(shared)
+}

@@ -1,0 +1,124 @@
+//! Rows that were written after an operation stopped: kept aside before the database is walked back, so that a script which
+//! drops their table does not take them along. What tells them: the operation's last step left its mark in the version
+//! table (or in the ledger behind it), and a younger transaction wrote them.
+
+use anyhow::Result;
+use postgres::Transaction;
+
+use super::{Db, SCHEMA, TABLE, VersionTable, ident, literal, sql_fail};
+
+/// Where they are kept. All values are text: no type that a script drops is held by them.
+pub const KEPT_IN: &str = "xtask_since";
+
+/// A table of rows that were kept aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Where the rows were, its name quoted.
+    pub table: String,
+    /// Where they are now.
+    pub kept_in: String,
+    pub columns: Vec<String>,
+    pub rows: u64,
+}
+
+impl Db {
+    /// Keeps every row aside that was written since the operation stopped. Done once; a second call changes nothing.
+    /// `false` where nothing tells what is younger, or this role may not.
+    ///
+    /// # Errors
+    /// When the connection is lost, or a table cannot be read.
+    pub fn keep_rows_since(&mut self, versions: &VersionTable) -> Result<bool> {
+        if self.rows_since()?.is_some() {
+            return Ok(true);
+        }
+        let may = "select has_database_privilege(current_database(), 'create')::text";
+        if self.text(may, "asking for the right to make a schema")? != "true" {
+            return Ok(false);
+        }
+        let doing = "keeping the rows aside that were written since";
+        let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, doing))?;
+        let Some(mark) = mark(&mut transaction, versions).map_err(|error| sql_fail(&error, doing))? else {
+            return Ok(false);
+        };
+        keep(&mut transaction, versions, mark).map_err(|error| sql_fail(&error, doing))?;
+        transaction.commit().map_err(|error| sql_fail(&error, doing))?;
+        Ok(true)
+    }
+
+    /// What was kept aside; `None` where that was not done.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn rows_since(&mut self) -> Result<Option<Vec<Kept>>> {
+        let there = format!("select coalesce(to_regclass('{KEPT_IN}.tables')::text, '')");
+        let doing = "looking at the rows that were kept aside";
+        if self.text(&there, doing)?.is_empty() {
+            return Ok(None);
+        }
+        let sql = format!("select name, kept_in, columns, rows from {KEPT_IN}.tables order by name");
+        let rows = self.client().query(&sql, &[]).map_err(|error| sql_fail(&error, doing))?;
+        let kept = |row: &postgres::Row| Kept {
+            table: row.get(0),
+            kept_in: row.get(1),
+            columns: row.get(2),
+            rows: u64::try_from(row.get::<_, i64>(3)).unwrap_or_default(),
+        };
+        Ok(Some(rows.iter().map(kept).collect()))
+    }
+}
+
+/// The age of the operation's last transaction.
+fn mark(transaction: &mut Transaction<'_>, versions: &VersionTable) -> Result<Option<i32>, postgres::Error> {
+    // A transaction of our own first: all ages are then taken against it.
+    transaction.execute("select txid_current()", &[])?;
+    let mut tables = Vec::new();
+    for table in [versions.quoted(), format!("{SCHEMA}.{TABLE}")] {
+        let found: Option<String> = transaction.query_one("select to_regclass($1)::text", &[&table])?.get(0);
+        tables.extend(found.map(|_| format!("select min(age(xmin)) as age from {table}")));
+    }
+    if tables.is_empty() {
+        return Ok(None);
+    }
+    let sql = format!("select min(age) from ({}) marks", tables.join(" union all "));
+    Ok(transaction.query_one(&sql, &[])?.get(0))
+}
+
+fn keep(transaction: &mut Transaction<'_>, versions: &VersionTable, mark: i32) -> Result<(), postgres::Error> {
+    transaction.batch_execute(&format!(
+        "create schema {KEPT_IN}; comment on schema {KEPT_IN} is 'xtask: rows that were written while an operation had \
+         stopped; it goes when they are back'; \
+         create table {KEPT_IN}.tables (name text, kept_in text, columns text[], rows bigint)"
+    ))?;
+    let tables = transaction.query(TABLES, &[&KEPT_IN, &versions.name])?;
+    for (number, row) in tables.iter().enumerate() {
+        let (name, columns): (String, Vec<String>) = (row.get(0), row.get(1));
+        let younger = format!("from only {name} where age(xmin) < {mark}");
+        let rows: i64 = transaction.query_one(&format!("select count(*) {younger}"), &[])?.get(0);
+        if rows == 0 {
+            continue;
+        }
+        let kept_in = format!("{KEPT_IN}.rows_{number}");
+        let as_text: Vec<String> = columns.iter().map(|it| ident(it)).map(|it| format!("{it}::text as {it}")).collect();
+        let listed: Vec<String> = columns.iter().map(|column| literal(column)).collect();
+        transaction.batch_execute(&format!(
+            "create table {kept_in} as select {} {younger}; \
+             insert into {KEPT_IN}.tables values ({}, {}, array[{}]::text[], {rows})",
+            as_text.join(", "),
+            literal(&name),
+            literal(&kept_in),
+            listed.join(", ")
+        ))?;
+    }
+    Ok(())
+}
+
+/// Every ordinary table with its columns that can be written.
+const TABLES: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.relname),
+       array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0
+                and not a.attisdropped and to_jsonb(a) ->> 'attgenerated' = '' order by a.attnum)
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+ where c.oid >= 16384 and c.relkind = 'r' and c.relpersistence <> 't' and n.nspname not in ('xtask', $1)
+   and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema' and c.relname <> $2
+   and not exists (select from pg_depend d
+                    where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+ order by 1";

@@ -1,0 +1,148 @@
+//! Backups as commands take them: of the very server that is to be migrated, proven, told, and taken again where somebody
+//! wrote meanwhile. Whatever goes down takes one here, or refuses.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::ctx::{Ctx, Database};
+use crate::fail::{Fail, Kind};
+use crate::model::action::own;
+use crate::sys::backup::record::Proof;
+use crate::sys::backup::{self, Backup, Request, shelf};
+use crate::sys::git::Repo;
+use crate::sys::pg::{Db, Identity};
+use crate::sys::project::Component;
+
+/// How long a lock is waited for unless the command has a limit of its own.
+pub const LOCK_WAIT: Duration = Duration::from_secs(30);
+/// How often a backup is taken anew because somebody wrote.
+const TRIES: usize = 3;
+/// How many lines about what differs are shown.
+const LISTED: usize = 5;
+
+/// What is wanted of a backup.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Whose database.
+    pub component: &'a Component,
+    /// Where it is.
+    pub database: &'a Database,
+    /// The revisions that the database holds.
+    pub applied: &'a [String],
+    /// Whether it is restored for the proof, or only read.
+    pub verify: bool,
+    /// How long a lock is waited for.
+    pub lock_wait: Duration,
+    /// What to do where none can be had.
+    pub instead: &'a str,
+}
+
+/// A backup that holds what the database held, and can be asked whether it still does.
+pub struct Taken {
+    backup: Backup,
+    identity: Identity,
+}
+
+impl Taken {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.backup.path
+    }
+
+    /// What was taken, and how it was proven.
+    pub fn backup(&self) -> &Backup {
+        &self.backup
+    }
+
+    /// Looks again, just before the first change: where somebody wrote since, that is said and the backup is taken anew.
+    ///
+    /// # Errors
+    /// `active-connections` where they do not stop; else as [`take`].
+    pub fn refresh(&mut self, ctx: &Ctx, wanted: &Wanted<'_>) -> Result<()> {
+        let mut lines = self.backup.written_since()?;
+        for _ in 0..TRIES {
+            let Some(first) = lines.first() else { return Ok(()) };
+            ctx.ui.warn(format!("Somebody wrote while the backup was taken ({first}); it is taken again"));
+            let url = self.backup.url().clone();
+            // Under the old name, which is in journals and reports by now.
+            let path = self.backup.path.clone();
+            self.backup = run(ctx, wanted, &url, &self.identity)?;
+            shelf::replace(&self.backup.path, &path)?;
+            self.backup.path = path;
+            lines = self.backup.written_since()?;
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let fail = Fail::new(Kind::ActiveConnections, "Somebody keeps writing into the database")
+            .details(format!("After each of {} backups it held something else:", TRIES + 1))
+            .details(lines.iter().take(LISTED).cloned().collect::<Vec<_>>().join("\n"));
+        Err(fail.action("Stop what writes into it, then repeat the command").related(own("db-status")).refused().into())
+    }
+}
+
+/// Takes a backup of the database that `db` is connected to, proves it and says so.
+///
+/// # Errors
+/// `backup-failed` where no proven one can be had; `interrupted`.
+pub fn take(ctx: &Ctx, db: &mut Db, wanted: &Wanted<'_>) -> Result<Taken> {
+    let identity = db.identity()?;
+    // The very server that let us in: another one of the URL may be a standby that lags behind.
+    let url = db.url().only_at(db.endpoint());
+    let backup = run(ctx, wanted, &url, &identity)?;
+    Ok(Taken { backup, identity })
+}
+
+fn run(ctx: &Ctx, wanted: &Wanted<'_>, url: &crate::model::url::DbUrl, identity: &Identity) -> Result<Backup> {
+    let project = ctx.project()?;
+    let task = ctx.ui.task("Backing up the database and proving the backup");
+    let backup = backup::take(
+        &ctx.ui,
+        &Request {
+            project_root: &project.root,
+            component: &wanted.component.name,
+            url: url.clone(),
+            expected: Some(identity.clone()),
+            revision: wanted.applied,
+            commit: commit(ctx, &project.root),
+            tools: &wanted.database.tools,
+            verify: wanted.verify,
+            lock_wait: wanted.lock_wait,
+            instead: wanted.instead,
+        },
+    )?;
+    drop(task);
+    ctx.ui.status(format!("Backup: {} ({})", backup.path.display(), backup.record.proof.words()));
+    if matches!(backup.record.proof, Proof::Read(_)) && wanted.verify {
+        ctx.ui.warn(format!("The backup was read, not restored: {}", backup.record.proof.words()));
+    }
+    for reason in &backup.passed_over {
+        ctx.ui.warn(format!("No backup came of {reason}\n  Another one was asked"));
+    }
+    for line in backup.record.differs.iter().take(LISTED) {
+        ctx.ui.warn(format!("Restored, the backup holds all rows, but: {line}"));
+    }
+    let state = [project.state_dir.clone(), project.root.join(".xtask")];
+    let needed = needed_by_journals(&state);
+    let is_needed = |path: &Path| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        path == backup.path || needed.iter().any(|text| text.contains(&name))
+    };
+    for path in shelf::trim(&project.root, &wanted.component.name, is_needed)? {
+        ctx.ui.verbose(format!("removed the old backup {}", path.display()));
+    }
+    Ok(backup)
+}
+
+/// The commit that is checked out; a project without git, or without a commit, has none.
+fn commit(ctx: &Ctx, root: &Path) -> Option<String> {
+    let repo = Repo::find(&ctx.ui, root).ok().flatten()?;
+    Some(repo.commits(&["HEAD"]).ok()?.pop()??.as_str().to_owned())
+}
+
+/// What the journals and records of operations say, to be searched for a backup's name.
+fn needed_by_journals(folders: &[PathBuf]) -> Vec<String> {
+    folders.iter().flat_map(|folder| shelf::texts(folder, backup::FOLDER)).collect()
+}

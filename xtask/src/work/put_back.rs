@@ -1,0 +1,291 @@
+//! Putting a database back to a backup after an operation that stopped, or is taken back: the scripts have brought its
+//! schema back already. Only tables that the operation has touched are written, by comparing, and what was written since
+//! stays. Two calls belong together: [`before`], while the database still is as the operation left it, and [`put_back`],
+//! when the scripts have been walked back. Both can be repeated after a crash.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::backup::{self, Taken, Wanted};
+use crate::ctx::Ctx;
+use crate::fail::{Fail, Kind};
+use crate::model::action::own;
+use crate::model::contents::Contents;
+use crate::model::grants;
+use crate::model::rows::Sequences;
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::backup::archive::{self, Piece};
+use crate::sys::backup::record::Record;
+use crate::sys::backup::{reader, shelf};
+use crate::sys::pg::mend::{Job, Mended};
+use crate::sys::pg::rows::Memory;
+use crate::sys::pg::{Db, VersionTable};
+use crate::sys::{files, journal};
+
+/// How many differences are listed.
+const LISTED: usize = 10;
+
+/// What is to be put back.
+#[derive(Clone, Copy)]
+pub struct Wish<'a> {
+    /// The backup that the operation began with.
+    pub backup: &'a Path,
+    /// The one that [`before`] has taken: where the sequences stood by then.
+    pub now: Option<&'a Path>,
+    /// Alembic's version table, which no backup puts back.
+    pub versions: &'a VersionTable,
+    /// The texts of the scripts that were walked, down and up: a table that none of them names is nobody's but the user's.
+    pub scripts: &'a [String],
+    /// More folders to look for `pg_restore` in.
+    pub tools: &'a [PathBuf],
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Schema, owners, grants, rows and sequences were compared with the backup, and are the same.
+    pub is_as_it_was: bool,
+    /// What was put back and what was kept, a line each.
+    pub done: Vec<String>,
+    /// What could not be put back, a line each.
+    pub left: Vec<String>,
+    /// How the database differs from the backup, a line each.
+    pub differs: Vec<String>,
+}
+
+/// The backup of then and its record, or the refusal that says what else can be done. Ask before anything is walked back.
+///
+/// # Errors
+/// `backup-missing`.
+pub fn check(path: &Path) -> Result<Record> {
+    let missing = |why: String| {
+        Fail::new(Kind::BackupMissing, "The backup that this began with cannot be used")
+            .details(format!("{}: {why}", path.display()))
+            .action("Put the file and the one beside it (.json) back where they were")
+            .run("See which backups there are", own("db-backup").word("--list"))
+            .related(own("db-status"))
+    };
+    let entry = shelf::open(path).map_err(|error| missing(format!("{error:#}")))?;
+    Ok(entry.record.ok_or_else(|| missing("there is no record beside it, or it fits another file".to_owned()))?)
+}
+
+/// Before the database is walked back: a backup of what is there now, and the rows aside that were written since the
+/// operation stopped, so that no script takes them along.
+///
+/// # Errors
+/// As [`backup::take`].
+pub fn before(ctx: &Ctx, db: &mut Db, wanted: &Wanted<'_>, versions: &VersionTable) -> Result<Taken> {
+    let taken = backup::take(ctx, db, wanted)?;
+    if !db.keep_rows_since(versions)? {
+        ctx.ui.verbose(
+            "what was written since cannot be told from what the operation wrote; nothing of it is written over",
+        );
+    }
+    Ok(taken)
+}
+
+/// After the scripts were walked back: puts back what the operation took away, and compares.
+///
+/// # Errors
+/// `backup-missing`, `backup-failed` (it cannot be read), `lock-timeout`; the database is then as it was before the call.
+pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
+    let record = check(wish.backup)?;
+    journal::crash_point();
+    let task = ctx.ui.task("Putting back what was taken away, and comparing");
+    let lock_wait = backup::LOCK_WAIT.as_millis();
+    let now = db.contents(&mut Memory::default(), lock_wait)?;
+    let mut report = Report::default();
+    let jobs = jobs(&record.contents, &now, wish, &mut report);
+    let mended = if jobs.is_empty() { Vec::new() } else { mend(ctx, db, wish, jobs)? };
+    report.tell(&mended);
+    let later = wish.now.and_then(|path| shelf::open(path).ok()?.record).map(|record| record.contents.sequences);
+    let mut statements = sequences(&record.contents.sequences, &later.unwrap_or_default(), &now.sequences);
+    let made_again = |name: &String| record.contents.relations.get(name) != now.relations.get(name);
+    statements.extend(grants::statements(&record.contents.schema, &now.schema, |key| made_again(&key.name)));
+    report.left.extend(db.put_right(&statements)?);
+    keep_what_is_left(db, &mut report)?;
+    let found = record.contents.differences(&db.contents(&mut Memory::default(), lock_wait)?);
+    report.is_as_it_was = found.is_empty();
+    report.differs = found.data.into_iter().chain(found.schema).collect();
+    drop(task);
+    journal::crash_point();
+    Ok(report)
+}
+
+/// The texts of revisions' scripts. Where the history cannot be read there are none, and only what was made anew counts as
+/// touched.
+pub fn scripts(ctx: &Ctx, config: &AlembicConfig, revisions: &[String]) -> Vec<String> {
+    let (Ok(project), Ok(graph)) = (ctx.project(), ctx.history(config)) else { return Vec::new() };
+    let paths = revisions.iter().filter_map(|id| Some(project.root.join(&graph.get(id)?.path)));
+    paths.filter_map(|path| files::read_script(&path).ok()).collect()
+}
+
+/// The tables that the operation has touched, and how.
+fn jobs(was: &Contents, now: &Contents, wish: &Wish<'_>, report: &mut Report) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    let tables =
+        was.tables.iter().filter(|(name, _)| archive::parts(name).is_some_and(|(_, it)| it != wish.versions.name));
+    for (name, identity) in tables {
+        let rows = was.rows.tables.get(name).map_or(0, |table| table.rows);
+        let Some(here) = now.tables.get(name) else {
+            if rows > 0 {
+                report.left.push(format!("{name} is not there: its {rows} rows stay in the backup"));
+            }
+            continue;
+        };
+        let is_new = here.oid != identity.oid;
+        let made_again = |column: &&String| here.columns.get(*column) != identity.columns.get(*column);
+        let new_columns: Vec<String> = identity.columns.keys().filter(made_again).cloned().collect();
+        let named = named_by(name, wish.scripts);
+        let differs = was.rows.tables.get(name) != now.rows.tables.get(name);
+        if is_new || !new_columns.is_empty() || differs && named.is_some() {
+            let deletes = named.is_some_and(|deletes| deletes);
+            jobs.push(Job { table: name.clone(), is_new, new_columns, deletes });
+        }
+    }
+    jobs
+}
+
+/// Whether a script names the table, and whether one that does deletes anything.
+fn named_by(table: &str, scripts: &[String]) -> Option<bool> {
+    let (_, bare) = archive::parts(table)?;
+    let bare = bare.to_lowercase();
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut naming = scripts.iter().map(|text| text.to_lowercase()).filter(|text| {
+        text.match_indices(&bare).any(|(at, _)| {
+            let before = text[..at].chars().next_back().is_some_and(is_word);
+            let after = text[at + bare.len()..].chars().next().is_some_and(is_word);
+            !before && !after
+        })
+    });
+    let first = naming.next()?;
+    Some(std::iter::once(first).chain(naming).any(|text| text.contains("delete") || text.contains("truncate")))
+}
+
+/// Reads the backup's rows of those tables into the database and lets it write what differs.
+fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, jobs: Vec<Job>) -> Result<Vec<Mended>> {
+    let tool = reader(&ctx.ui, wish.tools, wish.backup)?;
+    let wanted: BTreeMap<(String, String), String> =
+        jobs.iter().filter_map(|job| Some((archive::parts(&job.table)?, job.table.clone()))).collect();
+    let mut mending = db.mend(jobs)?;
+    let mut encoding = "UTF8".to_owned();
+    archive::read(&ctx.ui, &tool, wish.backup, &mut |piece| {
+        match piece {
+            Piece::Table { schema, name, columns, rows } => {
+                if let Some(table) = wanted.get(&(schema.to_owned(), name.to_owned())) {
+                    mending.take_in(table, archive::names(columns), &encoding, rows)?;
+                }
+            }
+            Piece::Line(line) => {
+                let set = line.strip_prefix("SET client_encoding = '").and_then(|rest| rest.strip_suffix("';"));
+                encoding = set.map_or(std::mem::take(&mut encoding), str::to_owned);
+            }
+        }
+        Ok(())
+    })?;
+    mending.finish()
+}
+
+/// A sequence never goes back below what it has given, then or since.
+fn sequences(was: &Sequences, later: &Sequences, now: &Sequences) -> Vec<String> {
+    let mut statements = Vec::new();
+    for (name, at) in was {
+        let goal = (*at).max(later.get(name).copied().flatten());
+        let (Some(goal), Some(here)) = (goal, now.get(name)) else { continue };
+        if here.is_none_or(|here| here < goal) {
+            let name = name.replace('\'', "''");
+            statements.push(format!("select pg_catalog.setval('{name}'::regclass, {goal}, true)"));
+        }
+    }
+    statements
+}
+
+/// The rows that were kept aside and have no table any more stay where they are, and are told; all others are in place.
+fn keep_what_is_left(db: &mut Db, report: &mut Report) -> Result<()> {
+    let Some(kept) = db.rows_since()? else { return Ok(()) };
+    let there: BTreeSet<String> =
+        db.contents(&mut Memory::default(), backup::LOCK_WAIT.as_millis())?.tables.into_keys().collect();
+    let homeless: Vec<_> = kept.iter().filter(|kept| !there.contains(&kept.table)).collect();
+    for kept in &homeless {
+        let (table, rows, place) = (&kept.table, kept.rows, &kept.kept_in);
+        report.left.push(format!("{table} is not there: {rows} rows written since are in {place}"));
+    }
+    let unfit = report.left.iter().any(|line| line.contains(" do not fit any more"));
+    if homeless.is_empty() && !unfit { db.forget_rows_since() } else { Ok(()) }
+}
+
+impl Report {
+    /// The first line of what a command says when it has taken something back.
+    pub fn headline(&self) -> &'static str {
+        match (self.is_as_it_was, self.left.is_empty()) {
+            (true, _) => "✅ Taken back: files and database are as they were; schema, grants and rows were compared",
+            (false, true) => {
+                "✅ Taken back: the files are as they were, and the database but for what was written since"
+            }
+            (false, false) => "⚠️  Taken back, but not everything could be put back",
+        }
+    }
+
+    /// For JSON.
+    pub fn to_json(&self) -> Value {
+        json!({"as_it_was": self.is_as_it_was, "done": self.done, "left": self.left, "differs": self.differs})
+    }
+
+    fn tell(&mut self, mended: &[Mended]) {
+        for Mended { table, rows, values, since, left } in mended {
+            let mut parts = Vec::new();
+            for (count, words) in
+                [(*rows, "put back"), (*values, "with their values put back"), (*since, "written since kept")]
+            {
+                parts.extend((count > 0).then(|| format!("{count} rows {words}")));
+            }
+            if !parts.is_empty() {
+                self.done.push(format!("{table}: {}", parts.join(", ")));
+            }
+            self.left.extend(left.iter().cloned());
+        }
+    }
+
+    /// For people, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.done.iter().map(|line| format!("  - {line}")).collect();
+        lines.extend(self.left.iter().map(|line| format!("  - ⚠️  {line}")));
+        if !self.differs.is_empty() {
+            lines.push("Compared with the backup, it differs in:".to_owned());
+            lines.extend(self.differs.iter().take(LISTED).map(|line| format!("  - {line}")));
+            let more = self.differs.len().saturating_sub(LISTED);
+            lines.extend((more > 0).then(|| format!("  - … and {more} more")));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_name_tables_as_words() {
+        let scripts = ["op.drop_table(\"Users\")".to_owned(), "op.execute('delete from users_old')".to_owned()];
+        assert_eq!(named_by("public.users", &scripts), Some(false));
+        assert_eq!(named_by("public.users_old", &scripts), Some(true));
+        assert_eq!(named_by("public.old", &scripts), None);
+    }
+
+    #[test]
+    fn sequences_never_go_back() {
+        let all = |pairs: &[(&str, Option<i64>)]| pairs.iter().map(|(name, at)| ((*name).to_owned(), *at)).collect();
+        let was = all(&[("a", Some(5)), ("b", Some(5)), ("c", None), ("d", Some(2)), ("gone", Some(1))]);
+        let now = all(&[("a", None), ("b", Some(7)), ("c", None), ("d", Some(1))]);
+        let later = all(&[("d", Some(9))]);
+        let found = sequences(&was, &later, &now);
+        assert_eq!(found.len(), 2);
+        assert!(
+            found[0].contains("'a'::regclass, 5, true") && found[1].contains("'d'::regclass, 9, true"),
+            "{found:?}"
+        );
+    }
+}
