@@ -167,8 +167,8 @@ fn json_as_the_contract_has_it() {
         "version": 1, "command": "db-status", "outcome": "ok",
         "components": [{
             "component": "manager", "state": "behind", "current": [revision("a1")], "heads": [revision("c3")],
-            "pending": [revision("b2"), revision("c3")], "unknown": [], "implied": [], "put_right": [], "edited": [],
-            "error": null,
+            "pending": [revision("b2"), revision("c3")], "unknown": [], "overlapping": [], "undone": [],
+            "implied": [], "healed": [], "put_right": [], "edited": [], "error": null,
         }],
     });
     assert_eq!(json, expected);
@@ -195,6 +195,57 @@ fn all_components_in_one_table() {
         json["components"].as_array().unwrap().iter().map(|it| it["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["behind", "unreachable", "no-revision"]);
     let _ = scene.run("db-status --all --check").code(4);
+}
+
+/// Backend.AI's account manager, which nobody sets up on his own machine: no database, or no revision in it.
+#[test]
+fn a_component_that_is_often_not_set_up_is_no_alarm() {
+    let scene = stamped(Scene::three(), &["c3"]);
+    for database in ["no_such_database".to_owned(), cluster().database()] {
+        scene.project.write("alembic-accountmgr.ini", &config(&url("psycopg", &database)));
+        let output = scene.run("db-status --all --check").code(0);
+        assert!(output.stdout.contains("accountmgr  not set up  -        c3    -"), "{output}");
+        assert_eq!(output.stderr, "", "{output}");
+        let json = scene.run("db-status --all --check --json").code(0).json();
+        assert_eq!((&json["components"][1]["state"], &json["error"]), (&json!("not-set-up"), &json!(null)), "{json}");
+        let _ = scene.run("db-status -c accountmgr --check").code(0).says("⏹ Database is not set up");
+    }
+}
+
+#[test]
+fn a_long_list_of_pending_migrations_is_folded() {
+    let ids: Vec<String> = (1..=12).map(|number| format!("r{number}")).collect();
+    let below = |at: usize| at.checked_sub(1).map_or("", |at| ids[at].as_str());
+    let scene = ids.iter().enumerate().fold(Scene::new(), |scene, (at, id)| scene.table(id, below(at)));
+    let text = scene
+        .run("db-status")
+        .code(0)
+        .says("Status: 12 migrations pending.")
+        .says("- … 10 more (--verbose lists them)");
+    assert!(
+        text.stdout.contains("- r1 (") && text.stdout.contains("- r12 (") && !text.stdout.contains("- r2 ("),
+        "{text}"
+    );
+    let _ = scene.run("db-status --verbose").code(0).says("- r2 (revision r2)");
+    assert_eq!(scene.json("db-status")["components"][0]["pending"].as_array().unwrap().len(), 12);
+}
+
+/// A row too many: Alembic cannot go on, so nobody may be sent in a circle.
+#[test]
+fn overlapping_rows_are_named_with_what_puts_them_right() {
+    let scene = stamped(Scene::three(), &["a1", "b2"]).sql("create table a1 (n int); create table b2 (n int)");
+    let said = ["It holds a1 and also b2, which is above it", "stamp --purge b2"];
+    let output = scene.run("db-status --check").code(4).says("❌ Version table has overlapping rows");
+    let migrate = scene.run("db-migrate").code(3);
+    for said in said {
+        assert!(output.stdout.contains(said) && migrate.stderr.contains(said), "{said}\n{output}\n{migrate}");
+    }
+    let json = scene.run("db-status --json").code(0).json();
+    assert_eq!(json["components"][0]["overlapping"], json!([{"revision": "a1", "below": "b2"}]));
+    let words = "-m alembic -c alembic.ini stamp --purge b2";
+    drop(Xtask::program(crate::support::python::python(), scene.root(), words).run().code(0));
+    assert_eq!(scene.versions(), ["b2"]);
+    drop(scene.run("db-migrate").code(0));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::db_rebase::database::Case;
 use crate::support::pg::cluster;
 use crate::support::project::SYNC;
 use crate::support::python::{python, quiet};
+use crate::support::scene::{Scene, sql};
 use crate::support::xtask::Output;
 
 /// On `feature`: p, then a and b; the database is brought to b by this tool. Then main, with r and s on p, is merged.
@@ -422,4 +423,32 @@ fn a_failed_walk_records_what_stayed() {
     case.bench.repo.merge("main");
     by_hand(&case);
     assert_eq!((implied(&case).as_str(), status(&case)["implied"][0]["told_by"].as_str()), ("s r", Some("ledger")));
+}
+
+/// A backport by Backend.AI's rule: `d` goes in below `b`, its idempotent twin on top, for databases that are past `b`.
+#[test]
+fn a_skipped_revision_whose_twin_does_the_same_is_no_alarm() {
+    let scene = Scene::three().at("head");
+    let add = sql("alter table a1 add column if not exists note text");
+    let drop_note = sql("alter table a1 drop column if exists note");
+    let scene = scene.revision("d4", "a1", &add, &drop_note).table("b2", "d4");
+    let status = |code: i32| scene.run("db-status --check --json").code(code).json()["components"][0].clone();
+    assert_eq!(status(4)["implied"][0]["revision"], "d4", "without a twin it is one");
+    // Words alone make no twin.
+    scene.project.write_revision("e5", "c3", &sql("create table e5 (n int)"), &sql("drop table e5"));
+    assert_eq!(status(4)["implied"][0]["revision"], "d4");
+    scene.project.write_revision("e5", "c3", &add, "pass");
+    let waiting = status(4);
+    assert_eq!((&waiting["state"], &waiting["implied"]), (&"behind".into(), &serde_json::json!([])), "{waiting}");
+    let healed = |is_pending: bool| serde_json::json!([{"revision": "d4", "twin": "e5", "is_pending": is_pending}]);
+    assert_eq!(waiting["healed"], healed(true));
+    let migrated = scene.run("db-migrate").code(0);
+    assert!(!migrated.stderr.contains("never did"), "{migrated}");
+    let done = status(0);
+    assert_eq!((&done["state"], &done["healed"]), (&"up-to-date".into(), &healed(false)));
+    let text = scene.run("db-status").code(0).says("✅ Database is up-to-date");
+    drop(text.says("Note: d4 was put in below and never ran here; its twin e5 ran and did the same."));
+    // Somebody has taken it away again: the twin's word is not enough.
+    let scene = scene.sql("alter table a1 drop column note");
+    assert_eq!(scene.run("db-status --check --json").code(4).json()["components"][0]["implied"][0]["revision"], "d4");
 }

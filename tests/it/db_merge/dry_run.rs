@@ -36,14 +36,16 @@ fn from_the_other_side() {
     let scene = Scene::diverged("p", "r < p", "a < p").at("p");
     scene.repo.switch("main");
     assert_eq!(moves(&scene.run("db-merge feature --dry-run --json").code(0).json()), ["a: p → r"]);
-    // What a script says of itself counts in the virtual merge, too.
-    scene
-        .repo
-        .switch("feature")
-        .commit("released", &[(&path("a"), &format!("{}# Part of: 25.1.0\n", script("a", "p")))]);
-    scene.repo.switch("main");
+    // What a release has stays, in the virtual merge, too.
+    scene.repo.git(&["tag", "25.1.0", "feature"]);
     let told = scene.run("db-merge feature --dry-run --json").code(0).json();
     assert_eq!((moves(&told), &told["components"][0]["needs_merge_revision"]), (Vec::new(), &true.into()));
+    // A maintained line taken into one's own branch: one's own revision moves.
+    scene.repo.git(&["tag", "--delete", "25.1.0"]);
+    scene.repo.git(&["switch", "--quiet", "--create", "release/1", "main~1"]);
+    scene.commit("q < p").repo.switch("feature");
+    let told = scene.run("db-merge release/1 --dry-run --json").code(0).json();
+    assert_eq!(moves(&told), ["a: p → q"]);
 }
 
 #[test]

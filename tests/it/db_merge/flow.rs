@@ -211,3 +211,27 @@ fn without_databases() {
     assert_eq!(scene.history(), "a<r p< r<p");
     assert_eq!(scene.everything().databases, before.databases);
 }
+
+/// git takes the files back behind a finished db-merge, with main's revision or without: the database holds more than they
+/// say. It is said, nothing is built on it, and what is advised brings the two together again.
+#[test]
+fn a_merge_that_git_has_taken_back_is_noticed() {
+    let scene = Scene::diverged("p", "r < p", "a < p");
+    drop(scene.run("db-migrate -q").code(0));
+    drop(scene.run("db-merge main").code(0));
+    scene.repo.git(&["merge", "--abort"]);
+    let status = scene.run("db-status --check --json").code(4);
+    let component = &status.json()["components"][0];
+    assert_eq!((&component["state"], &component["undone"]), (&"unknown-revision".into(), &serde_json::json!(["r"])));
+    let status = scene.run("db-status").code(0).says("a ran on r; the files put it on p");
+    drop(status.says("git log --all --oneline -S r").says("cargo xtask db-rebase --no-db"));
+    // Merged again, and still in two lines.
+    let stopped = scene.run("db-merge main --json").code(1);
+    assert_eq!(stopped.kind(), "wrong-database", "{stopped}");
+    drop(scene.run("db-merge --abort").code(0));
+    scene.repo.git(&["merge", "--quiet", "--no-commit", "main"]);
+    drop(scene.run("db-status --check").code(4).says("ran here, and these files do not say so: r"));
+    drop(scene.run("db-rebase --no-db").code(0));
+    drop(scene.run("db-status --check").code(0).says("up-to-date"));
+    assert!(scene.rows(0).contains("t_r"), "{}", scene.rows(0));
+}

@@ -174,15 +174,15 @@ impl Scene {
 
     /// Whether a db-merge has stopped and waits.
     pub fn is_pending(&self) -> bool {
-        self.root().join("state/db-merge/journal.json").exists()
+        self.root().join(".xtask/journals/db-merge/journal.json").exists()
     }
 
     /// Nothing of the flow's own is left behind.
     #[track_caller]
     pub fn nothing_left(&self) {
         assert!(!self.is_pending());
-        assert!(!self.root().join("state/db-merge/rebases").exists());
-        assert!(!self.root().join("state/journal/journal.json").exists());
+        assert!(!self.root().join(".xtask/journals/db-merge/rebases").exists());
+        assert!(!self.root().join(".xtask/journals/db-rebase/journal.json").exists());
     }
 }
 

@@ -27,7 +27,7 @@ fn files_at_every_write() {
                 return;
             }
             assert_eq!(killed.code, -1, "{at}: {killed}");
-            let pending = bench.root().join("state/journal/journal.json").exists();
+            let pending = bench.root().join(".xtask/journals/db-rebase/journal.json").exists();
             if !pending {
                 assert_eq!(bench.run(&format!("db-rebase {then}")).code, 2, "{at}");
             } else {
@@ -82,7 +82,7 @@ fn with_the_database_at_every_point() {
             if ended {
                 break;
             }
-            if !case.bench.root().join("state/journal/journal.json").exists() {
+            if !case.bench.root().join(".xtask/journals/db-rebase/journal.json").exists() {
                 continue;
             }
             let _ = case.run(&format!("db-rebase {then}")).code(0);
@@ -106,10 +106,10 @@ fn killed_while_taking_back() {
         // After the files are written, in the way up.
         let killed = xtask("db-rebase").env("XTASK_CRASH_AT", LATE).run();
         assert_eq!(killed.code, -1, "{killed}");
-        let journal = fs::read_to_string(case.bench.root().join("state/journal/journal.json")).unwrap();
+        let journal = fs::read_to_string(case.bench.root().join(".xtask/journals/db-rebase/journal.json")).unwrap();
         assert_eq!(journal.matches("\"progress\": \"done\"").count(), 3, "the files are written\n{journal}");
         let aborted = xtask("db-rebase --abort").env("XTASK_CRASH_AT", at.to_string()).run();
-        if aborted.code != 0 && case.bench.root().join("state/journal/journal.json").exists() {
+        if aborted.code != 0 && case.bench.root().join(".xtask/journals/db-rebase/journal.json").exists() {
             let _ = case.run("db-rebase --abort").code(0);
         }
         assert_eq!((case.bench.files(), case.whole()), before, "abort killed at {at}\n{aborted}");

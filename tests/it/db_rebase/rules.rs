@@ -114,21 +114,43 @@ fn released_on_both_sides_gets_a_merge_revision() {
 }
 
 #[test]
-fn tags_and_comments_release_a_revision() {
+fn tags_release_a_revision_and_its_own_comment_does_not() {
     let bench = diverged("r < p", "a < p");
     bench.repo.git(&["tag", "25.1.0", "feature"]);
     bench.switch("feature").repo.merge("main");
     assert!(bench.run(FILES).code(0).json()["merge"].is_string());
 
+    // Many write the version that is to come there; git knows better.
     let bench = diverged("r < p", "");
     bench.switch("feature").repo.commit("a", &[(&path("a"), &format!("{}# Part of: 25.1.0\n", script("a", "p")))]);
     bench.repo.merge("main");
-    assert!(bench.run(FILES).code(0).json()["merge"].is_string());
-    // One that names no version is not released.
-    let bench = diverged("r < p", "");
-    bench.switch("feature").repo.commit("a", &[(&path("a"), &format!("{}# Part of: NEXT\n", script("a", "p")))]);
-    bench.repo.merge("main");
     assert_eq!(moves(&bench.run(FILES).code(0).json()), ["a: p → r"]);
+}
+
+/// What is on a maintained line is published, also where main never had it: it stays, whichever way it is merged.
+#[test]
+fn what_a_maintained_line_has_stays() {
+    let made = |line: &str| {
+        let bench = diverged("m < p", "o < p");
+        bench.repo.git(&["switch", "--quiet", "--create", line, "main~1"]);
+        bench.commit("q < p");
+        bench
+    };
+    // Taken into one's own branch, committed or not; a branch that is merged need not be called a line.
+    for (line, merge) in [("release/1", &["--no-edit"][..]), ("26.4", &["--no-commit"]), ("next", &["--no-edit"])] {
+        let bench = made(line);
+        bench.switch("feature").repo.git(&[&["merge", "--quiet"], merge, &[line]].concat());
+        let answer = bench.run(FILES).code(0).json();
+        assert_eq!(moves(&answer), ["o: p → q"], "{line}\n{answer}");
+    }
+    // One's own branch taken into the line.
+    let bench = made("release/1");
+    bench.repo.merge("feature");
+    assert_eq!(moves(&bench.run(FILES).code(0).json()), ["o: p → q"]);
+    // The line taken into main: nobody's revision may move.
+    let bench = made("release/1");
+    bench.switch("main").repo.merge("release/1");
+    assert!(bench.run(FILES).code(0).json()["merge"].is_string());
 }
 
 #[test]

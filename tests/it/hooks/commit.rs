@@ -151,7 +151,7 @@ fn what_keeps_the_check_from_running_stops_nothing() {
     drop(checkout.git("add --all").code(0));
     let output = checkout.git("commit --quiet --message x").code(0);
     drop(output.complains("the migration scripts were not checked: "));
-    // A branch from before there was a project has nothing to check.
+    // A branch from before there was a project is checked by nobody, which is said.
     drop(checkout.git("rm --quiet -r Cargo.toml migrations alembic.ini").code(0));
     std::fs::remove_dir_all(checkout.root().join("src")).unwrap();
     assert_eq!(checkout.git("commit --quiet --message y").code(0).stderr, "");

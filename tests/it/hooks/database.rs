@@ -69,13 +69,17 @@ fn a_merge_and_a_rebase_say_it_once() {
     says(&checkout, "commit --quiet --amend --message other", "");
 }
 
+/// Whatever keeps it from looking is said in that one line, and stops nobody.
 #[test]
-fn silent_without_an_answer() {
+fn what_was_not_looked_at_is_said() {
     let checkout = branched();
     let ini = |url: &str| fs::write(checkout.root().join("alembic.ini"), config(url)).unwrap();
+    let not_known = |why: &str| {
+        format!("xtask: where the manager database stands is not known: {why}; see: cargo xtask db-status\n")
+    };
     // Nobody listens there; and somebody listens who never answers.
     ini("postgresql+psycopg://nobody@127.0.0.1:1/nowhere");
-    says(&checkout, "switch --quiet work", "");
+    says(&checkout, "switch --quiet work", &not_known("Cannot connect to database"));
     let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     ini(&format!("postgresql+psycopg://nobody@{}/nowhere", mute.local_addr().unwrap()));
     let switch = |limit: &str| {
@@ -83,15 +87,25 @@ fn silent_without_an_answer() {
         let git = crate::support::xtask::Xtask::program("git".as_ref(), checkout.root(), "switch --quiet");
         git.arg(branch).env("XTASK_HOOK_LIMIT", limit).run().code(0).stderr
     };
-    assert_eq!(switch("300ms"), "");
+    let late = |limit: u32| {
+        format!(
+            "xtask: where the databases stand is not known: it takes longer than {limit} ms (XTASK_HOOK_LIMIT); \
+             see: cargo xtask db-status --all\n"
+        )
+    };
+    assert_eq!(switch("300ms"), late(300));
     ini("no url at all");
-    says(&checkout, "switch --quiet work", "");
+    says(&checkout, "switch --quiet work", &not_known("Cannot use `sqlalchemy.url` of the Alembic config"));
     drop(checkout.git("checkout --quiet -- alembic.ini").code(0));
     // It is behind, but time is up before that is known.
     drop(checkout.git("switch --quiet main").code(0));
-    assert_eq!(switch("1ms"), "");
+    assert_eq!(switch("1ms"), late(1));
     drop(checkout.git("switch --quiet main").code(0));
     assert_eq!(switch("1m"), BEHIND);
+    // No project at all.
+    fs::remove_file(checkout.root().join("alembic.ini")).unwrap();
+    let nothing = checkout.git("switch --quiet main").code(0);
+    assert!(nothing.stderr.contains("there is no Alembic config in this checkout"), "{nothing}");
 }
 
 /// `branched` with pre-push, a bare repository as `origin` that has `main`, and `work` checked out.
@@ -183,4 +197,11 @@ fn a_push_is_not_stopped_by_what_this_machine_lacks() {
     checkout.write("alembic.ini", &config("postgresql+psycopg://nobody@127.0.0.1:1/nowhere"));
     let output = push(&checkout, "origin work").code(0);
     drop(output.complains("the pushed manager revisions were not tested: Cannot connect to database"));
+    // In CI nobody reads that, so there it stops.
+    let git = crate::support::xtask::Xtask::program("git".as_ref(), checkout.root(), "push --quiet origin HEAD:again");
+    drop(git.env("CI", "true").run().code(1));
+    // What cannot be compared is no reason for silence.
+    drop(checkout.git("branch --quiet --move main trunk").code(0));
+    drop(checkout.git("update-ref -d refs/remotes/origin/main").code(0));
+    drop(push(&checkout, "origin work:new").code(0).complains("no main branch is known to compare it with"));
 }

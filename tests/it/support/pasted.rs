@@ -86,7 +86,8 @@ pub fn own_commands(text: &str) -> Vec<String> {
     for line in text.lines() {
         for (at, _) in line.match_indices(START) {
             let rest = &line[at..];
-            let end = if line[..at].ends_with('`') { rest.find('`').unwrap_or(rest.len()) } else { rest.len() };
+            let closing = [("`", "`"), ("(", ")")].iter().find(|(opening, _)| line[..at].ends_with(opening));
+            let end = closing.and_then(|(_, closing)| rest.find(closing)).unwrap_or(rest.len());
             // What stands in prose, in a table or in JSON ends before the line does.
             let end = [", ", "; ", " (", " · ", "\"", " or ", "  "]
                 .iter()

@@ -1,6 +1,7 @@
 //! `hooks install|uninstall|status`: the git hooks that run this tool. What was there before is kept, called first, and
-//! put back. `called.rs` is what the hooks do when git calls them.
+//! put back. `run.rs` is what the hooks do when git calls them.
 
+mod lenient;
 mod pre_push;
 mod run;
 mod status_line;
@@ -13,8 +14,9 @@ use serde_json::{Value, json};
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::Hooks;
+use crate::model::action::own;
 use crate::sys::git::Repo;
-use crate::sys::hooks::{Found, Hook, Place, Reach, State, is_executable};
+use crate::sys::hooks::{Found, Hook, HooksFolder, Reach, State, is_executable};
 use crate::ui::Paint;
 pub use run::called;
 
@@ -25,19 +27,19 @@ const COMMAND: &str = "hooks";
 /// # Errors
 /// A refusal (exit 3) where hooks cannot be put or are not known any more to be ours; nothing was changed then.
 pub fn run(ctx: &Ctx, flags: &Hooks) -> Result<Exit> {
-    let place = place(ctx)?;
-    let found: Vec<Found> = Hook::ALL.into_iter().map(|hook| place.look(hook)).collect::<Result<_>>()?;
+    let folder = hooks_folder(ctx)?;
+    let found: Vec<Found> = Hook::ALL.into_iter().map(|hook| folder.look(hook)).collect::<Result<_>>()?;
     match flags {
-        Hooks::Install { pre_push } => install(ctx, &place, &found, *pre_push),
-        Hooks::Uninstall => uninstall(ctx, &place, &found),
+        Hooks::Install { pre_push } => install(ctx, &folder, &found, *pre_push),
+        Hooks::Uninstall => uninstall(ctx, &folder, &found),
         Hooks::Status => {
-            report(ctx, &place, "status", &found, &[], Exit::Done, None);
+            report(ctx, &folder, "status", &found, &[], Exit::Done, None);
             Ok(Exit::Done)
         }
     }
 }
 
-fn place(ctx: &Ctx) -> Result<Place> {
+fn hooks_folder(ctx: &Ctx) -> Result<HooksFolder> {
     let project = ctx.project()?;
     let repo = Repo::find(&ctx.ui, &project.root)?.ok_or_else(|| {
         Fail::new(Kind::Usage, "Hooks need a git checkout")
@@ -47,12 +49,12 @@ fn place(ctx: &Ctx) -> Result<Place> {
     let exe = std::env::current_exe().context("asking for the path of this program")?;
     let exe = exe.canonicalize().unwrap_or(exe);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(|folder| folder.canonicalize().ok());
-    Ok(Place::new(&repo, &project.root, &exe, source.as_deref()))
+    Ok(HooksFolder::new(&repo, &project.root, &exe, source.as_deref()))
 }
 
 /// Every refusal comes before the first change.
-fn install(ctx: &Ctx, place: &Place, found: &[Found], pre_push: bool) -> Result<Exit> {
-    place.check()?;
+fn install(ctx: &Ctx, folder: &HooksFolder, found: &[Found], pre_push: bool) -> Result<Exit> {
+    folder.check()?;
     let is_ours = |found: &Found| matches!(found.state, State::Installed | State::Outdated);
     let wanted: Vec<&Found> =
         found.iter().filter(|found| found.hook != Hook::PrePush || pre_push || is_ours(found)).collect();
@@ -66,40 +68,40 @@ fn install(ctx: &Ctx, place: &Place, found: &[Found], pre_push: bool) -> Result<
             State::Outdated => "updated",
             _ => "installed",
         };
-        place.install(found)?;
+        folder.install(found)?;
         changes.push((found.hook, change));
     }
-    let now: Vec<Found> = found.iter().map(|found| place.look(found.hook)).collect::<Result<_>>()?;
-    report(ctx, place, "install", &now, &changes, Exit::Done, None);
+    let now: Vec<Found> = found.iter().map(|found| folder.look(found.hook)).collect::<Result<_>>()?;
+    report(ctx, folder, "install", &now, &changes, Exit::Done, None);
     Ok(Exit::Done)
 }
 
 fn refuse_to_replace(found: &Found) -> Result<()> {
     let (name, path) = (found.hook.name(), found.path.display());
-    let fail = |summary: String| Fail::new(Kind::ConfigInvalid, summary).related("cargo xtask hooks status").refused();
+    let fail = |summary: String| Fail::new(Kind::ConfigInvalid, summary).related(own("hooks").word("status")).refused();
     match (&found.state, &found.kept) {
         (State::Edited, _) => Err(fail(format!("The {name} hook was edited after it was installed"))
             .details(format!("{path} would be written anew"))
             .action(format!("Move your own lines to {path}.before-xtask, which runs first, and make that executable"))
             .action(format!("rm {path}"))
-            .action("cargo xtask hooks install")
+            .action(own("hooks").word("install"))
             .into()),
         (State::Elsewhere(repository), _) => Err(fail(format!("The {name} hook serves another repository"))
             .details(format!("{path} is for {}; the folder is shared by `core.hooksPath`", repository.display()))
             .action("Give this repository hooks of its own: git config core.hooksPath .git/hooks")
-            .action("cargo xtask hooks install")
+            .action(own("hooks").word("install"))
             .into()),
         (State::Foreign, Some(kept)) => Err(fail(format!("There are two {name} hooks to keep"))
             .details(format!("{path} is not ours any more, and {} is from before", kept.display()))
             .action(format!("Make one of the two, at {path}, and remove the other"))
-            .action("cargo xtask hooks install")
+            .action(own("hooks").word("install"))
             .into()),
         _ => Ok(()),
     }
 }
 
 /// What is not ours, or not as we left it, stays.
-fn uninstall(ctx: &Ctx, place: &Place, found: &[Found]) -> Result<Exit> {
+fn uninstall(ctx: &Ctx, folder: &HooksFolder, found: &[Found]) -> Result<Exit> {
     let mut changes = Vec::new();
     let mut left = Vec::new();
     for found in found {
@@ -112,12 +114,12 @@ fn uninstall(ctx: &Ctx, place: &Place, found: &[Found]) -> Result<Exit> {
             }
             (State::Absent | State::Foreign | State::Elsewhere(_), _) => continue,
         }
-        place.uninstall(found)?;
+        folder.uninstall(found)?;
     }
-    let now: Vec<Found> = found.iter().map(|found| place.look(found.hook)).collect::<Result<_>>()?;
+    let now: Vec<Found> = found.iter().map(|found| folder.look(found.hook)).collect::<Result<_>>()?;
     let fail = (!left.is_empty()).then(|| not_as_installed(&left));
     let exit = fail.as_ref().map_or(Exit::Done, |fail| fail.exit);
-    report(ctx, place, "uninstall", &now, &changes, exit, fail.as_ref());
+    report(ctx, folder, "uninstall", &now, &changes, exit, fail.as_ref());
     if let Some(fail) = &fail {
         ctx.ui.error(fail);
     }
@@ -126,7 +128,7 @@ fn uninstall(ctx: &Ctx, place: &Place, found: &[Found]) -> Result<Exit> {
 
 fn not_as_installed(left: &[&Found]) -> Fail {
     let mut fail = Fail::new(Kind::ConfigInvalid, "A hook is not as it was installed, so it was left")
-        .related("cargo xtask hooks status");
+        .related(own("hooks").word("status"));
     for found in left {
         let path = found.path.display();
         fail = match (&found.state, &found.kept) {
@@ -146,16 +148,24 @@ fn not_as_installed(left: &[&Found]) -> Fail {
 /// What was changed, by hook.
 type Changes = [(Hook, &'static str)];
 
-fn report(ctx: &Ctx, place: &Place, action: &str, now: &[Found], changes: &Changes, exit: Exit, fail: Option<&Fail>) {
+fn report(
+    ctx: &Ctx,
+    folder: &HooksFolder,
+    action: &str,
+    now: &[Found],
+    changes: &Changes,
+    exit: Exit,
+    fail: Option<&Fail>,
+) {
     let ours = now.iter().find(|found| found.is_ours()).or(now.first());
-    let binary = ours.map_or_else(PathBuf::new, |found| place.binary(found));
+    let binary = ours.map_or_else(PathBuf::new, |found| folder.binary(found));
     let built = is_executable(&binary);
     let change = |hook| changes.iter().find(|(changed, _)| *changed == hook).map(|(_, change)| *change);
     let hooks: Vec<Value> = now.iter().map(|found| to_json(found, change(found.hook))).collect();
     let fields = json!({
         "action": action,
-        "folder": place.folder.display().to_string(),
-        "reach": reach(place.reach).0,
+        "folder": folder.path.display().to_string(),
+        "reach": reach(folder.reach).0,
         "binary": {"path": binary.display().to_string(), "built": built},
         "hooks": hooks,
     });
@@ -163,7 +173,7 @@ fn report(ctx: &Ctx, place: &Place, action: &str, now: &[Found], changes: &Chang
     for found in now {
         ctx.ui.answer(text(ctx, found, change(found.hook)));
     }
-    ctx.ui.answer(format!("\nFolder: {}{}", place.folder.display(), reach(place.reach).1));
+    ctx.ui.answer(format!("\nFolder: {}{}", folder.path.display(), reach(folder.reach).1));
     let state = if built { "" } else { " (not built)" };
     ctx.ui.answer(format!("Binary: {}{state}", binary.display()));
 }
@@ -204,10 +214,14 @@ fn text(ctx: &Ctx, found: &Found, change: Option<&str>) -> String {
     let (paint, sign, word) = match &found.state {
         State::Installed => (Paint::Good, "✅", "installed".to_owned()),
         State::Absent if found.hook == Hook::PrePush => {
-            (Paint::Dim, "⏹", "not installed (cargo xtask hooks install --pre-push)".to_owned())
+            let install = ctx.ui.shown(own("hooks").word("install").word("--pre-push"));
+            (Paint::Dim, "⏹", format!("not installed ({install})"))
         }
         State::Absent => (Paint::Dim, "⏹", "not installed".to_owned()),
-        State::Outdated => (Paint::Warn, "⚠️ ", "installed, not up to date: cargo xtask hooks install".to_owned()),
+        State::Outdated => {
+            let install = ctx.ui.shown(own("hooks").word("install"));
+            (Paint::Warn, "⚠️ ", format!("installed, not up to date: {install}"))
+        }
         State::Edited => (Paint::Warn, "⚠️ ", "installed, and edited since".to_owned()),
         State::Elsewhere(repository) => (Paint::Warn, "⚠️ ", format!("ours, for {}", repository.display())),
         State::Foreign => (Paint::Dim, "⏹", "not ours".to_owned()),

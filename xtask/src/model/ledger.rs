@@ -9,6 +9,7 @@ mod delta;
 mod evidence;
 pub mod recorded;
 mod remedy;
+mod undone;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,7 @@ use super::target::Direction;
 pub use delta::Delta;
 pub use evidence::{Made, made, takes_away};
 pub use remedy::{by_hand, remedy};
+pub use undone::Undone;
 
 /// How a revision came into the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

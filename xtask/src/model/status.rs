@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::graph::Graph;
+use super::graph::{Graph, Links};
 use super::revision::one_line;
 
 /// The states of the contract.
@@ -20,6 +20,8 @@ pub enum State {
     UnknownRevision,
     /// The database could not be asked.
     Unreachable,
+    /// Nobody has set the component up here, and that is usual.
+    NotSetUp,
 }
 
 impl State {
@@ -32,6 +34,7 @@ impl State {
             State::NoRevision => "no-revision",
             State::UnknownRevision => "unknown-revision",
             State::Unreachable => "unreachable",
+            State::NotSetUp => "not-set-up",
         }
     }
 }
@@ -72,6 +75,27 @@ impl Revision {
     }
 }
 
+/// Two rows of the version table of which one is enough: a revision, and one that has it below it. Alembic cannot go on
+/// from there ('overlaps with other requested revisions').
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// The row that should not be there.
+    pub revision: String,
+    /// The row above it.
+    pub below: String,
+}
+
+/// The overlapping rows of a version table.
+pub fn overlaps(graph: &Graph, applied: &[String]) -> Vec<Overlap> {
+    let mut found = Vec::new();
+    for above in applied {
+        let below = graph.ancestors(std::slice::from_ref(above), Links::Parents);
+        let rows = applied.iter().filter(|row| *row != above && below.contains(&row.as_str()));
+        found.extend(rows.map(|row| Overlap { revision: row.clone(), below: above.clone() }));
+    }
+    found
+}
+
 /// What a history and a database's version table say together.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -85,6 +109,8 @@ pub struct Standing {
     pub pending: Vec<Revision>,
     /// Ids in the version table that no file has.
     pub unknown: Vec<String>,
+    /// Rows of the version table that say the same twice.
+    pub overlaps: Vec<Overlap>,
 }
 
 impl Standing {
@@ -112,11 +138,17 @@ impl Standing {
             heads: named(&heads),
             pending: named(&pending),
             unknown: unknown.into_iter().map(str::to_owned).collect(),
+            overlaps: overlaps(graph, applied),
         }
     }
 
     /// What can be said when the database cannot be asked.
     pub fn unreachable(graph: &Graph) -> Standing {
         Standing { state: State::Unreachable, current: Vec::new(), pending: Vec::new(), ..Standing::new(graph, &[]) }
+    }
+
+    /// What can be said where nobody has set the component up.
+    pub fn not_set_up(graph: &Graph) -> Standing {
+        Standing { state: State::NotSetUp, ..Standing::unreachable(graph) }
     }
 }

@@ -11,6 +11,8 @@ pub struct BuiltIn {
     /// What the config is made from.
     pub template: &'static str,
     pub services: &'static [&'static str],
+    /// Most checkouts never set it up.
+    pub is_often_left_out: bool,
 }
 
 /// In Backend.AI's own order; the first is the default.
@@ -20,18 +22,21 @@ pub const COMPONENTS: [BuiltIn; 3] = [
         config: "alembic.ini",
         template: "configs/manager/halfstack.alembic.ini",
         services: &["backend.ai mgr"],
+        is_often_left_out: false,
     },
     BuiltIn {
         name: "accountmgr",
         config: "alembic-accountmgr.ini",
         template: "configs/account-manager/halfstack.alembic.ini",
         services: &[],
+        is_often_left_out: true,
     },
     BuiltIn {
         name: "appproxy",
         config: "alembic-appproxy.ini",
         template: "configs/app-proxy-coordinator/halfstack.alembic.ini",
         services: &["backend.ai app-proxy-coordinator", "backend.ai app-proxy-worker"],
+        is_often_left_out: false,
     },
 ];
 

@@ -4,12 +4,13 @@
 //!
 //! What a question costs, in processes of about 3 ms: [`Repo::find`] 1 (2 where only `GIT_DIR` names the repository),
 //! [`Repo::merge_bases`] 2, [`Repo::sightings`] 2 and one per commit found (at most 3), [`Repo::tags_with`] 2,
-//! [`Repo::foretell_merge`] 2, [`Repo::merge`] 3, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
+//! [`Repo::foretell_merge`] 2, [`Repo::merge`] 3, [`Repo::published_besides`] 3 to 5, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
 //! (folders, shallow or not) costs nothing.
 
 mod export;
 mod find;
 mod history;
+mod lines;
 mod operation;
 mod parse;
 mod process;

@@ -1,5 +1,5 @@
 //! The git hooks on disk: where they are, whose they are, putting ours in and taking it out so that what was there before
-//! is again there byte for byte. What a hook does when git calls it is in `cmd/hooks/called.rs`.
+//! is again there byte for byte. What a hook does when git calls it is in `cmd/hooks/run.rs`.
 
 mod script;
 
@@ -99,9 +99,9 @@ pub enum Reach {
 
 /// Where a repository's hooks are, and what ours are to say.
 #[derive(Debug)]
-pub struct Place {
+pub struct HooksFolder {
     /// The folder. It need not exist yet.
-    pub folder: PathBuf,
+    pub path: PathBuf,
     /// Whom it serves.
     pub reach: Reach,
     root: PathBuf,
@@ -145,10 +145,10 @@ impl Found {
     }
 }
 
-impl Place {
+impl HooksFolder {
     /// Where the hooks of a checkout are. `project` is inside of it; `binary` is the program that the hooks are to run,
     /// `source` the workspace it is built from, where that is still there.
-    pub fn new(repo: &Repo, project: &Path, binary: &Path, source: Option<&Path>) -> Place {
+    pub fn new(repo: &Repo, project: &Path, binary: &Path, source: Option<&Path>) -> HooksFolder {
         let folder = resolved(repo.hooks());
         let reach = if folder.starts_with(resolved(repo.common_dir())) {
             Reach::Repository
@@ -165,7 +165,7 @@ impl Place {
             build: build(binary, source, repo.root()),
             only_for: (reach == Reach::Shared).then(|| repo.common_dir().to_owned()),
         };
-        Place { folder, reach, root: repo.root().to_owned(), wiring }
+        HooksFolder { path: folder, reach, root: repo.root().to_owned(), wiring }
     }
 
     /// Whether hooks can be put here.
@@ -173,10 +173,10 @@ impl Place {
     /// # Errors
     /// `config-invalid`, a refusal, where `core.hooksPath` leads to no folder, or to the one that husky writes.
     pub fn check(&self) -> Result<()> {
-        if self.folder.exists() && !self.folder.is_dir() {
-            return Err(no_folder(&self.folder).into());
+        if self.path.exists() && !self.path.is_dir() {
+            return Err(no_folder(&self.path).into());
         }
-        if self.folder.ends_with(".husky/_") { Err(husky(&self.folder).into()) } else { Ok(()) }
+        if self.path.ends_with(".husky/_") { Err(husky(&self.path).into()) } else { Ok(()) }
     }
 
     /// The binary that a hook of ours runs in this work tree; for one that is not installed, the one that it would run.
@@ -187,8 +187,8 @@ impl Place {
 
     /// How a hook stands.
     pub fn look(&self, hook: Hook) -> Result<Found> {
-        let path = self.folder.join(hook.name());
-        let kept = self.folder.join(script::kept_name(hook));
+        let path = self.path.join(hook.name());
+        let kept = self.path.join(script::kept_name(hook));
         let only_for = self.wiring.only_for.as_deref();
         // A link that leads nowhere is somebody's as well.
         let state = match fs::symlink_metadata(&path).map(|data| data.is_file()) {
@@ -214,9 +214,9 @@ impl Place {
 
     /// Puts ours in the place of what was found, which is kept beside if it is somebody else's.
     pub fn install(&self, found: &Found) -> Result<()> {
-        fs::create_dir_all(&self.folder).with_context(|| format!("making {}", self.folder.display()))?;
-        let new = self.folder.join(format!(".{}.xtask-{}", found.hook.name(), std::process::id()));
-        let kept = self.folder.join(script::kept_name(found.hook));
+        fs::create_dir_all(&self.path).with_context(|| format!("making {}", self.path.display()))?;
+        let new = self.path.join(format!(".{}.xtask-{}", found.hook.name(), std::process::id()));
+        let kept = self.path.join(script::kept_name(found.hook));
         let written = write_program(&new, &script::text(found.hook, &self.wiring)).and_then(|()| {
             if found.state != State::Foreign {
                 return fs::rename(&new, &found.path);

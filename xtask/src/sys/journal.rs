@@ -9,6 +9,7 @@ mod disk;
 mod record;
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,6 +29,22 @@ use record::{Change, Record};
 const NAME: &str = "journal.json";
 /// Held as long as the process that owns the journal lives; never removed, since others may be waiting at it.
 const LOCK: &str = "lock";
+
+/// Where the journal of a command is, in a project: beside the backups that it speaks of, so that `cargo clean` takes
+/// neither.
+pub fn folder(project_root: &Path, command: &str) -> PathBuf {
+    project_root.join(".xtask/journals").join(command)
+}
+
+/// Removes a folder of journals that nobody needs any more.
+pub fn remove_folder(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// What an operation is, as the person asked for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

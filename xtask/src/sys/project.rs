@@ -93,6 +93,14 @@ pub enum Baseline {
     Dump(PathBuf),
 }
 
+impl Component {
+    /// Whether it is usual that nobody has set it up: Backend.AI's own installation leaves its account manager out.
+    pub fn is_often_not_set_up(&self) -> bool {
+        let rare = backend_ai::COMPONENTS.iter().find(|known| known.name == self.name && known.is_often_left_out);
+        rare.is_some_and(|known| self.config == Path::new(known.config))
+    }
+}
+
 impl Project {
     /// Finds the project: `flag` (`--project`), or the nearest folder from `cwd` upwards that has a component's config
     /// or whose `Cargo.toml` names a project.

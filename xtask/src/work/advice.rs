@@ -5,6 +5,8 @@ use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{Action, Own, Program, git, own, program};
 use crate::model::graph::Graph;
+use crate::model::ledger::Undone;
+use crate::model::status::{Overlap, Standing};
 use crate::model::target::TargetError;
 use crate::sys::git::{Oid, Repo};
 use crate::sys::pg::Db;
@@ -41,6 +43,47 @@ pub fn unknown_in_database(unknown: &[String], component: &Component) -> Fail {
         .run("Look again", own("db-status"))
         .related(own("db-status"))
         .about(&component.name)
+}
+
+/// How the files come back in which a database was migrated, where git has taken them back without it.
+pub fn bring_back(undone: &Undone) -> Vec<Action> {
+    let mut actions = Vec::new();
+    if !undone.gone.is_empty() {
+        actions.push(Action::run("Find the branch that has it", find_revision(&undone.gone)));
+        actions.push("Merge that branch again, without a commit (git merge --no-commit)".into());
+    }
+    let why = "Put the revisions in one line again, in the files alone";
+    actions.push(Action::run(why, own("db-rebase").word("--no-db")));
+    actions.push(Action::run("Look again", own("db-status")));
+    actions
+}
+
+/// The version table has a row for a revision and one for what is above it: from there Alembic can go nowhere.
+pub fn overlapping(ctx: &Ctx, standing: &Standing, component: &Component) -> Option<Fail> {
+    if standing.overlaps.is_empty() {
+        return None;
+    }
+    let fail = Fail::new(Kind::WrongDatabase, "The version table has overlapping rows");
+    let lines = overlap_lines(standing);
+    let fail = lines.iter().fold(fail, Fail::details);
+    let fail = fail.run("Leave the rows that are enough", without_overlap(ctx, standing, component));
+    Some(fail.run("Then look again", own("db-status")).related(own("db-status")).about(&component.name))
+}
+
+/// What is wrong with overlapping rows, and where they come from.
+pub fn overlap_lines(standing: &Standing) -> Vec<String> {
+    let line =
+        |it: &Overlap| format!("It holds {} and also {}, which is above it: one row too many", it.revision, it.below);
+    let cause = "Alembic itself cannot go on from there. Such a row comes from two migrations at the same time, a stamp, \
+                 or a row that was written by hand or by a restored dump";
+    standing.overlaps.iter().map(line).chain([cause.to_owned()]).collect()
+}
+
+/// The command that leaves the rows that are enough; it changes nothing but the version table.
+pub fn without_overlap(ctx: &Ctx, standing: &Standing, component: &Component) -> Program {
+    let is_enough = |id: &&str| !standing.overlaps.iter().any(|overlap| overlap.revision == *id);
+    let enough: Vec<&str> = standing.current.iter().map(|it| it.id.as_str()).filter(is_enough).collect();
+    ctx.alembic_by_hand(component).words(["stamp", "--purge"]).words(enough)
 }
 
 /// The commit of this branch's own history that took the scripts of all these ids away: a squash, mostly.

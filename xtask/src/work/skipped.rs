@@ -2,6 +2,8 @@
 //! knows of earlier parents, and then only where the database itself lacks what the revision makes. Shared by what looks
 //! (db-status) and by what must not build on it (db-migrate, db-rebase).
 
+mod healed;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -19,11 +21,15 @@ use crate::sys::files::read_script;
 use crate::sys::git::Repo;
 use crate::sys::pg::Db;
 
+pub use healed::Healed;
+
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct AllSkipped {
-    /// The revisions, newest first.
+    /// Those that something has to be done about, newest first.
     pub skipped: Vec<Skipped>,
+    /// Those that need nothing, since a twin does the same.
+    pub healed: Vec<Healed>,
     /// Whether the scripts have several heads.
     is_diverged: bool,
     /// The stretch of the history that never ran, as Alembic's `--sql` takes it.
@@ -56,9 +62,28 @@ pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, ledger: Option<&Ledger>, head
     }
     let order = graph.ancestors(heads, Links::WithDependencies);
     skipped.sort_by_key(|skipped| order.iter().position(|id| *id == skipped.revision));
+    let healed = heal(ctx, graph, db, heads, &mut skipped);
     let target = if skipped.is_empty() { None } else { remedy(graph, heads, &skipped) };
     let by_hand = target.as_ref().and_then(|target| by_hand(graph, target, &skipped));
-    AllSkipped { is_diverged: graph.heads().len() > 1, by_hand, skipped, target }
+    AllSkipped { is_diverged: graph.heads().len() > 1, by_hand, skipped, healed, target }
+}
+
+/// Takes those out whose twin does the same.
+fn heal(ctx: &Ctx, graph: &Graph, db: &mut Db, heads: &[String], skipped: &mut Vec<Skipped>) -> Vec<Healed> {
+    let all = skipped.clone();
+    let mut healed = Vec::new();
+    skipped.retain(|one| match healed::healed(ctx, graph, db, heads, (one, &all)) {
+        Ok(found) => {
+            let is_healed = found.is_some();
+            healed.extend(found);
+            !is_healed
+        }
+        Err(error) => {
+            ctx.ui.verbose(format!("no twin of {} was looked for: {error:#}", one.revision));
+            true
+        }
+    });
+    healed
 }
 
 /// The parents that scripts had in commits that are not on the main branch, and in what was checked out lately.
@@ -125,7 +150,7 @@ pub fn matching(ctx: &Ctx, graph: &Graph, db: &mut Db) -> Option<String> {
 }
 
 /// What a script does; nothing where that cannot be read.
-fn body(ctx: &Ctx, script: &Script) -> Result<Body> {
+pub fn body(ctx: &Ctx, script: &Script) -> Result<Body> {
     let text = read_script(&ctx.project()?.root.join(&script.path))?;
     Ok(script_body::read(&script.path, &text).unwrap_or_default())
 }
@@ -142,9 +167,10 @@ impl AllSkipped {
         self.skipped.is_empty()
     }
 
-    /// The ids.
+    /// The ids of all whose changes the database has not got; on the way down there is nothing of them to undo.
     pub fn ids(&self) -> Vec<String> {
-        self.skipped.iter().map(|skipped| skipped.revision.clone()).collect()
+        let waiting = self.healed.iter().filter(|healed| healed.is_pending).map(|healed| healed.revision.clone());
+        self.skipped.iter().map(|skipped| skipped.revision.clone()).chain(waiting).collect()
     }
 
     /// The commands that put it right, in their order; none where nobody can tell them.

@@ -4,8 +4,8 @@
 use anyhow::Result;
 
 use super::flow::{Flow, pending};
-use super::record::Migrated;
-use super::{ABORT, components, show};
+use super::record::{ABORT, Migrated};
+use super::{preflight, show};
 use crate::cmd::db_rebase;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
@@ -45,7 +45,7 @@ impl Flow<'_> {
             db_rebase::run(&ctx.for_step(ctx.ui.overheard(), None), &DbRebase::Abort { keep_database: false })?;
         }
         let named = self.record.component.clone();
-        let components = components(&ctx, named.as_deref())?;
+        let components = preflight::components(&ctx, named.as_deref())?;
         // Before the first database is touched.
         for component in &components {
             db_rebase::check_can_be_taken_back(&self.kept_folder(&component.name)?)?;

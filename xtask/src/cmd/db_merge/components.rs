@@ -5,23 +5,27 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::flow::{Done, Flow};
-use super::record::{Migrated, Outcome, Part};
-use super::{ABORT, CONTINUE, components, own_rows};
+use super::preflight::components;
+use super::record::{ABORT, CONTINUE, ComponentReport, Migrated, Outcome};
 use crate::cmd::db_status::Report;
 use crate::cmd::{db_migrate, db_rebase, db_roundtrip, db_status};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::{DbMigrate, DbRoundtrip, Range, Rebase};
+use crate::model::action::own;
 use crate::model::graph::Graph;
+use crate::model::ledger;
 use crate::model::roundtrip::Verdict;
+use crate::model::rows::DataChange;
 use crate::model::status::{Standing, State};
 use crate::model::target::{self, Direction, Target};
-use crate::report::roundtrip::Report as RoundTrip;
+use crate::report::roundtrip::{Report as RoundTrip, RevisionResult};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
-use crate::work::{advice, driver};
+use crate::work::{advice, driver, skipped};
 
 const NO_DB: &str = "--no-db";
+const NOT_SET_UP: &str = "it is not set up here";
 const INSTEAD_OF_BACKUP: &str =
     "Or take it all back, then merge with the databases left alone (--no-db): cargo xtask db-merge --abort";
 
@@ -36,21 +40,26 @@ impl Flow<'_> {
             let step = ctx.for_step(ctx.ui.overheard(), Some(component));
             let done = work(self, &step, component);
             let seconds = began.elapsed().as_secs_f64();
-            let part = |outcome, remark, results| Part {
+            let report = |outcome, remark, results| ComponentReport {
                 component: component.name.clone(),
                 outcome,
                 seconds,
                 remark,
                 results,
             };
-            match done {
-                Ok(done) => self.parts.push(part(done.outcome, done.remark, done.results)),
+            let fail = match done {
+                Ok(done) => {
+                    self.done.push(report(done.outcome, done.remark, done.results));
+                    done.fail
+                }
                 Err(error) => {
                     let fail = from_anyhow(&error);
-                    let results = self.found.take();
-                    self.parts.push(part(Outcome::Failed, fail.summary.clone(), results));
-                    return Err(fail.details(format!("Component: {}", component.name)).into());
+                    self.done.push(report(Outcome::Failed, fail.summary.clone(), serde_json::Value::Null));
+                    Some(fail)
                 }
+            };
+            if let Some(fail) = fail {
+                return Err(fail.details(format!("Component: {}", component.name)).into());
             }
         }
         Ok(self.sum_up())
@@ -58,15 +67,10 @@ impl Flow<'_> {
 
     /// A step is skipped when it was so for every component. What all say is said once.
     fn sum_up(&self) -> Done {
-        let is_skipped = self.parts.iter().all(|part| part.outcome == Outcome::Skipped);
-        let remark = match self.parts.split_first() {
-            Some((first, rest)) if rest.iter().all(|part| part.remark == first.remark) => first.remark.clone(),
-            _ => self
-                .parts
-                .iter()
-                .map(|part| format!("{}: {}", part.component, part.remark))
-                .collect::<Vec<_>>()
-                .join("; "),
+        let is_skipped = self.done.iter().all(|it| it.outcome == Outcome::Skipped);
+        let remark = match self.done.split_first() {
+            Some((first, rest)) if rest.iter().all(|it| it.remark == first.remark) => first.remark.clone(),
+            _ => self.done.iter().map(|it| format!("{}: {}", it.component, it.remark)).collect::<Vec<_>>().join("; "),
         };
         if is_skipped { Done::skipped(remark) } else { Done::ok(remark) }
     }
@@ -81,12 +85,15 @@ impl Flow<'_> {
             }
             let mut report = db_status::look(ctx, component);
             flow.components.push(db_status::component_json(flow.ctx, &report));
+            if let (false, Some(fail)) = (is_last, in_the_way(ctx, &report)) {
+                return Err(fail.into());
+            }
             match (report.error.take(), &report.standing) {
                 (Some(fail), Some(_)) if fail.kind == Kind::DatabaseMissing => {
                     Ok(Done::skipped("the database is not there".to_owned()))
                 }
                 (Some(fail), _) => Err(fail.into()),
-                (None, Some(_)) if !is_last && report.never_ran().is_some() => Err(never_ran(&report).into()),
+                (None, Some(standing)) if standing.state == State::NotSetUp => Ok(Done::skipped(NOT_SET_UP.to_owned())),
                 (None, Some(standing)) if is_last && standing.state != State::UpToDate && !is_empty(standing) => {
                     Err(not_there(ctx, component, standing).into())
                 }
@@ -143,26 +150,25 @@ impl Flow<'_> {
                 }
                 Some(kept) => kept,
             };
-            let ids = kept.affected(&ctx.history(&ctx.config(component)?)?);
+            let graph = ctx.history(&ctx.config(component)?)?;
+            let ids = kept.affected(&graph);
             let count = ids.len();
             let words = "moved by the rebase, and what stands on them".to_owned();
             let range = Range::These { ids: ids.into_iter().collect(), words };
             let flags = DbRoundtrip { range, ..DbRoundtrip::default() };
             let report = db_roundtrip::prove(ctx, &flags)?;
             let results = report.results_json(ctx.ui.around());
-            let own_rows = own_rows::are_all_that_went(&ctx.project()?.root, &results);
-            if report.exit() != Exit::Done && !own_rows {
-                flow.found = results;
+            let bad = what_counts(ctx, &graph, &report)?;
+            if report.tested() == 0 || !bad.is_empty() {
                 flow.ctx.ui.answer(db_roundtrip::text(ctx, &report));
-                return Err(found(&ctx.component_flag(component), &report).into());
+                return Ok(Done::found(found(&ctx.component_flag(component), &bad), results));
             }
             let unproven = match report.count(Verdict::Unproven) {
                 0 => String::new(),
                 count => format!(", {count} unproven"),
             };
             let words = format!("{count} revision{} tested{unproven}", if count == 1 { "" } else { "s" });
-            let own_rows = if own_rows { "; a downgrade takes the rows of their own tables" } else { "" };
-            Ok(Done { results, ..Done::ok(format!("{words}{own_rows}")) })
+            Ok(Done { results, ..Done::ok(words) })
         })
     }
 
@@ -183,6 +189,9 @@ impl Flow<'_> {
                 db => db?,
             };
             let applied = db.applied(&version_table(component))?.revisions;
+            if applied.is_empty() && component.is_often_not_set_up() {
+                return Ok(Done::skipped(NOT_SET_UP.to_owned()));
+            }
             let unknown: Vec<String> = graph.unknown(&applied).into_iter().map(str::to_owned).collect();
             if !unknown.is_empty() {
                 // Before a backup is taken of what will not be migrated.
@@ -261,19 +270,56 @@ fn not_there(ctx: &Ctx, component: &Component, standing: &Standing) -> Fail {
         .related("cargo xtask db-status")
 }
 
-/// What is built on top of that would have to be taken down through what was never done.
-fn never_ran(report: &Report) -> Fail {
-    let (lines, commands) = report.never_ran().unwrap_or_default();
+/// What no merge can be built on: it would have to go down through what was never done, or up through what was.
+fn in_the_way(ctx: &Ctx, report: &Report) -> Option<Fail> {
+    let overlapping = |standing| advice::overlapping(ctx, standing, report.component);
+    let skipped = report.never_ran().map(|(lines, commands)| never_ran(lines, commands));
+    let overlapping = report.standing.as_ref().and_then(overlapping);
+    overlapping.or_else(|| (!report.undone.is_empty()).then(|| undone(report))).or(skipped)
+}
+
+fn undone(report: &Report) -> Fail {
+    let undone = &report.undone;
+    let fail = Fail::new(Kind::WrongDatabase, "The database holds revisions that these files do not give it");
+    let fail =
+        fail.details(format!("It has run {}; the files were taken back without it", undone.revisions.join(", ")));
+    let fail = advice::bring_back(undone).into_iter().fold(fail, Fail::action);
+    fail.related(own("db-status")).about(&report.component.name)
+}
+
+fn never_ran(lines: &[String], commands: &[String]) -> Fail {
     let fail = Fail::new(Kind::WrongDatabase, "The database has skipped migrations");
     let fail = fail.details("It counts as having run these, and never did:").details(lines.join("\n"));
     commands.iter().fold(fail, Fail::action).related("cargo xtask db-status")
 }
 
+/// What of a round trip stops the flow. Rows in a table or column that a moved revision makes itself go with it on its way
+/// down: that is no defect of its, and the database here does not go down.
+fn what_counts<'a>(ctx: &Ctx, graph: &Graph, report: &'a RoundTrip) -> Result<Vec<&'a RevisionResult>> {
+    let mut made = Vec::new();
+    for result in &report.results {
+        if let Some(script) = graph.get(&result.revision.id) {
+            made.extend(ledger::made(&skipped::body(ctx, script)?));
+        }
+    }
+    let is_own = |change: &DataChange| {
+        let table = change.table.rsplit('.').next().unwrap_or_default().trim_matches('"');
+        let makes = |column: Option<&str>| made.iter().any(|it| it.table == table && it.column.as_deref() == column);
+        let same_rows = change.before_rows == change.after_rows;
+        makes(None) || (same_rows && change.columns_lost.iter().all(|lost| makes(Some(&lost.column))))
+    };
+    let is_bare = |it: &RevisionResult| {
+        it.verdict == Verdict::DataLost && it.schema_changes.is_empty() && it.data_changes.iter().all(is_own)
+    };
+    let counts =
+        |it: &&RevisionResult| (it.verdict.is_finding() && !is_bare(it)) || (report.strict && it.verdict.is_gap());
+    Ok(report.results.iter().filter(counts).collect())
+}
+
 /// What a round trip has found, as the failure that stops the flow.
-fn found(flag: &str, report: &RoundTrip) -> Fail {
+fn found(flag: &str, bad: &[&RevisionResult]) -> Fail {
     let fail = Fail::new(Kind::RoundtripFound, "A moved revision does not stand the round trip");
-    let bad = report.results.iter().filter(|it| it.verdict.is_finding() || it.verdict.is_gap());
-    let fail = bad.fold(fail, |fail, it| fail.details(format!("{}: {}", it.revision.id, it.verdict_words())));
+    let fail = bad.iter().fold(fail, |fail, it| fail.details(format!("{}: {}", it.revision.id, it.verdict_words())));
     let fail = fail
         .action("Correct the script named above, as db-roundtrip says")
         .action(format!("Try it again by itself: cargo xtask db-roundtrip{flag}"))

@@ -5,7 +5,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::flow::Step;
-use super::{components, preflight, show};
+use super::preflight::{self, components};
+use super::show;
 use crate::cmd::db_rebase::{self, Foretold};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, from_anyhow, refuse};
@@ -21,7 +22,7 @@ use crate::sys::project::Component;
 use crate::ui::Paint;
 
 /// What is foreseen for one component.
-struct Part {
+struct Preview {
     json: Value,
     moved: Vec<Value>,
     lines: Vec<String>,
@@ -95,7 +96,7 @@ fn tell<'a>(branch: &str, foretold: &'a git::Foretold, lines: &mut Vec<String>) 
 }
 
 /// A component as it would be after the merge. What keeps it from being told is part of the answer.
-fn after(ctx: &Ctx, flags: &Merge, component: &Component, repo: &Repo, tree: &Oid) -> Part {
+fn after(ctx: &Ctx, flags: &Merge, component: &Component, repo: &Repo, tree: &Oid) -> Preview {
     let looked = ctx.config(component).and_then(|config| {
         let (graph, texts) = history::at(&ctx.project()?.root, &config, &ctx.headers(&config)?, repo, tree)?;
         let is_diverged = graph.heads().len() > 1;
@@ -109,7 +110,7 @@ fn after(ctx: &Ctx, flags: &Merge, component: &Component, repo: &Repo, tree: &Oi
     }
 }
 
-fn foreseen(component: &Component, graph: &Graph, foretold: Option<&Foretold>) -> Part {
+fn foreseen(component: &Component, graph: &Graph, foretold: Option<&Foretold>) -> Preview {
     let heads: Vec<Revision> = graph.heads().into_iter().map(|id| Revision::of(graph, id)).collect();
     let moved: &[_] = foretold.map_or(&[], Foretold::moved);
     let trip = foretold.and_then(|foretold| foretold.trip.as_ref());
@@ -150,10 +151,10 @@ fn foreseen(component: &Component, graph: &Graph, foretold: Option<&Foretold>) -
         "needs_merge_revision": matches!(foretold.map(|it| &it.plan.change), Some(Change::Merge { .. })),
         "database": database, "error": null,
     });
-    Part { json, moved, lines }
+    Preview { json, moved, lines }
 }
 
-fn unforeseen(around: &Around, component: &Component, fail: &Fail) -> Part {
+fn unforeseen(around: &Around, component: &Component, fail: &Fail) -> Preview {
     let mut lines = vec![String::new(), format!("Component: {}", component.name)];
     lines.push(format!("  cannot be told yet: {}", fail.summary));
     lines.extend(fail.details.lines().map(|line| format!("    {line}")));
@@ -161,11 +162,11 @@ fn unforeseen(around: &Around, component: &Component, fail: &Fail) -> Part {
         "component": component.name, "heads": [], "is_diverged": null, "needs_merge_revision": null, "database": null,
         "error": fail.to_json(around),
     });
-    Part { json, moved: Vec::new(), lines }
+    Preview { json, moved: Vec::new(), lines }
 }
 
 /// A component as the files are now: db-rebase has a dry run of its own.
-fn as_it_is(ctx: &Ctx, flags: &Merge, component: &Component) -> Result<Part> {
+fn as_it_is(ctx: &Ctx, flags: &Merge, component: &Component) -> Result<Preview> {
     let graph = ctx.history(&ctx.config(component)?).map_err(refuse)?;
     if graph.heads().len() < 2 {
         return Ok(foreseen(component, &graph, None));

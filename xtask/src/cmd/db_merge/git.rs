@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::flow::{Done, Flow};
 use super::preflight;
+use super::record::{ABORT, CONTINUE};
 use crate::cmd::db_rebase::Kept;
 use crate::fail::{Fail, Kind};
 use crate::sys::git::{Merged, Oid, Operation, State, WithCommit};
@@ -168,9 +169,9 @@ impl Flow<'_> {
             Fail::new(Kind::DirtyWorkTree, "There are commits since db-merge began, and those are not thrown away");
         let fail = fail.details(format!("the head was {then} and is {now}"));
         Err(fail
-            .action(format!("Go on instead: {}", super::CONTINUE))
+            .action(format!("Go on instead: {}", CONTINUE))
             .action(format!("Or take the commits back first: git reset --keep {then}"))
-            .action(format!("and then: {}", super::ABORT))
+            .action(format!("and then: {}", ABORT))
             .related("git log")
             .into())
     }

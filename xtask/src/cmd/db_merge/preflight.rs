@@ -3,8 +3,7 @@
 
 use anyhow::Result;
 
-use super::components;
-use super::record::Record;
+use super::record::{Record, check_nothing_pending};
 use crate::cmd::db_rebase;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Fail, Kind, from_anyhow};
@@ -22,7 +21,7 @@ const LISTED: usize = 10;
 /// # Errors
 /// `already-running`, `git-conflict`, `dirty-work-tree`, `remote-database`, what connecting may meet; usage errors.
 pub fn check(ctx: &Ctx, flags: &Merge) -> Result<(Repo, Record)> {
-    super::check_nothing_pending(ctx)?;
+    check_nothing_pending(ctx)?;
     db_rebase::check_nothing_pending(ctx)?;
     let repo = checkout(ctx)?;
     let target = target(&repo, flags)?;
@@ -47,6 +46,15 @@ pub fn check(ctx: &Ctx, flags: &Merge) -> Result<(Repo, Record)> {
         unmigrated: Vec::new(),
     };
     Ok((repo, record))
+}
+
+/// The components that are meant: the one that was named, else every one.
+pub fn components<'a>(ctx: &'a Ctx, named: Option<&str>) -> Result<Vec<&'a Component>> {
+    let project = ctx.project()?;
+    match named {
+        Some(_) => Ok(vec![project.component(named)?]),
+        None => Ok(project.all()?.iter().collect()),
+    }
 }
 
 /// The checkout that the project is in.

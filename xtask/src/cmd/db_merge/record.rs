@@ -6,8 +6,36 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::ctx::Ctx;
+use crate::fail::refuse;
 use crate::flags::Merge;
 use crate::sys::git::Oid;
+use crate::sys::journal::{self, Journal};
+
+/// The command that goes on with a merge that stopped.
+pub const CONTINUE: &str = "cargo xtask db-merge --continue";
+/// The command that takes it back.
+pub const ABORT: &str = "cargo xtask db-merge --abort";
+/// The folder of the rebases that have ended, beside the journal.
+pub const KEPT: &str = "rebases";
+
+/// The folder of the journal.
+pub fn folder(ctx: &Ctx) -> Result<PathBuf> {
+    Ok(journal::folder(&ctx.project()?.root, "db-merge"))
+}
+
+/// Refuses what must not happen before a merge that stopped has ended, one way or the other.
+///
+/// # Errors
+/// `already-running`.
+pub fn check_nothing_pending(ctx: &Ctx) -> Result<()> {
+    // What is wrong with the project itself is for the command to say.
+    let Ok(folder) = folder(ctx) else { return Ok(()) };
+    match Journal::pending(&folder).map_err(refuse)? {
+        Some(journal) => Err(journal.unfinished().into()),
+        None => Ok(()),
+    }
+}
 
 /// What is known of a merge between two processes.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +55,7 @@ pub struct Record {
     /// Databases that were migrated, or were about to be.
     pub migrated: Vec<Migrated>,
     /// The steps that were done.
-    pub report: Vec<Report>,
+    pub report: Vec<StepReport>,
     /// Taking back has begun; there is no going on.
     pub is_taken_back: bool,
     /// Components whose migration was taken back.
@@ -60,19 +88,18 @@ pub enum Outcome {
 
 /// A step as it is reported.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Report {
+pub struct StepReport {
     pub name: String,
     pub outcome: Outcome,
     pub seconds: f64,
     /// What came of it, or why it was skipped.
     pub remark: String,
-    /// Its part of each component.
-    pub parts: Vec<Part>,
+    pub components: Vec<ComponentReport>,
 }
 
 /// A step's part of one component.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part {
+pub struct ComponentReport {
     pub component: String,
     pub outcome: Outcome,
     pub seconds: f64,
@@ -120,7 +147,7 @@ impl Record {
             "checked-out": self.branch,
             "staged": self.staged.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
             "migrated": self.migrated.iter().map(migrated).collect::<Vec<_>>(),
-            "report": self.report.iter().map(Report::to_json).collect::<Vec<_>>(),
+            "report": self.report.iter().map(StepReport::to_json).collect::<Vec<_>>(),
             "taken-back": self.is_taken_back,
             "unmigrated": self.unmigrated,
         })
@@ -155,17 +182,17 @@ impl Record {
             branch: optional(&value["checked-out"]),
             staged: texts(&value["staged"])?.into_iter().map(PathBuf::from).collect(),
             migrated: list("migrated").iter().map(migrated).collect::<Result<_>>()?,
-            report: list("report").iter().map(Report::from_json).collect::<Result<_>>()?,
+            report: list("report").iter().map(StepReport::from_json).collect::<Result<_>>()?,
             is_taken_back: is("taken-back"),
             unmigrated: texts(&value["unmigrated"])?,
         })
     }
 }
 
-impl Report {
+impl StepReport {
     /// The contract's `step`, with what came of it.
     pub fn to_json(&self) -> Value {
-        let part = |part: &Part| {
+        let one = |part: &ComponentReport| {
             let mut object = json!({
                 "component": part.component, "outcome": part.outcome.name(), "seconds": part.seconds,
                 "remark": part.remark,
@@ -177,14 +204,14 @@ impl Report {
         };
         json!({
             "name": self.name, "outcome": self.outcome.name(), "seconds": self.seconds, "remark": self.remark,
-            "components": self.parts.iter().map(part).collect::<Vec<_>>(),
+            "components": self.components.iter().map(one).collect::<Vec<_>>(),
         })
     }
 
-    fn from_json(value: &Value) -> Result<Report> {
+    fn from_json(value: &Value) -> Result<StepReport> {
         let seconds = |value: &Value| value["seconds"].as_f64().unwrap_or_default();
-        let part = |it: &Value| -> Result<Part> {
-            Ok(Part {
+        let one = |it: &Value| -> Result<ComponentReport> {
+            Ok(ComponentReport {
                 component: text(&it["component"])?,
                 outcome: Outcome::parse(&it["outcome"])?,
                 seconds: seconds(it),
@@ -192,12 +219,12 @@ impl Report {
                 results: it["results"].clone(),
             })
         };
-        Ok(Report {
+        Ok(StepReport {
             name: text(&value["name"])?,
             outcome: Outcome::parse(&value["outcome"])?,
             seconds: seconds(value),
             remark: text(&value["remark"])?,
-            parts: value["components"].as_array().into_iter().flatten().map(part).collect::<Result<_>>()?,
+            components: value["components"].as_array().into_iter().flatten().map(one).collect::<Result<_>>()?,
         })
     }
 }
@@ -220,19 +247,19 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let part = Part {
+        let part = ComponentReport {
             component: "manager".into(),
             outcome: Outcome::Skipped,
             seconds: 0.5,
             remark: "one head".into(),
             results: json!([{"revision": "a"}]),
         };
-        let report = Report {
+        let report = StepReport {
             name: "db-rebase".into(),
             outcome: Outcome::Ok,
             seconds: 1.5,
             remark: String::new(),
-            parts: vec![part],
+            components: vec![part],
         };
         let record = Record {
             flags: Merge { branch: Some("main".into()), commit: true, no_db: false, no_roundtrip: true },
@@ -259,6 +286,6 @@ mod tests {
     fn what_is_not_understood_is_said() {
         assert!(Record::from_json(&json!({})).is_err());
         let wrong = json!({"name": "x", "outcome": "well", "remark": "", "components": []});
-        assert!(Report::from_json(&wrong).unwrap_err().to_string().contains("well"));
+        assert!(StepReport::from_json(&wrong).unwrap_err().to_string().contains("well"));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::flow::{Flow, Step};
 use super::git::Where;
-use super::record::{Outcome, Report};
+use super::record::{Outcome, StepReport};
 use crate::cmd::db_rebase::Kept;
 use crate::flags::Merge;
 use crate::report::table::table;
@@ -22,7 +22,7 @@ pub fn to_json(flow: &Flow) -> Result<Value> {
         "branch": flow.record.flags.branch,
         "operation": flow.repo.operation()?.map(|operation| operation.name()),
         "head_before": flow.record.head.as_str(),
-        "steps": flow.record.report.iter().map(Report::to_json).collect::<Vec<_>>(),
+        "steps": flow.record.report.iter().map(StepReport::to_json).collect::<Vec<_>>(),
         "moved": moved_json(&kept),
         "merges": merges_json(&kept),
         "conflicts": conflicts,
@@ -58,12 +58,12 @@ fn backups(flow: &Flow, kept: &[(String, Kept)]) -> Vec<String> {
 /// The steps of a dry run.
 pub fn planned(flags: &Merge) -> Vec<Value> {
     let planned = |step: Step| {
-        let report = Report {
+        let report = StepReport {
             name: step.name().to_owned(),
             outcome: Outcome::Planned,
             seconds: 0.0,
             remark: String::new(),
-            parts: Vec::new(),
+            components: Vec::new(),
         };
         report.to_json()
     };
@@ -71,8 +71,8 @@ pub fn planned(flags: &Merge) -> Vec<Value> {
 }
 
 /// The steps as a table.
-pub fn steps(report: &[Report]) -> String {
-    let row = |step: &Report| {
+pub fn steps(report: &[StepReport]) -> String {
+    let row = |step: &StepReport| {
         vec![step.name.clone(), step.outcome.name().to_owned(), format!("{:.2} s", step.seconds), step.remark.clone()]
     };
     table(&["Step", "Outcome", "Time", "Result"], &report.iter().map(row).collect::<Vec<_>>())

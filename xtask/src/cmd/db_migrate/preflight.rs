@@ -92,7 +92,7 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
             let ids = plan.walk.steps.iter().map(|step| step.revision.clone()).filter(|id| plan.walk.runs(id));
             plan.at_stake = at_stake::find(ctx, &facts.graph, own.db(), &ids.collect::<Vec<_>>())?;
         }
-    } else if !never.is_empty() {
+    } else if !facts.skipped.is_empty() {
         let advice = facts.skipped.advice(&ctx.alembic(facts.component), &facts.flag).join("\n  ");
         ctx.ui.warn(format!("The database counts as having run {}, and never did.\n  {advice}", never.join(", ")));
     }
@@ -103,6 +103,9 @@ fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     let standing = Standing::new(&facts.graph, &facts.applied);
     if !standing.unknown.is_empty() {
         return Err(advice::unknown_revisions(ctx, &standing.unknown, facts.component).into());
+    }
+    if let Some(fail) = advice::overlapping(ctx, &standing, facts.component) {
+        return Err(fail.into());
     }
     let text = flags.target.clone().unwrap_or_else(|| "head".to_owned());
     let direction = match flags.way {

@@ -13,6 +13,7 @@ use crate::model::graph::Graph;
 use crate::model::rebase::{Both, Moved, Touch, Trip};
 use crate::model::status::Revision;
 use crate::model::target::Direction;
+use crate::sys::journal;
 use crate::sys::project::Component;
 use crate::work::migrate::Way;
 
@@ -21,7 +22,7 @@ const NOTE: &str = "rebase";
 
 /// Where an operation that did not end is found.
 pub fn journal_folder(ctx: &Ctx) -> Result<PathBuf> {
-    Ok(ctx.project()?.state_dir.join("journal"))
+    Ok(journal::folder(&ctx.project()?.root, "db-rebase"))
 }
 
 /// What is to be done.

@@ -1,17 +1,20 @@
 //! Whose is whose: which revisions are released, so that nobody edits them. git knows it: released is what is in the
-//! merge base with the main branch (during a merge, rebase or cherry-pick, in what the work tree is about to become), in
-//! a release tag, or says so itself (`# Part of: 25.1.0`). Where git has no sure answer this refuses.
+//! merge base with the main branch (during a merge, rebase or cherry-pick, in what the work tree is about to become), in a
+//! release tag, on a maintained line, or on the branch that is merged into one's own. What a script says of itself
+//! (`# Part of: 25.1.0`) counts only where git is not asked: many write the coming version there. Where git has no sure
+//! answer this refuses.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::model::graph::Graph;
 use crate::model::revision::{self, Script, is_script_name};
-use crate::sys::git::{Oid, Repo, Unclear};
+use crate::sys::files::read_script;
+use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
 use crate::ui::Ui;
 
 /// What was found out.
@@ -42,7 +45,7 @@ impl Scripts<'_> {
     fn text(&self, script: &Script, path: &Path) -> Result<Vec<u8>> {
         match self.texts {
             Some(texts) => Ok(texts.get(&script.path).cloned().unwrap_or_default()),
-            None => std::fs::read(path).with_context(|| format!("reading {}", path.display())),
+            None => read_script(path).map(String::into_bytes),
         }
     }
 }
@@ -68,14 +71,16 @@ pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str
     let main = main.map_err(unclear)?;
     let base = repo.merge_base(main.commit.as_str()).map_err(unclear)?;
     let mut released = at_commit(repo, scripts, &base)?;
-    released.extend(by_themselves(scripts, &released)?);
     released.extend(by_tags(repo, scripts, &released)?);
-    Ok(Whose { released, how: format!("git: released is what {} has at {}", main.name, base.short()) })
+    let (besides, lines) = by_lines(repo, scripts, &main, &released)?;
+    released.extend(besides);
+    let lines = if lines.is_empty() { String::new() } else { format!(", and what {} has", lines.join(", ")) };
+    Ok(Whose { released, how: format!("git: released is what {} has at {}{lines}", main.name, base.short()) })
 }
 
 /// What the scripts say of themselves, where git is not to be asked.
 pub fn by_text(scripts: &Scripts<'_>) -> Result<Whose> {
-    let released = by_themselves(scripts, &HashSet::new())?;
+    let released = by_themselves(scripts)?;
     Ok(Whose { released, how: "the scripts: released is what a comment (`# Part of:`) says to be".to_owned() })
 }
 
@@ -138,9 +143,9 @@ fn at_commit(repo: &Repo, scripts: &Scripts<'_>, commit: &Oid) -> Result<HashSet
 }
 
 /// Revisions with a comment of the release that they are part of.
-fn by_themselves(scripts: &Scripts<'_>, known: &HashSet<String>) -> Result<HashSet<String>> {
+fn by_themselves(scripts: &Scripts<'_>) -> Result<HashSet<String>> {
     let mut released = HashSet::new();
-    for (script, path) in scripts.all().filter(|(script, _)| !known.contains(&script.id)) {
+    for (script, path) in scripts.all() {
         if String::from_utf8_lossy(&scripts.text(script, &path)?).lines().any(names_a_release) {
             released.insert(script.id.clone());
         }
@@ -155,12 +160,37 @@ fn names_a_release(line: &str) -> bool {
     version.is_some_and(|version| version.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()))
 }
 
+/// Revisions whose file is on another published branch than the main one, and the names of the branches that were looked at.
+fn by_lines(
+    repo: &Repo,
+    scripts: &Scripts<'_>,
+    main: &MainBranch,
+    known: &HashSet<String>,
+) -> Result<(HashSet<String>, Vec<String>)> {
+    let paths = unknown_paths(repo, scripts, known)?;
+    let lines = if paths.is_empty() { Vec::new() } else { repo.published_besides(main)? };
+    let list: Vec<&PathBuf> = paths.keys().collect();
+    let found = repo.files_in(&lines, &list)?;
+    let ids = found.iter().filter_map(|path| paths.get(path).map(|id| (*id).to_owned())).collect::<HashSet<_>>();
+    let mut names: Vec<String> = lines.into_iter().map(|line| line.name).collect();
+    names.sort();
+    names.dedup();
+    Ok(if ids.is_empty() { Default::default() } else { (ids, names) })
+}
+
+/// The files of revisions of which it is not known yet that they are released.
+fn unknown_paths<'a>(
+    repo: &Repo,
+    scripts: &'a Scripts<'_>,
+    known: &HashSet<String>,
+) -> Result<HashMap<PathBuf, &'a str>> {
+    let unknown = scripts.all().filter(|(script, _)| !known.contains(&script.id));
+    unknown.map(|(script, path)| Ok((repo.relative(&path)?, script.id.as_str()))).collect()
+}
+
 /// Revisions whose file is in a tag that names a version.
 fn by_tags(repo: &Repo, scripts: &Scripts<'_>, known: &HashSet<String>) -> Result<HashSet<String>> {
-    let mut paths: HashMap<PathBuf, &str> = HashMap::new();
-    for (script, path) in scripts.all().filter(|(script, _)| !known.contains(&script.id)) {
-        paths.insert(repo.relative(&path)?, &script.id);
-    }
+    let paths = unknown_paths(repo, scripts, known)?;
     if paths.is_empty() {
         return Ok(HashSet::new());
     }

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::run::said;
+use super::lenient::Lenient;
 use crate::cmd::db_roundtrip;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
 use crate::flags::{Common, DbRoundtrip, Range};
 use crate::sys::git::{Changed, Oid, Repo, To};
 use crate::sys::project::Component;
-use crate::ui::Ui;
 
 /// `refs/heads/work 67890… refs/heads/foreign 12345…`: what git says of one reference that is pushed. Zeros stand for
 /// none: of the first id in a deletion, of the second for a branch that is new there.
@@ -23,19 +22,34 @@ struct Push<'a> {
     there: Option<Oid>,
 }
 
+/// What of a push there is to test.
+enum New {
+    /// These scripts are new to the server.
+    Scripts(BTreeSet<PathBuf>),
+    /// It cannot be told, for this reason.
+    Unknown(&'static str),
+}
+
 /// Tests what is pushed, component by component. `refs`: git's lines on stdin.
-pub fn test(ui: &Ui, common: &Common, refs: &str) -> Result<Exit> {
-    let ctx = Ctx::new(ui.clone(), common.clone())?;
-    let Some(repo) = Repo::find(ui, &ctx.project()?.root)? else { return Ok(Exit::Done) };
+pub fn test(lenient: &Lenient, common: &Common, refs: &str) -> Result<Exit> {
+    let ctx = Ctx::new(lenient.ui.clone(), common.clone())?;
+    let Some(repo) = Repo::find(&ctx.ui, &ctx.project()?.root)? else { return Ok(Exit::Done) };
     let mut worst = Exit::Done;
+    if ctx.project()?.components.is_empty() {
+        return Ok(
+            lenient.not_done("the pushed revisions were not tested: there is no Alembic config in this checkout")
+        );
+    }
     for push in refs.lines().filter_map(read) {
         for component in &ctx.project()?.components {
-            let tested = added(&ctx, &repo, component, &push).and_then(|scripts| match scripts.is_empty() {
-                true => Ok(Exit::Done),
-                false => tested(&ctx, &repo, component, &push, &scripts),
+            let undone = format!("the pushed {} revisions were not tested", component.name);
+            let tested = added(&ctx, &repo, component, &push).and_then(|new| match new {
+                New::Scripts(scripts) if scripts.is_empty() => Ok(Exit::Done),
+                New::Scripts(scripts) => test_scripts(&ctx, lenient, &repo, (component, &push), &scripts),
+                New::Unknown(why) => Ok(lenient.not_done(&format!("{undone}: {why}"))),
             });
             // What keeps one component from being tested must not hide what was found in another.
-            match said(ui, &format!("the pushed {} revisions were not tested", component.name), tested) {
+            match lenient.settle(&undone, tested) {
                 Exit::Interrupted => return Ok(Exit::Interrupted),
                 Exit::Findings => worst = Exit::Findings,
                 _ => {}
@@ -52,14 +66,14 @@ fn read(line: &str) -> Option<Push<'_>> {
     Some(Push { name: name.strip_prefix("refs/heads/").unwrap_or(name), tip: some(tip)?, there: some(there) })
 }
 
-/// The scripts that are new to the server. Nothing is, where it cannot be told what the server has: a first push of a
+/// The scripts that are new to the server. Where it cannot be told what the server has, none is tested: a first push of a
 /// whole history is no moment to walk all of it.
-fn added(ctx: &Ctx, repo: &Repo, component: &Component, push: &Push) -> Result<BTreeSet<PathBuf>> {
+fn added(ctx: &Ctx, repo: &Repo, component: &Component, push: &Push) -> Result<New> {
     let folders = ctx.config(component)?.version_locations;
     let folders: Vec<PathBuf> = folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
     let folders: Vec<PathBuf> = folders.into_iter().filter(|folder| folder.starts_with(repo.root())).collect();
     if folders.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(New::Unknown("the folder of its scripts is missing, or not part of this checkout"));
     }
     // What the server has may never have been fetched.
     let there = match &push.there {
@@ -77,14 +91,22 @@ fn added(ctx: &Ctx, repo: &Repo, component: &Component, push: &Push) -> Result<B
         let added: BTreeSet<PathBuf> = added.collect();
         new = Some(new.map_or(added.clone(), |new| new.intersection(&added).cloned().collect()));
     }
-    Ok(new.unwrap_or_default())
+    let why =
+        "the branch is new on the server, and no main branch is known to compare it with (`main` in the settings)";
+    Ok(new.map_or(New::Unknown(why), New::Scripts))
 }
 
-fn tested(ctx: &Ctx, repo: &Repo, component: &Component, push: &Push, scripts: &BTreeSet<PathBuf>) -> Result<Exit> {
+fn test_scripts(
+    ctx: &Ctx,
+    lenient: &Lenient,
+    repo: &Repo,
+    (component, push): (&Component, &Push),
+    scripts: &BTreeSet<PathBuf>,
+) -> Result<Exit> {
     let name = &component.name;
     if repo.head()?.commit.as_ref() != Some(&push.tip) {
-        ctx.ui.warn(format!("new {name} revisions on {} were not tested: it is not checked out", push.name));
-        return Ok(Exit::Done);
+        let why = format!("new {name} revisions on {} were not tested: it is not checked out", push.name);
+        return Ok(lenient.not_done(&why));
     }
     let paths: Vec<&Path> = scripts.iter().map(PathBuf::as_path).collect();
     if !repo.status(&paths)?.files.is_empty() {

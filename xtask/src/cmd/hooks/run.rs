@@ -1,5 +1,5 @@
 //! What a hook does when git calls it: `__hook NAME PROJECT` and git's own arguments, at the root of the work tree. Exit 4
-//! is a finding and stops a commit or a push, 130 is Ctrl-C; whatever else comes up is said at most and stops nothing.
+//! is a finding and stops a commit or a push, 130 is Ctrl-C; whatever else comes up is said and stops nothing (`lenient.rs`).
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -7,10 +7,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::lenient::Lenient;
 use super::{pre_push, status_line};
 use crate::cmd::db_check;
 use crate::ctx::{Ctx, is_strict};
-use crate::fail::{Exit, Kind, from_anyhow};
+use crate::fail::Exit;
 use crate::flags::{Common, DbCheck, Look};
 use crate::sys::hooks::Hook;
 use crate::sys::interrupt;
@@ -26,10 +27,12 @@ pub fn called(words: &[OsString]) -> Exit {
         return Exit::Done;
     };
     let common = Common { project: Some(project), ..Common::default() };
-    let ui = ui.strict(is_strict(&common));
+    let is_strict = is_strict(&common);
+    let ui = ui.strict(is_strict);
+    let lenient = Lenient { ui: &ui, is_strict };
     match hook {
-        Hook::PreCommit => said(&ui, "the migration scripts were not checked", pre_commit(&ui, common)),
-        Hook::PrePush => said(&ui, "the pushed revisions were not tested", pre_push(&ui, common)),
+        Hook::PreCommit => lenient.settle("the migration scripts were not checked", pre_commit(&ui, common)),
+        Hook::PrePush => lenient.settle("the pushed revisions were not tested", pre_push(&lenient, common)),
         Hook::PostCheckout | Hook::PostMerge | Hook::PostRewrite => {
             if hook.has_moved(&words[2..]) {
                 status_line::say(&ui, hook, common);
@@ -54,31 +57,13 @@ fn pre_commit(ui: &Ui, common: Common) -> Result<Exit> {
     Ok(exit)
 }
 
-fn pre_push(ui: &Ui, common: Common) -> Result<Exit> {
+fn pre_push(lenient: &Lenient, common: Common) -> Result<Exit> {
     interrupt::listen()?;
     let mut refs = String::new();
     std::io::stdin().read_to_string(&mut refs)?;
-    let exit = pre_push::test(ui, &common, &refs)?;
+    let exit = pre_push::test(lenient, &common, &refs)?;
     if exit == Exit::Findings {
-        ui.answer("To push all the same: git push --no-verify");
+        lenient.ui.answer("To push all the same: git push --no-verify");
     }
     Ok(exit)
-}
-
-/// A commit or a push must not fail because its author's machine lacks something: that is said, and done with.
-pub(super) fn said(ui: &Ui, what: &str, done: Result<Exit>) -> Exit {
-    let fail = match done {
-        Ok(exit) => return exit,
-        Err(error) => from_anyhow(&error),
-    };
-    match fail.kind {
-        Kind::Interrupted => return Exit::Interrupted,
-        // A branch from before there was a project.
-        Kind::ConfigMissing => {}
-        _ => {
-            let details = fail.details.lines().next().map(|line| format!(" ({line})")).unwrap_or_default();
-            ui.warn(format!("{what}: {}{details}", fail.summary));
-        }
-    }
-    Exit::Done
 }

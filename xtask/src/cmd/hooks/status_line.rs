@@ -1,5 +1,5 @@
 //! The line after a switch of branches, a merge or a rebase: where the database stands now, if it is not at the head of
-//! the scripts. Silent when there is nothing to say, when the database does not answer, and when time is up.
+//! the scripts. Silent when all is well and while our own server is down; what was not looked at is said in that line.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::cmd::db_status;
 use crate::ctx::Ctx;
+use crate::fail::from_anyhow;
 use crate::flags::{Common, duration_of};
 use crate::model::status::{Standing, State};
 use crate::sys::git::Repo;
@@ -29,11 +30,20 @@ pub fn say(ui: &Ui, hook: Hook, common: Common) {
     let (send, receive) = channel();
     // A thread that is still waiting for a server when time is up goes with the process.
     std::thread::spawn(move || {
-        let _ = send.send(lines(hook, common).unwrap_or_default());
+        let _ = send.send(lines(hook, common));
     });
-    for line in receive.recv_timeout(limit).unwrap_or_default() {
+    let lines = match receive.recv_timeout(limit) {
+        Ok(Ok(lines)) => lines,
+        Ok(Err(error)) => vec![unknown(&from_anyhow(&error).summary)],
+        Err(_) => vec![unknown(&format!("it takes longer than {} ms (XTASK_HOOK_LIMIT)", limit.as_millis()))],
+    };
+    for line in lines {
         ui.status(line);
     }
+}
+
+fn unknown(why: &str) -> String {
+    format!("xtask: where the databases stand is not known: {why}; see: cargo xtask db-status --all")
 }
 
 fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
@@ -42,13 +52,28 @@ fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let components = &ctx.project()?.components;
+    if components.is_empty() {
+        return Ok(vec![unknown("there is no Alembic config in this checkout")]);
+    }
     let looks = std::thread::scope(|scope| {
-        let look = |component| db_status::standing(&ctx, component).ok();
+        let look = |component| db_status::standing(&ctx, component);
         let looks: Vec<_> = components.iter().map(|component| scope.spawn(move || look(component))).collect();
-        looks.into_iter().map(|look| look.join().ok().flatten()).collect::<Vec<_>>()
+        looks.into_iter().map(|look| look.join()).collect::<Vec<_>>()
     });
-    let looks = components.iter().zip(looks);
-    Ok(looks.filter_map(|(component, standing)| line(&ctx, component, &standing?)).collect())
+    let mut lines = Vec::new();
+    for (component, look) in components.iter().zip(looks) {
+        match look {
+            Ok(Ok(standing)) => lines.extend(line(&ctx, component, &standing)),
+            Ok(Err(error)) => lines.push(not_asked(&ctx, component, &from_anyhow(&error).summary)),
+            Err(_) => lines.push(not_asked(&ctx, component, "the look at it broke off")),
+        }
+    }
+    Ok(lines)
+}
+
+fn not_asked(ctx: &Ctx, component: &Component, why: &str) -> String {
+    let flag = ctx.component_flag(component);
+    format!("xtask: where the {} database stands is not known: {why}; see: cargo xtask db-status{flag}", component.name)
 }
 
 /// A rebase calls post-checkout on its way; what comes of it is said at its end, by post-rewrite.
@@ -69,7 +94,7 @@ fn line(ctx: &Ctx, component: &Component, standing: &Standing) -> Option<String>
     let (name, flag) = (&component.name, ctx.component_flag(component));
     Some(match standing.state {
         // Without a revision, nobody has begun to use it.
-        State::UpToDate | State::NoRevision | State::Unreachable => return None,
+        State::UpToDate | State::NoRevision | State::Unreachable | State::NotSetUp => return None,
         State::Behind => {
             let pending = match standing.pending.len() {
                 1 => "1 migration".to_owned(),

@@ -115,3 +115,22 @@ fn the_way_back_goes_below_everything_that_was_skipped() {
     assert_eq!(stretch("base", "z").as_deref(), Some("base:z"));
     assert_eq!(stretch("p", "s"), None, "r ran, and its SQL must not run again");
 }
+
+#[test]
+fn what_ran_and_the_files_no_longer_say() {
+    let undone = |ledger: &Ledger, history: &str, heads: &str| ledger.undone(&graph(history), &ids(heads));
+    // A rebase put `m` from `a` on `t`; git has taken the files back, with `t` or without.
+    let ledger = ran("a t<a m<t", "m");
+    let found = undone(&ledger, "a; m < a", "m");
+    assert_eq!((found.revisions, found.gone), (ids("t"), ids("t")));
+    assert_eq!(found.moved[0].was, ["t"]);
+    let found = undone(&ledger, "a; t < a; m < a", "m");
+    assert_eq!((found.revisions, found.gone), (ids("t"), Vec::new()));
+    assert!(undone(&ledger, "a; t < a; m < t", "m").is_empty(), "the files are as they were");
+    // A new revision in the place of the old ones, or a base that holds them: made one, not taken back.
+    assert!(undone(&ran("p q<p a<q", "a"), "p; qq < p; a < qq", "a").is_empty());
+    assert!(undone(&ran("p q<p a<q", "a"), "a", "a").is_empty());
+    // Somebody else has written the version table.
+    let broken = Ledger { now: vec![Mark { revision: "m".to_owned(), writer: "8".to_owned() }], ..ledger };
+    assert!(undone(&broken, "a; m < a", "m").is_empty());
+}

@@ -2,9 +2,9 @@
 //! whole, on disk before the call returns. Every act passes a point at which a test may have the process die.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -67,13 +67,15 @@ pub(super) fn sweep(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a folder that is still there after a crash.
+/// Makes a folder that is still there after a crash, and that git does not see.
 pub(super) fn make_folder(path: &Path) -> Result<()> {
-    if !path.is_dir() {
-        fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))?;
-        sync_folder_of(path).with_context(|| format!("making {}", path.display()))?;
+    if path.is_dir() {
+        return Ok(());
     }
-    Ok(())
+    let making = || format!("making {}", path.display());
+    DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(making)?;
+    fs::write(path.join(".gitignore"), "*\n").with_context(making)?;
+    sync_folder_of(path).with_context(making)
 }
 
 fn replace(path: &Path, bytes: &[u8], mode: Option<u32>) -> std::io::Result<()> {

@@ -1,0 +1,182 @@
+//! Runs the steps one after the other, under the journal. Each looks at how things are before it does anything, so a step
+//! that was done half, or by somebody else, is gone on with; `--continue` begins at the first one that is not done.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use serde_json::Map;
+
+use super::flow::{Done, Flow, NOTE, Step, pending};
+use super::git::Where;
+use super::record::{ABORT, CONTINUE, KEPT, Outcome, StepReport, folder};
+use super::{preflight, show};
+use crate::cmd::db_rebase;
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
+use crate::flags::Merge;
+use crate::model::action::{Action, Around};
+use crate::sys::interrupt;
+use crate::sys::journal::{self, Journal, Operation, Progress};
+use crate::sys::settings::Server;
+
+/// Begins.
+///
+/// # Errors
+/// A refusal before the journal is opened; after that a failure that says how to go on.
+pub fn begin(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
+    let (repo, record) = preflight::check(ctx, flags).map_err(refuse)?;
+    let operation = Operation {
+        name: "db-merge".to_owned(),
+        arguments: flags.branch.iter().cloned().collect(),
+        resume: CONTINUE.to_owned(),
+        abort: ABORT.to_owned(),
+    };
+    let folder = folder(ctx)?;
+    // Without a journal nobody needs what a crash between its end and theirs has left.
+    journal::remove_folder(&folder.join(KEPT))?;
+    let steps: Vec<String> = Step::all(flags).into_iter().map(|step| step.name().to_owned()).collect();
+    let notes = Map::from_iter([(NOTE.to_owned(), record.to_json())]);
+    let journal = Journal::begin_with(&folder, operation, &steps, Vec::new(), notes).map_err(refuse)?;
+    Flow::new(ctx, repo, journal, record).carry_out()
+}
+
+/// Goes on with what stopped.
+///
+/// # Errors
+/// As [`begin`]; a usage error where there is nothing to go on with.
+pub fn go_on(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
+    let mut flow = pending(ctx)?;
+    if flow.record.is_taken_back {
+        return Err(Fail::new(Kind::AlreadyRunning, "This merge is being taken back").action(ABORT).refused().into());
+    }
+    flow.check_branch().map_err(refuse)?;
+    // Nothing is done before the person has done his part.
+    let unresolved = flow.repo.no_conflicts("go on");
+    unresolved.map_err(|error| refuse(from_anyhow(&error).action(CONTINUE).action(or_back()).into()))?;
+    flow.record.flags.no_roundtrip |= flags.no_roundtrip;
+    if flags.commit && !flow.record.flags.commit {
+        let fail = Fail::new(Kind::Usage, "`--commit` has to be said when db-merge begins");
+        return Err(fail.action(format!("{CONTINUE}, then: git commit")).into());
+    }
+    flow.carry_out()
+}
+
+impl Flow<'_> {
+    fn carry_out(mut self) -> Result<Exit> {
+        // Held for the whole of it: a server of our own would otherwise stop and start with every step.
+        let _lease = match self.ctx.server()? {
+            Server::Embedded if !self.record.flags.no_db => Some(self.ctx.lease()?),
+            _ => None,
+        };
+        for (number, step) in Step::all(&self.record.flags).into_iter().enumerate() {
+            if self.journal.steps().get(number).is_some_and(|it| it.progress == Progress::Done) {
+                continue;
+            }
+            let began = Instant::now();
+            self.ctx.ui.status(format!("── {} ──", step.name()));
+            self.done.clear();
+            let done =
+                interrupt::check().and_then(|()| self.journal.step_started(number)).and_then(|()| self.step(step));
+            let seconds = began.elapsed().as_secs_f64();
+            self.record.report.truncate(number);
+            match done {
+                Ok(done) => {
+                    self.report(step, done.outcome, seconds, done.remark);
+                    self.save()?;
+                    self.journal.step_done(number)?;
+                }
+                Err(error) => {
+                    let fail = from_anyhow(&error);
+                    self.report(step, Outcome::Failed, seconds, fail.summary.clone());
+                    return Err(self.broke_off(step, fail));
+                }
+            }
+        }
+        self.end()
+    }
+
+    fn report(&mut self, step: Step, outcome: Outcome, seconds: f64, remark: String) {
+        let components = std::mem::take(&mut self.done);
+        self.record.report.push(StepReport { name: step.name().to_owned(), outcome, seconds, remark, components });
+    }
+
+    fn step(&mut self, step: Step) -> Result<Done> {
+        match step {
+            Step::Merge => self.merge(),
+            Step::Before => self.look(false),
+            Step::Rebase => self.rebase(),
+            Step::Roundtrip => self.roundtrip(),
+            Step::Migrate => self.migrate(),
+            Step::After => self.look(true),
+            Step::Commit => self.commit(),
+        }
+    }
+
+    fn end(self) -> Result<Exit> {
+        let report = show::to_json(&self)?;
+        let text = show::done(&self)?;
+        let ui = self.ctx.ui.clone();
+        self.finish()?;
+        ui.json("db-merge", Exit::Done, report, None);
+        ui.answer(text);
+        Ok(Exit::Done)
+    }
+
+    /// What a step that failed leaves, and how to go on.
+    fn broke_off(self, step: Step, mut fail: Fail) -> anyhow::Error {
+        // Ctrl-C must not keep us from saying it.
+        let report = interrupt::shielded(|| show::to_json(&self)).unwrap_or_default();
+        let steps = show::steps(&self.record.report);
+        let ui = self.ctx.ui.clone();
+        if interrupt::shielded(|| self.is_untouched()).unwrap_or(false) {
+            fail = fail.details("Nothing was changed").refused();
+            // A journal that cannot be removed is found by the next run, which says what to do.
+            let _ = self.finish();
+        } else {
+            fail = fail.details(format!("This happened at: {}", step.name()));
+            fail = interrupt::shielded(|| show::changed(&self)).into_iter().fold(fail, |fail, line| fail.details(line));
+            fail = self.ways_on(step, fail);
+            // It was a refusal of the step, not of the whole.
+            fail.exit = if fail.exit == Exit::Refused { Exit::Failed } else { fail.exit };
+        }
+        ui.answer(steps);
+        ui.json("db-merge", fail.exit, report, Some(&fail));
+        fail.into()
+    }
+
+    /// What can be done now. While this waits, db-rebase and db-migrate are refused: what they are to be called for comes
+    /// after the way back, and is not said where going on or back does it.
+    fn ways_on(&self, step: Step, mut fail: Fail) -> Fail {
+        let is_refused = |action: &Action| {
+            let text = action.text(&Around::default());
+            ["db-rebase", "db-migrate"].iter().any(|name| text.contains(name))
+        };
+        let (later, now): (Vec<Action>, Vec<Action>) =
+            std::mem::take(&mut fail.actions).into_iter().partition(is_refused);
+        let by_hand = matches!(step, Step::Before | Step::Rebase) && !later.is_empty();
+        let is_stuck = by_hand && now.is_empty();
+        fail.actions = now;
+        if !is_stuck {
+            fail = fail.action(format!("Put right what is in the way, then go on: {CONTINUE}"));
+        }
+        fail = fail.action(if is_stuck { format!("Take everything back: {ABORT}") } else { or_back() });
+        if !by_hand {
+            return fail;
+        }
+        if let (Some(branch), Some(_)) = (&self.record.flags.branch, &self.record.target) {
+            fail = fail.action(format!("and merge by hand: git merge --no-commit {branch}"));
+        }
+        later.iter().fold(fail, Fail::action).action("and the rest: cargo xtask db-merge")
+    }
+
+    /// Whether all is as it was before.
+    fn is_untouched(&self) -> Result<bool> {
+        let merge = matches!(self.merge_is()?, Where::NotOurs | Where::Ahead | Where::UpToDate);
+        let rebases = self.kept_all()?.is_empty() && !db_rebase::is_pending(self.ctx)?;
+        Ok(merge && rebases && self.record.migrated.is_empty())
+    }
+}
+
+fn or_back() -> String {
+    format!("Or take everything back: {ABORT}")
+}

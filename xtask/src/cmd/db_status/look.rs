@@ -1,0 +1,183 @@
+//! Finds out where the components' databases stand.
+
+use anyhow::{Result, anyhow};
+use serde_json::Value;
+
+use crate::ctx::{Ctx, Database, version_table};
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::Action;
+use crate::model::graph::Graph;
+use crate::model::ledger::{Ledger, Undone};
+use crate::model::status::{Standing, State};
+use crate::sys::pg::{Db, application_name};
+use crate::sys::project::Component;
+use crate::work::advice;
+use crate::work::ledger::{self, Edited};
+use crate::work::skipped::{self, AllSkipped};
+
+/// What is known of one component; `standing` is missing only where its files cannot be read.
+#[expect(missing_docs, reason = "what they hold says it")]
+pub struct Report<'a> {
+    pub component: &'a Component,
+    pub standing: Option<Standing>,
+    pub skipped: SkippedRevisions,
+    /// What ran and the files no longer say.
+    pub undone: Undone,
+    /// What else than to migrate is the next thing to do.
+    pub first: Option<Action>,
+    /// Where the database is, and the server's version.
+    pub server: Option<String>,
+    /// Why one of the two could not be looked at.
+    pub error: Option<Fail>,
+}
+
+impl Report<'_> {
+    /// Whether there is nothing to do about it.
+    pub fn is_good(&self) -> bool {
+        let Some(standing) = &self.standing else { return false };
+        match standing.state {
+            State::NotSetUp => true,
+            State::UpToDate => self.skipped.found.is_empty() && self.undone.is_empty() && standing.overlaps.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// The revisions that the database counts as having run and never ran, as lines, and the commands that put it right;
+    /// `None` where there are none.
+    pub fn never_ran(&self) -> Option<(&[String], &[String])> {
+        (!self.skipped.found.is_empty()).then_some((&self.skipped.lines, &self.skipped.commands))
+    }
+}
+
+/// Revisions that never ran, in words that need no history any more.
+#[derive(Default)]
+pub struct SkippedRevisions {
+    pub found: AllSkipped,
+    pub lines: Vec<String>,
+    pub json: Vec<Value>,
+    pub commands: Vec<String>,
+    /// Revisions that ran as another text than the files have now.
+    pub edited: Vec<Edited>,
+}
+
+/// What the database answered, and the session for further questions.
+struct Answer {
+    applied: Vec<String>,
+    ledger: Option<Ledger>,
+    server: String,
+    db: Option<Db>,
+}
+
+/// Looks at one component.
+pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
+    let mut report = Report {
+        component,
+        standing: None,
+        skipped: SkippedRevisions::default(),
+        undone: Undone::default(),
+        first: None,
+        server: None,
+        error: None,
+    };
+    match read_and_ask(ctx, component) {
+        Err(error) => report.error = Some(from_anyhow(&error).about(&component.name)),
+        Ok((graph, answer)) => {
+            report.standing = Some(stands(component, &graph, answer.as_ref()));
+            match answer {
+                Ok(answer) => report.add(ctx, &graph, answer),
+                Err(_) if report.is_good() => {}
+                Err(error) => report.error = Some(from_anyhow(&error).about(&component.name)),
+            }
+        }
+    }
+    report
+}
+
+fn first(ctx: &Ctx, component: &Component, graph: &Graph, standing: &Standing, db: &mut Db) -> Option<Action> {
+    match standing.state {
+        State::NoRevision => advice::first_step(ctx, component, graph, db),
+        State::UnknownRevision => advice::deleted_here(ctx, &standing.unknown, component).map(|commit| {
+            let why = format!(
+                "Commit {} of this branch deleted its script: was the history squashed? If the database is as the new \
+                 scripts make it, say so to Alembic",
+                commit.short()
+            );
+            Action::run(why, advice::stamp_anew(ctx, component))
+        }),
+        _ => None,
+    }
+}
+
+/// Where a component's database stands.
+///
+/// # Errors
+/// Whatever keeps its files from being read or its database from being asked.
+pub fn standing(ctx: &Ctx, component: &Component) -> Result<Standing> {
+    let (graph, answer) = read_and_ask(ctx, component)?;
+    let standing = stands(component, &graph, answer.as_ref());
+    match answer {
+        Err(error) if standing.state != State::NotSetUp => Err(error),
+        _ => Ok(standing),
+    }
+}
+
+fn stands(component: &Component, graph: &Graph, answer: Result<&Answer, &anyhow::Error>) -> Standing {
+    let optional = component.is_often_not_set_up();
+    match answer {
+        Ok(answer) if optional && answer.applied.is_empty() => Standing::not_set_up(graph),
+        Ok(answer) => Standing::new(graph, &answer.applied),
+        Err(error) if optional && from_anyhow(error).kind == Kind::DatabaseMissing => Standing::not_set_up(graph),
+        Err(_) => Standing::unreachable(graph),
+    }
+}
+
+/// The history, and what the database says. The server is asked while the scripts are read: letting somebody in takes
+/// it nearly as long.
+fn read_and_ask(ctx: &Ctx, component: &Component) -> Result<(Graph, Result<Answer>)> {
+    let config = ctx.config(component)?;
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| ctx.database(&config).map(|database| ask(&database, component)));
+        let graph = ctx.history(&config);
+        let answer = asking.join().map_err(|_| anyhow!("asking the database broke off"))?;
+        Ok((graph?, answer?))
+    })
+}
+
+/// The version table's rows, and the server's version for the report. On the embedded server a database that is not
+/// there yet is one without a revision: the first migrate makes it.
+fn ask(database: &Database, component: &Component) -> Result<Answer> {
+    let connected = Db::connect(&database.url, &application_name("db-status"));
+    let mut db = match connected {
+        Err(error) if database.embedded && advice::is_database_missing(&error) => {
+            return Ok(Answer { applied: Vec::new(), ledger: None, server: "not made yet".to_owned(), db: None });
+        }
+        connected => connected?,
+    };
+    let table = version_table(component);
+    let applied = db.applied(&table)?;
+    let ledger = db.ledger(&table.found(&applied));
+    let server = database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", db.server_version().text));
+    Ok(Answer { applied: applied.revisions, ledger, server: format!("{}, {server}", database.place()), db: Some(db) })
+}
+
+impl Report<'_> {
+    /// What is known from the database's answer besides.
+    fn add(&mut self, ctx: &Ctx, graph: &Graph, answer: Answer) {
+        let Answer { applied, ledger, server, db } = answer;
+        self.server = Some(server);
+        if let Some(mut db) = db {
+            self.first = self.standing.as_ref().and_then(|it| first(ctx, self.component, graph, it, &mut db));
+            let found = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied);
+            let (json, commands) = found.json(graph, &ctx.component_flag(self.component));
+            let table = version_table(self.component);
+            let edited = ledger.as_ref().map(|_| ledger::edited(ctx, graph, &mut db, &table, &applied));
+            let edited = edited.unwrap_or_default();
+            self.skipped = SkippedRevisions { lines: found.lines(graph), found, json, commands, edited };
+        }
+        self.undone = ledger.map(|ledger| ledger.undone(graph, &applied)).unwrap_or_default();
+        if let (Some(standing), false) = (&mut self.standing, self.undone.gone.is_empty()) {
+            standing.state = State::UnknownRevision;
+            standing.unknown.clone_from(&self.undone.gone);
+        }
+    }
+}

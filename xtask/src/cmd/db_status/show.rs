@@ -1,0 +1,223 @@
+//! What `db-status` says: as text, as a table of all components, as the contract's JSON.
+
+use serde_json::{Value, json};
+
+use super::look::Report;
+use crate::ctx::Ctx;
+use crate::model::action::{Action, own};
+use crate::model::ledger::Undone;
+use crate::model::rebase::ids as parents;
+use crate::model::status::{Overlap, Revision, Standing, State};
+use crate::report::json::revisions;
+use crate::report::table::table;
+use crate::ui::Paint;
+use crate::work::advice;
+use crate::work::ledger::{self, Edited};
+use crate::work::skipped::Healed;
+
+/// As many pending migrations are listed; of more only the first and the last, or all with `--verbose`.
+const LISTED: usize = 10;
+
+/// The contract's JSON of one component.
+pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
+    let standing = report.standing.as_ref();
+    let list = |pick: fn(&Standing) -> Value| standing.map_or_else(|| json!([]), pick);
+    let overlap = |it: &Overlap| json!({"revision": it.revision, "below": it.below});
+    json!({
+        "component": report.component.name,
+        "state": standing.map(|standing| standing.state.name()),
+        "current": list(|standing| revisions(&standing.current)),
+        "heads": list(|standing| revisions(&standing.heads)),
+        "pending": list(|standing| revisions(&standing.pending)),
+        "unknown": list(|standing| json!(standing.unknown)),
+        "overlapping": standing.map(|it| it.overlaps.iter().map(overlap).collect::<Value>()).unwrap_or_else(|| json!([])),
+        "undone": report.undone.revisions,
+        "implied": report.skipped.json,
+        "healed": report.skipped.found.healed.iter().map(healed_json).collect::<Value>(),
+        "put_right": report.skipped.commands,
+        "edited": report.skipped.edited.iter().map(Edited::json).collect::<Vec<_>>(),
+        "server": report.server,
+        "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
+    })
+}
+
+/// One component, as text.
+pub fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
+    let (paint, headline) = headline(report, standing);
+    let mut lines = vec![ctx.ui.paint(paint, headline), String::new()];
+    lines.push(format!("Component: {}", report.component.name));
+    if !matches!(standing.state, State::Unreachable | State::NotSetUp) {
+        lines.push(named("Current Revision", &standing.current));
+    }
+    lines.push(named("Head Revision", &standing.heads));
+    if let Some(server) = &report.server {
+        lines.push(format!("Database: {server}"));
+    }
+    lines.push(String::new());
+    lines.extend(status(ctx, report, standing));
+    lines.extend(ledger::edited_lines(&report.skipped.edited));
+    lines.extend(what_to_do(ctx, report, standing));
+    lines.join("\n").trim_end().to_owned()
+}
+
+fn headline(report: &Report, standing: &Standing) -> (Paint, &'static str) {
+    if !standing.overlaps.is_empty() {
+        return (Paint::Bad, "❌ Version table has overlapping rows");
+    }
+    if !report.undone.is_empty() {
+        return (Paint::Bad, "❌ Database holds revisions that these files do not give it");
+    }
+    if !report.skipped.found.is_empty() {
+        return (Paint::Bad, "❌ Database has skipped migrations");
+    }
+    match standing.state {
+        State::UpToDate => (Paint::Good, "✅ Database is up-to-date"),
+        State::Behind => (Paint::Warn, "⚠️  Database is behind"),
+        State::NoRevision => (Paint::Warn, "⚠️  Database has no revision yet"),
+        State::Diverged => (Paint::Bad, "❌ Diverged heads"),
+        State::UnknownRevision => (Paint::Bad, "❌ Database is at a revision that no file has"),
+        State::Unreachable => (Paint::Bad, "❌ Database cannot be asked"),
+        State::NotSetUp => (Paint::Dim, "⏹ Database is not set up"),
+    }
+}
+
+fn named(label: &str, revisions: &[Revision]) -> String {
+    match revisions {
+        [] => format!("{label}: (none)"),
+        [one] => format!("{label}: {}", one.with_message()),
+        several => {
+            let lines = several.iter().map(|revision| format!("\n  - {}", revision.with_message()));
+            format!("{label}s:{}", lines.collect::<String>())
+        }
+    }
+}
+
+fn status(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
+    match standing.state {
+        State::Unreachable => return Vec::new(),
+        State::NotSetUp => {
+            return vec!["Status: nobody has set it up here, as in most checkouts; nothing else needs it.".to_owned()];
+        }
+        _ => {}
+    }
+    if !standing.overlaps.is_empty() {
+        return advice::overlap_lines(standing);
+    }
+    if !report.undone.is_empty() {
+        return undone(&report.undone);
+    }
+    if !standing.unknown.is_empty() {
+        return vec![format!("Status: unknown to this checkout: {}.", standing.unknown.join(", "))];
+    }
+    let pending = standing.pending.len();
+    let mut lines = vec![match pending {
+        0 => "Status: no migrations pending.".to_owned(),
+        1 => "Status: 1 migration pending.".to_owned(),
+        _ => format!("Status: {pending} migrations pending."),
+    }];
+    lines.extend(pending_lines(&standing.pending, ctx.common.output.verbose));
+    lines.extend(report.skipped.found.healed.iter().map(|healed| format!("Note: {}.", healed.line())));
+    lines
+}
+
+fn pending_lines(pending: &[Revision], all: bool) -> Vec<String> {
+    let line = |revision: &Revision| format!("  - {}", revision.with_message());
+    match pending {
+        [first, between @ .., last] if pending.len() > LISTED && !all => {
+            let fold = format!("  - … {} more (--verbose lists them) …", between.len());
+            vec![line(first), fold, line(last)]
+        }
+        _ => pending.iter().map(line).collect(),
+    }
+}
+
+fn undone(undone: &Undone) -> Vec<String> {
+    let mut lines = vec![format!("Status: ran here, and these files do not say so: {}.", undone.revisions.join(", "))];
+    let moved = undone.moved.iter();
+    lines.extend(
+        moved.map(|it| {
+            format!("  - {} ran on {}; the files put it on {}", it.revision, parents(&it.was), parents(&it.is))
+        }),
+    );
+    lines.push(
+        "The files were taken back and the database was not: by git merge --abort, git reset or git rebase --abort, \
+         for instance."
+            .to_owned(),
+    );
+    lines
+}
+
+fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
+    let flag = ctx.component_flag(report.component);
+    let mut lines = vec![String::new()];
+    if !standing.overlaps.is_empty() {
+        let command = ctx.ui.shown(advice::without_overlap(ctx, standing, report.component));
+        lines.extend([
+            format!("Recommended action: {command}"),
+            "It changes the version table and nothing else.".to_owned(),
+        ]);
+    } else if !report.undone.is_empty() {
+        lines.push("Recommended action: bring back the files with which it ran".to_owned());
+        let actions = advice::bring_back(&report.undone).into_iter().map(|action| action.or_of(&report.component.name));
+        let numbered = actions.enumerate().map(|(at, action)| format!("  {}. {}", at + 1, ctx.ui.shown(action)));
+        lines.extend(numbered);
+    } else if !report.skipped.found.is_empty() {
+        lines.push("Skipped, never ran: the database counts as holding these".to_owned());
+        lines.extend(report.skipped.lines.iter().map(|line| format!("  - {line}")));
+        lines.push(String::new());
+        lines.extend(report.skipped.found.advice(&ctx.alembic(report.component), &flag));
+    } else if let Some(action) = report.first.clone().or_else(|| action(standing)) {
+        lines.push(format!("Recommended action: {}", ctx.ui.shown(action.or_of(&report.component.name))));
+    }
+    lines
+}
+
+fn healed_json(healed: &Healed) -> Value {
+    json!({"revision": healed.revision, "twin": healed.twin, "is_pending": healed.is_pending})
+}
+
+fn action(standing: &Standing) -> Option<Action> {
+    match standing.state {
+        State::UpToDate | State::Unreachable | State::NotSetUp => None,
+        State::Behind | State::NoRevision if standing.pending.is_empty() => None,
+        State::Behind | State::NoRevision => Some(own("db-migrate").into()),
+        State::Diverged => Some(advice::one_head_again().into()),
+        State::UnknownRevision => Some(advice::find_revision(&standing.unknown).into()),
+    }
+}
+
+/// All components in a table. `?` stands for what could not be asked, `-` for what is not there.
+pub fn overview(reports: &[Report]) -> String {
+    let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
+    table(&["Component", "State", "Current", "Head", "Pending"], &rows)
+}
+
+fn row(report: &Report) -> Vec<String> {
+    let name = report.component.name.clone();
+    let unknown = || "?".to_owned();
+    let Some(standing) = &report.standing else {
+        return vec![name, "unreadable".to_owned(), unknown(), unknown(), unknown()];
+    };
+    let (current, pending) = match standing.state {
+        State::Unreachable => (unknown(), unknown()),
+        State::NotSetUp => ("-".to_owned(), "-".to_owned()),
+        _ => (ids(&standing.current), standing.pending.len().to_string()),
+    };
+    vec![name, state(report, standing), current, ids(&standing.heads), pending]
+}
+
+fn state(report: &Report, standing: &Standing) -> String {
+    let counted = [
+        (report.skipped.found.skipped.len(), "never ran"),
+        (report.undone.revisions.len(), "not in the files"),
+        (standing.overlaps.len(), "overlapping"),
+    ];
+    let counted = counted.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let name = standing.state.name().replace("not-set-up", "not set up");
+    std::iter::once(name).chain(counted).collect::<Vec<_>>().join(", ")
+}
+
+fn ids(revisions: &[Revision]) -> String {
+    let ids: Vec<&str> = revisions.iter().map(|revision| revision.id.as_str()).collect();
+    if ids.is_empty() { "-".to_owned() } else { ids.join(", ") }
+}
