@@ -19,6 +19,7 @@ mod help;
 mod man;
 mod small;
 mod spec;
+mod values;
 mod words;
 
 use std::ffi::OsString;
@@ -39,10 +40,11 @@ pub use db_status::DbStatus;
 pub use help::{command_help, commands_page, overview};
 pub use man::man_page;
 pub use small::{DbServer, Hooks, ShellName};
-pub use words::duration_of;
+pub use values::duration_of;
 
 use spec::{CommandRow, FlagRow, Parse, flag_rows, pull_all};
-use words::{as_text, check_words, command_position, conflict, no_command, unknown_command};
+use values::conflict;
+use words::{as_text, check_words, command_position, no_command, unknown_command};
 
 /// Every command, in the order of the overview.
 static SPECS: &[&dyn Parse] = &[

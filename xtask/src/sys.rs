@@ -25,6 +25,7 @@ pub mod packages;
 pub mod pg;
 pub mod project;
 pub mod python;
+pub mod regular;
 pub mod run;
 pub mod server;
 pub mod settings;

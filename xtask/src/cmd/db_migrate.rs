@@ -92,7 +92,7 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
         Ok(_) => {
             let before = std::mem::take(&mut facts.invalid);
             facts.invalid = own.db().invalid_indexes().unwrap_or_default();
-            show::warn_of_invalid(ctx, &own, facts.invalid.iter().filter(|it| !before.contains(it)));
+            own.warn_of_invalid(ctx, facts.invalid.iter().filter(|it| !before.contains(it)));
             show::done(ctx, &facts, &plan, &outcome)
         }
         Err(broken) => Err(broke_off(ctx, &facts, &plan, &outcome, broken)),

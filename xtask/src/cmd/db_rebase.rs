@@ -5,6 +5,7 @@
 
 mod as_step;
 mod database;
+mod ends;
 mod facts;
 mod files;
 mod prepare;
@@ -21,9 +22,10 @@ use crate::fail::{Exit, refuse};
 use crate::flags::{DbRebase, Rebase};
 use crate::model::rebase::{self, Change};
 use crate::sys::journal::Journal;
+pub use ends::Ends;
 use record::journal_folder;
 
-pub use as_step::{Ends, Foretold, Kept, check_can_be_taken_back, foretell, kept, resume, run_as_part, take_back};
+pub use as_step::{Foretold, Kept, check_can_be_taken_back, foretell, kept, resume, run_as_part, take_back};
 pub use database::claim;
 
 /// Runs it.

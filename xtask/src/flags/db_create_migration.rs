@@ -2,7 +2,7 @@
 
 use super::Command;
 use super::spec::{Set, Spec, option, switch, with_short};
-use super::words::usage;
+use super::values::usage;
 
 #[derive(Clone, Debug, Default)]
 pub struct DbCreateMigration {

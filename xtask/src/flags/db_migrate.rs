@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Command;
 use super::spec::{Set, Spec, option, step_timeout, switch, switch_by};
-use super::words::usage;
+use super::values::usage;
 use crate::fail::Fail;
 
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Command;
 use super::spec::{Set, Spec, option, step_timeout, switch, switch_by};
-use super::words::{usage, whole_number};
+use super::values::{usage, whole_number};
 use crate::model::route::Part;
 
 #[derive(Clone, Debug, Default)]
@@ -179,10 +179,10 @@ pub static SPEC: Spec<DbRoundtrip> = Spec {
 /// One walker is what there is without `--jobs`, so `--jobs 1` goes with everything.
 fn finish(mut flags: DbRoundtrip) -> Result<Command, crate::fail::Fail> {
     if flags.jobs > 1 && flags.in_place {
-        return Err(super::words::conflict("--in-place", "--jobs"));
+        return Err(super::values::conflict("--in-place", "--jobs"));
     }
     if flags.jobs > 1 && flags.keep {
-        return Err(super::words::conflict("--keep", "--jobs"));
+        return Err(super::values::conflict("--keep", "--jobs"));
     }
     flags.jobs = flags.jobs.max(1);
     Ok(Command::DbRoundtrip(flags))

@@ -2,7 +2,8 @@
 
 use super::help::{command_help, overview};
 use super::spec::{Set, Spec, Word, switch};
-use super::words::{unknown_command, usage};
+use super::values::usage;
+use super::words::unknown_command;
 use super::{Command, command_row};
 use crate::fail::Fail;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pico_args::Arguments;
 
 use super::Command;
-use super::words::{from_pico, nearest_action, parse_duration, usage};
+use super::values::{from_pico, nearest_action, parse_duration, usage};
 use crate::fail::Fail;
 
 /// A command, with `T` to hold its flags.

@@ -1,13 +1,12 @@
-//! Every word against the definitions, before pico-args sees it; values that are more than text; what is said of a wrong
-//! command line.
+//! Every word against the definitions, before pico-args sees it, and what is said of a wrong command line.
 
 use std::ffi::OsString;
-use std::time::Duration;
 
 use super::common::EXCLUSIVE;
 use super::spec::{CommandRow, FlagRow};
+use super::values::{conflict, nearest_action, usage};
 use super::{Command, Common, command_names, common_rows, overview};
-use crate::fail::{Fail, Kind};
+use crate::fail::Fail;
 
 /// Where the command's name stands: the first word that is neither a flag nor a common flag's value.
 pub(super) fn command_position(words: &[String]) -> Option<usize> {
@@ -122,48 +121,6 @@ pub(super) fn as_text(words: Vec<OsString>) -> Result<Vec<String>, Fail> {
         .collect()
 }
 
-pub(super) fn parse_duration(flag: &str, text: &str) -> Result<Duration, Fail> {
-    duration_of(text).ok_or_else(|| {
-        usage(format!("`{flag}` does not take `{text}`"))
-            .details("A duration is a whole number over 0 with ms, s, m or h: 500ms, 30s, 2m")
-    })
-}
-
-/// `500ms`, `30s`, `2m`, `1h`; a plain number is seconds. `None` for anything else, and for no time at all.
-pub fn duration_of(text: &str) -> Option<Duration> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let scale = match unit {
-        "ms" => Some(1),
-        "" | "s" => Some(1_000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        _ => None,
-    };
-    let millis = number.parse::<u64>().ok().zip(scale).and_then(|(number, scale)| number.checked_mul(scale));
-    millis.filter(|millis| *millis > 0).map(Duration::from_millis)
-}
-
-pub(super) fn whole_number(flag: &str, text: &str) -> Result<usize, Fail> {
-    text.parse()
-        .ok()
-        .filter(|count| *count > 0)
-        .ok_or_else(|| usage(format!("`{flag}` does not take `{text}`")).details("It takes a whole number, 1 or more"))
-}
-
-pub(super) fn from_pico(error: pico_args::Error) -> Fail {
-    usage(error.to_string())
-}
-
-pub(super) fn usage(summary: impl Into<String>) -> Fail {
-    Fail::new(Kind::Usage, summary)
-}
-
-pub(super) fn conflict(one: &str, other: &str) -> Fail {
-    usage(format!("`{one}` and `{other}` exclude each other"))
-        .action(format!("Leave one of them out: {one} or {other}"))
-}
-
 pub(super) fn missing_value(flag: &FlagRow, metavar: &str, next: Option<&str>) -> Fail {
     let fail = usage(format!("`{}` needs a value: {} {metavar}", flag.long, flag.long));
     match next {
@@ -190,9 +147,4 @@ pub(super) fn unknown_flag(row: &CommandRow, word: &str) -> Fail {
     usage(format!("unknown flag `{name}` for `{}`", row.name))
         .action(nearest_action(name, known, ""))
         .action(format!("See what it takes: cargo xtask help {}", row.name))
-}
-
-pub(super) fn nearest_action<'a>(word: &str, known: impl Iterator<Item = &'a str>, before: &str) -> String {
-    let nearest = known.max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)));
-    format!("Perhaps you mean: {before}{}", nearest.unwrap_or_default())
 }

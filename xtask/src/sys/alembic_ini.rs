@@ -339,7 +339,7 @@ impl<'a, F: FnOnce() -> Result<Vec<PathBuf>>> Locations<'a, F> {
 
 /// An ini file; `None` where there is none.
 fn read_ini(path: &Path, here: &Path) -> Result<Option<Ini>> {
-    let bytes = match crate::sys::files::read_regular(path) {
+    let bytes = match crate::sys::regular::read_regular(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
@@ -18,6 +18,7 @@ use crate::model::action::own;
 use crate::model::revision;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::interrupt;
+pub use crate::sys::regular::read_regular;
 use crate::sys::run::quoted;
 use crate::sys::side_by_side::in_shares;
 
@@ -46,25 +47,6 @@ pub fn side_by_side<T: Send>(paths: &[PathBuf], read: impl Fn(&Path) -> T + Sync
         let read = |path: &PathBuf| interrupt::check().map(|()| read(path));
         share.iter().map(read).collect()
     })
-}
-
-/// The bytes of a regular file, also by way of a symlink. Anything else in its place (a FIFO, a device, a socket) is an
-/// error at once: reading it could wait for ever, or never end.
-///
-/// # Errors
-/// As [`fs::read`]; `InvalidInput` for what is no regular file.
-pub fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
-    let kind = fs::metadata(path)?.file_type();
-    if kind.is_file() {
-        return fs::read(path);
-    }
-    let what = match kind {
-        _ if kind.is_dir() => "a folder",
-        _ if kind.is_fifo() => "a FIFO",
-        _ if kind.is_socket() => "a socket",
-        _ => "a device",
-    };
-    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("it is {what}, no regular file")))
 }
 
 /// Why a script cannot be read from the disk.

@@ -16,7 +16,7 @@ use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
 use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::pg::{Db, MigrationLock, VersionTable, application_name, catalog, for_libpq};
+use crate::sys::pg::{Db, InvalidIndex, MigrationLock, VersionTable, application_name, catalog, for_libpq};
 use crate::sys::project::Component;
 use crate::sys::run::Cmd;
 
@@ -152,6 +152,17 @@ impl<'a> OwnDatabase<'a> {
                 .details("The session that keeps other migrations out was ended, so this one ends too")
                 .into()
         })
+    }
+
+    /// Says what failed builds of indexes have left: nothing else ever tells.
+    pub fn warn_of_invalid<'i>(&self, ctx: &Ctx, indexes: impl IntoIterator<Item = &'i InvalidIndex>) {
+        for InvalidIndex { index, table, is_unique } in indexes {
+            let effect = if *is_unique { "PostgreSQL does not enforce it" } else { "PostgreSQL does not use it" };
+            let mend = self.psql(&format!("reindex index concurrently {index}"));
+            ctx.ui.warn(format!(
+                "The index {index} on {table} is INVALID: its build has failed, and {effect}\n  Mend it, or drop it: {mend}"
+            ));
+        }
     }
 
     /// `psql` with some SQL on this database, to be pasted; without a password.

@@ -3,7 +3,6 @@
 
 use anyhow::{Context, Result};
 
-use super::show;
 use crate::ctx::{Ctx, Database};
 use crate::flags::{DbMigrate, Show, Way};
 use crate::model::graph::Graph;
@@ -82,7 +81,7 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
     if let Some(own) = &mut facts.own {
         facts.skipped = own.skipped(ctx, &facts.graph, &facts.applied);
         facts.invalid = own.db().invalid_indexes()?;
-        show::warn_of_invalid(ctx, own, &facts.invalid);
+        own.warn_of_invalid(ctx, &facts.invalid);
     }
     let never = facts.skipped.ids();
     if plan.is_downgrade() {

@@ -12,11 +12,9 @@ use crate::fail::Exit;
 use crate::model::status::{Revision, Standing, State};
 use crate::report::json::revisions;
 use crate::sys::alembic::Driver;
-use crate::sys::pg::InvalidIndex;
 use crate::ui::Paint;
 use crate::work::at_stake::AtStake;
 use crate::work::driver::Labels;
-use crate::work::own_database::OwnDatabase;
 
 /// `--dry-run`.
 pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
@@ -61,17 +59,6 @@ pub fn what_goes(ctx: &Ctx, at_stake: &[AtStake]) {
     let lost: Vec<String> = at_stake.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
     if !lost.is_empty() {
         ctx.ui.status(format!("This goes with the downgrade:\n  {}", lost.join("\n  ")));
-    }
-}
-
-/// What failed builds of indexes have left: nothing else ever tells.
-pub fn warn_of_invalid<'i>(ctx: &Ctx, own: &OwnDatabase<'_>, indexes: impl IntoIterator<Item = &'i InvalidIndex>) {
-    for InvalidIndex { index, table, is_unique } in indexes {
-        let effect = if *is_unique { "PostgreSQL does not enforce it" } else { "PostgreSQL does not use it" };
-        let mend = own.psql(&format!("reindex index concurrently {index}"));
-        ctx.ui.warn(format!(
-            "The index {index} on {table} is INVALID: its build has failed, and {effect}\n  Mend it, or drop it: {mend}"
-        ));
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::Value;
 
+use super::ends::Ends;
 use super::facts::refused;
 use super::record::Work;
 use super::released::{self, Scripts};
@@ -20,23 +21,6 @@ use crate::model::rebase::{self, Change, Moved, Plan, Trip, Wish};
 use crate::sys::git::Repo;
 use crate::sys::journal::Journal;
 use crate::sys::project::Component;
-
-/// The ends that a rebase may come to.
-pub struct Ends {
-    /// The command that goes on with it.
-    pub resume: String,
-    /// The command that takes it back.
-    pub abort: String,
-    /// The folder that its journal goes to when all is done; `None`: it is removed.
-    pub keep: Option<PathBuf>,
-}
-
-impl Default for Ends {
-    fn default() -> Ends {
-        let (resume, abort) = ("cargo xtask db-rebase --resume", "cargo xtask db-rebase --abort");
-        Ends { resume: resume.to_owned(), abort: abort.to_owned(), keep: None }
-    }
-}
 
 /// Runs one as a part of something larger.
 ///

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::as_step::Ends;
 use super::database::{self, Found};
+use super::ends::Ends;
 use super::facts::Facts;
 use super::files::{self, Edit};
 use super::proof::{self, Proof};

@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::as_step::Ends;
 use super::database;
+use super::ends::Ends;
 use super::facts::Facts;
 use super::prepare::Prepared;
 use super::record::journal_folder;

@@ -1,0 +1,52 @@
+//! Values that are more than text, and the words for one that is wrong.
+
+use std::time::Duration;
+
+use crate::fail::{Fail, Kind};
+
+pub(super) fn parse_duration(flag: &str, text: &str) -> Result<Duration, Fail> {
+    duration_of(text).ok_or_else(|| {
+        usage(format!("`{flag}` does not take `{text}`"))
+            .details("A duration is a whole number over 0 with ms, s, m or h: 500ms, 30s, 2m")
+    })
+}
+
+/// `500ms`, `30s`, `2m`, `1h`; a plain number is seconds. `None` for anything else, and for no time at all.
+pub fn duration_of(text: &str) -> Option<Duration> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => Some(1),
+        "" | "s" => Some(1_000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let millis = number.parse::<u64>().ok().zip(scale).and_then(|(number, scale)| number.checked_mul(scale));
+    millis.filter(|millis| *millis > 0).map(Duration::from_millis)
+}
+
+pub(super) fn whole_number(flag: &str, text: &str) -> Result<usize, Fail> {
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| usage(format!("`{flag}` does not take `{text}`")).details("It takes a whole number, 1 or more"))
+}
+
+pub(super) fn from_pico(error: pico_args::Error) -> Fail {
+    usage(error.to_string())
+}
+
+pub(super) fn usage(summary: impl Into<String>) -> Fail {
+    Fail::new(Kind::Usage, summary)
+}
+
+pub(super) fn conflict(one: &str, other: &str) -> Fail {
+    usage(format!("`{one}` and `{other}` exclude each other"))
+        .action(format!("Leave one of them out: {one} or {other}"))
+}
+
+pub(super) fn nearest_action<'a>(word: &str, known: impl Iterator<Item = &'a str>, before: &str) -> String {
+    let nearest = known.max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)));
+    format!("Perhaps you mean: {before}{}", nearest.unwrap_or_default())
+}

@@ -1,0 +1,24 @@
+//! Reading what is a file and nothing else.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+/// The bytes of a regular file, also by way of a symlink. Anything else in its place (a FIFO, a device, a socket) is an
+/// error at once: reading it could wait for ever, or never end.
+///
+/// # Errors
+/// As [`fs::read`]; `InvalidInput` for what is no regular file.
+pub fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() {
+        return fs::read(path);
+    }
+    let what = match kind {
+        _ if kind.is_dir() => "a folder",
+        _ if kind.is_fifo() => "a FIFO",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("it is {what}, no regular file")))
+}
