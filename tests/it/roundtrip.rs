@@ -9,6 +9,7 @@ mod hangs;
 mod jobs;
 mod kills;
 mod resume;
+mod wall;
 mod watch;
 mod ways;
 

@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = files![
     "xtask_driver/main.py",
     "xtask_driver/protocol.py",
     "xtask_driver/guard.py",
+    "xtask_driver/wall.py",
     "xtask_driver/scripts.py",
     "xtask_driver/failure.py",
     "xtask_driver/models.py",

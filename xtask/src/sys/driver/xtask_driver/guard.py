@@ -2,7 +2,7 @@
 
 Two layers, since some env.py ignore the URL that they are given. `do_connect` sees where an engine wants to go before
 it goes there; the pool's `connect` asks the server itself and so catches `creator=` too. A script that calls its
-database driver directly is seen by neither.
+database driver directly is seen by neither; round a throwaway database there is a wall for that (`wall.py`).
 """
 
 import os
@@ -10,6 +10,8 @@ import os
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
+
+from xtask_driver.wall import Wall
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -29,13 +31,15 @@ class Guard:
         self._channel = channel
         self._expect = None
         self._settings = {}
+        self._wall = Wall(self._refuse)
         self.refusal = None
         self.connecting = False
         self.gives_bytes = False
 
-    def expect(self, expect, settings):
+    def expect(self, expect, settings, url=None):
         self._expect = expect
         self._settings = settings
+        self._wall.stand_round(expect, url)
 
     def begin(self):
         """A new run of env.py: what the last one did is no longer of interest."""
@@ -45,6 +49,7 @@ class Guard:
     def install(self):
         event.listen(Engine, "do_connect", self._before_connect)
         event.listen(Pool, "connect", self._after_connect)
+        self._wall.install()
 
     def _before_connect(self, dialect, _record, _args, params):
         if dialect.name != "postgresql":

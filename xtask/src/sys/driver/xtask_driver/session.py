@@ -57,7 +57,7 @@ class Session:
         self._draft = None
         self._guard = Guard(channel)
         self._guard.install()
-        self._guard.expect(launch["expect"], launch["settings"])
+        self._guard.expect(launch["expect"], launch["settings"], launch["url"])
         self._recorder = Recorder(self._locate)
         self._traces = Traces()
         self._run_now = Run("config")
@@ -114,7 +114,7 @@ class Session:
         self._launch = launch
         os.environ.update(launch["variables"])
         self._set_url(launch["url"])
-        self._guard.expect(launch["expect"], launch["settings"])
+        self._guard.expect(launch["expect"], launch["settings"], launch["url"])
 
     # The commands
 
