@@ -290,7 +290,7 @@ fn taken_back_it_keeps_what_was_written_since() {
     case.bench.repo.commit("b", &[(&path("b"), &two("b", up, "drop table t_b; update t_p set v = v - 1"))]);
     let broken = script("s", "r").replace("create table t_s (v int)", "create table t_p (v int)");
     case.bench.repo.commit("broken", &[(&path("s"), &broken)]);
-    let _ = case.run("db-rebase").code(1);
+    let _ = case.run("db-rebase --yes").code(1);
     // Afterwards the developer goes on, and grants to come are given to somebody.
     case.sql(&format!(
         "insert into t_p (v) select 100 + g from generate_series(1, 70) g; update t_p set v = 77 where id = 1; \

@@ -36,6 +36,8 @@ pub fn parse_answer(text: &str) {
         Ok(json) => parse_all(&advice(&json).join("\n")),
         // Help describes commands by more than can be pasted.
         Err(_) if text.contains("Usage: cargo xtask ") => {}
+        // For a program, which undoes the escapes.
+        Err(_) if text.starts_with("<?xml") => {}
         Err(_) => parse_all(text),
     }
 }
@@ -89,10 +91,12 @@ pub fn own_commands(text: &str) -> Vec<String> {
             let closing = [("`", "`"), ("(", ")")].iter().find(|(opening, _)| line[..at].ends_with(opening));
             let end = closing.and_then(|(_, closing)| rest.find(closing)).unwrap_or(rest.len());
             // What stands in prose, in a table or in JSON ends before the line does.
-            let end = [", ", "; ", " (", " · ", "\"", " or ", "  "]
-                .iter()
-                .filter_map(|mark| rest.find(mark))
-                .fold(end, usize::min);
+            let end =
+                [", ", "; ", " (", " · ", " or ", "  "].iter().filter_map(|mark| rest.find(mark)).fold(end, usize::min);
+            // A quote that was opened before the command ends it; one of its own has a space or `=` before it.
+            let closes = |at: &usize| !rest[..*at].ends_with([' ', '=']) && rest[..*at].matches('"').count() % 2 == 0;
+            let quote = rest.match_indices('"').map(|(at, _)| at).find(closes);
+            let end = quote.map_or(end, |quote| quote.min(end));
             found.push(rest[..end].trim_end().trim_end_matches(')').to_owned());
         }
     }

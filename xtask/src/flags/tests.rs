@@ -79,7 +79,7 @@ fn wrong_words_are_named_with_the_nearest_known() {
         ("db-migrate --lock-timeout 0s", "A duration is a whole number over 0"),
         ("db-migrate -z", "unknown flag `-z`"),
         ("db-migrate -x", "`-x` needs a value: -x KEY=VALUE"),
-        ("db-rebase --abort --no-db", "`--abort` stands alone, without `--no-db`"),
+        ("db-rebase --abort --no-db", "`--abort` and `--no-db` exclude each other"),
         ("db-merge main --continue", "`--continue` and `BRANCH` exclude each other"),
         ("db-roundtrip --watch --junit f", "`--watch` and `--junit` exclude each other"),
         ("completions tcsh", "`completions` does not take `tcsh` | It takes: bash, zsh, fish"),
