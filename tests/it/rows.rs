@@ -153,7 +153,8 @@ fn values_are_read_past_row_security_or_not_at_all() {
         ))
         .unwrap();
     let error = take(&mut client, &Options::default(), None).unwrap_err();
-    assert!(format!("{error:#}").contains("row-level security"), "{error:#}");
+    let fail = xtask::fail::from_anyhow(&error);
+    assert!(fail.details.contains("row-level security"), "{fail:?}");
 }
 
 #[test]

@@ -104,7 +104,9 @@ fn a_downgrade_that_restores_something_else_on_a_database_at_the_head() {
             assert_eq!(result(&report, "b")["proof"], proof, "{up}");
             assert!(!report["results"].to_string().contains("\"revision\":\"a\",\"verdict\":\"schema"), "{report:#}");
             let a = report["results"].as_array().unwrap().iter().find(|it| it["revision"] == "a");
-            assert!(a.is_none_or(|a| a["verdict"] == "reversible"), "the parent is accused: {up}: {report:#}");
+            // It is walked through what `b` has left, so there may be nothing to hold it against.
+            let is_fine = |a: &serde_json::Value| a["verdict"] == "reversible" || a["verdict"] == "unproven";
+            assert!(a.is_none_or(is_fine), "the parent is accused: {up}: {report:#}");
         }
         assert_eq!(cluster().client(&database).query("select from t", &[]).unwrap().len(), 0);
     }

@@ -1,6 +1,6 @@
 # case the wrong signature
 # expect failed downgrade: positional argument
-# cause without arguments
+# cause take what env.py passes
 def upgrade():
     pass
 def downgrade(engine):

@@ -18,7 +18,7 @@ def downgrade():
 # case an enum type outlives its column and comes back by IF NOT EXISTS
 # given create table @t (id int)
 # expect schema-differs downgrade: type public.@kind
-# cause op.execute('DROP TYPE @kind')
+# cause DROP TYPE public.@kind
 def upgrade():
     op.execute("do $$ begin create type @kind as enum ('a', 'b'); exception when duplicate_object then null; end $$")
     op.execute("alter table @t add k @kind")
