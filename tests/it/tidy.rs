@@ -214,3 +214,25 @@ fn the_map_names_every_room() {
         }
     }
 }
+
+/// The page of promises names tests that there are; `…` stands for all of a module.
+#[test]
+fn every_promise_has_its_test() {
+    let page = fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let tests: String =
+        all_rust().into_iter().filter(|(path, _)| path.starts_with("tests/it")).map(|it| it.1).collect();
+    let named = page.split('`').skip(1).step_by(2).filter(|word| word.contains("::") && !word.contains(' '));
+    let mut count = 0;
+    for name in named {
+        let last = name.rsplit("::").next().unwrap();
+        let module = name.rsplit("::").nth(1).unwrap();
+        let there = if last == "…" {
+            tests.contains(&format!("mod {module};"))
+        } else {
+            tests.contains(&format!("fn {last}("))
+        };
+        assert!(there, "docs/reliability.md names {name}, which is no test");
+        count += 1;
+    }
+    assert!(count > 20, "only {count} tests are named");
+}
