@@ -279,6 +279,14 @@ fn a_clone_that_has_the_revision_already() {
 }
 
 #[test]
+fn a_clone_whose_revision_db_migrate_has_seen_applied() {
+    // One at a time, so that the state between them was seen.
+    let scene = Scene::new().table("a1", "").table("b2", "a1").at("a1").at("head");
+    let watch = Watch::start(&scene);
+    assert_eq!(watch.answer(), "✅ b2 (revision b2): reversible");
+}
+
+#[test]
 fn the_config_may_change() {
     let scene = Scene::three();
     let watch = Watch::start(&scene);

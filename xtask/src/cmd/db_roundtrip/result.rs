@@ -7,7 +7,7 @@ use crate::model::action::own;
 use crate::model::cause::Seen;
 use crate::model::graph::Graph;
 use crate::model::revision::Downgrade;
-use crate::model::roundtrip::{Leg, Verdict};
+use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::report::roundtrip::RevisionResult;
 
 /// What is said of an unproven revision.
@@ -40,6 +40,12 @@ pub fn held_before(result: RevisionResult) -> RevisionResult {
     }
     let to_prove = Some(own("db-roundtrip").into());
     RevisionResult { verdict: Verdict::Unproven, proof: None, reason: Some(UNPROVEN.to_owned()), to_prove, ..result }
+}
+
+/// The same where what stands below is what db-migrate saw there before it applied the revision.
+pub fn as_recorded(result: RevisionResult) -> RevisionResult {
+    let proof = (result.verdict == Verdict::Reversible).then_some(Proof::Recorded).or(result.proof);
+    RevisionResult { proof, ..result }
 }
 
 /// A step failed, or the script said that it does not go that way.

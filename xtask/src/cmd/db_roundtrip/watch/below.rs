@@ -118,6 +118,8 @@ impl Warm<'_> {
         self.go_to(&start)?;
         self.has_changed();
         put(&mut self.sandbox, self.seeds.at(Some(id)))?;
+        let upper = self.sandbox.point()?.schema;
+        self.recorded = self.sandbox.recorded(id, &upper)?.map(|below| (id.to_owned(), below));
         self.sandbox.attempt(&Deed::steps(Direction::Down, &[id.to_owned()], mode))
     }
 

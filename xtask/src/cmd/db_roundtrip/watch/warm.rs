@@ -17,6 +17,7 @@ use crate::cmd::db_roundtrip::trial::{self, Trial};
 use crate::cmd::db_roundtrip::{explain, result};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::{Point, Verdict};
 use crate::model::route::{Wanted, applied_set, route};
 use crate::model::target::TargetError;
@@ -42,6 +43,8 @@ pub struct Warm<'a> {
     made_by: Vec<Known>,
     pub(super) below: Option<Below>,
     pub(super) lower: Option<Lower>,
+    /// What db-migrate saw below a revision that the database held from the beginning, where it saw it.
+    pub(super) recorded: Option<(String, Snapshot)>,
     /// The copy that the database is the same as now.
     at: Option<SavePoint>,
     /// The newest revision of the last run.
@@ -83,6 +86,7 @@ impl<'a> Warm<'a> {
             made_by,
             below: None,
             lower: None,
+            recorded: None,
             newest: String::new(),
             read,
             is_stale: false,
@@ -195,7 +199,11 @@ impl<'a> Warm<'a> {
             }
             Trial::Passed(passed) => {
                 let result = result::of_passed(graph, id, *passed, &said);
-                if self.held.contains(id) { result::held_before(result) } else { result }
+                match self.recorded.as_ref().filter(|(of, _)| of == id) {
+                    _ if !self.held.contains(id) => result,
+                    Some((_, below)) if *below == before.schema => result::as_recorded(result),
+                    _ => result::held_before(result),
+                }
             }
             Trial::Failed(stuck) => result::of_failure(graph, id, *stuck, &said),
         })
