@@ -14,6 +14,7 @@ mod record;
 mod released;
 mod show;
 mod steps;
+mod undo;
 
 use anyhow::Result;
 
@@ -25,8 +26,9 @@ use crate::sys::journal::Journal;
 pub use ends::Ends;
 use record::journal_folder;
 
-pub use as_step::{Foretold, Kept, check_can_be_taken_back, foretell, kept, resume, run_as_part, take_back};
+pub use as_step::{Foretold, Kept, check_can_be_taken_back, foretell, kept, note_end, resume, run_as_part, take_back};
 pub use database::claim;
+pub use undo::undo;
 
 /// Runs it.
 ///

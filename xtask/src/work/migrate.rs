@@ -352,11 +352,7 @@ impl Way<'_> {
         let graph = ctx.history(&own.config)?;
         let done = progress(own, &graph, self.start, self.direction, self.ids)?;
         let back: Vec<String> = self.ids[..done].iter().rev().cloned().collect();
-        let direction = match self.direction {
-            Direction::Up => Direction::Down,
-            Direction::Down => Direction::Up,
-        };
-        self.by_itself(ctx, own, &graph, direction, &back)
+        self.by_itself(ctx, own, &graph, self.direction.opposite(), &back)
     }
 
     /// A walk with a driver of its own.

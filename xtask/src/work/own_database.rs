@@ -255,16 +255,16 @@ impl<'a> OwnDatabase<'a> {
     }
 
     /// Before the database is walked back to a backup: one of what is there now, and the rows aside that were written since
-    /// the operation stopped. Refuses where the backup of then cannot be used.
+    /// the operation stopped, or since the transaction with which it ended. Refuses where the backup of then cannot be used.
     ///
     /// # Errors
     /// `backup-missing`, `backup-failed`.
-    pub fn before_putting_back(&mut self, ctx: &Ctx, backup: &Path) -> Result<PathBuf> {
+    pub fn before_putting_back(&mut self, ctx: &Ctx, backup: &Path, end: Option<u64>) -> Result<PathBuf> {
         put_back::check(backup)?;
         let applied = self.applied()?;
         let instead = "Take one by hand, put the files back by git, and see what the database needs: db-status";
         let wanted = wanted(self.component, &self.database, &applied, instead);
-        let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table)?;
+        let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table, end)?;
         Ok(taken.path().to_owned())
     }
 
@@ -274,9 +274,24 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// As [`put_back::put_back`].
     pub fn put_back(&mut self, ctx: &Ctx, backup: &Path, now: Option<&Path>, walked: &[String]) -> Result<Report> {
+        self.put_back_as_agreed(ctx, backup, now, walked, false)
+    }
+
+    /// The same, where somebody may have agreed that rows of tables that are not there any more go.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn put_back_as_agreed(
+        &mut self,
+        ctx: &Ctx,
+        backup: &Path,
+        now: Option<&Path>,
+        walked: &[String],
+        may_go: bool,
+    ) -> Result<Report> {
         let scripts = put_back::scripts(ctx, &self.config, walked);
         let tools = &self.database.tools;
-        let wish = Wish { backup, now, versions: &self.table, scripts: &scripts, tools };
+        let wish = Wish { backup, now, versions: &self.table, scripts: &scripts, tools, may_go };
         put_back::put_back(ctx, &mut self.db, &wish)
     }
 }

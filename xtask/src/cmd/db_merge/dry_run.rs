@@ -20,6 +20,7 @@ use crate::sys::git::{self, Oid, Repo};
 use crate::sys::history;
 use crate::sys::project::Component;
 use crate::ui::Paint;
+use crate::work::at_stake::AtStake;
 
 /// What is foreseen for one component.
 struct Preview {
@@ -134,7 +135,14 @@ fn foreseen(component: &Component, graph: &Graph, foretold: Option<&Foretold>) -
     }
     if let Some(trip) = trip.filter(|trip| !trip.is_empty()) {
         let (between, after) = (ids(&trip.between), ids(&trip.after));
-        lines.push(format!("  the database would go down to {between} and up to {after}"));
+        lines.push(format!(
+            "  the database would go to {after}: as it is where copies show that this comes to the same, else down to {between} and up"
+        ));
+    }
+    let at_stake: &[AtStake] = foretold.map_or(&[], |it| &it.at_stake);
+    if !at_stake.is_empty() {
+        lines.push("  going down, these rows go, and are put back from the backup:".to_owned());
+        lines.extend(at_stake.iter().map(|it| format!("    - {}", it.line())));
     }
     let moved = moved.iter().map(|it| {
         let revision = Revision::of(graph, &it.revision);
@@ -146,10 +154,13 @@ fn foreseen(component: &Component, graph: &Graph, foretold: Option<&Foretold>) -
     let moved = moved.collect();
     let database =
         trip.map(|it| json!({"before": it.before, "reverted": it.down, "applied": it.up, "after": it.after}));
+    let at_stake: Vec<Value> = at_stake.iter().map(AtStake::json).collect();
+    // Whether it can stay as it is only shows when the files are merged.
+    let rows = trip.map(|_| json!({"kept": null, "why": null, "at_stake": at_stake}));
     let json = json!({
         "component": component.name, "heads": revisions(&heads), "is_diverged": heads.len() > 1,
         "needs_merge_revision": matches!(foretold.map(|it| &it.plan.change), Some(Change::Merge { .. })),
-        "database": database, "error": null,
+        "database": database, "rows": rows, "error": null,
     });
     Preview { json, moved, lines }
 }
@@ -177,6 +188,7 @@ fn as_it_is(ctx: &Ctx, flags: &Merge, component: &Component) -> Result<Preview> 
     let said = step.ui.said();
     let mut part = foreseen(component, &graph, None);
     part.json["database"] = said.fields["database"].clone();
+    part.json["rows"] = said.fields["rows"].clone();
     part.json["needs_merge_revision"] = json!(!said.fields["merge"].is_null());
     part.moved = said.fields["moved"].as_array().cloned().unwrap_or_default();
     for moved in &mut part.moved {

@@ -11,7 +11,7 @@ use super::ends::Ends;
 use super::facts::refused;
 use super::record::Work;
 use super::released::{self, Scripts};
-use super::steps::{self, BACKUP};
+use super::steps::{self, BACKUP, END, PUT_BACK};
 use super::{begin, database};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Kind, refuse};
@@ -21,6 +21,8 @@ use crate::model::rebase::{self, Change, Moved, Plan, Trip, Wish};
 use crate::sys::git::Repo;
 use crate::sys::journal::Journal;
 use crate::sys::project::Component;
+use crate::work::at_stake::{self, AtStake};
+use crate::work::own_database::OwnDatabase;
 
 /// Runs one as a part of something larger.
 ///
@@ -42,8 +44,16 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
 ///
 /// # Errors
 /// As [`super::run`].
-pub fn take_back(ctx: &Ctx, folder: &Path) -> Result<Exit> {
-    steps::abort(ctx, folder, false)
+pub fn take_back(ctx: &Ctx, folder: &Path, keep_database: bool) -> Result<Exit> {
+    steps::abort(ctx, folder, keep_database)
+}
+
+/// Writes down, in one that was put away, the transaction with which the larger thing ended.
+///
+/// # Errors
+/// When the journal there cannot be written.
+pub fn note_end(folder: &Path, end: u64) -> Result<()> {
+    Journal::pending(folder)?.map_or(Ok(()), |mut journal| journal.note(END, serde_json::json!(end)))
 }
 
 /// Refuses to take back one that was put away where somebody has changed its files since.
@@ -66,6 +76,10 @@ pub struct Kept {
     pub files: Vec<PathBuf>,
     /// The backup that it took before it turned to the database.
     pub backup: Option<PathBuf>,
+    /// What became of the database's rows, as it stands in db-rebase's JSON; null where no database was concerned.
+    pub rows: Value,
+    /// What was put back out of the backup, the same.
+    pub put_back: Value,
 }
 
 /// What was put away in a folder.
@@ -81,6 +95,8 @@ pub fn kept(folder: &Path) -> Result<Option<Kept>> {
         merge: work.merge.clone(),
         files: journal.files().map(Path::to_owned).collect(),
         backup: journal.noted(BACKUP).and_then(Value::as_str).map(PathBuf::from),
+        rows: if work.trip.is_empty() { Value::Null } else { work.rows },
+        put_back: journal.noted(PUT_BACK).cloned().unwrap_or_default(),
     }))
 }
 
@@ -90,6 +106,8 @@ pub struct Foretold {
     pub plan: Plan,
     /// With the database; `None` where it cannot be asked, or holds what no file will have.
     pub trip: Option<Trip>,
+    /// What would go, and be put back, where the database has to go down and up.
+    pub at_stake: Vec<AtStake>,
 }
 
 impl Foretold {
@@ -120,7 +138,7 @@ pub fn foretell(
     let scripts = Scripts { graph, root: &ctx.project()?.root, texts: Some(texts), flag: &flag };
     let whose = released::by_git(ctx, repo, &scripts, None).map_err(refuse)?;
     let plan = rebase::plan(graph, &whose.released, &Wish::Usual).map_err(|refusal| refused(&refusal, &flag))?;
-    let foretold = Foretold { plan, trip: None };
+    let foretold = Foretold { plan, trip: None, at_stake: Vec::new() };
     if no_db {
         return Ok(foretold);
     }
@@ -131,7 +149,11 @@ pub fn foretell(
     };
     let after = rebase::applied(graph, &foretold.plan.change)?;
     let trip = rebase::trip(graph, &after, foretold.moved(), &applied)?;
-    Ok(Foretold { trip: Some(trip), ..foretold })
+    let at_stake = match trip.down.is_empty() {
+        true => Vec::new(),
+        false => at_stake::find(ctx, graph, OwnDatabase::connect(ctx, component, "db-rebase")?.db(), &trip.down)?,
+    };
+    Ok(Foretold { trip: Some(trip), at_stake, ..foretold })
 }
 
 impl Kept {
