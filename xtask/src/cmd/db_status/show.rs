@@ -151,7 +151,7 @@ fn undone(undone: &Undone) -> Vec<String> {
 fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
     let mut lines = vec![String::new()];
     if !standing.overlaps.is_empty() {
-        let command = ctx.ui.shown(advice::without_overlap(ctx, standing, report.component));
+        let command = ctx.ui.shown(advice::without_overlap(ctx, standing, &report.component));
         lines.extend([
             format!("Recommended action: {command}"),
             "It changes the version table and nothing else.".to_owned(),
@@ -165,7 +165,7 @@ fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
         lines.push("Skipped, never ran: the database counts as holding these".to_owned());
         lines.extend(report.skipped.lines.iter().map(|line| format!("  - {line}")));
         lines.push(String::new());
-        lines.extend(report.skipped.found.advice(ctx, report.component));
+        lines.extend(report.skipped.found.advice(ctx, &report.component));
     } else if let Some(action) = report.first.clone().or_else(|| action(standing)) {
         lines.push(format!("Recommended action: {}", ctx.ui.shown(action.or_of(&report.component.name))));
     }
