@@ -116,7 +116,7 @@ fn broke_off(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome, broken: B
         fail = fail.action(format!("See where it stands: cargo xtask db-status{}", facts.flag));
     }
     if fail.kind == Kind::Interrupted {
-        fail = fail.action(format!("Go on: {}", plan.command(&facts.flag)));
+        fail = fail.run("Go on", plan.command());
     }
     ctx.ui.json("db-migrate", fail.exit, outcome_json(plan, outcome), Some(&fail));
     fail.into()

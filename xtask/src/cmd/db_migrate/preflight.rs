@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 
 use crate::ctx::{Ctx, Database};
 use crate::flags::{DbMigrate, Show, Way};
+use crate::model::action::{Action, Own, own};
 use crate::model::graph::Graph;
 use crate::model::status::{Revision, Standing};
 use crate::model::target::{self, Direction, Target};
@@ -13,7 +14,7 @@ use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::at_stake::{self, AtStake};
 use crate::work::migrate::{Walk, verb};
-use crate::work::own_database::{OwnDatabase, Refusal};
+use crate::work::own_database::{OwnDatabase, Refusal, Remote};
 use crate::work::skipped::AllSkipped;
 
 const COMMAND: &str = "db-migrate";
@@ -129,17 +130,13 @@ fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
 
 /// The checks that only a real run needs: this machine, nobody else at work, Python with Alembic.
 pub fn guard<'a>(ctx: &Ctx, flags: &DbMigrate, mut facts: Facts<'a>, mut plan: Plan) -> Result<(Facts<'a>, Plan)> {
-    let command = plan.command(&facts.flag);
     let mut own = facts.own.take().context(NOT_THERE)?;
-    if !flags.allow_remote {
-        own.require_local(Refusal {
-            why: "A migration of a database that others use should be meant, not slipped into",
-            instead: vec![
-                format!("Look first: {command} --dry-run"),
-                format!("If it is meant: {command} --allow-remote"),
-            ],
-        })?;
-    }
+    let refusal = Refusal {
+        why: "A migration of a database that others use should be meant, not slipped into",
+        instead: vec![Action::run("Look first", plan.command().word("--dry-run"))],
+    };
+    let remote = Remote { command: plan.command(), allowed: flags.allow_remote.as_deref() };
+    own.require_right(ctx, refusal, Some(remote))?;
     own.lock()?;
     let applied = own.applied()?;
     if applied == facts.applied {
@@ -152,8 +149,14 @@ pub fn guard<'a>(ctx: &Ctx, flags: &DbMigrate, mut facts: Facts<'a>, mut plan: P
     if plan.is_downgrade() && !flags.allow_connections {
         own.require_alone(Refusal {
             why: "A downgrade takes tables and columns away under them",
-            instead: vec![format!("Retry: {command}"), format!("Or go on all the same: {command} --allow-connections")],
+            instead: vec![
+                Action::run("Retry", plan.command()),
+                Action::run("Or go on all the same", plan.command().word("--allow-connections")),
+            ],
         })?;
+    }
+    if plan.is_downgrade() {
+        own.require_meant(ctx)?;
     }
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok((facts, plan))
@@ -175,15 +178,13 @@ impl Plan {
     }
 
     /// The command line of this plan.
-    pub fn command(&self, flag: &str) -> String {
-        let mut line = format!("cargo xtask db-migrate{flag}");
-        if self.is_downgrade() {
-            line.push_str(" --direction=downgrade");
+    pub fn command(&self) -> Own {
+        let command = own(COMMAND).of(&self.component);
+        let command = if self.is_downgrade() { command.flag("--direction", "downgrade") } else { command };
+        match self.walk.target.as_str() {
+            "head" if !self.is_downgrade() => command,
+            target => command.flag("--target", target),
         }
-        if self.is_downgrade() || self.walk.target != "head" {
-            line.push_str(&format!(" --target={}", self.walk.target));
-        }
-        line
     }
 
     /// Every step in a line.

@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::facts::Facts;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::{Action, own};
 use crate::model::graph::Graph;
 use crate::model::rebase::{self, Change, Moved, Trip};
 use crate::sys::alembic_ini::AlembicConfig;
@@ -104,20 +105,22 @@ pub fn check_nothing_skipped(facts: &Facts, place: &str, skipped: &AllSkipped) -
 /// # Errors
 /// `remote-database`, `already-running`, `active-connections`, and what connecting may meet.
 pub fn claim<'a>(ctx: &Ctx, component: &'a Component) -> Result<OwnDatabase<'a>> {
-    let flag = ctx.component_flag(component);
+    let rebase = || own(COMMAND).of(&component.name);
     let mut own = OwnDatabase::connect(ctx, component, COMMAND)?;
-    own.require_local(Refusal {
+    let refusal = Refusal {
         why: "It holds a revision that has to move",
         instead: vec![
-            format!("See what would have to be done: cargo xtask db-rebase{flag} --dry-run"),
-            format!("Leave the database alone: cargo xtask db-rebase{flag} --no-db"),
+            Action::run("See what would have to be done", rebase().word("--dry-run")),
+            Action::run("Leave the database alone", rebase().word("--no-db")),
         ],
-    })?;
+    };
+    own.require_right(ctx, refusal, None)?;
     own.lock()?;
     own.require_alone(Refusal {
         why: "It has to go down and up again, which takes tables and columns away under them",
-        instead: vec!["Then repeat the command".to_owned()],
+        instead: vec!["Then repeat the command".into()],
     })?;
+    own.require_meant(ctx)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok(own)
 }
