@@ -6,6 +6,7 @@ use super::Command;
 use super::spec::{Set, Spec, option, optional, step_timeout, switch, switch_by};
 use super::values::usage;
 use crate::fail::Fail;
+use crate::model::action::{Own, own};
 
 #[derive(Clone, Debug, Default)]
 pub struct DbMigrate {
@@ -120,15 +121,18 @@ fn check_target(flags: &DbMigrate) -> Result<(), Fail> {
     match (flags.way, target) {
         (Way::Downgrade, None) => Err(usage("`--direction downgrade` needs a `--target`")
             .details("Without one it would not be clear how far to go down")
-            .action("Take back the last revision: cargo xtask db-migrate --direction=downgrade --target=-1")),
+            .run("Take back the last revision", down("-1"))),
         (Way::Upgrade, Some(text)) if text.starts_with('-') => {
-            Err(usage(format!("`--target={text}` goes down, the direction is upgrade"))
-                .action(format!("To go down: cargo xtask db-migrate --direction=downgrade --target={text}")))
+            Err(usage(format!("`--target={text}` goes down, the direction is upgrade")).run("To go down", down(text)))
         }
         (Way::Downgrade, Some(text)) if text.starts_with('+') => {
             Err(usage(format!("`--target={text}` goes up, the direction is downgrade"))
-                .action(format!("To go up: cargo xtask db-migrate --target={text}")))
+                .run("To go up", own("db-migrate").flag("--target", text)))
         }
         _ => Ok(()),
     }
+}
+
+fn down(target: &str) -> Own {
+    own("db-migrate").flag("--direction", "downgrade").flag("--target", target)
 }

@@ -46,7 +46,10 @@ pub(super) fn conflict(one: &str, other: &str) -> Fail {
         .action(format!("Leave one of them out: {one} or {other}"))
 }
 
-pub(super) fn nearest_action<'a>(word: &str, known: impl Iterator<Item = &'a str>, before: &str) -> String {
+/// What goes before the nearest known word.
+pub(super) const PERHAPS: &str = "Perhaps you mean";
+
+pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
     let nearest = known.max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)));
-    format!("Perhaps you mean: {before}{}", nearest.unwrap_or_default())
+    nearest.unwrap_or_default()
 }

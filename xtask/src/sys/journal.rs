@@ -269,7 +269,8 @@ impl Journal {
         let Operation { name, abort, .. } = &self.record.operation;
         let summary = format!("Files were changed by somebody else since {name} began; nothing was touched");
         let fail = Fail::new(Kind::DirtyWorkTree, summary).details(format!("cannot {what}:\n{}", foreign.join("\n")));
-        let fail = fail.action("Save your changes elsewhere, then put the files back: git checkout -- FILE…");
+        let back = git(["checkout", "--"]).words(foreign).at_root();
+        let fail = fail.run("Save your changes elsewhere, then put the files back", back);
         Err(fail.action(abort).related(git(["status"])).into())
     }
 }
