@@ -27,8 +27,6 @@ pub struct Facts<'a> {
     pub database: Database,
     /// What the version table holds.
     pub applied: Vec<String>,
-    /// `--component=…` for printed commands, empty for the default one.
-    pub flag: String,
     /// None where it is not made yet, and only looked at.
     pub own: Option<OwnDatabase<'a>>,
     /// What it counts as having run and never ran.
@@ -56,13 +54,12 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbMigrate) -> Result<Facts<'a>> {
     let config = ctx.config(component)?;
     let graph = ctx.history(&config)?;
     let database = ctx.database(&config)?;
-    let flag = ctx.component_flag(component);
     // The SQL is written by a driver that has to know its database; an empty one on our own server harms nobody.
     if flags.show != Some(Show::Plan) {
         ctx.ensure_database(&database)?;
     }
     let (skipped, own) = (AllSkipped::default(), None);
-    let mut facts = Facts { component, graph, database, applied: Vec::new(), flag, own, skipped, invalid: Vec::new() };
+    let mut facts = Facts { component, graph, database, applied: Vec::new(), own, skipped, invalid: Vec::new() };
     match OwnDatabase::connect_to(component, config, facts.database.clone(), COMMAND) {
         // A look (dry run, SQL) at an embedded database that is not made yet finds it empty.
         Err(error) if facts.database.embedded && advice::is_database_missing(&error) => {}
@@ -93,7 +90,7 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
             plan.at_stake = at_stake::find(ctx, &facts.graph, own.db(), &ids.collect::<Vec<_>>())?;
         }
     } else if !facts.skipped.is_empty() {
-        let advice = facts.skipped.advice(&ctx.alembic(facts.component), &facts.flag).join("\n  ");
+        let advice = facts.skipped.advice(ctx, facts.component).join("\n  ");
         ctx.ui.warn(format!("The database counts as having run {}, and never did.\n  {advice}", never.join(", ")));
     }
     Ok(plan)
