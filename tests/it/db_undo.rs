@@ -98,8 +98,8 @@ fn in_place_killed_between_down_and_up() {
     let scene = Scene::three().at("c3").sql("insert into c3 select generate_series(1, 5)");
     let _ = scene.fails("db-roundtrip --in-place", Kind::RowsAtStake, 3, &["5 rows of c3 go (c3, "]);
     // The script kills whoever runs it, on its way up, when it is told to.
-    let kill = "import os, signal\n    if os.path.exists('kill'):\n        os.kill(int(open('kill').read()), signal.SIGKILL)\n        \
-                os._exit(9)\n    op.execute('create table c3 (n int)')";
+    let kill = "import os, signal\nif os.path.exists('kill'):\n    os.kill(int(open('kill').read()), signal.SIGKILL)\n    os._exit(9)\n\
+                op.execute('create table c3 (n int)')";
     let scene = scene.revision("c3", "b2", kill, &sql("drop table c3"));
     let killed = |words: &str| {
         let child = scene.xtask(words).env("XTASK_PYTHON", crate::support::python::python());

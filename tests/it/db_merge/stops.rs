@@ -353,7 +353,8 @@ fn the_command_line() {
     let scene = Scene::new("p");
     let _ = scene.run("db-merge --continue --abort").code(2).complains("exclude each other");
     let _ = scene.run("db-merge main --continue").code(2).complains("`--continue` and `BRANCH` exclude each other");
-    let _ = scene.run("db-merge --abort --commit").code(2).complains("stands alone");
+    let _ = scene.run("db-merge --forget --commit").code(2).complains("stands alone");
+    let _ = scene.run("db-merge --abort --commit").code(2).complains("exclude each other");
     let _ = scene.run("db-merge --continue").code(2).complains("no db-merge that stopped");
     let _ = scene.run("db-merge --abort").code(2).complains("no db-merge that stopped");
     let _ = scene.run("db-merge nosuch").code(2).complains("git knows no commit `nosuch`");

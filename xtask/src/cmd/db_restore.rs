@@ -60,9 +60,11 @@ pub fn run(ctx: &Ctx, flags: &DbRestore) -> Result<Exit> {
     lines.extend(told.differs.iter().map(|line| format!("  - differs: {line}")));
     lines.push(String::new());
     lines.push("Next steps:".to_owned());
-    let flag = ctx.component_flag(component);
-    lines.push(format!("  - See where it stands: cargo xtask db-status{flag}"));
-    lines.push(format!("  - Put back what was there: cargo xtask db-restore{flag} --swap-back"));
+    let next = [
+        Action::run("See where it stands", own("db-status").of(&component.name)),
+        Action::run("Put back what was there", own(COMMAND).of(&component.name).word("--swap-back")),
+    ];
+    lines.extend(next.map(|action| format!("  - {}", ctx.ui.shown(action))));
     ctx.ui.answer(lines.join("\n"));
     Ok(Exit::Done)
 }

@@ -15,7 +15,7 @@ use super::own_database::{OwnDatabase, Refusal};
 use super::put_back::{self, Report};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow, refuse};
-use crate::model::action::own;
+use crate::model::action::{Own, own};
 use crate::model::graph::Graph;
 use crate::model::target::Direction;
 use crate::sys::journal::{self, Journal, Operation, Progress};
@@ -194,17 +194,18 @@ pub fn cut_off(ctx: &Ctx) -> Result<Option<Journal>> {
     Journal::pending(&journal::folder(&ctx.project()?.root, "db-roundtrip"))
 }
 
-/// Opens the journal of such a way.
+/// Opens the journal of such a way; `again` begins it anew.
 ///
 /// # Errors
 /// `already-running`.
-pub fn open_cut_off(ctx: &Ctx, own: &OwnDatabase<'_>, command: &str, walked: Walked) -> Result<Journal> {
+pub fn open_cut_off(ctx: &Ctx, own: &OwnDatabase<'_>, again: Own, walked: Walked) -> Result<Journal> {
+    let command = "db-roundtrip --in-place";
     let change = LastChange::new(own, command, What::Walk(walked));
     let operation = Operation {
         name: command.to_owned(),
         arguments: vec![format!("--component={}", own.component.name)],
-        resume: format!("cargo xtask {command}"),
-        abort: "cargo xtask db-undo".to_owned(),
+        resume: again,
+        abort: self::own(COMMAND).of_no_component(),
     };
     let notes = Map::from_iter([(CHANGE.to_owned(), change.to_json()), (OF.to_owned(), json!(own.component.name))]);
     let folder = journal::folder(&ctx.project()?.root, "db-roundtrip");
@@ -235,15 +236,17 @@ pub fn planned(journal: &Journal) -> Result<TakeBack> {
 /// # Errors
 /// `remote-database`, `already-running`, `active-connections`, `python-missing`.
 pub fn claim(ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<()> {
-    own.require_local(Refusal {
+    let refusal = Refusal {
         why: "What others use is not taken back by a command that does several things at once",
         instead: vec!["Take the revisions back yourself, with db-migrate and its --allow-remote".into()],
-    })?;
+    };
+    own.require_right(ctx, refusal, None)?;
     own.lock()?;
     own.require_alone(Refusal {
         why: "The way back takes tables and columns away under them",
         instead: vec!["Then repeat the command".into()],
     })?;
+    own.require_meant(ctx)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)
 }
 
@@ -257,8 +260,8 @@ pub fn begin(ctx: &Ctx, own: &mut OwnDatabase<'_>, plan: &TakeBack, instead_of: 
     let operation = Operation {
         name: COMMAND.to_owned(),
         arguments: vec![format!("--component={}", plan.component)],
-        resume: "cargo xtask db-undo".to_owned(),
-        abort: "cargo xtask db-restore".to_owned(),
+        resume: self::own(COMMAND).of_no_component(),
+        abort: self::own("db-restore").flag("--component", &plan.component),
     };
     let steps: Vec<String> = STEPS.iter().map(|text| (*text).to_owned()).collect();
     let notes = Map::from_iter([(PLAN.to_owned(), plan.to_json())]);
@@ -308,7 +311,7 @@ fn step(
         (0, then) => {
             let now = match then {
                 Some(then) => own.before_putting_back(ctx, then, plan.change.end)?,
-                None => own.backup(ctx, "Or walk back by hand, without a backup: db-migrate --no-backup")?,
+                None => own.backup(ctx, &"Or walk back by hand, with db-migrate and its --no-backup".into())?,
             };
             journal.note(NOW, json!(now))?;
         }

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use super::flow::{Flow, pending};
 use super::git::Where;
-use super::record::{ABORT, Migrated};
+use super::record::{Migrated, to_abort};
 use super::{preflight, show};
 use crate::cmd::db_rebase;
 use crate::ctx::Ctx;
@@ -28,7 +28,7 @@ pub fn run(ctx: &Ctx, keep_database: bool) -> Result<Exit> {
     if let Err(error) = flow.take_back(keep_database) {
         let fail = from_anyhow(&error);
         let fail = if flow.record.is_taken_back { fail } else { fail.refused() };
-        let fail = fail.action(format!("Then take it back again: {ABORT}"));
+        let fail = fail.run("Then take it back again", to_abort());
         let whole = || own("db-merge").of_no_component();
         let fail = match keep_database {
             true => fail,

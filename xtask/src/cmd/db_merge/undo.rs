@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::flow::{Flow, NOTE};
 use super::git::Where;
-use super::record::{Migrated, Record, folder};
+use super::record::{KEPT, Record, folder};
 use super::{abort, preflight};
 use crate::cmd::db_rebase;
 use crate::ctx::Ctx;
@@ -69,12 +69,13 @@ pub fn undo(ctx: &Ctx, place: &Path, dry_run: bool) -> Result<Exit> {
     let journal = Journal::pending(place).map_err(refuse)?.ok_or_else(gone)?;
     let note = journal.noted(NOTE).cloned().unwrap_or_default();
     let mut record = Record::from_json(&note).context("reading the journal of db-merge").map_err(refuse)?;
-    let lost = lost(ctx, &record).map_err(refuse)?;
-    let said = plan(&record, &lost);
+    let databases = databases(ctx, place, &record).map_err(refuse)?;
+    let lost = lost(ctx, &databases).map_err(refuse)?;
+    let said = plan(&record, &databases, &lost);
     if dry_run {
         let fields = json!({
             "undone": {"command": "db-merge", "kind": "merge"}, "branch": record.flags.branch, "dry_run": true,
-            "components": record.migrated.iter().map(|it| &it.component).collect::<Vec<_>>(),
+            "components": databases.iter().map(|it| &it.component).collect::<Vec<_>>(),
             "rows": {"goes": lost.iter().map(AtStake::json).collect::<Vec<_>>()},
         });
         ctx.ui.json(COMMAND, Exit::Done, fields, None);
@@ -141,27 +142,54 @@ fn gone() -> Fail {
         .refused()
 }
 
-/// What the ways down drop.
-fn lost(ctx: &Ctx, record: &Record) -> Result<Vec<AtStake>> {
+/// A database that goes back.
+struct GoesBack {
+    component: String,
+    place: String,
+    /// What it holds then.
+    to: Vec<String>,
+    /// The revisions that run their way down, in order.
+    runs: Vec<String>,
+}
+
+/// The databases that the merge has changed, by db-rebase or db-migrate or both.
+fn databases(ctx: &Ctx, place: &Path, record: &Record) -> Result<Vec<GoesBack>> {
     let ctx = ctx.for_step(ctx.ui.clone(), None);
     let mut all = Vec::new();
-    for Migrated { component, steps, .. } in &record.migrated {
+    for component in preflight::components(&ctx, record.component.as_deref())? {
+        let name = &component.name;
+        let kept = db_rebase::kept(&place.join(KEPT).join(name.replace('/', "_")))?;
+        let migrated = record.migrated.iter().find(|it| it.component == *name && !it.steps.is_empty());
+        let mut runs: Vec<String> = migrated.iter().flat_map(|it| it.steps.iter().rev().cloned()).collect();
+        runs.extend(kept.iter().flat_map(|kept| kept.way_back_runs.clone()));
+        let before = kept.and_then(|kept| kept.database).or(migrated.map(|it| (it.place.clone(), it.start.clone())));
+        if let Some((place, to)) = before {
+            all.push(GoesBack { component: name.clone(), place, to, runs });
+        }
+    }
+    Ok(all)
+}
+
+/// What the ways down drop.
+fn lost(ctx: &Ctx, databases: &[GoesBack]) -> Result<Vec<AtStake>> {
+    let ctx = ctx.for_step(ctx.ui.clone(), None);
+    let mut all = Vec::new();
+    for GoesBack { component, runs, .. } in databases {
         let component = ctx.project()?.component(Some(component))?;
         let step = ctx.for_step(ctx.ui.clone(), Some(component));
         let graph = step.history(&step.config(component)?)?;
-        let down: Vec<String> = steps.iter().rev().cloned().collect();
         let mut database = OwnDatabase::connect(&step, component, COMMAND)?;
-        all.extend(at_stake::find(&step, &graph, database.db(), &down)?);
+        all.extend(at_stake::find(&step, &graph, database.db(), runs)?);
     }
     Ok(all.into_iter().filter(AtStake::is_loss).collect())
 }
 
-fn plan(record: &Record, lost: &[AtStake]) -> Vec<String> {
+fn plan(record: &Record, databases: &[GoesBack], lost: &[AtStake]) -> Vec<String> {
     let branch = record.flags.branch.as_deref().unwrap_or("what git was in the middle of");
     let mut lines = vec![format!("Last: db-merge of {branch}")];
     lines.push(format!("Taken back, the checkout is at {} again, with its files", record.head.short()));
-    for Migrated { component, start, place, .. } in &record.migrated {
-        lines.push(format!("  - {component}: {place} is at {} again", ids(start)));
+    for GoesBack { component, place, to, .. } in databases {
+        lines.push(format!("  - {component}: {place} is at {} again", ids(to)));
     }
     lines.push("Backups are taken first; rows that were written since stay where their table does".to_owned());
     lines.extend(lost.iter().map(|it| format!("  - {}", it.line())));

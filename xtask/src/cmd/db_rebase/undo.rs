@@ -12,6 +12,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::model::action::{Action, own};
 use crate::model::rebase::ids;
+use crate::report::moved::MovedRevision;
 use crate::sys::journal::Journal;
 use crate::ui::Paint;
 use crate::work::at_stake::{self, AtStake};
@@ -30,7 +31,7 @@ pub fn undo(ctx: &Ctx, folder: &Path, dry_run: bool) -> Result<Exit> {
     let said = plan(&work, &lost);
     if dry_run {
         let fields = json!({
-            "component": work.component, "undone": {"command": "db-rebase", "kind": "rebase"}, "moved": work.moved_json(),
+            "component": work.component, "undone": {"command": "db-rebase", "kind": "rebase"}, "moved": work.moved.iter().map(MovedRevision::to_json).collect::<Vec<_>>(),
             "before": work.trip.after, "after": work.trip.before, "dry_run": true,
             "rows": {"goes": lost.iter().map(AtStake::json).collect::<Vec<_>>()},
         });
@@ -78,15 +79,14 @@ fn gone() -> Fail {
 fn lost(ctx: &Ctx, work: &Work) -> Result<Vec<AtStake>> {
     let component = ctx.project()?.component(Some(&work.component))?;
     let graph = ctx.history(&ctx.config(component)?)?;
-    let runs = work.trip.up.iter().rev().filter(|id| !work.kept().contains(id));
-    let ids: Vec<String> = runs.cloned().collect();
+    let ids = work.way_back_runs();
     let mut database = OwnDatabase::connect(ctx, component, COMMAND)?;
     let all = at_stake::find(ctx, &graph, database.db(), &ids)?;
     Ok(all.into_iter().filter(AtStake::is_loss).collect())
 }
 
 fn plan(work: &Work, lost: &[AtStake]) -> Vec<String> {
-    let moved: Vec<&str> = work.moved.iter().map(|(moved, _)| moved.revision.as_str()).collect();
+    let moved: Vec<&str> = work.moved.iter().map(MovedRevision::id).collect();
     let mut lines = vec![
         format!("Component: {}", work.component),
         format!("Last: db-rebase, which moved {}", moved.join(", ")),

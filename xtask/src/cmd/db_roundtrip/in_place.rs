@@ -14,7 +14,7 @@ use super::{explain, result};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
-use crate::model::action;
+use crate::model::action::own;
 use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::{Leg, Point, Trip, Verdict, judge};
 use crate::model::route::applied_set;
@@ -53,7 +53,7 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     bring_back(ctx, facts, &mut own)?;
     let limits = Limits { lock: None, step: flags.step_timeout };
     let mut walker = Walker::start(ctx, &mut own, limits).map_err(refuse)?;
-    let backup = own.backup(ctx, ON_A_COPY).map_err(refuse)?;
+    let backup = own.backup(ctx, &ON_A_COPY.into()).map_err(refuse)?;
     walker.ready().map_err(refuse)?;
     let mut run = InPlace { ctx, facts, own, walker, memory: rows::Memory::default(), notes: Vec::new() };
     let results = run.journalled(&backup).map_err(|error| where_it_stands(facts, &error, &backup))?;
@@ -81,23 +81,25 @@ fn bring_back(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<()>
 fn where_it_stands(facts: &Facts, error: &anyhow::Error, backup: &Path) -> anyhow::Error {
     from_anyhow(error)
         .details(format!("The database stands where this happened; the backup taken before: {}", backup.display()))
-        .run("See where it stands", action::own("db-status").of(&facts.component.name))
-        .run("Take it back to where it was, with its rows", action::own("db-undo").of(&facts.component.name))
+        .run("See where it stands", own("db-status").of(&facts.component.name))
+        .run("Take it back to where it was, with its rows", own("db-undo").of(&facts.component.name))
         .into()
 }
 
 /// This machine, nobody else there, every revision known and really run, meant so.
 fn claim<'a>(ctx: &Ctx, facts: &Facts<'a>) -> Result<OwnDatabase<'a>> {
     let mut own = OwnDatabase::connect_to(facts.component, facts.config.clone(), facts.database.clone(), COMMAND)?;
-    own.require_local(Refusal {
+    let refusal = Refusal {
         why: "A round trip takes revisions down and up again, and there is no way back but the backup",
-        instead: vec![ON_A_COPY.to_owned()],
-    })?;
+        instead: vec![ON_A_COPY.into()],
+    };
+    own.require_right(ctx, refusal, None)?;
     own.lock()?;
     own.require_alone(Refusal {
         why: "A downgrade takes tables and columns away under them",
-        instead: vec![ON_A_COPY.to_owned()],
+        instead: vec![ON_A_COPY.into()],
     })?;
+    own.require_meant(ctx)?;
     let held = own.applied()?;
     let unknown: Vec<String> = facts.graph.unknown(&held).into_iter().map(str::to_owned).collect();
     if !unknown.is_empty() {
@@ -115,17 +117,16 @@ fn check_nothing_skipped(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>, he
     if !way_down(facts).any(|id| never.contains(id)) {
         return Ok(());
     }
-    let flag = ctx.component_flag(facts.component);
     let fail =
         Fail::new(Kind::WrongDatabase, "The database has skipped migrations, and the way down leads through them")
             .details(format!("{} counts as having run these, and never did:", own.place()))
             .details(skipped.lines(&facts.graph).join("\n"));
-    let commands = skipped.commands(&flag);
+    let commands = skipped.commands(&facts.component.name);
     Err(commands
         .into_iter()
         .fold(fail, Fail::action)
         .action(format!("Or: {ON_A_COPY}"))
-        .related("cargo xtask db-status")
+        .related(self::own("db-status"))
         .into())
 }
 
@@ -157,7 +158,7 @@ fn agreed(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<()> {
     let kind = if goes.is_empty() { Kind::Usage } else { Kind::RowsAtStake };
     let fail = Fail::new(kind, "A round trip on your own database has to be confirmed").details(question);
     let fail = fail.action("If it is meant: repeat the command with --yes").action(ON_A_COPY);
-    Err(Fail { exit: Exit::Refused, ..fail.related(action::own("db-status")) }.into())
+    Err(Fail { exit: Exit::Refused, ..fail.related(self::own("db-status")) }.into())
 }
 
 impl InPlace<'_> {
@@ -168,7 +169,8 @@ impl InPlace<'_> {
         let ids: Vec<String> = way_down(self.facts).cloned().collect();
         let walked = Walked { direction: Direction::Down, start, ids, backup: Some(backup.to_owned()) };
         let command = format!("{COMMAND} --in-place");
-        let journal = take_back::open_cut_off(self.ctx, &self.own, &command, walked.clone())?;
+        let again = own(COMMAND).word("--in-place").flag("--component", &self.facts.component.name);
+        let journal = take_back::open_cut_off(self.ctx, &self.own, again, walked)?;
         let results = self.walk()?;
         // What the scripts brought back empty. No script counts as one that was walked: what they did to other rows is theirs.
         let report = self.own.put_back(self.ctx, backup, None, &[])?;
