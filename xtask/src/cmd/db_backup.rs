@@ -16,6 +16,8 @@ use crate::sys::clock;
 use crate::sys::pg::swap::{self, PutAside};
 use crate::sys::pg::{Db, application_name, for_libpq, ident};
 use crate::sys::run::Cmd;
+use crate::sys::server;
+use crate::sys::settings::Server;
 use crate::ui::Paint;
 use crate::work::backup::{self, LOCK_WAIT, Wanted};
 
@@ -107,12 +109,23 @@ fn kept(ctx: &Ctx) -> Vec<(DbUrl, PutAside)> {
     let mut all: Vec<(DbUrl, PutAside)> = Vec::new();
     for component in meant.unwrap_or_default() {
         let step = ctx.for_step(ctx.ui.clone(), Some(component));
+        if is_not_started(&step) {
+            continue;
+        }
         let Ok(database) = step.config(component).and_then(|config| step.database(&config)) else { continue };
         let found = swap::kept(&database.url).unwrap_or_default();
         all.extend(found.into_iter().map(|it| (database.url.clone(), it)));
     }
     all.dedup_by(|a, b| a.1 == b.1);
     all
+}
+
+/// Our own server is not started for a list.
+fn is_not_started(ctx: &Ctx) -> bool {
+    let none_runs = |ctx: &Ctx| -> Result<bool> {
+        Ok(server::states(&ctx.ui, &ctx.home()?)?.iter().all(|it| it.running.is_none()))
+    };
+    matches!(ctx.server(), Ok(Server::Embedded)) && none_runs(ctx).unwrap_or(true)
 }
 
 fn kept_json(kept: &[(DbUrl, PutAside)]) -> Value {

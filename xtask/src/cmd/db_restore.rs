@@ -81,7 +81,7 @@ fn restored(ctx: &Ctx, flags: &DbRestore, database: &Database, entry: &Entry) ->
     let new = restore::into_new(&ctx.ui, &database.url, &database.tools, &entry.path, record)?;
     drop(task);
     let kept = swap::swap_in(&database.url, new.scratch.name())?;
-    note(ctx, &kept)?;
+    note(ctx, &kept);
     Ok(Told { verified: record.is_some(), differs: new.differs, kept })
 }
 
@@ -89,7 +89,7 @@ fn swap_back(ctx: &Ctx, database: &Database) -> Result<Exit> {
     check_alone(database).map_err(refuse)?;
     agreed(ctx, &format!("Put back what was there before {} was restored?", database.place()))?;
     let (was, kept) = swap::swap_back(&database.url, None).map_err(refuse)?;
-    note(ctx, &kept)?;
+    note(ctx, &kept);
     ctx.ui.json(COMMAND, Exit::Done, json!({"swapped_back": was, "kept": kept}), None);
     let lines = [
         ctx.ui.paint(Paint::Good, &format!("✅ {was} is {} again", database.place())),
@@ -100,8 +100,15 @@ fn swap_back(ctx: &Ctx, database: &Database) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What `db-undo` needs; and what stopped half-way on the database that is put aside is over.
-fn note(ctx: &Ctx, kept: &str) -> Result<()> {
+/// What `db-undo` needs; and what stopped half-way on the database that is put aside is over. The database has its name by
+/// then: nothing of this makes it a failure.
+fn note(ctx: &Ctx, kept: &str) {
+    if let Err(error) = write_down(ctx, kept) {
+        ctx.ui.verbose(format!("what db-undo needs could not be written down: {error:#}"));
+    }
+}
+
+fn write_down(ctx: &Ctx, kept: &str) -> Result<()> {
     let mut own = OwnDatabase::connect(ctx, ctx.component()?, COMMAND)?;
     last_change::done(ctx, &mut own, COMMAND, What::Restore(kept.to_owned()));
     take_back::forget(ctx, &own.component.name)
@@ -135,7 +142,7 @@ pub fn undo(ctx: &Ctx, kept: &str, dry_run: bool) -> Result<Exit> {
     ctx.ui.status(said.join("\n"));
     agreed(ctx, &format!("Put {kept} back in the place of {place}?"))?;
     let (was, kept) = swap::swap_back(&database.url, Some(kept)).map_err(refuse)?;
-    note(ctx, &kept)?;
+    note(ctx, &kept);
     fields["kept"] = json!(kept);
     ctx.ui.json(UNDO, Exit::Done, fields, None);
     let headline = ctx.ui.paint(Paint::Good, &format!("✅ Taken back: {was} is {place} again"));
