@@ -18,10 +18,11 @@ mod steps;
 use anyhow::Result;
 
 use crate::ctx::Ctx;
-use crate::fail::{Exit, refuse};
+use crate::fail::{Exit, from_anyhow, refuse};
 use crate::flags::{DbRebase, Rebase};
 use crate::model::rebase::{self, Change};
 use crate::sys::journal::Journal;
+use crate::sys::project::Component;
 pub use ends::Ends;
 use record::journal_folder;
 
@@ -44,6 +45,12 @@ pub fn run(ctx: &Ctx, flags: &DbRebase) -> Result<Exit> {
 fn begin(ctx: &Ctx, flags: &Rebase, ends: &Ends) -> Result<Exit> {
     check_nothing_pending(ctx)?;
     let component = ctx.component()?;
+    // As a step of a flow it is about one component of several: what it says to do names it.
+    let about = |error: anyhow::Error| from_anyhow(&error).about(&component.name).into();
+    rebase(ctx, component, flags, ends).map_err(about)
+}
+
+fn rebase(ctx: &Ctx, component: &Component, flags: &Rebase, ends: &Ends) -> Result<Exit> {
     let config = ctx.config(component).map_err(refuse)?;
     let graph = ctx.history(&config).map_err(refuse)?;
     if graph.heads().len() < 2 && flags.onto.is_none() {
@@ -51,7 +58,7 @@ fn begin(ctx: &Ctx, flags: &Rebase, ends: &Ends) -> Result<Exit> {
     }
     let facts = facts::gather(ctx, flags, component, config, graph).map_err(refuse)?;
     let plan = rebase::plan(&facts.graph, &facts.whose.released, &facts.wish);
-    let plan = plan.map_err(|refusal| facts::refused(&refusal, &facts.flag))?;
+    let plan = plan.map_err(|refusal| facts::refused(&refusal))?;
     if plan.change == Change::Nothing {
         return show::nothing(ctx, component, &facts.graph);
     }

@@ -11,6 +11,7 @@ use crate::cmd::db_rebase::{self, Kept};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, refuse};
 use crate::flags::Merge;
+use crate::model::action::own;
 use crate::sys::git::Repo;
 use crate::sys::journal::{self, Journal};
 
@@ -97,8 +98,8 @@ pub struct Flow<'a> {
 pub fn pending(ctx: &Ctx) -> Result<Flow<'_>> {
     let nothing = || {
         Fail::new(Kind::Usage, "There is no db-merge that stopped")
-            .action("To begin one: cargo xtask db-merge BRANCH")
-            .action("In the middle of a merge, rebase or cherry-pick of git's: cargo xtask db-merge")
+            .run("To begin one", own("db-merge").word("BRANCH"))
+            .run("In the middle of a merge, rebase or cherry-pick of git's", own("db-merge"))
     };
     let journal = Journal::pending(&folder(ctx)?).map_err(refuse)?.ok_or_else(nothing)?;
     let note = journal.noted(NOTE).cloned().unwrap_or_default();

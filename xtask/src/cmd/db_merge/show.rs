@@ -10,6 +10,7 @@ use super::git::Where;
 use super::record::{Outcome, StepReport};
 use crate::cmd::db_rebase::Kept;
 use crate::flags::Merge;
+use crate::model::action::{Action, git};
 use crate::report::table::table;
 use crate::sys::git::{Operation, State, Status};
 use crate::ui::Paint;
@@ -93,7 +94,7 @@ pub fn done(flow: &Flow) -> Result<String> {
     if !next.is_empty() {
         lines.push(String::new());
         lines.push("Next steps:".to_owned());
-        lines.extend(next.into_iter().map(|step| format!("  - {step}")));
+        lines.extend(next.into_iter().map(|action| format!("  - {}", flow.ctx.ui.shown(action))));
     }
     Ok(lines.join("\n"))
 }
@@ -122,32 +123,34 @@ fn moves(kept: &[(String, Kept)]) -> Vec<String> {
 }
 
 /// What is left for the person: the commit.
-fn next(flow: &Flow, kept: &[(String, Kept)]) -> Result<Vec<String>> {
+fn next(flow: &Flow, kept: &[(String, Kept)]) -> Result<Vec<Action>> {
     let files = kept.iter().flat_map(|(_, kept)| &kept.files).filter_map(|path| flow.repo.relative(path).ok());
     let files: Vec<PathBuf> = files.collect();
     let status = if files.is_empty() { Status::default() } else { flow.repo.status(&files)? };
     let is_beside =
         |path: &&PathBuf| matches!(status.of(path), State::Untracked | State::Changed { unstaged: true, .. });
     let rest: Vec<String> = files.iter().filter(is_beside).map(|path| path.display().to_string()).collect();
-    let mut lines = Vec::new();
+    let mut actions = Vec::new();
     if !flow.record.staged.is_empty() {
         let staged: Vec<String> = flow.record.staged.iter().map(|path| path.display().to_string()).collect();
-        lines.push(format!("Review what was put into the index: git diff --cached {}", staged.join(" ")));
+        let review = git(["diff", "--cached"]).words(staged).inside(flow.repo.root());
+        actions.push(Action::run("Review what was put into the index", review));
     }
     let operation = flow.repo.operation()?;
     if !rest.is_empty() {
-        lines.push(format!("Put the edited scripts into your commit: git add {}", rest.join(" ")));
+        let add = git(["add"]).words(&rest).inside(flow.repo.root());
+        actions.push(Action::run("Put the edited scripts into your commit", add));
     }
     match operation {
-        Some(Operation::Merge { .. }) => lines.push("Commit the merge: git commit".to_owned()),
-        Some(operation) => lines.push(format!("Go on: git {} --continue", operation.name())),
-        None if !rest.is_empty() => lines.push("git commit".to_owned()),
+        Some(Operation::Merge { .. }) => actions.push(Action::run("Commit the merge", git(["commit"]))),
+        Some(operation) => actions.push(Action::run("Go on", git([operation.name(), "--continue"]))),
+        None if !rest.is_empty() => actions.push(git(["commit"]).into()),
         None => {}
     }
     if !flow.record.migrated.is_empty() {
-        lines.push("Verify application functionality, and restart affected services if needed".to_owned());
+        actions.push("Verify application functionality, and restart affected services if needed".into());
     }
-    Ok(lines)
+    Ok(actions)
 }
 
 /// What was changed so far, for a failure.

@@ -14,7 +14,7 @@ use super::released::{self, Scripts};
 use super::steps::{self, BACKUP};
 use super::{begin, database};
 use crate::ctx::Ctx;
-use crate::fail::{Exit, Kind, refuse};
+use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::Rebase;
 use crate::model::graph::{Graph, Links};
 use crate::model::rebase::{self, Change, Moved, Plan, Trip, Wish};
@@ -116,17 +116,17 @@ pub fn foretell(
     texts: &HashMap<PathBuf, Vec<u8>>,
     no_db: bool,
 ) -> Result<Foretold> {
-    let flag = ctx.component_flag(component);
-    let scripts = Scripts { graph, root: &ctx.project()?.root, texts: Some(texts), flag: &flag };
-    let whose = released::by_git(ctx, repo, &scripts, None).map_err(refuse)?;
-    let plan = rebase::plan(graph, &whose.released, &Wish::Usual).map_err(|refusal| refused(&refusal, &flag))?;
+    let scripts = Scripts { graph, root: &ctx.project()?.root, texts: Some(texts) };
+    let about = |fail: Fail| fail.about(&component.name).refused();
+    let whose = released::by_git(ctx, repo, &scripts, None).map_err(|error| about(from_anyhow(&error)))?;
+    let plan = rebase::plan(graph, &whose.released, &Wish::Usual).map_err(|refusal| about(refused(&refusal)))?;
     let foretold = Foretold { plan, trip: None };
     if no_db {
         return Ok(foretold);
     }
     let applied = match database::applied(ctx, component) {
         Ok(applied) if graph.unknown(&applied).is_empty() => applied,
-        Err(error) if crate::fail::from_anyhow(&error).kind == Kind::Interrupted => return Err(error),
+        Err(error) if from_anyhow(&error).kind == Kind::Interrupted => return Err(error),
         _ => return Ok(foretold),
     };
     let after = rebase::applied(graph, &foretold.plan.change)?;

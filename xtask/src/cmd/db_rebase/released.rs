@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::revision::{self, Script, is_script_name};
 use crate::sys::files::read_script;
@@ -33,8 +34,6 @@ pub struct Scripts<'a> {
     pub root: &'a Path,
     /// The scripts' texts by their paths in the history, where they are not (yet) on the disk.
     pub texts: Option<&'a HashMap<PathBuf, Vec<u8>>>,
-    /// `--component=…` for printed commands, empty for the default one.
-    pub flag: &'a str,
 }
 
 impl Scripts<'_> {
@@ -61,7 +60,7 @@ pub fn checkout(ui: &Ui, root: &Path) -> Result<Option<Repo>> {
 /// Why there is no sure answer, with what to do about it.
 pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str>) -> Result<Whose> {
     let unclear = |error: anyhow::Error| match error.downcast_ref::<Unclear>() {
-        Some(unclear) => ask_for_onto(unclear.fail(), scripts.flag).into(),
+        Some(unclear) => ask_for_onto(unclear.fail()).into(),
         None => error,
     };
     let main = match branch {
@@ -85,22 +84,19 @@ pub fn by_text(scripts: &Scripts<'_>) -> Result<Whose> {
 }
 
 /// The refusal without git.
-pub fn no_checkout(root: &Path, flag: &str) -> Fail {
+pub fn no_checkout(root: &Path) -> Fail {
     ask_for_onto(
         Fail::new(Kind::ConfigInvalid, "Cannot tell your own revisions from released ones: this is no git checkout")
             .details(root.display().to_string())
             .refused(),
-        flag,
     )
 }
 
-fn ask_for_onto(fail: Fail, flag: &str) -> Fail {
+fn ask_for_onto(fail: Fail) -> Fail {
     fail.details("Without a sure answer nobody knows which revisions are your own and may be moved")
-        .action(format!(
-            "Or name the revision that everything else goes on top of: cargo xtask db-rebase{flag} --onto REV"
-        ))
-        .action(format!("Or join the heads without moving any: cargo xtask db-rebase{flag} --merge"))
-        .related("cargo xtask db-status")
+        .run("Or name the revision that everything else goes on top of", own("db-rebase").flag("--onto", "REV"))
+        .run("Or join the heads without moving any", own("db-rebase").word("--merge"))
+        .related(own("db-status"))
 }
 
 /// Revisions whose file a commit has, at the same path or at another one.

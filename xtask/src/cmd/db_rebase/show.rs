@@ -11,6 +11,7 @@ use super::prepare::Prepared;
 use super::record::Work;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
+use crate::model::action::{Action, git, own};
 use crate::model::graph::Graph;
 use crate::model::rebase::{Change, Touch, Trip, Why, ids};
 use crate::model::status::Revision;
@@ -75,7 +76,7 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
     let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), String::new()];
     lines.extend(plan(ctx, facts, prepared));
     lines.push(String::new());
-    lines.extend(left_behind(facts, prepared));
+    lines.extend(left_behind(ctx, facts, prepared));
     ctx.ui.answer(lines.join("\n").trim_end());
     Ok(Exit::Done)
 }
@@ -84,7 +85,7 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
 pub fn before(ctx: &Ctx, facts: &Facts, prepared: &Prepared) {
     ctx.ui.status(plan(ctx, facts, prepared).join("\n"));
     ctx.ui.status("");
-    let left = left_behind(facts, prepared);
+    let left = left_behind(ctx, facts, prepared);
     if !left.is_empty() {
         ctx.ui.warn(left.join("\n"));
     }
@@ -199,13 +200,13 @@ fn goes_down(prepared: &Prepared) -> Vec<String> {
 
 /// What a database that was not looked at needs if it holds a moved revision: Alembic records only heads, so nobody
 /// else would ever tell.
-fn left_behind(facts: &Facts, prepared: &Prepared) -> Vec<String> {
+fn left_behind(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
     let unseen = matches!(prepared.found, Found::NotAsked | Found::Down(_)) && prepared.work.merge.is_none();
     if !unseen {
         return Vec::new();
     }
     let moved: Vec<&str> = prepared.work.moved.iter().map(|(moved, _)| moved.revision.as_str()).collect();
-    let flag = &facts.flag;
+    let component = &facts.component.name;
     let target = match prepared.plan.ancestors.as_slice() {
         [one] => one.as_str(),
         _ => "base",
@@ -213,18 +214,18 @@ fn left_behind(facts: &Facts, prepared: &Prepared) -> Vec<String> {
     let never = format!("A database that holds {} already would never run what is below now.", moved.join(" or "));
     if facts.repo.as_ref().is_some_and(|repo| !matches!(repo.operation(), Ok(None))) {
         // A stash would end what git is in the middle of.
-        let ask = format!(
-            "  When git is done, this names what yours never ran, and what puts it right: cargo xtask db-status{flag}"
-        );
-        return vec![never, ask];
+        let why = "  When git is done, this names what yours never ran, and what puts it right";
+        return vec![never, ctx.ui.shown(Action::run(why, own("db-status").of(component)))];
     }
+    let down = own("db-migrate").of(component).flag("--direction", "downgrade").flag("--target", target);
+    let numbered = |number: usize, action: Action| format!("  {number}. {}", ctx.ui.shown(action));
     vec![
         never,
         "  If yours does, put it right before it is migrated again:".to_owned(),
-        "  1. git stash   (or put the old files back in another way)".to_owned(),
-        format!("  2. cargo xtask db-migrate{flag} --direction=downgrade --target={target}"),
-        "  3. git stash pop".to_owned(),
-        format!("  4. cargo xtask db-migrate{flag}"),
+        numbered(1, Action::run("Put the old files back, in this way or another", git(["stash"]))),
+        numbered(2, down.into()),
+        numbered(3, git(["stash", "pop"]).into()),
+        numbered(4, own("db-migrate").of(component).into()),
     ]
 }
 
@@ -239,7 +240,6 @@ pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, report: Option<&Repor
             lines.extend(moves(work));
         }
     }
-    let flag = ctx.component_flag(ctx.project()?.component(Some(&work.component))?);
     if work.stays && !work.trip.is_empty() {
         lines.push(format!("Database: stayed as it is, with all its rows; now at {}", ids(&work.trip.after)));
     } else if !work.trip.is_empty() {
@@ -253,10 +253,13 @@ pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, report: Option<&Repor
     }
     lines.push(String::new());
     lines.push("Next steps:".to_owned());
-    lines.push("  - Review: git diff".to_owned());
-    lines.push("  - Put the files into your commit: git add FILES".to_owned());
-    lines.push(format!("  - Apply what is pending: cargo xtask db-migrate{flag}"));
-    lines.push(format!("  - Verify: cargo xtask db-status{flag}"));
+    let next = [
+        Action::run("Review", git(["diff"])),
+        Action::run("Put the files into your commit", git(["add", "FILES"])),
+        Action::run("Apply what is pending", own("db-migrate").of(&work.component)),
+        Action::run("Verify", own("db-status").of(&work.component)),
+    ];
+    lines.extend(next.map(|action| format!("  - {}", ctx.ui.shown(action))));
     ctx.ui.answer(lines.join("\n"));
     Ok(())
 }
@@ -281,12 +284,12 @@ pub fn forgotten(ctx: &Ctx, work: &Work, backup: Option<&Path>) {
     let mut lines = vec![ctx.ui.paint(Paint::Warn, "Forgotten: files and database stay as they are"), String::new()];
     lines.push(format!("Component: {}", work.component));
     lines.extend(backup.map(|path| format!("Backup: {}", path.display())));
-    lines.push(format!("See where things are: cargo xtask db-status --component={}", work.component));
+    lines.push(ctx.ui.shown(Action::run("See where things are", own("db-status").of(&work.component))));
     ctx.ui.answer(lines.join("\n"));
 }
 
 /// The files alone were taken back.
 pub fn database_was_kept(ctx: &Ctx, work: &Work) {
-    let status = format!("cargo xtask db-status --component={}", work.component);
-    ctx.ui.answer(format!("Database: left as it is; see where it stands: {status}"));
+    let status = own("db-status").of(&work.component);
+    ctx.ui.answer(ctx.ui.shown(Action::run("Database: left as it is; see where it stands", status)));
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::model::action::Action;
+use crate::model::action::{Action, Own};
 use crate::model::graph::Graph;
 use crate::model::ledger::{Ledger, Undone};
 use crate::model::status::{Standing, State};
@@ -44,8 +44,9 @@ impl Report<'_> {
 
     /// The revisions that the database counts as having run and never ran, as lines, and the commands that put it right;
     /// `None` where there are none.
-    pub fn never_ran(&self) -> Option<(&[String], &[String])> {
-        (!self.skipped.found.is_empty()).then_some((&self.skipped.lines, &self.skipped.commands))
+    pub fn never_ran(&self) -> Option<(&[String], Vec<Own>)> {
+        let skipped = &self.skipped;
+        (!skipped.found.is_empty()).then(|| (skipped.lines.as_slice(), skipped.found.commands(&self.component.name)))
     }
 }
 
@@ -55,7 +56,6 @@ pub struct SkippedRevisions {
     pub found: AllSkipped,
     pub lines: Vec<String>,
     pub json: Vec<Value>,
-    pub commands: Vec<String>,
     /// Revisions that ran as another text than the files have now.
     pub edited: Vec<Edited>,
 }
@@ -168,11 +168,11 @@ impl Report<'_> {
         if let Some(mut db) = db {
             self.first = self.standing.as_ref().and_then(|it| first(ctx, self.component, graph, it, &mut db));
             let found = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied);
-            let (json, commands) = found.json(graph, &ctx.component_flag(self.component));
+            let json = found.json(graph);
             let table = version_table(self.component);
             let edited = ledger.as_ref().map(|_| ledger::edited(ctx, graph, &mut db, &table, &applied));
             let edited = edited.unwrap_or_default();
-            self.skipped = SkippedRevisions { lines: found.lines(graph), found, json, commands, edited };
+            self.skipped = SkippedRevisions { lines: found.lines(graph), found, json, edited };
         }
         self.undone = ledger.map(|ledger| ledger.undone(graph, &applied)).unwrap_or_default();
         if let (Some(standing), false) = (&mut self.standing, self.undone.gone.is_empty()) {

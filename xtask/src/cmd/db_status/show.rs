@@ -23,6 +23,7 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
     let standing = report.standing.as_ref();
     let list = |pick: fn(&Standing) -> Value| standing.map_or_else(|| json!([]), pick);
     let overlap = |it: &Overlap| json!({"revision": it.revision, "below": it.below});
+    let put_right = report.skipped.found.commands(&report.component.name);
     json!({
         "component": report.component.name,
         "state": standing.map(|standing| standing.state.name()),
@@ -34,7 +35,7 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "undone": report.undone.revisions,
         "implied": report.skipped.json,
         "healed": report.skipped.found.healed.iter().map(healed_json).collect::<Value>(),
-        "put_right": report.skipped.commands,
+        "put_right": put_right.into_iter().map(|command| ctx.ui.shown(command)).collect::<Vec<_>>(),
         "edited": report.skipped.edited.iter().map(Edited::json).collect::<Vec<_>>(),
         "server": report.server,
         "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
@@ -148,7 +149,6 @@ fn undone(undone: &Undone) -> Vec<String> {
 }
 
 fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
-    let flag = ctx.component_flag(report.component);
     let mut lines = vec![String::new()];
     if !standing.overlaps.is_empty() {
         let command = ctx.ui.shown(advice::without_overlap(ctx, standing, report.component));
@@ -165,7 +165,7 @@ fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
         lines.push("Skipped, never ran: the database counts as holding these".to_owned());
         lines.extend(report.skipped.lines.iter().map(|line| format!("  - {line}")));
         lines.push(String::new());
-        lines.extend(report.skipped.found.advice(&ctx.alembic(report.component), &flag));
+        lines.extend(report.skipped.found.advice(ctx, report.component));
     } else if let Some(action) = report.first.clone().or_else(|| action(standing)) {
         lines.push(format!("Recommended action: {}", ctx.ui.shown(action.or_of(&report.component.name))));
     }

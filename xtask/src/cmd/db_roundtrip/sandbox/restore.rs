@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::{Failure, OWN, Sandbox};
 use crate::cmd::db_roundtrip::baseline;
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::own;
 use crate::sys::alembic::Driver;
 use crate::sys::pg::Scratch;
 use crate::work::driver;
@@ -131,5 +132,5 @@ impl Sandbox<'_> {
 fn baseline_gone() -> Fail {
     Fail::new(Kind::DatabaseMissing, "The cached baseline was dropped while the round trip was using it")
         .action("Repeat the command: the baseline is then made anew")
-        .related("cargo xtask db-roundtrip --no-cache")
+        .related(own("db-roundtrip").word("--no-cache"))
 }
