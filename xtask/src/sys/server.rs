@@ -34,7 +34,7 @@ pub use state::{Running, State, keep, states, stop};
 pub use watchdog::{WATCH_COMMAND, watch};
 
 use crate::fail::{Fail, Kind};
-use crate::model::action::own;
+use crate::model::action::{own, program};
 use crate::sys::{interrupt, pg};
 use crate::ui::Ui;
 use place::Account;
@@ -262,15 +262,15 @@ impl Start<'_> {
     }
 
     fn fail(&self, why: &str) -> Fail {
-        let (dir, data) = (self.files.dir.display(), self.files.data());
+        let dir = &self.files.dir;
         Fail::new(Kind::ConnectionRefused, "The embedded PostgreSQL did not start")
-            .details(format!("PostgreSQL {} ({}) in {dir}", self.binaries.version, self.binaries.origin))
+            .details(format!("PostgreSQL {} ({}) in {}", self.binaries.version, self.binaries.origin, dir.display()))
             .details(why)
-            .action(format!("Look for free space: df -h {dir}"))
-            .action(format!(
-                "If its data is damaged (it is written without fsync), give it up: rm -rf {}",
-                data.display()
-            ))
+            .run("Look for free space", program(["df", "-h"]).word(dir))
+            .run(
+                "If its data is damaged (it is written without fsync), give it up",
+                program(["rm", "-rf"]).word(self.files.data()),
+            )
             .action("Or take another PostgreSQL: let XTASK_PG_BIN name the folder of its programs")
             .related(own("db-server").word("status"))
     }
