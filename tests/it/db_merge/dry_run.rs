@@ -60,7 +60,7 @@ fn conflicts_are_foretold() {
     assert_eq!(told["conflicts"], serde_json::json!(["migrations/versions/p.py", "note"]));
     assert_eq!(told["components"][0]["error"]["kind"], "migration-file-invalid");
     let _ =
-        scene.run("db-merge main --dry-run").code(0).says("2 in conflict").says("- note").says("cannot be told yet");
+        scene.run("db-merge main --dry-run").code(0).says("2 in conflict").says("- note").says("not known yet");
     assert_eq!(scene.everything(), before);
 }
 

@@ -1,4 +1,4 @@
-//! `db-backup`: takes a proven backup of a component's database, or lists those that there are.
+//! `db-backup`: takes a proven backup of a component's database, or lists the backups that are there.
 
 use std::time::SystemTime;
 

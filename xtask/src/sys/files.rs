@@ -95,6 +95,11 @@ impl Unread {
     }
 }
 
+/// What lies in a folder; nothing where it cannot be listed.
+pub fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect()
+}
+
 /// When a file was last written, where it is there and the file system says so.
 pub fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|file| file.modified()).ok()

@@ -1,5 +1,6 @@
-//! What `db-check` judges: the scripts of a component, from the work tree or from the index, with what git knows. A commit
-//! waits for this, so git is asked little (one difference for all components) and side by side with the reading.
+//! What `db-check` judges: the scripts of a component, from the work tree or from the index, with what git knows of
+//! them. The pre-commit hook waits for this, so git is asked few questions (one diff for all components), and it is
+//! asked while the scripts are read.
 
 mod past;
 mod sources;
@@ -16,7 +17,7 @@ use crate::flags::{DbCheck, Look};
 use crate::model::action::{git, own};
 use crate::model::graph::Problem;
 use crate::model::rules::{self, Context, Env, Finding, Past, Sighted, Tracking};
-use crate::sys::files::read_regular;
+use crate::sys::files::{self, read_regular};
 use crate::sys::git::{Changed, Needle, Oid, Operation, Repo, State, To};
 use crate::sys::interrupt;
 use crate::sys::project::{AlembicConfig, Component};
@@ -290,8 +291,7 @@ fn packages(root: &Path, config: &AlembicConfig) -> Vec<String> {
     let own = [root.to_owned(), root.join("src")];
     let mut names = BTreeSet::new();
     for folder in own.iter().chain(&config.prepend_sys_path) {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        for path in files::entries(folder) {
             let is_migrations = config.script_location.starts_with(&path) && path.join("env.py").exists();
             if path.join("__init__.py").exists() && !is_migrations {
                 names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));

@@ -1,4 +1,4 @@
-//! A step's part of each component: status, rebase, round trip, migration.
+//! What each step does for each component: status, rebase, round trip, migration.
 
 use std::time::Instant;
 
@@ -83,7 +83,7 @@ impl Flow<'_> {
                 return Ok(Done::skipped(format!("{NO_DB}; {}", heads(&graph))));
             }
             let mut report = db_status::look(ctx, component);
-            flow.components.push(db_status::component_json(flow.ctx, &report));
+            flow.components.push(report.clone());
             if let (false, Some(fail)) = (is_last, in_the_way(ctx, &report)) {
                 return Err(fail.into());
             }
@@ -126,7 +126,7 @@ impl Flow<'_> {
             flow.stage(&kept)?;
             Ok(Done::ok(match &kept.merge {
                 Some(id) => format!("merge revision {id}"),
-                None => format!("moved {}", kept.moved.join(", ")),
+                None => format!("moved {}", kept.ids().join(", ")),
             }))
         })
     }
@@ -272,7 +272,7 @@ fn not_there(component: &Component, standing: &Standing) -> Fail {
 
 /// What no merge can be built on: it would have to go down through what was never done, or up through what was.
 fn in_the_way(ctx: &Ctx, report: &Report) -> Option<Fail> {
-    let overlapping = |standing| advice::overlapping(ctx, standing, report.component);
+    let overlapping = |standing| advice::overlapping(ctx, standing, &report.component);
     let skipped = report.never_ran().map(|(lines, commands)| never_ran(lines, commands));
     let overlapping = report.standing.as_ref().and_then(overlapping);
     overlapping.or_else(|| (!report.undone.is_empty()).then(|| undone(report))).or(skipped)

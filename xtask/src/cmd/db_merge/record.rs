@@ -1,5 +1,5 @@
-//! A merge as it is kept in its journal: enough to go on with it or to take it back when the process that began it is
-//! gone. What rebases did is in their own journals beside it.
+//! What the journal of a merge holds: enough for another process to go on with the merge or to take it back. What the
+//! rebases did is in their own journals beside it.
 
 use std::path::PathBuf;
 

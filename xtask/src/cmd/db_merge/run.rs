@@ -1,5 +1,5 @@
-//! Runs the steps one after the other, under the journal. Each looks at how things are before it does anything, so a step
-//! that was done half, or by somebody else, is gone on with; `--continue` begins at the first one that is not done.
+//! Runs the steps in order, under the journal. Each step first looks at how things are, so that it can go on where it
+//! was half done, or done by somebody else. `--continue` begins at the first step that is not done.
 
 use std::time::Instant;
 

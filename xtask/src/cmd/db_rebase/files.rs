@@ -1,4 +1,5 @@
-//! The files' part: what each file will be, computed before anything is written, and the stale bytecode of what was.
+//! The text of each file that a rebase edits or makes, worked out before anything is written, and whether it may be
+//! written.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

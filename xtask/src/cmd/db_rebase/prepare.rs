@@ -1,4 +1,5 @@
-//! Everything that is to be done, worked out before the first write, and whether it may be.
+//! Works everything out before the first write: the edits, what the database goes through, which rows are at stake.
+//! Where rows would go, this asks.
 
 use anyhow::Result;
 use serde_json::{Value, json};

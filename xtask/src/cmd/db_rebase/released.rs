@@ -1,8 +1,8 @@
-//! Whose is whose: which revisions are released, so that nobody edits them. git knows it: released is what is in the
-//! merge base with the main branch (during a merge, rebase or cherry-pick, in what the work tree is about to become), in a
-//! release tag, on a maintained line, or on the branch that is merged into one's own. What a script says of itself
-//! (`# Part of: 25.1.0`) counts only where git is not asked: many write the coming version there. Where git has no sure
-//! answer this refuses.
+//! Which revisions are released: those are never edited. By git, a revision is released when its file is in the merge
+//! base with the main branch (during a merge, rebase or cherry-pick, in what the work tree is about to become), in a
+//! release tag, on a maintained branch, or on the branch that is merged into one's own. What a script says of itself
+//! (`# Part of: 25.1.0`) counts only where git is not asked, since many people write the coming version there. Where
+//! git has no sure answer, this refuses.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -19,9 +19,9 @@ use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
 use crate::ui::Ui;
 
 /// What was found out.
-pub struct Whose {
+pub struct Released {
     /// The revisions that are released.
-    pub released: HashSet<String>,
+    pub ids: HashSet<String>,
     /// How it was told, for a person.
     pub how: String,
 }
@@ -58,7 +58,7 @@ pub fn checkout(ui: &Ui, root: &Path) -> Result<Option<Repo>> {
 ///
 /// # Errors
 /// Why there is no sure answer, with what to do about it.
-pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str>) -> Result<Whose> {
+pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str>) -> Result<Released> {
     let unclear = |error: anyhow::Error| match error.downcast_ref::<Unclear>() {
         Some(unclear) => ask_for_onto(unclear.fail()).into(),
         None => error,
@@ -74,13 +74,13 @@ pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str
     let (besides, lines) = by_lines(repo, scripts, &main, &released)?;
     released.extend(besides);
     let lines = if lines.is_empty() { String::new() } else { format!(", and what {} has", lines.join(", ")) };
-    Ok(Whose { released, how: format!("git: released is what {} has at {}{lines}", main.name, base.short()) })
+    Ok(Released { ids: released, how: format!("git: released is what {} has at {}{lines}", main.name, base.short()) })
 }
 
 /// What the scripts say of themselves, where git is not to be asked.
-pub fn by_text(scripts: &Scripts<'_>) -> Result<Whose> {
+pub fn by_text(scripts: &Scripts<'_>) -> Result<Released> {
     let released = by_themselves(scripts)?;
-    Ok(Whose { released, how: "the scripts: released is what a comment (`# Part of:`) says to be".to_owned() })
+    Ok(Released { ids: released, how: "the scripts: released is what a comment (`# Part of:`) says to be".to_owned() })
 }
 
 /// The refusal without git.

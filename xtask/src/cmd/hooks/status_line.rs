@@ -1,5 +1,6 @@
-//! The line after a switch of branches, a merge or a rebase: where the database stands now, if it is not at the head of
-//! the scripts. Silent when all is well and while our own server is down; what was not looked at is said in that line.
+//! The line that a hook prints after a switch of branches, a merge or a rebase: where the database stands, if it is
+//! not at the head of the scripts. It prints nothing when all is well and while our own server is down; what was not
+//! looked at is said in that line.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;

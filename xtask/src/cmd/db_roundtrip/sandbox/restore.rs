@@ -1,5 +1,5 @@
-//! The way back to the last good state of the sandbox: to a copy of the database or to how it was made, and through what
-//! was done since once more.
+//! Goes back to the last good state of the sandbox: restores a copy of the database, or makes the database anew, and
+//! does again what was done since.
 
 use std::time::Duration;
 
