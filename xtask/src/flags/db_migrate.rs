@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Command;
-use super::spec::{Set, Spec, option, step_timeout, switch, switch_by};
+use super::spec::{Set, Spec, option, optional, step_timeout, switch, switch_by};
 use super::values::usage;
 use crate::fail::Fail;
 use crate::model::action::{Own, own};
@@ -17,8 +17,8 @@ pub struct DbMigrate {
     pub show: Option<Show>,
     /// Take no backup before a downgrade.
     pub no_backup: bool,
-    /// Go on though the database is on another machine.
-    pub allow_remote: bool,
+    /// Go on though the database is on another machine: this one, or, where it is empty, whichever it is.
+    pub allow_remote: Option<String>,
     /// Go on though others are connected.
     pub allow_connections: bool,
     /// How long a statement may wait for a lock.
@@ -80,9 +80,12 @@ pub static SPEC: Spec<DbMigrate> = Spec {
             Ok(())
         }),
         switch("--no-backup", "take no backup before a downgrade", |migrate| &mut migrate.no_backup),
-        switch("--allow-remote", "go on though the database is not on this machine", |migrate| {
-            &mut migrate.allow_remote
-        }),
+        optional(option(
+            "--allow-remote",
+            "HOST",
+            "go on though the database is not on this machine but on HOST; several with commas",
+            Set::Text(|migrate| &mut migrate.allow_remote),
+        )),
         switch("--allow-connections", "downgrade though other sessions are connected", |migrate| {
             &mut migrate.allow_connections
         }),

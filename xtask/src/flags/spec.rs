@@ -101,7 +101,6 @@ pub const fn with_short<T>(short: &'static str, flag: Flag<T>) -> Flag<T> {
 }
 
 /// The flag is right without its value as well.
-#[allow(dead_code, reason = "for the first flag of this kind")]
 pub const fn optional<T>(flag: Flag<T>) -> Flag<T> {
     Flag { optional: true, ..flag }
 }

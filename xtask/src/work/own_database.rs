@@ -2,6 +2,8 @@
 //! or is connected to it, and a backup was taken where something is taken away. Every command that changes it begins
 //! here; `migrate.rs` then walks.
 
+mod right;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -20,6 +22,7 @@ use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, InvalidIndex, MigrationLock, VersionTable, application_name, catalog, for_libpq};
 use crate::sys::project::Component;
 use crate::sys::run::Cmd;
+pub use right::Remote;
 
 /// How long a look at the database may wait for a lock while a walk is under way.
 const GLANCE: &str = "250ms";
@@ -139,7 +142,7 @@ impl<'a> OwnDatabase<'a> {
         self.db.run(&format!("set lock_timeout = '{GLANCE}'")).ok()?.ok()?;
         let here = self.applied().ok().filter(|applied| applied == heads);
         let seen = here.and_then(|_| self.catalog().ok());
-        let _ = self.db.run("reset lock_timeout");
+        let _ = self.db.run("set lock_timeout = 0");
         seen
     }
 
@@ -184,19 +187,6 @@ impl<'a> OwnDatabase<'a> {
     /// When the interpreter is not known.
     pub fn launch(&mut self, ctx: &Ctx) -> Result<Launch> {
         driver::launch(ctx, &self.config, &mut self.db, self.command)
-    }
-
-    /// Refuses a database on another machine.
-    ///
-    /// # Errors
-    /// `remote-database`.
-    pub fn require_local(&self, refusal: Refusal) -> Result<()> {
-        if self.database.url.is_local() {
-            return Ok(());
-        }
-        let fail = Fail::new(Kind::RemoteDatabase, "The database is not on this machine");
-        let fail = fail.details(self.place()).details(refusal.why).related(own("db-status"));
-        Err(refusal.instead.into_iter().fold(fail, Fail::action).refused().into())
     }
 
     /// Keeps other migrations out, as long as this lives.

@@ -14,7 +14,7 @@ use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::at_stake::{self, AtStake};
 use crate::work::migrate::{Walk, verb};
-use crate::work::own_database::{OwnDatabase, Refusal};
+use crate::work::own_database::{OwnDatabase, Refusal, Remote};
 use crate::work::skipped::AllSkipped;
 
 const COMMAND: &str = "db-migrate";
@@ -127,17 +127,13 @@ fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
 
 /// The checks that only a real run needs: this machine, nobody else at work, Python with Alembic.
 pub fn guard<'a>(ctx: &Ctx, flags: &DbMigrate, mut facts: Facts<'a>, mut plan: Plan) -> Result<(Facts<'a>, Plan)> {
-    let command = || plan.command();
     let mut own = facts.own.take().context(NOT_THERE)?;
-    if !flags.allow_remote {
-        own.require_local(Refusal {
-            why: "A migration of a database that others use should be meant, not slipped into",
-            instead: vec![
-                Action::run("Look first", command().word("--dry-run")),
-                Action::run("If it is meant", command().word("--allow-remote")),
-            ],
-        })?;
-    }
+    let refusal = Refusal {
+        why: "A migration of a database that others use should be meant, not slipped into",
+        instead: vec![Action::run("Look first", plan.command().word("--dry-run"))],
+    };
+    let remote = Remote { command: plan.command(), allowed: flags.allow_remote.as_deref() };
+    own.require_right(ctx, refusal, Some(remote))?;
     own.lock()?;
     let applied = own.applied()?;
     if applied == facts.applied {
@@ -155,6 +151,9 @@ pub fn guard<'a>(ctx: &Ctx, flags: &DbMigrate, mut facts: Facts<'a>, mut plan: P
                 Action::run("Or go on all the same", plan.command().word("--allow-connections")),
             ],
         })?;
+    }
+    if plan.is_downgrade() {
+        own.require_meant(ctx)?;
     }
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok((facts, plan))

@@ -102,18 +102,20 @@ pub fn check_nothing_skipped(facts: &Facts, place: &str, skipped: &AllSkipped) -
 pub fn claim<'a>(ctx: &Ctx, component: &'a Component) -> Result<OwnDatabase<'a>> {
     let rebase = || own(COMMAND).of(&component.name);
     let mut own = OwnDatabase::connect(ctx, component, COMMAND)?;
-    own.require_local(Refusal {
+    let refusal = Refusal {
         why: "It holds a revision that has to move",
         instead: vec![
             Action::run("See what would have to be done", rebase().word("--dry-run")),
             Action::run("Leave the database alone", rebase().word("--no-db")),
         ],
-    })?;
+    };
+    own.require_right(ctx, refusal, None)?;
     own.lock()?;
     own.require_alone(Refusal {
         why: "It has to go down and up again, which takes tables and columns away under them",
         instead: vec!["Then repeat the command".into()],
     })?;
+    own.require_meant(ctx)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok(own)
 }

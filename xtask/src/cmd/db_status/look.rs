@@ -27,6 +27,8 @@ pub struct Report {
     pub first: Option<Action>,
     /// Where the database is, and the server's version.
     pub server: Option<String>,
+    /// As what every command that changes the database will refuse.
+    pub takes_no_writes: Option<Kind>,
     /// Why one of the two could not be looked at.
     pub error: Option<Fail>,
 }
@@ -65,6 +67,7 @@ struct Answer {
     applied: Vec<String>,
     ledger: Option<Ledger>,
     server: String,
+    takes_no_writes: Option<Kind>,
     db: Option<Db>,
 }
 
@@ -77,6 +80,7 @@ pub fn look(ctx: &Ctx, component: &Component) -> Report {
         undone: Undone::default(),
         first: None,
         server: None,
+        takes_no_writes: None,
         error: None,
     };
     match read_and_ask(ctx, component) {
@@ -146,25 +150,32 @@ fn read_and_ask(ctx: &Ctx, component: &Component) -> Result<(Graph, Result<Answe
 /// The version table's rows, and the server's version for the report. On the embedded server a database that is not
 /// there yet is one without a revision: the first migrate makes it.
 fn ask(database: &Database, component: &Component) -> Result<Answer> {
-    let connected = Db::connect(&database.url, &application_name("db-status"));
+    let connected = Db::connect_to_look(&database.url, &application_name("db-status"));
     let mut db = match connected {
         Err(error) if database.embedded && advice::is_database_missing(&error) => {
-            return Ok(Answer { applied: Vec::new(), ledger: None, server: "not made yet".to_owned(), db: None });
+            let (applied, server) = (Vec::new(), "not made yet".to_owned());
+            return Ok(Answer { applied, ledger: None, server, takes_no_writes: None, db: None });
         }
         connected => connected?,
     };
     let table = version_table(component);
-    let applied = db.applied(&table)?;
-    let ledger = db.ledger(&table.found(&applied));
+    let found = db.applied(&table)?;
     let server = database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", db.server_version().text));
-    Ok(Answer { applied: applied.revisions, ledger, server: format!("{}, {server}", database.place()), db: Some(db) })
+    let server = format!("{}, {server}", database.place());
+    let (takes_no_writes, applied) = (db.takes_no_writes(), found.revisions.clone());
+    if db.is_pooled() {
+        // Further questions would be prepared statements, which not every pooler can pass on.
+        return Ok(Answer { applied, ledger: None, server, takes_no_writes, db: None });
+    }
+    let ledger = db.ledger(&table.found(&found));
+    Ok(Answer { applied, ledger, server, takes_no_writes, db: Some(db) })
 }
 
 impl Report {
     /// What is known from the database's answer besides.
     fn add(&mut self, ctx: &Ctx, graph: &Graph, answer: Answer) {
-        let Answer { applied, ledger, server, db } = answer;
-        self.server = Some(server);
+        let Answer { applied, ledger, server, takes_no_writes, db } = answer;
+        (self.server, self.takes_no_writes) = (Some(server), takes_no_writes);
         if let Some(mut db) = db {
             self.first = self.standing.as_ref().and_then(|it| first(ctx, &self.component, graph, it, &mut db));
             let found = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied);

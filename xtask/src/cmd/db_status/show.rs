@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::look::Report;
 use crate::ctx::Ctx;
+use crate::fail::Kind;
 use crate::model::action::{Action, own};
 use crate::model::ledger::Undone;
 use crate::model::rebase::ids as parents;
@@ -24,7 +25,7 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
     let list = |pick: fn(&Standing) -> Value| standing.map_or_else(|| json!([]), pick);
     let overlap = |it: &Overlap| json!({"revision": it.revision, "below": it.below});
     let put_right = report.skipped.found.commands(&report.component.name);
-    json!({
+    let mut fields = json!({
         "component": report.component.name,
         "state": standing.map(|standing| standing.state.name()),
         "current": list(|standing| revisions(&standing.current)),
@@ -39,7 +40,11 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "edited": report.skipped.edited.iter().map(Edited::json).collect::<Vec<_>>(),
         "server": report.server,
         "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
-    })
+    });
+    if let Some(kind) = report.takes_no_writes {
+        fields["refuses"] = json!(kind.name());
+    }
+    fields
 }
 
 /// One component, as text.
@@ -54,11 +59,20 @@ pub fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
     if let Some(server) = &report.server {
         lines.push(format!("Database: {server}"));
     }
+    lines.extend(report.takes_no_writes.map(refuses));
     lines.push(String::new());
     lines.extend(status(ctx, report, standing));
     lines.extend(ledger::edited_lines(&report.skipped.edited));
     lines.extend(what_to_do(ctx, report, standing));
     lines.join("\n").trim_end().to_owned()
+}
+
+fn refuses(kind: Kind) -> String {
+    let what = match kind {
+        Kind::PooledConnection => "reached through a connection pooler: name the server's own port to migrate it",
+        _ => "read-only (a standby, or set so): it cannot be migrated here",
+    };
+    format!("Note: {what} ({})", kind.name())
 }
 
 fn headline(report: &Report, standing: &Standing) -> (Paint, &'static str) {
