@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::own_database::OwnDatabase;
 use crate::ctx::Ctx;
 use crate::model::ledger::Mark;
-use crate::model::target::Direction;
+use crate::model::step::Direction;
 use crate::sys::clock::utc_stamp;
 use crate::sys::pg::Db;
 use crate::sys::{files, journal};

@@ -17,7 +17,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow, refuse};
 use crate::model::action::{Own, own};
 use crate::model::graph::Graph;
-use crate::model::target::Direction;
+use crate::model::step::Direction;
 use crate::sys::journal::{self, Journal, Operation, Progress};
 
 /// The command whose journal this is.

@@ -10,7 +10,7 @@ use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::rebase::ids;
 use crate::model::status::Revision;
-use crate::model::target::Direction;
+use crate::model::step::Direction;
 use crate::report::json::revisions;
 use crate::ui::Paint;
 use crate::work::at_stake::AtStake;
