@@ -4,6 +4,7 @@ pub mod backendai;
 pub mod pasted;
 pub mod pg;
 pub mod private;
+pub mod process;
 pub mod project;
 pub mod python;
 pub mod random;
