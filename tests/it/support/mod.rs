@@ -1,6 +1,8 @@
 //! What tests stand on: the cluster, the Python environment, the hermetic command environment.
 
 pub mod backendai;
+pub mod crashes;
+pub mod made;
 pub mod pasted;
 pub mod pg;
 pub mod private;
