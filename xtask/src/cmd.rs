@@ -12,6 +12,7 @@ pub mod db_restore;
 pub mod db_roundtrip;
 pub mod db_server;
 pub mod db_status;
+pub mod db_sync;
 pub mod doctor;
 pub mod hooks;
 
@@ -30,6 +31,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbRoundtrip(flags) => db_roundtrip::run(ctx, flags),
         Command::DbRebase(flags) => db_rebase::run(ctx, flags),
         Command::DbMerge(flags) => db_merge::run(ctx, flags),
+        Command::DbSync(flags) => db_sync::run(ctx, flags),
         Command::DbCreateMigration(flags) => db_create_migration::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
         Command::DbBackup(flags) => db_backup::run(ctx, flags),
@@ -47,14 +49,18 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
     }
 }
 
-/// A rebase or a merge that did not end is found by whatever looks at the same database next; a migration in the middle of it
+/// A rebase, a merge that did not end is found by whatever looks at the same database next; a migration in the middle of it
 /// would leave nobody knowing where things are.
 fn warn_of_unfinished(ctx: &Ctx, command: &Command) -> Result<()> {
     // The merge first: a rebase that is a part of it is its to go on with.
     let both = || db_merge::check_nothing_pending(ctx).and_then(|()| db_rebase::check_nothing_pending(ctx));
     let pending = match command {
-        Command::DbStatus(_) | Command::DbMigrate(_) | Command::DbRestore(_) => both(),
-        Command::DbRebase(DbRebase::Begin(_)) => db_merge::check_nothing_pending(ctx),
+        Command::DbStatus(_) | Command::DbMigrate(_) | Command::DbRestore(_) | Command::DbSync(_) => {
+            both()
+        }
+        Command::DbRebase(DbRebase::Begin(_)) => {
+            db_merge::check_nothing_pending(ctx)
+        }
         _ => Ok(()),
     };
     match (pending, command) {

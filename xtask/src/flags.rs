@@ -15,6 +15,7 @@ mod db_migrate;
 mod db_rebase;
 mod db_roundtrip;
 mod db_status;
+mod db_sync;
 mod help;
 mod man;
 mod small;
@@ -37,6 +38,7 @@ pub use db_migrate::{DbMigrate, Show, Way};
 pub use db_rebase::{DbRebase, Rebase};
 pub use db_roundtrip::{DbRoundtrip, Range};
 pub use db_status::DbStatus;
+pub use db_sync::DbSync;
 pub use help::{command_help, commands_page, overview};
 pub use man::man_page;
 pub use small::{DbServer, Hooks, ShellName};
@@ -53,6 +55,7 @@ static SPECS: &[&dyn Parse] = &[
     &db_roundtrip::SPEC,
     &db_rebase::SPEC,
     &db_merge::SPEC,
+    &db_sync::SPEC,
     &db_create_migration::SPEC,
     &db_check::SPEC,
     &db_backup::BACKUP,
@@ -74,6 +77,7 @@ pub enum Command {
     DbRoundtrip(DbRoundtrip),
     DbRebase(DbRebase),
     DbMerge(DbMerge),
+    DbSync(DbSync),
     DbCreateMigration(DbCreateMigration),
     DbCheck(DbCheck),
     DbBackup(DbBackup),
@@ -97,6 +101,7 @@ impl Command {
             Command::DbRoundtrip(_) => db_roundtrip::SPEC.name,
             Command::DbRebase(_) => db_rebase::SPEC.name,
             Command::DbMerge(_) => db_merge::SPEC.name,
+            Command::DbSync(_) => db_sync::SPEC.name,
             Command::DbCreateMigration(_) => db_create_migration::SPEC.name,
             Command::DbCheck(_) => db_check::SPEC.name,
             Command::DbBackup(_) => db_backup::BACKUP.name,

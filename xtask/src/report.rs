@@ -8,5 +8,6 @@ pub mod json;
 pub mod junit;
 pub mod roundtrip;
 pub mod sarif;
+pub mod steps;
 pub mod table;
 pub mod xml;

@@ -6,11 +6,12 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::preflight;
-use super::record::{ComponentReport, KEPT, Outcome, Record, folder};
+use super::record::{KEPT, Record, folder};
 use crate::cmd::db_rebase::{self, Kept};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, refuse};
 use crate::flags::Merge;
+use crate::report::steps::{ComponentReport, Outcome};
 use crate::sys::git::Repo;
 use crate::sys::journal::{self, Journal};
 
