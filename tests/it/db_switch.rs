@@ -7,8 +7,10 @@ use crate::db_rebase::bench::script;
 use crate::support::pg::cluster;
 use crate::support::random::Random;
 
-/// How much of what takes long is done: all of it where this variable is set.
-const ALL: &str = "XTASK_TEST_SWITCHES";
+/// Whether what takes long is done as well.
+fn is_all() -> bool {
+    std::env::var("XTASK_TEST_CRASHES").is_ok_and(|value| value == "all")
+}
 
 /// `feature` with `x`, `main` with `q`; the database is feature's, with a row in each table.
 fn scene() -> Scene {
@@ -63,7 +65,7 @@ fn there_and_back() {
     assert_eq!(beside(&scene, 0), ["db@feature"]);
     sql(&scene, "insert into t_q values (3)");
     let main = scene.everything();
-    let rounds = if std::env::var_os(ALL).is_some() { 25 } else { 2 };
+    let rounds = if is_all() { 25 } else { 2 };
     for _ in 0..rounds {
         let back = scene.run("db-switch feature --json").code(0);
         assert_eq!(back.json()["databases"][0]["way"], "parked", "{back}");
@@ -141,7 +143,7 @@ fn killed_in_the_middle() {
     drop(scene.run("db-switch feature -q").code(0));
     let feature = scene.everything();
     let mut random = Random::new(15);
-    let all = std::env::var_os(ALL).is_some();
+    let all = is_all();
     let mut killed = 0;
     for number in 0..if all { 200 } else { 8 } {
         let to = if branch(&scene) == "main" { "feature" } else { "main" };

@@ -155,6 +155,7 @@ fn a_merge_that_was_aborted_behind_db_merge() {
 #[test]
 fn a_pull_an_empty_database_and_a_squash() {
     let scene = Scene::new("p");
+    scene.repo.commit("The command", &[("backend.ai", "#!/bin/sh\n")]);
     let empty = scene.run("db-sync --json").code(3).complains("schema oneshot");
     assert_eq!(empty.kind(), "wrong-database", "{empty}");
     drop(scene.run("db-migrate -q").code(0));

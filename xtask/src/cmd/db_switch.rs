@@ -41,7 +41,7 @@ fn checkout(ctx: &Ctx) -> Result<Repo> {
     let root = &ctx.project()?.root;
     Repo::find(&ctx.ui, root)?.ok_or_else(|| {
         let fail = Fail::new(Kind::Usage, "db-switch needs a git checkout");
-        fail.details(format!("{} is in none", root.display())).action("git init").into()
+        fail.details(format!("{} is in none", root.display())).action(git(["init"])).into()
     })
 }
 

@@ -69,7 +69,9 @@ fn pull(ctx: &Ctx) -> Result<StepReport> {
     let began = Instant::now();
     let root = &ctx.project()?.root;
     let repo = Repo::find(&ctx.ui, root)?.context("--pull needs a git checkout").map_err(|error| {
-        Fail::new(Kind::Usage, format!("{error}")).details(format!("{} is in none", root.display())).action("git init")
+        Fail::new(Kind::Usage, format!("{error}"))
+            .details(format!("{} is in none", root.display()))
+            .action(git(["init"]))
     })?;
     let pulled = {
         let _task = ctx.ui.task("Pulling");

@@ -3,6 +3,7 @@
 use super::Command;
 use super::spec::{Set, Spec, Word, option, switch};
 use super::values::usage;
+use crate::model::action::{Own, own};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DbSwitch {
@@ -78,15 +79,14 @@ pub static SPEC: Spec<Filled> = Spec {
                     DbSwitch::To(Switch { branch, ..switch })
                 }
                 Filled { branch: Some(branch), .. } => {
-                    return Err(
-                        usage(format!("`{branch}` is a word too many here")).action("cargo xtask db-switch --list")
-                    );
+                    return Err(usage(format!("`{branch}` is a word too many here")).action(list()));
                 }
-                _ => {
-                    return Err(usage("`db-switch` needs a branch")
-                        .action("See which databases there are: cargo xtask db-switch --list"));
-                }
+                _ => return Err(usage("`db-switch` needs a branch").run("See which databases there are", list())),
             }))
         },
     )
 };
+
+fn list() -> Own {
+    own("db-switch").word("--list").of_no_component()
+}

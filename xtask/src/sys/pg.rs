@@ -15,6 +15,7 @@ mod ledger;
 pub mod mend;
 pub mod models;
 pub mod parked;
+mod pooler;
 mod roles;
 pub mod rows;
 mod runs;
@@ -31,7 +32,7 @@ mod tls;
 mod tools;
 mod violation;
 
-pub use connect::{Db, ServerVersion};
+pub use connect::{Db, Here, ServerVersion};
 pub use count::{Counted, MOST_COUNTED};
 pub use errors::{kind_of, sql_fail};
 pub use frozen::{Frozen, Identity};

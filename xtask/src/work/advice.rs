@@ -122,10 +122,10 @@ pub fn undone(undone: &Undone, component: &Component) -> Fail {
 }
 
 /// The database counts as having run what it never ran.
-pub fn never_ran(lines: &[String], commands: &[String]) -> Fail {
+pub fn never_ran(lines: &[String], commands: Vec<Own>) -> Fail {
     let fail = Fail::new(Kind::WrongDatabase, "The database has skipped migrations");
     let fail = fail.details("It counts as having run these, and never did:").details(lines.join("\n"));
-    commands.iter().fold(fail, Fail::action).related(own("db-status"))
+    commands.into_iter().fold(fail, Fail::action).related(own("db-status"))
 }
 
 /// The scripts of these revisions are nowhere: the nearest one that the files know, as far as tables and columns tell.

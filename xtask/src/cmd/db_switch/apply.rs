@@ -4,22 +4,20 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use serde_json::Map;
 
 use super::COMMAND;
 use super::plan::{Other, Part, Plan, Way};
-use super::record::{NOTE, Record, Swap, folder};
+use super::record::{self, Record, Swap};
 use crate::cmd::db_sync::{self, Realigned};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow, refuse};
 use crate::flags::Switch;
-use crate::model::action::own;
 use crate::report::steps::{Outcome, StepReport};
 use crate::sys::git::Repo;
-use crate::sys::journal::{Journal, Operation, crash_point};
+use crate::sys::interrupt;
+use crate::sys::journal::crash_point;
 use crate::sys::pg::parked::Databases;
 use crate::sys::pg::{Making, Scratch, sweep};
-use crate::sys::{interrupt, journal};
 use crate::work::own_database::OwnDatabase;
 
 /// What came of it.
@@ -77,17 +75,7 @@ impl Run<'_> {
     fn under_journal(&mut self) -> Result<()> {
         let swaps = self.swaps().map_err(refuse)?;
         let record = Record { from: self.plan.from.clone(), to: self.plan.to.clone(), swaps };
-        let again = |branch: &str| self.ctx.ui.shown(own(COMMAND).word(branch).of_no_component());
-        let operation = Operation {
-            name: COMMAND.to_owned(),
-            arguments: vec![record.to.clone()],
-            resume: again(&record.to),
-            abort: again(&record.from),
-        };
-        let notes = Map::from_iter([(NOTE.to_owned(), record.to_json())]);
-        let folder = folder(self.ctx)?;
-        let steps = ["git switch".to_owned(), "swap".to_owned()];
-        let journal = Journal::begin_with(&folder, operation, &steps, Vec::new(), notes).map_err(refuse)?;
+        let journal = record::begin(self.ctx, &record, &record.from).map_err(refuse)?;
         let done = self.carry_out(&record);
         if done.is_err() {
             // Ctrl-C must not keep it from being put back.
@@ -123,7 +111,7 @@ impl Run<'_> {
         let mut clones = Vec::new();
         for part in &moving {
             clones.push(clone(self.ctx, part).map_err(refuse)?);
-            journal::crash_point();
+            crash_point();
         }
         if clones.iter().any(Option::is_some) {
             self.done("clone", began, Outcome::Ok, String::new());

@@ -3,13 +3,15 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::record::{self, Record, Swap};
 use super::{COMMAND, current_branch};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::model::action::own;
 use crate::report::table::table;
 use crate::sys::git::Repo;
-use crate::sys::pg::parked::{Databases, Named};
+use crate::sys::journal::crash_point;
+use crate::sys::pg::parked::{self, Databases, Named};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::advice;
@@ -90,7 +92,7 @@ fn row(shelf: &Shelf<'_>, named: &Named, facts: &Facts<'_>) -> Vec<String> {
 /// # Errors
 /// A usage error where there are none; a refusal without an answer.
 pub fn drop_parked(ctx: &Ctx, _repo: &Repo, branch: &str) -> Result<Exit> {
-    let mut found = parked(ctx, branch)?;
+    let mut found = find(ctx, branch)?;
     let names: Vec<String> = found.iter().map(|(_, named)| named.database.clone()).collect();
     if !ctx.common.yes && ctx.ui.confirm(&format!("Drop {} with all rows?", names.join(", "))) != Some(true) {
         return Err(Fail::new(Kind::RowsAtStake, "A database that is dropped takes its rows along")
@@ -114,24 +116,21 @@ pub fn drop_parked(ctx: &Ctx, _repo: &Repo, branch: &str) -> Result<Exit> {
 /// A usage error where there are none; `active-connections`.
 pub fn bring_here(ctx: &Ctx, repo: &Repo, branch: &str) -> Result<Exit> {
     let here = current_branch(repo).map_err(refuse)?;
-    let mut done = Vec::new();
-    let mut found = parked(ctx, branch)?;
-    for at in 0..found.len() {
-        let (shelf, named) = &mut found[at];
+    let mut found = find(ctx, branch)?;
+    let mut swaps = Vec::new();
+    for (shelf, _) in &mut found {
         let active = shelf.list.iter().find(|it| it.active).and_then(|it| it.branch.clone());
         let leaving = active.unwrap_or_else(|| here.clone());
-        match shelf.databases.swap(&leaving, &named.database, branch) {
-            Ok(name) => done.push((leaving, name)),
-            Err(error) => {
-                // All or none.
-                for ((shelf, _), (leaving, name)) in found.iter_mut().zip(&done) {
-                    shelf.databases.swap(branch, name, leaving)?;
-                }
-                return Err(refuse(error));
-            }
-        }
+        let parked = shelf.databases.parking_name(&leaving)?;
+        swaps.push(Swap { component: shelf.component.name.clone(), leaving, parked });
     }
-    let parked: Vec<&String> = done.iter().map(|(_, name)| name).collect();
+    let record = Record { from: here.clone(), to: branch.to_owned(), swaps };
+    let journal = record::begin(ctx, &record, &here).map_err(refuse)?;
+    let brought = bring(&mut found, &record);
+    journal.finish()?;
+    brought.map_err(refuse)?;
+    let done: Vec<(&String, &String)> = record.swaps.iter().map(|it| (&it.leaving, &it.parked)).collect();
+    let parked: Vec<&String> = done.iter().map(|(_, name)| *name).collect();
     ctx.ui.json(COMMAND, Exit::Done, json!({"branch": branch, "parked": parked}), None);
     let lines = done.iter().map(|(leaving, name)| format!("  - what was in use is parked as {name}, for {leaving}"));
     let lines: Vec<String> = lines.collect();
@@ -143,10 +142,26 @@ pub fn bring_here(ctx: &Ctx, repo: &Repo, branch: &str) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn parked<'a>(ctx: &'a Ctx, branch: &str) -> Result<Vec<(Shelf<'a>, Named)>> {
+/// All of them, or none.
+fn bring(found: &mut [(Shelf<'_>, Named)], record: &Record) -> Result<()> {
+    for at in 0..found.len() {
+        let (shelf, named) = &mut found[at];
+        let swap = &record.swaps[at];
+        if let Err(error) = shelf.databases.swap_as(&swap.parked, &swap.leaving, &named.database, &record.to) {
+            for ((shelf, _), swap) in found[..at].iter_mut().zip(&record.swaps) {
+                shelf.databases.swap(&record.to, &swap.parked, &swap.leaving)?;
+            }
+            return Err(error);
+        }
+        crash_point();
+    }
+    Ok(())
+}
+
+fn find<'a>(ctx: &'a Ctx, branch: &str) -> Result<Vec<(Shelf<'a>, Named)>> {
     let mut found = Vec::new();
     for shelf in shelves(ctx).map_err(refuse)? {
-        let named = shelf.list.iter().find(|it| !it.active && it.branch.as_deref() == Some(branch)).cloned();
+        let named = parked::newest(&shelf.list, branch).cloned();
         found.extend(named.map(|named| (shelf, named)));
     }
     if found.is_empty() {

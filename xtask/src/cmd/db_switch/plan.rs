@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::COMMAND;
-use crate::ctx::{Ctx, Database, version_table};
+use crate::ctx::{Ctx, Database};
 use crate::fail::{Fail, Kind};
 use crate::flags::Switch;
-use crate::model::action::{git, own};
+use crate::model::action::{Action, git, own};
 use crate::model::url::DbUrl;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::{Oid, Repo, To};
 use crate::sys::history;
-use crate::sys::pg::parked::{Databases, Named};
-use crate::sys::pg::{Db, application_name};
+use crate::sys::pg::parked::{self, Databases, Named};
 use crate::sys::project::Component;
 use crate::work::advice;
+use crate::work::own_database::{OwnDatabase, Refusal};
 
 /// A switch, worked out.
 pub struct Plan<'a> {
@@ -98,11 +98,11 @@ fn part<'a>(
 ) -> Result<Option<Part<'a>>> {
     let config = ctx.config(component)?;
     let database = ctx.database(&config)?;
-    let mut db = match Db::connect(&database.url, &application_name(COMMAND)) {
+    let mut active = match OwnDatabase::connect_to(component, config.clone(), database.clone(), COMMAND) {
         Err(error) if advice::is_database_missing(&error) => return Ok(None),
-        db => db?,
+        active => active?,
     };
-    let applied = db.applied(&version_table(component))?.revisions;
+    let applied = active.applied()?;
     if applied.is_empty() {
         return Ok(None);
     }
@@ -113,38 +113,26 @@ fn part<'a>(
     let asking = Asking { ctx, repo, plan, config: &config, applied: &applied, list: &list };
     let way = asking.way(flags, all.rights()?.renames())?;
     if !matches!(way, Way::Stays(_)) {
-        local(&database, component, &flags.branch)?;
-        if !flags.end_connections {
-            alone(&mut db, component, &flags.branch)?;
-        }
+        check(ctx, &mut active, flags)?;
     }
     Ok(Some(Part { component, database, admin, way }))
 }
 
-/// A database that others use is not renamed, nor taken down.
-fn local(database: &Database, component: &Component, branch: &str) -> Result<()> {
-    if database.url.is_local() {
+/// A database that others use is not renamed, nor taken down; and nobody's is taken away under him.
+fn check(ctx: &Ctx, active: &mut OwnDatabase<'_>, flags: &Switch) -> Result<()> {
+    let without = Action::run("Switch without the database", git(["switch", flags.branch.as_str()]));
+    active.require_right(
+        ctx,
+        Refusal { why: "Its name would be given to another one", instead: vec![without] },
+        None,
+    )?;
+    if flags.end_connections {
         return Ok(());
     }
-    let fail = Fail::new(Kind::RemoteDatabase, "The database is not on this machine").details(database.place());
-    let fail = fail.run("Switch without the database", git(["switch", branch]));
-    Err(fail.related(own("db-status")).about(&component.name).into())
-}
-
-/// Nobody is disconnected, and nobody's database is taken away under him.
-fn alone(db: &mut Db, component: &Component, branch: &str) -> Result<()> {
-    let others = db.other_sessions(&[], &[&application_name(COMMAND)])?;
-    if others.is_empty() {
-        return Ok(());
-    }
-    let fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database");
-    let fail = others.iter().take(5).fold(fail, |fail, it| fail.details(it.to_string()));
-    let services = component.services.join(", ");
-    let stop = if services.is_empty() { String::new() } else { format!(": {services}") };
-    let fail = fail.action(format!("Stop what uses it{stop}"));
-    let again = own(COMMAND).word(branch).of_no_component();
-    let fail = fail.run("Then", again.clone()).run("Or end these sessions", again.word("--end-connections"));
-    Err(fail.related(own("db-status")).about(&component.name).into())
+    let again = own(COMMAND).word(&flags.branch).of_no_component();
+    let end = Action::run("Or end these sessions", again.clone().word("--end-connections"));
+    let instead = vec![Action::run("Then repeat the command", again), end];
+    active.require_alone(Refusal { why: "Another database takes its place under them", instead })
 }
 
 /// What is known of a component.
@@ -161,7 +149,7 @@ impl Asking<'_> {
     fn way(&self, flags: &Switch, may_rename: bool) -> Result<Way> {
         let to = &self.plan.to;
         let leaving = self.leaving()?;
-        let parked = self.list.iter().find(|it| !it.active && it.branch.as_ref() == Some(to));
+        let parked = parked::newest(self.list, to);
         if leaving == *to {
             return Ok(Way::Stays("it is that branch's own"));
         }

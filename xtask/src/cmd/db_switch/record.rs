@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::ctx::Ctx;
 use crate::fail::refuse;
-use crate::sys::journal::{self, Journal};
+use crate::model::action::own;
+use crate::sys::journal::{self, Journal, Operation};
 
 /// The note's name.
 pub const NOTE: &str = "switch";
@@ -37,6 +38,23 @@ pub struct Swap {
 /// The folder of the journal.
 pub fn folder(ctx: &Ctx) -> Result<PathBuf> {
     Ok(journal::folder(&ctx.project()?.root, super::COMMAND))
+}
+
+/// Writes down what is about to be done.
+///
+/// # Errors
+/// As [`Journal::begin_with`].
+pub fn begin(ctx: &Ctx, record: &Record, back: &str) -> Result<Journal> {
+    let again = |branch: &str| own(super::COMMAND).word(branch).of_no_component();
+    let operation = Operation {
+        name: super::COMMAND.to_owned(),
+        arguments: vec![record.to.clone()],
+        resume: again(&record.to),
+        abort: again(back),
+    };
+    let notes = Map::from_iter([(NOTE.to_owned(), record.to_json())]);
+    let steps = ["git switch".to_owned(), "swap".to_owned()];
+    Journal::begin_with(&folder(ctx)?, operation, &steps, Vec::new(), notes)
 }
 
 /// Refuses what must not happen before a switch that was killed has been put right.

@@ -32,7 +32,8 @@ pub struct Part<'a> {
     pub realigned: Option<Realigned>,
     /// What was applied then.
     pub applied: Vec<Revision>,
-    is_set_up: bool,
+    /// Why nothing is to be done for it, where that is so.
+    rests: Option<&'static str>,
     /// The database is a fresh copy of another one: its rows are there still.
     is_copy: bool,
 }
@@ -68,7 +69,7 @@ impl<'a> Part<'a> {
             fail: None,
             realigned: None,
             applied: Vec::new(),
-            is_set_up: true,
+            rests: None,
             is_copy: false,
         }
     }
@@ -93,9 +94,13 @@ pub fn look(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
         return Err(fail.into());
     }
     let Some(standing) = &report.standing else { return Ok(Done::skipped("nothing is known of it")) };
-    part.is_set_up = standing.state != State::NotSetUp;
-    if !part.is_set_up {
-        return Ok(Done::skipped("it is not set up here"));
+    part.rests = match standing.state {
+        State::NotSetUp => Some("it is not set up here"),
+        _ => report.is_good().then_some("up-to-date"),
+    };
+    if let Some(why) = part.rests {
+        let outcome = if standing.state == State::NotSetUp { Outcome::Skipped } else { Outcome::Ok };
+        return Ok(Done { outcome, remark: why.to_owned() });
     }
     if let (State::NoRevision, Some(first)) = (standing.state, report.first.take()) {
         return Err(not_begun(&report, first).into());
@@ -104,49 +109,49 @@ pub fn look(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
 }
 
 /// A database without a revision, for which migrating is not the first thing to do.
-fn not_begun(report: &Report<'_>, first: Action) -> Fail {
+fn not_begun(report: &Report, first: Action) -> Fail {
     let fail = Fail::new(Kind::WrongDatabase, "The database holds no revision, and migrating is not how it begins");
     let fail = fail.details(report.server.as_deref().unwrap_or_default());
     fail.action(first).run("Then look again", own("db-status")).related(own("db-status")).refused()
 }
 
 /// What nobody can migrate from, and what this command does not put right.
-fn in_the_way(ctx: &Ctx, report: &Report<'_>) -> Option<Fail> {
-    let overlapping = report.standing.as_ref().and_then(|it| advice::overlapping(ctx, it, report.component));
+fn in_the_way(ctx: &Ctx, report: &Report) -> Option<Fail> {
+    let overlapping = report.standing.as_ref().and_then(|it| advice::overlapping(ctx, it, &report.component));
     let is_astray = !report.undone.is_empty() || report.standing.as_ref().is_some_and(|it| !it.unknown.is_empty());
     let skipped = report.never_ran().filter(|_| !is_astray).map(|(lines, commands)| advice::never_ran(lines, commands));
     // In the middle of a merge it is the files that have to come to what the database has.
     let is_merging = report.standing.as_ref().is_some_and(|it| it.state == State::Diverged);
-    let undone = (is_merging && is_astray).then(|| advice::undone(&report.undone, report.component));
+    let undone = (is_merging && is_astray).then(|| advice::undone(&report.undone, &report.component));
     overlapping.or(undone).or(skipped).map(Fail::refused)
 }
 
 /// Puts the database in line with the files where it ran something else than they say.
 pub fn realign(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
-    if !part.is_set_up {
-        return Ok(Done::skipped("it is not set up here"));
+    if let Some(why) = part.rests {
+        return Ok(Done::skipped(why));
     }
     let component = ctx.component()?;
     let Some(way) = way(ctx, component)? else {
         return Ok(Done::skipped("files and database agree"));
     };
     ctx.ui.status(format!("{}:\n{}", component.name, way_lines(&way).join("\n")));
-    let mut own = claim(ctx, component)?;
-    if own.applied()? != way.trip.before {
+    let mut database = claim(ctx, component)?;
+    if database.applied()? != way.trip.before {
         return Err(Fail::new(Kind::AlreadyRunning, "Somebody else has migrated the database meanwhile")
-            .details(own.place())
+            .details(database.place())
             .run("Look again", own_sync())
             .refused()
             .into());
     }
-    let at_stake = way.at_stake(ctx, &mut own)?;
+    let at_stake = way.at_stake(ctx, &mut database)?;
     let mut backup = None;
     if !part.is_copy {
         agree(ctx, component, &way, &at_stake)?;
-        let instead = "Take one by hand (pg_dump), then see what the database needs: db-status";
-        backup = Some(own.backup(ctx, instead).map_err(refuse)?);
+        let instead = Action::run("Take one by hand (pg_dump), then see what the database needs", own("db-status"));
+        backup = Some(database.backup(ctx, &instead).map_err(refuse)?);
     }
-    way.go(ctx, &mut own, backup.as_deref())?;
+    way.go(ctx, &mut database, backup.as_deref())?;
     let remark = format!("{} taken back, {} put back", count(&way.taken_back()), count(&way.trip.up));
     part.realigned = Some(Realigned { way, at_stake, backup });
     Ok(Done::ok(remark))
@@ -190,13 +195,18 @@ pub fn way_lines(way: &Way) -> Vec<String> {
 /// The database, locked, with nobody connected.
 fn claim<'a>(ctx: &'a Ctx, component: &'a Component) -> Result<OwnDatabase<'a>> {
     let mut own = OwnDatabase::connect(ctx, component, COMMAND)?;
-    let look = format!("See what would have to be done: {}", ctx.ui.shown(own_sync().word("--dry-run")));
-    own.require_local(Refusal { why: "It has to go down to be in line with the files", instead: vec![look] })?;
+    let look = Action::run("See what would have to be done", own_sync().word("--dry-run"));
+    own.require_right(
+        ctx,
+        Refusal { why: "It has to go down to be in line with the files", instead: vec![look] },
+        None,
+    )?;
     own.lock()?;
     own.require_alone(Refusal {
         why: "It has to go down, which takes tables and columns away under them",
-        instead: vec![format!("Then repeat the command: {}", ctx.ui.shown(own_sync()))],
+        instead: vec![Action::run("Then repeat the command", own_sync())],
     })?;
+    own.require_meant(ctx)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok(own)
 }
@@ -229,8 +239,8 @@ fn agree(ctx: &Ctx, component: &Component, way: &Way, at_stake: &[AtStake]) -> R
 
 /// Migrates what is behind.
 pub fn migrate(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
-    if !part.is_set_up {
-        return Ok(Done::skipped("it is not set up here"));
+    if let Some(why) = part.rests {
+        return Ok(Done::skipped(why));
     }
     let standing = db_status::standing(ctx, ctx.component()?)?;
     if standing.pending.is_empty() && standing.state != State::Diverged {
@@ -243,8 +253,8 @@ pub fn migrate(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
 
 /// That all is well now.
 pub fn look_again(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
-    if !part.is_set_up {
-        return Ok(Done::skipped("it is not set up here"));
+    if let Some(why) = part.rests {
+        return Ok(Done::skipped(why));
     }
     let component = ctx.component()?;
     let mut report = db_status::look(ctx, component);
@@ -265,7 +275,7 @@ pub fn look_again(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
     }
 }
 
-fn words(standing: &Standing, report: &Report<'_>) -> String {
+fn words(standing: &Standing, report: &Report) -> String {
     match (standing.state, standing.pending.len()) {
         _ if !report.undone.is_empty() || !standing.unknown.is_empty() => {
             let ids = if report.undone.is_empty() { &standing.unknown } else { &report.undone.revisions };

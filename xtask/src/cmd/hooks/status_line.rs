@@ -1,5 +1,6 @@
-//! The line after a switch of branches, a merge or a rebase: where the database stands now, if it is not at the head of
-//! the scripts. Silent when all is well and while our own server is down; what was not looked at is said in that line.
+//! The line that a hook prints after a switch of branches, a merge or a rebase: where the database stands, if it is
+//! not at the head of the scripts. It prints nothing when all is well and while our own server is down; what was not
+//! looked at is said in that line.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::cmd::db_status;
 use crate::ctx::Ctx;
 use crate::fail::from_anyhow;
 use crate::flags::{Common, duration_of};
-use crate::model::action::own as own_command;
+use crate::model::action::{Action, own};
 use crate::model::status::{Standing, State};
 use crate::sys::git::{Repo, SWITCHING};
 use crate::sys::hooks::Hook;
@@ -36,16 +37,17 @@ pub fn say(ui: &Ui, hook: Hook, common: Common) {
     });
     let lines = match receive.recv_timeout(limit) {
         Ok(Ok(lines)) => lines,
-        Ok(Err(error)) => vec![unknown(&from_anyhow(&error).summary)],
-        Err(_) => vec![unknown(&format!("it takes longer than {} ms (XTASK_HOOK_LIMIT)", limit.as_millis()))],
+        Ok(Err(error)) => vec![unknown(ui, &from_anyhow(&error).summary)],
+        Err(_) => vec![unknown(ui, &format!("it takes longer than {} ms (XTASK_HOOK_LIMIT)", limit.as_millis()))],
     };
     for line in lines {
         ui.status(line);
     }
 }
 
-fn unknown(why: &str) -> String {
-    format!("xtask: where the databases stand is not known: {why}; see: cargo xtask db-status --all")
+fn unknown(ui: &Ui, why: &str) -> String {
+    let why = format!("xtask: where the databases stand is not known: {why}; see");
+    ui.shown(Action::run(why, own("db-status").word("--all")))
 }
 
 fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
@@ -59,7 +61,7 @@ fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
     }
     let components = &ctx.project()?.components;
     if components.is_empty() {
-        return Ok(vec![unknown("there is no Alembic config in this checkout")]);
+        return Ok(vec![unknown(&ctx.ui, "there is no Alembic config in this checkout")]);
     }
     let looks = std::thread::scope(|scope| {
         let look = |component| db_status::standing(&ctx, component);
@@ -67,10 +69,10 @@ fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
         looks.into_iter().map(|look| look.join()).collect::<Vec<_>>()
     });
     let mut lines = Vec::new();
-    let own = if hook == Hook::PostCheckout { own_databases(&ctx) } else { Vec::new() };
+    let parked = if hook == Hook::PostCheckout { own_databases(&ctx) } else { Vec::new() };
     for (component, look) in components.iter().zip(looks) {
-        if let Some(branch) = own.iter().find(|(name, _)| *name == component.name).map(|(_, branch)| branch) {
-            let here = ctx.ui.shown(own_command("db-switch").flag("--here", branch).of_no_component());
+        if let Some(branch) = parked.iter().find(|(name, _)| *name == component.name).map(|(_, branch)| branch) {
+            let here = ctx.ui.shown(own("db-switch").flag("--here", branch).of_no_component());
             lines.push(format!(
                 "xtask: the {} database is another branch's, {branch} has its own: {here}",
                 component.name
@@ -100,8 +102,9 @@ fn own_databases(ctx: &Ctx) -> Vec<(String, String)> {
 }
 
 fn not_asked(ctx: &Ctx, component: &Component, why: &str) -> String {
-    let flag = ctx.component_flag(component);
-    format!("xtask: where the {} database stands is not known: {why}; see: cargo xtask db-status{flag}", component.name)
+    let name = &component.name;
+    let why = format!("xtask: where the {name} database stands is not known: {why}; see");
+    ctx.ui.shown(Action::run(why, own("db-status").of(name)))
 }
 
 /// A rebase calls post-checkout on its way; what comes of it is said at its end, by post-rewrite.
@@ -119,8 +122,8 @@ fn is_up(ctx: &Ctx) -> Result<bool> {
 }
 
 fn line(ctx: &Ctx, component: &Component, standing: &Standing) -> Option<String> {
-    let (name, flag) = (&component.name, ctx.component_flag(component));
-    Some(match standing.state {
+    let name = &component.name;
+    let (why, command) = match standing.state {
         // Without a revision, nobody has begun to use it.
         State::UpToDate | State::NoRevision | State::Unreachable | State::NotSetUp => return None,
         State::Behind => {
@@ -128,20 +131,17 @@ fn line(ctx: &Ctx, component: &Component, standing: &Standing) -> Option<String>
                 1 => "1 migration".to_owned(),
                 count => format!("{count} migrations"),
             };
-            format!("xtask: the {name} database is behind by {pending}: cargo xtask db-migrate{flag}")
+            (format!("the {name} database is behind by {pending}"), own("db-migrate"))
         }
-        State::UnknownRevision => format!(
-            "xtask: the {name} database is at {}, which no script here has; another branch may have migrated it: \
-             cargo xtask db-status{flag}",
-            standing.unknown.join(", ")
-        ),
+        State::UnknownRevision => {
+            let unknown = standing.unknown.join(", ");
+            let why = "which no script here has; another branch may have migrated it";
+            (format!("the {name} database is at {unknown}, {why}"), own("db-status"))
+        }
         State::Diverged => {
             let heads: Vec<&str> = standing.heads.iter().map(|head| head.id.as_str()).collect();
-            let heads = heads.join(", ");
-            format!(
-                "xtask: the {name} scripts have diverged, heads {heads}: {}",
-                ctx.ui.shown(advice::one_head_again().of(name))
-            )
+            (format!("the {name} scripts have diverged, heads {}", heads.join(", ")), advice::one_head_again())
         }
-    })
+    };
+    Some(ctx.ui.shown(Action::run(format!("xtask: {why}"), command.of(name))))
 }

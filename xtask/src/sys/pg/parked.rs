@@ -200,6 +200,12 @@ impl Databases {
     }
 }
 
+/// The database that was parked last for a branch.
+pub fn newest<'a>(list: &'a [Named], branch: &str) -> Option<&'a Named> {
+    let parked = list.iter().filter(|it| !it.active && it.branch.as_deref() == Some(branch));
+    parked.max_by(|a, b| a.parked_at.cmp(&b.parked_at))
+}
+
 /// A database's comment without our line, and what that line says.
 fn split(comment: &str) -> (&str, Value) {
     let Some(at) = comment.rfind(MARK) else { return (comment, Value::Null) };

@@ -12,7 +12,7 @@ use postgres::error::SqlState;
 
 use super::copy::dump_and_restore;
 use super::errors::createdb;
-use super::session::{keep_idle_session, try_lock};
+use super::session::try_lock;
 use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
 use super::{Db, Template, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
@@ -164,7 +164,6 @@ impl Scratch {
     /// A name, and the lock that says that somebody cares for it; no database yet.
     fn claim(admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
         let mut owner = maintenance(admin)?;
-        keep_idle_session(owner.client())?;
         let name = new_name();
         if !try_lock(owner.client(), SCRATCH_CLASS, key(&name))? {
             // Another scratch database's name has the same hash: rare, and only the name has to change.
