@@ -3,7 +3,9 @@
 //! put together again from the ledger and from git, in a folder of its own; with these scripts the database goes down to the newest
 //! revisions that both know, and with those on the disk up again to what it had of them.
 //!
-//! Nothing is remembered between two runs: where a killed one has come to is asked of the database again.
+//! Nothing is remembered between two runs: where a killed one has come to is asked of the database again. That is not enough
+//! for revisions that only leave the version table and come back (`kept`): killed between the two, their next upgrade meets
+//! what they have made. A journal as db-rebase has it would tell.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

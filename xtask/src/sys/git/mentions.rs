@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Oid, Repo, parse, path_of};
+use super::answer::path_of;
+use super::{Oid, Repo, parse};
 
 /// A commit that brought a text into files, or changed how often it stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
