@@ -105,7 +105,6 @@ pub fn plan(ctx: &Ctx, component: &Component, command: &'static str) -> Result<F
         return Ok(Found::Replaced(gone));
     }
     let mut way = lay_out(ctx, &files, ran, &applied)?;
-    // A revision that is only taken out of the version table is as good as one that never ran.
     way.skipped = own.skipped(ctx, &way.graph, &applied).ids();
     drop(own);
     way.try_what_can_stay(ctx, component, command)?;
