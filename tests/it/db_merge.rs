@@ -5,6 +5,6 @@
 mod crash;
 mod dry_run;
 mod flow;
-mod scene;
+pub mod scene;
 mod stops;
 mod undo;

@@ -12,6 +12,8 @@ pub mod db_restore;
 pub mod db_roundtrip;
 pub mod db_server;
 pub mod db_status;
+pub mod db_switch;
+pub mod db_sync;
 pub mod db_undo;
 pub mod doctor;
 pub mod hooks;
@@ -32,6 +34,8 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbRoundtrip(flags) => db_roundtrip::run(ctx, flags),
         Command::DbRebase(flags) => db_rebase::run(ctx, flags),
         Command::DbMerge(flags) => db_merge::run(ctx, flags),
+        Command::DbSync(flags) => db_sync::run(ctx, flags),
+        Command::DbSwitch(flags) => db_switch::run(ctx, flags),
         Command::DbCreateMigration(flags) => db_create_migration::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
         Command::DbBackup(flags) => db_backup::run(ctx, flags),
@@ -57,12 +61,17 @@ fn warn_of_unfinished(ctx: &Ctx, command: &Command) -> Result<()> {
     let merge = || db_merge::check_nothing_pending(ctx);
     let both = || merge().and_then(|()| db_rebase::check_nothing_pending(ctx));
     let way = || take_back::check_nothing_pending(ctx);
+    let all = || both().and_then(|()| way());
+    let switch = || db_switch::check_nothing_pending(ctx);
     let pending = match command {
-        Command::DbStatus(_) | Command::DbMigrate(_) => both().and_then(|()| way()),
-        Command::DbRestore(_) | Command::DbUndo(_) => both(),
+        Command::DbStatus(_) | Command::DbMigrate(_) | Command::DbSync(_) => switch().and_then(|()| all()),
+        Command::DbRestore(_) | Command::DbUndo(_) => switch().and_then(|()| both()),
         Command::DbRoundtrip(flags) if flags.in_place => both().and_then(|()| take_back::check_no_way_back(ctx)),
-        Command::DbRebase(DbRebase::Begin(_)) => merge().and_then(|()| way()),
-        Command::DbMerge(DbMerge::Begin(_)) => way(),
+        Command::DbRebase(DbRebase::Begin(_)) => switch().and_then(|()| merge()).and_then(|()| way()),
+        Command::DbMerge(DbMerge::Begin(_)) => switch().and_then(|()| way()),
+        Command::DbMerge(_) => switch(),
+        // A switch that did not end is put right by the next one.
+        Command::DbSwitch(_) => all(),
         _ => Ok(()),
     };
     match (pending, command) {

@@ -331,7 +331,7 @@ fn unfinished(pending: &Record) -> Fail {
         .details(format!("{done} of {} steps are done", pending.steps.len()))
         .action(resume)
         .run("Or take it back", abort);
-    ways_out(fail, name).refused()
+    ways_out(fail, name).related(own("db-status")).refused()
 }
 
 /// Where neither will do: a database that cannot be walked back, a backup that is lost.

@@ -266,24 +266,25 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// As [`put_back::put_back`].
     pub fn put_back(&mut self, ctx: &Ctx, backup: &Path, now: Option<&Path>, walked: &[String]) -> Result<Report> {
-        self.put_back_as_agreed(ctx, backup, now, walked, false)
+        let scripts = put_back::scripts(ctx, &self.config, walked);
+        self.put_back_what_ran(ctx, backup, now, &scripts, false)
     }
 
-    /// The same, where somebody may have agreed that rows of tables that are not there any more go.
+    /// As [`OwnDatabase::put_back`], with the texts of the scripts that were walked. `may_go`: somebody has agreed that rows
+    /// of tables that are not there any more go.
     ///
     /// # Errors
     /// As there.
-    pub fn put_back_as_agreed(
+    pub fn put_back_what_ran(
         &mut self,
         ctx: &Ctx,
         backup: &Path,
         now: Option<&Path>,
-        walked: &[String],
+        scripts: &[String],
         may_go: bool,
     ) -> Result<Report> {
-        let scripts = put_back::scripts(ctx, &self.config, walked);
         let tools = &self.database.tools;
-        let wish = Wish { backup, now, versions: &self.table, scripts: &scripts, tools, may_go };
+        let wish = Wish { backup, now, versions: &self.table, scripts, tools, may_go };
         put_back::put_back(ctx, &mut self.db, &wish)
     }
 }

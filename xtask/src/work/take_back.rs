@@ -106,7 +106,7 @@ pub fn moved_since(change: &LastChange, own: &OwnDatabase<'_>, heads: &[String])
     let fail = Fail::new(Kind::WrongDatabase, "Something else has migrated the database since")
         .details(format!("The last thing that this tool did is {} of {}", change.command, change.time))
         .details(format!(
-            "{} holds {holds}, written by something else since (Alembic itself, another checkout)",
+            "{} holds {holds}, written by something else since (Alembic itself, db-sync, another checkout)",
             own.place()
         ));
     let fail = fail.run("See where it stands", self::own("db-status"));
@@ -323,7 +323,8 @@ fn step(
             let now = noted(journal, NOW);
             // Down, what goes was agreed to; up, nothing does.
             let may_go = plan.direction == Direction::Down;
-            return own.put_back_as_agreed(ctx, then, now.as_deref(), &plan.ids, may_go).map(Some);
+            let scripts = put_back::scripts(ctx, &own.config, &plan.ids);
+            return own.put_back_what_ran(ctx, then, now.as_deref(), &scripts, may_go).map(Some);
         }
         (_, None) => {}
     }

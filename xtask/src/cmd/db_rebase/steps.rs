@@ -261,7 +261,9 @@ impl Run<'_> {
     /// What it did to the database is not there any more, for db-undo.
     fn forget_change(mut self) -> Self {
         if let Some(own) = &mut self.own {
-            let what = What::Nothing("A rebase was taken back last".to_owned(), vec![COMMAND.to_owned()]);
+            let is_part = self.journal.noted(KEEP).is_some_and(Value::is_string);
+            let (what, again) = if is_part { ("merge", "db-merge") } else { ("rebase", COMMAND) };
+            let what = What::Nothing(format!("A {what} was taken back last"), vec![again.to_owned()]);
             last_change::done(self.ctx, own, COMMAND, what);
         }
         self
