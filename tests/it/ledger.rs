@@ -81,7 +81,8 @@ fn a_rebase_without_the_database_is_found_and_the_commands_put_it_right() {
         "❌ Database has skipped migrations",
         "  - s (Add s): a was put from p on s",
         "  1. cargo xtask db-migrate --direction=downgrade --target=p\n  2. cargo xtask db-migrate\n",
-        "  1. python -m alembic -c alembic.ini upgrade p:s --sql ",
+        "  1. Run what this prints, without its lines about the version table: ",
+        " -m alembic -c alembic.ini upgrade p:s --sql\n",
     ] {
         assert!(text.stdout.contains(part), "{part:?}\n{text}");
     }

@@ -105,7 +105,6 @@ impl Ctx {
         }
     }
 
-    /// The project.
     pub fn project(&self) -> Result<&Project> {
         self.once(&self.project, || {
             let project = Project::find(&self.cwd, self.common.project.as_deref())?;

@@ -145,7 +145,7 @@ fn cached(ctx: &Ctx, database: &Database, component: &Component) -> String {
         return String::new();
     }
     let drop = ctx.ui.shown(own("db-roundtrip").of(&component.name).word("--clear-cache"));
-    format!("; cached baselines: {}, {} MB (drop them: {drop})", sizes.len(), sizes.iter().sum::<u64>() >> 20)
+    format!("; cached baselines: {}, {} MB; drop them: {drop}", sizes.len(), sizes.iter().sum::<u64>() >> 20)
 }
 
 fn text(ctx: &Ctx, line: &Line) -> String {
