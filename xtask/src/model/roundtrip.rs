@@ -8,9 +8,7 @@ use super::second_opinion::{Dumped, disagreement};
 /// What the database holds at one moment.
 #[derive(Clone, Debug)]
 pub struct Point {
-    /// Its schema.
     pub schema: Snapshot,
-    /// Its rows.
     pub rows: Rows,
     /// Where its sequences stand.
     pub sequences: Sequences,
@@ -168,7 +166,6 @@ impl Leg {
 /// What was found about one revision whose steps all went through.
 #[derive(Clone, Debug)]
 pub struct Judgement {
-    /// The verdict.
     pub verdict: Verdict,
     /// What the state below was compared with, where something was.
     pub proof: Option<Proof>,

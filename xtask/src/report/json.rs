@@ -15,7 +15,6 @@ pub fn revision(revision: &Revision) -> Value {
     })
 }
 
-/// A list of revisions.
 pub fn revisions(list: &[Revision]) -> Value {
     list.iter().map(revision).collect()
 }

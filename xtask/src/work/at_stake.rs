@@ -17,7 +17,6 @@ pub struct AtStake {
     pub revision: String,
     /// The script, relative to the project.
     pub path: String,
-    /// The line in it.
     pub line: usize,
     /// `table users`, `column users.email`, `rows of users`, or what could not be read.
     pub what: String,

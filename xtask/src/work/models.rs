@@ -22,7 +22,6 @@ use crate::work::{advice, baseline_command};
 pub struct Subject<'a> {
     /// Whose models and migrations.
     pub component: &'a Component,
-    /// Its Alembic config.
     pub config: AlembicConfig,
     /// Its history.
     pub graph: Graph,

@@ -31,9 +31,7 @@ const LISTED: usize = 5;
 
 /// A component's own database, for one command. Where it was locked, nobody else can migrate it as long as this lives.
 pub struct OwnDatabase<'a> {
-    /// Whose it is.
     pub component: &'a Component,
-    /// Its Alembic config.
     pub config: AlembicConfig,
     /// Where it is.
     pub database: Database,

@@ -11,9 +11,7 @@ pub struct Told {
     pub id: String,
     /// `down_revision`, none for a base.
     pub down: Vec<String>,
-    /// `depends_on`.
     pub depends_on: Vec<String>,
-    /// `branch_labels`.
     pub branch_labels: Vec<String>,
     /// The docstring's first paragraph.
     pub message: String,

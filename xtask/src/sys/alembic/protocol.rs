@@ -12,7 +12,6 @@ use crate::model::target::Step;
 /// A step that went through.
 #[derive(Clone, Debug)]
 pub struct Done {
-    /// The step.
     pub step: Step,
     /// The heads in the version table after it.
     pub heads: Vec<String>,

@@ -136,7 +136,6 @@ pub enum Fault {
 /// The first database error of a step, which the script has swallowed and PostgreSQL has not forgotten.
 #[derive(Clone, Debug, Default)]
 pub struct Swallowed {
-    /// Its SQLSTATE.
     pub sqlstate: Option<String>,
     /// PostgreSQL's message.
     pub message: String,
@@ -259,7 +258,6 @@ impl Trouble {
         self
     }
 
-    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         let is_in_script = self.phase == Phase::Step;
         match self.kind {

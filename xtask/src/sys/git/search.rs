@@ -25,7 +25,6 @@ pub enum Needle<'a> {
 /// A commit that added what was looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
-    /// The commit.
     pub commit: Oid,
     /// The first line of its message.
     pub subject: String,
