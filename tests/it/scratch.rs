@@ -156,9 +156,13 @@ fn a_clone_is_like_its_source_and_closed_to_others() {
 #[test]
 fn a_missing_source_is_said_and_nothing_stays() {
     let ui = quiet();
-    let said = fail(Scratch::clone_of(&admin(), "no such", &making(&ui)));
+    let why = "a test of what is missing";
+    let said = fail(Scratch::clone_of(&admin(), "no such", &Making { why, ..making(&ui) }));
     assert_eq!(said.kind, Kind::DatabaseMissing);
     assert!(said.details.contains("no such"), "{}", said.details);
+    let sql = "select count(*) from pg_database where strpos(shobj_description(oid, 'pg_database'), $1) > 0";
+    let left: i64 = cluster().client("postgres").query_one(sql, &[&why]).unwrap().get(0);
+    assert_eq!(left, 0);
 }
 
 #[test]
