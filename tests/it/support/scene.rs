@@ -1,6 +1,7 @@
 //! A small project with a database of its own on the shared cluster, and the built binary run in it as a user would.
 //! The config's URL holds a password, which every failing run is searched for.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -243,6 +244,16 @@ fn watched(xtask: Xtask) -> (Output, u32) {
         std::thread::sleep(Duration::from_millis(15));
     }
     (streams.end(child).never_says(PASSWORD).never_says(PASSWORD_IN_URL), pid)
+}
+
+/// Reads the child's stderr until a line begins so; what follows is read and thrown away.
+#[track_caller]
+pub fn wait_for_line(child: &mut Child, start: &str) {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut seen = Vec::new();
+    let found = lines.by_ref().inspect(|line| seen.push(line.clone())).any(|line| line.starts_with(start));
+    assert!(found, "no line begins with {start:?}:\n{}", seen.join("\n"));
+    std::thread::spawn(move || lines.for_each(drop));
 }
 
 /// The two streams of a running child, read side by side so that neither fills up.
