@@ -15,10 +15,8 @@ use crate::sys::project::Component;
 pub use look::{Report, look, standing};
 pub use show::component_json;
 
-/// Runs the command.
-///
 /// # Errors
-/// Whatever keeps a component from being looked at; with several, the first one's.
+/// What keeps a component from being looked at; with several, the first one's error.
 pub fn run(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Exit> {
     let reports = gather(ctx, flags)?;
     let exit = exit(flags, &reports);
@@ -39,7 +37,7 @@ pub fn run(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Exit> {
     Ok(exit)
 }
 
-fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> {
+fn gather(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Vec<Report>> {
     let components: Vec<&Component> = if flags.all { ctx.every_component()? } else { vec![ctx.component()?] };
     let reports = std::thread::scope(|scope| {
         let looks: Vec<_> = components.iter().map(|component| scope.spawn(|| look(ctx, component))).collect();

@@ -11,6 +11,7 @@ mod fields;
 mod install;
 mod launch;
 mod mask;
+mod once;
 mod patience;
 mod process;
 mod protocol;
@@ -30,11 +31,12 @@ use crate::ui::Ui;
 pub use draft::{Compared, Draft, Written};
 pub use explain::Names;
 pub use launch::{Database, Expect, IDENTITY_SQL, Launch};
+pub use once::Asking;
 pub use patience::{Patience, Waiting};
 pub use protocol::{Done, Event, Versions};
-pub use template::{NewRevision, Rendered, Renderer, render};
+pub use template::{NewRevision, Rendered, render};
 pub use trouble::{Fault, Outcome, Phase, Stop, Swallowed, Trouble, TroubleKind};
-pub use wanted::{Answer, Asking, Wanted, ask};
+pub use wanted::{Answer, Wanted, ask};
 
 use process::Process;
 

@@ -14,6 +14,7 @@ mod indexes;
 mod ledger;
 pub mod mend;
 pub mod models;
+pub mod parked;
 mod pooler;
 mod roles;
 pub mod rows;
@@ -31,6 +32,7 @@ mod tls;
 mod tools;
 mod violation;
 
+pub use crate::model::sql::ident;
 pub use connect::{Db, Here, ServerVersion};
 pub use count::{Counted, MOST_COUNTED};
 pub use errors::{kind_of, sql_fail};
@@ -47,11 +49,6 @@ pub use sweep::sweep;
 pub use template::{Key, Limits, Template, Templates};
 pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq};
 pub use violation::{Rows, Violation};
-
-/// An identifier for SQL text, quoted.
-pub fn ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
 
 /// A string for SQL text, quoted; right whatever `standard_conforming_strings` says.
 pub fn literal(text: &str) -> String {

@@ -58,6 +58,7 @@ pub struct Home {
     python: Option<PathBuf>,
     choice: Choice,
     throwaway: Option<String>,
+    data_base: Option<PathBuf>,
 }
 
 impl Home {
@@ -68,7 +69,8 @@ impl Home {
 
     /// A server whose files lie in the folder `base` itself, a sub-folder for each major version.
     pub fn at(base: &Path, exe: &Path) -> Home {
-        Home { base: base.to_owned(), exe: exe.to_owned(), python: None, choice: Choice::from_env(), throwaway: None }
+        let (base, exe) = (base.to_owned(), exe.to_owned());
+        Home { base, exe, python: None, choice: Choice::from_env(), throwaway: None, data_base: None }
     }
 
     /// The Python whose pip fetches PostgreSQL if the machine has none; otherwise `python3` on PATH.
@@ -89,6 +91,12 @@ impl Home {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         self.throwaway = Some(format!("{}{}-{number}", state::THROWAWAY, std::process::id()));
         self
+    }
+
+    /// The same, with its data below another folder than what is cached: in memory, for a server that lives minutes.
+    pub fn throwaway_in(mut self, data_base: &Path) -> Home {
+        self.data_base = Some(data_base.to_owned());
+        self.throwaway()
     }
 
     fn worth(&self) -> Worth {
@@ -128,6 +136,8 @@ pub struct Lease {
     pub binaries: Binaries,
     /// Where the data is.
     pub data: PathBuf,
+    /// Where what servers share is cached: programs that were fetched, what `initdb` made.
+    pub base: PathBuf,
     files: Files,
     // The order counts: who is listed as a user holds the lock as well.
     _listed: users::Listed,
@@ -147,11 +157,15 @@ impl Lease {
             Some(binaries) => binaries,
             None => home.binaries(ui, &base, account)?,
         };
+        let data_base = match &home.data_base {
+            Some(folder) => place::base(ui, folder, account)?,
+            None => base.clone(),
+        };
         if home.throwaway.is_some() {
-            state::sweep(&base, account);
+            state::sweep(&data_base, account);
         }
         let name = home.throwaway.clone().unwrap_or_else(|| binaries.folder());
-        let files = Files { dir: place::run_dir(&base, &name)? };
+        let files = Files { dir: place::run_dir(&data_base, &name)? };
         // Held before the server is looked at: from here on no watchdog stops it.
         let users = lock::shared(&files.users_lock())?;
         let listed = users::Listed::enter(&files)?;
@@ -161,7 +175,8 @@ impl Lease {
         let binaries = state::about(&files).unwrap_or(binaries);
         let data = files.data();
         let superuser = SUPERUSER;
-        Ok(Lease { socket_dir, port: place::PORT, superuser, binaries, data, files, _listed: listed, _users: users })
+        let port = place::PORT;
+        Ok(Lease { socket_dir, port, superuser, binaries, data, base, files, _listed: listed, _users: users })
     }
 
     /// Makes a role of that name (a superuser, as the official image's `POSTGRES_USER` is) unless there is one.

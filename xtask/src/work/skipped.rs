@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::ctx::Ctx;
-use crate::model::action::{Action, Own, own, program};
+use crate::model::action::{Action, Own, own};
 use crate::model::graph::{Graph, Links};
 use crate::model::ledger::{self, Ledger, Made, Skipped, by_hand, made, remedy, takes_away};
 use crate::model::rebase;
@@ -20,8 +20,9 @@ use crate::model::script_body::{self, Body, Kind};
 use crate::model::status::Revision;
 use crate::sys::files::read_script;
 use crate::sys::git::Repo;
-use crate::sys::pg::Db;
+use crate::sys::pg::{Db, for_libpq};
 use crate::sys::project::Component;
+use crate::sys::run::Cmd;
 
 pub use healed::Healed;
 
@@ -151,6 +152,48 @@ pub fn matching(ctx: &Ctx, graph: &Graph, db: &mut Db) -> Option<String> {
     matching
 }
 
+/// The revision whose tables and columns are most like those of a database.
+pub struct Nearest {
+    /// It.
+    pub revision: String,
+    /// What it makes and the database has not.
+    pub lacks: Vec<String>,
+    /// What later revisions make and the database has.
+    pub has_more: Vec<String>,
+}
+
+/// The revision that differs least from a database in tables and columns, as far as the scripts' text tells; the newest of
+/// several. `None` where the scripts tell nothing.
+pub fn nearest(ctx: &Ctx, graph: &Graph, db: &mut Db) -> Option<Nearest> {
+    let heads: Vec<String> = graph.heads().into_iter().map(str::to_owned).collect();
+    let order: Vec<&str> = graph.ancestors(&heads, Links::WithDependencies).into_iter().rev().collect();
+    let bodies: Vec<Body> =
+        order.iter().map(|id| graph.get(id).and_then(|it| body(ctx, it).ok()).unwrap_or_default()).collect();
+    let all: Vec<Vec<Made>> = bodies.iter().map(made).collect();
+    let there = db.has(&all.concat()).ok()?;
+    let mut there = there.into_iter();
+    let all: Vec<Vec<(Made, bool)>> = all
+        .into_iter()
+        .map(|made| made.into_iter().map(|it| (it, there.next().unwrap_or_default())).collect())
+        .collect();
+    let (mut expected, mut best) = (Vec::<(Made, bool)>::new(), None::<Nearest>);
+    for (at, id) in order.iter().enumerate() {
+        expected.retain(|(it, _)| !takes_away(&bodies[at], it));
+        expected.extend(all[at].iter().cloned());
+        let named = |list: &[(Made, bool)], is: bool| -> Vec<String> {
+            list.iter().filter(|(_, there)| *there == is).map(|(it, _)| it.to_string()).collect()
+        };
+        let lacks = named(&expected, false);
+        let mut has_more: Vec<String> = all[at + 1..].iter().flat_map(|made| named(made, true)).collect();
+        has_more.retain(|name| !expected.iter().any(|(it, _)| it.to_string() == *name));
+        let differs = lacks.len() + has_more.len();
+        if best.as_ref().is_none_or(|best| differs <= best.lacks.len() + best.has_more.len()) {
+            best = Some(Nearest { revision: (*id).to_owned(), lacks, has_more });
+        }
+    }
+    best.filter(|_| all.iter().any(|made| !made.is_empty()))
+}
+
 /// What a script does; nothing where that cannot be read.
 pub fn body(ctx: &Ctx, script: &Script) -> Result<Body> {
     let text = read_script(&ctx.project()?.root.join(&script.path))?;
@@ -202,12 +245,11 @@ impl AllSkipped {
         if let Some(stretch) = &self.by_hand {
             let sql = ctx.alembic_by_hand(component).words(["upgrade", stretch, "--sql"]);
             let print = Action::run("Run what this prints, without its lines about the version table", sql);
-            let forget = program(["psql", "-c", "drop schema if exists xtask cascade"]);
             lines.extend([
                 "Or, where nothing may be taken back, run it by hand and forget what was known:".to_owned(),
                 format!("  1. {}", ctx.ui.shown(print)),
-                format!("  2. {}", ctx.ui.shown(forget)),
             ]);
+            lines.extend(forget(ctx, component).map(|command| format!("  2. {command}")));
         }
         lines
     }
@@ -238,6 +280,13 @@ impl AllSkipped {
         };
         self.skipped.iter().map(one).collect()
     }
+}
+
+/// The command that drops the ledger; `None` where the database is not known.
+fn forget(ctx: &Ctx, component: &Component) -> Option<String> {
+    let database = ctx.config(component).and_then(|config| ctx.database(&config)).ok()?;
+    let drop = Cmd::new("psql", "/").args(["-c", "drop schema if exists xtask cascade"]);
+    Some(for_libpq(drop, database.url.target()).line())
 }
 
 fn because(it: &ledger::Reparented) -> Value {

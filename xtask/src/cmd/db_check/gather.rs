@@ -1,5 +1,6 @@
-//! What `db-check` judges: the scripts of a component, from the work tree or from the index, with what git knows. A commit
-//! waits for this, so git is asked little (one difference for all components) and side by side with the reading.
+//! What `db-check` judges: the scripts of a component, from the work tree or from the index, with what git knows of
+//! them. The pre-commit hook waits for this, so git is asked few questions (one diff for all components), and it is
+//! asked while the scripts are read.
 
 mod past;
 mod sources;
@@ -16,7 +17,7 @@ use crate::flags::{DbCheck, Look};
 use crate::model::action::{git, own};
 use crate::model::graph::Problem;
 use crate::model::rules::{self, Context, Env, Finding, Past, Sighted, Tracking};
-use crate::sys::files::read_regular;
+use crate::sys::files::{self, read_regular};
 use crate::sys::git::{Changed, Needle, Oid, Operation, Repo, State, To};
 use crate::sys::interrupt;
 use crate::sys::project::{AlembicConfig, Component};
@@ -41,7 +42,6 @@ impl Judged {
     }
 }
 
-/// Judges the components.
 pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Vec<Judged>> {
     let mut look = Gatherer { ctx, flags, repo: repo(ctx, flags)?, changed: None, main: OnceLock::new() };
     let parts: Vec<Part> = components.iter().map(|component| Part::new(ctx, component)).collect::<Result<_>>()?;
@@ -164,7 +164,7 @@ impl Gatherer<'_> {
         Ok(findings)
     }
 
-    /// See [`Gatherer::changed`], the field.
+    /// Fills [`Gatherer::changed`].
     fn changed(&self, folders: &[&PathBuf]) -> Result<Option<BTreeSet<PathBuf>>> {
         let Some(repo) = &self.repo else { return Ok(None) };
         let folders: Vec<&PathBuf> = folders.iter().copied().filter(|folder| folder.starts_with(repo.root())).collect();
@@ -178,7 +178,7 @@ impl Gatherer<'_> {
         Ok(Some(changed.iter().map(|changed| changed.path().to_owned()).collect()))
     }
 
-    /// Those that are this component's, as they are shown.
+    /// The changed files of one component, relative to the project.
     fn changed_in(&self, part: &Part) -> Result<Option<BTreeSet<PathBuf>>> {
         let (Some(repo), Some(changed)) = (&self.repo, &self.changed) else { return Ok(None) };
         let is_in = |path: &&PathBuf| part.folders.iter().any(|folder| repo.root().join(path).starts_with(folder));
@@ -290,8 +290,7 @@ fn packages(root: &Path, config: &AlembicConfig) -> Vec<String> {
     let own = [root.to_owned(), root.join("src")];
     let mut names = BTreeSet::new();
     for folder in own.iter().chain(&config.prepend_sys_path) {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        for path in files::entries(folder) {
             let is_migrations = config.script_location.starts_with(&path) && path.join("env.py").exists();
             if path.join("__init__.py").exists() && !is_migrations {
                 names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
@@ -301,7 +300,7 @@ fn packages(root: &Path, config: &AlembicConfig) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Those that are in the checkout. Scripts of an installed package are in none.
+/// The folders that are in the checkout. Those of an installed package are in none.
 fn inside(repo: &Repo, folders: &[PathBuf]) -> Vec<PathBuf> {
     folders.iter().filter(|folder| folder.starts_with(repo.root())).cloned().collect()
 }

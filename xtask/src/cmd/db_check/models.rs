@@ -1,5 +1,5 @@
-//! `db-check --models`: is there a change of the models without a migration? The one part of db-check that takes Python
-//! and a server.
+//! `db-check --models`: is there a change of the models without a migration? This is the only part of db-check that
+//! needs Python and a server.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! A merge under way: its steps, and what they work on. Who runs them is `run.rs`.
+//! A merge under way: its steps and what they work on. `run.rs` runs them.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,14 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::preflight;
-use super::record::{ComponentReport, KEPT, Outcome, Record, folder};
+use super::record::{KEPT, Record, folder};
 use crate::cmd::db_rebase::{self, Kept};
+use crate::cmd::db_status::Report;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, refuse};
 use crate::flags::Merge;
 use crate::model::action::own;
+use crate::report::steps::{ComponentReport, Outcome};
 use crate::sys::git::Repo;
 use crate::sys::journal::{self, Journal};
 
@@ -87,8 +89,8 @@ pub struct Flow<'a> {
     pub record: Record,
     /// The components for which the present step is done.
     pub done: Vec<ComponentReport>,
-    /// The contract's `components` as they were seen last.
-    pub components: Vec<Value>,
+    /// Where the databases stood when they were looked at last.
+    pub components: Vec<Report>,
 }
 
 /// The merge that stopped.

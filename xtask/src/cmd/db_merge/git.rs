@@ -1,5 +1,5 @@
-//! git's part: the merge, asked for and never remembered, so that it may have been made, resolved or committed by anybody
-//! meanwhile; edited scripts put into the index of what git is doing; the way back.
+//! The steps that git does: the merge, the index, the commit, and taking the merge back. Git is asked each time where
+//! the merge is, since anybody may have resolved or committed it meanwhile.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! What is looked at before anything is changed: the checkout, what git is in the middle of, files that are not
-//! committed, and whether every database can be worked on.
+//! What is checked before anything is changed: the checkout, a git operation in progress, files that are not
+//! committed, and whether every database can be reached.
 
 use anyhow::Result;
 

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::flow::{Flow, Step};
 use super::git::Where;
-use super::record::{Outcome, StepReport};
 use crate::cmd::db_rebase::Kept;
+use crate::cmd::db_status::component_json;
 use crate::flags::Merge;
 use crate::model::action::{Action, git};
-use crate::report::table::table;
+use crate::report::moved::MovedRevision;
+use crate::report::steps::{Outcome, StepReport, steps};
 use crate::sys::git::{Operation, State, Status};
 use crate::ui::Paint;
 
@@ -29,20 +30,14 @@ pub fn to_json(flow: &Flow) -> Result<Value> {
         "conflicts": conflicts,
         "staged": flow.record.staged.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
         "backups": backups(flow, &kept),
-        "components": flow.components,
+        "components": flow.components.iter().map(|it| component_json(flow.ctx, it)).collect::<Value>(),
     }))
 }
 
 fn moved_json(kept: &[(String, Kept)]) -> Vec<Value> {
-    let mut all = Vec::new();
-    for (component, kept) in kept {
-        for moved in kept.moved_json.as_array().into_iter().flatten() {
-            let mut moved = moved.clone();
-            moved["component"] = json!(component);
-            all.push(moved);
-        }
-    }
-    all
+    let of =
+        |(component, kept): &(String, Kept)| kept.moved.iter().map(|it| it.to_json_of(component)).collect::<Vec<_>>();
+    kept.iter().flat_map(of).collect()
 }
 
 fn merges_json(kept: &[(String, Kept)]) -> Vec<Value> {
@@ -71,14 +66,6 @@ pub fn planned(flags: &Merge) -> Vec<Value> {
     Step::all(flags).into_iter().map(planned).collect()
 }
 
-/// The steps as a table.
-pub fn steps(report: &[StepReport]) -> String {
-    let row = |step: &StepReport| {
-        vec![step.name.clone(), step.outcome.name().to_owned(), format!("{:.2} s", step.seconds), step.remark.clone()]
-    };
-    table(&["Step", "Outcome", "Time", "Result"], &report.iter().map(row).collect::<Vec<_>>())
-}
-
 /// All is done.
 pub fn done(flow: &Flow) -> Result<String> {
     let kept = flow.kept_all()?;
@@ -100,18 +87,9 @@ pub fn done(flow: &Flow) -> Result<String> {
 }
 
 fn moves(kept: &[(String, Kept)]) -> Vec<String> {
-    let ids = |list: &Value| {
-        let ids: Vec<&str> = list.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        if ids.is_empty() { "<base>".to_owned() } else { ids.join(" + ") }
-    };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let moved: Vec<String> = moved_json(kept)
-        .iter()
-        .map(|it| {
-            let (from, to) = (ids(&it["from"]), ids(&it["to"]));
-            format!("  - {} ({}): {from} → {to}", text(&it["revision"]), text(&it["component"]))
-        })
-        .collect();
+    let line = |component: &String, moved: &MovedRevision| format!("  - {}", moved.line_of(component));
+    let of = |(component, kept): &(String, Kept)| kept.moved.iter().map(|it| line(component, it)).collect::<Vec<_>>();
+    let moved: Vec<String> = kept.iter().flat_map(of).collect();
     let merges =
         kept.iter().filter_map(|(component, kept)| Some(format!("  - {} ({component})", kept.merge.as_ref()?)));
     let merges: Vec<String> = merges.collect();
@@ -165,7 +143,7 @@ pub fn changed(flow: &Flow) -> Vec<String> {
     for (component, kept) in flow.kept_all().unwrap_or_default() {
         lines.push(match &kept.merge {
             Some(id) => format!("{component}: the merge revision {id} was made"),
-            None => format!("{component}: {} moved", kept.moved.join(", ")),
+            None => format!("{component}: {} moved", kept.ids().join(", ")),
         });
     }
     for migrated in &flow.record.migrated {

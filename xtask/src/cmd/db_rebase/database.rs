@@ -1,5 +1,5 @@
-//! The database's part: what it holds, what it has to go through, and what must be so before it does. `work/migrate.rs`
-//! takes it down with the old scripts and up with the new ones.
+//! The database's part of a rebase: what it holds, which revisions it has to go down and up through, and the checks
+//! before that. `work/migrate.rs` takes it down with the old scripts and up with the new ones.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! How a rebase may end, by the words of the command that it is a part of.
+//! The commands that end a rebase: its own, or those of the flow that it is a step of.
 
 use std::path::PathBuf;
 

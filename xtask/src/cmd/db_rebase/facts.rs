@@ -1,8 +1,9 @@
-//! What is known before anything is decided: the history, whose revisions are whose, what was asked for.
+//! What is known before anything is decided: the history, which revisions are released, what the command line asks
+//! for.
 
 use anyhow::Result;
 
-use super::released::{self, Scripts, Whose};
+use super::released::{self, Released, Scripts};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::Rebase;
@@ -15,17 +16,15 @@ use crate::sys::git::Repo;
 use crate::sys::project::Component;
 use crate::work::advice;
 
-/// What is known before anything is decided.
 pub struct Facts<'a> {
     pub component: &'a Component,
     pub config: AlembicConfig,
     pub graph: Graph,
     pub repo: Option<Repo>,
-    pub whose: Whose,
+    pub released: Released,
     pub wish: Wish,
 }
 
-/// Gathers them.
 pub fn gather<'a>(
     ctx: &'a Ctx,
     flags: &Rebase,
@@ -47,7 +46,7 @@ pub fn gather<'a>(
             Err(error) => return Err(advice::target(ctx, &error, word, component).into()),
         }
     }
-    let whose = match (&repo, &wish) {
+    let released = match (&repo, &wish) {
         // A merge edits nobody's revision.
         (_, Wish::Merge) => released::by_text(&scripts)?,
         (Some(repo), Wish::Usual) => released::by_git(ctx, repo, &scripts, branch)?,
@@ -58,7 +57,7 @@ pub fn gather<'a>(
         }
         (None, Wish::Onto(_)) => released::by_text(&scripts)?,
     };
-    Ok(Facts { component, config, graph, repo, whose, wish })
+    Ok(Facts { component, config, graph, repo, released, wish })
 }
 
 /// The one revision that a word names.

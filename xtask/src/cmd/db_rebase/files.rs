@@ -1,4 +1,5 @@
-//! The files' part: what each file will be, computed before anything is written, and the stale bytecode of what was.
+//! The text of each file that a rebase edits or makes, worked out before anything is written, and whether it may be
+//! written.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -13,10 +14,10 @@ use crate::model::edit::{EditError, Places, repoint_bytes};
 use crate::model::graph::Graph;
 use crate::model::graph::Links;
 use crate::model::rebase::{self, Both, Change, Moved, Source};
-use crate::model::revision::{self, Script};
+use crate::model::revision;
 use crate::model::script_body;
 use crate::report::diff::diff;
-use crate::sys::alembic::{self, NewRevision, Rendered, Renderer};
+use crate::sys::alembic::{self, Asking, NewRevision, Rendered};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::clock::utc_stamp;
 use crate::sys::files::read_script;
@@ -66,21 +67,12 @@ fn edit(root: &Path, graph: &Graph, moved: &Moved) -> Result<Edit> {
     let cannot = |line, error: &dyn std::fmt::Display| cannot_edit(&shown, line, &error.to_string());
     let script = revision::read(&shown, &before).map_err(|error| cannot(None, &error))?;
     let refused = |error: EditError| cannot(Some(script.down_line), &error);
-    let after = repoint_bytes(before.as_bytes(), &places(&script), &moved.to).map_err(refused)?;
+    let after = repoint_bytes(before.as_bytes(), &Places::of(&script), &moved.to).map_err(refused)?;
     let after = String::from_utf8(after).with_context(|| format!("editing {}", shown.display()))?;
     let reread = revision::read(&shown, &after);
     let is_right = reread.is_ok_and(|reread| reread.id == script.id && reread.down == moved.to);
     ensure!(is_right, "{} would not read back as it should", shown.display());
     Ok(Edit { shown, path, before, after })
-}
-
-fn places(script: &Script) -> Places {
-    let spans = script.spans.clone();
-    Places {
-        down_revision: spans.down_revision.unwrap_or_default(),
-        docstring: spans.docstring,
-        others: [spans.revision, spans.depends_on, spans.branch_labels].into_iter().flatten().collect(),
-    }
 }
 
 fn cannot_edit(shown: &Path, line: Option<usize>, why: &str) -> Fail {
@@ -198,9 +190,9 @@ fn rendered(ctx: &Ctx, config: &AlembicConfig, revision: &NewRevision<'_>) -> Re
     let script_location = config.implied_location.then_some(&*config.script_location);
     let by_hand = || ctx.alembic_by_hand(&config.component).words(["merge", "heads"]);
     let (python, config) = (&*python.path, &*config.path);
-    let renderer = Renderer { python, project: root, config, options: &options, script_location, state_dir };
+    let asking = Asking { python, project: root, config, options: &options, script_location, state_dir };
     let _task = ctx.ui.task("Rendering the merge revision");
-    alembic::render(&ctx.ui, &renderer, revision).map(Some).map_err(|error| {
+    alembic::render(&ctx.ui, &asking, revision).map(Some).map_err(|error| {
         let cause = from_anyhow(&error);
         if cause.kind == Kind::Interrupted {
             return error;

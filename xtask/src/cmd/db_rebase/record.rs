@@ -1,5 +1,5 @@
-//! A rebase as it is kept in the journal: enough to go on with it or to take it back when the process that planned it is
-//! gone and half the files are new.
+//! What the journal of a rebase holds: enough for another process to go on with the rebase or to take it back, when
+//! half the files are new.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use crate::model::graph::Graph;
 use crate::model::rebase::{Both, Moved, Touch, Trip};
 use crate::model::status::Revision;
 use crate::model::target::Direction;
+use crate::report::moved::MovedRevision;
 use crate::sys::journal;
 use crate::sys::project::Component;
 use crate::work::migrate::Way;
@@ -20,18 +21,17 @@ use crate::work::migrate::Way;
 /// The note's name in the journal.
 const NOTE: &str = "rebase";
 
-/// Where an operation that did not end is found.
+/// Where the journal of a rebase that did not end lies.
 pub fn journal_folder(ctx: &Ctx) -> Result<PathBuf> {
     Ok(journal::folder(&ctx.project()?.root, "db-rebase"))
 }
 
-/// What is to be done.
+/// A rebase, in the form that the journal keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// The component's name.
     pub component: String,
     /// The moved revisions, with their files.
-    pub moved: Vec<(Moved, Revision)>,
+    pub moved: Vec<MovedRevision>,
     /// The merge revision that is made instead.
     pub merge: Option<String>,
     /// What moved revisions and the ones below them both touch, as it stands in JSON.
@@ -46,16 +46,13 @@ pub struct Work {
     pub rows: Value,
 }
 
-/// One step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Save the database.
     Backup,
-    /// Take it down with the old scripts.
+    /// The database goes down with the old scripts.
     Down,
-    /// Write the files.
     Edit,
-    /// Take it up with the new scripts.
+    /// The database goes up with the new scripts.
     Up,
 }
 
@@ -72,7 +69,6 @@ impl Step {
 }
 
 impl Work {
-    /// From the plan.
     pub fn new(
         component: &Component,
         graph: &Graph,
@@ -86,21 +82,16 @@ impl Work {
             Found::At { place, .. } if !trip.is_empty() => Some(place.clone()),
             _ => None,
         };
-        let named = |moved: Moved| {
-            let revision = Revision::of(graph, &moved.revision);
-            (moved, revision)
-        };
-        let moved = moved.into_iter().map(named).collect();
+        let moved = moved.iter().map(|moved| MovedRevision::of(graph, moved)).collect();
         let (both, trip) = (both_json(both), trip.clone());
         Work { component: component.name.clone(), moved, merge, both, trip, place, stays: false, rows: Value::Null }
     }
 
-    /// The steps, in order.
     pub fn steps(&self) -> Vec<Step> {
         if self.trip.is_empty() { vec![Step::Edit] } else { vec![Step::Backup, Step::Down, Step::Edit, Step::Up] }
     }
 
-    /// A step in words.
+    /// What a step does, for the plan and for progress.
     pub fn words(&self, step: Step) -> impl fmt::Display {
         let count = self.moved.len();
         match step {
@@ -123,12 +114,12 @@ impl Work {
         }
     }
 
-    /// Down, with the scripts as they were.
+    /// The way down, with the scripts as they were.
     pub fn way_down(&self) -> Way<'_> {
         Way { start: &self.trip.before, direction: Direction::Down, ids: &self.trip.down, kept: self.kept() }
     }
 
-    /// Up, with the scripts as they are.
+    /// The way up, with the scripts as they are.
     pub fn way_up(&self) -> Way<'_> {
         Way { start: &self.trip.between, direction: Direction::Up, ids: &self.trip.up, kept: self.kept() }
     }
@@ -143,26 +134,11 @@ impl Work {
         self.trip.up.iter().filter(|id| !self.trip.down.contains(id)).map(String::as_str).collect()
     }
 
-    /// `"moved"` of the contract.
-    pub fn moved_json(&self) -> Value {
-        let one = |(moved, revision): &(Moved, Revision)| {
-            json!({
-                "revision": moved.revision,
-                "message": revision.message,
-                "from": moved.from,
-                "to": moved.to,
-                "path": revision.path.as_ref().map(|path| path.display().to_string()),
-            })
-        };
-        self.moved.iter().map(one).collect()
-    }
-
-    /// For the journal.
     pub fn notes(&self) -> Map<String, Value> {
         let trip = &self.trip;
         let note = json!({
             "component": self.component,
-            "moved": self.moved_json(),
+            "moved": self.moved.iter().map(MovedRevision::to_json).collect::<Value>(),
             "merge": self.merge,
             "both_sides": self.both,
             "place": self.place,
@@ -188,11 +164,12 @@ impl Work {
             ensure!(texts.len() == items.len(), "a list in the journal has something else than text");
             Ok(texts)
         };
-        let one = |value: &Value| -> Result<(Moved, Revision)> {
+        let one = |value: &Value| -> Result<MovedRevision> {
             let id = text(&value["revision"]).context("a moved revision has no id")?;
             let message = text(&value["message"]).unwrap_or_default();
             let revision = Revision { id: id.clone(), message, path: text(&value["path"]).map(Into::into) };
-            Ok((Moved { revision: id, from: list(&value["from"])?, to: list(&value["to"])? }, revision))
+            let moved = Moved { revision: id, from: list(&value["from"])?, to: list(&value["to"])? };
+            Ok(MovedRevision { moved, revision })
         };
         let database = &note["database"];
         Ok(Work {

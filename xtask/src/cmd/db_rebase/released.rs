@@ -1,8 +1,8 @@
-//! Whose is whose: which revisions are released, so that nobody edits them. git knows it: released is what is in the
-//! merge base with the main branch (during a merge, rebase or cherry-pick, in what the work tree is about to become), in a
-//! release tag, on a maintained line, or on the branch that is merged into one's own. What a script says of itself
-//! (`# Part of: 25.1.0`) counts only where git is not asked: many write the coming version there. Where git has no sure
-//! answer this refuses.
+//! Which revisions are released: those are never edited. By git, a revision is released when its file is in the merge
+//! base with the main branch (during a merge, rebase or cherry-pick, in what the work tree is about to become), in a
+//! release tag, on a maintained branch, or on the branch that is merged into one's own. What a script says of itself
+//! (`# Part of: 25.1.0`) counts only where git is not asked, since many people write the coming version there. Where
+//! git has no sure answer, this refuses.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -18,17 +18,15 @@ use crate::sys::files::read_script;
 use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
 use crate::ui::Ui;
 
-/// What was found out.
-pub struct Whose {
+pub struct Released {
     /// The revisions that are released.
-    pub released: HashSet<String>,
-    /// How it was told, for a person.
+    pub ids: HashSet<String>,
+    /// How that is known, in words.
     pub how: String,
 }
 
 /// The scripts of a history and where they lie.
 pub struct Scripts<'a> {
-    /// The history.
     pub graph: &'a Graph,
     /// What relative paths in it count from.
     pub root: &'a Path,
@@ -58,7 +56,7 @@ pub fn checkout(ui: &Ui, root: &Path) -> Result<Option<Repo>> {
 ///
 /// # Errors
 /// Why there is no sure answer, with what to do about it.
-pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str>) -> Result<Whose> {
+pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str>) -> Result<Released> {
     let unclear = |error: anyhow::Error| match error.downcast_ref::<Unclear>() {
         Some(unclear) => ask_for_onto(unclear.fail()).into(),
         None => error,
@@ -74,16 +72,16 @@ pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str
     let (besides, lines) = by_lines(repo, scripts, &main, &released)?;
     released.extend(besides);
     let lines = if lines.is_empty() { String::new() } else { format!(", and what {} has", lines.join(", ")) };
-    Ok(Whose { released, how: format!("git: released is what {} has at {}{lines}", main.name, base.short()) })
+    Ok(Released { ids: released, how: format!("git: released is what {} has at {}{lines}", main.name, base.short()) })
 }
 
-/// What the scripts say of themselves, where git is not to be asked.
-pub fn by_text(scripts: &Scripts<'_>) -> Result<Whose> {
+/// By what the scripts say of themselves, where git is not asked.
+pub fn by_text(scripts: &Scripts<'_>) -> Result<Released> {
     let released = by_themselves(scripts)?;
-    Ok(Whose { released, how: "the scripts: released is what a comment (`# Part of:`) says to be".to_owned() })
+    Ok(Released { ids: released, how: "the scripts: released is what a comment (`# Part of:`) says to be".to_owned() })
 }
 
-/// The refusal without git.
+/// The refusal where there is no git checkout.
 pub fn no_checkout(root: &Path) -> Fail {
     ask_for_onto(
         Fail::new(Kind::ConfigInvalid, "Cannot tell your own revisions from released ones: this is no git checkout")
@@ -174,7 +172,7 @@ fn by_lines(
     Ok(if ids.is_empty() { Default::default() } else { (ids, names) })
 }
 
-/// The files of revisions of which it is not known yet that they are released.
+/// The files of the revisions that are not known to be released yet.
 fn unknown_paths<'a>(
     repo: &Repo,
     scripts: &'a Scripts<'_>,

@@ -1,4 +1,4 @@
-//! What `db-rebase` says: the plan with every file's changed lines, and what was done, in the form that all reports share.
+//! What `db-rebase` prints: the plan with the changed lines of every file, and what was done.
 
 use std::path::Path;
 
@@ -15,6 +15,7 @@ use crate::model::action::{Action, git, own};
 use crate::model::graph::Graph;
 use crate::model::rebase::{Change, Touch, Trip, Why, ids};
 use crate::model::status::Revision;
+use crate::report::moved::MovedRevision;
 use crate::sys::project::Component;
 use crate::ui::Paint;
 use crate::work::put_back::Report;
@@ -28,7 +29,6 @@ pub struct Timed {
     pub name: &'static str,
     /// `ok`, `failed`, `planned`.
     pub outcome: &'static str,
-    /// How long it took.
     pub seconds: f64,
 }
 
@@ -39,7 +39,7 @@ pub fn report(work: &Work, timed: &[Timed], backup: Option<&Path>) -> Value {
     json!({
         "component": work.component,
         "steps": steps,
-        "moved": work.moved_json(),
+        "moved": work.moved.iter().map(MovedRevision::to_json).collect::<Value>(),
         "merge": work.merge,
         "both_sides": work.both,
         "database": {"before": work.trip.before, "reverted": work.trip.down, "applied": work.trip.up, "after": work.trip.after},
@@ -73,12 +73,17 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
     let planned = |step: super::record::Step| Timed { name: step.name(), outcome: "planned", seconds: 0.0 };
     let timed: Vec<Timed> = prepared.work.steps().into_iter().map(planned).collect();
     ctx.ui.json("db-rebase", Exit::Done, report(&prepared.work, &timed, None), None);
+    ctx.ui.answer(dry_run_text(ctx, facts, prepared));
+    Ok(Exit::Done)
+}
+
+/// The same as text.
+pub fn dry_run_text(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> String {
     let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), String::new()];
     lines.extend(plan(ctx, facts, prepared));
     lines.push(String::new());
     lines.extend(left_behind(ctx, facts, prepared));
-    ctx.ui.answer(lines.join("\n").trim_end());
-    Ok(Exit::Done)
+    lines.join("\n").trim_end().to_owned()
 }
 
 /// The plan, before anything happens.
@@ -95,13 +100,13 @@ fn plan(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
     let named = |id: &String| Revision::of(&facts.graph, id).with_message();
     let mut lines = vec![format!("Component: {}", facts.component.name), "Heads:".to_owned()];
     for head in &prepared.plan.heads {
-        let whose = if facts.whose.released.contains(head) { "released" } else { "your own" };
+        let whose = if facts.released.ids.contains(head) { "released" } else { "your own" };
         lines.push(format!("  - {}: {whose}", named(head)));
     }
     let ancestors: Vec<String> = prepared.plan.ancestors.iter().map(named).collect();
     let ancestors = if ancestors.is_empty() { "(none)".to_owned() } else { ancestors.join(", ") };
     lines.push(format!("Common Ancestor: {ancestors}"));
-    lines.push(format!("Told by {}", facts.whose.how));
+    lines.push(format!("Told by {}", facts.released.how));
     lines.push(String::new());
     lines.extend(change(facts, prepared));
     for edit in &prepared.edits {
@@ -149,10 +154,7 @@ fn change(facts: &Facts, prepared: &Prepared) -> Vec<String> {
 }
 
 fn moves(work: &Work) -> impl Iterator<Item = String> + '_ {
-    work.moved.iter().map(|(moved, revision)| {
-        let message = if revision.message.is_empty() { String::new() } else { format!(": {}", revision.title()) };
-        format!("  - {}: {} → {}{message}", moved.revision, ids(&moved.from), ids(&moved.to))
-    })
+    work.moved.iter().map(|moved| format!("  - {}", moved.line()))
 }
 
 /// What happens to the database.
@@ -205,7 +207,7 @@ fn left_behind(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
     if !unseen {
         return Vec::new();
     }
-    let moved: Vec<&str> = prepared.work.moved.iter().map(|(moved, _)| moved.revision.as_str()).collect();
+    let moved: Vec<&str> = prepared.work.moved.iter().map(MovedRevision::id).collect();
     let component = &facts.component.name;
     let target = match prepared.plan.ancestors.as_slice() {
         [one] => one.as_str(),
@@ -214,7 +216,7 @@ fn left_behind(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
     let never = format!("A database that holds {} already would never run what is below now.", moved.join(" or "));
     if facts.repo.as_ref().is_some_and(|repo| !matches!(repo.operation(), Ok(None))) {
         // A stash would end what git is in the middle of.
-        let why = "  When git is done, this names what yours never ran, and what puts it right";
+        let why = "  When git is done, see which revisions your database never ran, and what puts it right";
         return vec![never, ctx.ui.shown(Action::run(why, own("db-status").of(component)))];
     }
     let down = own("db-migrate").of(component).flag("--direction", "downgrade").flag("--target", target);
@@ -229,7 +231,7 @@ fn left_behind(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
     ]
 }
 
-/// All is done.
+/// The report of a rebase that went well.
 pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, report: Option<&Report>) -> Result<()> {
     let mut lines = vec![ctx.ui.paint(Paint::Good, "✅ One head again"), String::new()];
     lines.push(format!("Component: {}", work.component));

@@ -1,5 +1,5 @@
-//! The steps under the journal: begun, gone on with, taken back. A step is written down before it is done, and doing it
-//! twice does no harm, so whatever kills the process, `--resume` and `--abort` find their place.
+//! Runs the steps of a rebase under the journal, goes on with them, takes them back. A step is written down before it
+//! is done, and doing it twice does no harm, so `--resume` and `--abort` find their place after any crash.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -16,9 +16,9 @@ use crate::work::ledger::{self, Edited};
 use crate::work::skipped::{self, AllSkipped};
 
 /// What is known of one component; `standing` is missing only where its files cannot be read.
-#[expect(missing_docs, reason = "what they hold says it")]
-pub struct Report<'a> {
-    pub component: &'a Component,
+#[derive(Clone)]
+pub struct Report {
+    pub component: Component,
     pub standing: Option<Standing>,
     pub skipped: SkippedRevisions,
     /// What ran and the files no longer say.
@@ -33,7 +33,7 @@ pub struct Report<'a> {
     pub error: Option<Fail>,
 }
 
-impl Report<'_> {
+impl Report {
     /// Whether there is nothing to do about it.
     pub fn is_good(&self) -> bool {
         let Some(standing) = &self.standing else { return false };
@@ -53,7 +53,7 @@ impl Report<'_> {
 }
 
 /// Revisions that never ran, in words that need no history any more.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct SkippedRevisions {
     pub found: AllSkipped,
     pub lines: Vec<String>,
@@ -72,9 +72,9 @@ struct Answer {
 }
 
 /// Looks at one component.
-pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
+pub fn look(ctx: &Ctx, component: &Component) -> Report {
     let mut report = Report {
-        component,
+        component: component.clone(),
         standing: None,
         skipped: SkippedRevisions::default(),
         undone: Undone::default(),
@@ -171,16 +171,16 @@ fn ask(database: &Database, component: &Component) -> Result<Answer> {
     Ok(Answer { applied, ledger, server, takes_no_writes, db: Some(db) })
 }
 
-impl Report<'_> {
+impl Report {
     /// What is known from the database's answer besides.
     fn add(&mut self, ctx: &Ctx, graph: &Graph, answer: Answer) {
         let Answer { applied, ledger, server, takes_no_writes, db } = answer;
         (self.server, self.takes_no_writes) = (Some(server), takes_no_writes);
         if let Some(mut db) = db {
-            self.first = self.standing.as_ref().and_then(|it| first(ctx, self.component, graph, it, &mut db));
+            self.first = self.standing.as_ref().and_then(|it| first(ctx, &self.component, graph, it, &mut db));
             let found = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied);
             let json = found.json(graph);
-            let table = version_table(self.component);
+            let table = version_table(&self.component);
             let edited = ledger.as_ref().map(|_| ledger::edited(ctx, graph, &mut db, &table, &applied));
             let edited = edited.unwrap_or_default();
             self.skipped = SkippedRevisions { lines: found.lines(graph), found, json, edited };

@@ -165,13 +165,13 @@ fn undone(undone: &Undone) -> Vec<String> {
 fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
     let mut lines = vec![String::new()];
     if !standing.overlaps.is_empty() {
-        let command = ctx.ui.shown(advice::without_overlap(ctx, standing, report.component));
+        let command = ctx.ui.shown(advice::without_overlap(ctx, standing, &report.component));
         lines.extend([
             format!("Recommended action: {command}"),
             "It changes the version table and nothing else.".to_owned(),
         ]);
     } else if !report.undone.is_empty() {
-        lines.push("Recommended action: bring back the files with which it ran".to_owned());
+        lines.push("Recommended action: put files and database in line again".to_owned());
         let actions = advice::bring_back(&report.undone).into_iter().map(|action| action.or_of(&report.component.name));
         let numbered = actions.enumerate().map(|(at, action)| format!("  {}. {}", at + 1, ctx.ui.shown(action)));
         lines.extend(numbered);
@@ -179,7 +179,7 @@ fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
         lines.push("Skipped, never ran: the database counts as holding these".to_owned());
         lines.extend(report.skipped.lines.iter().map(|line| format!("  - {line}")));
         lines.push(String::new());
-        lines.extend(report.skipped.found.advice(ctx, report.component));
+        lines.extend(report.skipped.found.advice(ctx, &report.component));
     } else if let Some(action) = report.first.clone().or_else(|| action(standing)) {
         lines.push(format!("Recommended action: {}", ctx.ui.shown(action.or_of(&report.component.name))));
     }
@@ -196,7 +196,7 @@ fn action(standing: &Standing) -> Option<Action> {
         State::Behind | State::NoRevision if standing.pending.is_empty() => None,
         State::Behind | State::NoRevision => Some(own("db-migrate").into()),
         State::Diverged => Some(advice::one_head_again().into()),
-        State::UnknownRevision => Some(advice::find_revision(&standing.unknown).into()),
+        State::UnknownRevision => Some(Action::run("Put it in line with these files", own("db-sync"))),
     }
 }
 

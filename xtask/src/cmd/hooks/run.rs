@@ -1,5 +1,6 @@
-//! What a hook does when git calls it: `__hook NAME PROJECT` and git's own arguments, at the root of the work tree. Exit 4
-//! is a finding and stops a commit or a push, 130 is Ctrl-C; whatever else comes up is said and stops nothing (`lenient.rs`).
+//! What a hook does when git calls it: `__hook NAME PROJECT` and git's own arguments, at the root of the work tree.
+//! Exit 4 is a finding and stops a commit or a push, 130 is Ctrl-C; any other trouble is reported and stops nothing
+//! (`lenient.rs`).
 
 use std::ffi::OsString;
 use std::io::Read;

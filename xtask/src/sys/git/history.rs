@@ -2,12 +2,12 @@
 //! between two states.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 
 use super::operation::{PROGRESS, Progress};
-use super::{Oid, Repo, no_option, parse};
+use super::{Changed, Oid, Repo, no_option, parse};
 use crate::fail::{Fail, Kind};
 use crate::model::action::git;
 
@@ -113,21 +113,6 @@ pub enum To<'a> {
     WorkTree,
 }
 
-/// A file that differs between two states. A blob is `None` where git has not stored the content (in the work tree).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// Only the later state has it.
-    Added { path: PathBuf, blob: Option<Oid> },
-    /// Only the earlier state has it.
-    Deleted { path: PathBuf, blob: Oid },
-    /// Both have it, not alike.
-    Modified { path: PathBuf, before: Oid, after: Option<Oid> },
-    /// It moved, and perhaps changed a little.
-    Renamed { from: PathBuf, path: PathBuf, before: Oid, after: Option<Oid> },
-    /// It is in conflict; said of the index only, in the work tree the file counts as it lies there.
-    Unmerged { path: PathBuf },
-}
-
 impl Repo {
     /// The main branch: the configured name if there is one (and then no other), else the server's default branch, else
     /// `main` or `master`, the server's before one's own.
@@ -206,6 +191,17 @@ impl Repo {
         question.run()?.yes()
     }
 
+    /// How many commits the first has and the second lacks, and how many the other way round.
+    pub fn apart(&self, one: &Oid, other: &Oid) -> Result<(u64, u64)> {
+        let output = self.git.ask(["rev-list", "--left-right", "--count", &format!("{one}...{other}")]).run()?.ok()?;
+        let text = String::from_utf8_lossy(&output).into_owned();
+        let mut counts = text.split_whitespace().map(str::parse);
+        match (counts.next(), counts.next()) {
+            (Some(Ok(one)), Some(Ok(other))) => Ok((one, other)),
+            _ => parse::unknown("rev-list", text.as_bytes()),
+        }
+    }
+
     /// What would be committed now, under some folders (all of them for none), compared with the last commit; before the
     /// first one, everything is added.
     pub fn staged<P: AsRef<Path>>(&self, folders: &[P]) -> Result<Vec<Changed>> {
@@ -242,17 +238,4 @@ fn first_there(candidates: &[(&str, &str)], commits: Vec<Option<Oid>>) -> Result
     main.ok_or_else(|| {
         Unclear::NoMain { tried: candidates.iter().map(|(name, _)| (*name).to_owned()).collect() }.raise()
     })
-}
-
-impl Changed {
-    /// Where the file is, or was, if it is no more.
-    pub fn path(&self) -> &Path {
-        match self {
-            Changed::Added { path, .. }
-            | Changed::Deleted { path, .. }
-            | Changed::Modified { path, .. }
-            | Changed::Renamed { path, .. }
-            | Changed::Unmerged { path } => path,
-        }
-    }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{File, Oid, Repo, parse, path_of};
+use super::answer::path_of;
+use super::{File, Oid, Repo, parse};
 
 /// How many commits are looked into; the newest ones say enough.
 const SIGHTINGS: &str = "3";
@@ -114,13 +115,13 @@ impl Repo {
     }
 
     /// The branches and tags from which a commit can be reached.
-    fn refs_with(&self, commit: &Oid) -> Result<Vec<String>> {
+    pub(super) fn refs_with(&self, commit: &Oid) -> Result<Vec<String>> {
         let args = ["for-each-ref", "--format=%(refname:short)", "--contains", commit.as_str()];
         let output = self.git.ask(args).args(["refs/heads", "refs/remotes", "refs/tags"]).run()?.ok()?;
         Ok(parse::lines(&output).map(|name| String::from_utf8_lossy(name).into_owned()).collect())
     }
 
-    fn stashes(&self) -> Result<Vec<Stash>> {
+    pub(super) fn stashes(&self) -> Result<Vec<Stash>> {
         stash_list(&self.git.ask(["stash", "list", "--format=%gd %H"]).run()?.ok()?)
     }
 }
@@ -131,8 +132,8 @@ fn in_tag(tag: &str, path: &Path) -> Vec<u8> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Stash {
-    name: String,
+pub(super) struct Stash {
+    pub(super) name: String,
     commit: Oid,
 }
 

@@ -1,5 +1,5 @@
-//! The way back to the last good state of the sandbox: to a copy of the database or to how it was made, and through what
-//! was done since once more.
+//! Goes back to the last good state of the sandbox: restores a copy of the database, or makes the database anew, and
+//! does again what was done since.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::sys::alembic::Driver;
 use crate::sys::pg::Scratch;
 use crate::work::driver;
 
-/// How many deeds are rather done again than saved in a copy.
+/// From how many deeds on a copy is saved, so that they need not be done again.
 const LONG_WAY: usize = 12;
 
 impl Sandbox<'_> {
