@@ -8,6 +8,7 @@ mod compare;
 mod dialect;
 mod dropped;
 mod follow;
+mod heavy;
 mod made;
 mod operation;
 mod scope;
@@ -25,6 +26,7 @@ use crate::model::sql::{self, Statement};
 
 pub use compare::difference;
 pub use dropped::{Dropped, dropped};
+pub use heavy::{Heavy, heavy};
 pub use made::{Made, made};
 pub use operation::{Operation, Subject};
 pub use value::{Call, Text, Value};

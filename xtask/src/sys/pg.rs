@@ -43,7 +43,7 @@ pub use roles::{ensure_database, ensure_role};
 pub use runs::{LastText, Script};
 pub use scratch::{Kept, Making, SavePoint, Scratch};
 pub use script::Refused;
-pub use session::{Applied, MigrationLock, OtherSession, VersionTable};
+pub use session::{Applied, MigrationLock, OtherSession, Prepared, VersionTable};
 pub use surroundings::{application_name, complete};
 pub use sweep::sweep;
 pub use template::{Key, Limits, Template, Templates};

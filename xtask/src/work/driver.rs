@@ -148,6 +148,9 @@ pub fn blockers(db: &mut Db, driver: &Driver, trouble: &Trouble) -> Vec<OtherSes
 
 /// One session in one line: process id, who, from where, since when, doing what.
 pub fn session_line(session: &OtherSession) -> String {
+    if session.pid == 0 {
+        return session.to_string();
+    }
     let mut line = format!("process {}", session.pid);
     let mut add = |label: &str, value: &Option<String>| {
         if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {

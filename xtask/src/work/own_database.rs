@@ -2,6 +2,7 @@
 //! or is connected to it, and a backup was taken where something is taken away. Every command that changes it begins
 //! here; `migrate.rs` then walks.
 
+mod others;
 mod right;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use super::driver;
 use super::put_back::{self, Report, Wish};
 use super::skipped::{self, AllSkipped};
 use crate::ctx::{Ctx, Database, version_table};
-use crate::fail::{Fail, Kind, from_anyhow};
+use crate::fail::from_anyhow;
 use crate::model::action::{Action, own};
 use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
@@ -26,8 +27,6 @@ pub use right::Remote;
 
 /// How long a look at the database may wait for a lock while a walk is under way.
 const GLANCE: &str = "250ms";
-/// How many other sessions an error lists before it only counts them.
-const LISTED: usize = 5;
 
 /// A component's own database, for one command. Where it was locked, nobody else can migrate it as long as this lives.
 pub struct OwnDatabase<'a> {
@@ -185,39 +184,6 @@ impl<'a> OwnDatabase<'a> {
     /// When the interpreter is not known.
     pub fn launch(&mut self, ctx: &Ctx) -> Result<Launch> {
         driver::launch(ctx, &self.config, &mut self.db, self.command)
-    }
-
-    /// Keeps other migrations out, as long as this lives.
-    ///
-    /// # Errors
-    /// `already-running`.
-    pub fn lock(&mut self) -> Result<()> {
-        self.lock = Some(MigrationLock::take(&self.database.url, self.command)?);
-        Ok(())
-    }
-
-    /// Refuses where anybody else is connected.
-    ///
-    /// # Errors
-    /// `active-connections`, with who it is.
-    pub fn require_alone(&mut self, refusal: Refusal) -> Result<()> {
-        let ours: Vec<i32> = self.lock.iter().map(MigrationLock::backend_pid).collect();
-        let others = self.db.other_sessions(&ours, &[&application_name(self.command)])?;
-        if others.is_empty() {
-            return Ok(());
-        }
-        let fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database");
-        let mut fail = fail.details(refusal.why).related(own("db-status"));
-        for session in others.iter().take(LISTED) {
-            fail = fail.details(driver::session_line(session));
-        }
-        if others.len() > LISTED {
-            fail = fail.details(format!("… and {} more", others.len() - LISTED));
-        }
-        let services = &self.component.services;
-        let stop = if services.is_empty() { String::new() } else { format!(": {}", services.join(", ")) };
-        let fail = fail.action(format!("Stop the services that use it{stop}"));
-        Err(refusal.instead.into_iter().fold(fail, Fail::action).refused().into())
     }
 
     /// Saves the database into a file. `instead` is what to do where no backup can be had.

@@ -22,9 +22,10 @@ use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
 use crate::sys::pg::{catalog, rows};
+use crate::work::at_stake::AtStake;
 use crate::work::migrate::{BrokenOff, Limits, Walk, Walker};
 use crate::work::own_database::{OwnDatabase, Refusal};
-use crate::work::{advice, ledger};
+use crate::work::{advice, at_stake, ledger};
 
 const COMMAND: &str = "db-roundtrip";
 const ON_A_COPY: &str = "Leave --in-place out: the round trip then runs on a copy";
@@ -73,11 +74,11 @@ fn claim<'a>(ctx: &Ctx, facts: &Facts<'a>) -> Result<OwnDatabase<'a>> {
         instead: vec![ON_A_COPY.into()],
     };
     own.require_right(ctx, refusal, None)?;
-    own.lock()?;
-    own.require_alone(Refusal {
-        why: "A downgrade takes tables and columns away under them",
-        instead: vec![ON_A_COPY.into()],
-    })?;
+    own.lock(ctx, None)?;
+    own.require_alone(
+        ctx,
+        Refusal { why: "A downgrade takes tables and columns away under them", instead: vec![ON_A_COPY.into()] },
+    )?;
     own.require_meant(ctx)?;
     let held = own.applied()?;
     let unknown: Vec<String> = facts.graph.unknown(&held).into_iter().map(str::to_owned).collect();
@@ -85,7 +86,7 @@ fn claim<'a>(ctx: &Ctx, facts: &Facts<'a>) -> Result<OwnDatabase<'a>> {
         return Err(advice::unknown_in_database(&unknown, facts.component).into());
     }
     check_nothing_skipped(ctx, facts, &mut own, &held)?;
-    agreed(ctx, &own)?;
+    agreed(ctx, facts, &mut own)?;
     Ok(own)
 }
 
@@ -115,9 +116,17 @@ fn way_down<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = &'f String> {
     facts.route.order[lowest..].iter().rev()
 }
 
-fn agreed(ctx: &Ctx, own: &OwnDatabase<'_>) -> Result<()> {
+fn agreed(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<()> {
     let place = own.place();
-    let question = format!("Take revisions down and up again on {place} itself? Dropped columns lose their values.");
+    let down: Vec<String> = way_down(facts).cloned().collect();
+    let at_stake = at_stake::find(ctx, &facts.graph, own.db(), Direction::Down, &down)?;
+    let lost: Vec<String> = at_stake.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
+    let lost = if lost.is_empty() { String::new() } else { format!("{}\n", lost.join("\n")) };
+    let question =
+        format!("{lost}Take revisions down and up again on {place} itself? Dropped columns lose their values.");
+    if ctx.common.yes && !lost.is_empty() {
+        ctx.ui.status(format!("This goes with the way down, and is in the backup:\n{}", lost.trim_end()));
+    }
     if ctx.common.yes || ctx.ui.confirm(&question) == Some(true) {
         return Ok(());
     }

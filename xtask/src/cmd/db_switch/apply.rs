@@ -197,7 +197,7 @@ impl Run<'_> {
         for (name, Realigned { way, backup, .. }) in std::mem::take(&mut self.realigned) {
             let Some(backup) = backup else { continue };
             let mut own = OwnDatabase::connect(&ctx, ctx.project()?.component(Some(&name))?, COMMAND)?;
-            own.lock()?;
+            own.lock(&ctx, None)?;
             let report = way.undo(&ctx, &mut own, &backup)?;
             if !report.is_as_it_was {
                 self.ctx.ui.warn(format!("{name} was walked back:\n{}", report.lines().join("\n")));

@@ -104,7 +104,8 @@ impl RevisionResult {
     }
 }
 
-fn rows(change: &DataChange) -> Vec<String> {
+/// What became of a table's rows.
+pub fn rows(change: &DataChange) -> Vec<String> {
     let count = |rows: Option<u64>| rows.map_or_else(|| "no table".to_owned(), |rows| format!("{rows} rows"));
     let mut lines = Vec::new();
     if change.before_rows != change.after_rows {

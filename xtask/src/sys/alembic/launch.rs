@@ -74,7 +74,12 @@ impl Launch {
     /// The first line that the driver is sent.
     pub(super) fn to_json(&self) -> Value {
         let expect = &self.database.expect;
-        let mut settings = json!({"application_name": self.application_name});
+        // Time limits of the role or the database are for the application; what env.py and the scripts set themselves holds.
+        let mut settings = json!({
+            "application_name": self.application_name,
+            "statement_timeout": "0",
+            "idle_in_transaction_session_timeout": "0",
+        });
         if let Some(limit) = self.lock_timeout {
             settings["lock_timeout"] = format!("{}ms", limit.as_millis()).into();
         }

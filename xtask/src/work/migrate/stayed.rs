@@ -48,7 +48,10 @@ pub fn say(
                 step.revision
             ))
         }
-        (Some(_), _) if done == 0 => fail.details(format!("Nothing of this run was kept: the database is still {at}")),
+        (Some(_), _) if done == 0 => {
+            walked.left_nothing = true;
+            fail.details(format!("Nothing of this run was kept: the database is still {at}"))
+        }
         (Some(_), _) => fail.details(what_counts(walk, done, &at)),
     }
 }

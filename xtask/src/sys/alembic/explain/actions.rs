@@ -109,9 +109,7 @@ fn sql_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
             retry,
         ],
         "57014" if trouble.message.contains("statement timeout") => vec![
-            "A statement_timeout is set for the role, the database or by env.py: see it in SQL: \
-             select setdatabase, setrole::regrole, setconfig from pg_db_role_setting"
-                .into(),
+            "env.py or the script sets a statement_timeout (those of the role and the database do not reach it)".into(),
             format!("Let {function}() in {place} begin with op.execute(\"set local statement_timeout = 0\")").into(),
             retry,
         ],
