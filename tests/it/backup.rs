@@ -16,6 +16,7 @@ use xtask::sys::run::Cmd;
 use crate::support::pasted::actions;
 use crate::support::pg::cluster;
 use crate::support::private::private_cluster;
+use crate::support::process;
 use crate::support::python::quiet;
 use crate::support::scene::wait_until;
 
@@ -241,12 +242,9 @@ fn the_password_is_in_no_argument() {
     assert!(lines[3].starts_with("-rw-------"), "{seen}");
 }
 
-/// Takes a backup with a `pg_dump` that never ends; run by the test below in a process of its own.
-#[test]
+/// Takes a backup with a `pg_dump` that never ends.
 fn endless() {
-    let (Some(root), Ok(url)) = (std::env::var_os("XTASK_TEST_ENDLESS"), std::env::var("XTASK_TEST_URL")) else {
-        return;
-    };
+    let (root, url) = (std::env::var_os("XTASK_TEST_ROOT").unwrap(), std::env::var("XTASK_TEST_URL").unwrap());
     xtask::sys::interrupt::listen().unwrap();
     let root = Root(PathBuf::from(root));
     let fail = failing(&request(&root, &url, std::slice::from_ref(&root.0)));
@@ -257,6 +255,9 @@ fn endless() {
 /// Ctrl-C leaves nothing; after `kill -9` the program ends with its parent, and the next backup sweeps what it wrote.
 #[test]
 fn a_backup_that_is_broken_off_leaves_nothing_behind() {
+    if process::wanted().is_some() {
+        return endless();
+    }
     let url = cluster().url("asyncpg", &cluster().database());
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::KILL] {
         let root = Root::new();
@@ -266,9 +267,8 @@ fn a_backup_that_is_broken_off_leaves_nothing_behind() {
                 .replace("PID", &root.0.join("pid").display().to_string())
                 .as_str(),
         );
-        #[expect(clippy::disallowed_methods)]
-        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "backup::endless"]).env("XTASK_TEST_ENDLESS", &root.0).env("XTASK_TEST_URL", &url);
+        let mut command = process::part("backup::a_backup_that_is_broken_off_leaves_nothing_behind", "endless");
+        command.env("XTASK_TEST_ROOT", &root.0).env("XTASK_TEST_URL", &url);
         let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
         wait_until("pg_dump has begun", || fs::read_to_string(root.0.join("pid")).is_ok_and(|pid| pid.ends_with('\n')));
         let pid: i32 = fs::read_to_string(root.0.join("pid")).unwrap().trim().parse().unwrap();

@@ -5,5 +5,5 @@
 mod crash;
 mod dry_run;
 mod flow;
-mod scene;
+pub mod scene;
 mod stops;

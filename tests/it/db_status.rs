@@ -130,7 +130,7 @@ fn a_revision_that_no_file_has() {
 
         Status: unknown to this checkout: f9.
 
-        Recommended action: git log --all --oneline -S f9 -- '*.py'
+        Recommended action: Put it in line with these files: cargo xtask db-sync
     "#]];
     status(&scene, "unknown-revision", 4, &text);
     let json = scene.json("db-status");

@@ -6,13 +6,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 
 use xtask::fail::{self, Fail};
 use xtask::model::action::own;
 use xtask::sys::journal::{Journal, Operation, Planned, Progress, crash_point};
 
 use crate::support::pasted::actions;
+use crate::support::process;
 use crate::support::xtask::Folder;
 
 const FOLDER: &str = "XTASK_TEST_JOURNAL";
@@ -60,11 +61,10 @@ impl Scene {
         entries.map(file).collect()
     }
 
-    /// Runs [`the_operation`] in a process of its own that dies at a write, and leaves the rest to the next one.
+    /// Runs the operation, or its taking back, in a process of its own that dies at a write.
     fn run(&self, dies_at: usize, what: &str) -> ExitStatus {
-        #[expect(clippy::disallowed_methods)]
-        let mut child = Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "--ignored", "--quiet", what]).env(FOLDER, self.folder.path());
+        let mut child = process::part("journal::killed_anywhere_it_is_taken_back", what);
+        child.env(FOLDER, self.folder.path());
         child.env("XTASK_CRASH_AT", dies_at.to_string());
         child.output().unwrap().status
     }
@@ -124,18 +124,12 @@ fn go_on(mut journal: Journal) -> anyhow::Result<()> {
     journal.finish()
 }
 
-#[test]
-#[ignore = "the crash tests run it in a process of its own"]
-fn the_operation() {
-    let folder = PathBuf::from(std::env::var_os(FOLDER).expect("the crash tests say where"));
-    go_on(begin(&folder).unwrap()).unwrap();
+fn the_operation(folder: &Path) {
+    go_on(begin(folder).unwrap()).unwrap();
 }
 
-#[test]
-#[ignore = "the crash tests run it in a process of its own"]
-fn the_abort() {
-    let folder = PathBuf::from(std::env::var_os(FOLDER).expect("the crash tests say where"));
-    if let Some(mut journal) = Journal::pending(&journal(&folder)).unwrap() {
+fn the_abort(folder: &Path) {
+    if let Some(mut journal) = Journal::pending(&journal(folder)).unwrap() {
         journal.restore_files().unwrap();
         journal.finish().unwrap();
     }
@@ -161,7 +155,7 @@ fn killed_anywhere_it_is_resumed() {
     for dies_at in 1..TOO_MANY {
         let scene = Scene::new();
         let before = scene.files();
-        if !died(scene.run(dies_at, "journal::the_operation")) {
+        if !died(scene.run(dies_at, "operation")) {
             break;
         }
         kills += 1;
@@ -182,10 +176,16 @@ fn killed_anywhere_it_is_resumed() {
 
 #[test]
 fn killed_anywhere_it_is_taken_back() {
+    let folder = || PathBuf::from(std::env::var_os(FOLDER).unwrap());
+    match process::wanted().as_deref() {
+        None => {}
+        Some("abort") => return the_abort(&folder()),
+        Some(_) => return the_operation(&folder()),
+    }
     for dies_at in 1..TOO_MANY {
         let scene = Scene::new();
         let before = scene.files();
-        if !died(scene.run(dies_at, "journal::the_operation")) {
+        if !died(scene.run(dies_at, "operation")) {
             return;
         }
         if let Some(mut journal) = scene.pending() {
@@ -206,8 +206,8 @@ fn taking_back_may_be_killed_as_well() {
         let mut journal = begin(scene.folder.path()).unwrap();
         journal.write_files().unwrap();
         drop(journal);
-        let is_over = !died(scene.run(dies_at, "journal::the_abort"));
-        scene.run(TOO_MANY, "journal::the_abort");
+        let is_over = !died(scene.run(dies_at, "abort"));
+        scene.run(TOO_MANY, "abort");
         assert_eq!(scene.files(), before, "killed at write {dies_at}");
         assert!(scene.pending().is_none());
         if is_over {

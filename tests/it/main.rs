@@ -15,6 +15,8 @@ mod db_migrate;
 mod db_rebase;
 mod db_roundtrip;
 mod db_status;
+mod db_switch;
+mod db_sync;
 mod driver;
 mod dry_run;
 mod edit;

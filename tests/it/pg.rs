@@ -14,6 +14,7 @@ use xtask::sys::pg::{Applied, Db, MigrationLock, VersionTable, application_name,
 use crate::support::pasted::actions;
 use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::private::{Private, private_cluster};
+use crate::support::process;
 
 fn parse(text: &str) -> DbUrl {
     DbUrl::parse(text).unwrap()
@@ -335,25 +336,28 @@ fn the_application_name_fits() {
     assert!(name.starts_with("xtask db-migrate ") && name.contains('@'), "{name}");
 }
 
+/// Where a part in a process of its own connects to.
+const TARGET: &str = "XTASK_TEST_TARGET";
+
+fn connects_as_owner() {
+    let mut db = Db::connect(&parse(&std::env::var(TARGET).unwrap()), "xtask test").unwrap();
+    let row = db.client().query_one("select current_user::text", &[]).unwrap();
+    assert_eq!(row.get::<_, String>(0), "owner");
+}
+
 /// The password file and the `PG*` variables of the real environment, in a process of its own.
 #[test]
 fn the_environment_is_used() {
-    if let Some(text) = std::env::var_os("XTASK_TEST_CONNECT") {
-        let mut db = Db::connect(&parse(&text.to_string_lossy()), "xtask test").unwrap();
-        let row = db.client().query_one("select current_user::text", &[]).unwrap();
-        assert_eq!(row.get::<_, String>(0), "owner");
-        return;
+    if process::wanted().is_some() {
+        return connects_as_owner();
     }
     let (server, place) = with_password();
     let pgpass = server.dir.join("pgpass");
     std::fs::write(&pgpass, "*:*:*:owner:right\n").unwrap();
     let run = |vars: &[(&str, &str)], mode: u32| {
         set_mode(&pgpass, mode);
-        #[expect(clippy::disallowed_methods)]
-        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["--exact", "pg::the_environment_is_used"])
-            .env("XTASK_TEST_CONNECT", format!("postgresql://{place}/postgres"));
+        let mut command = process::part("pg::the_environment_is_used", "connect");
+        command.env(TARGET, format!("postgresql://{place}/postgres"));
         command.env("PGUSER", "owner").env_remove("PGPASSWORD").envs(vars.iter().copied());
         command.output().unwrap().status.success()
     };
@@ -369,14 +373,10 @@ fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Runs a long statement until it is told to stop; run by the test below in a process of its own.
-#[test]
+/// Runs a long statement until it is told to stop.
 fn long_statement() {
-    let Some(text) = std::env::var_os("XTASK_TEST_LONG") else {
-        return;
-    };
     xtask::sys::interrupt::listen().unwrap();
-    let mut db = Db::connect(&parse(&text.to_string_lossy()), "xtask long").unwrap();
+    let mut db = Db::connect(&parse(&std::env::var(TARGET).unwrap()), "xtask long").unwrap();
     assert_eq!(fail(db.run("select pg_sleep(600)")).kind, Kind::Interrupted);
     // The session is still good: what was made can be put away through it.
     db.client().batch_execute("select 1").unwrap();
@@ -384,10 +384,12 @@ fn long_statement() {
 
 #[test]
 fn a_long_statement_is_cancelled_on_the_server() {
+    if process::wanted().is_some() {
+        return long_statement();
+    }
     let database = cluster().database();
-    #[expect(clippy::disallowed_methods)]
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "pg::long_statement"]).env("XTASK_TEST_LONG", cluster().url("asyncpg", &database));
+    let mut command = process::part("pg::a_long_statement_is_cancelled_on_the_server", "long");
+    command.env(TARGET, cluster().url("asyncpg", &database));
     let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
     let mut db = open(&database);
     let sleeping = |db: &mut Db| {

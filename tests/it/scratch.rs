@@ -12,6 +12,7 @@ use xtask::ui::Ui;
 use crate::support::pasted::actions;
 use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::private::{Private, private_cluster};
+use crate::support::process;
 use crate::support::python::quiet;
 
 fn making(ui: &Ui) -> Making<'_> {
@@ -210,14 +211,10 @@ fn shell(line: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Holds a scratch database until it is killed; run by the test below in a process of its own.
-#[test]
-fn holder() {
-    let Some(url) = std::env::var_os("XTASK_TEST_HOLD") else {
-        return;
-    };
-    let ui = quiet();
-    let mut scratch = Scratch::empty(&DbUrl::parse(&url.to_string_lossy()).unwrap(), &making_alone(&ui)).unwrap();
+/// Holds a scratch database until it is killed.
+fn hold() {
+    let (ui, url) = (quiet(), std::env::var("XTASK_TEST_HOLD").unwrap());
+    let mut scratch = Scratch::empty(&DbUrl::parse(&url).unwrap(), &making_alone(&ui)).unwrap();
     scratch.save().unwrap();
     let _inside = open(scratch.url());
     say(scratch.name());
@@ -236,6 +233,9 @@ fn say(name: &str) {
 
 #[test]
 fn a_killed_run_is_swept_and_a_live_one_is_not() {
+    if process::wanted().is_some() {
+        return hold();
+    }
     // A server of its own: on the shared one, another test's sweep could be first.
     let server = private_cluster("", "", &[]);
     let url = format!("postgresql://postgres@/postgres?host={}&port={}", server.dir.display(), server.port);
@@ -252,9 +252,7 @@ fn a_killed_run_is_swept_and_a_live_one_is_not() {
     // Somebody else's database that only has such a name says so in its comment.
     server.client("postgres").batch_execute("comment on database xtask_scratch_2_0123abcd is 'my own'").unwrap();
 
-    #[expect(clippy::disallowed_methods)]
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "scratch::holder", "--nocapture"])
+    let mut child = process::part("scratch::a_killed_run_is_swept_and_a_live_one_is_not", "hold")
         .env("XTASK_TEST_HOLD", &url)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -1,5 +1,5 @@
 //! The embedded PostgreSQL under everything that can happen to it. Commands that use it are processes of their own here
-//! (this test binary, running [`holder`]), so that they can be killed.
+//! (this test binary, running [`hold`]), so that they can be killed.
 
 use std::fs;
 use std::io::Read;
@@ -18,6 +18,7 @@ use xtask::ui::{Options, Ui};
 
 use crate::support::pasted::actions;
 use crate::support::pg;
+use crate::support::process;
 
 /// Much longer than anything here takes; only a test that fails waits for it.
 const LONG: Duration = Duration::from_secs(60);
@@ -110,7 +111,8 @@ impl Starting {
         let told = base.join(format!("holder-{name}"));
         let _ = fs::remove_file(&told);
         let child = Cmd::new(&exe[0], "/")
-            .args(["--ignored", "--exact", "--quiet", "server::holder"])
+            .args(process::arguments("server::commands_that_begin_at_once_share_one_server"))
+            .env(process::PART, "hold")
             .env("HOLDER_BASE", base)
             .env("HOLDER_TELLS", &told)
             .env("HOLDER_EXE", &exe[1])
@@ -156,9 +158,8 @@ impl Holder {
     }
 }
 
-#[test]
-#[ignore = "not a test: the process that other tests start to hold a lease, and kill"]
-fn holder() {
+/// What the processes do that tests start, and kill.
+fn hold() {
     let var = |name| PathBuf::from(std::env::var_os(name).unwrap());
     let home = Home::at(&var("HOLDER_BASE"), &var("HOLDER_EXE"));
     let lease = Lease::acquire(&ui(), &home).unwrap_or_else(|error| panic!("{}", pg::whole(&error)));
@@ -224,6 +225,9 @@ fn a_server_lives_as_long_as_its_user_and_its_data_longer() {
 
 #[test]
 fn commands_that_begin_at_once_share_one_server() {
+    if process::wanted().is_some() {
+        return hold();
+    }
     let base = prepared("many");
     let starting: Vec<Starting> = (0..4).map(|n| Holder::starting(&base, &n.to_string())).collect();
     let mut holders: Vec<Holder> = starting.into_iter().map(Starting::ready).collect();

@@ -11,12 +11,13 @@ use xtask::sys::pg::Db;
 
 use crate::support::pg::cluster;
 use crate::support::private::{Private, private_cluster};
-use crate::support::python::say;
 
 /// A server for `localhost` only, with users that may come one way only.
 fn server() -> &'static Private {
     static SERVER: OnceLock<Private> = OnceLock::new();
     SERVER.get_or_init(|| {
+        let library: String = cluster().client("postgres").query_one("show ssl_library", &[]).unwrap().get(0);
+        assert!(!library.is_empty(), "this test needs a PostgreSQL that is built with TLS: apt-get install postgresql");
         let authority = authority("Test root");
         let (cert, key) = issued(&authority, "localhost", vec!["localhost".to_owned()]);
         let (client_cert, client_key) = issued(&authority, "certified", vec![]);
@@ -41,15 +42,6 @@ fn server() -> &'static Private {
         }
         server
     })
-}
-
-/// Whether the programs that the tests found can speak TLS; those that are fetched where none are installed cannot.
-fn speaks_tls() -> bool {
-    let library: String = cluster().client("postgres").query_one("show ssl_library", &[]).unwrap().get(0);
-    if library.is_empty() {
-        say("tls: this PostgreSQL is built without TLS, so what needs a server with TLS is not tested here");
-    }
-    !library.is_empty()
 }
 
 /// A root certificate: its issuer, and its text.
@@ -92,9 +84,6 @@ fn psql(user: &str, host: &str, words: &[(&str, String)]) -> Option<bool> {
 
 #[test]
 fn every_sslmode_does_what_libpq_does() {
-    if !speaks_tls() {
-        return;
-    }
     let dir = &server().dir;
     let mut seen = std::collections::BTreeSet::new();
     for mode in ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] {
@@ -137,9 +126,6 @@ fn every_sslmode_does_what_libpq_does() {
 
 #[test]
 fn a_client_certificate_opens_the_door() {
-    if !speaks_tls() {
-        return;
-    }
     let dir = server().dir.display();
     let fail = connect(&url("certified", "localhost", "sslmode=require")).unwrap_err();
     assert_eq!(fail.kind, Kind::AuthenticationFailed, "{fail:?}");
@@ -149,9 +135,6 @@ fn a_client_certificate_opens_the_door() {
 
 #[test]
 fn what_is_wrong_with_tls_is_said() {
-    if !speaks_tls() {
-        return;
-    }
     let dir = server().dir.display();
     let fail = connect(&url("either", "localhost", &format!("sslmode=verify-full&sslrootcert={dir}/other.crt")));
     let fail = fail.unwrap_err();
@@ -187,9 +170,6 @@ fn a_server_without_tls_is_refused_where_tls_is_asked_for() {
 /// Several hosts, the first of them dead: the next one is asked, with TLS and its name.
 #[test]
 fn the_next_host_is_asked() {
-    if !speaks_tls() {
-        return;
-    }
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let root = Path::new(&server().dir).join("root.crt");
     let url = DbUrl::parse(&format!(

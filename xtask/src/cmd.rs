@@ -12,6 +12,8 @@ pub mod db_restore;
 pub mod db_roundtrip;
 pub mod db_server;
 pub mod db_status;
+pub mod db_switch;
+pub mod db_sync;
 pub mod doctor;
 pub mod hooks;
 
@@ -30,6 +32,8 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbRoundtrip(flags) => db_roundtrip::run(ctx, flags),
         Command::DbRebase(flags) => db_rebase::run(ctx, flags),
         Command::DbMerge(flags) => db_merge::run(ctx, flags),
+        Command::DbSync(flags) => db_sync::run(ctx, flags),
+        Command::DbSwitch(flags) => db_switch::run(ctx, flags),
         Command::DbCreateMigration(flags) => db_create_migration::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
         Command::DbBackup(flags) => db_backup::run(ctx, flags),
@@ -47,14 +51,21 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
     }
 }
 
-/// A rebase or a merge that did not end is found by whatever looks at the same database next; a migration in the middle of it
+/// A rebase, a merge or a switch that did not end is found by whatever looks at the same database next; a migration in the middle of it
 /// would leave nobody knowing where things are.
 fn warn_of_unfinished(ctx: &Ctx, command: &Command) -> Result<()> {
     // The merge first: a rebase that is a part of it is its to go on with.
     let both = || db_merge::check_nothing_pending(ctx).and_then(|()| db_rebase::check_nothing_pending(ctx));
     let pending = match command {
-        Command::DbStatus(_) | Command::DbMigrate(_) | Command::DbRestore(_) => both(),
-        Command::DbRebase(DbRebase::Begin(_)) => db_merge::check_nothing_pending(ctx),
+        Command::DbStatus(_) | Command::DbMigrate(_) | Command::DbRestore(_) | Command::DbSync(_) => {
+            db_switch::check_nothing_pending(ctx).and_then(|()| both())
+        }
+        Command::DbRebase(DbRebase::Begin(_)) => {
+            db_switch::check_nothing_pending(ctx).and_then(|()| db_merge::check_nothing_pending(ctx))
+        }
+        Command::DbMerge(_) => db_switch::check_nothing_pending(ctx),
+        // A switch that did not end is put right by the next one.
+        Command::DbSwitch(_) => both(),
         _ => Ok(()),
     };
     match (pending, command) {

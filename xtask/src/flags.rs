@@ -15,6 +15,8 @@ mod db_migrate;
 mod db_rebase;
 mod db_roundtrip;
 mod db_status;
+mod db_switch;
+mod db_sync;
 mod help;
 mod man;
 mod small;
@@ -37,6 +39,8 @@ pub use db_migrate::{DbMigrate, Show, Way};
 pub use db_rebase::{DbRebase, Rebase};
 pub use db_roundtrip::{DbRoundtrip, Range};
 pub use db_status::DbStatus;
+pub use db_switch::{DbSwitch, Switch};
+pub use db_sync::DbSync;
 pub use help::{command_help, commands_page, overview};
 pub use man::man_page;
 pub use small::{DbServer, Hooks, ShellName};
@@ -53,6 +57,8 @@ static SPECS: &[&dyn Parse] = &[
     &db_roundtrip::SPEC,
     &db_rebase::SPEC,
     &db_merge::SPEC,
+    &db_sync::SPEC,
+    &db_switch::SPEC,
     &db_create_migration::SPEC,
     &db_check::SPEC,
     &db_backup::BACKUP,
@@ -74,6 +80,8 @@ pub enum Command {
     DbRoundtrip(DbRoundtrip),
     DbRebase(DbRebase),
     DbMerge(DbMerge),
+    DbSync(DbSync),
+    DbSwitch(DbSwitch),
     DbCreateMigration(DbCreateMigration),
     DbCheck(DbCheck),
     DbBackup(DbBackup),
@@ -97,6 +105,8 @@ impl Command {
             Command::DbRoundtrip(_) => db_roundtrip::SPEC.name,
             Command::DbRebase(_) => db_rebase::SPEC.name,
             Command::DbMerge(_) => db_merge::SPEC.name,
+            Command::DbSync(_) => db_sync::SPEC.name,
+            Command::DbSwitch(_) => db_switch::SPEC.name,
             Command::DbCreateMigration(_) => db_create_migration::SPEC.name,
             Command::DbCheck(_) => db_check::SPEC.name,
             Command::DbBackup(_) => db_backup::BACKUP.name,

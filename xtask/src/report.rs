@@ -9,5 +9,6 @@ pub mod junit;
 pub mod moved;
 pub mod roundtrip;
 pub mod sarif;
+pub mod steps;
 pub mod table;
 pub mod xml;

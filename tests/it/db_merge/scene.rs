@@ -7,11 +7,12 @@ use std::path::Path;
 
 use serde_json::Value;
 use xtask::model::catalog::Snapshot;
-use xtask::model::graph::{Graph, Links};
+use xtask::model::graph::Graph;
 use xtask::model::revision;
 use xtask::sys::pg::catalog;
 
-use crate::db_rebase::bench::script;
+use crate::support::crashes::Moment;
+use crate::support::made::{self, script};
 use crate::support::pg::cluster;
 use crate::support::project::SYNC;
 use crate::support::python::python;
@@ -83,16 +84,7 @@ impl Scene {
             self.repo.switch("main");
             scripts.extend(self.scripts(number));
             self.repo.switch("feature");
-            let graph = graph(&scripts);
-            let heads: Vec<&str> = place.split_whitespace().collect();
-            let mut sql = "create table alembic_version (version_num varchar(32) not null, \
-                           constraint alembic_version_pkc primary key (version_num));"
-                .to_owned();
-            for id in graph.ancestors(&heads, Links::WithDependencies) {
-                sql += &format!("create table t_{id} (v int); insert into t_{id} values (7);");
-            }
-            sql.extend(heads.iter().map(|id| format!("insert into alembic_version values ('{id}');")));
-            cluster().client(&self.databases[number]).batch_execute(&sql).unwrap();
+            made::put_at(&self.databases[number], &graph(&scripts), place);
         }
         self
     }
@@ -132,25 +124,12 @@ impl Scene {
 
     /// What the version tables hold.
     pub fn heads(&self) -> String {
-        let one = |database: &String| {
-            let rows =
-                cluster().client(database).query("select version_num::text from alembic_version order by 1", &[]);
-            rows.unwrap_or_default().iter().map(|row| row.get(0)).collect::<Vec<String>>().join(" ")
-        };
-        self.databases.iter().map(one).collect::<Vec<_>>().join(" @ ")
+        self.databases.iter().map(|database| made::heads(database)).collect::<Vec<_>>().join(" @ ")
     }
 
     /// The rows of every table, component by component.
     pub fn rows(&self, number: usize) -> String {
-        let mut client = cluster().client(&self.databases[number]);
-        let tables =
-            client.query("select tablename::text from pg_tables where schemaname = 'public' order by 1", &[]).unwrap();
-        let mut lines = Vec::new();
-        for table in tables.iter().map(|row| row.get::<_, String>(0)) {
-            let sql = format!("select coalesce(string_agg(x::text, ' ' order by x::text), '') from {table} x");
-            lines.push(format!("{table}: {}", client.query_one(&sql, &[]).unwrap().get::<_, String>(0)));
-        }
-        lines.join("; ")
+        made::rows(&self.databases[number])
     }
 
     /// Everything that taking back has to restore: head, index and what is in progress; scripts byte for byte;
@@ -170,6 +149,11 @@ impl Scene {
             .map(|(number, name)| (catalog::take(&mut cluster().client(name), &options).unwrap(), self.rows(number)))
             .collect();
         Everything { git: git.join("\n"), files, databases }
+    }
+
+    /// All of it as it is now, to be had again.
+    pub fn moment(&self) -> Moment {
+        Moment::of(self.root(), &self.databases)
     }
 
     /// Whether a db-merge has stopped and waits.

@@ -7,29 +7,13 @@ use serde_json::Value;
 use xtask::model::graph::Graph;
 use xtask::model::revision;
 
+pub use crate::support::made::script;
 use crate::support::project::SYNC;
 use crate::support::repo::Repo;
 use crate::support::xtask::{Output, Xtask};
 
 /// Nobody listens there.
 pub const NOWHERE: &str = "postgresql+psycopg2://nobody@127.0.0.1:9/nothing";
-
-/// A script as Alembic's template has it, with a table of its own.
-pub fn script(id: &str, down: &str) -> String {
-    let parents: Vec<String> = down.split_whitespace().map(|id| format!("'{id}'")).collect();
-    let value = match parents.as_slice() {
-        [] => "None".to_owned(),
-        [one] => one.clone(),
-        several => format!("({})", several.join(", ")),
-    };
-    format!(
-        "\"\"\"Add {id}\n\nRevision ID: {id}\nRevises: {}\n\n\"\"\"\nfrom alembic import op\n\nrevision = '{id}'\n\
-         down_revision = {value}  # kept\ndepends_on = None\n\n\n\
-         def upgrade():\n    op.execute('create table t_{id} (v int)')\n\n\n\
-         def downgrade():\n    op.execute('drop table t_{id}')\n",
-        down.split_whitespace().collect::<Vec<_>>().join(", ")
-    )
-}
 
 /// The path of a revision's script.
 pub fn path(id: &str) -> String {

@@ -1,12 +1,15 @@
 //! Killed at every write and at every border of a database step: `--resume` finishes, and in a twin `--abort` puts files
 //! and database back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 
 use super::bench::{Bench, NOWHERE, moves};
-use super::database::Case;
+use super::database::{Case, Whole};
+use crate::support::crashes::{Moment, at_least, points, ways};
 use crate::support::python::python;
+use crate::support::xtask::Output;
 
 fn files_only() -> Bench {
     let bench = Bench::new(NOWHERE, "p");
@@ -50,69 +53,69 @@ fn hidden(bench: &Bench) -> BTreeSet<String> {
     bench.files().into_keys().filter(|name| !name.ends_with(".py")).collect()
 }
 
-/// What is done at a point: one of the two by turns, both with `XTASK_TEST_CRASHES=all` (some minutes).
-fn twins(at: usize) -> &'static [&'static str] {
-    match (std::env::var("XTASK_TEST_CRASHES").is_ok(), at % 2) {
-        (true, _) => &["--resume", "--abort"],
-        (false, 1) => &["--abort"],
-        (false, _) => &["--resume"],
+impl Case {
+    /// The scripts and the database.
+    fn all(&self) -> (BTreeMap<String, Vec<u8>>, Whole) {
+        (self.bench.files(), self.whole())
     }
-}
 
-/// Every how many points a run is killed: each of them with `XTASK_TEST_CRASHES=all`.
-fn stride(usual: usize) -> usize {
-    if std::env::var("XTASK_TEST_CRASHES").is_ok() { 1 } else { usual }
+    fn moment(&self) -> Moment {
+        Moment::of(self.bench.root(), std::slice::from_ref(&self.database))
+    }
+
+    /// Runs it so that it is killed at a point, if it gets there.
+    fn killed(&self, words: &str, at: usize) -> Output {
+        self.bench.xtask(words).env("XTASK_PYTHON", python()).env("XTASK_CRASH_AT", at.to_string()).run()
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.bench.root().join(".xtask/journals/db-rebase/journal.json")
+    }
 }
 
 #[test]
 fn with_the_database_at_every_point() {
     let case = Case::at("b");
-    let done = case.bench.xtask("db-rebase").env("XTASK_PYTHON", python()).env("XTASK_CRASH_AT", "0").run().code(0);
-    let after = (case.bench.files(), case.whole());
-    drop(done);
+    let (begin, before) = (case.moment(), case.all());
+    let _ = case.run("db-rebase").code(0);
+    let after = case.all();
     let mut seen = 0;
-    for at in (1..).step_by(stride(3)) {
-        let mut ended = false;
-        for then in twins(at) {
-            let case = Case::at("b");
-            let before = (case.bench.files(), case.whole());
-            let killed =
-                case.bench.xtask("db-rebase").env("XTASK_PYTHON", python()).env("XTASK_CRASH_AT", at.to_string()).run();
-            ended = killed.code == 0;
-            if ended {
-                break;
+    'points: for (kill, at) in points(STRIDE).enumerate() {
+        for then in ways(kill, &["--resume", "--abort"]) {
+            begin.again();
+            let killed = case.killed("db-rebase", at);
+            if killed.code == 0 {
+                break 'points;
             }
-            if !case.bench.root().join(".xtask/journals/db-rebase/journal.json").exists() {
+            if !case.journal().exists() {
                 continue;
             }
             let _ = case.run(&format!("db-rebase {then}")).code(0);
             let expected = if *then == "--abort" { &before } else { &after };
-            assert_eq!((&case.bench.files(), &case.whole()), (&expected.0, &expected.1), "{then} after {at}\n{killed}");
+            assert_eq!(&case.all(), expected, "{then} after {at}\n{killed}");
             seen += 1;
         }
-        if ended {
-            break;
-        }
     }
-    assert!(seen > 5, "only {seen} kills");
+    assert!(seen >= at_least(20, STRIDE), "only {seen} kills");
 }
 
 #[test]
 fn killed_while_taking_back() {
-    for at in (1..).step_by(stride(3)) {
-        let case = Case::at("b");
-        let before = (case.bench.files(), case.whole());
-        let xtask = |words: &str| case.bench.xtask(words).env("XTASK_PYTHON", python());
-        // After the files are written, in the way up.
-        let killed = xtask("db-rebase").env("XTASK_CRASH_AT", LATE).run();
-        assert_eq!(killed.code, -1, "{killed}");
-        let journal = fs::read_to_string(case.bench.root().join(".xtask/journals/db-rebase/journal.json")).unwrap();
-        assert_eq!(journal.matches("\"progress\": \"done\"").count(), 3, "the files are written\n{journal}");
-        let aborted = xtask("db-rebase --abort").env("XTASK_CRASH_AT", at.to_string()).run();
-        if aborted.code != 0 && case.bench.root().join(".xtask/journals/db-rebase/journal.json").exists() {
+    let case = Case::at("b");
+    let before = case.all();
+    // After the files are written, in the way up.
+    let killed = case.killed("db-rebase", LATE);
+    assert_eq!(killed.code, -1, "{killed}");
+    let journal = fs::read_to_string(case.journal()).unwrap();
+    assert_eq!(journal.matches("\"progress\": \"done\"").count(), 3, "the files are written\n{journal}");
+    let late = case.moment();
+    for at in points(STRIDE) {
+        late.again();
+        let aborted = case.killed("db-rebase --abort", at);
+        if aborted.code != 0 && case.journal().exists() {
             let _ = case.run("db-rebase --abort").code(0);
         }
-        assert_eq!((case.bench.files(), case.whole()), before, "abort killed at {at}\n{aborted}");
+        assert_eq!(case.all(), before, "abort killed at {at}\n{aborted}");
         if aborted.code == 0 {
             assert!(at > 10, "only {at} writes");
             break;
@@ -120,5 +123,7 @@ fn killed_while_taking_back() {
     }
 }
 
+/// Each so-manieth point is one at which a run is killed: another place in a step each time.
+const STRIDE: usize = 5;
 /// A point behind the edit.
-const LATE: &str = "24";
+const LATE: usize = 24;

@@ -5,12 +5,12 @@ use std::fs;
 
 use serde_json::Value;
 use xtask::model::catalog::Snapshot;
-use xtask::model::graph::Links;
 use xtask::model::rows::Rows;
 use xtask::sys::pg::catalog::{self, Options};
 use xtask::sys::pg::rows;
 
 use super::bench::{Bench, path, script};
+use crate::support::made;
 use crate::support::pg::cluster;
 use crate::support::python::python;
 use crate::support::xtask::Output;
@@ -42,17 +42,7 @@ impl Case {
     /// With the database at these revisions, and a row in each table.
     pub fn at(place: &str) -> Case {
         let case = Case::new();
-        // As db-migrate would leave it; starting Alembic for that in every case would take minutes.
-        let graph = case.bench.graph();
-        let heads: Vec<&str> = place.split_whitespace().collect();
-        let mut sql = "create table alembic_version (version_num varchar(32) not null, \
-                       constraint alembic_version_pkc primary key (version_num));"
-            .to_owned();
-        for id in graph.ancestors(&heads, Links::WithDependencies) {
-            sql += &format!("create table t_{id} (v int); insert into t_{id} values (7);");
-        }
-        sql.extend(heads.iter().map(|id| format!("insert into alembic_version values ('{id}');")));
-        case.sql(&sql);
+        made::put_at(&case.database, &case.bench.graph(), place);
         case
     }
 
@@ -66,16 +56,7 @@ impl Case {
 
     /// Tables with their rows, and the version table.
     pub fn state(&self) -> String {
-        let mut client = cluster().client(&self.database);
-        let tables =
-            client.query("select tablename::text from pg_tables where schemaname = 'public' order by 1", &[]).unwrap();
-        let mut lines = Vec::new();
-        for table in tables.iter().map(|row| row.get::<_, String>(0)) {
-            let sql = format!("select coalesce(string_agg(x::text, ' ' order by x::text), '') from {table} x");
-            let rows: String = client.query_one(&sql, &[]).unwrap().get(0);
-            lines.push(format!("{table}: {rows}"));
-        }
-        lines.join("; ")
+        made::rows(&self.database)
     }
 
     /// The whole database: its catalog, the digests of all rows, and the version table.
@@ -87,9 +68,7 @@ impl Case {
     }
 
     pub fn heads(&self) -> String {
-        let mut client = cluster().client(&self.database);
-        let rows = client.query("select version_num::text from alembic_version order by 1", &[]).unwrap_or_default();
-        rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join(" ")
+        made::heads(&self.database)
     }
 }
 

@@ -2,16 +2,19 @@
 //! that talks nonsense. Each runs the questions in a process of its own, since PATH belongs to a process.
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use xtask::sys::git::{Needle, To, WithCommit};
 
 use super::*;
+use crate::support::process;
 
 const ROOT: &str = "XTASK_TEST_ROOT";
 const LOG: &str = "XTASK_TEST_LOG";
+/// What is asked: every question with its budget, or only whether there is a checkout.
+const EVERYTHING: &str = "everything";
+const FIND: &str = "find";
 
-/// Runs one of the ignored tests below in a checkout, with a `git` of this body first on PATH, or none at all.
+/// Asks all questions or one in a checkout, with a `git` of this body first on PATH, or none at all.
 fn with_git(made: &Made, body: Option<&str>, what: &str) -> String {
     let bin = made.beside("bin");
     fs::create_dir_all(&bin).unwrap();
@@ -21,9 +24,8 @@ fn with_git(made: &Made, body: Option<&str>, what: &str) -> String {
     }
     let log = made.beside("log");
     fs::write(&log, "").unwrap();
-    #[expect(clippy::disallowed_methods)]
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "--ignored", "--quiet", what]).env("PATH", &bin).env(ROOT, made.root()).env(LOG, &log);
+    let mut child = process::part("git::programs::questions_cost_what_their_documentation_says", what);
+    child.env("PATH", &bin).env(ROOT, made.root()).env(LOG, &log);
     let output = child.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     fs::read_to_string(log).unwrap()
@@ -38,8 +40,6 @@ fn write_log(text: &str) {
     writeln!(fs::File::options().append(true).open(env(LOG)).unwrap(), "{text}").unwrap();
 }
 
-#[test]
-#[ignore = "run in a process of its own"]
 fn every_question() {
     write_log("= find 1");
     let repo = find(&env(ROOT));
@@ -72,6 +72,11 @@ fn every_question() {
 
 #[test]
 fn questions_cost_what_their_documentation_says() {
+    match process::wanted().as_deref() {
+        None => {}
+        Some(FIND) => return only_find(),
+        Some(_) => return every_question(),
+    }
     let made = Made::new();
     made.commit("one", &[("a", "1"), ("b", "2"), ("c", "3")]);
     for tag in ["v1", "v2", "v3"] {
@@ -79,7 +84,7 @@ fn questions_cost_what_their_documentation_says() {
     }
     let real = which::which("git").unwrap();
     let body = format!("echo git \"$@\" >> \"${LOG}\"\nexec {} \"$@\"", real.display());
-    let log = with_git(&made, Some(&body), "git::programs::every_question");
+    let log = with_git(&made, Some(&body), EVERYTHING);
     for question in log.split("= ").skip(1) {
         let (budget, calls) = question.split_once('\n').unwrap();
         let (name, wanted) = budget.split_once(' ').unwrap();
@@ -90,8 +95,6 @@ fn questions_cost_what_their_documentation_says() {
     assert_eq!(log.matches("= ").count(), 19);
 }
 
-#[test]
-#[ignore = "run in a process of its own"]
 fn only_find() {
     let fail = failure(Repo::find_in(&ui(), &env(ROOT), &HookEnv::default()).map(|found| found.map(drop)));
     write_log(&format!("{}|{}|{}", fail.kind.name(), fail.summary, fail.details));
@@ -99,20 +102,20 @@ fn only_find() {
 
 #[test]
 fn no_git_at_all() {
-    let log = with_git(&Made::new(), None, "git::programs::only_find");
+    let log = with_git(&Made::new(), None, FIND);
     assert!(log.starts_with("tool-missing|Cannot start git|"), "{log}");
 }
 
 #[test]
 fn a_git_that_is_too_old_repeats_the_option_it_does_not_know() {
-    let log = with_git(&Made::new(), Some("echo --path-format=absolute; echo true"), "git::programs::only_find");
+    let log = with_git(&Made::new(), Some("echo --path-format=absolute; echo true"), FIND);
     assert_eq!(log.trim(), "tool-missing|git is too old|git is older than 2.31; 2.31 (March 2021) or newer is needed");
 }
 
 #[test]
 fn a_git_that_talks_nonsense_is_quoted() {
-    let log = with_git(&Made::new(), Some("echo hello"), "git::programs::only_find");
+    let log = with_git(&Made::new(), Some("echo hello"), FIND);
     assert!(log.contains("cannot read what `git rev-parse` says: `hello\\n`"), "{log}");
-    let log = with_git(&Made::new(), Some("kill -9 $$"), "git::programs::only_find");
+    let log = with_git(&Made::new(), Some("kill -9 $$"), FIND);
     assert!(log.contains("was ended by a signal"), "{log}");
 }

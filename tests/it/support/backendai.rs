@@ -1,6 +1,5 @@
 //! The real Backend.AI from PyPI, in a virtual environment made once for all test runs, and folders in the shape of a
-//! checkout of it whose databases are on the test cluster. It needs CPython 3.13; where there is none, whoever asks
-//! gets `None` and one line on stderr says so, also when the tests pass.
+//! checkout of it whose databases are on the test cluster. It needs CPython 3.13.
 
 use std::ffi::OsString;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -12,7 +11,7 @@ use xtask::sys::python::managed;
 use xtask::sys::run::Cmd;
 
 use super::pg::{cluster, whole};
-use super::python::{quiet, say, workspace};
+use super::python::{quiet, workspace};
 use super::xtask::Folder;
 
 /// The components' configs and where their scripts are, in the order in which the product lists them.
@@ -48,9 +47,9 @@ pub struct Checkout {
 }
 
 impl Checkout {
-    /// A checkout whose components have these databases: manager, accountmgr, appproxy. `None` without Python 3.13.
-    pub fn new(databases: [&str; 3]) -> Option<Checkout> {
-        let environment = environment()?;
+    /// A checkout whose components have these databases: manager, accountmgr, appproxy.
+    pub fn new(databases: [&str; 3]) -> Checkout {
+        let environment = environment();
         let checkout = Checkout { folder: Folder::new() };
         super::xtask::as_backend_ai(checkout.root());
         symlink(environment, checkout.root().join(".venv")).unwrap();
@@ -62,7 +61,7 @@ impl Checkout {
             let main = format!("[alembic]\nscript_location = {package}\nsqlalchemy.url = {url}\n");
             std::fs::write(checkout.root().join(config), main + LOGGING).unwrap();
         }
-        Some(checkout)
+        checkout
     }
 
     /// Its root.
@@ -84,33 +83,29 @@ pub fn configs() -> [&'static str; 3] {
 }
 
 /// A manager's database as `backend.ai mgr schema oneshot` makes it, at the head: made once per test run, then cloned.
-pub fn manager_database() -> Option<String> {
-    static TEMPLATE: OnceLock<Option<String>> = OnceLock::new();
+pub fn manager_database() -> String {
+    static TEMPLATE: OnceLock<String> = OnceLock::new();
     let template = TEMPLATE.get_or_init(|| {
         let name = cluster().shared_clone_of("template1");
-        let checkout = Checkout::new([&name, "none", "none"])?;
+        let checkout = Checkout::new([&name, "none", "none"]);
         let command = Cmd::new(checkout.root().join("backend.ai"), checkout.root());
         command.args(["mgr", "schema", "oneshot", "-f", "alembic.ini"]).read(&quiet()).unwrap();
-        Some(name)
+        name
     });
-    Some(cluster().clone_of(template.as_ref()?))
+    cluster().clone_of(template)
 }
 
 /// The folder of the virtual environment, made by the same code that makes the user's, under its lock.
-fn environment() -> Option<&'static Path> {
-    static ENVIRONMENT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let made = ENVIRONMENT.get_or_init(|| {
-        let Some(base) = python313() else {
-            say("no CPython 3.13 here: the tests on the real Backend.AI are left out");
-            return None;
-        };
+fn environment() -> &'static Path {
+    static ENVIRONMENT: OnceLock<PathBuf> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
+        let base = python313().expect("the tests on the real Backend.AI need CPython 3.13: uv python install 3.13");
         let state = workspace().join("target/xtask-test/backendai");
         let search = only(&base, &state);
         let python = managed(&quiet(), &state, &workspace().join("tests/backendai.txt"), &search)
             .unwrap_or_else(|error| panic!("Backend.AI could not be installed from PyPI: {}", whole(&error)));
-        Some(python.parent().unwrap().parent().unwrap().to_owned())
-    });
-    made.as_deref()
+        python.parent().unwrap().parent().unwrap().to_owned()
+    })
 }
 
 /// A `PATH` on which there is this Python and no other, so that no newer one is taken.
@@ -127,7 +122,7 @@ fn only(python: &Path, state: &Path) -> OsString {
 }
 
 /// The first CPython 3.13 that can make virtual environments: on `PATH`, pyenv's, uv's.
-fn python313() -> Option<PathBuf> {
+pub fn python313() -> Option<PathBuf> {
     let search = std::env::var_os("PATH").unwrap_or_default();
     let on_path = which::which_in_all("python3.13", Some(search), "/").into_iter().flatten();
     let folder = |key: &str, below: &str| std::env::var_os(key).map(|home| Path::new(&home).join(below));

@@ -1,15 +1,18 @@
 //! A small project with a database of its own on the shared cluster, and the built binary run in it as a user would.
 //! The config's URL holds a password, which every failing run is searched for.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
 use serde_json::Value;
 use xtask::fail::Kind;
+use xtask::model::graph::{Graph, Links};
+use xtask::model::revision::{self, Script};
 
 use super::pasted::paste_what_looks;
 use super::pg::{SUPERUSER, cluster};
@@ -20,6 +23,9 @@ use super::xtask::{Output, Xtask};
 /// The password of the URL as the server knows it, and as it stands in the URL.
 pub const PASSWORD: &str = "S3cr@t/word";
 pub const PASSWORD_IN_URL: &str = "S3cr%40t%2Fword";
+
+/// Where scenes have brought an empty database: a copy to be had again, once it was wanted twice.
+static MIGRATED: Mutex<BTreeMap<String, Option<String>>> = Mutex::new(BTreeMap::new());
 
 /// How long anything that is waited for may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -78,11 +84,50 @@ impl Scene {
         self
     }
 
-    /// Brings the database to a revision, through the tool.
+    /// Brings the database to a revision, through the tool; an empty one only where no scene like this has been there.
     #[track_caller]
     pub fn at(self, target: &str) -> Scene {
+        let key = self.is_untouched().then(|| self.key(target)).flatten();
+        let known = key.as_ref().and_then(|key| MIGRATED.lock().unwrap().get(key).cloned());
+        if let Some(template) = known.flatten() {
+            cluster().put_in_place(&self.database, &template);
+            return self;
+        }
         let _ = self.run(&format!("db-migrate --target={target} -q")).code(0);
+        if let Some(key) = key {
+            let mut migrated = MIGRATED.lock().unwrap();
+            // Most states are wanted once: only the second time one is kept.
+            let is_wanted_again = migrated.contains_key(&key);
+            let template = is_wanted_again.then(|| cluster().shared_clone_of(&self.database));
+            migrated.insert(key, template);
+        }
         self
+    }
+
+    /// Whether nothing was ever made in the database.
+    fn is_untouched(&self) -> bool {
+        let sql = "select not exists (select from pg_class where oid >= 16384) \
+                   and not exists (select from pg_namespace where oid >= 16384)";
+        self.client().query_one(sql, &[]).unwrap().get(0)
+    }
+
+    /// All that decides what a migration of an empty database makes: the scripts up to the target and what is beside
+    /// them. `None` where the history cannot be read, or does not have the target.
+    fn key(&self, target: &str) -> Option<String> {
+        let mut files = BTreeMap::new();
+        read_below(self.root(), &mut files);
+        let folder = self.project.path("migrations/versions");
+        let scripts: Vec<_> = files.extract_if(.., |path, _| path.parent() == Some(&folder)).collect();
+        let read: Option<Vec<Script>> = scripts.iter().map(|(path, text)| revision::read(path, text).ok()).collect();
+        let graph = Graph::build(read?).ok()?;
+        let of = |id: &str| graph.scripts().find(|script| script.id == id);
+        let heads: Vec<&str> = if target == "head" { graph.heads() } else { vec![of(target)?.id.as_str()] };
+        let wanted = graph.ancestors(&heads, Links::WithDependencies);
+        let paths: Vec<&PathBuf> =
+            graph.scripts().filter(|it| wanted.contains(&it.id.as_str())).map(|it| &it.path).collect();
+        files.extend(scripts.into_iter().filter(|(path, _)| paths.contains(&path)));
+        let text = format!("{heads:?} {files:?}");
+        Some(text.replace(&self.root().display().to_string(), "").replace(&self.database, ""))
     }
 
     /// SQL in the database.
@@ -302,6 +347,21 @@ pub fn no_password_in(folder: &Path) {
             let bytes = std::fs::read(&path).unwrap_or_default();
             let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
             assert!(!holds(PASSWORD) && !holds(PASSWORD_IN_URL), "the password is in {}", path.display());
+        }
+    }
+}
+
+/// The project's files by path, without what the tool leaves there.
+fn read_below(folder: &Path, files: &mut BTreeMap<PathBuf, String>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = entry.file_name().unwrap().to_string_lossy();
+        match entry.is_dir() {
+            true if ["state", ".xtask", ".git", "__pycache__"].contains(&name.as_ref()) => {}
+            true => read_below(&entry, files),
+            false => {
+                let bytes = std::fs::read(&entry).unwrap_or_default();
+                files.insert(entry, String::from_utf8_lossy(&bytes).into_owned());
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use xtask::sys::pg::catalog;
 use xtask::sys::run::Cmd;
 
 use crate::measure::{Goal, Median, Row, Rows, in_turns, median};
-use crate::support::backendai::{Checkout, manager_database};
+use crate::support::backendai::{Checkout, manager_database, python313};
 use crate::support::pg::cluster;
 use crate::support::python::{quiet, workspace};
 use crate::support::xtask::Xtask;
@@ -29,8 +29,9 @@ pub struct Manager {
 impl Manager {
     /// Each part of the table has its own.
     pub fn new() -> Result<Manager, String> {
-        let database = manager_database().ok_or("needs CPython 3.13 for Backend.AI")?;
-        let checkout = Checkout::new([&database, "none", "none"]).ok_or("needs CPython 3.13 for Backend.AI")?;
+        python313().ok_or("needs CPython 3.13 for Backend.AI")?;
+        let database = manager_database();
+        let checkout = Checkout::new([&database, "none", "none"]);
         Ok(Manager { checkout, database })
     }
 

@@ -6,7 +6,7 @@ use postgres::Client;
 use serde_json::Value;
 use xtask::sys::run::Cmd;
 
-use crate::support::backendai::Checkout;
+use crate::support::backendai::{Checkout, python313};
 use crate::support::pg::cluster;
 use crate::support::python::{environment, quiet, workspace};
 use crate::support::xtask::{Folder, Xtask, as_backend_ai};
@@ -48,7 +48,8 @@ impl Example {
     /// Backend.AI's application proxy, on an empty database; its manager's history does not run from empty.
     pub fn coordinator() -> Result<Example, String> {
         let database = cluster().database();
-        let checkout = Checkout::new(["none", "none", &database]).ok_or("needs CPython 3.13 for Backend.AI")?;
+        python313().ok_or("needs CPython 3.13 for Backend.AI")?;
+        let checkout = Checkout::new(["none", "none", &database]);
         let python = checkout.root().join(".venv/bin/python");
         let (name, config) = ("Backend.AI's appproxy", "alembic-appproxy.ini");
         Ok(Example { name, component: "appproxy", config, python, database, place: Place::Checkout(checkout) })

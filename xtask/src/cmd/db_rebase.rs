@@ -1,6 +1,6 @@
 //! `db-rebase`: diverged heads made one again. `facts.rs` gathers what is known (`released.rs` asks git which revisions are
 //! released), `model/rebase` decides, `prepare.rs` works everything out before the first write: `files.rs` every edit,
-//! `database.rs` what the database goes through, `proof.rs` whether it can stay as it is. `steps.rs` does it all under the
+//! `database.rs` what the database goes through; whether it can stay as it is, is tried by `work/proof.rs`. `steps.rs` does it all under the
 //! journal and takes it back, `show.rs` reports.
 
 mod as_step;
@@ -9,7 +9,6 @@ mod ends;
 mod facts;
 mod files;
 mod prepare;
-mod proof;
 mod record;
 mod released;
 mod show;

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use anyhow::Result;
 
-use super::Ctx;
+use super::{Ctx, Database};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::own;
 use crate::model::env_script::follows_the_config;
@@ -14,8 +14,11 @@ use crate::sys::alembic::{self, Answer, Asking};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::env_url::{self, Known, leads_to_the_same};
 use crate::sys::pg;
+use crate::sys::project::Component;
 use crate::sys::python;
 
+/// The variable that names who may create and rename databases.
+const ADMIN_URL: &str = "XTASK_ADMIN_URL";
 /// How a URL is written, for advice.
 const FORM: &str = "postgresql+asyncpg://USER@HOST:PORT/DATABASE";
 
@@ -32,6 +35,25 @@ impl Ctx {
             },
         };
         pg::complete(&url)
+    }
+
+    /// Who may create and rename databases on a component's server: `admin_url` of the settings, the environment's
+    /// `XTASK_ADMIN_URL`, our own server's superuser, or the role that the component itself uses.
+    ///
+    /// # Errors
+    /// `config-invalid` for a URL that cannot be used.
+    pub fn admin_url(&self, component: &Component, database: &Database) -> Result<DbUrl> {
+        if database.embedded {
+            let lease = self.lease()?;
+            let name = &database.url.target().database;
+            return Ok(database.url.on_socket(&lease.socket_dir, lease.port, lease.superuser, name));
+        }
+        let named = std::env::var(ADMIN_URL).ok().filter(|text| !text.is_empty());
+        let text = component.admin_url.as_deref().or(named.as_deref());
+        match text {
+            None => Ok(database.url.clone()),
+            Some(text) => pg::complete(&announced(text, "`admin_url`", Kind::ConfigInvalid)?),
+        }
     }
 
     /// The same for the embedded server, which needs no URL: where none is known, the component's name will do.

@@ -12,7 +12,7 @@ mod value;
 use std::fmt;
 use std::ops::Range;
 
-use crate::model::revision::{declared_encoding, is_utf8};
+use crate::model::revision::{Script, declared_encoding, is_utf8};
 
 /// Where the values of a script stand, in bytes, a byte order mark included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,18 @@ pub struct Places {
     pub docstring: Option<Range<usize>>,
     /// The other values (`revision` first: its quotes are the file's), which must come out as they went in.
     pub others: Vec<Range<usize>>,
+}
+
+impl Places {
+    /// Those of a script that was just read.
+    pub fn of(script: &Script) -> Places {
+        let spans = script.spans.clone();
+        Places {
+            down_revision: spans.down_revision.unwrap_or_default(),
+            docstring: spans.docstring,
+            others: [spans.revision, spans.depends_on, spans.branch_labels].into_iter().flatten().collect(),
+        }
+    }
 }
 
 /// Why a script is not edited. Lines count from 1.

@@ -185,5 +185,4 @@ fn is_python(name: &OsStr) -> bool {
 }
 
 #[cfg(test)]
-#[path = "changes_tests.rs"]
 mod tests;

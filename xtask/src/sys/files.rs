@@ -25,8 +25,13 @@ use crate::sys::side_by_side::in_shares;
 /// by name. A file that is reached twice counts once. Folders that do not exist hold nothing, as for Alembic.
 /// Bytecode without source (`sourceless`) is left out: it cannot be read.
 pub fn scripts(config: &AlembicConfig) -> Result<Vec<PathBuf>> {
-    let mut list = Listing { recursive: config.recursive, seen: HashSet::new(), scripts: Vec::new() };
-    for location in &config.version_locations {
+    scripts_in(&config.version_locations, config.recursive)
+}
+
+/// The same of some folders.
+pub fn scripts_in(locations: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>> {
+    let mut list = Listing { recursive, seen: HashSet::new(), scripts: Vec::new() };
+    for location in locations {
         if location.is_dir() {
             // Resolved once here, so that the files in it need not be resolved one by one.
             let folder = location.canonicalize().with_context(|| format!("resolving {}", location.display()))?;

@@ -4,7 +4,7 @@
 //!
 //! What a question costs, in processes of about 3 ms: [`Repo::find`] 1 (2 where only `GIT_DIR` names the repository),
 //! [`Repo::merge_bases`] 2, [`Repo::sightings`] 2 and one per commit found (at most 3), [`Repo::tags_with`] 2,
-//! [`Repo::foretell_merge`] 2, [`Repo::merge`] 3, [`Repo::published_besides`] 3 to 5, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
+//! [`Repo::foretell_merge`] 2, [`Repo::merge`] 3, [`Repo::reached_by`] 1 to 3, [`Repo::published_besides`] 3 to 5, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
 //! (folders, shallow or not) costs nothing.
 
 mod answer;
@@ -12,6 +12,7 @@ mod export;
 mod find;
 mod history;
 mod lines;
+mod mentions;
 mod operation;
 mod parse;
 mod process;
@@ -29,11 +30,12 @@ use crate::model::action::git;
 pub use answer::{Changed, Conflict, File, Head, Oid, State};
 pub use find::{HookEnv, version};
 pub use history::{MainBranch, To, Unclear};
+pub use mentions::{Mention, ReachedBy, WorkTree};
 pub use operation::{Operation, Ours};
 pub use process::GitError;
 pub use search::{Needle, Sighting, Tagged};
 pub use tree::{Foretold, Index, Status};
-pub use verbs::{Merged, WithCommit};
+pub use verbs::{Merged, SWITCHING, WithCommit};
 
 use process::Git;
 

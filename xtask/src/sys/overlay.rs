@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
@@ -12,6 +13,8 @@ use anyhow::{Context, Result};
 pub struct Overlay {
     folder: PathBuf,
     versions: Vec<PathBuf>,
+    /// The folders of the originals, and what stands for each.
+    known: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Overlay {
@@ -20,12 +23,13 @@ impl Overlay {
     /// # Errors
     /// When the state folder cannot be written.
     pub fn new<'s>(state_dir: &Path, scripts: impl Iterator<Item = (PathBuf, Option<&'s str>)>) -> Result<Overlay> {
-        let folder = state_dir.join(format!("overlay-{}", std::process::id()));
-        let mut overlay = Overlay { folder, versions: Vec::new() };
-        let mut known: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = state_dir.join(format!("overlay-{}-{number}", std::process::id()));
+        let mut overlay = Overlay { folder, versions: Vec::new(), known: BTreeMap::new() };
         for (path, text) in scripts {
             let parent = path.parent().unwrap_or(Path::new("/")).to_owned();
-            let versions = known.entry(parent).or_insert_with(|| {
+            let versions = overlay.known.entry(parent).or_insert_with(|| {
                 let versions = overlay.folder.join(overlay.versions.len().to_string());
                 overlay.versions.push(versions.clone());
                 versions
@@ -38,6 +42,11 @@ impl Overlay {
             written.with_context(|| format!("writing {}", copy.display()))?;
         }
         Ok(overlay)
+    }
+
+    /// What stands for a script.
+    pub fn copy_of(&self, path: &Path) -> Option<PathBuf> {
+        Some(self.known.get(path.parent()?)?.join(path.file_name()?))
     }
 
     /// What Alembic takes for its version locations.

@@ -14,6 +14,7 @@ mod indexes;
 mod ledger;
 pub mod mend;
 pub mod models;
+pub mod parked;
 mod pooler;
 mod roles;
 pub mod rows;

@@ -67,6 +67,8 @@ pub struct Component {
     pub x: Vec<String>,
     /// The database, when it is not the config's: a URL, or `env:NAME`.
     pub url: Option<String>,
+    /// Who may create and rename databases, when the URL's role may not: a URL, or `env:NAME`.
+    pub admin_url: Option<String>,
     /// Variables by which env.py is told its database; `{url}` in a value stands for the URL.
     pub env: Vec<(String, String)>,
     /// How a fresh database is made, if not by an upgrade from empty.
@@ -385,6 +387,7 @@ fn component(root: &Path, declared: &Declared, only: bool) -> Result<Component> 
         section: declared.section.clone().unwrap_or_else(|| "alembic".to_owned()),
         x: declared.x.clone(),
         url: declared.url.clone(),
+        admin_url: declared.admin_url.clone(),
         env: declared.env.clone(),
         config,
     })

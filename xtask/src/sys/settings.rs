@@ -31,7 +31,7 @@ pub const COMPONENT_KEYS: &[&str] = &[
     "protected",
 ];
 /// Keys that are right and that nothing uses yet: whoever sets one is told so.
-const UNUSED: &[&str] = &["warm", "admin_url"];
+const UNUSED: &[&str] = &["warm"];
 /// The keys of `cache`.
 pub const CACHE_KEYS: &[&str] = &["where", "days", "megabytes", "milliseconds"];
 
@@ -117,6 +117,8 @@ pub struct Declared {
     pub version_table: Option<VersionTable>,
     /// The database, when it is not the config's: a URL, or `env:NAME`.
     pub url: Option<String>,
+    /// Who may create and rename databases: a URL, or `env:NAME`.
+    pub admin_url: Option<String>,
     /// As `alembic -n`.
     pub section: Option<String>,
     /// As `alembic -x`.
@@ -290,7 +292,7 @@ impl File<'_> {
                 "seed" => declared.seed = self.seed(value, &key)?,
                 "version_table" => declared.version_table = Some(self.version_table(value, &key)?),
                 "url" => declared.url = Some(self.string(value, &key)?),
-                "admin_url" => drop(self.string(value, &key)?),
+                "admin_url" => declared.admin_url = Some(self.string(value, &key)?),
                 "section" => declared.section = Some(self.string(value, &key)?),
                 "x" => declared.x = self.strings(value, &key)?,
                 "env" => declared.env = self.variables(value, &key)?,

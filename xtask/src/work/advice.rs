@@ -11,7 +11,7 @@ use crate::model::target::TargetError;
 use crate::sys::git::{Oid, Repo};
 use crate::sys::pg::Db;
 use crate::sys::project::{Baseline, Component};
-use crate::work::skipped;
+use crate::work::skipped::{self, Nearest};
 
 /// Whether an error only says that the database is not there.
 pub fn is_database_missing(error: &anyhow::Error) -> bool {
@@ -37,8 +37,9 @@ pub fn unknown_in_database(unknown: &[String], component: &Component) -> Fail {
         )
         .revision(unknown.first().cloned().unwrap_or_default())
         .run("Find the branch that has it", find_revision(unknown))
-        .action(
-            "Switch to that branch and take the database down to a common revision there, or pull the missing files",
+        .run(
+            "Put the database in line with these files (it finds the script, takes a backup, and asks)",
+            own("db-sync"),
         )
         .run("Look again", own("db-status"))
         .related(own("db-status"))
@@ -49,6 +50,8 @@ pub fn unknown_in_database(unknown: &[String], component: &Component) -> Fail {
 pub fn bring_back(undone: &Undone) -> Vec<Action> {
     let mut actions = Vec::new();
     if !undone.gone.is_empty() {
+        actions.push(Action::run("Put the database in line with these files", own("db-sync")));
+        actions.push("Or bring back the files with which it ran:".into());
         actions.push(Action::run("Find the branch that has it", find_revision(&undone.gone)));
         actions.push("Merge that branch again, without a commit (git merge --no-commit)".into());
     }
@@ -93,6 +96,61 @@ pub fn deleted_here(ctx: &Ctx, unknown: &[String], component: &Component) -> Opt
     let mut commits = unknown.iter().map(|id| repo.deletion(id, &folders).ok().flatten());
     let first = commits.next()??;
     commits.all(|commit| commit.is_some()).then_some(first)
+}
+
+/// These files have other scripts in the place of those that the database ran.
+pub fn replaced(ctx: &Ctx, unknown: &[String], component: &Component) -> Fail {
+    if deleted_here(ctx, unknown, component).is_some() {
+        return unknown_revisions(ctx, unknown, component);
+    }
+    Fail::new(Kind::UnknownRevision, format!("Cannot locate revision '{}'", unknown.join("', '")))
+        .details("Nothing of what the database ran is in these files: the history was squashed, or it is another one")
+        .revision(unknown.first().cloned().unwrap_or_default())
+        .run("If the database is as the new scripts make it, say so to Alembic", stamp_anew(ctx, component))
+        .action("Or migrate a fresh database, and take the rows over")
+        .run("Look again", own("db-status"))
+        .related(own("db-status"))
+        .about(&component.name)
+}
+
+/// The files were taken back without the database.
+pub fn undone(undone: &Undone, component: &Component) -> Fail {
+    let fail = Fail::new(Kind::WrongDatabase, "The database holds revisions that these files do not give it");
+    let fail =
+        fail.details(format!("It has run {}; the files were taken back without it", undone.revisions.join(", ")));
+    bring_back(undone).into_iter().fold(fail, Fail::action).related(own("db-status")).about(&component.name)
+}
+
+/// The database counts as having run what it never ran.
+pub fn never_ran(lines: &[String], commands: Vec<Own>) -> Fail {
+    let fail = Fail::new(Kind::WrongDatabase, "The database has skipped migrations");
+    let fail = fail.details("It counts as having run these, and never did:").details(lines.join("\n"));
+    commands.into_iter().fold(fail, Fail::action).related(own("db-status"))
+}
+
+/// The scripts of these revisions are nowhere: the nearest one that the files know, as far as tables and columns tell.
+pub fn nowhere(ctx: &Ctx, unknown: &[String], component: &Component, graph: &Graph, db: &mut Db) -> Fail {
+    let fail = Fail::new(Kind::UnknownRevision, format!("Cannot locate revision '{}'", unknown.join("', '")))
+        .details("The database holds it, and its script is nowhere: not in the ledger, on no branch, in no stash,")
+        .details("not in git's reflog and in no other work tree of this repository")
+        .revision(unknown.first().cloned().unwrap_or_default())
+        .run("It may be on the server only; fetch, then repeat the command", git(["fetch", "--all"]));
+    let fail = match skipped::nearest(ctx, graph, db) {
+        Some(Nearest { revision, lacks, has_more }) => {
+            let more = |list: &[String], what: &str| match list {
+                [] => String::new(),
+                list => format!("; it has {what} {}", list.join(", ")),
+            };
+            let (lacks, has_more) = (more(&lacks, "no"), more(&has_more, "besides"));
+            fail.details(format!("By its tables and columns it is nearest to {revision}{lacks}{has_more}")).run(
+                "If it may count as being there, put what differs right by hand, then say so to Alembic",
+                ctx.alembic_by_hand(component).words(["stamp", "--purge", revision.as_str()]),
+            )
+        }
+        None => fail,
+    };
+    let fail = fail.action("Or put a backup from before back, or make the database anew");
+    fail.related(own("db-status")).about(&component.name)
 }
 
 /// What tells Alembic that a database is as the scripts of today make it.

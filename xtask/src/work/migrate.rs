@@ -6,6 +6,7 @@ mod looks;
 mod stayed;
 
 use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -185,8 +186,22 @@ impl<'a> Walker<'a> {
     /// # Errors
     /// `python-missing`.
     pub fn start(ctx: &'a Ctx, own: &mut OwnDatabase<'_>, limits: Limits) -> Result<Walker<'a>> {
+        Walker::start_with(ctx, own, limits, &[])
+    }
+
+    /// As [`Walker::start`], with the scripts that lie in these folders and not those on the disk.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with(
+        ctx: &'a Ctx,
+        own: &mut OwnDatabase<'_>,
+        limits: Limits,
+        scripts: &[PathBuf],
+    ) -> Result<Walker<'a>> {
         let labels = Labels::new(ctx, own.component)?;
         let mut launch = own.launch(ctx)?;
+        launch.versions = scripts.to_vec();
         launch.lock_timeout = Some(limits.lock.unwrap_or(LOCK_TIMEOUT));
         let driver = Driver::start(&ctx.ui, &launch)?;
         Ok(Walker { ctx, labels, launch, limits, driver: Some(driver) })

@@ -280,8 +280,22 @@ impl<'a> OwnDatabase<'a> {
     /// As [`put_back::put_back`].
     pub fn put_back(&mut self, ctx: &Ctx, backup: &Path, now: Option<&Path>, walked: &[String]) -> Result<Report> {
         let scripts = put_back::scripts(ctx, &self.config, walked);
+        self.put_back_what_ran(ctx, backup, now, &scripts)
+    }
+
+    /// As [`OwnDatabase::put_back`], with the texts of the scripts that were walked.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn put_back_what_ran(
+        &mut self,
+        ctx: &Ctx,
+        backup: &Path,
+        now: Option<&Path>,
+        scripts: &[String],
+    ) -> Result<Report> {
         let tools = &self.database.tools;
-        let wish = Wish { backup, now, versions: &self.table, scripts: &scripts, tools };
+        let wish = Wish { backup, now, versions: &self.table, scripts, tools };
         put_back::put_back(ctx, &mut self.db, &wish)
     }
 }

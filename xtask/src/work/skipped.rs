@@ -152,6 +152,48 @@ pub fn matching(ctx: &Ctx, graph: &Graph, db: &mut Db) -> Option<String> {
     matching
 }
 
+/// The revision whose tables and columns are most like those of a database.
+pub struct Nearest {
+    /// It.
+    pub revision: String,
+    /// What it makes and the database has not.
+    pub lacks: Vec<String>,
+    /// What later revisions make and the database has.
+    pub has_more: Vec<String>,
+}
+
+/// The revision that differs least from a database in tables and columns, as far as the scripts' text tells; the newest of
+/// several. `None` where the scripts tell nothing.
+pub fn nearest(ctx: &Ctx, graph: &Graph, db: &mut Db) -> Option<Nearest> {
+    let heads: Vec<String> = graph.heads().into_iter().map(str::to_owned).collect();
+    let order: Vec<&str> = graph.ancestors(&heads, Links::WithDependencies).into_iter().rev().collect();
+    let bodies: Vec<Body> =
+        order.iter().map(|id| graph.get(id).and_then(|it| body(ctx, it).ok()).unwrap_or_default()).collect();
+    let all: Vec<Vec<Made>> = bodies.iter().map(made).collect();
+    let there = db.has(&all.concat()).ok()?;
+    let mut there = there.into_iter();
+    let all: Vec<Vec<(Made, bool)>> = all
+        .into_iter()
+        .map(|made| made.into_iter().map(|it| (it, there.next().unwrap_or_default())).collect())
+        .collect();
+    let (mut expected, mut best) = (Vec::<(Made, bool)>::new(), None::<Nearest>);
+    for (at, id) in order.iter().enumerate() {
+        expected.retain(|(it, _)| !takes_away(&bodies[at], it));
+        expected.extend(all[at].iter().cloned());
+        let named = |list: &[(Made, bool)], is: bool| -> Vec<String> {
+            list.iter().filter(|(_, there)| *there == is).map(|(it, _)| it.to_string()).collect()
+        };
+        let lacks = named(&expected, false);
+        let mut has_more: Vec<String> = all[at + 1..].iter().flat_map(|made| named(made, true)).collect();
+        has_more.retain(|name| !expected.iter().any(|(it, _)| it.to_string() == *name));
+        let differs = lacks.len() + has_more.len();
+        if best.as_ref().is_none_or(|best| differs <= best.lacks.len() + best.has_more.len()) {
+            best = Some(Nearest { revision: (*id).to_owned(), lacks, has_more });
+        }
+    }
+    best.filter(|_| all.iter().any(|made| !made.is_empty()))
+}
+
 /// What a script does; nothing where that cannot be read.
 pub fn body(ctx: &Ctx, script: &Script) -> Result<Body> {
     let text = read_script(&ctx.project()?.root.join(&script.path))?;

@@ -6,18 +6,19 @@ use anyhow::{Context, Result};
 
 use super::flow::{Done, Flow};
 use super::preflight::components;
-use super::record::{ComponentReport, Migrated, Outcome, to_abort, to_continue};
+use super::record::{Migrated, to_abort, to_continue};
 use crate::cmd::db_status::Report;
 use crate::cmd::{db_migrate, db_rebase, db_roundtrip, db_status};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::{DbMigrate, DbRoundtrip, Range, Rebase};
-use crate::model::action::{Action, Own, own};
+use crate::model::action::{Action, own};
 use crate::model::graph::Graph;
 use crate::model::roundtrip::Verdict;
 use crate::model::status::{Standing, State};
 use crate::model::target::{self, Direction, Target};
 use crate::report::roundtrip::{Report as RoundTrip, RevisionResult};
+use crate::report::steps::{ComponentReport, Outcome};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::{advice, driver};
@@ -271,24 +272,10 @@ fn not_there(component: &Component, standing: &Standing) -> Fail {
 /// What no merge can be built on: it would have to go down through what was never done, or up through what was.
 fn in_the_way(ctx: &Ctx, report: &Report) -> Option<Fail> {
     let overlapping = |standing| advice::overlapping(ctx, standing, &report.component);
-    let skipped = report.never_ran().map(|(lines, commands)| never_ran(lines, commands));
+    let skipped = report.never_ran().map(|(lines, commands)| advice::never_ran(lines, commands));
     let overlapping = report.standing.as_ref().and_then(overlapping);
-    overlapping.or_else(|| (!report.undone.is_empty()).then(|| undone(report))).or(skipped)
-}
-
-fn undone(report: &Report) -> Fail {
-    let undone = &report.undone;
-    let fail = Fail::new(Kind::WrongDatabase, "The database holds revisions that these files do not give it");
-    let fail =
-        fail.details(format!("It has run {}; the files were taken back without it", undone.revisions.join(", ")));
-    let fail = advice::bring_back(undone).into_iter().fold(fail, Fail::action);
-    fail.related(own("db-status")).about(&report.component.name)
-}
-
-fn never_ran(lines: &[String], commands: Vec<Own>) -> Fail {
-    let fail = Fail::new(Kind::WrongDatabase, "The database has skipped migrations");
-    let fail = fail.details("It counts as having run these, and never did:").details(lines.join("\n"));
-    commands.into_iter().fold(fail, Fail::action).related(own("db-status"))
+    let undone = || (!report.undone.is_empty()).then(|| advice::undone(&report.undone, &report.component));
+    overlapping.or_else(undone).or(skipped)
 }
 
 /// What of a round trip stops the flow. Rows in a table or column that a moved revision makes itself go with it on its way

@@ -6,13 +6,14 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::preflight;
-use super::record::{ComponentReport, KEPT, Outcome, Record, folder};
+use super::record::{KEPT, Record, folder};
 use crate::cmd::db_rebase::{self, Kept};
 use crate::cmd::db_status::Report;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, refuse};
 use crate::flags::Merge;
 use crate::model::action::own;
+use crate::report::steps::{ComponentReport, Outcome};
 use crate::sys::git::Repo;
 use crate::sys::journal::{self, Journal};
 

@@ -10,6 +10,7 @@ use crate::ctx::Ctx;
 use crate::fail::refuse;
 use crate::flags::Merge;
 use crate::model::action::{Own, own};
+use crate::report::steps::StepReport;
 use crate::sys::git::Oid;
 use crate::sys::journal::{self, Journal};
 
@@ -84,56 +85,6 @@ pub struct Migrated {
     pub backup: Option<PathBuf>,
 }
 
-/// How a step, or its part of one component, ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Ok,
-    Skipped,
-    Failed,
-    Planned,
-}
-
-/// A step as it is reported.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StepReport {
-    pub name: String,
-    pub outcome: Outcome,
-    pub seconds: f64,
-    /// What came of it, or why it was skipped.
-    pub remark: String,
-    pub components: Vec<ComponentReport>,
-}
-
-/// A step's part of one component.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ComponentReport {
-    pub component: String,
-    pub outcome: Outcome,
-    pub seconds: f64,
-    pub remark: String,
-    /// What a round trip found, as in its own JSON.
-    pub results: Value,
-}
-
-impl Outcome {
-    const ALL: [(Outcome, &str); 4] = [
-        (Outcome::Ok, "ok"),
-        (Outcome::Skipped, "skipped"),
-        (Outcome::Failed, "failed"),
-        (Outcome::Planned, "planned"),
-    ];
-
-    /// As it stands in JSON.
-    pub fn name(self) -> &'static str {
-        Outcome::ALL.iter().find(|(outcome, _)| *outcome == self).map_or("", |(_, name)| name)
-    }
-
-    fn parse(value: &Value) -> Result<Outcome> {
-        let found = Outcome::ALL.iter().find(|(_, name)| value == name);
-        found.map(|(outcome, _)| *outcome).with_context(|| format!("the journal has the outcome {value}"))
-    }
-}
-
 impl Record {
     /// For the journal.
     pub fn to_json(&self) -> Value {
@@ -196,46 +147,6 @@ impl Record {
     }
 }
 
-impl StepReport {
-    /// The contract's `step`, with what came of it.
-    pub fn to_json(&self) -> Value {
-        let one = |part: &ComponentReport| {
-            let mut object = json!({
-                "component": part.component, "outcome": part.outcome.name(), "seconds": part.seconds,
-                "remark": part.remark,
-            });
-            if !part.results.is_null() {
-                object["results"] = part.results.clone();
-            }
-            object
-        };
-        json!({
-            "name": self.name, "outcome": self.outcome.name(), "seconds": self.seconds, "remark": self.remark,
-            "components": self.components.iter().map(one).collect::<Vec<_>>(),
-        })
-    }
-
-    fn from_json(value: &Value) -> Result<StepReport> {
-        let seconds = |value: &Value| value["seconds"].as_f64().unwrap_or_default();
-        let one = |it: &Value| -> Result<ComponentReport> {
-            Ok(ComponentReport {
-                component: text(&it["component"])?,
-                outcome: Outcome::parse(&it["outcome"])?,
-                seconds: seconds(it),
-                remark: text(&it["remark"])?,
-                results: it["results"].clone(),
-            })
-        };
-        Ok(StepReport {
-            name: text(&value["name"])?,
-            outcome: Outcome::parse(&value["outcome"])?,
-            seconds: seconds(value),
-            remark: text(&value["remark"])?,
-            components: value["components"].as_array().into_iter().flatten().map(one).collect::<Result<_>>()?,
-        })
-    }
-}
-
 fn optional(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
@@ -251,6 +162,7 @@ fn texts(value: &Value) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::steps::{ComponentReport, Outcome};
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -292,7 +204,5 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_said() {
         assert!(Record::from_json(&json!({})).is_err());
-        let wrong = json!({"name": "x", "outcome": "well", "remark": "", "components": []});
-        assert!(StepReport::from_json(&wrong).unwrap_err().to_string().contains("well"));
     }
 }

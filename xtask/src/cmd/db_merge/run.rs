@@ -8,13 +8,14 @@ use serde_json::Map;
 
 use super::flow::{Done, Flow, NOTE, Step, pending};
 use super::git::Where;
-use super::record::{KEPT, Outcome, StepReport, folder, to_abort, to_continue};
+use super::record::{KEPT, folder, to_abort, to_continue};
 use super::{preflight, show};
 use crate::cmd::db_rebase;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::Merge;
 use crate::model::action::{Action, git, own};
+use crate::report::steps::{Outcome, StepReport, steps};
 use crate::sys::interrupt;
 use crate::sys::journal::{self, Journal, Operation, Progress};
 use crate::sys::settings::Server;
@@ -129,7 +130,7 @@ impl Flow<'_> {
     fn broke_off(self, step: Step, mut fail: Fail) -> anyhow::Error {
         // Ctrl-C must not keep us from saying it.
         let report = interrupt::shielded(|| show::to_json(&self)).unwrap_or_default();
-        let steps = show::steps(&self.record.report);
+        let steps = steps(&self.record.report);
         let ui = self.ctx.ui.clone();
         if interrupt::shielded(|| self.is_untouched()).unwrap_or(false) {
             fail = fail.details("Nothing was changed").refused();

@@ -7,13 +7,12 @@ use serde_json::{Value, json};
 
 use super::flow::{Flow, Step};
 use super::git::Where;
-use super::record::{Outcome, StepReport};
 use crate::cmd::db_rebase::Kept;
 use crate::cmd::db_status::component_json;
 use crate::flags::Merge;
 use crate::model::action::{Action, git};
 use crate::report::moved::MovedRevision;
-use crate::report::table::table;
+use crate::report::steps::{Outcome, StepReport, steps};
 use crate::sys::git::{Operation, State, Status};
 use crate::ui::Paint;
 
@@ -65,14 +64,6 @@ pub fn planned(flags: &Merge) -> Vec<Value> {
         report.to_json()
     };
     Step::all(flags).into_iter().map(planned).collect()
-}
-
-/// The steps as a table.
-pub fn steps(report: &[StepReport]) -> String {
-    let row = |step: &StepReport| {
-        vec![step.name.clone(), step.outcome.name().to_owned(), format!("{:.2} s", step.seconds), step.remark.clone()]
-    };
-    table(&["Step", "Outcome", "Time", "Result"], &report.iter().map(row).collect::<Vec<_>>())
 }
 
 /// All is done.

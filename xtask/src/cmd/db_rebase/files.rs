@@ -14,7 +14,7 @@ use crate::model::edit::{EditError, Places, repoint_bytes};
 use crate::model::graph::Graph;
 use crate::model::graph::Links;
 use crate::model::rebase::{self, Both, Change, Moved, Source};
-use crate::model::revision::{self, Script};
+use crate::model::revision;
 use crate::model::script_body;
 use crate::report::diff::diff;
 use crate::sys::alembic::{self, Asking, NewRevision, Rendered};
@@ -67,21 +67,12 @@ fn edit(root: &Path, graph: &Graph, moved: &Moved) -> Result<Edit> {
     let cannot = |line, error: &dyn std::fmt::Display| cannot_edit(&shown, line, &error.to_string());
     let script = revision::read(&shown, &before).map_err(|error| cannot(None, &error))?;
     let refused = |error: EditError| cannot(Some(script.down_line), &error);
-    let after = repoint_bytes(before.as_bytes(), &places(&script), &moved.to).map_err(refused)?;
+    let after = repoint_bytes(before.as_bytes(), &Places::of(&script), &moved.to).map_err(refused)?;
     let after = String::from_utf8(after).with_context(|| format!("editing {}", shown.display()))?;
     let reread = revision::read(&shown, &after);
     let is_right = reread.is_ok_and(|reread| reread.id == script.id && reread.down == moved.to);
     ensure!(is_right, "{} would not read back as it should", shown.display());
     Ok(Edit { shown, path, before, after })
-}
-
-fn places(script: &Script) -> Places {
-    let spans = script.spans.clone();
-    Places {
-        down_revision: spans.down_revision.unwrap_or_default(),
-        docstring: spans.docstring,
-        others: [spans.revision, spans.depends_on, spans.branch_labels].into_iter().flatten().collect(),
-    }
 }
 
 fn cannot_edit(shown: &Path, line: Option<usize>, why: &str) -> Fail {

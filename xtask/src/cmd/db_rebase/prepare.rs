@@ -8,15 +8,16 @@ use super::database::{self, Found};
 use super::ends::Ends;
 use super::facts::Facts;
 use super::files::{self, Edit};
-use super::proof::{self, Proof};
 use super::record::Work;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::Rebase;
 use crate::model::action::{Action, own};
 use crate::model::rebase::{Both, Change, Plan, Trip};
+use crate::sys::overlay::Overlay;
 use crate::work::at_stake::{self, AtStake};
 use crate::work::own_database::OwnDatabase;
+use crate::work::proof::{self, Proof, Trial};
 
 const COMMAND: &str = "db-rebase";
 
@@ -87,12 +88,32 @@ fn rows(ctx: &Ctx, facts: &Facts, edits: &[Edit], trip: &Trip) -> Result<Rows> {
     if trip.is_empty() {
         return Ok(rows);
     }
-    if let Proof::GoesDown(why) = proof::prove(ctx, facts, edits, trip)? {
+    let new = as_they_will_be(ctx, facts, edits)?;
+    let trial = Trial {
+        component: facts.component,
+        config: &facts.config,
+        trip,
+        kept: trip.down.clone(),
+        scripts: [Vec::new(), new.versions().to_vec()],
+        command: COMMAND,
+    };
+    if let Proof::GoesDown(why) = proof::prove(ctx, &trial)? {
         let mut own = OwnDatabase::connect(ctx, facts.component, COMMAND)?;
         let at_stake = at_stake::find(ctx, &facts.graph, own.db(), &trip.down)?;
         rows = Rows { stay: false, why: Some(why), at_stake };
     }
     Ok(rows)
+}
+
+/// Every script, the moved ones with their new parents.
+fn as_they_will_be(ctx: &Ctx, facts: &Facts, edits: &[Edit]) -> Result<Overlay> {
+    let project = ctx.project()?;
+    let scripts = facts.graph.scripts().map(|script| {
+        let path = project.root.join(&script.path);
+        let edit = edits.iter().find(|edit| edit.path == path);
+        (path, edit.map(Edit::after))
+    });
+    Overlay::new(&project.state_dir, scripts)
 }
 
 /// Asks before rows go. Where nobody can answer, nothing that loses rows is done unless `--yes` says so.

@@ -171,7 +171,7 @@ fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
             "It changes the version table and nothing else.".to_owned(),
         ]);
     } else if !report.undone.is_empty() {
-        lines.push("Recommended action: bring back the files with which it ran".to_owned());
+        lines.push("Recommended action: put files and database in line again".to_owned());
         let actions = advice::bring_back(&report.undone).into_iter().map(|action| action.or_of(&report.component.name));
         let numbered = actions.enumerate().map(|(at, action)| format!("  {}. {}", at + 1, ctx.ui.shown(action)));
         lines.extend(numbered);
@@ -196,7 +196,7 @@ fn action(standing: &Standing) -> Option<Action> {
         State::Behind | State::NoRevision if standing.pending.is_empty() => None,
         State::Behind | State::NoRevision => Some(own("db-migrate").into()),
         State::Diverged => Some(advice::one_head_again().into()),
-        State::UnknownRevision => Some(advice::find_revision(&standing.unknown).into()),
+        State::UnknownRevision => Some(Action::run("Put it in line with these files", own("db-sync"))),
     }
 }
 

@@ -13,8 +13,9 @@ use crate::fail::from_anyhow;
 use crate::flags::{Common, duration_of};
 use crate::model::action::{Action, own};
 use crate::model::status::{Standing, State};
-use crate::sys::git::Repo;
+use crate::sys::git::{Repo, SWITCHING};
 use crate::sys::hooks::Hook;
+use crate::sys::pg::parked::Databases;
 use crate::sys::project::Component;
 use crate::sys::server;
 use crate::sys::settings::Server;
@@ -50,6 +51,10 @@ fn unknown(ui: &Ui, why: &str) -> String {
 }
 
 fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
+    // db-switch says it when it has switched the databases as well.
+    if std::env::var_os(SWITCHING).is_some() {
+        return Ok(Vec::new());
+    }
     let ctx = Ctx::new(Ui::new(Options { quiet: true, ..Options::default() }), common)?;
     if is_in_the_middle(&ctx, hook)? || !is_up(&ctx)? {
         return Ok(Vec::new());
@@ -64,7 +69,16 @@ fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
         looks.into_iter().map(|look| look.join()).collect::<Vec<_>>()
     });
     let mut lines = Vec::new();
+    let parked = if hook == Hook::PostCheckout { own_databases(&ctx) } else { Vec::new() };
     for (component, look) in components.iter().zip(looks) {
+        if let Some(branch) = parked.iter().find(|(name, _)| *name == component.name).map(|(_, branch)| branch) {
+            let here = ctx.ui.shown(own("db-switch").flag("--here", branch).of_no_component());
+            lines.push(format!(
+                "xtask: the {} database is another branch's, {branch} has its own: {here}",
+                component.name
+            ));
+            continue;
+        }
         match look {
             Ok(Ok(standing)) => lines.extend(line(&ctx, component, &standing)),
             Ok(Err(error)) => lines.push(not_asked(&ctx, component, &from_anyhow(&error).summary)),
@@ -72,6 +86,19 @@ fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
         }
     }
     Ok(lines)
+}
+
+/// The components for which a database of the branch that is checked out is parked, and the branch.
+fn own_databases(ctx: &Ctx) -> Vec<(String, String)> {
+    let branch = || Repo::find(&ctx.ui, &ctx.project().ok()?.root).ok()??.head().ok()?.branch;
+    let (Some(branch), Ok(project)) = (branch(), ctx.project()) else { return Vec::new() };
+    let is_parked = |component: &&Component| -> Option<bool> {
+        let database = ctx.database(&ctx.config(component).ok()?).ok()?;
+        let list = Databases::open(&database.url, &database.url.target().database).ok()?.list().ok()?;
+        Some(list.iter().any(|it| !it.active && it.branch.as_ref() == Some(&branch)))
+    };
+    let found = project.components.iter().filter(|it| is_parked(it) == Some(true));
+    found.map(|component| (component.name.clone(), branch.clone())).collect()
 }
 
 fn not_asked(ctx: &Ctx, component: &Component, why: &str) -> String {

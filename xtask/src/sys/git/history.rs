@@ -191,6 +191,17 @@ impl Repo {
         question.run()?.yes()
     }
 
+    /// How many commits the first has and the second lacks, and how many the other way round.
+    pub fn apart(&self, one: &Oid, other: &Oid) -> Result<(u64, u64)> {
+        let output = self.git.ask(["rev-list", "--left-right", "--count", &format!("{one}...{other}")]).run()?.ok()?;
+        let text = String::from_utf8_lossy(&output).into_owned();
+        let mut counts = text.split_whitespace().map(str::parse);
+        match (counts.next(), counts.next()) {
+            (Some(Ok(one)), Some(Ok(other))) => Ok((one, other)),
+            _ => parse::unknown("rev-list", text.as_bytes()),
+        }
+    }
+
     /// What would be committed now, under some folders (all of them for none), compared with the last commit; before the
     /// first one, everything is added.
     pub fn staged<P: AsRef<Path>>(&self, folders: &[P]) -> Result<Vec<Changed>> {

@@ -317,5 +317,4 @@ pub(super) fn unknown<T>(what: &str, output: &[u8]) -> Result<T> {
 }
 
 #[cfg(test)]
-#[path = "parse_tests.rs"]
 mod tests;

@@ -105,6 +105,12 @@ impl Call<'_> {
         self
     }
 
+    /// A variable for git and the hooks that it runs.
+    pub(super) fn env(mut self, key: &str, value: &str) -> Self {
+        self.cmd = self.cmd.env(key, value);
+        self
+    }
+
     /// `-- PATHS…`; nothing for no paths.
     pub(super) fn paths<P: AsRef<Path>>(mut self, paths: &[P]) -> Self {
         if !paths.is_empty() {

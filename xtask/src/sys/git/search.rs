@@ -124,13 +124,13 @@ impl Repo {
     }
 
     /// The branches and tags from which a commit can be reached.
-    fn refs_with(&self, commit: &Oid) -> Result<Vec<String>> {
+    pub(super) fn refs_with(&self, commit: &Oid) -> Result<Vec<String>> {
         let args = ["for-each-ref", "--format=%(refname:short)", "--contains", commit.as_str()];
         let output = self.git.ask(args).args(["refs/heads", "refs/remotes", "refs/tags"]).run()?.ok()?;
         Ok(parse::lines(&output).map(|name| String::from_utf8_lossy(name).into_owned()).collect())
     }
 
-    fn stashes(&self) -> Result<Vec<Stash>> {
+    pub(super) fn stashes(&self) -> Result<Vec<Stash>> {
         stash_list(&self.git.ask(["stash", "list", "--format=%gd %H"]).run()?.ok()?)
     }
 }
@@ -141,8 +141,8 @@ fn in_tag(tag: &str, path: &Path) -> Vec<u8> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Stash {
-    name: String,
+pub(super) struct Stash {
+    pub(super) name: String,
     commit: Oid,
 }
 

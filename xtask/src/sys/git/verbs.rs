@@ -11,6 +11,9 @@ use super::{Conflict, Oid, Repo, no_option, parse};
 use crate::fail::{Fail, Kind};
 use crate::model::action::git;
 
+/// Tells our own hooks that the databases are about to be switched as well, so that they say nothing yet.
+pub const SWITCHING: &str = "XTASK_SWITCHING";
+
 /// Whether a merge is committed when it has no conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WithCommit {
@@ -95,6 +98,22 @@ impl Repo {
         })
     }
 
+    /// Pulls, as the user's own settings say.
+    ///
+    /// # Errors
+    /// As [`Repo::merge`]; git's own words where it will not.
+    pub fn pull(&self) -> Result<Merged> {
+        let before = self.progress()?.head;
+        let answer = self.git.act(["pull"]).run()?;
+        if answer.code() != Some(0) {
+            return Err(self.refusal("pull", &answer));
+        }
+        Ok(match self.progress()?.head {
+            Some(head) if Some(&head) != before.as_ref() => Merged::Moved(head),
+            _ => Merged::UpToDate,
+        })
+    }
+
     /// Takes the merge in progress back: files and index are as they were before.
     pub fn merge_abort(&self) -> Result<()> {
         let answer = self.git.act(["merge", "--abort"]).run()?;
@@ -107,7 +126,7 @@ impl Repo {
     /// `dirty-work-tree` or `git-conflict` with the files named, a usage error for a branch that is not known; nothing
     /// was changed.
     pub fn switch(&self, branch: &str) -> Result<()> {
-        let answer = self.git.act(["switch", no_option(branch)?]).run()?;
+        let answer = self.git.act(["switch", no_option(branch)?]).env(SWITCHING, "1").run()?;
         // `fatal: invalid reference: nosuch`
         if answer.stderr.contains("fatal: invalid reference: ") {
             let fail = Fail::new(Kind::Usage, format!("git knows no branch `{branch}`"));

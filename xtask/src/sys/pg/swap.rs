@@ -21,7 +21,7 @@ const LEAVING: Duration = Duration::from_secs(3);
 
 /// What a new database has to get of the old one that no dump holds: its owner, who may use it, the settings of roles in it,
 /// its limit of connections.
-const LIKE: &str = "select array( \
+pub(super) const LIKE: &str = "select array( \
     select format('alter database %s owner to %I', $2::text, pg_get_userbyid(datdba)) from pg_database where datname = $1 and \
         datdba <> (select oid from pg_roles where rolname = current_user) \
     union all select format('alter database %s connection limit %s', $2::text, datconnlimit) from pg_database where datname = $1 \
@@ -109,7 +109,8 @@ fn free_name(db: &mut Db, name: &str) -> Result<String> {
     anyhow::bail!("no free name for {name}")
 }
 
-fn in_one(db: &mut Db, names: &[&str], sql: &[String]) -> Result<()> {
+/// Runs statements as one transaction, waiting a moment for sessions that are just closing.
+pub(super) fn in_one(db: &mut Db, names: &[&str], sql: &[String]) -> Result<()> {
     let script = format!("begin; {}; commit", sql.join("; "));
     let until = Instant::now() + LEAVING;
     loop {

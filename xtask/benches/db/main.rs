@@ -5,32 +5,20 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 #![allow(clippy::print_stdout, reason = "its answer is the table")]
 
-#[path = "db/backendai.rs"]
 mod backendai;
-#[path = "db/check.rs"]
 mod check;
-#[path = "db/example.rs"]
 mod example;
-#[path = "db/floor.rs"]
 mod floor;
-#[path = "db/generated.rs"]
 mod generated;
-#[path = "db/hooks.rs"]
 mod hooks;
-#[path = "db/machine.rs"]
 mod machine;
-#[path = "db/measure.rs"]
 mod measure;
-#[path = "db/memory.rs"]
 mod memory;
-#[path = "db/pytest_alembic.rs"]
 mod pytest_alembic;
-#[path = "db/rebase.rs"]
 mod rebase;
-#[path = "db/start.rs"]
 mod start;
 #[allow(dead_code, reason = "what tests stand on; a benchmark needs some of it")]
-#[path = "../../tests/it/support/mod.rs"]
+#[path = "../../../tests/it/support/mod.rs"]
 mod support;
 
 use measure::{Row, Rows};

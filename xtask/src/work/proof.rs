@@ -1,22 +1,38 @@
-//! Whether a database that holds a moved revision can stay as it is: on two copies of it, one goes down and up again and
-//! the other only runs what it lacks. Where both come to the same schema, no row of the own database need be touched.
+//! Whether a database whose revisions have other parents now can stay as it is: on two copies of it, one goes down and up
+//! again and the other only runs what it lacks. Where both come to the same schema, no row of the own database need be
+//! touched.
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::facts::Facts;
-use super::files::Edit;
+use super::driver::{self, Labels};
+use super::migrate::Walk;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Kind, from_anyhow};
 use crate::model::catalog::{Change, Snapshot, diff};
 use crate::model::rebase::Trip;
 use crate::model::target::Direction;
 use crate::sys::alembic::{Driver, Stop};
-use crate::sys::overlay::Overlay;
+use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, Making, Scratch, application_name, catalog};
-use crate::work::driver::{self, Labels};
-use crate::work::migrate::Walk;
+use crate::sys::project::Component;
 
-const COMMAND: &str = "db-rebase";
+/// What is to be tried.
+pub struct Trial<'a> {
+    /// Whose database it is.
+    pub component: &'a Component,
+    /// Its Alembic config.
+    pub config: &'a AlembicConfig,
+    /// The way down and up.
+    pub trip: &'a Trip,
+    /// The revisions of the way down that would only be taken out of the version table and put back.
+    pub kept: Vec<String>,
+    /// Folders with the scripts of the way down and of the way up; none: those on the disk.
+    pub scripts: [Vec<PathBuf>; 2],
+    /// For which command.
+    pub command: &'static str,
+}
 
 /// What the copies have shown.
 pub enum Proof {
@@ -38,9 +54,9 @@ struct Copy {
 ///
 /// # Errors
 /// `interrupted`.
-pub fn prove(ctx: &Ctx, facts: &Facts, edits: &[Edit], trip: &Trip) -> Result<Proof> {
+pub fn prove(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
     let _task = ctx.ui.task("Trying on a copy whether the database can stay as it is");
-    match attempt(ctx, facts, edits, trip) {
+    match attempt(ctx, trial) {
         Ok(proof) => Ok(proof),
         Err(error) => match from_anyhow(&error) {
             fail if fail.kind == Kind::Interrupted => Err(error),
@@ -49,34 +65,33 @@ pub fn prove(ctx: &Ctx, facts: &Facts, edits: &[Edit], trip: &Trip) -> Result<Pr
     }
 }
 
-fn attempt(ctx: &Ctx, facts: &Facts, edits: &[Edit], trip: &Trip) -> Result<Proof> {
+fn attempt(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
-    let database = ctx.database(&facts.config)?;
+    let database = ctx.database(trial.config)?;
     if !database.url.is_local() {
         return Ok(Proof::GoesDown("no copy is made of a database on another machine".to_owned()));
     }
-    let making = Making { ui: &ctx.ui, why: "rebase", file_copy: database.embedded, tools: &database.tools };
+    let making = Making { ui: &ctx.ui, why: trial.command, file_copy: database.embedded, tools: &database.tools };
     let mut first = Scratch::clone_of(&database.url, &database.url.target().database, &making)?;
     let second = first.twin(&database.url, &making)?;
-    let mut copies = [Copy::new(first, Vec::new())?, Copy::new(second, trip.down.clone())?];
+    let mut copies = [Copy::new(trial, first, Vec::new())?, Copy::new(trial, second, trial.kept.clone())?];
     let ways = ["the way down and up fails on a copy", "it does not run on a copy that stays as it is"];
-    for (direction, start, ids) in
-        [(Direction::Down, &trip.before, &trip.down), (Direction::Up, &trip.between, &trip.up)]
+    let Trial { trip, scripts: [old, new], .. } = trial;
+    for (direction, start, ids, versions) in
+        [(Direction::Down, &trip.before, &trip.down, old), (Direction::Up, &trip.between, &trip.up, new)]
     {
-        let overlay = match direction {
-            Direction::Down => None,
-            Direction::Up => Some(as_they_will_be(ctx, facts, edits)?),
-        };
-        let mut driver = start_driver(ctx, facts, &mut copies[0].db, overlay.as_ref())?;
+        let mut launch = driver::launch(ctx, trial.config, &mut copies[0].db, trial.command)?;
+        launch.versions.clone_from(versions);
+        let mut driver = Driver::start(&ctx.ui, &launch)?;
         for (copy, way) in copies.iter_mut().zip(ways) {
             let walk = Walk { kept: copy.kept.clone(), ..Walk::new(direction, ids, start.clone()) };
-            if let Err(why) = run(ctx, facts, &mut driver, copy, &walk)? {
+            if let Err(why) = run(ctx, trial.component, &mut driver, copy, &walk)? {
                 return Ok(Proof::GoesDown(format!("{way}: {why}")));
             }
         }
         driver.stop();
     }
-    let [down_and_up, stayed] = [copies[0].schema(facts)?, copies[1].schema(facts)?];
+    let [down_and_up, stayed] = [copies[0].schema(trial.component)?, copies[1].schema(trial.component)?];
     let differs = diff(&down_and_up, &stayed);
     for Copy { scratch, db, .. } in copies {
         drop(db);
@@ -96,25 +111,14 @@ fn named(changes: &[Change]) -> String {
     names.join(", ")
 }
 
-/// Every script, the moved ones with their new parents.
-fn as_they_will_be(ctx: &Ctx, facts: &Facts, edits: &[Edit]) -> Result<Overlay> {
-    let project = ctx.project()?;
-    let scripts = facts.graph.scripts().map(|script| {
-        let path = project.root.join(&script.path);
-        let edit = edits.iter().find(|edit| edit.path == path);
-        (path, edit.map(Edit::after))
-    });
-    Overlay::new(&project.state_dir, scripts)
-}
-
-fn start_driver(ctx: &Ctx, facts: &Facts, db: &mut Db, overlay: Option<&Overlay>) -> Result<Driver> {
-    let mut launch = driver::launch(ctx, &facts.config, db, COMMAND)?;
-    launch.versions = overlay.map(|overlay| overlay.versions().to_vec()).unwrap_or_default();
-    Driver::start(&ctx.ui, &launch)
-}
-
 /// Walks a copy; why not, where a script or env.py is to blame.
-fn run(ctx: &Ctx, facts: &Facts, driver: &mut Driver, copy: &mut Copy, walk: &Walk) -> Result<Result<(), String>> {
+fn run(
+    ctx: &Ctx,
+    component: &Component,
+    driver: &mut Driver,
+    copy: &mut Copy,
+    walk: &Walk,
+) -> Result<Result<(), String>> {
     let target = driver::database(&mut copy.db)?;
     let done =
         driver.use_database(&target).and_then(|()| driver.migrate(&walk.for_driver(), None, &mut |_| {}).map(drop));
@@ -122,7 +126,7 @@ fn run(ctx: &Ctx, facts: &Facts, driver: &mut Driver, copy: &mut Copy, walk: &Wa
         Ok(()) => Ok(Ok(())),
         Err(Stop::Error(error)) => Err(error),
         Err(Stop::Trouble(trouble)) => {
-            let labels = Labels::new(ctx, facts.component)?;
+            let labels = Labels::new(ctx, component)?;
             let fail = trouble.to_fail(&labels.names());
             Ok(Err(fail.revision.map_or(fail.summary.clone(), |id| format!("{id}: {}", fail.summary))))
         }
@@ -130,13 +134,13 @@ fn run(ctx: &Ctx, facts: &Facts, driver: &mut Driver, copy: &mut Copy, walk: &Wa
 }
 
 impl Copy {
-    fn new(scratch: Scratch, kept: Vec<String>) -> Result<Copy> {
-        let db = Db::connect(scratch.url(), &application_name(COMMAND))?;
+    fn new(trial: &Trial<'_>, scratch: Scratch, kept: Vec<String>) -> Result<Copy> {
+        let db = Db::connect(scratch.url(), &application_name(trial.command))?;
         Ok(Copy { scratch, db, kept })
     }
 
-    fn schema(&mut self, facts: &Facts) -> Result<Snapshot> {
-        let options = catalog::Options { version_tables: vec![version_table(facts.component).name] };
+    fn schema(&mut self, component: &Component) -> Result<Snapshot> {
+        let options = catalog::Options { version_tables: vec![version_table(component).name] };
         catalog::take(self.db.client(), &options)
     }
 }

@@ -1,0 +1,70 @@
+//! `db-switch`: another git branch, and its own databases with it. `plan.rs` works out what each component needs, `apply.rs`
+//! does it under a journal and puts everything back where anything fails, `recover.rs` puts right what a killed run left,
+//! `databases.rs` lists, drops and brings databases, `differs.rs` says what else is another between the two branches.
+
+mod apply;
+mod databases;
+mod differs;
+mod plan;
+mod record;
+mod recover;
+mod show;
+
+use anyhow::{Context, Result};
+
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Fail, Kind, refuse};
+use crate::flags::{DbSwitch, Switch};
+use crate::model::action::git;
+use crate::sys::git::Repo;
+
+pub use record::check_nothing_pending;
+
+const COMMAND: &str = "db-switch";
+
+/// Runs it.
+///
+/// # Errors
+/// A refusal where nothing was changed; a failure after everything was put back.
+pub fn run(ctx: &Ctx, flags: &DbSwitch) -> Result<Exit> {
+    let repo = checkout(ctx).map_err(refuse)?;
+    recover::put_right(ctx, &repo)?;
+    match flags {
+        DbSwitch::List => databases::list(ctx, &repo),
+        DbSwitch::Drop(branch) => databases::drop_parked(ctx, &repo, branch),
+        DbSwitch::Here(branch) => databases::bring_here(ctx, &repo, branch),
+        DbSwitch::To(switch) => to(ctx, &repo, switch),
+    }
+}
+
+fn checkout(ctx: &Ctx) -> Result<Repo> {
+    let root = &ctx.project()?.root;
+    Repo::find(&ctx.ui, root)?.ok_or_else(|| {
+        let fail = Fail::new(Kind::Usage, "db-switch needs a git checkout");
+        fail.details(format!("{} is in none", root.display())).action(git(["init"])).into()
+    })
+}
+
+fn to(ctx: &Ctx, repo: &Repo, flags: &Switch) -> Result<Exit> {
+    let from = current_branch(repo).map_err(refuse)?;
+    if from == flags.branch {
+        return show::already_there(ctx, &from);
+    }
+    let plan = plan::plan(ctx, repo, flags, &from).map_err(refuse)?;
+    if flags.dry_run {
+        return show::dry_run(ctx, repo, &plan);
+    }
+    let differs = differs::between(ctx, repo, &plan.head, &plan.target)?;
+    let done = apply::apply(ctx, repo, flags, &plan);
+    show::report(ctx, &plan, &differs, done)
+}
+
+/// The branch that is checked out.
+fn current_branch(repo: &Repo) -> Result<String> {
+    let head = repo.head()?;
+    head.branch.context("no branch is checked out").map_err(|_| {
+        Fail::new(Kind::Usage, "No branch is checked out, so its database has no name")
+            .run("Give what is checked out a name", git(["switch", "--create", "NAME"]))
+            .into()
+    })
+}

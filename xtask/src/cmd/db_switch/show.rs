@@ -1,0 +1,103 @@
+//! What `db-switch` says.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::COMMAND;
+use super::apply::Done;
+use super::differs::{self, Differs};
+use super::plan::{Other, Part, Plan, Way};
+use crate::ctx::Ctx;
+use crate::fail::Exit;
+use crate::model::action::own;
+use crate::report::steps::{StepReport, steps as table};
+use crate::sys::git::Repo;
+use crate::ui::Paint;
+
+/// Nothing to do.
+pub fn already_there(ctx: &Ctx, branch: &str) -> Result<Exit> {
+    ctx.ui.json(COMMAND, Exit::Done, json!({"from": branch, "branch": branch, "steps": []}), None);
+    ctx.ui.answer(format!("✅ Nothing to do: {branch} is checked out"));
+    Ok(Exit::Done)
+}
+
+/// `--dry-run`.
+pub fn dry_run(ctx: &Ctx, repo: &Repo, plan: &Plan<'_>) -> Result<Exit> {
+    let differs = differs::between(ctx, repo, &plan.head, &plan.target)?;
+    ctx.ui.json(COMMAND, Exit::Done, fields(plan, &differs, &[]), None);
+    let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), String::new()];
+    lines.push(format!("git switch {} (now: {})", plan.to, plan.from));
+    lines.extend(part_lines(plan));
+    lines.extend(next(plan, &differs));
+    lines.extend([String::new(), format!("Run it: {}", ctx.ui.shown(own(COMMAND).word(&plan.to).of_no_component()))]);
+    ctx.ui.answer(lines.join("\n"));
+    Ok(Exit::Done)
+}
+
+/// The end of a run.
+pub fn report(ctx: &Ctx, plan: &Plan<'_>, differs: &Differs, done: Done) -> Result<Exit> {
+    let Done { steps, fail, remarks, is_untouched } = done;
+    let fail = fail.map(|fail| match is_untouched {
+        true => fail,
+        false => fail.details(format!("Everything was put back: {} is checked out, with its databases", plan.from)),
+    });
+    let exit = fail.as_ref().map_or(Exit::Done, |fail| fail.exit);
+    ctx.ui.json(COMMAND, exit, fields(plan, differs, &steps), fail.as_ref());
+    if let Some(fail) = fail {
+        if !steps.is_empty() {
+            ctx.ui.answer(table(&steps));
+        }
+        return Err(fail.into());
+    }
+    let headline = ctx.ui.paint(Paint::Good, &format!("✅ Switched to {}", plan.to));
+    let mut lines = vec![headline, String::new(), table(&steps), String::new()];
+    lines.extend(part_lines(plan));
+    lines.extend(remarks.into_iter().map(|remark| format!("⚠️  {remark}")));
+    lines.extend(next(plan, differs));
+    ctx.ui.answer(lines.join("\n"));
+    Ok(Exit::Done)
+}
+
+fn part_lines(plan: &Plan<'_>) -> Vec<String> {
+    match plan.parts.as_slice() {
+        [] => vec!["No component's database is set up here".to_owned()],
+        parts => parts.iter().map(|part| format!("{}: {}", part.component.name, part.words())).collect(),
+    }
+}
+
+fn next(plan: &Plan<'_>, differs: &Differs) -> Vec<String> {
+    let mut lines = differs.lines();
+    let moved = plan.parts.iter().filter(|part| !matches!(part.way, Way::Stays(_)));
+    let services: Vec<String> = moved.flat_map(|part| part.component.services.iter().cloned()).collect();
+    if !services.is_empty() {
+        lines.push(format!("Restart {}", services.join(", ")));
+    }
+    if lines.is_empty() {
+        return lines;
+    }
+    let head = [String::new(), "Next steps:".to_owned()];
+    head.into_iter().chain(lines.into_iter().map(|line| format!("  - {line}"))).collect()
+}
+
+fn fields(plan: &Plan<'_>, differs: &Differs, steps: &[StepReport]) -> Value {
+    json!({
+        "from": plan.from,
+        "branch": plan.to,
+        "steps": steps.iter().map(StepReport::to_json).collect::<Vec<_>>(),
+        "databases": plan.parts.iter().map(part_json).collect::<Vec<_>>(),
+        "differs": differs.to_json(),
+    })
+}
+
+fn part_json(part: &Part<'_>) -> Value {
+    let (way, leaving, other) = match &part.way {
+        Way::Stays(_) => ("stays", None, None),
+        Way::DownAndUp(_) => ("down-and-up", None, None),
+        Way::Swap { leaving, other: Other::Parked(other) } => ("parked", Some(leaving), Some(other)),
+        Way::Swap { leaving, other: Other::CloneOf { database, .. } } => ("clone", Some(leaving), Some(database)),
+    };
+    json!({
+        "component": part.component.name, "database": part.database.url.target().database, "way": way,
+        "parked_for": leaving, "source": other,
+    })
+}

@@ -1,0 +1,125 @@
+//! `db-sync`: what is to be done after pulling code, in one flow with one report: db-status of every component, a database that
+//! ran something else than the files say put in line with them (`work/realign.rs`), db-migrate of what is behind, what to
+//! restart. A component that stops does not keep the others from theirs.
+
+mod component;
+mod show;
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
+use crate::flags::DbSync;
+use crate::model::action::git;
+use crate::report::steps::{ComponentReport, Outcome, StepReport};
+use crate::sys::git::{Merged, Repo};
+use component::Done;
+
+pub use component::{Part, Realigned};
+
+const COMMAND: &str = "db-sync";
+
+/// What a step does for a component.
+type Work = fn(&Ctx, &mut Part<'_>) -> Result<Done>;
+
+/// The steps that every component goes through, by the names of the contract's JSON.
+const STEPS: [(&str, Work); 4] = [
+    ("db-status", component::look),
+    ("realign", component::realign),
+    ("db-migrate", component::migrate),
+    ("db-status", component::look_again),
+];
+
+/// Runs it.
+///
+/// # Errors
+/// The first thing that stopped a component; a refusal where nothing was changed.
+pub fn run(ctx: &Ctx, flags: &DbSync) -> Result<Exit> {
+    if flags.dry_run {
+        return show::dry_run(ctx, flags);
+    }
+    let mut steps = Vec::new();
+    if flags.pull {
+        steps.push(pull(ctx).map_err(refuse)?);
+    }
+    // The project may be another one after the pull.
+    let ctx = &ctx.for_step(ctx.ui.clone(), None);
+    let mut parts = parts(ctx).map_err(refuse)?;
+    steps.extend(bring_in_line(ctx, &mut parts));
+    show::report(ctx, &steps, &parts)
+}
+
+/// The steps of these components, also for a flow that has brought their databases here.
+pub fn bring_in_line(ctx: &Ctx, parts: &mut [Part<'_>]) -> Vec<StepReport> {
+    STEPS.into_iter().map(|(name, work)| step(ctx, name, work, parts)).collect()
+}
+
+/// Every component, or the one that was named.
+fn parts(ctx: &Ctx) -> Result<Vec<Part<'_>>> {
+    let components = match &ctx.common.component {
+        Some(_) => vec![ctx.component()?],
+        None => ctx.project()?.all()?.iter().collect(),
+    };
+    Ok(components.into_iter().map(Part::new).collect())
+}
+
+fn pull(ctx: &Ctx) -> Result<StepReport> {
+    let began = Instant::now();
+    let root = &ctx.project()?.root;
+    let repo = Repo::find(&ctx.ui, root)?.context("--pull needs a git checkout").map_err(|error| {
+        Fail::new(Kind::Usage, format!("{error}"))
+            .details(format!("{} is in none", root.display()))
+            .action(git(["init"]))
+    })?;
+    let pulled = {
+        let _task = ctx.ui.task("Pulling");
+        repo.pull()
+    };
+    let pulled = pulled.map_err(|error| from_anyhow(&error).run("See what git says", git(["status"])))?;
+    let (outcome, remark) = match pulled {
+        Merged::UpToDate => (Outcome::Skipped, "nothing new".to_owned()),
+        Merged::Moved(commit) => (Outcome::Ok, format!("now at {}", commit.short())),
+        Merged::Uncommitted => (Outcome::Ok, "not committed".to_owned()),
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(StepReport { name: "git pull".to_owned(), outcome, seconds, remark, components: Vec::new() })
+}
+
+/// One step of every component that has not stopped.
+fn step(ctx: &Ctx, name: &str, work: Work, parts: &mut [Part<'_>]) -> StepReport {
+    let began = Instant::now();
+    ctx.ui.status(format!("── {name} ──"));
+    let mut components = Vec::new();
+    for part in parts.iter_mut().filter(|part| part.fail.is_none()) {
+        let began = Instant::now();
+        // What a command prints as its answer is the report's to say.
+        let step = ctx.for_step(ctx.ui.overheard(), Some(part.component));
+        let done = work(&step, part).unwrap_or_else(|error| {
+            let fail = from_anyhow(&error).about(&part.component.name);
+            let remark = fail.summary.clone();
+            part.fail = Some(fail);
+            Done { outcome: Outcome::Failed, remark }
+        });
+        components.push(ComponentReport {
+            component: part.component.name.clone(),
+            outcome: done.outcome,
+            seconds: began.elapsed().as_secs_f64(),
+            remark: done.remark,
+            results: serde_json::Value::Null,
+        });
+    }
+    let is = |outcome| components.iter().any(|it| it.outcome == outcome);
+    let outcome = match () {
+        () if is(Outcome::Failed) => Outcome::Failed,
+        () if is(Outcome::Ok) => Outcome::Ok,
+        () => Outcome::Skipped,
+    };
+    let remarks: Vec<String> = match components.as_slice() {
+        [one] => vec![one.remark.clone()],
+        several => several.iter().map(|it| format!("{}: {}", it.component, it.remark)).collect(),
+    };
+    let (seconds, remark) = (began.elapsed().as_secs_f64(), remarks.join("; "));
+    StepReport { name: name.to_owned(), outcome, seconds, remark, components }
+}
