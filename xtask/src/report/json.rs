@@ -30,7 +30,7 @@ pub fn schema_change(change: &Change) -> Value {
     })
 }
 
-/// `{"table", "before_rows", "after_rows", "columns_lost"}`.
+/// `{"table", "before_rows", "after_rows", "columns_lost", "its_own"}`.
 pub fn data_change(change: &DataChange) -> Value {
     let columns: Vec<Value> = change
         .columns_lost
@@ -44,5 +44,6 @@ pub fn data_change(change: &DataChange) -> Value {
         "before_rows": change.before_rows,
         "after_rows": change.after_rows,
         "columns_lost": columns,
+        "its_own": change.is_its_own,
     })
 }

@@ -46,6 +46,8 @@ pub use install::digest as driver_digest;
 const START_LIMIT: Duration = Duration::from_secs(600);
 /// What env.py may take before the first step, where steps have a limit.
 const ENV_LIMIT: Duration = Duration::from_secs(60);
+/// How long a look at the catalogs through the driver may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(20);
 /// How long a driver may take to end by itself.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
@@ -75,7 +77,25 @@ pub struct Migrated {
 }
 
 /// What is done between two steps.
-pub type Between<'b> = &'b mut dyn FnMut() -> Result<()>;
+pub type Between<'b> = &'b mut dyn FnMut(&mut Inside<'_>) -> Result<()>;
+
+/// The transaction of a migration, between two steps.
+pub struct Inside<'p> {
+    process: &'p mut Process,
+}
+
+impl Inside<'_> {
+    /// The rows of some queries that give one text each, as the migration's own session sees them; nothing where it is in
+    /// no transaction, or cannot be asked.
+    pub fn look(&mut self, queries: &[String]) -> Option<Vec<Vec<String>>> {
+        self.process.send(&json!({"do": "look", "queries": queries}));
+        match self.process.next_event(Some(Instant::now() + LOOK_LIMIT)) {
+            Ok(Ok(Event::Seen(answers))) => answers,
+            // Whatever it is, it shows again when the steps go on.
+            _ => None,
+        }
+    }
+}
 
 /// A Python process with the project's Alembic environment in it.
 pub struct Driver {
@@ -402,7 +422,7 @@ impl Driver {
                 _ => {}
             }
             on(&event);
-            let goes_on = matches!(event, Event::Connected(_) | Event::Started(_));
+            let goes_on = matches!(event, Event::Connected(_) | Event::Started(_) | Event::Seen(_));
             // In `migrate` a `done` is one of several; the walk's step is answered by it.
             let part = matches!(event, Event::Done(_)) && self.process.is_migrating();
             if !goes_on && !part {
@@ -410,7 +430,7 @@ impl Driver {
             }
             if let Some(between) = between.as_mut().filter(|_| part && self.pauses > 0) {
                 self.pauses -= 1;
-                between()?;
+                between(&mut Inside { process: &mut self.process })?;
                 self.process.send(&json!({"do": "go"}));
             }
         }

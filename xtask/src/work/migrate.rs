@@ -24,7 +24,7 @@ use crate::model::graph::Graph;
 use crate::model::rebase::ids;
 use crate::model::status::Revision;
 use crate::model::target::{Direction, Step};
-use crate::sys::alembic::{self, Driver, Event, Launch, Migrated, Patience, Stop, Trouble, Waiting};
+use crate::sys::alembic::{self, Driver, Event, Inside, Launch, Migrated, Patience, Stop, Trouble, Waiting};
 use crate::sys::interrupt;
 use crate::sys::journal::crash_point;
 use looks::Looks;
@@ -318,9 +318,9 @@ impl<'a> Walker<'a> {
         let mut hang_watch = HangWatch::new(&self.ctx.ui);
         let mut watch = |waiting: &Waiting<'_>| hang_watch.look(own.borrow_mut().db(), false, waiting);
         let patience = Patience { limit: self.limits.step, watch: Some(&mut watch) };
-        let mut between = || {
+        let mut between = |inside: &mut Inside<'_>| {
             let own = &mut **own.borrow_mut();
-            looks.between(own, graph, walk, begun.get());
+            looks.between(own, inside, graph, walk, begun.get());
             own.hold_lock()
         };
         let mut on = |event: &Event| {

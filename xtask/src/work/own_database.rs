@@ -20,7 +20,7 @@ use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
 use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::pg::{Db, InvalidIndex, MigrationLock, VersionTable, application_name, catalog, for_libpq};
+use crate::sys::pg::{Db, InvalidIndex, MigrationLock, VersionTable, application_name, catalog, for_libpq, shared};
 use crate::sys::project::Component;
 use crate::sys::run::Cmd;
 pub use right::Remote;
@@ -129,8 +129,14 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// When the connection is lost, or a catalog is not readable for this user.
     pub fn catalog(&mut self) -> Result<Snapshot> {
-        let options = catalog::Options { version_tables: vec![version_table(self.component).name] };
-        catalog::take(self.db.client(), &options)
+        let options = self.catalog_options();
+        let mut schema = catalog::take(self.db.client(), &options)?;
+        shared::add_settings(self.db.client(), &mut schema)?;
+        Ok(schema)
+    }
+
+    fn catalog_options(&self) -> catalog::Options {
+        catalog::Options { version_tables: vec![version_table(self.component).name] }
     }
 
     /// The schema while a walk is under way, where the version table holds `heads` for everybody to see; `None` where it
@@ -141,6 +147,13 @@ impl<'a> OwnDatabase<'a> {
         let seen = here.and_then(|_| self.catalog().ok());
         let _ = self.db.run("set lock_timeout = 0");
         seen
+    }
+
+    /// The same as another session sees it that is in the middle of its transaction.
+    pub fn catalog_through(&mut self, ask: catalog::Ask<'_>) -> Option<Snapshot> {
+        let options = self.catalog_options();
+        let mut schema = catalog::take_through(self.db.client(), &mut *ask, &options).ok().flatten()?;
+        shared::add_settings_through(ask, &mut schema).then_some(schema)
     }
 
     /// That the session which keeps other migrations out is still there.

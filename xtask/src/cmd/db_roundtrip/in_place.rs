@@ -2,15 +2,20 @@
 //! database, with the same comparison. There is no way back but the backup, so the first failure ends it. The walks are
 //! those of db-migrate (`work/migrate.rs`).
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Mutex;
 
 use anyhow::Result;
 
 use super::facts::Facts;
 use super::findings::Findings;
-use super::sandbox::{Failure, Mode};
+use super::resume::Log;
+use super::sandbox::{Failure, Mode, Sandbox};
 use super::trial::{Passed, Stuck};
-use super::{explain, result};
+use super::walk::verdict::Above;
+use super::walk::{Shared, consult};
+use super::{baseline, explain, result};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
@@ -21,7 +26,7 @@ use crate::model::route::applied_set;
 use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
-use crate::sys::pg::{catalog, rows};
+use crate::sys::pg::{catalog, rows, shared};
 use crate::work::at_stake::AtStake;
 use crate::work::migrate::{BrokenOff, Limits, Walk, Walker};
 use crate::work::own_database::{OwnDatabase, Refusal};
@@ -56,7 +61,32 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let server = run.own.db().server_version().text.clone();
     run.walker.end();
     let words = format!("{} itself (backup: {})", facts.database.place(), backup.display());
-    Ok(Findings { baseline: words, cache: None, server, notes: Vec::new(), results, kept: None, log: None })
+    let (results, notes) = compared(ctx, facts, flags, results)?;
+    Ok(Findings { baseline: words, cache: None, server, notes, results, kept: None, log: None })
+}
+
+/// Holds what nobody has recorded against other databases, and gives what is to be said of them.
+fn compared(
+    ctx: &Ctx,
+    facts: &Facts,
+    flags: &DbRoundtrip,
+    results: Vec<RevisionResult>,
+) -> Result<(Vec<RevisionResult>, Vec<String>)> {
+    let is_open = |result: &&RevisionResult| result.verdict == Verdict::Unproven;
+    let ids: HashSet<String> = results.iter().filter(is_open).map(|result| result.revision.id.clone()).collect();
+    if ids.is_empty() {
+        return Ok((results, Vec::new()));
+    }
+    let mut sandbox = Sandbox::new(ctx, facts, flags.step_timeout, baseline::nothing(ctx, facts)?)?;
+    let (log, progress) = (Log::none(), Mutex::new(ctx.ui.steps("", 0)));
+    let shared = Shared { ctx, facts, flags, log: &log, progress: &progress };
+    let reference = consult(shared, &mut sandbox, true, ids)?;
+    sandbox.end(false)?;
+    let weigh = |result| match is_open(&&result) {
+        true => reference.weigh(&facts.component.name, result, &Above::Proven),
+        false => result,
+    };
+    Ok((results.into_iter().map(weigh).collect(), reference.notes.clone()))
 }
 
 fn where_it_stands(facts: &Facts, error: &anyhow::Error, backup: &Path) -> anyhow::Error {
@@ -193,7 +223,7 @@ impl InPlace<'_> {
             Ok(seconds) => seconds,
             Err(failure) => {
                 let stuck = Stuck { upper: Some(upper), ..stuck(Leg::Downgrade, failure) };
-                return Ok(result::of_failure(graph, id, stuck, &said));
+                return Ok(result::of(self.ctx, self.facts, id, Ok(stuck)));
             }
         };
         let lower = self.point()?;
@@ -202,7 +232,7 @@ impl InPlace<'_> {
             Err(failure) => {
                 let stuck = stuck(Leg::ReUpgrade, failure);
                 let stuck = Stuck { upper: Some(upper), lower: Some(lower), down: Some(down), ..stuck };
-                return Ok(result::of_failure(graph, id, stuck, &said));
+                return Ok(result::of(self.ctx, self.facts, id, Ok(stuck)));
             }
         };
         let again = self.point()?;
@@ -210,7 +240,7 @@ impl InPlace<'_> {
         let judgement = judge(&trip);
         let restored = again.schema == upper.schema && again.rows == upper.rows;
         let passed = Passed { judgement, lower, again, down, up, mode: Mode::Own, notes: Vec::new(), restored };
-        Ok(result::of_passed(graph, id, passed, &said))
+        Ok(result::of(self.ctx, self.facts, id, Err(passed)))
     }
 
     /// One revision. Outside of the result is what is no trouble of the revision's own.
@@ -247,7 +277,8 @@ impl InPlace<'_> {
     fn point(&mut self) -> Result<Point> {
         let options = catalog::Options { version_tables: vec![version_table(self.facts.component).name] };
         let client = self.own.db().client();
-        let schema = catalog::take(client, &options)?;
+        let mut schema = catalog::take(client, &options)?;
+        shared::add_settings(client, &mut schema)?;
         let rows = rows::take_again(client, &options, &mut self.memory)?;
         let sequences = rows::sequence_positions(client)?;
         Ok(Point { schema, rows, sequences, shared: Snapshot::default(), dumped: None })

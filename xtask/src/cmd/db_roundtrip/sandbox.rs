@@ -6,6 +6,7 @@ mod copies;
 mod other;
 mod restore;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -97,6 +98,8 @@ pub struct Sandbox<'a> {
     /// What was done since `saved`, or since the database was made.
     since: Vec<Deed>,
     sessions_left: Vec<Step>,
+    /// The project's files that the last trouble came through.
+    troubled_files: Vec<PathBuf>,
 }
 
 /// Whether what earlier steps have left in the process may be why it failed.
@@ -144,6 +147,7 @@ impl<'a> Sandbox<'a> {
             saved: None,
             since: Vec::new(),
             sessions_left: Vec::new(),
+            troubled_files: Vec::new(),
         })
     }
 
@@ -207,6 +211,11 @@ impl<'a> Sandbox<'a> {
         std::mem::take(&mut self.sessions_left)
     }
 
+    /// The project's files that the last trouble came through.
+    pub fn troubled_files(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.troubled_files)
+    }
+
     /// Remembers what the database now holds over what it held: done again whenever the state is put back.
     pub fn keep(&mut self, deed: Deed) {
         self.since.push(deed);
@@ -222,7 +231,8 @@ impl<'a> Sandbox<'a> {
         let options = self.options();
         self.db()?;
         let client = self.db.as_mut().context("connected just now")?.client();
-        let schema = catalog::take(client, &options).context("reading the throwaway schema")?;
+        let mut schema = catalog::take(client, &options).context("reading the throwaway schema")?;
+        shared::add_settings(client, &mut schema)?;
         let rows =
             rows::take_again(client, &options, &mut self.memory).context("reading the throwaway database's rows")?;
         let sequences = rows::sequence_positions(client)?;
@@ -343,6 +353,7 @@ impl<'a> Sandbox<'a> {
                 return Err(error);
             }
         };
+        self.troubled_files.clone_from(&trouble.files);
         let blockers = driver::blockers(db, &self.driver, &trouble);
         let fail = driver::to_fail_blocked(&trouble, &self.labels, &blockers);
         let hangs = trouble.kind == TroubleKind::Timeout;

@@ -120,6 +120,9 @@ pub fn rows(change: &DataChange) -> Vec<String> {
         };
         lines.push(format!("~ values of {}.{}: {what}", change.table, column.column));
     }
+    if change.is_its_own && change.is_loss() {
+        lines.push("    (the revision itself makes what they stood in: every downgrade takes them along)".to_owned());
+    }
     lines
 }
 

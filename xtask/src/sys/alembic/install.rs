@@ -26,6 +26,7 @@ const FILES: &[(&str, &str)] = files![
     "xtask_driver/wall.py",
     "xtask_driver/scripts.py",
     "xtask_driver/failure.py",
+    "xtask_driver/look.py",
     "xtask_driver/models.py",
     "xtask_driver/draft.py",
     "xtask_driver/origin.py",

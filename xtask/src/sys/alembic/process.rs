@@ -73,8 +73,9 @@ impl Process {
 
     /// Sends a command. That the process is gone shows when its answer is waited for.
     pub fn send(&mut self, command: &Value) {
-        // `go` only lets the steps under way go on.
-        self.migrating = command["do"] == "migrate" || (self.migrating && command["do"] == "go");
+        // `look` and `go` are about the steps under way.
+        let is_part = command["do"] == "look" || command["do"] == "go";
+        self.migrating = command["do"] == "migrate" || (self.migrating && is_part);
         if let Some(stdin) = &mut self.stdin {
             let _ = writeln!(stdin, "{command}").and_then(|()| stdin.flush());
         }

@@ -64,6 +64,8 @@ pub enum Event {
     Written(Vec<Written>),
     /// The files that the process was made from.
     Files(Vec<PathBuf>),
+    /// What some queries gave inside of the transaction of a `migrate`; nothing where they could not be asked.
+    Seen(Option<Vec<Vec<String>>>),
     /// It went wrong.
     Failed(Box<Trouble>),
 }
@@ -96,9 +98,14 @@ impl Event {
             "compared" => Event::Compared(Box::new(draft::compared(value))),
             "written" => Event::Written(draft::written(value)),
             "files" => Event::Files(paths(value, "files")),
+            "seen" => Event::Seen(value["answers"].as_array().map(|answers| answers.iter().map(lines).collect())),
             "error" => Event::Failed(Box::new(Trouble::parse(value))),
             _ => return None,
         };
         Some(event)
     }
+}
+
+fn lines(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(|line| line.as_str().map(str::to_owned)).collect()
 }

@@ -85,6 +85,15 @@ impl Repo {
         Ok(Oid::parse(&answer))
     }
 
+    /// The newest commit before the one of what is checked out that brought a file, under whatever content; `None` where
+    /// no commit has it, or the first one of all brought it.
+    pub fn before_addition(&self, path: &Path) -> Result<Option<Oid>> {
+        let args = ["log", "-1", "--format=%P", "--no-renames", "--diff-filter=A"];
+        let answer = self.git.ask(args).paths(&self.relative_all(&[path])?).run()?.ok()?;
+        let parents = String::from_utf8_lossy(&answer).trim().to_owned();
+        Ok(parents.split(' ').next().and_then(Oid::parse))
+    }
+
     /// What files under some folders were in commits that another one has not (the main branch's tip): those of the work at hand, and of
     /// whatever was checked out or rebased away and is still in the reflog (git keeps that for 30 days).
     pub fn versions_off<P: AsRef<Path>>(&self, commit: &Oid, folders: &[P]) -> Result<Vec<File>> {

@@ -20,7 +20,7 @@ pub struct Together {
     pub result: RevisionResult,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// Whether the walk has shown that every one of several pending revisions goes up by itself.
     pub(super) fn is_worth_trying_together(&self, lacking: &[String]) -> bool {
         let goes_up = |result: &RevisionResult| result.step != Some(Leg::Upgrade) && result.verdict != Verdict::Skipped;

@@ -20,6 +20,7 @@ from xtask_driver.config import alembic_config, revision_options
 from xtask_driver.draft import Draft
 from xtask_driver.failure import Recorder, Refused, chain, describe, frames_of_error, last_in, shown
 from xtask_driver.guard import Guard
+from xtask_driver.look import look
 from xtask_driver.run import Run, Step
 from xtask_driver.scripts import Bytecode
 from xtask_driver.traces import Traces
@@ -212,7 +213,7 @@ class Session:
                 self._ended(context)
                 self._done(self._channel.tell)
                 if left and command["pause"]:
-                    self._channel.next()  # xtask looks at the database, then says `go`
+                    self._pause(context)
 
         self._run(steps, command["target"])
         self._run_now.check_kept(self._recorder, self._heads)
@@ -221,6 +222,14 @@ class Session:
             heads=sorted(self._heads),
             sees_ledger=self._run_now.sees_ledger,
         )
+
+    def _pause(self, context):
+        """xtask looks at the database, also through the session of the migration, and then says `go`."""
+        while True:
+            command = self._channel.next()
+            if command["do"] != "look":
+                return
+            self._channel.tell("seen", answers=look(context.connection, command["queries"]))
 
     def do_step(self, command):
         """Runs this step and those that follow, each in a transaction of its own, in one run of env.py: as long as none
