@@ -85,6 +85,24 @@ fn ctrl_c_in_a_downgrade_names_the_backup() {
     assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["b2".to_owned()], "a1 b2"));
 }
 
+/// In the middle of reading: Python is asked for a header, and the script that it runs for that does not end.
+#[test]
+fn db_check_ends_at_once() {
+    let scene = Scene::new().table("a1", "");
+    let path = scene.project.path("migrations/versions/a1.py");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let sleeps = "import time\nopen('started', 'w').close()\ntime.sleep(600)\nbranch_labels = (str(1),)\n";
+    std::fs::write(&path, format!("{text}\n{sleeps}")).unwrap();
+    for each in [Signal::INT, Signal::TERM] {
+        let mut child = scene.xtask("db-check --json").spawn();
+        let (streams, pid, started) = (Streams::of(&mut child), child.id(), scene.project.path("started"));
+        wait_until("the script is run", || started.is_file());
+        signal(&child, each);
+        let _ = Failure::from(streams.end(child).code(130), pid, Kind::Interrupted);
+        std::fs::remove_file(started).unwrap();
+    }
+}
+
 #[test]
 fn a_second_ctrl_c_ends_it_at_once() {
     let scene = sleeping_up();

@@ -15,7 +15,7 @@ use crate::support::private::{Private, private_cluster};
 use crate::support::python::quiet;
 
 fn making(ui: &Ui) -> Making<'_> {
-    Making { ui, why: "a test", file_copy: true, tools: std::slice::from_ref(&cluster().bin) }
+    Making { ui, why: "a test", name: None, file_copy: true, tools: std::slice::from_ref(&cluster().bin) }
 }
 
 fn admin() -> DbUrl {
@@ -226,7 +226,7 @@ fn holder() {
 
 /// Without the shared cluster: the child has no need of one.
 fn making_alone(ui: &Ui) -> Making<'_> {
-    Making { ui, why: "a test", file_copy: false, tools: &[] }
+    Making { ui, why: "a test", name: None, file_copy: false, tools: &[] }
 }
 
 fn say(name: &str) {

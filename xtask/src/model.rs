@@ -13,6 +13,7 @@ pub mod fixture;
 pub mod grants;
 pub mod graph;
 pub mod harmless;
+pub mod imprint;
 pub mod ini;
 pub mod ledger;
 mod nearest;

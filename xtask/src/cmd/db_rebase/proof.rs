@@ -55,7 +55,8 @@ fn attempt(ctx: &Ctx, facts: &Facts, edits: &[Edit], trip: &Trip) -> Result<Proo
     if !database.url.is_local() {
         return Ok(Proof::GoesDown("no copy is made of a database on another machine".to_owned()));
     }
-    let making = Making { ui: &ctx.ui, why: "rebase", file_copy: database.embedded, tools: &database.tools };
+    let making =
+        Making { ui: &ctx.ui, why: "rebase", name: None, file_copy: database.embedded, tools: &database.tools };
     let mut first = Scratch::clone_of(&database.url, &database.url.target().database, &making)?;
     let second = first.twin(&database.url, &making)?;
     let mut copies = [Copy::new(first, Vec::new())?, Copy::new(second, trip.down.clone())?];
@@ -108,7 +109,7 @@ fn as_they_will_be(ctx: &Ctx, facts: &Facts, edits: &[Edit]) -> Result<Overlay> 
 }
 
 fn start_driver(ctx: &Ctx, facts: &Facts, db: &mut Db, overlay: Option<&Overlay>) -> Result<Driver> {
-    let mut launch = driver::launch(ctx, &facts.config, db, COMMAND)?;
+    let mut launch = driver::launch_throwaway(ctx, &facts.config, db, COMMAND)?;
     launch.versions = overlay.map(|overlay| overlay.versions().to_vec()).unwrap_or_default();
     Driver::start(&ctx.ui, &launch)
 }
