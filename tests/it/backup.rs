@@ -65,7 +65,7 @@ fn request<'a>(root: &'a Root, url: &str, tools: &'a [PathBuf]) -> Request<'a> {
         tools,
         verify: true,
         lock_wait: Duration::from_secs(30),
-        instead: INSTEAD,
+        instead: INSTEAD.into(),
     }
 }
 

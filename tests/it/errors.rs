@@ -2,6 +2,7 @@
 //! its kind. Each asserts the kind, the exit code, what the details name, and that both forms of the error say the same
 //! (`Scene::fails` does). The last test here fails when a kind has no test.
 
+mod place;
 mod refusals;
 mod scripts;
 mod server;
@@ -17,7 +18,8 @@ const NOT_YET: &[(Kind, &str)] = &[
     (Kind::RoundtripFound, "a flow's own: db_merge/stops.rs makes it happen"),
 ];
 
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
+    include_str!("errors/place.rs"),
     include_str!("errors/refusals.rs"),
     include_str!("errors/scripts.rs"),
     include_str!("errors/server.rs"),

@@ -25,7 +25,7 @@ use cases::Case;
 
 #[test]
 fn catalogue() {
-    let cases = cases::all(cluster().major());
+    let cases = cases::all(cluster().major);
     assert!(cases.len() >= 120, "{} cases", cases.len());
     let project = cases::project(&cluster().url("psycopg2", &cluster().database()), &cases);
     let output = Xtask::new(project.root(), "db-roundtrip --all --json --step-timeout 4s -q")
@@ -50,7 +50,7 @@ fn catalogue() {
 /// One process for a whole walk and one for each step come to the same: what, where and why, revision by revision.
 #[test]
 fn a_walk_finds_what_a_process_per_step_finds() {
-    let cases: Vec<Case> = cases::all(cluster().major());
+    let cases: Vec<Case> = cases::all(cluster().major);
     let of_types = |case: &Case| ["types.py", "python.py", "constraints.py"].contains(&case.file);
     let cases: Vec<Case> = cases.into_iter().filter(of_types).collect();
     let project = cases::project(&cluster().url("psycopg2", &cluster().database()), &cases);

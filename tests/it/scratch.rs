@@ -116,7 +116,7 @@ fn a_source_in_use_is_copied_by_a_dump() {
 /// Locale and tablespace come along, also by a dump; what does not is said, and nobody else may connect.
 #[test]
 fn a_clone_is_like_its_source_and_closed_to_others() {
-    if cluster().major() < 15 {
+    if cluster().major < 15 {
         return;
     }
     let ui = quiet();

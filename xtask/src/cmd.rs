@@ -1,4 +1,4 @@
-//! A file per command, the same four beats in each: gather, plan, show, apply. Here only the one dispatch.
+//! One file per command, with the same four parts in each: gather, plan, show, apply. This file only dispatches.
 
 pub mod ci;
 pub mod completions;

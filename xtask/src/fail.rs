@@ -124,6 +124,10 @@ kinds! {
     RowsAtStake = "rows-at-stake",
     /// A failed revision had committed a part.
     HalfDone = "half-done",
+    /// A connection pooler stands between us and the server.
+    PooledConnection = "pooled-connection",
+    /// The server takes no writes: a standby, or set so.
+    ReadOnlyServer = "read-only-server",
     /// A flow stopped at what a round trip found.
     RoundtripFound = "roundtrip-found",
     /// SQLSTATE 53100, or no room for a file of ours.

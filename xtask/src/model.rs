@@ -10,6 +10,7 @@ pub mod edit;
 pub mod env_script;
 #[cfg(test)]
 pub mod fixture;
+pub mod forward;
 pub mod grants;
 pub mod graph;
 pub mod harmless;

@@ -6,6 +6,7 @@ pub mod findings;
 pub mod github;
 pub mod json;
 pub mod junit;
+pub mod moved;
 pub mod roundtrip;
 pub mod sarif;
 pub mod table;

@@ -17,6 +17,7 @@ pub mod history;
 pub mod hooks;
 pub mod interrupt;
 pub mod journal;
+pub mod listener;
 pub mod locations;
 pub mod managed;
 pub mod offers;

@@ -281,15 +281,21 @@ impl Ui {
 
     /// Asks a yes/no question on the terminal; `None` where there is nobody to ask.
     pub fn confirm(&self, question: &str) -> Option<bool> {
+        let answer = self.ask(&format!("{question} [y/N] "))?;
+        Some(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks for a word on the terminal; `None` where there is nobody to ask.
+    pub fn ask(&self, question: &str) -> Option<String> {
         if !self.terminal || !io::stdin().is_terminal() {
             return None;
         }
         let mut stderr = io::stderr();
-        let _ = write!(stderr, "{} [y/N] ", harmless(question));
+        let _ = write!(stderr, "{}", harmless(question));
         let _ = stderr.flush();
         let mut line = String::new();
         io::stdin().read_line(&mut line).ok()?;
-        Some(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        Some(line.trim().to_owned())
     }
 
     /// Colours a piece of the answer.

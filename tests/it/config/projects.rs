@@ -97,7 +97,7 @@ seed = { ab12 = "ab12.sql" }
         let manager = project.component(None).unwrap();
         assert_eq!((manager.config.to_str().unwrap(), manager.services.len()), ("alembic.ini", 0));
         assert!(project.strict);
-        assert_eq!(project.unused, ["warm", "components.billing.protected"]);
+        assert_eq!(project.unused, ["warm"]);
         let billing = project.component(Some("billing")).unwrap();
         assert_eq!((billing.section.as_str(), billing.url.as_deref()), ("billing", Some("env:BILLING")));
         assert_eq!(

@@ -84,7 +84,10 @@ fn a_merge_with_main_is_thought_through() {
     project.write_revision("d1", "b1", "op.add_column('u', sa.Column('y'))", "op.drop_column('u', 'y')");
     commit(&project);
     assert_eq!(codes(&project, ""), ["DB304 d1.py:5"]);
-    check(&project, "").code(4).says("main has moved on to c1").says("git merge main && cargo xtask db-rebase");
+    check(&project, "")
+        .code(4)
+        .says("main has moved on to c1")
+        .says("  help: Merge it: git merge main\n  help: Then make the heads one again: cargo xtask db-rebase\n");
     edit(&project, "d1", "'u'", "'t'");
     assert_eq!(codes(&project, ""), ["DB304 d1.py:5", "DB305 d1.py:7"]);
     git(project.root(), "stash --quiet");

@@ -88,8 +88,8 @@ fn no_script_is_too_odd() {
         let mut random = Random::new(seed);
         let mut source = |name: &str| Source::new(Path::new(name), mutated(&scripts, &mut random));
         let (one, two, before, theirs) = (source("a.py"), source("b.py"), source("a.py"), source("c.py"));
-        let mut context = Context::new(vec![one, two], String::new());
-        let graph = Context::new(vec![source("c.py")], String::new()).graph;
+        let mut context = Context::new(vec![one, two], "manager");
+        let graph = Context::new(vec![source("c.py")], "manager").graph;
         let change = Change {
             from: "a.py".into(),
             to: Some("a.py".into()),

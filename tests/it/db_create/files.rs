@@ -35,7 +35,7 @@ fn an_empty_one_needs_no_database_and_no_env_py() {
     }
     let made = created(&scene, "--empty --rev-id=e8");
     let text = std::fs::read_to_string(scene.project.path(made["revision"]["path"].as_str().unwrap())).unwrap();
-    assert!(text.contains("\n# Part of: NEXT_RELEASE_VERSION\nbranch_labels"), "{text}");
+    assert!(text.contains("\n# Part of: NEXT_RELEASE_VERSION\nrevision = "), "{text}");
 }
 
 #[test]

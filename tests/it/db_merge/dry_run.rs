@@ -59,8 +59,7 @@ fn conflicts_are_foretold() {
     let told = scene.run("db-merge main --dry-run --json").code(0).json();
     assert_eq!(told["conflicts"], serde_json::json!(["migrations/versions/p.py", "note"]));
     assert_eq!(told["components"][0]["error"]["kind"], "migration-file-invalid");
-    let _ =
-        scene.run("db-merge main --dry-run").code(0).says("2 in conflict").says("- note").says("cannot be told yet");
+    let _ = scene.run("db-merge main --dry-run").code(0).says("2 in conflict").says("- note").says("not known yet");
     assert_eq!(scene.everything(), before);
 }
 

@@ -176,13 +176,13 @@ fn where_git_has_no_sure_answer() {
     let url = format!("file://{}", bench.root().display());
     bench.repo.git_in(bench.root(), &["clone", "--quiet", "--depth", "1", &url, clone.to_str().unwrap()]);
     let run = |words: &str| crate::support::xtask::Xtask::new(&clone, words).run();
-    let _ = run(FILES).code(3).complains("shallow").complains("--onto REV");
+    let _ = run(FILES).code(3).complains("shallow").complains("--onto=REV");
     assert_eq!(moves(&run("db-rebase --no-db --onto r --json").code(0).json()), ["a: p → r"]);
 
     let bench = diverged("r < p", "a < p");
     bench.switch("feature").repo.merge("main");
     fs::remove_dir_all(bench.root().join(".git")).unwrap();
-    let _ = bench.run("db-rebase --no-db").code(3).complains("no git checkout").complains("--onto REV");
+    let _ = bench.run("db-rebase --no-db").code(3).complains("no git checkout").complains("--onto=REV");
     assert_eq!(moves(&bench.run("db-rebase --no-db --onto r --json").code(0).json()), ["a: p → r"]);
 }
 
@@ -193,7 +193,7 @@ fn criss_cross_merges_are_not_guessed_through() {
     bench.repo.git(&["merge", "--quiet", "--no-edit", &feature]);
     bench.switch("feature");
     bench.repo.git(&["merge", "--quiet", "--no-edit", &main]);
-    let _ = bench.run(FILES).code(3).complains("several merge bases").complains("--onto REV");
+    let _ = bench.run(FILES).code(3).complains("several merge bases").complains("--onto=REV");
 }
 
 #[test]

@@ -1,13 +1,10 @@
-//! What `db-migrate` refuses because of who else is there or where the database is, and Ctrl-C.
+//! What `db-migrate` refuses because of who else is there or where env.py leads, and Ctrl-C.
 
 use serde_json::json;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::unix::net::UnixStream;
 use xtask::fail::Kind;
 
 use crate::support::pg::cluster;
-use crate::support::scene::{Failure, PASSWORD_IN_URL, Scene, Streams, sql, wait_until};
+use crate::support::scene::{Failure, Scene, Streams, sql, wait_until};
 
 const SLEEP: &str = "select pg_sleep(600)";
 
@@ -63,54 +60,6 @@ fn active_connections() {
     // An upgrade does not mind.
     let _ = scene.run("db-migrate").code(0);
     drop(other);
-}
-
-#[test]
-fn remote_database() {
-    let (host, port) = far_door();
-    let scene = Scene::three();
-    let address = format!("postgresql+psycopg://postgres:{PASSWORD_IN_URL}@{host}:{port}/{}", scene.database);
-    let scene = scene.url(&address);
-    let failure =
-        scene.fails("db-migrate", Kind::RemoteDatabase, 3, &[&format!("{} on {host}:{port}", scene.database)]);
-    assert!(failure.output.stderr.contains("--allow-remote"), "{}", failure.output);
-    assert_eq!(scene.tables(), "");
-    let _ = scene.run("db-status").code(0);
-    let _ = scene.run("db-migrate --dry-run").code(0);
-    let _ = scene.run("db-migrate --allow-remote").code(0);
-    assert_eq!(scene.tables(), "a1 b2 c3");
-}
-
-/// A door to the shared cluster that looks like another machine: this machine's own address, or its name.
-fn far_door() -> (String, u16) {
-    let door = TcpListener::bind("0.0.0.0:0").unwrap();
-    let port = door.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for far in door.incoming().flatten() {
-            let near = UnixStream::connect(cluster().socket_dir.join(".s.PGSQL.5432")).unwrap();
-            let (mut far_in, mut near_in) = (far.try_clone().unwrap(), near.try_clone().unwrap());
-            let (mut far_out, mut near_out) = (far, near);
-            std::thread::spawn(move || {
-                pass(&mut far_in, &mut near_out, |near| drop(near.shutdown(std::net::Shutdown::Write)))
-            });
-            std::thread::spawn(move || {
-                pass(&mut near_in, &mut far_out, |far: &mut TcpStream| drop(far.shutdown(std::net::Shutdown::Write)))
-            });
-        }
-    });
-    // Connecting a datagram socket sends nothing; it only asks which of our addresses would be used.
-    let own = UdpSocket::bind("0.0.0.0:0")
-        .and_then(|socket| socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()));
-    let host = match own {
-        Ok(own) if !own.ip().is_loopback() => own.ip().to_string(),
-        _ => rustix::system::uname().nodename().to_string_lossy().into_owned(),
-    };
-    (host, port)
-}
-
-fn pass<W: Write>(from: &mut impl Read, to: &mut W, end: impl FnOnce(&mut W)) {
-    let _ = std::io::copy(from, to);
-    end(to);
 }
 
 #[test]

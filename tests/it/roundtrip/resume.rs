@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::ways::told;
 use crate::interrupts::signal;
+use crate::support::pasted::own_commands;
 use crate::support::pg::cluster;
 use crate::support::scene::{Scene, Streams, sql, wait_until};
 
@@ -63,10 +64,6 @@ fn ledgers(scene: &Scene) -> usize {
     folder.filter(|file| file.as_ref().unwrap().path().extension().is_some()).count()
 }
 
-fn resumed(scene: &Scene) -> Value {
-    scene.run("db-roundtrip --all --resume --json").code(4).json()
-}
-
 fn taken_over(report: &Value) -> Vec<&str> {
     let results = report["results"].as_array().unwrap().iter();
     let taken = results.filter(|result| result["taken_over"] == true);
@@ -82,19 +79,19 @@ fn an_interrupted_run_is_gone_on_with() {
     let scene = scene();
     let whole = {
         wake(&scene);
-        let report = scene.run("db-roundtrip --all --json").code(4).json();
+        let report = scene.run("db-roundtrip --server=configured --all --json").code(4).json();
         ran_since(&scene);
         report
     };
     assert_eq!((told(&whole), ledgers(&scene)), (WHOLE.map(str::to_owned).to_vec(), 0));
     scene.project.write_revision("d", "c", &sql("create table d (n int)"), &sql(SLEEP));
-    let output = broken_off(&scene, "db-roundtrip --all", Signal::INT).code(130);
-    let _ = output
-        .complains("3 verdicts were found and are kept")
-        .complains("Go on with the rest: cargo xtask db-roundtrip --all --resume");
+    let output = broken_off(&scene, "db-roundtrip --server=configured --all --step-timeout=5m", Signal::INT).code(130);
+    let output = output.complains("3 verdicts were found and are kept");
+    let again = "db-roundtrip --server=configured --all --step-timeout=5m --resume";
+    assert_eq!(own_commands(&output.stderr), [format!("cargo xtask {again}")]);
     assert_eq!((ran_since(&scene).as_str(), ledgers(&scene)), ("a b c", 1));
     wake(&scene);
-    let report = resumed(&scene);
+    let report = scene.run(&format!("{again} --json")).code(4).json();
     assert_eq!(told(&report), WHOLE);
     assert_eq!((taken_over(&report), ran_since(&scene).as_str()), (vec!["c", "b", "a"], "e"));
     // What was taken over is told as it was found.

@@ -87,7 +87,7 @@ pub fn configs() -> [&'static str; 3] {
 pub fn manager_database() -> Option<String> {
     static TEMPLATE: OnceLock<Option<String>> = OnceLock::new();
     let template = TEMPLATE.get_or_init(|| {
-        let name = cluster().database();
+        let name = cluster().shared_clone_of("template1");
         let checkout = Checkout::new([&name, "none", "none"])?;
         let command = Cmd::new(checkout.root().join("backend.ai"), checkout.root());
         command.args(["mgr", "schema", "oneshot", "-f", "alembic.ini"]).read(&quiet()).unwrap();

@@ -1,6 +1,8 @@
 //! A small project with a database of its own on the shared cluster, and the built binary run in it as a user would.
 //! The config's URL holds a password, which every failing run is searched for.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -232,14 +234,15 @@ impl Failure {
     }
 }
 
-/// Runs it to its end while the arguments of all processes are looked at.
+/// Runs it to its end while the arguments of all processes that have begun since are looked at.
 #[track_caller]
 fn watched(xtask: Xtask) -> (Output, u32) {
+    let before = processes();
     let mut child = xtask.spawn();
     let pid = child.id();
     let streams = Streams::of(&mut child);
     while child.try_wait().unwrap().is_none() {
-        no_password_in_arguments();
+        no_password_in_arguments(&before);
         std::thread::sleep(Duration::from_millis(15));
     }
     (streams.end(child).never_says(PASSWORD).never_says(PASSWORD_IN_URL), pid)
@@ -270,11 +273,18 @@ fn read(mut stream: impl std::io::Read + Send + 'static) -> std::thread::JoinHan
     })
 }
 
-/// Only Linux shows other processes' arguments as files; there the test is made, and CI runs there.
+/// The processes there are. Only Linux shows them and their arguments as files; there the test is made, and CI runs there.
+fn processes() -> HashSet<OsString> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let is_number = |name: &OsString| name.as_encoded_bytes()[0].is_ascii_digit();
+    entries.map(|entry| entry.file_name()).filter(is_number).collect()
+}
+
+/// No process but those has the password in its arguments.
 #[track_caller]
-pub fn no_password_in_arguments() {
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+fn no_password_in_arguments(before: &HashSet<OsString>) {
+    for process in processes().difference(before) {
+        let line = std::fs::read(Path::new("/proc").join(process).join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
         assert!(!line.contains(PASSWORD) && !line.contains(PASSWORD_IN_URL), "the password is in: {line}");
     }

@@ -78,6 +78,15 @@ impl Xtask {
     pub fn spawn(mut self) -> Child {
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
+
+    /// Runs it where nobody reads its stdout: `| head -0`, closed before the first byte. Gives the exit code and stderr.
+    pub fn run_unread(mut self) -> (Option<i32>, String) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        self.command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        let done = self.command.spawn().unwrap().wait_with_output().unwrap();
+        (done.status.code(), String::from_utf8(done.stderr).unwrap())
+    }
 }
 
 /// Makes a folder a Backend.AI checkout as far as the tool can tell, so that its components need not be declared.

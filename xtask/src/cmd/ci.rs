@@ -8,6 +8,7 @@ use anyhow::Result;
 use xshell::cmd;
 
 use crate::fail::{Exit, Fail, Kind};
+use crate::model::action::own;
 use crate::sys::run::shell;
 use crate::ui::{Paint, Ui};
 
@@ -37,7 +38,7 @@ pub fn run(ui: &Ui) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     Err(Fail::new(Kind::Internal, format!("CI found something in: {}", failed.join(", ")))
-        .action("Read the section's output above, repair, run: cargo xtask ci")
+        .run("Read the section's output above, repair, then run", own("ci"))
         .into())
 }
 
@@ -50,7 +51,7 @@ fn source_root() -> Result<PathBuf> {
     root.canonicalize().map_err(|_| {
         Fail::new(Kind::ConfigMissing, "The project's source is not where this program was built")
             .details(format!("Looked for {}", root.display()))
-            .action("Run it from the checkout: cargo xtask ci")
+            .run("Run it from the checkout", own("ci"))
             .into()
     })
 }

@@ -1,4 +1,4 @@
-//! `db-backup`: takes a proven backup of a component's database, or lists those that there are.
+//! `db-backup`: takes a proven backup of a component's database, or lists the backups that are there.
 
 use std::time::{Duration, SystemTime};
 
@@ -37,7 +37,7 @@ fn take(ctx: &Ctx, flags: &DbBackup) -> Result<Exit> {
         applied: &applied,
         verify: !flags.no_verify,
         lock_wait: LOCK_WAIT,
-        instead: "Or take one by hand, with the server's own pg_dump -Fc",
+        instead: &"Or take one by hand, with the server's own pg_dump -Fc".into(),
     };
     let taken = backup::take(ctx, &mut db, &wanted)?;
     let record = &taken.backup().record;

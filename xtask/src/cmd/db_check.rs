@@ -55,10 +55,12 @@ fn print(ctx: &Ctx, flags: &DbCheck, rules: &[&Rule], findings: &[Finding], as_t
     let is_failed = findings.iter().any(|finding| finding.severity == Level::Error);
     let exit = if is_failed { Exit::Findings } else { Exit::Done };
     match flags.format {
-        Format::Json => ctx.ui.json("db-check", exit, json!({"findings": report::to_json(findings)}), None),
-        Format::Github => ctx.ui.exact_answer(github::annotations(&in_checkout(ctx, findings))),
-        Format::Junit => ctx.ui.exact_answer(junit::report(&in_checkout(ctx, findings), rules)),
-        Format::Sarif => ctx.ui.exact_answer(sarif::log(&in_checkout(ctx, findings), rules)),
+        Format::Json => {
+            ctx.ui.json("db-check", exit, json!({"findings": report::to_json(findings, ctx.ui.around())}), None)
+        }
+        Format::Github => ctx.ui.exact_answer(github::annotations(&in_checkout(ctx, findings), ctx.ui.around())),
+        Format::Junit => ctx.ui.exact_answer(junit::report(&in_checkout(ctx, findings), rules, ctx.ui.around())),
+        Format::Sarif => ctx.ui.exact_answer(sarif::log(&in_checkout(ctx, findings), rules, ctx.ui.around())),
         Format::Text => as_text(),
     }
     exit
@@ -112,7 +114,7 @@ fn show(ctx: &Ctx, flags: &DbCheck, judged: &Judged) {
     for finding in &judged.findings {
         let line = judged.line(finding);
         let shown = Finding { path: here.join(&finding.path), ..finding.clone() };
-        ctx.ui.answer(report::to_text(&shown, line, paint));
+        ctx.ui.answer(report::to_text(&shown, line, ctx.ui.around(), paint));
         ctx.ui.answer("");
     }
     let of = match judged.checked {

@@ -228,13 +228,13 @@ fn after_writing(error: anyhow::Error, written: &[Written]) -> anyhow::Error {
     let mut fail = from_anyhow(&error);
     for script in written {
         let path = script.path.display();
-        fail = if fail.kind != Kind::Interrupted {
-            fail.details(format!("The script is written and stays: {path}; only its review did not end"))
-        } else if std::fs::remove_file(&script.path).is_ok() {
-            fail.details(format!("The script was taken away again: {path}"))
-        } else {
-            fail.details(format!("The script could not be taken away again: {path}"))
-        };
+        if fail.kind != Kind::Interrupted {
+            fail = fail.details(format!("The script is written and stays: {path}; only its review did not end"));
+            continue;
+        }
+        files::remove(&script.path);
+        let is_gone = if script.path.exists() { "could not be taken away again" } else { "was taken away again" };
+        fail = fail.details(format!("The script {is_gone}: {path}"));
     }
     fail.into()
 }

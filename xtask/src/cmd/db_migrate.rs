@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::flags::{DbMigrate, Show};
+use crate::model::action::own;
 use crate::model::catalog::Change;
 use crate::model::status::Revision;
 use crate::report::json::revisions;
@@ -103,7 +104,7 @@ fn take_backup(ctx: &Ctx, flags: &DbMigrate, own: &mut OwnDatabase<'_>, plan: &P
     if flags.no_backup || !plan.is_downgrade() {
         return Ok(None);
     }
-    own.backup(ctx, "Take one by hand, then repeat the command with --no-backup").map(Some)
+    own.backup(ctx, &"Take one by hand, then repeat the command with --no-backup".into()).map(Some)
 }
 
 /// A failure half-way: the backup is named, and the JSON says what was changed, too.
@@ -113,10 +114,10 @@ fn broke_off(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome, broken: B
         fail = fail.details(format!("The backup taken before: {}", path.display()));
     }
     if matches!(fail.kind, Kind::Interrupted | Kind::WrongDatabase) {
-        fail = fail.action(format!("See where it stands: cargo xtask db-status{}", facts.flag));
+        fail = fail.run("See where it stands", own("db-status").of(&facts.component.name));
     }
     if fail.kind == Kind::Interrupted {
-        fail = fail.action(format!("Go on: {}", plan.command(&facts.flag)));
+        fail = fail.run("Go on", plan.command());
     }
     ctx.ui.json("db-migrate", fail.exit, outcome_json(plan, outcome), Some(&fail));
     fail.into()

@@ -18,14 +18,19 @@ mod steps;
 use anyhow::Result;
 
 use crate::ctx::Ctx;
-use crate::fail::{Exit, refuse};
+use crate::fail::{Exit, from_anyhow, refuse};
 use crate::flags::{DbRebase, Rebase};
-use crate::model::rebase::{self, Change};
+use crate::model::graph::Graph;
+use crate::model::rebase::{self, Change, Trip};
+use crate::report::moved::MovedRevision;
 use crate::sys::journal::Journal;
+use crate::sys::project::Component;
 pub use ends::Ends;
+use facts::Facts;
+use prepare::Prepared;
 use record::journal_folder;
 
-pub use as_step::{Foretold, Kept, check_can_be_taken_back, foretell, kept, resume, run_as_part, take_back};
+pub use as_step::{AfterMerge, Kept, after_merge, check_can_be_taken_back, kept, resume, run_as_part, take_back};
 pub use database::claim;
 
 /// Runs it.
@@ -44,24 +49,73 @@ pub fn run(ctx: &Ctx, flags: &DbRebase) -> Result<Exit> {
 fn begin(ctx: &Ctx, flags: &Rebase, ends: &Ends) -> Result<Exit> {
     check_nothing_pending(ctx)?;
     let component = ctx.component()?;
-    let config = ctx.config(component).map_err(refuse)?;
-    let graph = ctx.history(&config).map_err(refuse)?;
-    if graph.heads().len() < 2 && flags.onto.is_none() {
-        return show::nothing(ctx, component, &graph);
-    }
-    let facts = facts::gather(ctx, flags, component, config, graph).map_err(refuse)?;
-    let plan = rebase::plan(&facts.graph, &facts.whose.released, &facts.wish);
-    let plan = plan.map_err(|refusal| facts::refused(&refusal, &facts.flag))?;
-    if plan.change == Change::Nothing {
-        return show::nothing(ctx, component, &facts.graph);
-    }
-    let prepared = prepare::prepare(ctx, flags, &facts, plan).map_err(refuse)?;
+    // As a step of a flow it is about one component of several: what it says to do names it.
+    let about = |error: anyhow::Error| from_anyhow(&error).about(&component.name).into();
+    rebase(ctx, component, flags, ends).map_err(about)
+}
+
+fn rebase(ctx: &Ctx, component: &Component, flags: &Rebase, ends: &Ends) -> Result<Exit> {
+    let (facts, prepared) = match planned(ctx, component, flags)? {
+        Planned::Nothing(graph) => return show::nothing(ctx, component, &graph),
+        Planned::Rebase(rebase) => *rebase,
+    };
     if flags.dry_run {
         return show::dry_run(ctx, &facts, &prepared);
     }
     show::before(ctx, &facts, &prepared);
     prepare::agree(ctx, flags, &facts, &prepared, ends)?;
     steps::begin(ctx, &facts, &prepared, ends)
+}
+
+/// What there is to do.
+enum Planned<'a> {
+    /// This history has one head.
+    Nothing(Graph),
+    Rebase(Box<(Facts<'a>, Prepared)>),
+}
+
+fn planned<'a>(ctx: &'a Ctx, component: &'a Component, flags: &Rebase) -> Result<Planned<'a>> {
+    let config = ctx.config(component).map_err(refuse)?;
+    let graph = ctx.history(&config).map_err(refuse)?;
+    if graph.heads().len() < 2 && flags.onto.is_none() {
+        return Ok(Planned::Nothing(graph));
+    }
+    let facts = facts::gather(ctx, flags, component, config, graph).map_err(refuse)?;
+    let plan = rebase::plan(&facts.graph, &facts.released.ids, &facts.wish);
+    let plan = plan.map_err(|refusal| facts::refused(&refusal))?;
+    if plan.change == Change::Nothing {
+        return Ok(Planned::Nothing(facts.graph));
+    }
+    let prepared = prepare::prepare(ctx, flags, &facts, plan).map_err(refuse)?;
+    Ok(Planned::Rebase(Box::new((facts, prepared))))
+}
+
+/// What a rebase of the files as they are would do.
+pub struct Preview {
+    pub moved: Vec<MovedRevision>,
+    /// The merge revision that it would make instead.
+    pub merge: Option<String>,
+    /// What the database would go through.
+    pub trip: Trip,
+    pub text: String,
+}
+
+/// Looks ahead: `None` where there is nothing to do. Nothing is changed and nothing is said.
+///
+/// # Errors
+/// As the rebase itself would be refused.
+pub fn preview(ctx: &Ctx, flags: &Rebase) -> Result<Option<Preview>> {
+    check_nothing_pending(ctx)?;
+    let component = ctx.component()?;
+    let planned = planned(ctx, component, flags);
+    match planned.map_err(|error| from_anyhow(&error).about(&component.name))? {
+        Planned::Nothing(_) => Ok(None),
+        Planned::Rebase(rebase) => {
+            let (facts, prepared) = *rebase;
+            let text = show::dry_run_text(ctx, &facts, &prepared);
+            Ok(Some(Preview { moved: prepared.work.moved, merge: prepared.work.merge, trip: prepared.trip, text }))
+        }
+    }
 }
 
 /// Refuses what must not happen before a rebase that did not end has ended, one way or the other.

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::flags::DbRestore;
-use crate::model::action::own;
+use crate::model::action::{Action, own};
 use crate::sys::backup::shelf::{self, Entry};
 use crate::sys::backup::{self, restore};
 use crate::sys::pg::{Db, application_name, swap, sweep};
@@ -56,9 +56,11 @@ pub fn run(ctx: &Ctx, flags: &DbRestore) -> Result<Exit> {
     lines.extend(told.differs.iter().map(|line| format!("  - differs: {line}")));
     lines.push(String::new());
     lines.push("Next steps:".to_owned());
-    let flag = ctx.component_flag(component);
-    lines.push(format!("  - See where it stands: cargo xtask db-status{flag}"));
-    lines.push(format!("  - Put back what was there: cargo xtask db-restore{flag} --swap-back"));
+    let next = [
+        Action::run("See where it stands", own("db-status").of(&component.name)),
+        Action::run("Put back what was there", own(COMMAND).of(&component.name).word("--swap-back")),
+    ];
+    lines.extend(next.map(|action| format!("  - {}", ctx.ui.shown(action))));
     ctx.ui.answer(lines.join("\n"));
     Ok(Exit::Done)
 }

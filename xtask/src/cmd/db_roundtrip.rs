@@ -1,6 +1,6 @@
-//! `db-roundtrip`: proves on a throwaway database that revisions go down and up again and leave schema and rows as they
-//! were. `facts.rs` says what is tested, `baseline.rs` makes the database, `jobs.rs` says who walks what of it, `walk.rs`
-//! walks, `show.rs` makes the report; the verdicts are in `model/roundtrip`.
+//! `db-roundtrip`: proves on a throwaway database that revisions go down and up again and leave schema and rows as
+//! they were. `facts.rs` says what is tested, `baseline.rs` makes the database, `jobs.rs` shares the revisions out,
+//! `walk.rs` tests them, `show.rs` makes the report; the verdicts are in `model/roundtrip`.
 
 mod baseline;
 mod explain;

@@ -39,7 +39,7 @@ pub fn run(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Exit> {
     Ok(exit)
 }
 
-fn gather<'a>(ctx: &'a Ctx, flags: &flags::DbStatus) -> Result<Vec<Report<'a>>> {
+fn gather(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Vec<Report>> {
     let components: Vec<&Component> = if flags.all { ctx.every_component()? } else { vec![ctx.component()?] };
     let reports = std::thread::scope(|scope| {
         let looks: Vec<_> = components.iter().map(|component| scope.spawn(|| look(ctx, component))).collect();

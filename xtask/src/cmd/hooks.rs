@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::Hooks;
-use crate::model::action::own;
+use crate::model::action::{git, own, program};
 use crate::sys::git::Repo;
 use crate::sys::hooks::{Found, Hook, HooksFolder, Reach, State, is_executable};
 use crate::ui::Paint;
@@ -44,7 +44,7 @@ fn hooks_folder(ctx: &Ctx) -> Result<HooksFolder> {
     let repo = Repo::find(&ctx.ui, &project.root)?.ok_or_else(|| {
         Fail::new(Kind::Usage, "Hooks need a git checkout")
             .details(format!("{} is in none", project.root.display()))
-            .action("git init")
+            .action(git(["init"]))
     })?;
     let exe = std::env::current_exe().context("asking for the path of this program")?;
     let exe = exe.canonicalize().unwrap_or(exe);
@@ -83,12 +83,12 @@ fn refuse_to_replace(found: &Found) -> Result<()> {
         (State::Edited, _) => Err(fail(format!("The {name} hook was edited after it was installed"))
             .details(format!("{path} would be written anew"))
             .action(format!("Move your own lines to {path}.before-xtask, which runs first, and make that executable"))
-            .action(format!("rm {path}"))
+            .action(program(["rm"]).word(&found.path))
             .action(own("hooks").word("install"))
             .into()),
         (State::Elsewhere(repository), _) => Err(fail(format!("The {name} hook serves another repository"))
             .details(format!("{path} is for {}; the folder is shared by `core.hooksPath`", repository.display()))
-            .action("Give this repository hooks of its own: git config core.hooksPath .git/hooks")
+            .run("Give this repository hooks of its own", git(["config", "core.hooksPath", ".git/hooks"]))
             .action(own("hooks").word("install"))
             .into()),
         (State::Foreign, Some(kept)) => Err(fail(format!("There are two {name} hooks to keep"))
@@ -137,9 +137,10 @@ fn not_as_installed(left: &[&Found]) -> Fail {
         };
         fail = match &found.kept {
             Some(kept) => {
-                fail.action(format!("Look at it; to have back what was there before: mv {} {path}", kept.display()))
+                let back = program(["mv"]).word(kept).word(&found.path);
+                fail.run("Look at it; to have back what was there before", back)
             }
-            None => fail.action(format!("Look at it; to be without: rm {path}")),
+            None => fail.run("Look at it; to be without", program(["rm"]).word(&found.path)),
         };
     }
     fail

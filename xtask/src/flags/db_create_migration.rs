@@ -3,6 +3,7 @@
 use super::Command;
 use super::spec::{Set, Spec, option, switch, with_short};
 use super::values::usage;
+use crate::model::action::own;
 
 #[derive(Clone, Debug, Default)]
 pub struct DbCreateMigration {
@@ -60,7 +61,10 @@ pub static SPEC: Spec<DbCreateMigration> = Spec {
             if flags.message.trim().is_empty() {
                 return Err(usage("`db-create-migration` needs a message: -m TEXT")
                     .details("It becomes the file's name and the first line of its docstring")
-                    .action("Say what the migration does: cargo xtask db-create-migration -m \"add email to users\""));
+                    .run(
+                        "Say what the migration does",
+                        own("db-create-migration").words(["-m", "add email to users"]),
+                    ));
             }
             Ok(Command::DbCreateMigration(flags))
         },

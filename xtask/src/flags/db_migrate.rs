@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::Command;
-use super::spec::{Set, Spec, option, step_timeout, switch, switch_by};
+use super::spec::{Set, Spec, option, optional, step_timeout, switch, switch_by};
 use super::values::usage;
 use crate::fail::Fail;
+use crate::model::action::{Own, own};
 
 #[derive(Clone, Debug, Default)]
 pub struct DbMigrate {
@@ -16,8 +17,8 @@ pub struct DbMigrate {
     pub show: Option<Show>,
     /// Take no backup before a downgrade.
     pub no_backup: bool,
-    /// Go on though the database is on another machine.
-    pub allow_remote: bool,
+    /// Go on though the database is on another machine: this one, or, where it is empty, whichever it is.
+    pub allow_remote: Option<String>,
     /// Go on though others are connected.
     pub allow_connections: bool,
     /// How long a statement may wait for a lock.
@@ -79,9 +80,12 @@ pub static SPEC: Spec<DbMigrate> = Spec {
             Ok(())
         }),
         switch("--no-backup", "take no backup before a downgrade", |migrate| &mut migrate.no_backup),
-        switch("--allow-remote", "go on though the database is not on this machine", |migrate| {
-            &mut migrate.allow_remote
-        }),
+        optional(option(
+            "--allow-remote",
+            "HOST",
+            "go on though the database is not on this machine but on HOST; several with commas",
+            Set::Text(|migrate| &mut migrate.allow_remote),
+        )),
         switch("--allow-connections", "downgrade though other sessions are connected", |migrate| {
             &mut migrate.allow_connections
         }),
@@ -117,15 +121,18 @@ fn check_target(flags: &DbMigrate) -> Result<(), Fail> {
     match (flags.way, target) {
         (Way::Downgrade, None) => Err(usage("`--direction downgrade` needs a `--target`")
             .details("Without one it would not be clear how far to go down")
-            .action("Take back the last revision: cargo xtask db-migrate --direction=downgrade --target=-1")),
+            .run("Take back the last revision", down("-1"))),
         (Way::Upgrade, Some(text)) if text.starts_with('-') => {
-            Err(usage(format!("`--target={text}` goes down, the direction is upgrade"))
-                .action(format!("To go down: cargo xtask db-migrate --direction=downgrade --target={text}")))
+            Err(usage(format!("`--target={text}` goes down, the direction is upgrade")).run("To go down", down(text)))
         }
         (Way::Downgrade, Some(text)) if text.starts_with('+') => {
             Err(usage(format!("`--target={text}` goes up, the direction is downgrade"))
-                .action(format!("To go up: cargo xtask db-migrate --target={text}")))
+                .run("To go up", own("db-migrate").flag("--target", text)))
         }
         _ => Ok(()),
     }
+}
+
+fn down(target: &str) -> Own {
+    own("db-migrate").flag("--direction", "downgrade").flag("--target", target)
 }

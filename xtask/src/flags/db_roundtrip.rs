@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::Command;
 use super::spec::{Set, Spec, option, step_timeout, switch, switch_by};
-use super::values::{usage, whole_number};
+use super::values::{duration_text, usage, whole_number};
+use crate::model::action::{Own, own};
 use crate::model::route::Part;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DbRoundtrip {
     /// Which revisions.
     pub range: Range,
@@ -37,6 +38,38 @@ pub struct DbRoundtrip {
     pub jobs: usize,
     /// How long one step may take.
     pub step_timeout: Option<Duration>,
+}
+
+impl DbRoundtrip {
+    /// The command of the same run, to be printed. What a program has chosen itself no command line says.
+    pub fn again(&self) -> Own {
+        let command = match &self.range {
+            Range::Head | Range::These { .. } => own("db-roundtrip"),
+            Range::Since(reference) => own("db-roundtrip").flag("--since", reference),
+            Range::Steps(count) => own("db-roundtrip").flag("--steps", count),
+            Range::From(id) => own("db-roundtrip").flag("--from", id),
+            Range::All => own("db-roundtrip").word("--all"),
+        };
+        let part = self.partition.map(|part| format!("{}/{}", part.number, part.of));
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let flags = [
+            ("--partition", part),
+            ("--jobs", (self.jobs > 1).then(|| self.jobs.to_string())),
+            ("--baseline", path(&self.baseline)),
+            ("--step-timeout", self.step_timeout.map(duration_text)),
+            ("--junit", path(&self.junit)),
+            ("--html", path(&self.html)),
+        ];
+        let switches = [
+            ("--in-place", self.in_place),
+            ("--no-cache", self.no_cache),
+            ("--second-opinion", self.second_opinion),
+            ("--keep", self.keep),
+        ];
+        let flags = flags.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
+        let command = flags.fold(command, |command, (flag, value)| command.flag(flag, value));
+        command.words(switches.into_iter().filter(|(_, is_set)| *is_set).map(|(switch, _)| switch))
+    }
 }
 
 /// Which revisions `db-roundtrip` tests.

@@ -6,6 +6,7 @@ use super::values::usage;
 use super::words::unknown_command;
 use super::{Command, command_row};
 use crate::fail::Fail;
+use crate::model::action::own;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DbServer {
@@ -82,7 +83,8 @@ pub static HOOKS: Spec<HooksFilled> = Spec {
          binary and never compiles; without it, or without its database, it stops nothing. docs/guides/hooks.md has more.",
         |filled| match filled.action {
             Some(Hooks::Uninstall | Hooks::Status) if filled.pre_push => {
-                Err(usage("`--pre-push` goes with `install`").action("cargo xtask hooks install --pre-push"))
+                Err(usage("`--pre-push` goes with `install`")
+                    .action(own("hooks").words(["install", "--pre-push"]).plain()))
             }
             Some(action) => Ok(Command::Hooks(action)),
             None => Err(no_action("hooks", "install, uninstall or status")),
@@ -92,7 +94,7 @@ pub static HOOKS: Spec<HooksFilled> = Spec {
 
 fn no_action(command: &str, words: &str) -> Fail {
     usage(format!("`{command}` needs an action: {words}"))
-        .action(format!("See where it stands: cargo xtask {command} status"))
+        .run("See where it stands", own(command).word("status").plain())
 }
 
 pub static DOCTOR: Spec<()> = Spec {
@@ -149,7 +151,7 @@ pub static COMPLETIONS: Spec<Option<ShellName>> = Spec {
         |shell| match shell {
             Some(shell) => Ok(Command::Completions(shell)),
             None => Err(usage("`completions` needs a shell: bash, zsh or fish")
-                .action("For this session of bash: source <(cargo xtask completions bash)")),
+                .run("The script for bash, to be sourced", own("completions").word("bash").plain())),
         },
     )
 };

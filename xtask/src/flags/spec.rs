@@ -10,8 +10,9 @@ use std::time::Duration;
 use pico_args::Arguments;
 
 use super::Command;
-use super::values::{from_pico, nearest_action, parse_duration, usage};
+use super::values::{PERHAPS, from_pico, nearest, parse_duration, usage};
 use crate::fail::Fail;
+use crate::model::action::own;
 
 /// A command, with `T` to hold its flags.
 pub struct Spec<T: 'static> {
@@ -100,7 +101,6 @@ pub const fn with_short<T>(short: &'static str, flag: Flag<T>) -> Flag<T> {
 }
 
 /// The flag is right without its value as well.
-#[allow(dead_code, reason = "for the first flag of this kind")]
 pub const fn optional<T>(flag: Flag<T>) -> Flag<T> {
     Flag { optional: true, ..flag }
 }
@@ -170,10 +170,13 @@ impl<T> Set<T> {
 }
 
 fn not_one_of(name: &str, text: &str, allowed: &[&str]) -> Fail {
-    let before = if name.starts_with('-') { format!("{name}=") } else { format!("cargo xtask {name} ") };
-    usage(format!("`{name}` does not take `{text}`"))
-        .details(format!("It takes: {}", allowed.join(", ")))
-        .action(nearest_action(text, allowed.iter().copied(), &before))
+    let meant = nearest(text, allowed.iter().copied());
+    let fail = usage(format!("`{name}` does not take `{text}`")).details(format!("It takes: {}", allowed.join(", ")));
+    if name.starts_with('-') {
+        fail.action(format!("{PERHAPS}: {name}={meant}"))
+    } else {
+        fail.run(PERHAPS, own(name).word(meant).plain())
+    }
 }
 
 /// Fills as many of a list's flags as can be filled: a line that is still being typed need not be right.

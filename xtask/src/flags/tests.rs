@@ -28,6 +28,21 @@ fn migrate(line: &str) -> super::DbMigrate {
     }
 }
 
+/// What an interrupted round trip prints to be gone on with says all that its own command line said.
+#[test]
+fn a_round_trip_says_its_own_command() {
+    for line in [
+        "db-roundtrip",
+        "db-roundtrip --all --jobs=3 --step-timeout=90s --junit=a.xml --html=b.html --no-cache --second-opinion",
+        "db-roundtrip --steps=4 --baseline=x.dump --step-timeout=5m --keep",
+        "db-roundtrip --since=main --partition=2/3 --step-timeout=1500ms",
+        "db-roundtrip --from=ab12 --step-timeout=2h --in-place",
+    ] {
+        let Command::DbRoundtrip(flags) = parse(words(line)).expect(line).1 else { panic!("{line}") };
+        assert_eq!(flags.again().text(&Around::default()), format!("cargo xtask {line}"));
+    }
+}
+
 #[test]
 fn both_forms_of_an_option_and_flags_before_the_command() {
     let flags = migrate("db-migrate --direction=downgrade --target -1");

@@ -26,6 +26,14 @@ pub fn duration_of(text: &str) -> Option<Duration> {
     millis.filter(|millis| *millis > 0).map(Duration::from_millis)
 }
 
+/// As [`duration_of`] reads it.
+pub(super) fn duration_text(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let unit = units.into_iter().find(|(scale, _)| millis.is_multiple_of(*scale));
+    unit.map_or_else(|| format!("{millis}ms"), |(scale, unit)| format!("{}{unit}", millis / scale))
+}
+
 pub(super) fn whole_number(flag: &str, text: &str) -> Result<usize, Fail> {
     text.parse()
         .ok()
@@ -46,7 +54,10 @@ pub(super) fn conflict(one: &str, other: &str) -> Fail {
         .action(format!("Leave one of them out: {one} or {other}"))
 }
 
-pub(super) fn nearest_action<'a>(word: &str, known: impl Iterator<Item = &'a str>, before: &str) -> String {
+/// What goes before the nearest known word.
+pub(super) const PERHAPS: &str = "Perhaps you mean";
+
+pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
     let nearest = known.max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)));
-    format!("Perhaps you mean: {before}{}", nearest.unwrap_or_default())
+    nearest.unwrap_or_default()
 }

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 
 use super::common::EXCLUSIVE;
 use super::spec::{CommandRow, FlagRow};
-use super::values::{conflict, nearest_action, usage};
+use super::values::{PERHAPS, conflict, nearest, usage};
 use super::{Command, Common, command_names, common_rows, overview};
 use crate::fail::Fail;
+use crate::model::action::own;
 
 /// Where the command's name stands: the first word that is neither a flag nor a common flag's value.
 pub(super) fn command_position(words: &[String]) -> Option<usize> {
@@ -25,13 +26,13 @@ pub(super) fn command_position(words: &[String]) -> Option<usize> {
 pub(super) fn no_command(words: Vec<String>) -> Result<(Common, Command), Fail> {
     match words.iter().find(|word| !matches!(word.as_str(), "-h" | "--help")) {
         None if !words.is_empty() => Ok((Common::default(), Command::Help(overview()))),
-        None => Err(usage("no command given").action("See what there is: cargo xtask help")),
+        None => Err(usage("no command given").run("See what there is", own("help").plain())),
         Some(word) if word == "--version" || word == "-V" => {
             Ok((Common::default(), Command::Help(format!("xtask {}", env!("CARGO_PKG_VERSION")))))
         }
         Some(word) => {
             Err(usage(format!("`{word}` stands alone, without a command"))
-                .action("See what there is: cargo xtask help"))
+                .run("See what there is", own("help").plain()))
         }
     }
 }
@@ -87,14 +88,14 @@ fn check_together(row: &CommandRow, seen: &[&str]) -> Result<(), Fail> {
             return Err(conflict(one, other));
         }
     }
-    let own =
+    let is_own =
         |name: &str| row.flags.iter().any(|flag| flag.long == name) || row.words.iter().any(|word| word.name == name);
     for (flag, beside) in row.alone.iter().filter(|(flag, _)| seen.contains(flag)) {
-        let other = seen.iter().find(|name| own(name) && *name != flag && !beside.contains(name));
+        let other = seen.iter().find(|name| is_own(name) && *name != flag && !beside.contains(name));
         match other {
             Some(other) if beside.is_empty() => {
                 return Err(usage(format!("`{flag}` stands alone, without `{other}`"))
-                    .action(format!("cargo xtask {} {flag}", row.name)));
+                    .action(own(row.name).word(*flag).plain()));
             }
             Some(other) => return Err(conflict(flag, other)),
             None => {}
@@ -131,13 +132,13 @@ pub(super) fn missing_value(flag: &FlagRow, metavar: &str, next: Option<&str>) -
 
 pub(super) fn leftover(row: &CommandRow, word: &str) -> Fail {
     usage(format!("`{word}` is one word too many for `{}`", row.name))
-        .action(format!("See what it takes: cargo xtask help {}", row.name))
+        .run("See what it takes", own("help").word(row.name).plain())
 }
 
 pub(super) fn unknown_command(name: &str) -> Fail {
     usage(format!("unknown command `{name}`"))
-        .action(nearest_action(name, command_names(), "cargo xtask "))
-        .action("See what there is: cargo xtask help")
+        .run(PERHAPS, own(nearest(name, command_names())).plain())
+        .run("See what there is", own("help").plain())
 }
 
 pub(super) fn unknown_flag(row: &CommandRow, word: &str) -> Fail {
@@ -145,6 +146,6 @@ pub(super) fn unknown_flag(row: &CommandRow, word: &str) -> Fail {
     let common = common_rows();
     let known = row.flags.iter().chain(common.iter().filter(|flag| row.takes(flag))).map(|flag| flag.long);
     usage(format!("unknown flag `{name}` for `{}`", row.name))
-        .action(nearest_action(name, known, ""))
-        .action(format!("See what it takes: cargo xtask help {}", row.name))
+        .action(format!("{PERHAPS}: {}", nearest(name, known)))
+        .run("See what it takes", own("help").word(row.name).plain())
 }

@@ -117,6 +117,17 @@ impl Own {
         self
     }
 
+    /// Its words, to be written down for a later process; the flags that were typed are not among them.
+    pub fn written(&self) -> Vec<&str> {
+        std::iter::once(&self.name).chain(&self.words).map(String::as_str).collect()
+    }
+
+    /// One that was written down. It names no component: what was written down knows which one it is about.
+    pub fn read(words: impl IntoIterator<Item = String>) -> Option<Own> {
+        let mut words = words.into_iter();
+        Some(own(words.next()?).words(words).of_no_component())
+    }
+
     /// As text.
     pub fn text(&self, around: &Around) -> String {
         let mut text = format!("cargo xtask {}", self.name);
@@ -276,6 +287,18 @@ impl From<String> for Action {
 impl From<&String> for Action {
     fn from(words: &String) -> Action {
         words.as_str().into()
+    }
+}
+
+impl From<&Own> for Action {
+    fn from(own: &Own) -> Action {
+        own.clone().into()
+    }
+}
+
+impl From<&Own> for Call {
+    fn from(own: &Own) -> Call {
+        own.clone().into()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The lines in which two texts differ, as a person reads a patch: `-` and `+`, with a little of what stands round them.
+//! The lines in which two texts differ, as a person reads a patch: `-` and `+`, with a few unchanged lines round them.
 //! Not for `patch(1)`: there are no line numbers.
 
 /// Lines that stay the same and are shown before and after a change.

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::model::action::Around;
 use crate::model::harmless::on_a_line;
 use crate::model::rules::{Finding, Level};
 
 /// `[{"code", "name", "severity", "path", "line", "message", "help"}]`.
-pub fn to_json(findings: &[Finding]) -> Value {
+pub fn to_json(findings: &[Finding], around: &Around) -> Value {
     let one = |finding: &Finding| {
         json!({
             "code": finding.code,
@@ -17,22 +18,27 @@ pub fn to_json(findings: &[Finding]) -> Value {
             "path": shown(&finding.path),
             "line": finding.line,
             "message": finding.message,
-            "help": finding.help,
+            "help": help(finding, around).join("\n"),
         })
     };
     findings.iter().map(one).collect()
 }
 
+/// What to do about a finding: a line each, a command at its end.
+pub fn help(finding: &Finding, around: &Around) -> Vec<String> {
+    finding.help.iter().map(|action| action.text(around)).collect()
+}
+
 /// One finding as a compiler would put it; `paint` gives the first word its colour, `line` is the script's text there.
-pub fn to_text(finding: &Finding, line: &str, paint: impl Fn(Level, &str) -> String) -> String {
+pub fn to_text(finding: &Finding, line: &str, around: &Around, paint: impl Fn(Level, &str) -> String) -> String {
     let head = paint(finding.severity, &format!("{}[{}]", finding.severity.name(), finding.code));
     let mut text = format!("{head} {}: {}\n", finding.name, on_a_line(&finding.message));
     text.push_str(&format!("  --> {}:{}\n", on_a_line(&shown(&finding.path)), finding.line));
     if !line.trim().is_empty() {
         text.push_str(&format!("   | {}\n", line.trim_end()));
     }
-    text.push_str(&format!("  help: {}", finding.help));
-    text
+    let help = help(finding, around).into_iter().map(|line| format!("  help: {line}"));
+    text + &help.collect::<Vec<_>>().join("\n")
 }
 
 /// `2 errors, 1 warning`.

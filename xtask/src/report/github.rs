@@ -1,18 +1,19 @@
 //! Findings as GitHub's workflow commands, which it shows as annotations beside the line.
 
+use crate::model::action::Around;
 use crate::model::harmless::harmless;
 use crate::model::rules::{Finding, Level};
-use crate::report::findings::shown;
+use crate::report::findings::{help, shown};
 
 /// A line for each finding; nothing for none.
-pub fn annotations(findings: &[Finding]) -> String {
-    findings.iter().map(annotation).collect::<Vec<_>>().join("\n")
+pub fn annotations(findings: &[Finding], around: &Around) -> String {
+    findings.iter().map(|finding| annotation(finding, around)).collect::<Vec<_>>().join("\n")
 }
 
-fn annotation(finding: &Finding) -> String {
+fn annotation(finding: &Finding, around: &Around) -> String {
     let command = if finding.severity == Level::Error { "error" } else { "warning" };
     let title = format!("{} {}", finding.code, finding.name);
-    let message = format!("{}\n{}", finding.message, finding.help);
+    let message = format!("{}\n{}", finding.message, help(finding, around).join("\n"));
     format!(
         "::{command} file={},line={},title={}::{}",
         property(&shown(&finding.path)),

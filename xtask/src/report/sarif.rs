@@ -2,14 +2,15 @@
 
 use serde_json::{Value, json};
 
+use crate::model::action::Around;
 use crate::model::rules::{Finding, Level, Rule};
-use crate::report::findings::shown;
+use crate::report::findings::{help, shown};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// The whole log, with all rules in it.
-pub fn log(findings: &[Finding], rules: &[&Rule]) -> String {
-    let results: Vec<Value> = findings.iter().map(|finding| result(finding, rules)).collect();
+pub fn log(findings: &[Finding], rules: &[&Rule], around: &Around) -> String {
+    let results: Vec<Value> = findings.iter().map(|finding| result(finding, rules, around)).collect();
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -42,7 +43,7 @@ fn title(rule: &Rule) -> &str {
     rule.page.lines().skip(1).find(|line| !line.trim().is_empty()).unwrap_or(rule.name)
 }
 
-fn result(finding: &Finding, rules: &[&Rule]) -> Value {
+fn result(finding: &Finding, rules: &[&Rule], around: &Around) -> Value {
     let index = rules.iter().position(|rule| rule.code == finding.code);
     let place = json!({
         "artifactLocation": {"uri": uri(&shown(&finding.path)), "uriBaseId": "PROJECT"},
@@ -52,7 +53,7 @@ fn result(finding: &Finding, rules: &[&Rule]) -> Value {
         "ruleId": finding.code,
         "ruleIndex": index.and_then(|index| i64::try_from(index).ok()).unwrap_or(-1),
         "level": level(finding.severity),
-        "message": {"text": format!("{}. {}", finding.message, finding.help)},
+        "message": {"text": format!("{}. {}", finding.message, help(finding, around).join("\n"))},
         "locations": [{"physicalLocation": place}],
     })
 }

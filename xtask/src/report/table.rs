@@ -1,4 +1,5 @@
-//! A plain table: columns as wide as their widest cell, two blanks between, nothing that a pipe would mind.
+//! A plain table: columns as wide as their widest cell, two blanks between, no lines and no colours, so that it can be
+//! piped.
 
 use unicode_width::UnicodeWidthStr;
 

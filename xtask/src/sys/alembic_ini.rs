@@ -7,7 +7,7 @@ use std::path::{Component as Part, Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
-use crate::model::action::{git, own};
+use crate::model::action::{git, own, program};
 use crate::model::ini::{Ini, IniError};
 use crate::sys::alembic_toml::AlembicToml;
 use crate::sys::packages::SearchPath;
@@ -102,7 +102,7 @@ impl AlembicConfig {
         )
         .details(format!("Looked for {}; {} is what it is made from", self.path.display(), template.display()))
         .at(&self.path, None)
-        .action(format!("Make it, and correct its sqlalchemy.url: cp {} {}", template.display(), self.path.display()))
+        .run("Make it, and correct its sqlalchemy.url", program(["cp"]).word(template).word(&self.path))
         .action(format!("Or name the database: --component={name} --url=postgresql+asyncpg://USER@HOST:PORT/DATABASE"))
         .related(own("doctor"))
     }

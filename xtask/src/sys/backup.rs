@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Result, bail, ensure};
 
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::model::action::own;
+use crate::model::action::{Action, own};
 use crate::model::contents::Contents;
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
@@ -53,7 +53,7 @@ pub struct Request<'a> {
     /// How long a lock is waited for.
     pub lock_wait: Duration,
     /// What the command at hand can do where none can be taken, as an action for a person.
-    pub instead: &'a str,
+    pub instead: Action,
 }
 
 /// A backup that was taken and read.
@@ -294,7 +294,7 @@ fn failed(request: &Request<'_>, cause: &Fail) -> Fail {
         .details(&cause.details);
     let helpful = cause.actions.iter().filter(|_| cause.kind != Kind::Internal);
     let fail = helpful.fold(fail, |fail, action| fail.action(action));
-    fail.action(request.instead).related(own("doctor"))
+    fail.action(&request.instead).related(own("doctor"))
 }
 
 impl Proof {

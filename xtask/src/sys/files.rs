@@ -14,12 +14,11 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
-use crate::model::action::own;
+use crate::model::action::{own, program};
 use crate::model::revision;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::interrupt;
 pub use crate::sys::regular::read_regular;
-use crate::sys::run::quoted;
 use crate::sys::side_by_side::in_shares;
 
 /// The scripts of a config's version locations, absolute, in Alembic's order: location by location, folder by folder,
@@ -89,11 +88,16 @@ impl Unread {
             Unread::Io(error) => Fail::new(Kind::MigrationFileInvalid, "A migration script cannot be read")
                 .details(format!("{shown}: {error}; Alembic reads all scripts or none"))
                 .at(path, None)
-                .action(format!("See what it is: ls -l {}", quoted(&shown.to_string())))
+                .run("See what it is", program(["ls", "-l"]).word(path))
                 .action("Mend it, or move it out of the folder of the versions"),
         };
         fail.related(own("db-status"))
     }
+}
+
+/// What lies in a folder; nothing where it cannot be listed.
+pub fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
 /// When a file was last written, where it is there and the file system says so.

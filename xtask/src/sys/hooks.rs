@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
-use crate::model::action::{git, own};
+use crate::model::action::{Action, Around, git, own, program};
 use crate::sys::git::Repo;
 pub use script::{Author, HOOK_COMMAND, Wiring};
 
@@ -242,18 +242,22 @@ impl HooksFolder {
     }
 }
 
-/// The command that builds the binary, to be run at the root of the work tree.
+/// How to get the binary again, at the root of the work tree.
 fn build(binary: &Path, source: Option<&Path>, root: &Path) -> String {
     let Some(source) = source else {
-        return "cargo xtask hooks install, where xtask is now".to_owned();
+        let install = own("hooks").word("install").plain();
+        return Action::run("Go to where xtask is now, and there", install).text(&Around::default());
     };
-    let profile = if binary.parent().is_some_and(|folder| folder.ends_with("release")) { " --release" } else { "" };
     let manifest = source.strip_prefix(root).unwrap_or(source).join("Cargo.toml");
-    let place = match manifest.to_string_lossy() {
-        here if here == "Cargo.toml" => String::new(),
-        there => format!(" --manifest-path {there}"),
-    };
-    format!("cargo build{place} --package xtask{profile}")
+    let mut build = program(["cargo", "build"]);
+    if manifest != Path::new("Cargo.toml") {
+        build = build.word("--manifest-path").word(manifest);
+    }
+    build = build.words(["--package", "xtask"]);
+    if binary.parent().is_some_and(|folder| folder.ends_with("release")) {
+        build = build.word("--release");
+    }
+    Action::run("Build it", build).text(&Around::default())
 }
 
 /// Symlinks resolved, as far as there is anything.

@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use crate::fail::{Fail, Kind};
-use crate::model::action::git;
+use crate::model::action::{Own, git};
 
 pub use disk::crash_point;
 pub use record::{Progress, Step};
@@ -47,16 +47,16 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
 }
 
 /// What an operation is, as the person asked for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
     /// The command, for instance `db-rebase`.
     pub name: String,
     /// Its arguments, so that it can be resumed as it was meant.
     pub arguments: Vec<String>,
-    /// The command that goes on with it, to be pasted.
-    pub resume: String,
+    /// The command that goes on with it.
+    pub resume: Own,
     /// The command that takes it back.
-    pub abort: String,
+    pub abort: Own,
 }
 
 /// A file as it is to be.
@@ -269,7 +269,8 @@ impl Journal {
         let Operation { name, abort, .. } = &self.record.operation;
         let summary = format!("Files were changed by somebody else since {name} began; nothing was touched");
         let fail = Fail::new(Kind::DirtyWorkTree, summary).details(format!("cannot {what}:\n{}", foreign.join("\n")));
-        let fail = fail.action("Save your changes elsewhere, then put the files back: git checkout -- FILE…");
+        let back = git(["checkout", "--"]).words(foreign).at_root();
+        let fail = fail.run("Save your changes elsewhere, then put the files back", back);
         Err(fail.action(abort).related(git(["status"])).into())
     }
 }
@@ -321,6 +322,6 @@ fn unfinished(pending: &Record) -> Fail {
     Fail::new(Kind::AlreadyRunning, format!("An earlier {name} did not end"))
         .details(format!("{done} of {} steps are done", pending.steps.len()))
         .action(resume)
-        .action(format!("Or take it back: {abort}"))
+        .run("Or take it back", abort)
         .refused()
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::sys::alembic_ini::AlembicConfig;
 
 /// The version folders that the config names and that are not there.
@@ -31,7 +32,7 @@ pub fn refuse_sourceless(config: &AlembicConfig) -> Result<()> {
         .details(format!("{} of them here, for instance {}", compiled.len(), first.display()))
         .at(first, None)
         .action("Put the scripts themselves (.py) there, or run this where they are")
-        .related("cargo xtask db-status")
+        .related(own("db-status"))
         .refused()
         .into())
 }

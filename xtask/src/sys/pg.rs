@@ -16,6 +16,7 @@ mod indexes;
 mod ledger;
 pub mod mend;
 pub mod models;
+mod pooler;
 mod roles;
 pub mod rows;
 mod runs;
@@ -33,7 +34,7 @@ mod tools;
 mod violation;
 
 pub use closed::is_closed;
-pub use connect::{Db, ServerVersion};
+pub use connect::{Db, Here, ServerVersion};
 pub use count::{Counted, MOST_COUNTED};
 pub use errors::{kind_of, sql_fail};
 pub use frozen::{Frozen, Identity};

@@ -77,6 +77,8 @@ pub struct Component {
     pub seed: Vec<Seed>,
     /// Where Alembic keeps the present revision, if not in `alembic_version`.
     pub version_table: Option<VersionTable>,
+    /// Whether its name has to be typed before anything goes down; `None`: where it looks like production.
+    pub protected: Option<bool>,
 }
 
 /// How a fresh database of a component is made.
@@ -377,6 +379,7 @@ fn component(root: &Path, declared: &Declared, only: bool) -> Result<Component> 
         services: declared.services.clone().unwrap_or(services),
         seed: declared.seed.clone(),
         version_table: declared.version_table.clone(),
+        protected: declared.protected,
         name: declared.name.clone(),
         template: template.filter(|template| root.join(template).is_file()),
         section: declared.section.clone().unwrap_or_else(|| "alembic".to_owned()),

@@ -34,7 +34,7 @@ pub use state::{Running, State, keep, states, stop};
 pub use watchdog::{WATCH_COMMAND, watch};
 
 use crate::fail::{Fail, Kind};
-use crate::model::action::own;
+use crate::model::action::{own, program};
 use crate::sys::{interrupt, pg};
 use crate::ui::Ui;
 use place::Account;
@@ -58,6 +58,7 @@ pub struct Home {
     python: Option<PathBuf>,
     choice: Choice,
     throwaway: Option<String>,
+    data_base: Option<PathBuf>,
 }
 
 impl Home {
@@ -68,7 +69,8 @@ impl Home {
 
     /// A server whose files lie in the folder `base` itself, a sub-folder for each major version.
     pub fn at(base: &Path, exe: &Path) -> Home {
-        Home { base: base.to_owned(), exe: exe.to_owned(), python: None, choice: Choice::from_env(), throwaway: None }
+        let (base, exe) = (base.to_owned(), exe.to_owned());
+        Home { base, exe, python: None, choice: Choice::from_env(), throwaway: None, data_base: None }
     }
 
     /// The Python whose pip fetches PostgreSQL if the machine has none; otherwise `python3` on PATH.
@@ -89,6 +91,12 @@ impl Home {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         self.throwaway = Some(format!("{}{}-{number}", state::THROWAWAY, std::process::id()));
         self
+    }
+
+    /// The same, with its data below another folder than what is cached: in memory, for a server that lives minutes.
+    pub fn throwaway_in(mut self, data_base: &Path) -> Home {
+        self.data_base = Some(data_base.to_owned());
+        self.throwaway()
     }
 
     fn worth(&self) -> Worth {
@@ -147,11 +155,15 @@ impl Lease {
             Some(binaries) => binaries,
             None => home.binaries(ui, &base, account)?,
         };
+        let data_base = match &home.data_base {
+            Some(folder) => place::base(ui, folder, account)?,
+            None => base.clone(),
+        };
         if home.throwaway.is_some() {
-            state::sweep(&base, account);
+            state::sweep(&data_base, account);
         }
         let name = home.throwaway.clone().unwrap_or_else(|| binaries.folder());
-        let files = Files { dir: place::run_dir(&base, &name)? };
+        let files = Files { dir: place::run_dir(&data_base, &name)? };
         // Held before the server is looked at: from here on no watchdog stops it.
         let users = lock::shared(&files.users_lock())?;
         let listed = users::Listed::enter(&files)?;
@@ -247,15 +259,15 @@ impl Start<'_> {
     }
 
     fn fail(&self, why: &str) -> Fail {
-        let (dir, data) = (self.files.dir.display(), self.files.data());
+        let dir = &self.files.dir;
         Fail::new(Kind::ConnectionRefused, "The embedded PostgreSQL did not start")
-            .details(format!("PostgreSQL {} ({}) in {dir}", self.binaries.version, self.binaries.origin))
+            .details(format!("PostgreSQL {} ({}) in {}", self.binaries.version, self.binaries.origin, dir.display()))
             .details(why)
-            .action(format!("Look for free space: df -h {dir}"))
-            .action(format!(
-                "If its data is damaged (it is written without fsync), give it up: rm -rf {}",
-                data.display()
-            ))
+            .run("Look for free space", program(["df", "-h"]).word(dir))
+            .run(
+                "If its data is damaged (it is written without fsync), give it up",
+                program(["rm", "-rf"]).word(self.files.data()),
+            )
             .action("Or take another PostgreSQL: let XTASK_PG_BIN name the folder of its programs")
             .related(own("db-server").word("status"))
     }

@@ -31,7 +31,7 @@ pub const COMPONENT_KEYS: &[&str] = &[
     "protected",
 ];
 /// Keys that are right and that nothing uses yet: whoever sets one is told so.
-const UNUSED: &[&str] = &["warm", "admin_url", "protected"];
+const UNUSED: &[&str] = &["warm", "admin_url"];
 /// The keys of `cache`.
 pub const CACHE_KEYS: &[&str] = &["where", "days", "megabytes", "milliseconds"];
 
@@ -123,6 +123,8 @@ pub struct Declared {
     pub x: Vec<String>,
     /// Variables by which env.py is told its database; `{url}` in a value stands for the URL.
     pub env: Vec<(String, String)>,
+    /// Whether its name has to be typed before anything goes down.
+    pub protected: Option<bool>,
 }
 
 /// An SQL file with rows: for every round trip, or for those that stand at one revision.
@@ -292,7 +294,7 @@ impl File<'_> {
                 "section" => declared.section = Some(self.string(value, &key)?),
                 "x" => declared.x = self.strings(value, &key)?,
                 "env" => declared.env = self.variables(value, &key)?,
-                "protected" => drop(self.flag(value, &key)?),
+                "protected" => declared.protected = Some(self.flag(value, &key)?),
                 _ => return Err(self.unknown(&name.span(), &path, name_text, COMPONENT_KEYS)),
             }
         }

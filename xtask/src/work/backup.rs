@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Fail, Kind};
-use crate::model::action::own;
+use crate::model::action::{Action, own};
 use crate::sys::backup::record::Proof;
 use crate::sys::backup::{self, Backup, Request, shelf};
 use crate::sys::git::Repo;
@@ -36,7 +36,7 @@ pub struct Wanted<'a> {
     /// How long a lock is waited for.
     pub lock_wait: Duration,
     /// What to do where none can be had.
-    pub instead: &'a str,
+    pub instead: &'a Action,
 }
 
 /// A backup that holds what the database held, and can be asked whether it still does.
@@ -110,7 +110,7 @@ fn run(ctx: &Ctx, wanted: &Wanted<'_>, url: &crate::model::url::DbUrl, identity:
             tools: &wanted.database.tools,
             verify: wanted.verify,
             lock_wait: wanted.lock_wait,
-            instead: wanted.instead,
+            instead: wanted.instead.clone(),
         },
     )?;
     drop(task);

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::ctx::{Ctx, Database, shown};
 use crate::fail::Fail;
+use crate::model::action::Action;
 use crate::model::url::{Address, DbUrl};
 use crate::sys::alembic::{self, Driver, Expect, Launch, Names, OwnDatabase, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
@@ -138,7 +139,7 @@ pub fn backup(
     database: &Database,
     db: &mut Db,
     applied: &[String],
-    instead: &str,
+    instead: &Action,
 ) -> Result<PathBuf> {
     let lock_wait = backup::LOCK_WAIT;
     let wanted = backup::Wanted { component, database, applied, verify: true, lock_wait, instead };

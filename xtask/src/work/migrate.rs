@@ -17,6 +17,7 @@ use super::ledger::{self, Book};
 use super::own_database::OwnDatabase;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action;
 use crate::model::catalog::Change;
 use crate::model::graph::Graph;
 use crate::model::rebase::ids;
@@ -340,7 +341,7 @@ impl Way<'_> {
     /// `wrong-database` when the database is at none of the places on the way; whatever a migration may meet.
     pub fn go_on(&self, ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<()> {
         let graph = ctx.history(&own.config)?;
-        let done = progress(own, &graph, self.start, self.direction, self.ids)?;
+        let done = self.progress(ctx, own, &graph)?;
         self.by_itself(ctx, own, &graph, self.direction, &self.ids[done..])
     }
 
@@ -350,13 +351,31 @@ impl Way<'_> {
     /// As [`Way::go_on`].
     pub fn go_back(&self, ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<()> {
         let graph = ctx.history(&own.config)?;
-        let done = progress(own, &graph, self.start, self.direction, self.ids)?;
+        let done = self.progress(ctx, own, &graph)?;
         let back: Vec<String> = self.ids[..done].iter().rev().cloned().collect();
         let direction = match self.direction {
             Direction::Up => Direction::Down,
             Direction::Down => Direction::Up,
         };
         self.by_itself(ctx, own, &graph, direction, &back)
+    }
+
+    /// How many of the steps are done, by what the version table holds.
+    fn progress(&self, ctx: &Ctx, own: &mut OwnDatabase<'_>, graph: &Graph) -> Result<usize> {
+        let heads = own.applied()?;
+        let walk = Walk::new(self.direction, self.ids, self.start.to_vec());
+        walk.done(graph, &heads, self.ids.len()).ok_or_else(|| {
+            let heads = if heads.is_empty() { "no revision".to_owned() } else { heads.join(", ") };
+            Fail::new(Kind::WrongDatabase, "Somebody else has migrated the database meanwhile")
+                .details(format!("{} holds {heads}, which is no place on its way", own.place()))
+                .action(format!(
+                    "Bring it back to {} with Alembic itself (upgrade or downgrade), then repeat the command",
+                    ids(self.start)
+                ))
+                .run("See how the revisions follow one another", ctx.alembic_by_hand(own.component).word("history"))
+                .related(action::own("db-status"))
+                .into()
+        })
     }
 
     /// A walk with a driver of its own.
@@ -381,30 +400,6 @@ impl Way<'_> {
     }
 }
 
-/// How many of the steps are done, by what the version table holds.
-fn progress(
-    own: &mut OwnDatabase<'_>,
-    graph: &Graph,
-    start: &[String],
-    direction: Direction,
-    revisions: &[String],
-) -> Result<usize> {
-    let heads = own.applied()?;
-    Walk::new(direction, revisions, start.to_vec()).done(graph, &heads, revisions.len()).ok_or_else(|| {
-        let heads = if heads.is_empty() { "no revision".to_owned() } else { heads.join(", ") };
-        Fail::new(Kind::WrongDatabase, "Somebody else has migrated the database meanwhile")
-            .details(format!("{} holds {heads}, which is no place on its way", own.place()))
-            .action(format!(
-                "Bring it back to {} with Alembic itself (python -m alembic -c {} upgrade|downgrade …), then repeat the \
-                 command",
-                ids(start),
-                own.component.config.display()
-            ))
-            .related("cargo xtask db-status")
-            .into()
-    })
-}
-
 /// The database must hold what the steps lead to; an env.py with ideas of its own could have worked elsewhere.
 fn arrived(own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk, walked: &mut Walked) -> Result<(), Fail> {
     let expected = walk.after(graph, walk.steps.len()).map_err(|error| from_anyhow(&error))?;
@@ -420,5 +415,5 @@ fn arrived(own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk, walked: &mut W
         .details(format!("Alembic ran every step, but {} holds {}", own.place(), words(&heads)))
         .details(format!("It should hold {}", words(&expected)))
         .action("Look at env.py: does it migrate the database of `sqlalchemy.url`, with the usual version table?")
-        .related("cargo xtask db-status"))
+        .related(action::own("db-status")))
 }

@@ -44,7 +44,7 @@ impl<'a> Subject<'a> {
                 .details("Models can be compared with one history only, and a new revision needs one to follow")
                 .run("Make them one", advice::one_head_again())
                 .run("Look at them", own("db-status"))
-                .related("cargo xtask db-rebase")
+                .related(advice::one_head_again())
                 .into());
         }
         Ok(subject)

@@ -2,6 +2,8 @@
 //! or is connected to it, and a backup was taken where something is taken away. Every command that changes it begins
 //! here; `migrate.rs` then walks.
 
+mod right;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -12,6 +14,7 @@ use super::put_back::{self, Report, Wish};
 use super::skipped::{self, AllSkipped};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::{Action, own};
 use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
 use crate::sys::alembic::Launch;
@@ -19,6 +22,7 @@ use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, InvalidIndex, MigrationLock, VersionTable, application_name, catalog, for_libpq};
 use crate::sys::project::Component;
 use crate::sys::run::Cmd;
+pub use right::Remote;
 
 /// How long a look at the database may wait for a lock while a walk is under way.
 const GLANCE: &str = "250ms";
@@ -38,7 +42,7 @@ pub struct OwnDatabase<'a> {
     db: Db,
     lock: Option<MigrationLock>,
     /// A backup that is still to be compared with the database, just before its first change.
-    backup: Option<(Taken, String)>,
+    backup: Option<(Taken, Action)>,
 }
 
 /// Why a command refuses, and what can be done instead.
@@ -46,7 +50,7 @@ pub struct Refusal {
     /// A sentence of the details.
     pub why: &'static str,
     /// What to do, in order.
-    pub instead: Vec<String>,
+    pub instead: Vec<Action>,
 }
 
 impl<'a> OwnDatabase<'a> {
@@ -138,7 +142,7 @@ impl<'a> OwnDatabase<'a> {
         self.db.run(&format!("set lock_timeout = '{GLANCE}'")).ok()?.ok()?;
         let here = self.applied().ok().filter(|applied| applied == heads);
         let seen = here.and_then(|_| self.catalog().ok());
-        let _ = self.db.run("reset lock_timeout");
+        let _ = self.db.run("set lock_timeout = 0");
         seen
     }
 
@@ -185,19 +189,6 @@ impl<'a> OwnDatabase<'a> {
         driver::launch(ctx, &self.config, &mut self.db, self.command)
     }
 
-    /// Refuses a database on another machine.
-    ///
-    /// # Errors
-    /// `remote-database`.
-    pub fn require_local(&self, refusal: Refusal) -> Result<()> {
-        if self.database.url.is_local() {
-            return Ok(());
-        }
-        let fail = Fail::new(Kind::RemoteDatabase, "The database is not on this machine");
-        let fail = fail.details(self.place()).details(refusal.why).related("cargo xtask db-status");
-        Err(refusal.instead.into_iter().fold(fail, Fail::action).refused().into())
-    }
-
     /// Keeps other migrations out, as long as this lives.
     ///
     /// # Errors
@@ -212,13 +203,13 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// `active-connections`, with who it is.
     pub fn require_alone(&mut self, refusal: Refusal) -> Result<()> {
-        let own: Vec<i32> = self.lock.iter().map(MigrationLock::backend_pid).collect();
-        let others = self.db.other_sessions(&own, &[&application_name(self.command)])?;
+        let ours: Vec<i32> = self.lock.iter().map(MigrationLock::backend_pid).collect();
+        let others = self.db.other_sessions(&ours, &[&application_name(self.command)])?;
         if others.is_empty() {
             return Ok(());
         }
         let fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database");
-        let mut fail = fail.details(refusal.why).related("cargo xtask db-status");
+        let mut fail = fail.details(refusal.why).related(own("db-status"));
         for session in others.iter().take(LISTED) {
             fail = fail.details(driver::session_line(session));
         }
@@ -235,11 +226,11 @@ impl<'a> OwnDatabase<'a> {
     ///
     /// # Errors
     /// `backup-failed`.
-    pub fn backup(&mut self, ctx: &Ctx, instead: &str) -> Result<PathBuf> {
+    pub fn backup(&mut self, ctx: &Ctx, instead: &Action) -> Result<PathBuf> {
         let applied = self.applied()?;
         let taken = backup::take(ctx, &mut self.db, &wanted(self.component, &self.database, &applied, instead))?;
         let path = taken.path().to_owned();
-        self.backup = Some((taken, instead.to_owned()));
+        self.backup = Some((taken, instead.clone()));
         Ok(path)
     }
 
@@ -262,8 +253,9 @@ impl<'a> OwnDatabase<'a> {
     pub fn before_putting_back(&mut self, ctx: &Ctx, backup: &Path) -> Result<PathBuf> {
         put_back::check(backup)?;
         let applied = self.applied()?;
-        let instead = "Take one by hand, put the files back by git, and see what the database needs: db-status";
-        let wanted = wanted(self.component, &self.database, &applied, instead);
+        let why = "Take one by hand, put the files back by git, and see what the database needs";
+        let instead = Action::run(why, own("db-status").of(&self.component.name));
+        let wanted = wanted(self.component, &self.database, &applied, &instead);
         let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table)?;
         Ok(taken.path().to_owned())
     }
@@ -281,6 +273,11 @@ impl<'a> OwnDatabase<'a> {
     }
 }
 
-fn wanted<'a>(component: &'a Component, database: &'a Database, applied: &'a [String], instead: &'a str) -> Wanted<'a> {
+fn wanted<'a>(
+    component: &'a Component,
+    database: &'a Database,
+    applied: &'a [String],
+    instead: &'a Action,
+) -> Wanted<'a> {
     Wanted { component, database, applied, verify: true, lock_wait: LOCK_WAIT, instead }
 }

@@ -11,6 +11,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::ctx::Ctx;
+use crate::model::action::{Action, Own, own, program};
 use crate::model::graph::{Graph, Links};
 use crate::model::ledger::{self, Ledger, Made, Skipped, by_hand, made, remedy, takes_away};
 use crate::model::rebase;
@@ -20,6 +21,7 @@ use crate::model::status::Revision;
 use crate::sys::files::read_script;
 use crate::sys::git::Repo;
 use crate::sys::pg::Db;
+use crate::sys::project::Component;
 
 pub use healed::Healed;
 
@@ -174,19 +176,20 @@ impl AllSkipped {
     }
 
     /// The commands that put it right, in their order; none where nobody can tell them.
-    pub fn commands(&self, flag: &str) -> Vec<String> {
+    pub fn commands(&self, component: &str) -> Vec<Own> {
         let Some(target) = &self.target else { return Vec::new() };
-        vec![
-            format!("cargo xtask db-migrate{flag} --direction=downgrade --target={target}"),
-            format!("cargo xtask db-migrate{flag}{}", if self.is_diverged { " --target=heads" } else { "" }),
-        ]
+        let down = own("db-migrate").flag("--direction", "downgrade").flag("--target", target);
+        let up = own("db-migrate");
+        let up = if self.is_diverged { up.flag("--target", "heads") } else { up };
+        vec![down.of(component), up.of(component)]
     }
 
-    /// What to do about it, as lines; `alembic` is how to call it by hand.
-    pub fn advice(&self, alembic: &str, flag: &str) -> Vec<String> {
-        let commands = self.commands(flag);
+    /// What to do about it, as lines.
+    pub fn advice(&self, ctx: &Ctx, component: &Component) -> Vec<String> {
+        let commands = self.commands(&component.name);
         let mut lines = vec!["Put it right:".to_owned()];
-        lines.extend(commands.iter().enumerate().map(|(number, command)| format!("  {}. {command}", number + 1)));
+        let numbered = commands.iter().cloned().enumerate();
+        lines.extend(numbered.map(|(at, command)| format!("  {}. {}", at + 1, ctx.ui.shown(command))));
         if commands.is_empty() {
             lines.push(
                 "  - No downgrade leads below them: put a backup from before back, or make the database anew".into(),
@@ -197,10 +200,13 @@ impl AllSkipped {
             "What never ran is only taken out of the version table on the way down; on the way up it runs.".into(),
         );
         if let Some(stretch) = &self.by_hand {
+            let sql = ctx.alembic_by_hand(component).words(["upgrade", stretch, "--sql"]);
+            let print = Action::run("Run what this prints, without its lines about the version table", sql);
+            let forget = program(["psql", "-c", "drop schema if exists xtask cascade"]);
             lines.extend([
                 "Or, where nothing may be taken back, run it by hand and forget what was known:".to_owned(),
-                format!("  1. {alembic} upgrade {stretch} --sql   (without its lines about the version table)"),
-                "  2. psql -c 'drop schema if exists xtask cascade'".to_owned(),
+                format!("  1. {}", ctx.ui.shown(print)),
+                format!("  2. {}", ctx.ui.shown(forget)),
             ]);
         }
         lines
@@ -220,8 +226,8 @@ impl AllSkipped {
         self.skipped.iter().map(line).collect()
     }
 
-    /// `"implied"` and `"put_right"` of JSON.
-    pub fn json(&self, graph: &Graph, flag: &str) -> (Vec<Value>, Vec<String>) {
+    /// `"implied"` of JSON.
+    pub fn json(&self, graph: &Graph) -> Vec<Value> {
         let one = |skipped: &Skipped| {
             let mut object = crate::report::json::revision(&Revision::of(graph, &skipped.revision));
             let told_by = if skipped.lacks.is_empty() { "ledger" } else { "database" };
@@ -230,7 +236,7 @@ impl AllSkipped {
             object["because"] = skipped.because.as_ref().map_or(Value::Null, because);
             object
         };
-        (self.skipped.iter().map(one).collect(), self.commands(flag))
+        self.skipped.iter().map(one).collect()
     }
 }
 

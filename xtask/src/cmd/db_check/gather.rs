@@ -1,5 +1,6 @@
-//! What `db-check` judges: the scripts of a component, from the work tree or from the index, with what git knows. A commit
-//! waits for this, so git is asked little (one difference for all components) and side by side with the reading.
+//! What `db-check` judges: the scripts of a component, from the work tree or from the index, with what git knows of
+//! them. The pre-commit hook waits for this, so git is asked few questions (one diff for all components), and it is
+//! asked while the scripts are read.
 
 mod past;
 mod sources;
@@ -13,10 +14,10 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbCheck, Look};
-use crate::model::action::own;
+use crate::model::action::{git, own};
 use crate::model::graph::Problem;
 use crate::model::rules::{self, Context, Env, Finding, Past, Sighted, Tracking};
-use crate::sys::files::read_regular;
+use crate::sys::files::{self, read_regular};
 use crate::sys::git::{Changed, Needle, Oid, Operation, Repo, State, To};
 use crate::sys::interrupt;
 use crate::sys::project::{AlembicConfig, Component};
@@ -116,12 +117,11 @@ struct Gatherer<'a> {
 
 impl Gatherer<'_> {
     fn judge(&self, part: &Part) -> Result<Judged> {
-        let flag = self.ctx.component_flag(part.component);
         let name = part.component.name.clone();
         let changed = self.changed_in(part)?;
         let is_untouched = self.flags.look == Look::Staged && changed.as_ref().is_some_and(BTreeSet::is_empty);
         if is_untouched {
-            let context = Context::new(Vec::new(), flag);
+            let context = Context::new(Vec::new(), name.as_str());
             return Ok(Judged { component: name, findings: Vec::new(), checked: 0, context });
         }
         let (sources, since) = std::thread::scope(|scope| {
@@ -129,9 +129,8 @@ impl Gatherer<'_> {
             (self.sources(part), since.join())
         });
         let since = since.map_err(|_| anyhow!("asking git broke off"))??;
-        let mut context = Context::new(sources?, flag);
+        let mut context = Context::new(sources?, name.as_str());
         context.spares_released = !self.flags.released;
-        context.to_project = self.ctx.to_project()?;
         context.env = self.env(part)?;
         context.packages = packages(&self.ctx.project()?.root, &part.config);
         self.mark(&mut context, part, since.as_deref(), changed.as_ref())?;
@@ -260,12 +259,11 @@ impl Gatherer<'_> {
         let mut findings = Vec::new();
         for base in bases {
             let files = repo.files_at(&base, &inside(repo, &part.folders))?;
-            let mut context = Context::new(self.out_of_git(repo, files, part)?, now.flag.clone());
+            let mut context = Context::new(self.out_of_git(repo, files, part)?, now.component.as_str());
             for source in &mut context.sources {
                 source.is_released = now.source(&source.path).is_some_and(|now| now.is_released);
             }
             context.spares_released = now.spares_released;
-            context.to_project.clone_from(&now.to_project);
             context.packages.clone_from(&now.packages);
             context.past = now.past.as_ref().map(Past::without_changes);
             findings.extend(self.findings(&mut context)?);
@@ -293,8 +291,7 @@ fn packages(root: &Path, config: &AlembicConfig) -> Vec<String> {
     let own = [root.to_owned(), root.join("src")];
     let mut names = BTreeSet::new();
     for folder in own.iter().chain(&config.prepend_sys_path) {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        for path in files::entries(folder) {
             let is_migrations = config.script_location.starts_with(&path) && path.join("env.py").exists();
             if path.join("__init__.py").exists() && !is_migrations {
                 names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
@@ -314,13 +311,11 @@ fn sighted(repo: &Repo, id: &str, folder: &Path) -> Result<Option<Sighted>> {
         let Some(sighting) = repo.sightings(Needle::Text(&text, folder))?.into_iter().next() else { continue };
         let path = sighting.paths.first().map(|path| path.display().to_string()).unwrap_or_default();
         return Ok(Some(match (&sighting.stash, sighting.refs.first()) {
-            (Some(stash), _) => Sighted { place: stash.clone(), command: format!("git stash apply '{stash}'") },
-            (None, Some(name)) => {
-                Sighted { place: format!("branch {name} ({path})"), command: format!("git merge {name}") }
-            }
+            (Some(stash), _) => Sighted { place: stash.clone(), command: git(["stash", "apply", stash]) },
+            (None, Some(name)) => Sighted { place: format!("branch {name} ({path})"), command: git(["merge", name]) },
             (None, None) => {
                 let commit = sighting.commit.short().to_owned();
-                Sighted { place: format!("commit {commit}"), command: format!("git show {commit}:{path}") }
+                Sighted { place: format!("commit {commit}"), command: git(["show", &format!("{commit}:{path}")]) }
             }
         }));
     }

@@ -1,5 +1,5 @@
-//! `db-check --models`: is there a change of the models without a migration? The one part of db-check that takes Python
-//! and a server.
+//! `db-check --models`: is there a change of the models without a migration? This is the only part of db-check that
+//! needs Python and a server.
 
 use anyhow::Result;
 
@@ -69,8 +69,8 @@ fn found(ctx: &Ctx, one: &Compared) -> Result<Vec<Finding>> {
     let project = ctx.project()?;
     let (path, line) = one.subject.config.place("script_location");
     let path = shown(project, path);
-    let flag = ctx.component_flag(one.subject.component);
-    let finding = |operation| model_change(operation, &path, line.unwrap_or(1), &flag, &project.rules);
+    let component = &one.subject.component.name;
+    let finding = |operation| model_change(operation, component, &path, line.unwrap_or(1), &project.rules);
     Ok(one.operations.iter().filter_map(finding).collect())
 }
 

@@ -1,4 +1,4 @@
-//! Everything that is checked before a new revision is made; whatever is found refuses with exit 3.
+//! Everything that is checked before a new revision is made. A check that fails refuses with exit 3.
 
 use anyhow::Result;
 

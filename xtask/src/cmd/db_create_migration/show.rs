@@ -111,7 +111,7 @@ fn check(ctx: &Ctx, review: &Review) -> Vec<String> {
     } else {
         lines.push("db-check:".to_owned());
         for (finding, line) in &review.findings {
-            let text = findings::to_text(finding, line, paint);
+            let text = findings::to_text(finding, line, ctx.ui.around(), paint);
             lines.extend(text.lines().map(|line| format!("  {line}")));
         }
     }
@@ -188,7 +188,7 @@ fn to_json(ctx: &Ctx, facts: &Facts, review: &Review) -> Value {
         "renames": renames_json(&review.renames),
         "unseen": unseen_json(&review.unseen),
         "not_compared": review.trouble,
-        "findings": findings::to_json(&found),
+        "findings": findings::to_json(&found, ctx.ui.around()),
         "drops": review.stakes.iter().map(|stake| json!({"object": stake.object, "holds": stake.held})).collect::<Vec<_>>(),
         "problem": review.problem.as_ref().map(|(_, fail)| ctx.ui.error_json(fail)),
         "roundtrip": review.roundtrip.as_ref().map(|trip| trip.to_json(ctx.ui.around())),

@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use super::flow::{Flow, pending};
-use super::record::{ABORT, Migrated};
+use super::record::{Migrated, to_abort};
 use super::{preflight, show};
 use crate::cmd::db_rebase;
 use crate::ctx::Ctx;
@@ -25,7 +25,7 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
     if let Err(error) = flow.take_back() {
         let fail = from_anyhow(&error);
         let fail = if flow.record.is_taken_back { fail } else { fail.refused() };
-        let fail = fail.action(format!("Then take it back again: {ABORT}"));
+        let fail = fail.run("Then take it back again", to_abort());
         ctx.ui.json("db-merge", fail.exit, show::to_json(&flow).unwrap_or_default(), Some(&fail));
         return Err(fail.into());
     }

@@ -1,4 +1,4 @@
-//! A step's part of each component: status, rebase, round trip, migration.
+//! What each step does for each component: status, rebase, round trip, migration.
 
 use std::time::Instant;
 
@@ -6,13 +6,13 @@ use anyhow::{Context, Result};
 
 use super::flow::{Done, Flow};
 use super::preflight::components;
-use super::record::{ABORT, CONTINUE, ComponentReport, Migrated, Outcome};
+use super::record::{ComponentReport, Migrated, Outcome, to_abort, to_continue};
 use crate::cmd::db_status::Report;
 use crate::cmd::{db_migrate, db_rebase, db_roundtrip, db_status};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::{DbMigrate, DbRoundtrip, Range, Rebase};
-use crate::model::action::own;
+use crate::model::action::{Action, Own, own};
 use crate::model::graph::Graph;
 use crate::model::ledger;
 use crate::model::roundtrip::Verdict;
@@ -26,8 +26,7 @@ use crate::work::{advice, driver, skipped};
 
 const NO_DB: &str = "--no-db";
 const NOT_SET_UP: &str = "it is not set up here";
-const INSTEAD_OF_BACKUP: &str =
-    "Or take it all back, then merge with the databases left alone (--no-db): cargo xtask db-merge --abort";
+const INSTEAD_OF_BACKUP: &str = "Or take it all back, then merge with the databases left alone (--no-db)";
 
 impl Flow<'_> {
     /// Does something for each component, in their order, and sums up.
@@ -84,7 +83,7 @@ impl Flow<'_> {
                 return Ok(Done::skipped(format!("{NO_DB}; {}", heads(&graph))));
             }
             let mut report = db_status::look(ctx, component);
-            flow.components.push(db_status::component_json(flow.ctx, &report));
+            flow.components.push(report.clone());
             if let (false, Some(fail)) = (is_last, in_the_way(ctx, &report)) {
                 return Err(fail.into());
             }
@@ -95,7 +94,7 @@ impl Flow<'_> {
                 (Some(fail), _) => Err(fail.into()),
                 (None, Some(standing)) if standing.state == State::NotSetUp => Ok(Done::skipped(NOT_SET_UP.to_owned())),
                 (None, Some(standing)) if is_last && standing.state != State::UpToDate && !is_empty(standing) => {
-                    Err(not_there(ctx, component, standing).into())
+                    Err(not_there(component, standing).into())
                 }
                 (None, Some(standing)) => Ok(Done::ok(words(standing))),
                 (None, None) => Ok(Done::skipped("nothing is known of it".to_owned())),
@@ -116,8 +115,8 @@ impl Flow<'_> {
                     return Ok(Done::skipped("one head".to_owned()));
                 }
                 let ends = db_rebase::Ends {
-                    resume: CONTINUE.to_owned(),
-                    abort: ABORT.to_owned(),
+                    resume: to_continue(),
+                    abort: to_abort(),
                     keep: Some(flow.kept_folder(&component.name)?),
                 };
                 let flags = Rebase { no_db: flow.record.flags.no_db, ..Rebase::default() };
@@ -127,7 +126,7 @@ impl Flow<'_> {
             flow.stage(&kept)?;
             Ok(Done::ok(match &kept.merge {
                 Some(id) => format!("merge revision {id}"),
-                None => format!("moved {}", kept.moved.join(", ")),
+                None => format!("moved {}", kept.ids().join(", ")),
             }))
         })
     }
@@ -161,7 +160,7 @@ impl Flow<'_> {
             let bad = what_counts(ctx, &graph, &report)?;
             if report.tested() == 0 || !bad.is_empty() {
                 flow.ctx.ui.answer(db_roundtrip::text(ctx, &report));
-                return Ok(Done::found(found(&ctx.component_flag(component), &bad), results));
+                return Ok(Done::found(found(component, &bad), results));
             }
             let unproven = match report.count(Verdict::Unproven) {
                 0 => String::new(),
@@ -227,7 +226,8 @@ impl Flow<'_> {
             Some(earlier) => (earlier.start, earlier.backup),
             None if has_backup => (applied, None),
             None => {
-                let path = driver::backup(ctx, component, database, db, &applied, INSTEAD_OF_BACKUP)?;
+                let instead = Action::run(INSTEAD_OF_BACKUP, to_abort());
+                let path = driver::backup(ctx, component, database, db, &applied, &instead)?;
                 (applied, Some(path))
             }
         };
@@ -263,16 +263,16 @@ fn heads(graph: &Graph) -> String {
     }
 }
 
-fn not_there(ctx: &Ctx, component: &Component, standing: &Standing) -> Fail {
-    let flag = ctx.component_flag(component);
+fn not_there(component: &Component, standing: &Standing) -> Fail {
     Fail::new(Kind::WrongDatabase, format!("The database is not up-to-date after the migration: {}", words(standing)))
-        .action(format!("See where it stands: cargo xtask db-status{flag}"))
-        .related("cargo xtask db-status")
+        .run("See where it stands", own("db-status"))
+        .related(own("db-status"))
+        .about(&component.name)
 }
 
 /// What no merge can be built on: it would have to go down through what was never done, or up through what was.
 fn in_the_way(ctx: &Ctx, report: &Report) -> Option<Fail> {
-    let overlapping = |standing| advice::overlapping(ctx, standing, report.component);
+    let overlapping = |standing| advice::overlapping(ctx, standing, &report.component);
     let skipped = report.never_ran().map(|(lines, commands)| never_ran(lines, commands));
     let overlapping = report.standing.as_ref().and_then(overlapping);
     overlapping.or_else(|| (!report.undone.is_empty()).then(|| undone(report))).or(skipped)
@@ -287,10 +287,10 @@ fn undone(report: &Report) -> Fail {
     fail.related(own("db-status")).about(&report.component.name)
 }
 
-fn never_ran(lines: &[String], commands: &[String]) -> Fail {
+fn never_ran(lines: &[String], commands: Vec<Own>) -> Fail {
     let fail = Fail::new(Kind::WrongDatabase, "The database has skipped migrations");
     let fail = fail.details("It counts as having run these, and never did:").details(lines.join("\n"));
-    commands.iter().fold(fail, Fail::action).related("cargo xtask db-status")
+    commands.into_iter().fold(fail, Fail::action).related(own("db-status"))
 }
 
 /// What of a round trip stops the flow. Rows in a table or column that a moved revision makes itself go with it on its way
@@ -317,13 +317,14 @@ fn what_counts<'a>(ctx: &Ctx, graph: &Graph, report: &'a RoundTrip) -> Result<Ve
 }
 
 /// What a round trip has found, as the failure that stops the flow.
-fn found(flag: &str, bad: &[&RevisionResult]) -> Fail {
+fn found(component: &Component, bad: &[&RevisionResult]) -> Fail {
     let fail = Fail::new(Kind::RoundtripFound, "A moved revision does not stand the round trip");
     let fail = bad.iter().fold(fail, |fail, it| fail.details(format!("{}: {}", it.revision.id, it.verdict_words())));
     let fail = fail
         .action("Correct the script named above, as db-roundtrip says")
-        .action(format!("Try it again by itself: cargo xtask db-roundtrip{flag}"))
-        .action(format!("Or leave it as it is: {CONTINUE} --no-roundtrip"))
-        .related("cargo xtask db-roundtrip");
+        .run("Try it again by itself", own("db-roundtrip"))
+        .run("Or leave it as it is", to_continue().word("--no-roundtrip"))
+        .related(own("db-roundtrip"))
+        .about(&component.name);
     Fail { exit: Exit::Findings, ..fail }
 }

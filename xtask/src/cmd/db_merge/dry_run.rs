@@ -1,5 +1,5 @@
-//! `--dry-run`: what would conflict, which heads there would be, what would move. A merge that was not made yet is
-//! looked at in the tree that git says it would leave; index, files and databases are not touched.
+//! `--dry-run`: what would conflict, which heads there would be, which revisions would move. Where the merge is not
+//! made yet, this reads the tree that git says the merge would make. The index, files and databases are not changed.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -7,25 +7,51 @@ use serde_json::{Value, json};
 use super::flow::Step;
 use super::preflight::{self, components};
 use super::show;
-use crate::cmd::db_rebase::{self, Foretold};
+use crate::cmd::db_rebase::{self, AfterMerge};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, from_anyhow, refuse};
-use crate::flags::{DbRebase, Merge, Rebase};
+use crate::flags::{Merge, Rebase};
 use crate::model::action::Around;
 use crate::model::graph::Graph;
-use crate::model::rebase::{Change, ids};
+use crate::model::rebase::{Change, Trip, ids};
 use crate::model::status::Revision;
 use crate::report::json::revisions;
+use crate::report::moved::MovedRevision;
 use crate::sys::git::{self, Oid, Repo};
 use crate::sys::history;
 use crate::sys::project::Component;
 use crate::ui::Paint;
 
-/// What is foreseen for one component.
+/// What would become of one component; with an error where that is not known yet.
 struct Preview {
-    json: Value,
-    moved: Vec<Value>,
+    component: String,
+    heads: Vec<Revision>,
+    needs_merge_revision: Option<bool>,
+    /// What the database would go through, where it is known.
+    database: Option<Trip>,
+    moved: Vec<MovedRevision>,
+    error: Option<Fail>,
     lines: Vec<String>,
+}
+
+impl Preview {
+    fn to_json(&self, around: &Around) -> Value {
+        let database = self.database.as_ref();
+        let database =
+            database.map(|it| json!({"before": it.before, "reverted": it.down, "applied": it.up, "after": it.after}));
+        json!({
+            "component": self.component,
+            "heads": revisions(&self.heads),
+            "is_diverged": self.error.is_none().then_some(self.heads.len() > 1),
+            "needs_merge_revision": self.needs_merge_revision,
+            "database": database,
+            "error": self.error.as_ref().map(|fail| fail.to_json(around)),
+        })
+    }
+
+    fn moved_json(&self) -> Vec<Value> {
+        self.moved.iter().map(|moved| moved.to_json_of(&self.component)).collect()
+    }
 }
 
 /// Runs it.
@@ -36,7 +62,7 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     let (repo, record) = preflight::check(ctx, flags).map_err(refuse)?;
     let named = ctx.common.component.as_deref();
     let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed")];
-    let mut conflicts = Value::Array(Vec::new());
+    let mut conflicts = Some(Vec::new());
     let mut parts = Vec::new();
     match record.target {
         None => {
@@ -46,9 +72,9 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
         }
         Some(target) => {
             let branch = flags.branch.as_deref().unwrap_or_default();
-            let foretold = repo.foretell_merge(&target).map_err(refuse)?;
+            let merged = repo.foretell_merge(&target).map_err(refuse)?;
             lines.push(String::new());
-            let (tree, files) = tell(branch, &foretold, &mut lines);
+            let (tree, files) = conflicts_of(branch, &merged, &mut lines);
             conflicts = files;
             let repo = repo.as_if_merging(target);
             for component in components(ctx, named)? {
@@ -61,8 +87,8 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
         "branch": flags.branch,
         "steps": steps,
         "conflicts": conflicts,
-        "components": parts.iter().map(|part| part.json.clone()).collect::<Vec<_>>(),
-        "moved": parts.iter().flat_map(|part| part.moved.clone()).collect::<Vec<_>>(),
+        "components": parts.iter().map(|part| part.to_json(ctx.ui.around())).collect::<Value>(),
+        "moved": parts.iter().flat_map(Preview::moved_json).collect::<Value>(),
     });
     ctx.ui.json("db-merge", Exit::Done, fields, None);
     lines.extend(parts.into_iter().flat_map(|part| part.lines));
@@ -74,46 +100,50 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What git says: the tree, if it can be told, and the files in conflict, null where that is not known.
-fn tell<'a>(branch: &str, foretold: &'a git::Foretold, lines: &mut Vec<String>) -> (Option<&'a Oid>, Value) {
-    match foretold {
+/// The tree that git would make and the files in conflict; `None` where this git cannot say it.
+fn conflicts_of<'a>(
+    branch: &str,
+    merged: &'a git::Foretold,
+    lines: &mut Vec<String>,
+) -> (Option<&'a Oid>, Option<Vec<String>>) {
+    match merged {
         git::Foretold::Unknown(version) => {
             lines
                 .push(format!("Merge of {branch}: whether it would conflict is not known (git {version}; 2.38 tells)"));
-            (None, Value::Null)
+            (None, None)
         }
         git::Foretold::Tree { tree, conflicts } if conflicts.is_empty() => {
             lines.push(format!("Merge of {branch}: no conflict"));
-            (Some(tree), json!([]))
+            (Some(tree), Some(Vec::new()))
         }
         git::Foretold::Tree { tree, conflicts } => {
             let files: Vec<String> = conflicts.iter().map(|path| path.display().to_string()).collect();
             lines.push(format!("Merge of {branch}: {} in conflict, to be resolved by hand:", files.len()));
             lines.extend(files.iter().map(|path| format!("  - {path}")));
-            (Some(tree), json!(files))
+            (Some(tree), Some(files))
         }
     }
 }
 
-/// A component as it would be after the merge. What keeps it from being told is part of the answer.
+/// A component as it would be after the merge. An error is part of the answer.
 fn after(ctx: &Ctx, flags: &Merge, component: &Component, repo: &Repo, tree: &Oid) -> Preview {
     let looked = ctx.config(component).and_then(|config| {
         let (graph, texts) = history::at(&ctx.project()?.root, &config, &ctx.headers(&config)?, repo, tree)?;
         let is_diverged = graph.heads().len() > 1;
-        let foretell = || db_rebase::foretell(ctx, component, repo, &graph, &texts, flags.no_db);
-        let foretold = is_diverged.then(foretell).transpose()?;
-        Ok((graph, foretold))
+        let rebase = || db_rebase::after_merge(ctx, component, repo, &graph, &texts, flags.no_db);
+        let rebase = is_diverged.then(rebase).transpose()?;
+        Ok((graph, rebase))
     });
     match looked {
-        Ok((graph, foretold)) => foreseen(component, &graph, foretold.as_ref()),
-        Err(error) => unforeseen(ctx.ui.around(), component, &from_anyhow(&error)),
+        Ok((graph, rebase)) => preview(component, &graph, rebase.as_ref()),
+        Err(error) => not_known_yet(component, from_anyhow(&error)),
     }
 }
 
-fn foreseen(component: &Component, graph: &Graph, foretold: Option<&Foretold>) -> Preview {
+fn preview(component: &Component, graph: &Graph, rebase: Option<&AfterMerge>) -> Preview {
     let heads: Vec<Revision> = graph.heads().into_iter().map(|id| Revision::of(graph, id)).collect();
-    let moved: &[_] = foretold.map_or(&[], Foretold::moved);
-    let trip = foretold.and_then(|foretold| foretold.trip.as_ref());
+    let moved: &[_] = rebase.map_or(&[], AfterMerge::moved);
+    let trip = rebase.and_then(|rebase| rebase.trip.as_ref());
     let mut lines = vec![String::new(), format!("Component: {}", component.name)];
     lines.push(match heads.len() {
         1 => "  one head, nothing to rebase".to_owned(),
@@ -122,7 +152,7 @@ fn foreseen(component: &Component, graph: &Graph, foretold: Option<&Foretold>) -
     if heads.len() > 1 {
         lines.extend(heads.iter().map(|head| format!("    - {}", head.with_message())));
     }
-    match foretold.map(|foretold| &foretold.plan.change) {
+    match rebase.map(|rebase| &rebase.plan.change) {
         Some(Change::Merge { parents, .. }) => {
             lines.push(format!("  a merge revision would join {}", parents.join(" and ")))
         }
@@ -136,52 +166,47 @@ fn foreseen(component: &Component, graph: &Graph, foretold: Option<&Foretold>) -
         let (between, after) = (ids(&trip.between), ids(&trip.after));
         lines.push(format!("  the database would go down to {between} and up to {after}"));
     }
-    let moved = moved.iter().map(|it| {
-        let revision = Revision::of(graph, &it.revision);
-        json!({
-            "component": component.name, "revision": it.revision, "message": revision.message, "from": it.from,
-            "to": it.to, "path": revision.path.map(|path| path.display().to_string()),
-        })
-    });
-    let moved = moved.collect();
-    let database =
-        trip.map(|it| json!({"before": it.before, "reverted": it.down, "applied": it.up, "after": it.after}));
-    let json = json!({
-        "component": component.name, "heads": revisions(&heads), "is_diverged": heads.len() > 1,
-        "needs_merge_revision": matches!(foretold.map(|it| &it.plan.change), Some(Change::Merge { .. })),
-        "database": database, "error": null,
-    });
-    Preview { json, moved, lines }
+    Preview {
+        component: component.name.clone(),
+        heads,
+        needs_merge_revision: Some(matches!(rebase.map(|it| &it.plan.change), Some(Change::Merge { .. }))),
+        database: trip.cloned(),
+        moved: moved.iter().map(|it| MovedRevision::of(graph, it)).collect(),
+        error: None,
+        lines,
+    }
 }
 
-fn unforeseen(around: &Around, component: &Component, fail: &Fail) -> Preview {
+fn not_known_yet(component: &Component, fail: Fail) -> Preview {
     let mut lines = vec![String::new(), format!("Component: {}", component.name)];
-    lines.push(format!("  cannot be told yet: {}", fail.summary));
+    lines.push(format!("  not known yet: {}", fail.summary));
     lines.extend(fail.details.lines().map(|line| format!("    {line}")));
-    let json = json!({
-        "component": component.name, "heads": [], "is_diverged": null, "needs_merge_revision": null, "database": null,
-        "error": fail.to_json(around),
-    });
-    Preview { json, moved: Vec::new(), lines }
+    Preview {
+        component: component.name.clone(),
+        heads: Vec::new(),
+        needs_merge_revision: None,
+        database: None,
+        moved: Vec::new(),
+        error: Some(fail),
+        lines,
+    }
 }
 
 /// A component as the files are now: db-rebase has a dry run of its own.
 fn as_it_is(ctx: &Ctx, flags: &Merge, component: &Component) -> Result<Preview> {
     let graph = ctx.history(&ctx.config(component)?).map_err(refuse)?;
     if graph.heads().len() < 2 {
-        return Ok(foreseen(component, &graph, None));
+        return Ok(preview(component, &graph, None));
     }
-    let step = ctx.for_step(ctx.ui.overheard(), Some(component));
+    let step = ctx.for_step(ctx.ui.clone(), Some(component));
     let rebase = Rebase { dry_run: true, no_db: flags.no_db, ..Rebase::default() };
-    db_rebase::run(&step, &DbRebase::Begin(rebase))?;
-    let said = step.ui.said();
-    let mut part = foreseen(component, &graph, None);
-    part.json["database"] = said.fields["database"].clone();
-    part.json["needs_merge_revision"] = json!(!said.fields["merge"].is_null());
-    part.moved = said.fields["moved"].as_array().cloned().unwrap_or_default();
-    for moved in &mut part.moved {
-        moved["component"] = json!(component.name);
-    }
-    part.lines = vec![String::new(), said.text.trim_end().to_owned()];
-    Ok(part)
+    let preview = preview(component, &graph, None);
+    let Some(rebase) = db_rebase::preview(&step, &rebase)? else { return Ok(preview) };
+    Ok(Preview {
+        database: Some(rebase.trip),
+        needs_merge_revision: Some(rebase.merge.is_some()),
+        moved: rebase.moved,
+        lines: vec![String::new(), rebase.text],
+        ..preview
+    })
 }

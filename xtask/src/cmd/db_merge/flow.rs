@@ -1,4 +1,4 @@
-//! A merge under way: its steps, and what they work on. Who runs them is `run.rs`.
+//! A merge under way: its steps and what they work on. `run.rs` runs them.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,11 @@ use serde_json::Value;
 use super::preflight;
 use super::record::{ComponentReport, KEPT, Outcome, Record, folder};
 use crate::cmd::db_rebase::{self, Kept};
+use crate::cmd::db_status::Report;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, refuse};
 use crate::flags::Merge;
+use crate::model::action::own;
 use crate::sys::git::Repo;
 use crate::sys::journal::{self, Journal};
 
@@ -86,8 +88,8 @@ pub struct Flow<'a> {
     pub record: Record,
     /// The components for which the present step is done.
     pub done: Vec<ComponentReport>,
-    /// The contract's `components` as they were seen last.
-    pub components: Vec<Value>,
+    /// Where the databases stood when they were looked at last.
+    pub components: Vec<Report>,
 }
 
 /// The merge that stopped.
@@ -97,8 +99,8 @@ pub struct Flow<'a> {
 pub fn pending(ctx: &Ctx) -> Result<Flow<'_>> {
     let nothing = || {
         Fail::new(Kind::Usage, "There is no db-merge that stopped")
-            .action("To begin one: cargo xtask db-merge BRANCH")
-            .action("In the middle of a merge, rebase or cherry-pick of git's: cargo xtask db-merge")
+            .run("To begin one", own("db-merge").word("BRANCH"))
+            .run("In the middle of a merge, rebase or cherry-pick of git's", own("db-merge"))
     };
     let journal = Journal::pending(&folder(ctx)?).map_err(refuse)?.ok_or_else(nothing)?;
     let note = journal.noted(NOTE).cloned().unwrap_or_default();

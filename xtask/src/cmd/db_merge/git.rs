@@ -1,5 +1,5 @@
-//! git's part: the merge, asked for and never remembered, so that it may have been made, resolved or committed by anybody
-//! meanwhile; edited scripts put into the index of what git is doing; the way back.
+//! The steps that git does: the merge, the index, the commit, and taking the merge back. Git is asked each time where
+//! the merge is, since anybody may have resolved or committed it meanwhile.
 
 use std::path::PathBuf;
 
@@ -7,9 +7,10 @@ use anyhow::Result;
 
 use super::flow::{Done, Flow};
 use super::preflight;
-use super::record::{ABORT, CONTINUE};
+use super::record::{to_abort, to_continue};
 use crate::cmd::db_rebase::Kept;
 use crate::fail::{Fail, Kind};
+use crate::model::action::git;
 use crate::sys::git::{Merged, Oid, Operation, State, WithCommit};
 use crate::sys::journal::crash_point;
 
@@ -39,7 +40,8 @@ impl Flow<'_> {
             Some(other) => {
                 let name = other.name();
                 let fail = Fail::new(Kind::DirtyWorkTree, format!("git is in the middle of a {name} now"));
-                return Err(fail.action(format!("End it first: git {name} --continue, or --abort")).into());
+                let fail = fail.run("End it first", git([name, "--continue"]));
+                return Err(fail.run("Or take it back first", git([name, "--abort"])).into());
             }
             None => {}
         }
@@ -147,10 +149,13 @@ impl Flow<'_> {
             return Ok(());
         }
         let name = |branch: &Option<String>| branch.clone().unwrap_or_else(|| "a detached head".to_owned());
-        let back = then.clone().unwrap_or_else(|| format!("--detach {}", self.record.head.short()));
+        let back = match then {
+            Some(branch) => git(["switch", branch]),
+            None => git(["switch", "--detach", self.record.head.short()]),
+        };
         let fail = Fail::new(Kind::DirtyWorkTree, "Another branch is checked out than when db-merge began");
         let fail = fail.details(format!("then {}, now {}", name(then), name(&now)));
-        Err(fail.action(format!("git switch {back}")).action("Then repeat the command").related("git status").into())
+        Err(fail.action(back).action("Then repeat the command").related(git(["status"])).into())
     }
 
     /// Refuses to take back from under somebody's commits.
@@ -169,10 +174,10 @@ impl Flow<'_> {
             Fail::new(Kind::DirtyWorkTree, "There are commits since db-merge began, and those are not thrown away");
         let fail = fail.details(format!("the head was {then} and is {now}"));
         Err(fail
-            .action(format!("Go on instead: {}", CONTINUE))
-            .action(format!("Or take the commits back first: git reset --keep {then}"))
-            .action(format!("and then: {}", ABORT))
-            .related("git log")
+            .run("Go on instead", to_continue())
+            .run("Or take the commits back first", git(["reset", "--keep", then]))
+            .run("and then", to_abort())
+            .related(git(["log"]))
             .into())
     }
 

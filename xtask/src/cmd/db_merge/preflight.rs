@@ -1,5 +1,5 @@
-//! What is looked at before anything is changed: the checkout, what git is in the middle of, files that are not
-//! committed, and whether every database can be worked on.
+//! What is checked before anything is changed: the checkout, a git operation in progress, files that are not
+//! committed, and whether every database can be reached.
 
 use anyhow::Result;
 
@@ -8,6 +8,7 @@ use crate::cmd::db_rebase;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::flags::Merge;
+use crate::model::action::{git, own};
 use crate::sys::git::{Oid, Operation, Repo};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
@@ -32,7 +33,7 @@ pub fn check(ctx: &Ctx, flags: &Merge) -> Result<(Repo, Record)> {
         }
     }
     let head = repo.head()?;
-    let commit = head.commit.ok_or_else(|| Fail::new(Kind::Usage, "There is no commit yet").action("git commit"))?;
+    let commit = head.commit.ok_or_else(|| Fail::new(Kind::Usage, "There is no commit yet").action(git(["commit"])))?;
     let record = Record {
         flags: flags.clone(),
         component: named.map(str::to_owned),
@@ -63,8 +64,9 @@ pub fn checkout(ctx: &Ctx) -> Result<Repo> {
     Repo::find(&ctx.ui, root)?.ok_or_else(|| {
         Fail::new(Kind::ConfigInvalid, "db-merge needs a git checkout")
             .details(format!("{} is in none", root.display()))
-            .action("Without git: cargo xtask db-rebase --onto REV, then cargo xtask db-migrate")
-            .related("cargo xtask db-status")
+            .run("Without git", own("db-rebase").flag("--onto", "REV"))
+            .run("and then", own("db-migrate"))
+            .related(own("db-status"))
             .into()
     })
 }
@@ -72,7 +74,7 @@ pub fn checkout(ctx: &Ctx) -> Result<Repo> {
 /// What this command itself merges; `None` where it goes on from what git is in the middle of, or from where it is.
 pub fn target(repo: &Repo, flags: &Merge) -> Result<Option<Oid>> {
     let commit = flags.branch.as_deref().map(|branch| repo.commit(branch)).transpose()?;
-    repo.no_conflicts("go on").map_err(|error| from_anyhow(&error).action("cargo xtask db-merge"))?;
+    repo.no_conflicts("go on").map_err(|error| from_anyhow(&error).run("Then repeat the command", own("db-merge")))?;
     let Some(operation) = repo.operation()? else {
         clean(repo)?;
         return Ok(commit);
@@ -82,14 +84,16 @@ pub fn target(repo: &Repo, flags: &Merge) -> Result<Option<Oid>> {
     if commit.is_some_and(|commit| !is_it(&commit)) {
         let fail = Fail::new(Kind::DirtyWorkTree, format!("git is in the middle of a {name} already"));
         return Err(fail
-            .action(format!("To go on with that {name}: cargo xtask db-merge"))
-            .action(format!("Or end it first: git {name} --continue, or git {name} --abort"))
-            .related("git status")
+            .run(format!("To go on with that {name}"), own("db-merge"))
+            .run("Or end it first", git([name, "--continue"]))
+            .run("Or take it back first", git([name, "--abort"]))
+            .related(git(["status"]))
             .into());
     }
     if flags.commit && !matches!(operation, Operation::Merge { .. }) {
         let fail = Fail::new(Kind::Usage, format!("`--commit` is for a merge, and git is in the middle of a {name}"));
-        return Err(fail.action(format!("cargo xtask db-merge, then: git {name} --continue")).into());
+        let fail = fail.run("Leave it out", own("db-merge"));
+        return Err(fail.run("and then", git([name, "--continue"])).into());
     }
     Ok(None)
 }
@@ -106,7 +110,8 @@ pub fn clean(repo: &Repo) -> Result<()> {
     let fail = changed.iter().take(LISTED).fold(fail, |fail, path| fail.details(path));
     let more = changed.len().saturating_sub(LISTED);
     let fail = if more > 0 { fail.details(format!("… and {more} more")) } else { fail };
-    Err(fail.action("git commit --all").action("Or put them aside: git stash").related("git status").into())
+    let fail = fail.action(git(["commit", "--all"])).run("Or put them aside", git(["stash"]));
+    Err(fail.related(git(["status"])).into())
 }
 
 /// A database that is not made yet holds nothing that could be harmed.
@@ -125,14 +130,14 @@ fn remote(component: &Component, database: &Database) -> Fail {
     Fail::new(Kind::RemoteDatabase, format!("The database of {} is not on this machine", component.name))
         .details(database.place())
         .details("A merge that migrates what others use should be done step by step")
-        .action("See what would have to be done: cargo xtask db-rebase --dry-run")
-        .related("cargo xtask db-status --all")
+        .run("See what would have to be done", own("db-rebase").of(&component.name).word("--dry-run"))
+        .related(own("db-status").of_no_component().word("--all"))
 }
 
 fn or_without_databases(error: &anyhow::Error, flags: &Merge) -> anyhow::Error {
     let fail = from_anyhow(error);
-    let branch = flags.branch.as_deref().map(|branch| format!(" {branch}")).unwrap_or_default();
-    fail.action(format!("Or only one component: cargo xtask db-merge{branch} --component=NAME"))
-        .action(format!("Or the files alone: cargo xtask db-merge{branch} --no-db"))
+    let merge = || own("db-merge").words(flags.branch.clone());
+    fail.run("Or only one component", merge().flag("--component", "NAME"))
+        .run("Or the files alone", merge().word("--no-db"))
         .into()
 }

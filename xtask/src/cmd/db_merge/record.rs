@@ -1,5 +1,5 @@
-//! A merge as it is kept in its journal: enough to go on with it or to take it back when the process that began it is
-//! gone. What rebases did is in their own journals beside it.
+//! What the journal of a merge holds: enough for another process to go on with the merge or to take it back. What the
+//! rebases did is in their own journals beside it.
 
 use std::path::PathBuf;
 
@@ -9,15 +9,22 @@ use serde_json::{Value, json};
 use crate::ctx::Ctx;
 use crate::fail::refuse;
 use crate::flags::Merge;
+use crate::model::action::{Own, own};
 use crate::sys::git::Oid;
 use crate::sys::journal::{self, Journal};
 
-/// The command that goes on with a merge that stopped.
-pub const CONTINUE: &str = "cargo xtask db-merge --continue";
-/// The command that takes it back.
-pub const ABORT: &str = "cargo xtask db-merge --abort";
 /// The folder of the rebases that have ended, beside the journal.
 pub const KEPT: &str = "rebases";
+
+/// The command that goes on with a merge that stopped.
+pub fn to_continue() -> Own {
+    own("db-merge").word("--continue").of_no_component()
+}
+
+/// The command that takes it back.
+pub fn to_abort() -> Own {
+    own("db-merge").word("--abort").of_no_component()
+}
 
 /// The folder of the journal.
 pub fn folder(ctx: &Ctx) -> Result<PathBuf> {

@@ -1,5 +1,5 @@
-//! Runs the steps one after the other, under the journal. Each looks at how things are before it does anything, so a step
-//! that was done half, or by somebody else, is gone on with; `--continue` begins at the first one that is not done.
+//! Runs the steps in order, under the journal. Each step first looks at how things are, so that it can go on where it
+//! was half done, or done by somebody else. `--continue` begins at the first step that is not done.
 
 use std::time::Instant;
 
@@ -8,13 +8,13 @@ use serde_json::Map;
 
 use super::flow::{Done, Flow, NOTE, Step, pending};
 use super::git::Where;
-use super::record::{ABORT, CONTINUE, KEPT, Outcome, StepReport, folder};
+use super::record::{KEPT, Outcome, StepReport, folder, to_abort, to_continue};
 use super::{preflight, show};
 use crate::cmd::db_rebase;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::Merge;
-use crate::model::action::{Action, Around};
+use crate::model::action::{Action, git, own};
 use crate::sys::interrupt;
 use crate::sys::journal::{self, Journal, Operation, Progress};
 use crate::sys::settings::Server;
@@ -28,8 +28,8 @@ pub fn begin(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     let operation = Operation {
         name: "db-merge".to_owned(),
         arguments: flags.branch.iter().cloned().collect(),
-        resume: CONTINUE.to_owned(),
-        abort: ABORT.to_owned(),
+        resume: to_continue(),
+        abort: to_abort(),
     };
     let folder = folder(ctx)?;
     // Without a journal nobody needs what a crash between its end and theirs has left.
@@ -47,16 +47,19 @@ pub fn begin(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
 pub fn go_on(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     let mut flow = pending(ctx)?;
     if flow.record.is_taken_back {
-        return Err(Fail::new(Kind::AlreadyRunning, "This merge is being taken back").action(ABORT).refused().into());
+        return Err(Fail::new(Kind::AlreadyRunning, "This merge is being taken back")
+            .action(to_abort())
+            .refused()
+            .into());
     }
     flow.check_branch().map_err(refuse)?;
     // Nothing is done before the person has done his part.
     let unresolved = flow.repo.no_conflicts("go on");
-    unresolved.map_err(|error| refuse(from_anyhow(&error).action(CONTINUE).action(or_back()).into()))?;
+    unresolved.map_err(|error| refuse(from_anyhow(&error).action(to_continue()).action(or_back()).into()))?;
     flow.record.flags.no_roundtrip |= flags.no_roundtrip;
     if flags.commit && !flow.record.flags.commit {
         let fail = Fail::new(Kind::Usage, "`--commit` has to be said when db-merge begins");
-        return Err(fail.action(format!("{CONTINUE}, then: git commit")).into());
+        return Err(fail.run("Leave it out", to_continue()).run("and then", git(["commit"])).into());
     }
     flow.carry_out()
 }
@@ -147,26 +150,23 @@ impl Flow<'_> {
     /// What can be done now. While this waits, db-rebase and db-migrate are refused: what they are to be called for comes
     /// after the way back, and is not said where going on or back does it.
     fn ways_on(&self, step: Step, mut fail: Fail) -> Fail {
-        let is_refused = |action: &Action| {
-            let text = action.text(&Around::default());
-            ["db-rebase", "db-migrate"].iter().any(|name| text.contains(name))
-        };
+        let is_refused = |action: &Action| ["db-rebase", "db-migrate"].iter().any(|name| action.is_own(name));
         let (later, now): (Vec<Action>, Vec<Action>) =
             std::mem::take(&mut fail.actions).into_iter().partition(is_refused);
         let by_hand = matches!(step, Step::Before | Step::Rebase) && !later.is_empty();
         let is_stuck = by_hand && now.is_empty();
         fail.actions = now;
         if !is_stuck {
-            fail = fail.action(format!("Put right what is in the way, then go on: {CONTINUE}"));
+            fail = fail.run("Put right what is in the way, then go on", to_continue());
         }
-        fail = fail.action(if is_stuck { format!("Take everything back: {ABORT}") } else { or_back() });
+        fail = fail.action(if is_stuck { Action::run("Take everything back", to_abort()) } else { or_back() });
         if !by_hand {
             return fail;
         }
         if let (Some(branch), Some(_)) = (&self.record.flags.branch, &self.record.target) {
-            fail = fail.action(format!("and merge by hand: git merge --no-commit {branch}"));
+            fail = fail.run("and merge by hand", git(["merge", "--no-commit", branch]));
         }
-        later.iter().fold(fail, Fail::action).action("and the rest: cargo xtask db-merge")
+        later.iter().fold(fail, Fail::action).run("and the rest", own("db-merge").of_no_component())
     }
 
     /// Whether all is as it was before.
@@ -177,6 +177,6 @@ impl Flow<'_> {
     }
 }
 
-fn or_back() -> String {
-    format!("Or take everything back: {ABORT}")
+fn or_back() -> Action {
+    Action::run("Or take everything back", to_abort())
 }

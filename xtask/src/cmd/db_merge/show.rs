@@ -9,7 +9,10 @@ use super::flow::{Flow, Step};
 use super::git::Where;
 use super::record::{Outcome, StepReport};
 use crate::cmd::db_rebase::Kept;
+use crate::cmd::db_status::component_json;
 use crate::flags::Merge;
+use crate::model::action::{Action, git};
+use crate::report::moved::MovedRevision;
 use crate::report::table::table;
 use crate::sys::git::{Operation, State, Status};
 use crate::ui::Paint;
@@ -28,20 +31,14 @@ pub fn to_json(flow: &Flow) -> Result<Value> {
         "conflicts": conflicts,
         "staged": flow.record.staged.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
         "backups": backups(flow, &kept),
-        "components": flow.components,
+        "components": flow.components.iter().map(|it| component_json(flow.ctx, it)).collect::<Value>(),
     }))
 }
 
 fn moved_json(kept: &[(String, Kept)]) -> Vec<Value> {
-    let mut all = Vec::new();
-    for (component, kept) in kept {
-        for moved in kept.moved_json.as_array().into_iter().flatten() {
-            let mut moved = moved.clone();
-            moved["component"] = json!(component);
-            all.push(moved);
-        }
-    }
-    all
+    let of =
+        |(component, kept): &(String, Kept)| kept.moved.iter().map(|it| it.to_json_of(component)).collect::<Vec<_>>();
+    kept.iter().flat_map(of).collect()
 }
 
 fn merges_json(kept: &[(String, Kept)]) -> Vec<Value> {
@@ -93,24 +90,15 @@ pub fn done(flow: &Flow) -> Result<String> {
     if !next.is_empty() {
         lines.push(String::new());
         lines.push("Next steps:".to_owned());
-        lines.extend(next.into_iter().map(|step| format!("  - {step}")));
+        lines.extend(next.into_iter().map(|action| format!("  - {}", flow.ctx.ui.shown(action))));
     }
     Ok(lines.join("\n"))
 }
 
 fn moves(kept: &[(String, Kept)]) -> Vec<String> {
-    let ids = |list: &Value| {
-        let ids: Vec<&str> = list.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        if ids.is_empty() { "<base>".to_owned() } else { ids.join(" + ") }
-    };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let moved: Vec<String> = moved_json(kept)
-        .iter()
-        .map(|it| {
-            let (from, to) = (ids(&it["from"]), ids(&it["to"]));
-            format!("  - {} ({}): {from} → {to}", text(&it["revision"]), text(&it["component"]))
-        })
-        .collect();
+    let line = |component: &String, moved: &MovedRevision| format!("  - {}", moved.line_of(component));
+    let of = |(component, kept): &(String, Kept)| kept.moved.iter().map(|it| line(component, it)).collect::<Vec<_>>();
+    let moved: Vec<String> = kept.iter().flat_map(of).collect();
     let merges =
         kept.iter().filter_map(|(component, kept)| Some(format!("  - {} ({component})", kept.merge.as_ref()?)));
     let merges: Vec<String> = merges.collect();
@@ -122,32 +110,34 @@ fn moves(kept: &[(String, Kept)]) -> Vec<String> {
 }
 
 /// What is left for the person: the commit.
-fn next(flow: &Flow, kept: &[(String, Kept)]) -> Result<Vec<String>> {
+fn next(flow: &Flow, kept: &[(String, Kept)]) -> Result<Vec<Action>> {
     let files = kept.iter().flat_map(|(_, kept)| &kept.files).filter_map(|path| flow.repo.relative(path).ok());
     let files: Vec<PathBuf> = files.collect();
     let status = if files.is_empty() { Status::default() } else { flow.repo.status(&files)? };
     let is_beside =
         |path: &&PathBuf| matches!(status.of(path), State::Untracked | State::Changed { unstaged: true, .. });
     let rest: Vec<String> = files.iter().filter(is_beside).map(|path| path.display().to_string()).collect();
-    let mut lines = Vec::new();
+    let mut actions = Vec::new();
     if !flow.record.staged.is_empty() {
         let staged: Vec<String> = flow.record.staged.iter().map(|path| path.display().to_string()).collect();
-        lines.push(format!("Review what was put into the index: git diff --cached {}", staged.join(" ")));
+        let review = git(["diff", "--cached"]).words(staged).inside(flow.repo.root());
+        actions.push(Action::run("Review what was put into the index", review));
     }
     let operation = flow.repo.operation()?;
     if !rest.is_empty() {
-        lines.push(format!("Put the edited scripts into your commit: git add {}", rest.join(" ")));
+        let add = git(["add"]).words(&rest).inside(flow.repo.root());
+        actions.push(Action::run("Put the edited scripts into your commit", add));
     }
     match operation {
-        Some(Operation::Merge { .. }) => lines.push("Commit the merge: git commit".to_owned()),
-        Some(operation) => lines.push(format!("Go on: git {} --continue", operation.name())),
-        None if !rest.is_empty() => lines.push("git commit".to_owned()),
+        Some(Operation::Merge { .. }) => actions.push(Action::run("Commit the merge", git(["commit"]))),
+        Some(operation) => actions.push(Action::run("Go on", git([operation.name(), "--continue"]))),
+        None if !rest.is_empty() => actions.push(git(["commit"]).into()),
         None => {}
     }
     if !flow.record.migrated.is_empty() {
-        lines.push("Verify application functionality, and restart affected services if needed".to_owned());
+        actions.push("Verify application functionality, and restart affected services if needed".into());
     }
-    Ok(lines)
+    Ok(actions)
 }
 
 /// What was changed so far, for a failure.
@@ -162,7 +152,7 @@ pub fn changed(flow: &Flow) -> Vec<String> {
     for (component, kept) in flow.kept_all().unwrap_or_default() {
         lines.push(match &kept.merge {
             Some(id) => format!("{component}: the merge revision {id} was made"),
-            None => format!("{component}: {} moved", kept.moved.join(", ")),
+            None => format!("{component}: {} moved", kept.ids().join(", ")),
         });
     }
     for migrated in &flow.record.migrated {

@@ -9,6 +9,7 @@ use super::preflight::{Facts, NOT_THERE, Plan};
 use super::{Outcome, outcome_json};
 use crate::ctx::Ctx;
 use crate::fail::Exit;
+use crate::model::action::Action;
 use crate::model::status::{Revision, Standing, State};
 use crate::report::json::revisions;
 use crate::sys::alembic::Driver;
@@ -37,7 +38,7 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
         lines.push(String::new());
         lines.push(format!("Then: {}", standing(facts, &plan.after)));
         lines.push(String::new());
-        lines.push(format!("Run it: {}", plan.command(&facts.flag)));
+        lines.push(ctx.ui.shown(Action::run("Run it", plan.command())));
     }
     ctx.ui.answer(lines.join("\n"));
     Ok(Exit::Done)

@@ -1,5 +1,5 @@
-//! A rebase as a step of a larger flow: when it has ended its journal is put away instead of removed, so that the flow can
-//! still take it back; and what it would do after a git merge that was not made yet.
+//! A rebase as a step of db-merge: its journal is put away instead of removed, so that the merge can still take it
+//! back. Also what a rebase would do after a git merge that was not made yet.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,11 @@ use super::released::{self, Scripts};
 use super::steps::{self, BACKUP};
 use super::{begin, database};
 use crate::ctx::Ctx;
-use crate::fail::{Exit, Kind, refuse};
+use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::Rebase;
 use crate::model::graph::{Graph, Links};
 use crate::model::rebase::{self, Change, Moved, Plan, Trip, Wish};
+use crate::report::moved::MovedRevision;
 use crate::sys::git::Repo;
 use crate::sys::journal::Journal;
 use crate::sys::project::Component;
@@ -57,9 +58,7 @@ pub fn check_can_be_taken_back(folder: &Path) -> Result<()> {
 /// A rebase that has ended and was put away.
 pub struct Kept {
     /// The revisions whose parents it changed.
-    pub moved: Vec<String>,
-    /// The contract's `moved`.
-    pub moved_json: Value,
+    pub moved: Vec<MovedRevision>,
     /// The merge revision that it made instead.
     pub merge: Option<String>,
     /// The files that it wrote, absolute.
@@ -76,8 +75,7 @@ pub fn kept(folder: &Path) -> Result<Option<Kept>> {
     let Some(journal) = Journal::pending(folder)? else { return Ok(None) };
     let work = Work::from_note(|name| journal.noted(name).cloned())?;
     Ok(Some(Kept {
-        moved: work.moved.iter().map(|(moved, _)| moved.revision.clone()).collect(),
-        moved_json: work.moved_json(),
+        moved: work.moved.clone(),
         merge: work.merge.clone(),
         files: journal.files().map(Path::to_owned).collect(),
         backup: journal.noted(BACKUP).and_then(Value::as_str).map(PathBuf::from),
@@ -85,14 +83,14 @@ pub fn kept(folder: &Path) -> Result<Option<Kept>> {
 }
 
 /// What a rebase would do.
-pub struct Foretold {
+pub struct AfterMerge {
     /// In the files.
     pub plan: Plan,
     /// With the database; `None` where it cannot be asked, or holds what no file will have.
     pub trip: Option<Trip>,
 }
 
-impl Foretold {
+impl AfterMerge {
     /// The revisions that would get other parents.
     pub fn moved(&self) -> &[Moved] {
         match &self.plan.change {
@@ -108,35 +106,40 @@ impl Foretold {
 ///
 /// # Errors
 /// As the rebase itself would be refused.
-pub fn foretell(
+pub fn after_merge(
     ctx: &Ctx,
     component: &Component,
     repo: &Repo,
     graph: &Graph,
     texts: &HashMap<PathBuf, Vec<u8>>,
     no_db: bool,
-) -> Result<Foretold> {
-    let flag = ctx.component_flag(component);
-    let scripts = Scripts { graph, root: &ctx.project()?.root, texts: Some(texts), flag: &flag };
-    let whose = released::by_git(ctx, repo, &scripts, None).map_err(refuse)?;
-    let plan = rebase::plan(graph, &whose.released, &Wish::Usual).map_err(|refusal| refused(&refusal, &flag))?;
-    let foretold = Foretold { plan, trip: None };
+) -> Result<AfterMerge> {
+    let scripts = Scripts { graph, root: &ctx.project()?.root, texts: Some(texts) };
+    let about = |fail: Fail| fail.about(&component.name).refused();
+    let released = released::by_git(ctx, repo, &scripts, None).map_err(|error| about(from_anyhow(&error)))?;
+    let plan = rebase::plan(graph, &released.ids, &Wish::Usual).map_err(|refusal| about(refused(&refusal)))?;
+    let found = AfterMerge { plan, trip: None };
     if no_db {
-        return Ok(foretold);
+        return Ok(found);
     }
     let applied = match database::applied(ctx, component) {
         Ok(applied) if graph.unknown(&applied).is_empty() => applied,
-        Err(error) if crate::fail::from_anyhow(&error).kind == Kind::Interrupted => return Err(error),
-        _ => return Ok(foretold),
+        Err(error) if from_anyhow(&error).kind == Kind::Interrupted => return Err(error),
+        _ => return Ok(found),
     };
-    let after = rebase::applied(graph, &foretold.plan.change)?;
-    let trip = rebase::trip(graph, &after, foretold.moved(), &applied)?;
-    Ok(Foretold { trip: Some(trip), ..foretold })
+    let after = rebase::applied(graph, &found.plan.change)?;
+    let trip = rebase::trip(graph, &after, found.moved(), &applied)?;
+    Ok(AfterMerge { trip: Some(trip), ..found })
 }
 
 impl Kept {
+    /// The ids of the moved revisions.
+    pub fn ids(&self) -> Vec<&str> {
+        self.moved.iter().map(MovedRevision::id).collect()
+    }
+
     /// The moved revisions and all that stands on them: what now runs after something else than before.
     pub fn affected(&self, graph: &Graph) -> Vec<String> {
-        graph.descendants(&self.moved, Links::WithDependencies).into_iter().map(str::to_owned).collect()
+        graph.descendants(&self.ids(), Links::WithDependencies).into_iter().map(str::to_owned).collect()
     }
 }

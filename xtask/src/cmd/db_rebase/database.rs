@@ -1,5 +1,5 @@
-//! The database's part: what it holds, what it has to go through, and what must be so before it does. `work/migrate.rs`
-//! takes it down with the old scripts and up with the new ones.
+//! The database's part of a rebase: what it holds, which revisions it has to go down and up through, and the checks
+//! before that. `work/migrate.rs` takes it down with the old scripts and up with the new ones.
 
 use std::path::PathBuf;
 
@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::facts::Facts;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::{Action, own};
 use crate::model::graph::Graph;
 use crate::model::rebase::{self, Change, Moved, Trip};
 use crate::sys::alembic_ini::AlembicConfig;
@@ -71,9 +72,7 @@ pub fn plan(facts: &Facts, change: &Change, moved: &[Moved], applied: &[String])
     if !unknown.is_empty() {
         let fail = advice::unknown_in_database(&unknown, facts.component);
         let fail = fail.details("So nobody knows whether it holds a revision that is about to move");
-        return Err(fail
-            .action(format!("Or leave the database alone: cargo xtask db-rebase{} --no-db", facts.flag))
-            .into());
+        return Err(fail.run("Or leave the database alone", own("db-rebase").word("--no-db")).into());
     }
     let new = rebase::applied(&facts.graph, change)?;
     Ok(rebase::trip(&facts.graph, &new, moved, applied)?)
@@ -87,14 +86,11 @@ pub fn check_nothing_skipped(facts: &Facts, place: &str, skipped: &AllSkipped) -
     let fail = Fail::new(Kind::WrongDatabase, "The database has skipped migrations")
         .details(format!("{place} counts as having run these, and never did:"))
         .details(skipped.lines(&facts.graph).join("\n"));
-    let commands = skipped.commands(&facts.flag).into_iter().take(1);
+    let commands = skipped.commands(&facts.component.name).into_iter().take(1);
     Err(commands
         .fold(fail, Fail::action)
-        .action(format!(
-            "Then repeat the command; or leave the database alone: cargo xtask db-rebase{} --no-db",
-            facts.flag
-        ))
-        .related("cargo xtask db-status")
+        .run("Then repeat the command; or leave the database alone", own("db-rebase").word("--no-db"))
+        .related(own("db-status"))
         .refused()
         .into())
 }
@@ -104,20 +100,22 @@ pub fn check_nothing_skipped(facts: &Facts, place: &str, skipped: &AllSkipped) -
 /// # Errors
 /// `remote-database`, `already-running`, `active-connections`, and what connecting may meet.
 pub fn claim<'a>(ctx: &Ctx, component: &'a Component) -> Result<OwnDatabase<'a>> {
-    let flag = ctx.component_flag(component);
+    let rebase = || own(COMMAND).of(&component.name);
     let mut own = OwnDatabase::connect(ctx, component, COMMAND)?;
-    own.require_local(Refusal {
+    let refusal = Refusal {
         why: "It holds a revision that has to move",
         instead: vec![
-            format!("See what would have to be done: cargo xtask db-rebase{flag} --dry-run"),
-            format!("Leave the database alone: cargo xtask db-rebase{flag} --no-db"),
+            Action::run("See what would have to be done", rebase().word("--dry-run")),
+            Action::run("Leave the database alone", rebase().word("--no-db")),
         ],
-    })?;
+    };
+    own.require_right(ctx, refusal, None)?;
     own.lock()?;
     own.require_alone(Refusal {
         why: "It has to go down and up again, which takes tables and columns away under them",
-        instead: vec!["Then repeat the command".to_owned()],
+        instead: vec!["Then repeat the command".into()],
     })?;
+    own.require_meant(ctx)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok(own)
 }
@@ -127,11 +125,6 @@ pub fn claim<'a>(ctx: &Ctx, component: &'a Component) -> Result<OwnDatabase<'a>>
 /// # Errors
 /// `backup-failed`.
 pub fn backup(ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<PathBuf> {
-    let flag = ctx.component_flag(own.component);
-    own.backup(
-        ctx,
-        &format!(
-            "Or rebase the files alone, which says what the database then needs: cargo xtask db-rebase{flag} --no-db"
-        ),
-    )
+    let alone = self::own(COMMAND).of(&own.component.name).word("--no-db");
+    own.backup(ctx, &Action::run("Or rebase the files alone, which says what the database then needs", alone))
 }

@@ -1,11 +1,13 @@
-//! What is known before anything is decided: the history, whose revisions are whose, what was asked for.
+//! What is known before anything is decided: the history, which revisions are released, what the command line asks
+//! for.
 
 use anyhow::Result;
 
-use super::released::{self, Scripts, Whose};
+use super::released::{self, Released, Scripts};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::Rebase;
+use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::rebase::{Refusal, Wish};
 use crate::model::target::{self, Direction, Target, TargetError};
@@ -20,10 +22,8 @@ pub struct Facts<'a> {
     pub config: AlembicConfig,
     pub graph: Graph,
     pub repo: Option<Repo>,
-    pub whose: Whose,
+    pub released: Released,
     pub wish: Wish,
-    /// `--component=…` for printed commands, empty for the default one.
-    pub flag: String,
 }
 
 /// Gathers them.
@@ -34,10 +34,9 @@ pub fn gather<'a>(
     config: AlembicConfig,
     graph: Graph,
 ) -> Result<Facts<'a>> {
-    let flag = ctx.component_flag(component);
     let root = &ctx.project()?.root;
     let repo = released::checkout(&ctx.ui, root)?;
-    let scripts = Scripts { graph: &graph, root, texts: None, flag: &flag };
+    let scripts = Scripts { graph: &graph, root, texts: None };
     let mut wish = if flags.merge { Wish::Merge } else { Wish::Usual };
     let mut branch = None;
     if let Some(word) = &flags.onto {
@@ -49,18 +48,18 @@ pub fn gather<'a>(
             Err(error) => return Err(advice::target(ctx, &error, word, component).into()),
         }
     }
-    let whose = match (&repo, &wish) {
+    let released = match (&repo, &wish) {
         // A merge edits nobody's revision.
         (_, Wish::Merge) => released::by_text(&scripts)?,
         (Some(repo), Wish::Usual) => released::by_git(ctx, repo, &scripts, branch)?,
-        (None, Wish::Usual) => return Err(released::no_checkout(root, &flag).into()),
+        (None, Wish::Usual) => return Err(released::no_checkout(root).into()),
         // The revision says it all; what git knows for sure is respected.
         (Some(repo), Wish::Onto(_)) => {
             released::by_git(ctx, repo, &scripts, None).or_else(|_| released::by_text(&scripts))?
         }
         (None, Wish::Onto(_)) => released::by_text(&scripts)?,
     };
-    Ok(Facts { component, config, graph, repo, whose, wish, flag })
+    Ok(Facts { component, config, graph, repo, released, wish })
 }
 
 /// The one revision that a word names.
@@ -76,7 +75,7 @@ fn is_commit(repo: &Option<Repo>, word: &str) -> Result<bool> {
 }
 
 /// Why there is no plan, for a person.
-pub fn refused(refusal: &Refusal, flag: &str) -> Fail {
+pub fn refused(refusal: &Refusal) -> Fail {
     let kind = match refusal {
         Refusal::Unknown(_) => Kind::UnknownRevision,
         Refusal::Unsound(_) => Kind::MigrationFileInvalid,
@@ -84,8 +83,8 @@ pub fn refused(refusal: &Refusal, flag: &str) -> Fail {
     };
     Fail::new(kind, "The heads cannot be made one in this way")
         .details(refusal.to_string())
-        .action(format!("Join the heads without moving any revision: cargo xtask db-rebase{flag} --merge"))
-        .action(format!("Or put everything else on another revision: cargo xtask db-rebase{flag} --onto REV"))
-        .related("cargo xtask db-status")
+        .run("Join the heads without moving any revision", own("db-rebase").word("--merge"))
+        .run("Or put everything else on another revision", own("db-rebase").flag("--onto", "REV"))
+        .related(own("db-status"))
         .refused()
 }

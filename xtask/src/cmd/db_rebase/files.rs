@@ -1,4 +1,5 @@
-//! The files' part: what each file will be, computed before anything is written, and the stale bytecode of what was.
+//! The text of each file that a rebase edits or makes, worked out before anything is written, and whether it may be
+//! written.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -8,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::{git, own};
 use crate::model::edit::{EditError, Places, repoint_bytes};
 use crate::model::graph::Graph;
 use crate::model::graph::Links;
@@ -53,16 +55,16 @@ impl Edit {
 ///
 /// # Errors
 /// `migration-file-invalid` for a file whose value cannot be changed without harm.
-pub fn edits(root: &Path, graph: &Graph, moved: &[Moved], flag: &str) -> Result<Vec<Edit>> {
-    moved.iter().map(|moved| edit(root, graph, moved, flag)).collect()
+pub fn edits(root: &Path, graph: &Graph, moved: &[Moved]) -> Result<Vec<Edit>> {
+    moved.iter().map(|moved| edit(root, graph, moved)).collect()
 }
 
-fn edit(root: &Path, graph: &Graph, moved: &Moved, flag: &str) -> Result<Edit> {
+fn edit(root: &Path, graph: &Graph, moved: &Moved) -> Result<Edit> {
     let shown = graph.get(&moved.revision).context("a moved revision is in the history")?.path.clone();
     let path = root.join(&shown);
     let before = read_script(&path)?;
     // Read anew: the places have to be those of the bytes that are edited.
-    let cannot = |line, error: &dyn std::fmt::Display| cannot_edit(&shown, line, &error.to_string(), flag);
+    let cannot = |line, error: &dyn std::fmt::Display| cannot_edit(&shown, line, &error.to_string());
     let script = revision::read(&shown, &before).map_err(|error| cannot(None, &error))?;
     let refused = |error: EditError| cannot(Some(script.down_line), &error);
     let after = repoint_bytes(before.as_bytes(), &places(&script), &moved.to).map_err(refused)?;
@@ -82,12 +84,12 @@ fn places(script: &Script) -> Places {
     }
 }
 
-fn cannot_edit(shown: &Path, line: Option<usize>, why: &str, flag: &str) -> Fail {
+fn cannot_edit(shown: &Path, line: Option<usize>, why: &str) -> Fail {
     Fail::new(Kind::MigrationFileInvalid, "Cannot change the parents of a migration script")
         .details(format!("{}: {why}", shown.display()))
         .at(shown, line)
         .action(format!("Write `down_revision` in {} as a plain string, tuple or None", shown.display()))
-        .action(format!("Or join the heads without moving any: cargo xtask db-rebase{flag} --merge"))
+        .run("Or join the heads without moving any", own("db-rebase").word("--merge"))
         .refused()
 }
 
@@ -121,7 +123,7 @@ fn source(root: &Path, graph: &Graph, id: &str) -> Result<Source> {
 ///
 /// # Errors
 /// `git-conflict`, `dirty-work-tree`.
-pub fn check_clean(repo: &Repo, edits: &[Edit], allow_dirty: bool, flag: &str) -> Result<()> {
+pub fn check_clean(repo: &Repo, edits: &[Edit], allow_dirty: bool) -> Result<()> {
     let paths: Vec<PathBuf> = edits.iter().map(|edit| repo.relative(&edit.path)).collect::<Result<_>>()?;
     let status = if paths.is_empty() { Default::default() } else { repo.status(&paths)? };
     let (mut conflicted, mut dirty) = (Vec::new(), Vec::new());
@@ -134,17 +136,17 @@ pub fn check_clean(repo: &Repo, edits: &[Edit], allow_dirty: bool, flag: &str) -
     }
     if !conflicted.is_empty() {
         let fail = Fail::new(Kind::GitConflict, "A migration script is in conflict").details(conflicted.join("\n"));
-        let fail = fail.action("Resolve it, then: git add FILE");
-        return Err(fail.action(format!("cargo xtask db-rebase{flag}")).refused().into());
+        let fail = fail.run("Resolve it, then", git(["add"]).words(&conflicted).at_root());
+        return Err(fail.run("Then repeat the command", own("db-rebase")).refused().into());
     }
     if dirty.is_empty() || allow_dirty {
         return Ok(());
     }
     Err(Fail::new(Kind::DirtyWorkTree, "A migration script that has to be edited has changes that git does not know")
         .details(dirty.join("\n"))
-        .action(format!("Put them into the index: git add {}", dirty.join(" ")))
-        .action(format!("Or edit the files as they are: cargo xtask db-rebase{flag} --allow-dirty"))
-        .related("git status")
+        .run("Put them into the index", git(["add"]).words(&dirty).at_root())
+        .run("Or edit the files as they are", own("db-rebase").word("--allow-dirty"))
+        .related(git(["status"]))
         .refused()
         .into())
 }
@@ -195,6 +197,7 @@ fn rendered(ctx: &Ctx, config: &AlembicConfig, revision: &NewRevision<'_>) -> Re
     let (root, state_dir) = (&project.root, &project.state_dir);
     let options = ctx.alembic_options(config);
     let script_location = config.implied_location.then_some(&*config.script_location);
+    let by_hand = || ctx.alembic_by_hand(&config.component).words(["merge", "heads"]);
     let (python, config) = (&*python.path, &*config.path);
     let renderer = Renderer { python, project: root, config, options: &options, script_location, state_dir };
     let _task = ctx.ui.task("Rendering the merge revision");
@@ -207,8 +210,8 @@ fn rendered(ctx: &Ctx, config: &AlembicConfig, revision: &NewRevision<'_>) -> Re
             .details(template.display().to_string())
             .details(format!("{error:#}"))
             .at(&template, None)
-            .action("Try it with Alembic itself: alembic merge heads")
-            .related("cargo xtask doctor")
+            .run("Try it with Alembic itself", by_hand())
+            .related(own("doctor"))
             .refused()
             .into()
     })

@@ -1,4 +1,5 @@
-//! Everything that is to be done, worked out before the first write, and whether it may be.
+//! Works everything out before the first write: the edits, what the database goes through, which rows are at stake.
+//! Where rows would go, this asks.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -46,7 +47,7 @@ pub struct Rows {
 pub fn prepare(ctx: &Ctx, flags: &Rebase, facts: &Facts, plan: Plan) -> Result<Prepared> {
     let root = &ctx.project()?.root;
     let (edits, merge) = match &plan.change {
-        Change::Move(moved) => (files::edits(root, &facts.graph, moved, &facts.flag)?, None),
+        Change::Move(moved) => (files::edits(root, &facts.graph, moved)?, None),
         Change::Merge { parents, .. } => {
             let merge = files::merge(ctx, &facts.config, &facts.graph, parents)?;
             (vec![merge.edit], Some(merge.id))
@@ -58,7 +59,7 @@ pub fn prepare(ctx: &Ctx, flags: &Rebase, facts: &Facts, plan: Plan) -> Result<P
         _ => Vec::new(),
     };
     if let (Some(repo), None) = (&facts.repo, &merge) {
-        files::check_clean(repo, &edits, flags.allow_dirty, &facts.flag)?;
+        files::check_clean(repo, &edits, flags.allow_dirty)?;
     }
     // A merge revision re-parents nothing: whatever the database holds stays right.
     let found = if flags.no_db || merge.is_some() {
@@ -119,7 +120,7 @@ pub fn agree(ctx: &Ctx, flags: &Rebase, facts: &Facts, prepared: &Prepared, ends
     let alone = Action::run("Leave the database alone", own("db-rebase").of(&facts.component.name).word("--no-db"));
     let fail = fail.action(meant).action("Or save them elsewhere first, then repeat the command with --yes");
     let fail = if ends.keep.is_none() { fail.action(alone) } else { fail };
-    Err(fail.related("cargo xtask db-rebase").refused().into())
+    Err(fail.related(own("db-rebase")).about(&facts.component.name).refused().into())
 }
 
 impl Rows {

@@ -1,5 +1,5 @@
-//! A rebase as it is kept in the journal: enough to go on with it or to take it back when the process that planned it is
-//! gone and half the files are new.
+//! What the journal of a rebase holds: enough for another process to go on with the rebase or to take it back, when
+//! half the files are new.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use crate::model::graph::Graph;
 use crate::model::rebase::{Both, Moved, Touch, Trip};
 use crate::model::status::Revision;
 use crate::model::target::Direction;
+use crate::report::moved::MovedRevision;
 use crate::sys::journal;
 use crate::sys::project::Component;
 use crate::work::migrate::Way;
@@ -31,7 +32,7 @@ pub struct Work {
     /// The component's name.
     pub component: String,
     /// The moved revisions, with their files.
-    pub moved: Vec<(Moved, Revision)>,
+    pub moved: Vec<MovedRevision>,
     /// The merge revision that is made instead.
     pub merge: Option<String>,
     /// What moved revisions and the ones below them both touch, as it stands in JSON.
@@ -86,11 +87,7 @@ impl Work {
             Found::At { place, .. } if !trip.is_empty() => Some(place.clone()),
             _ => None,
         };
-        let named = |moved: Moved| {
-            let revision = Revision::of(graph, &moved.revision);
-            (moved, revision)
-        };
-        let moved = moved.into_iter().map(named).collect();
+        let moved = moved.iter().map(|moved| MovedRevision::of(graph, moved)).collect();
         let (both, trip) = (both_json(both), trip.clone());
         Work { component: component.name.clone(), moved, merge, both, trip, place, stays: false, rows: Value::Null }
     }
@@ -143,26 +140,12 @@ impl Work {
         self.trip.up.iter().filter(|id| !self.trip.down.contains(id)).map(String::as_str).collect()
     }
 
-    /// `"moved"` of the contract.
-    pub fn moved_json(&self) -> Value {
-        let one = |(moved, revision): &(Moved, Revision)| {
-            json!({
-                "revision": moved.revision,
-                "message": revision.message,
-                "from": moved.from,
-                "to": moved.to,
-                "path": revision.path.as_ref().map(|path| path.display().to_string()),
-            })
-        };
-        self.moved.iter().map(one).collect()
-    }
-
     /// For the journal.
     pub fn notes(&self) -> Map<String, Value> {
         let trip = &self.trip;
         let note = json!({
             "component": self.component,
-            "moved": self.moved_json(),
+            "moved": self.moved.iter().map(MovedRevision::to_json).collect::<Value>(),
             "merge": self.merge,
             "both_sides": self.both,
             "place": self.place,
@@ -188,11 +171,12 @@ impl Work {
             ensure!(texts.len() == items.len(), "a list in the journal has something else than text");
             Ok(texts)
         };
-        let one = |value: &Value| -> Result<(Moved, Revision)> {
+        let one = |value: &Value| -> Result<MovedRevision> {
             let id = text(&value["revision"]).context("a moved revision has no id")?;
             let message = text(&value["message"]).unwrap_or_default();
             let revision = Revision { id: id.clone(), message, path: text(&value["path"]).map(Into::into) };
-            Ok((Moved { revision: id, from: list(&value["from"])?, to: list(&value["to"])? }, revision))
+            let moved = Moved { revision: id, from: list(&value["from"])?, to: list(&value["to"])? };
+            Ok(MovedRevision { moved, revision })
         };
         let database = &note["database"];
         Ok(Work {

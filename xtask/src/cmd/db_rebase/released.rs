@@ -1,8 +1,8 @@
-//! Whose is whose: which revisions are released, so that nobody edits them. git knows it: released is what is in the
-//! merge base with the main branch (during a merge, rebase or cherry-pick, in what the work tree is about to become), in a
-//! release tag, on a maintained line, or on the branch that is merged into one's own. What a script says of itself
-//! (`# Part of: 25.1.0`) counts only where git is not asked: many write the coming version there. Where git has no sure
-//! answer this refuses.
+//! Which revisions are released: those are never edited. By git, a revision is released when its file is in the merge
+//! base with the main branch (during a merge, rebase or cherry-pick, in what the work tree is about to become), in a
+//! release tag, on a maintained branch, or on the branch that is merged into one's own. What a script says of itself
+//! (`# Part of: 25.1.0`) counts only where git is not asked, since many people write the coming version there. Where
+//! git has no sure answer, this refuses.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
+use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::revision::{self, Script, is_script_name};
 use crate::sys::files::read_script;
@@ -18,9 +19,9 @@ use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
 use crate::ui::Ui;
 
 /// What was found out.
-pub struct Whose {
+pub struct Released {
     /// The revisions that are released.
-    pub released: HashSet<String>,
+    pub ids: HashSet<String>,
     /// How it was told, for a person.
     pub how: String,
 }
@@ -33,8 +34,6 @@ pub struct Scripts<'a> {
     pub root: &'a Path,
     /// The scripts' texts by their paths in the history, where they are not (yet) on the disk.
     pub texts: Option<&'a HashMap<PathBuf, Vec<u8>>>,
-    /// `--component=…` for printed commands, empty for the default one.
-    pub flag: &'a str,
 }
 
 impl Scripts<'_> {
@@ -59,9 +58,9 @@ pub fn checkout(ui: &Ui, root: &Path) -> Result<Option<Repo>> {
 ///
 /// # Errors
 /// Why there is no sure answer, with what to do about it.
-pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str>) -> Result<Whose> {
+pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str>) -> Result<Released> {
     let unclear = |error: anyhow::Error| match error.downcast_ref::<Unclear>() {
-        Some(unclear) => ask_for_onto(unclear.fail(), scripts.flag).into(),
+        Some(unclear) => ask_for_onto(unclear.fail()).into(),
         None => error,
     };
     let main = match branch {
@@ -75,32 +74,29 @@ pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str
     let (besides, lines) = by_lines(repo, scripts, &main, &released)?;
     released.extend(besides);
     let lines = if lines.is_empty() { String::new() } else { format!(", and what {} has", lines.join(", ")) };
-    Ok(Whose { released, how: format!("git: released is what {} has at {}{lines}", main.name, base.short()) })
+    Ok(Released { ids: released, how: format!("git: released is what {} has at {}{lines}", main.name, base.short()) })
 }
 
 /// What the scripts say of themselves, where git is not to be asked.
-pub fn by_text(scripts: &Scripts<'_>) -> Result<Whose> {
+pub fn by_text(scripts: &Scripts<'_>) -> Result<Released> {
     let released = by_themselves(scripts)?;
-    Ok(Whose { released, how: "the scripts: released is what a comment (`# Part of:`) says to be".to_owned() })
+    Ok(Released { ids: released, how: "the scripts: released is what a comment (`# Part of:`) says to be".to_owned() })
 }
 
 /// The refusal without git.
-pub fn no_checkout(root: &Path, flag: &str) -> Fail {
+pub fn no_checkout(root: &Path) -> Fail {
     ask_for_onto(
         Fail::new(Kind::ConfigInvalid, "Cannot tell your own revisions from released ones: this is no git checkout")
             .details(root.display().to_string())
             .refused(),
-        flag,
     )
 }
 
-fn ask_for_onto(fail: Fail, flag: &str) -> Fail {
+fn ask_for_onto(fail: Fail) -> Fail {
     fail.details("Without a sure answer nobody knows which revisions are your own and may be moved")
-        .action(format!(
-            "Or name the revision that everything else goes on top of: cargo xtask db-rebase{flag} --onto REV"
-        ))
-        .action(format!("Or join the heads without moving any: cargo xtask db-rebase{flag} --merge"))
-        .related("cargo xtask db-status")
+        .run("Or name the revision that everything else goes on top of", own("db-rebase").flag("--onto", "REV"))
+        .run("Or join the heads without moving any", own("db-rebase").word("--merge"))
+        .related(own("db-status"))
 }
 
 /// Revisions whose file a commit has, at the same path or at another one.

@@ -1,4 +1,4 @@
-//! What `db-rebase` says: the plan with every file's changed lines, and what was done, in the form that all reports share.
+//! What `db-rebase` prints: the plan with the changed lines of every file, and what was done.
 
 use std::path::Path;
 
@@ -11,9 +11,11 @@ use super::prepare::Prepared;
 use super::record::Work;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
+use crate::model::action::{Action, git, own};
 use crate::model::graph::Graph;
 use crate::model::rebase::{Change, Touch, Trip, Why, ids};
 use crate::model::status::Revision;
+use crate::report::moved::MovedRevision;
 use crate::sys::project::Component;
 use crate::ui::Paint;
 use crate::work::put_back::Report;
@@ -38,7 +40,7 @@ pub fn report(work: &Work, timed: &[Timed], backup: Option<&Path>) -> Value {
     json!({
         "component": work.component,
         "steps": steps,
-        "moved": work.moved_json(),
+        "moved": work.moved.iter().map(MovedRevision::to_json).collect::<Value>(),
         "merge": work.merge,
         "both_sides": work.both,
         "database": {"before": work.trip.before, "reverted": work.trip.down, "applied": work.trip.up, "after": work.trip.after},
@@ -72,19 +74,24 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Result<Exit> {
     let planned = |step: super::record::Step| Timed { name: step.name(), outcome: "planned", seconds: 0.0 };
     let timed: Vec<Timed> = prepared.work.steps().into_iter().map(planned).collect();
     ctx.ui.json("db-rebase", Exit::Done, report(&prepared.work, &timed, None), None);
+    ctx.ui.answer(dry_run_text(ctx, facts, prepared));
+    Ok(Exit::Done)
+}
+
+/// The same as text.
+pub fn dry_run_text(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> String {
     let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), String::new()];
     lines.extend(plan(ctx, facts, prepared));
     lines.push(String::new());
-    lines.extend(left_behind(facts, prepared));
-    ctx.ui.answer(lines.join("\n").trim_end());
-    Ok(Exit::Done)
+    lines.extend(left_behind(ctx, facts, prepared));
+    lines.join("\n").trim_end().to_owned()
 }
 
 /// The plan, before anything happens.
 pub fn before(ctx: &Ctx, facts: &Facts, prepared: &Prepared) {
     ctx.ui.status(plan(ctx, facts, prepared).join("\n"));
     ctx.ui.status("");
-    let left = left_behind(facts, prepared);
+    let left = left_behind(ctx, facts, prepared);
     if !left.is_empty() {
         ctx.ui.warn(left.join("\n"));
     }
@@ -94,13 +101,13 @@ fn plan(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
     let named = |id: &String| Revision::of(&facts.graph, id).with_message();
     let mut lines = vec![format!("Component: {}", facts.component.name), "Heads:".to_owned()];
     for head in &prepared.plan.heads {
-        let whose = if facts.whose.released.contains(head) { "released" } else { "your own" };
+        let whose = if facts.released.ids.contains(head) { "released" } else { "your own" };
         lines.push(format!("  - {}: {whose}", named(head)));
     }
     let ancestors: Vec<String> = prepared.plan.ancestors.iter().map(named).collect();
     let ancestors = if ancestors.is_empty() { "(none)".to_owned() } else { ancestors.join(", ") };
     lines.push(format!("Common Ancestor: {ancestors}"));
-    lines.push(format!("Told by {}", facts.whose.how));
+    lines.push(format!("Told by {}", facts.released.how));
     lines.push(String::new());
     lines.extend(change(facts, prepared));
     for edit in &prepared.edits {
@@ -148,10 +155,7 @@ fn change(facts: &Facts, prepared: &Prepared) -> Vec<String> {
 }
 
 fn moves(work: &Work) -> impl Iterator<Item = String> + '_ {
-    work.moved.iter().map(|(moved, revision)| {
-        let message = if revision.message.is_empty() { String::new() } else { format!(": {}", revision.title()) };
-        format!("  - {}: {} → {}{message}", moved.revision, ids(&moved.from), ids(&moved.to))
-    })
+    work.moved.iter().map(|moved| format!("  - {}", moved.line()))
 }
 
 /// What happens to the database.
@@ -199,13 +203,13 @@ fn goes_down(prepared: &Prepared) -> Vec<String> {
 
 /// What a database that was not looked at needs if it holds a moved revision: Alembic records only heads, so nobody
 /// else would ever tell.
-fn left_behind(facts: &Facts, prepared: &Prepared) -> Vec<String> {
+fn left_behind(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
     let unseen = matches!(prepared.found, Found::NotAsked | Found::Down(_)) && prepared.work.merge.is_none();
     if !unseen {
         return Vec::new();
     }
-    let moved: Vec<&str> = prepared.work.moved.iter().map(|(moved, _)| moved.revision.as_str()).collect();
-    let flag = &facts.flag;
+    let moved: Vec<&str> = prepared.work.moved.iter().map(MovedRevision::id).collect();
+    let component = &facts.component.name;
     let target = match prepared.plan.ancestors.as_slice() {
         [one] => one.as_str(),
         _ => "base",
@@ -213,18 +217,18 @@ fn left_behind(facts: &Facts, prepared: &Prepared) -> Vec<String> {
     let never = format!("A database that holds {} already would never run what is below now.", moved.join(" or "));
     if facts.repo.as_ref().is_some_and(|repo| !matches!(repo.operation(), Ok(None))) {
         // A stash would end what git is in the middle of.
-        let ask = format!(
-            "  When git is done, this names what yours never ran, and what puts it right: cargo xtask db-status{flag}"
-        );
-        return vec![never, ask];
+        let why = "  When git is done, this names what yours never ran, and what puts it right";
+        return vec![never, ctx.ui.shown(Action::run(why, own("db-status").of(component)))];
     }
+    let down = own("db-migrate").of(component).flag("--direction", "downgrade").flag("--target", target);
+    let numbered = |number: usize, action: Action| format!("  {number}. {}", ctx.ui.shown(action));
     vec![
         never,
         "  If yours does, put it right before it is migrated again:".to_owned(),
-        "  1. git stash   (or put the old files back in another way)".to_owned(),
-        format!("  2. cargo xtask db-migrate{flag} --direction=downgrade --target={target}"),
-        "  3. git stash pop".to_owned(),
-        format!("  4. cargo xtask db-migrate{flag}"),
+        numbered(1, Action::run("Put the old files back, in this way or another", git(["stash"]))),
+        numbered(2, down.into()),
+        numbered(3, git(["stash", "pop"]).into()),
+        numbered(4, own("db-migrate").of(component).into()),
     ]
 }
 
@@ -239,7 +243,6 @@ pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, report: Option<&Repor
             lines.extend(moves(work));
         }
     }
-    let flag = ctx.component_flag(ctx.project()?.component(Some(&work.component))?);
     if work.stays && !work.trip.is_empty() {
         lines.push(format!("Database: stayed as it is, with all its rows; now at {}", ids(&work.trip.after)));
     } else if !work.trip.is_empty() {
@@ -253,10 +256,13 @@ pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, report: Option<&Repor
     }
     lines.push(String::new());
     lines.push("Next steps:".to_owned());
-    lines.push("  - Review: git diff".to_owned());
-    lines.push("  - Put the files into your commit: git add FILES".to_owned());
-    lines.push(format!("  - Apply what is pending: cargo xtask db-migrate{flag}"));
-    lines.push(format!("  - Verify: cargo xtask db-status{flag}"));
+    let next = [
+        Action::run("Review", git(["diff"])),
+        Action::run("Put the files into your commit", git(["add", "FILES"])),
+        Action::run("Apply what is pending", own("db-migrate").of(&work.component)),
+        Action::run("Verify", own("db-status").of(&work.component)),
+    ];
+    lines.extend(next.map(|action| format!("  - {}", ctx.ui.shown(action))));
     ctx.ui.answer(lines.join("\n"));
     Ok(())
 }
@@ -281,12 +287,12 @@ pub fn forgotten(ctx: &Ctx, work: &Work, backup: Option<&Path>) {
     let mut lines = vec![ctx.ui.paint(Paint::Warn, "Forgotten: files and database stay as they are"), String::new()];
     lines.push(format!("Component: {}", work.component));
     lines.extend(backup.map(|path| format!("Backup: {}", path.display())));
-    lines.push(format!("See where things are: cargo xtask db-status --component={}", work.component));
+    lines.push(ctx.ui.shown(Action::run("See where things are", own("db-status").of(&work.component))));
     ctx.ui.answer(lines.join("\n"));
 }
 
 /// The files alone were taken back.
 pub fn database_was_kept(ctx: &Ctx, work: &Work) {
-    let status = format!("cargo xtask db-status --component={}", work.component);
-    ctx.ui.answer(format!("Database: left as it is; see where it stands: {status}"));
+    let status = own("db-status").of(&work.component);
+    ctx.ui.answer(ctx.ui.shown(Action::run("Database: left as it is; see where it stands", status)));
 }

@@ -1,5 +1,5 @@
-//! The steps under the journal: begun, gone on with, taken back. A step is written down before it is done, and doing it
-//! twice does no harm, so whatever kills the process, `--resume` and `--abort` find their place.
+//! Runs the steps of a rebase under the journal, goes on with them, takes them back. A step is written down before it
+//! is done, and doing it twice does no harm, so `--resume` and `--abort` find their place after any crash.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -102,7 +102,7 @@ pub fn abort(ctx: &Ctx, folder: &Path, keep_database: bool) -> Result<Exit> {
         }),
         Err(error) => {
             let abort = &run.journal.operation().abort;
-            let fail = from_anyhow(&error).action(format!("Then go on taking it back: {abort}"));
+            let fail = from_anyhow(&error).run("Then go on taking it back", abort);
             let fail = match run.journal.noted(KEEP).and_then(Value::as_str) {
                 Some(_) => fail,
                 None => fail.action(Action::run(
@@ -130,10 +130,8 @@ pub fn forget(ctx: &Ctx) -> Result<Exit> {
 }
 
 fn pending(folder: &Path) -> Result<(Journal, Work)> {
-    let nothing = || {
-        Fail::new(Kind::Usage, "There is no rebase that did not end")
-            .action("See where things are: cargo xtask db-status")
-    };
+    let nothing =
+        || Fail::new(Kind::Usage, "There is no rebase that did not end").run("See where things are", own("db-status"));
     let journal = Journal::pending(folder).map_err(refuse)?.ok_or_else(nothing)?;
     if journal.operation().name != "db-rebase" {
         return Err(journal.unfinished().into());
@@ -300,8 +298,9 @@ impl Run<'_> {
         let Operation { resume, abort, .. } = self.journal.operation();
         fail = fail
             .details(format!("This happened at: {}", self.work.words(step)))
-            .action(format!("Put right what is in the way, then go on: {resume}"))
-            .action(format!("Or take everything back: {abort}"));
+            .run("Put right what is in the way, then go on", resume)
+            .run("Or take everything back", abort)
+            .about(&self.work.component);
         self.ctx.ui.json("db-rebase", fail.exit, report(&self.work, &self.timed, backup.as_deref()), Some(&fail));
         fail.into()
     }

@@ -15,6 +15,7 @@ use anyhow::Result;
 use super::facts::Facts;
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, refuse};
+use crate::model::action::{git, own, program};
 use crate::model::url::DbUrl;
 use crate::sys::alembic::Driver;
 use crate::sys::dump::{Destination, Dump};
@@ -183,8 +184,11 @@ fn without_revision(facts: &Facts, how: &How) -> Fail {
     match how {
         How::Dump(file) => Fail::new(Kind::ConfigInvalid, "The dump does not say at which revision it was taken")
             .details(format!("{} has no table {table}, or an empty one", file.display()))
-            .action("Take a dump of a database that Alembic has migrated, with that table in it: pg_dump -Fc -f FILE DATABASE")
-            .related("cargo xtask db-status"),
+            .run(
+                "Take a dump of a database that Alembic has migrated, with that table in it",
+                program(["pg_dump", "-Fc", "-f", "FILE", "DATABASE"]),
+            )
+            .related(own("db-status")),
         _ => Fail::new(Kind::ConfigInvalid, "The baseline command left the database without a revision")
             .details(words(how))
             .action("Run it by hand and look at what it says; it must end with a stamped database")
@@ -195,9 +199,9 @@ fn without_revision(facts: &Facts, how: &How) -> Fail {
 fn unknown_revision(words: &str, unknown: &[&str]) -> Fail {
     Fail::new(Kind::UnknownRevision, format!("Cannot locate revision '{}'", unknown[0]))
         .details(format!("A database {words} stands at {}, which no file has", unknown.join(", ")))
-        .action("Ensure you pulled the latest code: git pull")
-        .action("Or begin with another database: cargo xtask db-roundtrip --baseline=FILE")
-        .related("cargo xtask db-status")
+        .run("Ensure you pulled the latest code", git(["pull"]))
+        .run("Or begin with another database", own("db-roundtrip").flag("--baseline", "FILE"))
+        .related(own("db-status"))
 }
 
 /// Where the component's database stands, if it is there and at a revision that this checkout knows.

@@ -1,5 +1,5 @@
-//! Adds the cause to a result, where the pattern behind it is known (`model/cause.rs`), and the answer to "is that meant
-//! so?": what the script says of itself.
+//! Adds two things to a result: the cause, where the pattern behind it is known (`model/cause.rs`), and what the
+//! script itself says of its downgrade.
 
 use super::facts::Facts;
 use super::sandbox::Failure;

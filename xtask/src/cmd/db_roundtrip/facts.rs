@@ -9,6 +9,7 @@ use super::range;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::DbRoundtrip;
+use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::route::Route;
 use crate::sys::alembic_ini::AlembicConfig;
@@ -62,9 +63,9 @@ impl Facts<'_> {
             exit: Exit::Findings,
             ..Fail::new(Kind::MigrationFileMissing, "There is nothing to test")
                 .details(why)
-                .action("The whole history: cargo xtask db-roundtrip --all")
+                .run("Test the whole history", own("db-roundtrip").of(&self.component.name).word("--all"))
                 .action(format!("See where the scripts are: {}", self.config.path.display()))
-                .related("cargo xtask doctor")
+                .related(own("doctor"))
         }
     }
 }

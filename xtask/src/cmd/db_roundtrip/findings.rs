@@ -1,4 +1,4 @@
-//! What a run has found, before it is told.
+//! What a run has found, before a report is made of it.
 
 use super::resume::Log;
 use crate::model::roundtrip::Verdict;

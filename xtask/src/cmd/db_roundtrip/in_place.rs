@@ -14,6 +14,7 @@ use super::{explain, result};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
+use crate::model::action::own;
 use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::{Leg, Point, Trip, Verdict, judge};
 use crate::model::route::applied_set;
@@ -47,35 +48,37 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let mut own = claim(ctx, facts).map_err(refuse)?;
     let limits = Limits { lock: None, step: flags.step_timeout };
     let mut walker = Walker::start(ctx, &mut own, limits).map_err(refuse)?;
-    let backup = own.backup(ctx, ON_A_COPY).map_err(refuse)?;
+    let backup = own.backup(ctx, &ON_A_COPY.into()).map_err(refuse)?;
     walker.ready().map_err(refuse)?;
     let mut run = InPlace { ctx, facts, own, walker, memory: rows::Memory::default() };
-    let results = run.walk().map_err(|error| where_it_stands(ctx, facts, &error, &backup))?;
+    let results = run.walk().map_err(|error| where_it_stands(facts, &error, &backup))?;
     let server = run.own.db().server_version().text.clone();
     run.walker.end();
     let words = format!("{} itself (backup: {})", facts.database.place(), backup.display());
     Ok(Findings { baseline: words, cache: None, server, notes: Vec::new(), results, kept: None, log: None })
 }
 
-fn where_it_stands(ctx: &Ctx, facts: &Facts, error: &anyhow::Error, backup: &Path) -> anyhow::Error {
+fn where_it_stands(facts: &Facts, error: &anyhow::Error, backup: &Path) -> anyhow::Error {
     from_anyhow(error)
         .details(format!("The database stands where this happened; the backup taken before: {}", backup.display()))
-        .action(format!("See where it stands: cargo xtask db-status{}", ctx.component_flag(facts.component)))
+        .run("See where it stands", own("db-status").of(&facts.component.name))
         .into()
 }
 
 /// This machine, nobody else there, every revision known and really run, meant so.
 fn claim<'a>(ctx: &Ctx, facts: &Facts<'a>) -> Result<OwnDatabase<'a>> {
     let mut own = OwnDatabase::connect_to(facts.component, facts.config.clone(), facts.database.clone(), COMMAND)?;
-    own.require_local(Refusal {
+    let refusal = Refusal {
         why: "A round trip takes revisions down and up again, and there is no way back but the backup",
-        instead: vec![ON_A_COPY.to_owned()],
-    })?;
+        instead: vec![ON_A_COPY.into()],
+    };
+    own.require_right(ctx, refusal, None)?;
     own.lock()?;
     own.require_alone(Refusal {
         why: "A downgrade takes tables and columns away under them",
-        instead: vec![ON_A_COPY.to_owned()],
+        instead: vec![ON_A_COPY.into()],
     })?;
+    own.require_meant(ctx)?;
     let held = own.applied()?;
     let unknown: Vec<String> = facts.graph.unknown(&held).into_iter().map(str::to_owned).collect();
     if !unknown.is_empty() {
@@ -93,17 +96,16 @@ fn check_nothing_skipped(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>, he
     if !way_down(facts).any(|id| never.contains(id)) {
         return Ok(());
     }
-    let flag = ctx.component_flag(facts.component);
     let fail =
         Fail::new(Kind::WrongDatabase, "The database has skipped migrations, and the way down leads through them")
             .details(format!("{} counts as having run these, and never did:", own.place()))
             .details(skipped.lines(&facts.graph).join("\n"));
-    let commands = skipped.commands(&flag);
+    let commands = skipped.commands(&facts.component.name);
     Err(commands
         .into_iter()
         .fold(fail, Fail::action)
         .action(format!("Or: {ON_A_COPY}"))
-        .related("cargo xtask db-status")
+        .related(self::own("db-status"))
         .into())
 }
 

@@ -1,5 +1,5 @@
-//! Who walks: one walker over all that is wanted or, with `--jobs`, several over neighbouring parts of it, each on a
-//! database and with a Python process of its own. The verdicts come together here, each revision once.
+//! Shares the revisions out: one walker for all of them or, with `--jobs`, several for neighbouring parts, each with a
+//! database and a Python process of its own. Here the verdicts come together, each revision once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbRoundtrip, Range};
+use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::route::{Route, Wanted, route};
 use crate::model::target::{self, Direction, Target};
@@ -54,7 +55,7 @@ fn one_revision(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> 
     let destination = found.map_err(fail)?.destination;
     destination.into_iter().next().ok_or_else(|| {
         Fail::new(Kind::Usage, format!("`--from {text}` names no revision"))
-            .action("The whole history: cargo xtask db-roundtrip --all")
+            .run("Test the whole history", own("db-roundtrip").word("--all"))
             .into()
     })
 }
@@ -65,7 +66,7 @@ fn since(ctx: &Ctx, graph: &Graph, reference: &str) -> Result<HashSet<String>> {
     let repo = Repo::find(&ctx.ui, &root)?.ok_or_else(|| {
         Fail::new(Kind::Usage, "`--since` needs a git checkout")
             .details(format!("{} is in none", root.display()))
-            .action("Count instead: cargo xtask db-roundtrip --steps 5")
+            .run("Count instead", own("db-roundtrip").flag("--steps", 5))
     })?;
     repo.commit(reference)?;
     added(&repo, graph, &root, reference)

@@ -18,19 +18,19 @@ use super::facts::Facts;
 use super::result;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
-use crate::flags::{DbRoundtrip, Range, ServerChoice};
+use crate::flags::{DbRoundtrip, Range};
+use crate::model::action::{Own, own};
 use crate::model::graph::Graph;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::alembic;
 use crate::sys::files;
-use crate::sys::run::quoted;
 use crate::sys::verdicts::{self, Verdicts};
 
 /// Where verdicts are written down.
 pub struct Log {
     verdicts: Mutex<Option<Verdicts>>,
     keys: HashMap<String, String>,
-    command: String,
+    command: Own,
 }
 
 /// What a database is like before its first step, as far as verdicts depend on it.
@@ -54,7 +54,7 @@ impl Log {
         flags: &DbRoundtrip,
         start: &Start<'_>,
     ) -> Result<(Log, Vec<RevisionResult>)> {
-        let command = command(ctx, facts, flags);
+        let command = again(ctx, facts, flags).word("--resume");
         let mut log = Log { verdicts: Mutex::new(None), keys: HashMap::new(), command };
         // What a flow has chosen is gone on with by the flow.
         let is_part = matches!(flags.range, Range::These { .. });
@@ -78,7 +78,7 @@ impl Log {
             }
         }
         if taken.is_empty() {
-            verdicts.begin(&log.command)?;
+            verdicts.begin(&ctx.ui.shown(log.command.clone()))?;
         } else {
             verdicts.go_on(taken.len())?;
         }
@@ -113,7 +113,7 @@ impl Log {
         match self.verdicts.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(verdicts) if verdicts.lines() > 0 => fail
                 .details(format!("{} verdicts were found and are kept", verdicts.lines()))
-                .action(format!("Go on with the rest: {}", self.command)),
+                .run("Go on with the rest", self.command),
             Some(verdicts) => {
                 verdicts.remove();
                 fail
@@ -132,7 +132,7 @@ pub fn check(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<()> {
         return Ok(());
     }
     let root = &ctx.project()?.root;
-    let (wanted, others) = (command(ctx, facts, flags), verdicts::interrupted(root, &facts.component.name));
+    let others = verdicts::interrupted(root, &facts.component.name);
     match Verdicts::open(root, &facts.component.name, &name(flags))? {
         None => return Err(under_way().into()),
         Some(verdicts) if verdicts.left()?.lines.is_empty() => verdicts.remove(),
@@ -142,10 +142,10 @@ pub fn check(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<()> {
         exit: Exit::Refused,
         ..Fail::new(Kind::Usage, "There is no interrupted round trip to go on with")
             .details(format!("None of {}, {}, has left a verdict", facts.component.name, facts.chosen))
-            .related("cargo xtask db-status")
+            .related(own("db-status"))
     };
     let fail = others.iter().fold(fail, |fail, other| fail.action(format!("Go on with another one: {other}")));
-    Err(fail.action(format!("Begin it: {}", wanted.replace(" --resume", ""))).into())
+    Err(fail.run("Begin it", again(ctx, facts, flags)).into())
 }
 
 fn under_way() -> Fail {
@@ -153,7 +153,7 @@ fn under_way() -> Fail {
         .refused()
         .details("It holds the file that its verdicts are written to")
         .action("Wait for it, or stop it with Ctrl-C and repeat this command")
-        .related("cargo xtask db-status")
+        .related(own("db-status"))
 }
 
 /// What tells this run from others of the same component.
@@ -161,35 +161,10 @@ fn name(flags: &DbRoundtrip) -> String {
     format!("{:?} {:?}", flags.range, flags.partition)
 }
 
-/// What goes on with this run.
-fn command(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> String {
-    let mut command = format!("cargo xtask db-roundtrip{}", ctx.component_flag(facts.component));
-    let mut add = |text: String| command.push_str(&text);
-    match &flags.range {
-        Range::Head | Range::These { .. } => {}
-        Range::Since(reference) => add(format!(" --since={reference}")),
-        Range::Steps(count) => add(format!(" --steps={count}")),
-        Range::From(id) => add(format!(" --from={id}")),
-        Range::All => add(" --all".to_owned()),
-    }
-    if let Some(part) = flags.partition {
-        add(format!(" --partition={}/{}", part.number, part.of));
-    }
-    if let Some(dump) = &flags.baseline {
-        add(format!(" --baseline={}", quoted(&dump.to_string_lossy())));
-    }
-    if facts.database.embedded && ctx.common.server == Some(ServerChoice::Embedded) {
-        add(" --server=embedded".to_owned());
-    }
-    if flags.jobs > 1 {
-        add(format!(" --jobs={}", flags.jobs));
-    }
-    for (flag, path) in [("--junit", &flags.junit), ("--html", &flags.html)] {
-        if let Some(path) = path {
-            add(format!(" {flag}={}", quoted(&path.to_string_lossy())));
-        }
-    }
-    command + " --resume"
+/// The command of this run.
+fn again(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Own {
+    let command = flags.again().of(&facts.component.name);
+    if ctx.common.strict { command.word("--strict") } else { command }
 }
 
 /// The key of every revision.

@@ -1,6 +1,6 @@
-//! What a walk works in: the throwaway database, the driver that works on it, and the way back to the last
-//! good state. That way is a copy of the database (a save point) and what was done since, done again. Copies are made
-//! only where the walk had to turn back (`back.rs`), so a walk without findings pays for none.
+//! What a walk works in: the throwaway database, the driver, and the way back to the last good state. The way back is
+//! a copy of the database (a save point), on which the steps since then are done again. Copies are made only where the
+//! walk had to turn back (`sandbox/restore.rs`), so a walk without findings pays for none.
 
 mod copies;
 mod other;

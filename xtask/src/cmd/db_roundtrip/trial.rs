@@ -1,5 +1,5 @@
-//! One revision's round trip on the ground that is there, in both directions of walking: from below (up, down, up) and
-//! from above (down, up). A step that fails is tried in the project's own transaction mode before anybody is accused.
+//! One revision's round trip on the database as it stands, in both directions: from below (up, down, up) and from
+//! above (down, up). A step that fails is tried in the project's own transaction mode before anybody is accused.
 
 use anyhow::Result;
 

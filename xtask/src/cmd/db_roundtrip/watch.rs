@@ -22,7 +22,7 @@ use super::show::painter;
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
-use crate::model::action::Around;
+use crate::model::action::{Action, Around, own};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::changes::{Places, Watcher};
 use crate::sys::clock::utc_time;
@@ -184,7 +184,8 @@ impl Watch<'_> {
         let more = lines.len().saturating_sub(MOST_LINES);
         if more > 0 {
             lines.truncate(MOST_LINES);
-            lines.push(format!("     … and {more} more lines: cargo xtask db-roundtrip"));
+            let all = Action::run(format!("     … and {more} more lines"), own("db-roundtrip"));
+            lines.push(ui.shown(all));
         }
         if let Some(first) = lines.first_mut() {
             let (time, seconds) = (utc_time(SystemTime::now()), self.began.elapsed().as_secs_f64());

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::model::action::Action;
+use crate::model::action::{Action, Own};
 use crate::model::graph::Graph;
 use crate::model::ledger::{Ledger, Undone};
 use crate::model::status::{Standing, State};
@@ -16,9 +16,9 @@ use crate::work::ledger::{self, Edited};
 use crate::work::skipped::{self, AllSkipped};
 
 /// What is known of one component; `standing` is missing only where its files cannot be read.
-#[expect(missing_docs, reason = "what they hold says it")]
-pub struct Report<'a> {
-    pub component: &'a Component,
+#[derive(Clone)]
+pub struct Report {
+    pub component: Component,
     pub standing: Option<Standing>,
     pub skipped: SkippedRevisions,
     /// What ran and the files no longer say.
@@ -27,11 +27,13 @@ pub struct Report<'a> {
     pub first: Option<Action>,
     /// Where the database is, and the server's version.
     pub server: Option<String>,
+    /// As what every command that changes the database will refuse.
+    pub takes_no_writes: Option<Kind>,
     /// Why one of the two could not be looked at.
     pub error: Option<Fail>,
 }
 
-impl Report<'_> {
+impl Report {
     /// Whether there is nothing to do about it.
     pub fn is_good(&self) -> bool {
         let Some(standing) = &self.standing else { return false };
@@ -44,18 +46,18 @@ impl Report<'_> {
 
     /// The revisions that the database counts as having run and never ran, as lines, and the commands that put it right;
     /// `None` where there are none.
-    pub fn never_ran(&self) -> Option<(&[String], &[String])> {
-        (!self.skipped.found.is_empty()).then_some((&self.skipped.lines, &self.skipped.commands))
+    pub fn never_ran(&self) -> Option<(&[String], Vec<Own>)> {
+        let skipped = &self.skipped;
+        (!skipped.found.is_empty()).then(|| (skipped.lines.as_slice(), skipped.found.commands(&self.component.name)))
     }
 }
 
 /// Revisions that never ran, in words that need no history any more.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct SkippedRevisions {
     pub found: AllSkipped,
     pub lines: Vec<String>,
     pub json: Vec<Value>,
-    pub commands: Vec<String>,
     /// Revisions that ran as another text than the files have now.
     pub edited: Vec<Edited>,
 }
@@ -65,18 +67,20 @@ struct Answer {
     applied: Vec<String>,
     ledger: Option<Ledger>,
     server: String,
+    takes_no_writes: Option<Kind>,
     db: Option<Db>,
 }
 
 /// Looks at one component.
-pub fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Report<'a> {
+pub fn look(ctx: &Ctx, component: &Component) -> Report {
     let mut report = Report {
-        component,
+        component: component.clone(),
         standing: None,
         skipped: SkippedRevisions::default(),
         undone: Undone::default(),
         first: None,
         server: None,
+        takes_no_writes: None,
         error: None,
     };
     match read_and_ask(ctx, component) {
@@ -146,33 +150,40 @@ fn read_and_ask(ctx: &Ctx, component: &Component) -> Result<(Graph, Result<Answe
 /// The version table's rows, and the server's version for the report. On the embedded server a database that is not
 /// there yet is one without a revision: the first migrate makes it.
 fn ask(database: &Database, component: &Component) -> Result<Answer> {
-    let connected = Db::connect(&database.url, &application_name("db-status"));
+    let connected = Db::connect_to_look(&database.url, &application_name("db-status"));
     let mut db = match connected {
         Err(error) if database.embedded && advice::is_database_missing(&error) => {
-            return Ok(Answer { applied: Vec::new(), ledger: None, server: "not made yet".to_owned(), db: None });
+            let (applied, server) = (Vec::new(), "not made yet".to_owned());
+            return Ok(Answer { applied, ledger: None, server, takes_no_writes: None, db: None });
         }
         connected => connected?,
     };
     let table = version_table(component);
-    let applied = db.applied(&table)?;
-    let ledger = db.ledger(&table.found(&applied));
+    let found = db.applied(&table)?;
     let server = database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", db.server_version().text));
-    Ok(Answer { applied: applied.revisions, ledger, server: format!("{}, {server}", database.place()), db: Some(db) })
+    let server = format!("{}, {server}", database.place());
+    let (takes_no_writes, applied) = (db.takes_no_writes(), found.revisions.clone());
+    if db.is_pooled() {
+        // Further questions would be prepared statements, which not every pooler can pass on.
+        return Ok(Answer { applied, ledger: None, server, takes_no_writes, db: None });
+    }
+    let ledger = db.ledger(&table.found(&found));
+    Ok(Answer { applied, ledger, server, takes_no_writes, db: Some(db) })
 }
 
-impl Report<'_> {
+impl Report {
     /// What is known from the database's answer besides.
     fn add(&mut self, ctx: &Ctx, graph: &Graph, answer: Answer) {
-        let Answer { applied, ledger, server, db } = answer;
-        self.server = Some(server);
+        let Answer { applied, ledger, server, takes_no_writes, db } = answer;
+        (self.server, self.takes_no_writes) = (Some(server), takes_no_writes);
         if let Some(mut db) = db {
-            self.first = self.standing.as_ref().and_then(|it| first(ctx, self.component, graph, it, &mut db));
+            self.first = self.standing.as_ref().and_then(|it| first(ctx, &self.component, graph, it, &mut db));
             let found = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied);
-            let (json, commands) = found.json(graph, &ctx.component_flag(self.component));
-            let table = version_table(self.component);
+            let json = found.json(graph);
+            let table = version_table(&self.component);
             let edited = ledger.as_ref().map(|_| ledger::edited(ctx, graph, &mut db, &table, &applied));
             let edited = edited.unwrap_or_default();
-            self.skipped = SkippedRevisions { lines: found.lines(graph), found, json, commands, edited };
+            self.skipped = SkippedRevisions { lines: found.lines(graph), found, json, edited };
         }
         self.undone = ledger.map(|ledger| ledger.undone(graph, &applied)).unwrap_or_default();
         if let (Some(standing), false) = (&mut self.standing, self.undone.gone.is_empty()) {

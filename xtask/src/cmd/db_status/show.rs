@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::look::Report;
 use crate::ctx::Ctx;
+use crate::fail::Kind;
 use crate::model::action::{Action, own};
 use crate::model::ledger::Undone;
 use crate::model::rebase::ids as parents;
@@ -23,7 +24,8 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
     let standing = report.standing.as_ref();
     let list = |pick: fn(&Standing) -> Value| standing.map_or_else(|| json!([]), pick);
     let overlap = |it: &Overlap| json!({"revision": it.revision, "below": it.below});
-    json!({
+    let put_right = report.skipped.found.commands(&report.component.name);
+    let mut fields = json!({
         "component": report.component.name,
         "state": standing.map(|standing| standing.state.name()),
         "current": list(|standing| revisions(&standing.current)),
@@ -34,11 +36,15 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "undone": report.undone.revisions,
         "implied": report.skipped.json,
         "healed": report.skipped.found.healed.iter().map(healed_json).collect::<Value>(),
-        "put_right": report.skipped.commands,
+        "put_right": put_right.into_iter().map(|command| ctx.ui.shown(command)).collect::<Vec<_>>(),
         "edited": report.skipped.edited.iter().map(Edited::json).collect::<Vec<_>>(),
         "server": report.server,
         "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
-    })
+    });
+    if let Some(kind) = report.takes_no_writes {
+        fields["refuses"] = json!(kind.name());
+    }
+    fields
 }
 
 /// One component, as text.
@@ -53,11 +59,20 @@ pub fn one(ctx: &Ctx, report: &Report, standing: &Standing) -> String {
     if let Some(server) = &report.server {
         lines.push(format!("Database: {server}"));
     }
+    lines.extend(report.takes_no_writes.map(refuses));
     lines.push(String::new());
     lines.extend(status(ctx, report, standing));
     lines.extend(ledger::edited_lines(&report.skipped.edited));
     lines.extend(what_to_do(ctx, report, standing));
     lines.join("\n").trim_end().to_owned()
+}
+
+fn refuses(kind: Kind) -> String {
+    let what = match kind {
+        Kind::PooledConnection => "reached through a connection pooler: name the server's own port to migrate it",
+        _ => "read-only (a standby, or set so): it cannot be migrated here",
+    };
+    format!("Note: {what} ({})", kind.name())
 }
 
 fn headline(report: &Report, standing: &Standing) -> (Paint, &'static str) {
@@ -148,10 +163,9 @@ fn undone(undone: &Undone) -> Vec<String> {
 }
 
 fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
-    let flag = ctx.component_flag(report.component);
     let mut lines = vec![String::new()];
     if !standing.overlaps.is_empty() {
-        let command = ctx.ui.shown(advice::without_overlap(ctx, standing, report.component));
+        let command = ctx.ui.shown(advice::without_overlap(ctx, standing, &report.component));
         lines.extend([
             format!("Recommended action: {command}"),
             "It changes the version table and nothing else.".to_owned(),
@@ -165,7 +179,7 @@ fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
         lines.push("Skipped, never ran: the database counts as holding these".to_owned());
         lines.extend(report.skipped.lines.iter().map(|line| format!("  - {line}")));
         lines.push(String::new());
-        lines.extend(report.skipped.found.advice(&ctx.alembic(report.component), &flag));
+        lines.extend(report.skipped.found.advice(ctx, &report.component));
     } else if let Some(action) = report.first.clone().or_else(|| action(standing)) {
         lines.push(format!("Recommended action: {}", ctx.ui.shown(action.or_of(&report.component.name))));
     }

@@ -1,5 +1,6 @@
-//! What a hook does when git calls it: `__hook NAME PROJECT` and git's own arguments, at the root of the work tree. Exit 4
-//! is a finding and stops a commit or a push, 130 is Ctrl-C; whatever else comes up is said and stops nothing (`lenient.rs`).
+//! What a hook does when git calls it: `__hook NAME PROJECT` and git's own arguments, at the root of the work tree.
+//! Exit 4 is a finding and stops a commit or a push, 130 is Ctrl-C; any other trouble is reported and stops nothing
+//! (`lenient.rs`).
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -13,6 +14,7 @@ use crate::cmd::db_check;
 use crate::ctx::{Ctx, is_strict};
 use crate::fail::Exit;
 use crate::flags::{Common, DbCheck, Look};
+use crate::model::action::{Action, git, own};
 use crate::sys::hooks::Hook;
 use crate::sys::interrupt;
 use crate::ui::{Options, Ui};
@@ -23,7 +25,8 @@ pub fn called(words: &[OsString]) -> Exit {
     let hook = words.first().and_then(|name| Hook::parse(name.to_str()?));
     let (Some(hook), Some(project)) = (hook, words.get(1).map(PathBuf::from)) else {
         // A newer script than this binary knows.
-        ui.warn("this xtask does not know the hook that called it: cargo xtask hooks install");
+        let install = own("hooks").word("install");
+        ui.warn(ui.shown(Action::run("this xtask does not know the hook that called it", install)));
         return Exit::Done;
     };
     let common = Common { project: Some(project), ..Common::default() };
@@ -52,7 +55,7 @@ fn pre_commit(ui: &Ui, common: Common) -> Result<Exit> {
     }
     let exit = ui.settled(db_check::run(&ctx, &DbCheck { look: Look::Staged, ..DbCheck::default() })?);
     if exit == Exit::Findings {
-        ui.answer("To commit all the same: git commit --no-verify");
+        ui.answer(ui.shown(Action::run("To commit all the same", git(["commit", "--no-verify"]))));
     }
     Ok(exit)
 }
@@ -63,7 +66,8 @@ fn pre_push(lenient: &Lenient, common: Common) -> Result<Exit> {
     std::io::stdin().read_to_string(&mut refs)?;
     let exit = pre_push::test(lenient, &common, &refs)?;
     if exit == Exit::Findings {
-        lenient.ui.answer("To push all the same: git push --no-verify");
+        let push = git(["push", "--no-verify"]);
+        lenient.ui.answer(lenient.ui.shown(Action::run("To push all the same", push)));
     }
     Ok(exit)
 }

@@ -1,5 +1,6 @@
-//! The line after a switch of branches, a merge or a rebase: where the database stands now, if it is not at the head of
-//! the scripts. Silent when all is well and while our own server is down; what was not looked at is said in that line.
+//! The line that a hook prints after a switch of branches, a merge or a rebase: where the database stands, if it is
+//! not at the head of the scripts. It prints nothing when all is well and while our own server is down; what was not
+//! looked at is said in that line.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::cmd::db_status;
 use crate::ctx::Ctx;
 use crate::fail::from_anyhow;
 use crate::flags::{Common, duration_of};
+use crate::model::action::{Action, own};
 use crate::model::status::{Standing, State};
 use crate::sys::git::Repo;
 use crate::sys::hooks::Hook;
@@ -34,16 +36,17 @@ pub fn say(ui: &Ui, hook: Hook, common: Common) {
     });
     let lines = match receive.recv_timeout(limit) {
         Ok(Ok(lines)) => lines,
-        Ok(Err(error)) => vec![unknown(&from_anyhow(&error).summary)],
-        Err(_) => vec![unknown(&format!("it takes longer than {} ms (XTASK_HOOK_LIMIT)", limit.as_millis()))],
+        Ok(Err(error)) => vec![unknown(ui, &from_anyhow(&error).summary)],
+        Err(_) => vec![unknown(ui, &format!("it takes longer than {} ms (XTASK_HOOK_LIMIT)", limit.as_millis()))],
     };
     for line in lines {
         ui.status(line);
     }
 }
 
-fn unknown(why: &str) -> String {
-    format!("xtask: where the databases stand is not known: {why}; see: cargo xtask db-status --all")
+fn unknown(ui: &Ui, why: &str) -> String {
+    let why = format!("xtask: where the databases stand is not known: {why}; see");
+    ui.shown(Action::run(why, own("db-status").word("--all")))
 }
 
 fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
@@ -53,7 +56,7 @@ fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
     }
     let components = &ctx.project()?.components;
     if components.is_empty() {
-        return Ok(vec![unknown("there is no Alembic config in this checkout")]);
+        return Ok(vec![unknown(&ctx.ui, "there is no Alembic config in this checkout")]);
     }
     let looks = std::thread::scope(|scope| {
         let look = |component| db_status::standing(&ctx, component);
@@ -72,8 +75,9 @@ fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
 }
 
 fn not_asked(ctx: &Ctx, component: &Component, why: &str) -> String {
-    let flag = ctx.component_flag(component);
-    format!("xtask: where the {} database stands is not known: {why}; see: cargo xtask db-status{flag}", component.name)
+    let name = &component.name;
+    let why = format!("xtask: where the {name} database stands is not known: {why}; see");
+    ctx.ui.shown(Action::run(why, own("db-status").of(name)))
 }
 
 /// A rebase calls post-checkout on its way; what comes of it is said at its end, by post-rewrite.
@@ -91,8 +95,8 @@ fn is_up(ctx: &Ctx) -> Result<bool> {
 }
 
 fn line(ctx: &Ctx, component: &Component, standing: &Standing) -> Option<String> {
-    let (name, flag) = (&component.name, ctx.component_flag(component));
-    Some(match standing.state {
+    let name = &component.name;
+    let (why, command) = match standing.state {
         // Without a revision, nobody has begun to use it.
         State::UpToDate | State::NoRevision | State::Unreachable | State::NotSetUp => return None,
         State::Behind => {
@@ -100,20 +104,17 @@ fn line(ctx: &Ctx, component: &Component, standing: &Standing) -> Option<String>
                 1 => "1 migration".to_owned(),
                 count => format!("{count} migrations"),
             };
-            format!("xtask: the {name} database is behind by {pending}: cargo xtask db-migrate{flag}")
+            (format!("the {name} database is behind by {pending}"), own("db-migrate"))
         }
-        State::UnknownRevision => format!(
-            "xtask: the {name} database is at {}, which no script here has; another branch may have migrated it: \
-             cargo xtask db-status{flag}",
-            standing.unknown.join(", ")
-        ),
+        State::UnknownRevision => {
+            let unknown = standing.unknown.join(", ");
+            let why = "which no script here has; another branch may have migrated it";
+            (format!("the {name} database is at {unknown}, {why}"), own("db-status"))
+        }
         State::Diverged => {
             let heads: Vec<&str> = standing.heads.iter().map(|head| head.id.as_str()).collect();
-            let heads = heads.join(", ");
-            format!(
-                "xtask: the {name} scripts have diverged, heads {heads}: {}",
-                ctx.ui.shown(advice::one_head_again().of(name))
-            )
+            (format!("the {name} scripts have diverged, heads {}", heads.join(", ")), advice::one_head_again())
         }
-    })
+    };
+    Some(ctx.ui.shown(Action::run(format!("xtask: {why}"), command.of(name))))
 }

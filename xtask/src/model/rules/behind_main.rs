@@ -1,6 +1,7 @@
 //! DB304: a history that has two heads as soon as it is merged with the main branch of today.
 
 use super::{Check, Context, Level, Rule, Scope, Sink};
+use crate::model::action::{Action, git, own};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB304",
@@ -12,22 +13,23 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context, sink: &mut Sink<'_>) {
-    let (Ok(own), Some(past)) = (&context.graph, &context.past) else { return };
+    let (Ok(mine), Some(past)) = (&context.graph, &context.past) else { return };
     let Some(merged) = &past.merged else { return };
-    let own_heads = own.heads();
-    let Some(head) = own_heads.iter().filter_map(|id| own.get(id)).find(|script| !context.is_released(script)) else {
+    let my_heads = mine.heads();
+    let Some(head) = my_heads.iter().filter_map(|id| mine.get(id)).find(|script| !context.is_released(script)) else {
         return;
     };
-    let command = format!("git merge {} && cargo xtask db-rebase{}", past.main, context.flag);
+    let merge = Action::run("Merge it", git(["merge", past.main.as_str()]));
     match &merged.graph {
-        Ok(graph) if graph.heads().len() > own_heads.len() => {
-            let theirs: Vec<&str> = graph.heads().into_iter().filter(|id| !own_heads.contains(id)).collect();
+        Ok(graph) if graph.heads().len() > my_heads.len() => {
+            let theirs: Vec<&str> = graph.heads().into_iter().filter(|id| !my_heads.contains(id)).collect();
             let message = format!(
                 "{} has moved on to {}: after a merge there are two heads, and `alembic upgrade head` refuses that",
                 past.main,
                 theirs.join(", ")
             );
-            sink.at(&head.path, head.down_line, message, command);
+            let rebase = own("db-rebase").of(&context.component);
+            sink.at(&head.path, head.down_line, message, merge).run("Then make the heads one again", rebase);
         }
         Ok(_) => {}
         // A script that cannot be read may hold what seems to be missing.
@@ -35,7 +37,8 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
         Err(problems) => {
             let Some(problem) = problems.first() else { return };
             let message = format!("After a merge with {} the history is broken: {problem}", past.main);
-            sink.at(&head.path, head.line, message, format!("git merge {}, then: cargo xtask db-check", past.main));
+            let look = own("db-check").of(&context.component);
+            sink.at(&head.path, head.line, message, merge).run("Then look again", look);
         }
     }
 }

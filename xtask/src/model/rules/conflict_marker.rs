@@ -1,6 +1,7 @@
 //! DB202: a merge conflict that was not resolved.
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::action::{Action, git};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB202",
@@ -11,12 +12,13 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let Some(line) = first(&source.text) else { return };
     let message = "A merge conflict was left here, so Python cannot read the script and Alembic loads none";
-    let path = context.pasted(&source.path);
-    let help = format!("Resolve it and add the file: git add {path}; to see the sides: git diff -- {path}");
-    sink.at(&source.path, line, message, help);
+    let add = git(["add", "--"]).word(&source.path).at_root();
+    let sides = git(["diff", "--"]).word(&source.path).at_root();
+    let help = Action::run("Resolve it and add the file", add);
+    sink.at(&source.path, line, message, help).run("To see the sides", sides);
 }
 
 /// The line of the first conflict. A row of `=` alone is a heading's underline in many docstrings.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::allow::Allowed;
 use super::{Rule, Scope};
-use crate::model::action::shell_word;
+use crate::model::action::Program;
 use crate::model::graph::{Graph, Problem};
 use crate::model::revision::{self, Decoded, Script, Unreadable};
 use crate::model::script_body::{self, Body, Found};
@@ -31,10 +31,8 @@ pub struct Context {
     pub env: Option<Env>,
     /// The packages at the top of the project: its own code.
     pub packages: Vec<String>,
-    /// How the project is reached from where the command was typed; empty where one stands there.
-    pub to_project: PathBuf,
-    /// `--component=…` for commands in messages, empty for the default one.
-    pub flag: String,
+    /// The component that the scripts are of.
+    pub component: String,
 }
 
 /// A component's env.py.
@@ -99,7 +97,7 @@ pub struct Sighted {
     /// `branch feature`, `stash@{0}`.
     pub place: String,
     /// What brings it here.
-    pub command: String,
+    pub command: Program,
 }
 
 /// What git thinks of a file.
@@ -187,7 +185,7 @@ impl Source {
 
 impl Context {
     /// Puts the history together; git's knowledge is to be filled in.
-    pub fn new(sources: Vec<Source>, flag: String) -> Context {
+    pub fn new(sources: Vec<Source>, component: impl Into<String>) -> Context {
         let scripts = sources.iter().filter_map(|source| source.header.clone().ok()).collect();
         Context {
             graph: Graph::build(scripts),
@@ -199,14 +197,8 @@ impl Context {
             env: None,
             spares_released: true,
             packages: Vec::new(),
-            to_project: PathBuf::new(),
-            flag,
+            component: component.into(),
         }
-    }
-
-    /// A path of the project as a word of a command that is pasted where this one was typed.
-    pub fn pasted(&self, path: &Path) -> String {
-        shell_word(&self.to_project.join(path).display().to_string())
     }
 
     /// The source of a path.

@@ -1,6 +1,7 @@
 //! DB104: revisions that follow one another in a circle. None of them can ever be applied.
 
 use super::{Check, Context, Level, Rule, Scope, Sink};
+use crate::model::action::{Action, git};
 use crate::model::graph::Problem;
 
 pub(super) const RULE: Rule = Rule {
@@ -28,7 +29,8 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
             _ => "follow one another",
         };
         let message = format!("Revisions {what} in a circle ({circle}): none of them can ever be applied");
-        let help = "Let one of them follow what it followed before: git log -p -- FILE shows the last good value";
+        let log = git(["log", "-p", "--"]).word(&place.path).at_root();
+        let help = Action::run("Let one of them follow what it followed before, which git may know", log);
         sink.at(&place.path, place.line, message, help);
     }
 }

@@ -1,6 +1,8 @@
 //! DB102: the same revision id in two files. Alembic warns and then sees only one of them.
 
+use super::typed_id::random_id;
 use super::{Check, Context, Level, Rule, Scope, Sink};
+use crate::model::action::Action;
 use crate::model::graph::Problem;
 
 pub(super) const RULE: Rule = Rule {
@@ -22,11 +24,10 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
             places.len(),
             files.join(" and ")
         );
-        let help = format!(
-            "If one is a copy, delete it; else give {} an id of its own (and its children that parent), for example: \
-             python3 -c 'import uuid; print(uuid.uuid4().hex[-12:])'",
-            if first.path == last.path { "one" } else { "the newer one" }
+        let which = if first.path == last.path { "one" } else { "the newer one" };
+        let why = format!(
+            "If one is a copy, delete it; else give {which} an id of its own (and its children that parent), for example"
         );
-        sink.at(&last.path, last.line, message, help);
+        sink.at(&last.path, last.line, message, Action::run(why, random_id()));
     }
 }

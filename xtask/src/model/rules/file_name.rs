@@ -1,6 +1,7 @@
 //! DB107: a file named after another revision than the one in it.
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::action::{Action, git};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB107",
@@ -11,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let (Ok(script), Some(name)) = (&source.header, source.path.file_stem()) else { return };
     let name = name.to_string_lossy();
     // Only a name that holds an id can hold the wrong one; templates may leave it out.
@@ -23,12 +24,8 @@ fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
         format!("The file is named after {other}, and revision {} is in it: a search finds the wrong one", script.id);
     let renamed = name.replacen(other, &script.id, 1);
     let to = source.path.with_file_name(format!("{renamed}.py"));
-    sink.at(
-        &source.path,
-        script.line,
-        message,
-        format!("git mv {} {}", context.pasted(&source.path), context.pasted(&to)),
-    );
+    let rename = git(["mv"]).word(&source.path).word(&to).at_root();
+    sink.at(&source.path, script.line, message, Action::run("Rename it", rename));
 }
 
 /// Twelve hexadecimal digits, as Alembic makes them; a date of digits alone is none.

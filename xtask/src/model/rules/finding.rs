@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Context, Rule};
+use crate::model::action::{Action, Call};
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +50,8 @@ pub struct Finding {
     pub line: usize,
     /// What is wrong and why it bites.
     pub message: String,
-    /// The fix, with the command where there is one.
-    pub help: String,
+    /// The fix, and other ways to it: words, or a command and what it is for.
+    pub help: Vec<Action>,
 }
 
 impl Finding {
@@ -85,22 +86,34 @@ impl<'a> Sink<'a> {
     }
 
     /// Something is wrong in a line of a file.
-    pub fn at(&mut self, path: &Path, line: usize, message: impl Into<String>, help: impl Into<String>) {
-        self.add(self.level, path, line, message.into(), help.into());
+    pub fn at(
+        &mut self,
+        path: &Path,
+        line: usize,
+        message: impl Into<String>,
+        help: impl Into<Action>,
+    ) -> MoreHelp<'_> {
+        self.add(self.level, path, line, message.into(), help.into())
     }
 
     /// As that, but a warning where the rule is an error, unless the project says what it wants.
-    pub fn warn(&mut self, path: &Path, line: usize, message: impl Into<String>, help: impl Into<String>) {
+    pub fn warn(
+        &mut self,
+        path: &Path,
+        line: usize,
+        message: impl Into<String>,
+        help: impl Into<Action>,
+    ) -> MoreHelp<'_> {
         let level = if self.is_configured { self.level } else { Level::Warning };
-        self.add(level, path, line, message.into(), help.into());
+        self.add(level, path, line, message.into(), help.into())
     }
 
-    fn add(&mut self, severity: Level, path: &Path, line: usize, message: String, help: String) {
+    fn add(&mut self, severity: Level, path: &Path, line: usize, message: String, help: Action) -> MoreHelp<'_> {
         let source = self.context.source(path);
         let is_allowed = source.is_some_and(|source| source.allowed().permits(self.rule.code));
         let is_spared = source.is_some_and(|source| self.context.spares(self.rule, source));
         if is_allowed || is_spared {
-            return;
+            return MoreHelp(None);
         }
         self.findings.push(Finding {
             code: self.rule.code,
@@ -109,7 +122,26 @@ impl<'a> Sink<'a> {
             path: path.to_owned(),
             line,
             message,
-            help,
+            help: vec![help],
         });
+        MoreHelp(self.findings.last_mut())
+    }
+}
+
+/// A finding that was just made, unless its script allows it, for more to do about it.
+pub struct MoreHelp<'a>(Option<&'a mut Finding>);
+
+impl MoreHelp<'_> {
+    /// A command, and what it is for.
+    pub fn run(self, why: impl Into<String>, call: impl Into<Call>) -> Self {
+        self.help(Action::run(why, call))
+    }
+
+    /// Words, or a command.
+    pub fn help(mut self, action: impl Into<Action>) -> Self {
+        if let Some(finding) = &mut self.0 {
+            finding.help.push(action.into());
+        }
+        self
     }
 }

@@ -1,6 +1,7 @@
 //! DB103: a parent that no script holds. Every Alembic command fails with a KeyError.
 
 use super::{Check, Context, Level, Rule, Scope, Sink};
+use crate::model::action::{Action, git};
 use crate::model::graph::Problem;
 
 pub(super) const RULE: Rule = Rule {
@@ -26,12 +27,15 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
     }
 }
 
-pub(super) fn help(context: &Context, wanted: &str, candidates: &[String]) -> String {
+pub(super) fn help(context: &Context, wanted: &str, candidates: &[String]) -> Action {
     if let Some(sighted) = context.sighted.get(wanted) {
-        return format!("It is on {}: {}", sighted.place, sighted.command);
+        return Action::run(format!("It is on {}", sighted.place), sighted.command.clone());
     }
     match candidates {
-        [] => "Pull what is missing (git pull), or correct the id".to_owned(),
-        _ => format!("Perhaps {} is meant; else pull what is missing: git pull", candidates.join(" or ")),
+        [] => Action::run("Correct the id, or pull what is missing", git(["pull"])),
+        _ => {
+            let why = format!("Perhaps {} is meant; else pull what is missing", candidates.join(" or "));
+            Action::run(why, git(["pull"]))
+        }
     }
 }

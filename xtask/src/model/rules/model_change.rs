@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::{Check, Finding, Level, Levels, Rule, Scope};
+use crate::model::action::own;
 use crate::model::autogenerate::Operation;
 
 pub(super) const RULE: Rule = Rule {
@@ -16,8 +17,14 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// An operation that autogenerate wants, found in a component's config (the one place that it is sure to have); `None`
-/// where the project has the rule off. `flag` leads printed commands back to the component.
-pub fn model_change(operation: &Operation, path: &Path, line: usize, flag: &str, levels: &Levels) -> Option<Finding> {
+/// where the project has the rule off.
+pub fn model_change(
+    operation: &Operation,
+    component: &str,
+    path: &Path,
+    line: usize,
+    levels: &Levels,
+) -> Option<Finding> {
     let severity = levels.get(RULE.code).copied().unwrap_or(RULE.level);
     (severity != Level::Off).then(|| Finding {
         code: RULE.code,
@@ -26,6 +33,6 @@ pub fn model_change(operation: &Operation, path: &Path, line: usize, flag: &str,
         path: path.to_owned(),
         line,
         message: format!("{operation}: the models say so, and no migration does it"),
-        help: format!("cargo xtask db-create-migration{flag} -m \"what it does\""),
+        help: vec![own("db-create-migration").of(component).words(["-m", "what it does"]).into()],
     })
 }

@@ -1,6 +1,7 @@
 //! DB106: a script without `revision` or `down_revision`. Alembic refuses to load any script.
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::action::own;
 
 pub(super) const RULE: Rule = Rule {
     code: "DB106",
@@ -11,15 +12,15 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
+fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
     let Err(problem) = &source.header else { return };
     if !is_missing(&problem.what) || source.broken_line.is_some() {
         return;
     }
     let message = format!("There is {}, so Alembic cannot place this script and refuses to load any", problem.what);
-    let help = "Add it, or move the file out of the version folder if it is no migration; \
-                a new one is made by: alembic revision -m MESSAGE";
-    sink.at(&source.path, problem.line.unwrap_or(1), message, help);
+    let make = own("db-create-migration").of(&context.component).words(["--empty", "-m", "what it does"]);
+    let help = "Add it, or move the file out of the version folder if it is no migration";
+    sink.at(&source.path, problem.line.unwrap_or(1), message, help).run("A new one is made by", make);
 }
 
 /// The two ways in which a header lacks something.

@@ -1,6 +1,7 @@
 //! DB206: a script that was not added to git: it works here and is missing everywhere else.
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source, Tracking};
+use crate::model::action::{Action, git};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB206",
@@ -23,5 +24,6 @@ fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
         "This script is not in git{}: a commit leaves it behind, and it is missing everywhere else",
         followed.unwrap_or_default()
     );
-    sink.at(&source.path, 1, message, format!("git add {}", context.pasted(&source.path)));
+    let add = git(["add", "--"]).word(&source.path).at_root();
+    sink.at(&source.path, 1, message, Action::run("Add it", add));
 }

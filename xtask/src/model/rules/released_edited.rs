@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Change, Check, Context, Level, Rule, Scope, Sink};
+use crate::model::action::{Action, git, own};
 use crate::model::release_marker;
 use crate::model::script_body::difference;
 
@@ -37,7 +38,8 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
             continue;
         }
         let line = source.body().ok().and_then(|body| body.upgrade.as_ref()).map_or(1, |upgrade| upgrade.line);
-        let back = format!("git checkout {} -- {}", past.base, context.pasted(&source.path));
+        let back = git(["checkout", past.base.as_str(), "--"]).word(&source.path).at_root();
+        let make = own("db-create-migration").of(&context.component).words(["--empty", "-m", "what it changes"]);
         let edits = differs.join(", ");
         if is_unreleased(change, &before) {
             let message = format!(
@@ -45,17 +47,17 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
                  other developers, keep what it did then",
                 past.main, past.base
             );
-            let help =
-                format!("If it can wait, make a revision of it and take the edit back: {back}; else tell the others");
-            sink.warn(&source.path, line, message, help);
+            sink.warn(&source.path, line, message, Action::run("If it can wait, take the edit back", back))
+                .run("Then make a revision of it", make)
+                .help("Else tell the others");
         } else {
             let message = format!(
                 "This script is released ({} had it at {}) and is edited: {edits}. Databases that ran it keep what it did \
                  then, new ones get something else",
                 past.main, past.base
             );
-            let help = format!("Take the edit back: {back}; then make a revision of it: alembic revision -m MESSAGE");
-            sink.at(&source.path, line, message, help);
+            sink.at(&source.path, line, message, Action::run("Take the edit back", back))
+                .run("Then make a revision of it", make);
         }
     }
 }

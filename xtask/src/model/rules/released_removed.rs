@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::action::{Action, git, own};
 use crate::model::revision;
 
 pub(super) const RULE: Rule = Rule {
@@ -24,7 +25,7 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
         let text = String::from_utf8_lossy(&change.before);
         let Ok(script) = revision::read(&change.from, &text) else { continue };
         let now = by_id.get(script.id.as_str());
-        let (path, back) = (&change.from, restore(&past.base, &context.pasted(&change.from)));
+        let path = &change.from;
         match now {
             Some(source) => {
                 let message = format!(
@@ -32,8 +33,8 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
                     script.id,
                     name(path)
                 );
-                let help = format!("git mv {} {}", context.pasted(&source.path), context.pasted(path));
-                sink.at(&source.path, 1, message, help);
+                let rename = git(["mv"]).word(&source.path).word(path).at_root();
+                sink.at(&source.path, 1, message, Action::run("Give it its name back", rename));
             }
             None => {
                 let message = format!(
@@ -41,14 +42,13 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
                     script.id,
                     script.title()
                 );
-                sink.at(path, 1, message, format!("{back}; to undo what it does, make a new revision"));
+                let back = git(["checkout", past.base.as_str(), "--"]).word(path).at_root();
+                let undo = own("db-create-migration").of(&context.component).words(["--empty", "-m", "what it undoes"]);
+                sink.at(path, 1, message, Action::run("Bring it back", back))
+                    .run("To undo what it does, make a new revision", undo);
             }
         }
     }
-}
-
-fn restore(base: &str, path: &str) -> String {
-    format!("git checkout {base} -- {path}")
 }
 
 fn name(path: &Path) -> String {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::action::{Action, own};
 use crate::model::script_body::Function;
 use crate::model::sql::{Object, Verb};
 
@@ -33,10 +34,8 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
                  changes",
                 past.main
             );
-            let help = format!(
-                "Read both before the merge; then try them in their order: cargo xtask db-roundtrip --steps 2{}",
-                context.flag
-            );
+            let both = own("db-roundtrip").of(&context.component).flag("--steps", 2);
+            let help = Action::run("Read both before the merge; then try them in their order", both);
             sink.at(&source.path, line, message, help);
         }
     }

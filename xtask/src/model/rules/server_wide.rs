@@ -2,6 +2,7 @@
 
 use super::body::functions;
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::action::{Action, own};
 use crate::model::sql::leading_words;
 
 pub(super) const RULE: Rule = Rule {
@@ -22,12 +23,9 @@ fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
                     "{name}() says {what}: that is not this database's alone but the whole server's, and a round trip on a \
                      throwaway database does it to the real one"
                 );
-                let help = format!(
-                    "Leave it to whoever sets the server up; or try it where nothing else lives: cargo xtask db-roundtrip \
-                     --server=embedded{}",
-                    context.flag
-                );
-                sink.at(&source.path, found.line, message, help);
+                let elsewhere = own("db-roundtrip").of(&context.component).flag("--server", "embedded");
+                let why = "Leave it to whoever sets the server up; or try it where nothing else lives";
+                sink.at(&source.path, found.line, message, Action::run(why, elsewhere));
             }
         }
     }

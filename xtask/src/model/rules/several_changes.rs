@@ -1,6 +1,7 @@
 //! DB412: a revision that changes tables that have nothing to do with each other.
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::action::{Action, own};
 use crate::model::script_body::{Function, Value};
 use crate::model::sql::mentions;
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
+fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
     let Ok(body) = source.body() else { return };
     let Some(upgrade) = &body.upgrade else { return };
     let groups = groups(upgrade);
@@ -27,7 +28,8 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
             groups.len(),
             named.join("; ")
         );
-        sink.at(&source.path, upgrade.line, message, "Make a revision of each: alembic revision -m MESSAGE");
+        let make = own("db-create-migration").of(&context.component).words(["--empty", "-m", "what it does"]);
+        sink.at(&source.path, upgrade.line, message, Action::run("Make a revision of each", make));
     }
 }
 

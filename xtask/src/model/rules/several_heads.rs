@@ -1,6 +1,7 @@
 //! DB101: several heads. `upgrade head` refuses them, so nobody can migrate.
 
 use super::{Check, Context, Level, Rule, Scope, Sink};
+use crate::model::action::{Action, own};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB101",
@@ -33,16 +34,16 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
         named.push(format!("{} more", scripts.len() - NAMED));
     }
     // The one to move is one's own: the last that is not released.
-    let Some(own) = scripts.iter().rev().find(|script| !context.is_released(script)).or(scripts.last()) else { return };
+    let Some(mine) = scripts.iter().rev().find(|script| !context.is_released(script)).or(scripts.last()) else {
+        return;
+    };
     let message = format!(
         "The history has {} heads: {}. `alembic upgrade head` refuses that, for everybody who gets this",
         heads.len(),
         named.join(", ")
     );
-    let help = format!(
-        "Put your own on top of the others: cargo xtask db-rebase{0}; or keep both and join them: \
-         cargo xtask db-rebase --merge{0}",
-        context.flag
-    );
-    sink.at(&own.path, own.down_line, message, help);
+    let rebase = own("db-rebase").of(&context.component);
+    let join = rebase.clone().word("--merge");
+    let help = Action::run("Put your own on top of the others", rebase);
+    sink.at(&mine.path, mine.down_line, message, help).run("Or keep both and join them", join);
 }

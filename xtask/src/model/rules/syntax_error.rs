@@ -1,6 +1,7 @@
 //! DB201: a script that Python cannot parse.
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::action::{Action, program};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB201",
@@ -11,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
+fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     // What a conflict marker or a wrong encoding leaves behind is said by those rules.
     if source.broken_line.is_some() || super::conflict_marker::first(&source.text).is_some() {
         return;
@@ -19,10 +20,12 @@ fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
     let Err(problem) = source.body() else { return };
     let what = problem.what.strip_prefix("syntax error: ").unwrap_or(&problem.what);
     let message = format!("Python cannot read this script ({what}), and Alembic loads all scripts or none");
-    let path = context.pasted(&source.path);
-    let help = match &source.io_error {
-        Some(_) => format!("Mend it, or move it out of the folder of the versions; to see what it is: ls -l {path}"),
-        None => format!("Mend it; to see what Python says: python3 -m py_compile {path}"),
+    let (why, look) = match &source.io_error {
+        Some(_) => {
+            ("Mend it, or move it out of the folder of the versions; to see what it is", program(["ls", "-l", "--"]))
+        }
+        None => ("Mend it; to see what Python says", program(["python3", "-m", "py_compile"])),
     };
+    let help = Action::run(why, look.word(&source.path).at_root());
     sink.at(&source.path, problem.line.unwrap_or(1), message, help);
 }

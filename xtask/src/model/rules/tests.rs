@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use crate::model::action::Around;
+
 use super::{Check, Context, Finding, Level, Levels, RULES, Scope, Source, Tracking, check};
 
 /// Scripts by name and text; `Context` then takes what git knows.
 fn gathered(scripts: &[(&str, &str)]) -> Context {
     let source = |(name, text): &(&str, &str)| Source::new(Path::new(name), text.as_bytes().to_vec());
-    Context::new(scripts.iter().map(source).collect(), String::new())
+    Context::new(scripts.iter().map(source).collect(), "manager")
 }
 
 fn all(context: &Context) -> Vec<Finding> {
@@ -119,7 +121,7 @@ fn file() {
     assert_eq!(found(&[("a.py", &conflict)]), ["DB202 a.py:3"]);
     assert_eq!(found(&[("a.py", &format!("'''Title\n=======\n'''\n{good}"))]), NONE, "an underline is no marker");
     let latin = [b"# caf\xe9\n", good.as_bytes()].concat();
-    let broken = Context::new(vec![Source::new(Path::new("a.py"), latin)], String::new());
+    let broken = Context::new(vec![Source::new(Path::new("a.py"), latin)], "manager");
     assert_eq!(codes(&all(&broken)), ["DB203 a.py:1"]);
     assert_eq!(found(&[("a.py", &good.replace("pass", "pass  # \u{202e}"))]), ["DB203 a.py:6"]);
     assert_eq!(found(&[("a.py", &good.replace("= None", "= parent()"))]), ["DB204 a.py:4"]);
@@ -459,7 +461,7 @@ fn a_second_history_is_one_that_nothing_joins() {
     let second = findings.iter().find(|finding| finding.code == "DB108").unwrap();
     // The longer one is the history proper, and its head is no descendant of the other.
     assert_eq!(
-        (second.path.to_str(), second.help.ends_with("down_revision = \"c\"")),
+        (second.path.to_str(), second.help[0].text(&Around::default()).ends_with("down_revision = \"c\"")),
         (Some("a.py"), true),
         "{second:?}"
     );

@@ -1,6 +1,7 @@
 //! DB112: a revision id that looks as if somebody had typed it.
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::action::{Action, Program, own, program};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB112",
@@ -11,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Each(check),
 };
 
-fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
+fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
     let Ok(script) = &source.header else { return };
     let Some(why) = pattern(&script.id) else { return };
     let message = format!(
@@ -19,9 +20,14 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
          runs only one of the two",
         script.id
     );
-    let help =
-        "Let it be made: cargo xtask db-create-migration, or: python3 -c 'import uuid; print(uuid.uuid4().hex[-12:])'";
-    sink.at(&source.path, script.line, message, help);
+    let make = own("db-create-migration").of(&context.component).words(["-m", "what it does"]);
+    let help = Action::run("Let the next one be made", make);
+    sink.at(&source.path, script.line, message, help).run("Or give this one another id, say", random_id());
+}
+
+/// Prints an id that nobody else will have.
+pub(super) fn random_id() -> Program {
+    program(["python3", "-c", "import uuid; print(uuid.uuid4().hex[-12:])"])
 }
 
 /// What twelve hexadecimal digits have that random ones hardly ever have. Ids of another form are a project's own way.

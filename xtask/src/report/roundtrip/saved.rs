@@ -1,4 +1,4 @@
-//! A result as it is written down for a run that goes on with an interrupted one: all that the reports need of it.
+//! A result as it is written down for `--resume`: all that the reports need of it.
 
 use std::path::PathBuf;
 

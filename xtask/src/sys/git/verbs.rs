@@ -153,7 +153,7 @@ fn conflict(root: &Path, what: &str, conflicts: &[Conflict]) -> Fail {
     let fail =
         conflicts.iter().fold(fail, |fail, conflict| fail.details(format!("conflict: {}", conflict.path.display())));
     let paths = conflicts.iter().map(|conflict| conflict.path.display().to_string());
-    fail.action("Resolve the files named above (git status shows them)")
+    fail.run("Resolve the files named above, which this shows", git(["status"]))
         .run("Tell git that they are resolved", git(["add", "--"]).words(paths).inside(root))
 }
 

@@ -129,7 +129,7 @@ fn body(hook: Hook, wiring: &Wiring) -> Vec<u8> {
     }
     say(&[b"xtask=", &quoted(&wiring.binary)]);
     say(&[b"if [ ! -x \"$xtask\" ]; then"]);
-    let hint = format!("xtask is not built, so {} here. Build it: {}", hook.loss(), wiring.build);
+    let hint = format!("xtask is not built, so {} here. {}", hook.loss(), wiring.build);
     say(&[b"    printf '%s\\n' ", &quoted(Path::new(&hint)), b" >&2\n    exit 0\nfi"]);
     let call = format!("{feed}\"$xtask\" {HOOK_COMMAND} {name} ");
     say(&[call.as_bytes(), &quoted(&wiring.project), b" \"$@\""]);
@@ -164,7 +164,7 @@ mod tests {
         Wiring {
             binary: "target/debug/xtask".into(),
             project: ".".into(),
-            build: "cargo build --package xtask".into(),
+            build: "Build it: cargo build --package xtask".into(),
             only_for: None,
         }
     }

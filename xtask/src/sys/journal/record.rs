@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::Operation;
 use super::disk::Image;
+use crate::model::action::Own;
 
 /// Changes when older versions of this tool could no longer read it rightly.
 const VERSION: u64 = 1;
@@ -76,8 +77,8 @@ impl Record {
             "version": VERSION,
             "operation": self.operation.name,
             "arguments": self.operation.arguments,
-            "resume": self.operation.resume,
-            "abort": self.operation.abort,
+            "resume": self.operation.resume.written(),
+            "abort": self.operation.abort.written(),
             "started": self.started,
             "steps": self.steps.iter().map(step).collect::<Vec<_>>(),
             "notes": self.notes,
@@ -92,7 +93,7 @@ impl Record {
         ensure!(version == VERSION, "it has version {version}, known is {VERSION}");
         let arguments =
             list(&value, "arguments")?.iter().map(|word| as_text(word, "arguments")).collect::<Result<_>>()?;
-        let (resume, abort) = (text(&value, "resume")?, text(&value, "abort")?);
+        let (resume, abort) = (command(&value, "resume")?, command(&value, "abort")?);
         Ok(Record {
             operation: Operation { name: text(&value, "operation")?, arguments, resume, abort },
             started: number(&value, "started")?,
@@ -160,6 +161,15 @@ fn as_text(value: &Value, key: &str) -> Result<String> {
     }
 }
 
+/// A list of words; version 0.1 wrote the whole line.
+fn command(value: &Value, key: &str) -> Result<Own> {
+    let words: Vec<String> = match value[key].as_str() {
+        Some(line) => line.split(' ').skip_while(|word| ["cargo", "xtask"].contains(word)).map(str::to_owned).collect(),
+        None => list(value, key)?.iter().map(|word| as_text(word, key)).collect::<Result<_>>()?,
+    };
+    Own::read(words).with_context(|| format!("`{key}` has no word"))
+}
+
 fn number(value: &Value, key: &str) -> Result<u64> {
     value[key].as_u64().with_context(|| format!("`{key}` is no number"))
 }
@@ -171,6 +181,7 @@ fn list<'a>(value: &'a Value, key: &str) -> Result<&'a Vec<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::action::own;
 
     fn sample() -> Record {
         let image = |bytes: &[u8]| Some(Image { bytes: bytes.to_owned(), mode: 0o755 });
@@ -179,8 +190,8 @@ mod tests {
             operation: Operation {
                 name: "db-rebase".into(),
                 arguments: vec!["--onto".into(), "ab12".into()],
-                resume: "the command --resume".into(),
-                abort: "the command --abort".into(),
+                resume: own("db-rebase").word("--resume").of_no_component(),
+                abort: own("db-rebase").word("--abort").of_no_component(),
             },
             started: 1_700_000_000,
             steps: Progress::ALL
@@ -200,6 +211,12 @@ mod tests {
     fn what_is_written_is_read_back() {
         let record = sample();
         assert_eq!(Record::from_json(record.to_json().as_bytes()).unwrap(), record);
+    }
+
+    #[test]
+    fn a_command_of_version_0_1_is_read() {
+        let older = json!({"resume": "cargo xtask db-rebase --resume"});
+        assert_eq!(command(&older, "resume").unwrap(), sample().operation.resume);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub fn kind_of(sqlstate: &str) -> Kind {
         "25P02" => Kind::TransactionAborted,
         "55P03" => Kind::LockTimeout,
         "53100" => Kind::DiskFull,
+        "25006" => Kind::ReadOnlyServer,
         "42501" => Kind::PermissionDenied,
         "3D000" => Kind::DatabaseMissing,
         "57P03" => Kind::ConnectionRefused,

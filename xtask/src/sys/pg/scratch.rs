@@ -13,7 +13,7 @@ use postgres::error::SqlState;
 use super::closed::close;
 use super::copy::dump_and_restore;
 use super::errors::createdb;
-use super::session::{keep_idle_session, try_lock};
+use super::session::try_lock;
 use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
 use super::{Db, Template, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
@@ -171,7 +171,6 @@ impl Scratch {
     /// A name, and the lock that says that somebody cares for it; no database yet.
     fn claim(admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
         let mut owner = maintenance(admin)?;
-        keep_idle_session(owner.client())?;
         let name = making.name.map_or_else(new_name, str::to_owned);
         if !try_lock(owner.client(), SCRATCH_CLASS, key(&name))? {
             // Another scratch database's name has the same hash: rare, and only the name has to change.

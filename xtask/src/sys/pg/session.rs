@@ -256,7 +256,6 @@ impl MigrationLock {
     /// `already-running`, and what connecting may meet.
     pub fn take(url: &DbUrl, command: &str) -> Result<MigrationLock> {
         let mut db = Db::connect(url, &surroundings::application_name(command))?;
-        keep_idle_session(db.client())?;
         if try_lock(db.client(), LOCK_CLASS, MIGRATION)? {
             return Ok(MigrationLock { db });
         }
@@ -275,12 +274,6 @@ impl MigrationLock {
     pub fn check(&mut self) -> Result<()> {
         self.db.client().batch_execute("").map_err(|error| sql_fail(&error, "holding the migration lock").into())
     }
-}
-
-/// An idle session with a lock must not be ended by the server for being idle (14 and later can).
-pub(super) fn keep_idle_session(client: &mut Client) -> Result<()> {
-    let sql = "select set_config(name, '0', false) from pg_settings where name = 'idle_session_timeout'";
-    client.batch_execute(sql).map_err(|error| sql_fail(&error, "setting the lock's session up").into())
 }
 
 pub(super) fn try_lock(client: &mut Client, class: i32, key: i32) -> Result<bool> {

@@ -9,6 +9,7 @@ use postgres::error::SqlState;
 use super::sweep::maintenance;
 use super::{Db, ident, literal, sql_fail};
 use crate::fail::{Fail, Kind};
+use crate::model::action::{own, program};
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
 use crate::sys::interrupt;
@@ -74,8 +75,8 @@ pub fn swap_back(url: &DbUrl) -> Result<(String, String)> {
     let Some(found) = found.map(|row| row.get::<_, String>(0)) else {
         return Err(Fail::new(Kind::BackupMissing, "There is no database that could be put back")
             .details(format!("No database on the server says that it was {name}"))
-            .action("See which databases there are: psql -l")
-            .related(crate::model::action::own("db-backup").word("--list"))
+            .run("See which databases there are", program(["psql", "-l"]))
+            .related(own("db-backup").word("--list"))
             .refused()
             .into());
     };

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use postgres::error::SqlState;
 use serde_json::{Value, json};
 
-use super::session::{LOCK_CLASS, keep_idle_session};
+use super::session::LOCK_CLASS;
 use super::sweep::{key as lock_key, maintenance};
 use super::{Db, Scratch, ident, literal, sql_fail};
 use crate::model::url::DbUrl;
@@ -95,8 +95,7 @@ impl Templates {
     /// # Errors
     /// What connecting may meet.
     pub fn open(admin: &DbUrl) -> Result<Templates> {
-        let mut db = maintenance(admin)?;
-        keep_idle_session(db.client())?;
+        let db = maintenance(admin)?;
         Ok(Templates { db })
     }
 

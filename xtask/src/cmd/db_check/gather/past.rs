@@ -1,5 +1,6 @@
-//! What is released, what has become of it, and what the main branch has that is not here yet. With `--base REF`, what
-//! REF has is released and REF is the main branch: on main itself, and on a line that main knows nothing of.
+//! What git knows of the past: which revisions are released, which of those were edited or removed, and which
+//! revisions the main branch has that are not here yet. `--base REF` takes REF for the main branch and its revisions
+//! for released ones, which serves on main itself and on a maintained branch.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
-//! The cache of baselines: what a baseline depends on, whether the server has one that was made of just that, and what
-//! is kept for the next run. A stale baseline would be a wrong verdict, so everything counts that could matter, and
-//! nothing is kept when something changed while it was made. Without the cache the verdicts are the same, only later:
-//! whatever goes wrong here, the baseline is made anew.
+//! The cache of baselines. It looks for a template database on the server that was made of exactly the same inputs,
+//! and keeps a new baseline for the next run. A stale baseline would give wrong verdicts, so every input counts that
+//! could matter, and nothing is kept when an input changed meanwhile. Where the cache fails, the baseline is made
+//! anew; the verdicts are the same.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What `--watch` asks of the sandbox besides: several copies of the database to go back to, and a driver that lives
-//! through many runs and has to be told, or to tell, what has changed on disk.
+//! What `--watch` needs of the sandbox besides: several copies of the database to go back to, and a driver that lives
+//! through many runs and is told what has changed on disk.
 
 use std::path::PathBuf;
 

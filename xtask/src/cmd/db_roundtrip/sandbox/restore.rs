@@ -1,5 +1,5 @@
-//! The way back to the last good state of the sandbox: to a copy of the database or to how it was made, and through what
-//! was done since once more.
+//! Goes back to the last good state of the sandbox: restores a copy of the database, or makes the database anew, and
+//! does again what was done since.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::{Failure, OWN, Sandbox};
 use crate::cmd::db_roundtrip::baseline;
 use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::own;
 use crate::sys::alembic::Driver;
 use crate::sys::pg::Scratch;
 use crate::work::driver;
@@ -131,5 +132,5 @@ impl Sandbox<'_> {
 fn baseline_gone() -> Fail {
     Fail::new(Kind::DatabaseMissing, "The cached baseline was dropped while the round trip was using it")
         .action("Repeat the command: the baseline is then made anew")
-        .related("cargo xtask db-roundtrip --no-cache")
+        .related(own("db-roundtrip").word("--no-cache"))
 }

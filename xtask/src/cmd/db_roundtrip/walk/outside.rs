@@ -4,6 +4,7 @@
 use super::Walk;
 use crate::cmd::db_roundtrip::explain;
 use crate::cmd::db_roundtrip::sandbox::Failure;
+use crate::model::action::{Action, own};
 use crate::model::roundtrip::Point;
 use crate::model::script_body::Found;
 use crate::model::sql::{self, Object, Verb};
@@ -17,11 +18,9 @@ impl Walk<'_> {
     pub(super) fn outside_cause(&self, id: &str, failure: &Failure, before: &Point) -> Option<String> {
         let trouble = &failure.trouble;
         if self.facts.database.embedded && is_lacking(trouble) {
-            return Some(format!(
-                "the embedded server lacks what it needs ({}); on the real one: cargo xtask db-roundtrip \
-                 --server=configured",
-                trouble.message
-            ));
+            let why = format!("the embedded server lacks what it needs ({}); on the real one", trouble.message);
+            let real = own("db-roundtrip").of(&self.facts.component.name).flag("--server", "configured");
+            return Some(self.ctx.ui.shown(Action::run(why, real)));
         }
         let is_first = before.schema.objects().all(|(key, _)| key.kind != "table");
         let is_missing = trouble.sqlstate.as_deref().is_some_and(|code| NOT_THERE.contains(&code));

@@ -23,6 +23,13 @@ from xtask_driver.wall import WrongDatabase
 # The database drivers whose absence is a matter of installation, not of a script.
 DRIVERS = ("asyncpg", "psycopg", "psycopg2", "pg8000", "greenlet")
 LONGEST = 2000
+# How the system says it, in the words of whoever passes it on.
+NO_NETWORK = (
+    "Network is unreachable",
+    "could not translate host name",
+    "failure in name resolution",
+    "Name or service not known",
+)
 # Frames in here are Alembic's and SQLAlchemy's ways, and ours; they say nothing to a person.
 MACHINERY = tuple(
     os.path.join(os.path.dirname(os.path.realpath(file)), "")
@@ -187,7 +194,7 @@ def is_network_missing(error):
     for link in chain(error):
         if isinstance(link, socket.gaierror) or getattr(link, "errno", None) == errno.ENETUNREACH:
             return True
-        if "Network is unreachable" in str(link) or "could not translate host name" in str(link):
+        if any(words in str(link) for words in NO_NETWORK):
             return True
     return False
 

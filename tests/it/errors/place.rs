@@ -1,0 +1,168 @@
+//! The right database: another machine, a forward to one, a pooler, a server that takes no writes, a protected name.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use xtask::fail::Kind;
+
+use crate::support::pg::cluster;
+use crate::support::scene::{PASSWORD_IN_URL, Scene};
+
+#[test]
+fn remote_database() {
+    let scene = Scene::three();
+    // A door that looks like another machine, and one of this machine that somebody else than PostgreSQL keeps.
+    let far = (own_address(), Door::open("0.0.0.0", false).port);
+    let near = ("127.0.0.1".to_owned(), Door::open("127.0.0.1", false).port);
+    let by = |(host, port): &(String, u16)| {
+        scene.project.write("alembic.ini", &crate::support::scene::config(&url(host, *port, &scene.database)))
+    };
+    by(&far);
+    let failure =
+        scene.fails("db-migrate", Kind::RemoteDatabase, 3, &[&format!("{} on {}:{}", scene.database, far.0, far.1)]);
+    let meant = format!("If it is meant: cargo xtask db-migrate --allow-remote={}", far.0);
+    assert!(failure.output.stderr.contains(&meant), "{}", failure.output);
+    let _ = scene.run("db-status").code(0);
+    let _ = scene.run("db-migrate --dry-run").code(0);
+    let other = "--allow-remote names db.example.com, which is another one";
+    scene.fails("db-migrate --allow-remote=db.example.com", Kind::RemoteDatabase, 3, &[other]);
+    assert_eq!(scene.tables(), "");
+    let _ = scene.run(&format!("db-migrate --target=a1 --allow-remote={}", far.0)).code(0);
+    let _ = scene.run("db-migrate --target=b2 --allow-remote").code(0);
+    by(&near);
+    let us = "not PostgreSQL, but it-";
+    let forward = format!("127.0.0.1:{} is a forward to another machine: {us}", near.1);
+    scene.fails("db-migrate", Kind::RemoteDatabase, 3, &[&forward, "listens there and passes it on"]);
+    scene.fails("db-roundtrip --in-place --yes", Kind::RemoteDatabase, 3, &[&forward]);
+    assert_eq!(scene.tables(), "a1 b2");
+    let _ = scene.run(&format!("db-migrate --allow-remote=127.0.0.1:{}", near.1)).code(0);
+    assert_eq!(scene.tables(), "a1 b2 c3");
+}
+
+#[test]
+fn pooled_connection() {
+    let scene = Scene::three().at("a1");
+    let door = Door::open("127.0.0.1", true);
+    let address = url("127.0.0.1", door.port, &scene.database);
+    let scene = scene.url(&address);
+    let names = [&format!("127.0.0.1:{} passes the sessions of {} on", door.port, scene.database), "port 5432"];
+    scene.fails("db-migrate", Kind::PooledConnection, 3, &names);
+    scene.fails("db-roundtrip", Kind::PooledConnection, 3, &names);
+    let looked = scene.json("db-status");
+    let component = &looked["components"][0];
+    assert_eq!((&component["refuses"], &component["state"]), (&json!("pooled-connection"), &json!("behind")));
+    let _ = scene.run("db-status").code(0).says("reached through a connection pooler");
+    // Nothing was set in a session that is not ours alone.
+    let sent = door.sent.lock().unwrap().clone();
+    assert!(sent.contains("select version_num") && !sent.to_lowercase().contains("set "), "{sent}");
+    assert_eq!(scene.versions(), ["a1"]);
+}
+
+#[test]
+fn read_only_server() {
+    let scene = Scene::three().at("b2");
+    scene
+        .client()
+        .batch_execute(&format!("alter database {} set default_transaction_read_only = on", scene.database))
+        .unwrap();
+    let names = ["default_transaction_read_only is on", &scene.database];
+    for words in ["db-migrate", "db-migrate --direction=downgrade --target=-1", "db-roundtrip --in-place --yes"] {
+        scene.fails(words, Kind::ReadOnlyServer, 3, &names);
+    }
+    let _ = scene.run("db-migrate --dry-run").code(0);
+    let looked = scene.json("db-status");
+    assert_eq!(looked["components"][0]["refuses"], "read-only-server");
+    assert_eq!(scene.versions(), ["b2"]);
+}
+
+#[test]
+fn a_protected_database_wants_its_name() {
+    let scene = Scene::three().at("head");
+    let protect = |is: bool| {
+        let settings = format!("[workspace]\n[workspace.metadata.db.components.manager]\nprotected = {is}\n");
+        scene.project.write("Cargo.toml", &settings);
+    };
+    protect(true);
+    let names = [&format!("{} on ", scene.database), "it is protected (Cargo.toml)"];
+    for words in ["db-migrate --direction=downgrade --target=-1 --yes", "db-roundtrip --in-place --yes"] {
+        scene.fails(words, Kind::WrongDatabase, 3, &names);
+    }
+    assert_eq!(scene.versions(), ["c3"]);
+    protect(false);
+    let _ = scene.run("db-migrate --direction=downgrade --target=-1").code(0);
+    // Going up takes nothing away.
+    protect(true);
+    let _ = scene.run("db-migrate").code(0);
+}
+
+fn url(host: &str, port: u16, database: &str) -> String {
+    format!("postgresql+psycopg://postgres:{PASSWORD_IN_URL}@{host}:{port}/{database}")
+}
+
+/// This machine's own address, or its name.
+fn own_address() -> String {
+    // Connecting a datagram socket sends nothing; it only asks which of our addresses would be used.
+    let own = UdpSocket::bind("0.0.0.0:0")
+        .and_then(|socket| socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()));
+    match own {
+        Ok(own) if !own.ip().is_loopback() => own.ip().to_string(),
+        _ => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    }
+}
+
+/// A door to the shared cluster.
+struct Door {
+    port: u16,
+    /// What came in through it.
+    sent: Arc<Mutex<String>>,
+}
+
+impl Door {
+    /// A door that passes everything on; `pools`: but announces another process, as PgBouncer does.
+    fn open(address: &str, pools: bool) -> Door {
+        let door = TcpListener::bind((address, 0)).unwrap();
+        let port = door.local_addr().unwrap().port();
+        let sent: Arc<Mutex<String>> = Arc::default();
+        let heard = Arc::clone(&sent);
+        std::thread::spawn(move || {
+            for far in door.incoming().flatten() {
+                let near = UnixStream::connect(cluster().socket_dir.join(".s.PGSQL.5432")).unwrap();
+                let (far_in, near_in) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+                let heard = Arc::clone(&heard);
+                std::thread::spawn(move || from_client(far_in, near, &heard));
+                std::thread::spawn(move || from_server(near_in, far, pools));
+            }
+        });
+        Door { port, sent }
+    }
+}
+
+fn from_client(mut far: TcpStream, mut near: UnixStream, heard: &Mutex<String>) {
+    let mut bytes = [0; 8192];
+    while let Ok(count @ 1..) = far.read(&mut bytes) {
+        heard.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+        if near.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = near.shutdown(std::net::Shutdown::Write);
+}
+
+fn from_server(mut near: UnixStream, mut far: TcpStream, mut pools: bool) {
+    const KEY: [u8; 5] = [b'K', 0, 0, 0, 12];
+    let mut bytes = [0; 8192];
+    while let Ok(count @ 1..) = near.read(&mut bytes) {
+        let key = bytes[..count].windows(5).position(|window| window == KEY);
+        if let Some(at) = key.filter(|at| pools && at + 9 <= count) {
+            bytes[at + 5] ^= 0x55;
+            pools = false;
+        }
+        if far.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = far.shutdown(std::net::Shutdown::Write);
+}

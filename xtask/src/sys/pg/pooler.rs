@@ -1,0 +1,124 @@
+//! Whether a connection pooler (PgBouncer and its like) stands between us and the server. There the next statement may run
+//! in another session than this one, and what is set in it reaches the application. It shows before anything is set: the
+//! process that the start-up announces for cancelling is not the one that the session's SQL runs in.
+//!
+//! The `postgres` crate does not tell the announced process, so one session of its own asks, once per server and run.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// What cannot be found out in this time is not known.
+const LIMIT: Duration = Duration::from_secs(5);
+/// The process, and where the server itself can be reached.
+const ASK: &str = "select pg_catalog.pg_backend_pid(), pg_catalog.host(pg_catalog.inet_server_addr()), \
+    pg_catalog.current_setting('port')";
+
+/// The server behind a pooler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// Its address; `None` where the pooler reaches it by a Unix socket.
+    pub host: Option<String>,
+    /// Its own port.
+    pub port: String,
+}
+
+/// The server behind a pooler at `place`; `None` where there is no pooler, or where that cannot be found out.
+pub(super) fn behind(place: &str, config: &Config, tls: Option<MakeRustlsConnect>) -> Option<Behind> {
+    static KNOWN: Mutex<BTreeMap<String, Option<Behind>>> = Mutex::new(BTreeMap::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = known().get(place) {
+        return found.clone();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let found = runtime.block_on(async {
+        match tls {
+            Some(tls) => tokio::time::timeout(LIMIT, ask(config, tls)).await.ok()?,
+            None => tokio::time::timeout(LIMIT, ask(config, NoTls)).await.ok()?,
+        }
+    })?;
+    known().insert(place.to_owned(), found.clone());
+    found
+}
+
+async fn ask<T>(config: &Config, tls: T) -> Option<Option<Behind>>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = config.connect(tls).await.ok()?;
+    let connection = tokio::spawn(connection);
+    let announced = announced(&client).await;
+    let rows = client.simple_query(ASK).await.ok()?;
+    drop(client);
+    // Until our side is closed, the session would count as somebody who is connected.
+    let _ = connection.await;
+    let row = rows.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    })?;
+    let works: i32 = row.get(0)?.parse().ok()?;
+    let text = |at: usize| row.get(at).map(str::to_owned);
+    let behind = Behind { host: text(1), port: text(2).unwrap_or_default() };
+    Some((announced? != works).then_some(behind))
+}
+
+/// The process that a request to cancel would name: length, code, process, key, four bytes each.
+async fn announced(client: &Client) -> Option<i32> {
+    let (mut server, end) = tokio::io::duplex(64);
+    // To the request for TLS, where one is made.
+    server.write_all(b"S").await.ok()?;
+    client.cancel_token().cancel_query_raw(end, Unencrypted).await.ok()?;
+    let mut request = Vec::new();
+    server.read_to_end(&mut request).await.ok()?;
+    let process = request.get(request.len().checked_sub(8)?..)?.first_chunk::<4>()?;
+    Some(i32::from_be_bytes(*process))
+}
+
+/// Stands where TLS would be: the request goes nowhere.
+struct Unencrypted;
+
+struct Plain(DuplexStream);
+
+impl TlsConnect<DuplexStream> for Unencrypted {
+    type Stream = Plain;
+    type Error = std::io::Error;
+    type Future = std::future::Ready<Result<Plain, std::io::Error>>;
+
+    fn connect(self, stream: DuplexStream) -> Self::Future {
+        std::future::ready(Ok(Plain(stream)))
+    }
+}
+
+impl TlsStream for Plain {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
