@@ -61,15 +61,8 @@ fn scratch(name: &str) -> Base {
 
 /// The same, with the template of the cluster that all tests share: one `initdb` for them all.
 fn prepared(name: &str) -> Base {
-    pg::cluster();
-    let base = scratch(name);
-    for entry in fs::read_dir(pg::base()).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_owned();
-        if name.as_encoded_bytes().starts_with(b"template-") {
-            symlink(&path, base.join(name)).unwrap();
-        }
-    }
+    let (base, template) = (scratch(name), pg::template());
+    symlink(&template, base.join(template.file_name().unwrap())).unwrap();
     base
 }
 

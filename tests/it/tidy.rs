@@ -9,6 +9,10 @@ use xtask::sys::settings;
 
 use crate::support::xtask::Folder;
 
+mod arrows;
+
+use arrows::{Arrow, arrows, circles, words};
+
 /// Room -> the rooms it may use. A room may always use itself.
 const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
@@ -24,8 +28,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("main", &["work", "ctx", "cmd", "sys", "model", "report", "fail", "ui", "flags"]),
 ];
 
-/// A ratchet, not an aim: functions are 10 to 25 lines.
-const LONGEST_FUNCTION: usize = 70;
+/// Flows are made of commands: a command of the first kind runs those of the second.
+const FLOWS: &[(&str, &[&str])] = &[
+    ("db_merge", &["db_migrate", "db_rebase", "db_roundtrip", "db_status"]),
+    ("db_create_migration", &["db_check", "db_roundtrip"]),
+    ("hooks", &["db_check", "db_roundtrip", "db_status"]),
+];
+
+/// The most, not the aim: functions are 10 to 25 lines.
+const LONGEST_FUNCTION: usize = 60;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -52,37 +63,68 @@ fn all_rust() -> Vec<(PathBuf, String)> {
     files.iter().map(|path| (path.strip_prefix(root()).unwrap().to_owned(), text(path))).collect()
 }
 
+/// The source below `xtask/src`, tests left out.
+fn sources() -> Vec<(PathBuf, String)> {
+    let is_test = |path: &Path| path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+    let below = |(path, text): (PathBuf, String)| Some((path.strip_prefix("xtask/src").ok()?.to_owned(), text));
+    all_rust().into_iter().filter_map(below).filter(|(path, _)| !is_test(path)).collect()
+}
+
 #[test]
 fn layering() {
+    let sources = sources();
     let mut wrong = Vec::new();
-    for (path, text) in all_rust() {
-        let Ok(inside) = path.strip_prefix("xtask/src") else { continue };
-        let room = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
-        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == room) else {
+    for (path, text) in &sources {
+        let room = Arrow::room(path);
+        if !LAYERS.iter().any(|(name, _)| *name == room) {
+            wrong.push(format!("{}: error: no such room `{room}`, add it to LAYERS and the map", path.display()));
+        }
+        let words = words(text);
+        let uses = |path: &[&str]| words.windows(path.len()).any(|words| words == path);
+        let is_pg = path.starts_with("sys/pg") || path == Path::new("sys/pg.rs");
+        if uses(&["postgres", "::"]) && !is_pg {
+            wrong.push(format!("{}: error: only sys/pg uses `postgres`", path.display()));
+        }
+    }
+    for arrow in arrows(&sources) {
+        let (from, to) = (Arrow::room(&arrow.from), Arrow::room(&arrow.to));
+        let allowed = LAYERS.iter().find(|(name, _)| *name == from).map_or(&[][..], |(_, allowed)| allowed);
+        if from != to && !allowed.contains(&to) {
+            wrong.push(format!("{}; `{from}` may not use `{to}`", arrow.shown()));
+        }
+        if let (Some(user), Some(used)) = (command(&arrow.from), command(&arrow.to))
+            && user != used
+            && !FLOWS.iter().any(|(flow, parts)| *flow == user && parts.contains(&used))
+        {
             wrong.push(format!(
-                "{}: error: no such room `{room}`, add it to LAYERS and docs/architecture.md",
-                path.display()
+                "{}; `{user}` is no flow that runs `{used}`: what both do belongs to work",
+                arrow.shown()
             ));
-            continue;
-        };
-        for (number, line) in text.lines().enumerate() {
-            for used in line.split("crate::").skip(1) {
-                let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                let known = LAYERS.iter().any(|(name, _)| *name == used);
-                if known && used != room && !allowed.contains(&used.as_str()) {
-                    wrong.push(format!("{}:{}: error: `{room}` may not use `{used}`", path.display(), number + 1));
-                }
-            }
-            if line.contains("postgres::")
-                && !inside.starts_with("sys/pg")
-                && inside != Path::new("sys/pg.rs")
-                && !line.trim_start().starts_with("//")
-            {
-                wrong.push(format!("{}:{}: error: only sys/pg uses `postgres`", path.display(), number + 1));
-            }
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Whose file it is, below `cmd`.
+fn command(path: &Path) -> Option<&str> {
+    path.strip_prefix("cmd").ok().map(Arrow::room)
+}
+
+/// A circle has no bottom: nobody can understand one of its files without the others. (A file and those in the folder of its
+/// name are one thing to the reader: these may name what it defines.)
+#[test]
+fn no_circles_between_files() {
+    let all = arrows(&sources());
+    let is_up_to_its_own = |arrow: &&Arrow| !arrow.from.starts_with(arrow.to.with_extension(""));
+    let counted: Vec<&Arrow> = all.iter().filter(is_up_to_its_own).collect();
+    let mut wrong = Vec::new();
+    for circle in circles(&counted) {
+        wrong.push(format!("error: a circle of {} files; let what both need stand below them:", circle.len()));
+        let inside = counted.iter().filter(|arrow| circle.contains(&arrow.from) && circle.contains(&arrow.to));
+        wrong.extend(inside.map(|arrow| format!("  {}", arrow.shown())));
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(all.len() > 500, "only {} arrows were found", all.len());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::flags::{self, Common, ServerChoice};
-use crate::model::action::{Around, Program, git, own, program, shell_word};
+use crate::model::action::{Around, Program, git, own, program};
 use crate::model::graph::Graph;
 use crate::model::url::{Address, DbUrl, Endpoint};
 use crate::sys::alembic_ini::AlembicConfig;
@@ -21,7 +21,6 @@ use crate::sys::history::{self, Headers};
 use crate::sys::pg::VersionTable;
 use crate::sys::project::{Component, Project};
 use crate::sys::python::{self, Interpreter, Wish};
-use crate::sys::run::quoted;
 use crate::sys::server::{Home, Lease};
 use crate::sys::settings::Server;
 use crate::sys::{interrupt, locations};
@@ -301,20 +300,6 @@ impl Ctx {
         })
     }
 
-    /// The flags that lead back to the component, for commands that are printed: empty for the default one, but for the
-    /// project and the server that the command line names.
-    pub fn component_flag(&self, component: &Component) -> String {
-        let mut flags = match self.project().and_then(|project| project.component(None)) {
-            Ok(default) if default.name == component.name => String::new(),
-            _ => format!(" --component={}", component.name),
-        };
-        for (flag, value) in self.ui.around().typed.iter().filter(|(flag, _)| flag != "--component") {
-            flags.push(' ');
-            flags.push_str(&shell_word(&format!("{flag}={value}")));
-        }
-        flags
-    }
-
     /// How the project's folder is reached from where the command was typed, for paths that are printed to be pasted;
     /// empty where one stands there.
     pub fn to_project(&self) -> Result<PathBuf> {
@@ -353,24 +338,6 @@ impl Ctx {
         let flag = self.common.python.as_ref().map(|path| self.cwd.join(path));
         let wish = Wish { flag, ..Wish::from_environment(server) };
         python::find(&self.ui, project, &wish).ok().map(|found| relative(&found.path))
-    }
-
-    /// Alembic by hand on a component's config, for commands that are printed.
-    pub fn alembic(&self, component: &Component) -> String {
-        let own = self.project().is_ok_and(|project| project.root.join("py").is_file());
-        let python = if own { "./py" } else { "python" };
-        format!("{}{python} -m alembic -c {}", self.into_project(), component.config.display())
-    }
-
-    /// What goes before a printed command that runs in the project's folder; empty where one stands there.
-    pub fn into_project(&self) -> String {
-        let Ok(project) = self.project() else { return String::new() };
-        let here = self.cwd.canonicalize().unwrap_or_else(|_| self.cwd.clone());
-        if here == project.root {
-            return String::new();
-        }
-        let folder = project.root.strip_prefix(&here).unwrap_or(&project.root);
-        format!("cd {} && ", quoted(&folder.display().to_string()))
     }
 
     fn agrees_to_install(&self, error: &anyhow::Error) -> bool {

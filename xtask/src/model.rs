@@ -29,6 +29,7 @@ pub mod script_body;
 pub mod second_opinion;
 pub mod sql;
 pub mod status;
+pub mod step;
 pub mod target;
 pub mod twins;
 pub mod url;

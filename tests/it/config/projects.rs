@@ -49,12 +49,7 @@ fn a_backend_ai_checkout_needs_no_configuration() {
     assert_eq!((appproxy.config.to_str().unwrap(), appproxy.services.len()), ("alembic-appproxy.ini", 2));
 }
 
-#[test]
-fn the_section_says_everything() {
-    let folder = Folder::new();
-    folder.write(
-        "Cargo.toml",
-        r#"
+const EVERY_KEY: &str = r#"
 [workspace]
 members = []
 [workspace.metadata.other]
@@ -83,8 +78,12 @@ config = "alembic.ini"
 config = "audit.ini"
 version_table = "v"
 seed = { ab12 = "ab12.sql" }
-"#,
-    );
+"#;
+
+#[test]
+fn the_section_says_everything() {
+    let folder = Folder::new();
+    folder.write("Cargo.toml", EVERY_KEY);
     folder.write("database/alembic.ini", "[alembic]\n");
     std::fs::create_dir_all(folder.join("crates/x")).unwrap();
     for from in ["", "crates/x", "database"] {

@@ -32,7 +32,7 @@ const ON_A_CLONE: [&str; 6] = [
 ];
 
 fn kills() -> usize {
-    std::env::var("XTASK_TEST_KILLS").map_or(6, |count| count.parse().unwrap())
+    std::env::var("XTASK_TEST_KILLS").map_or(4, |count| count.parse().unwrap())
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! looks for inodes that were not just freed. So that it stays small there, a test's databases go when the test ends.
 
 use std::cell::RefCell;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -28,6 +30,8 @@ pub struct Cluster {
     /// The server's major version.
     pub major: u32,
     data: PathBuf,
+    /// Where what `initdb` made and what was fetched is kept for the next run.
+    pub base: PathBuf,
     // Never dropped, being static: the kernel lets its locks go with the process, and the watchdog does the rest.
     _lease: Lease,
 }
@@ -47,16 +51,31 @@ pub fn cluster() -> &'static Cluster {
             bin: lease.binaries.bin.clone(),
             major: lease.binaries.major,
             data: lease.data.clone(),
+            base: lease.base.clone(),
             _lease: lease,
         }
     })
 }
 
+/// What `initdb` made for the cluster, to be copied for another one.
+pub fn template() -> PathBuf {
+    let entries = std::fs::read_dir(&cluster().base).unwrap().map(|entry| entry.unwrap().path());
+    let is_template = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        path.is_dir() && name.starts_with(&format!("template-{}-", cluster().major))
+    };
+    let newest = |path: &PathBuf| std::fs::metadata(path).unwrap().modified().unwrap();
+    entries.filter(is_template).max_by_key(newest).expect("the cluster has been made from a template")
+}
+
 /// A folder of this user's in memory, if the machine has one with enough room.
-fn memory() -> Option<PathBuf> {
+pub fn memory() -> Option<PathBuf> {
     let room = rustix::fs::statvfs(MEMORY).ok()?;
     let folder = Path::new(MEMORY).join(format!("xtask-test-{}", rustix::process::geteuid().as_raw()));
-    (room.f_bavail * room.f_frsize >= ENOUGH && std::fs::create_dir_all(&folder).is_ok()).then_some(folder)
+    let is_there = room.f_bavail * room.f_frsize >= ENOUGH && std::fs::create_dir_all(&folder).is_ok();
+    // As `/tmp`: where we are root, servers of another user make and remove their own folders in it.
+    let is_open = is_there && std::fs::set_permissions(&folder, Permissions::from_mode(0o1777)).is_ok();
+    is_open.then_some(folder)
 }
 
 /// The databases that a test has made: each test has a thread of its own.
@@ -73,6 +92,12 @@ impl Drop for Made {
     }
 }
 
+/// Drops a database, whoever is connected to it.
+fn remove(client: &mut Client, name: &str) -> Result<(), postgres::Error> {
+    client.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", &[&name])?;
+    client.batch_execute(&format!("drop database if exists {name}"))
+}
+
 /// Drops what it is sent, in a thread of its own: one that ends can no longer talk to PostgreSQL.
 fn sweeper() -> &'static Mutex<Sender<String>> {
     static SWEEPER: OnceLock<Mutex<Sender<String>>> = OnceLock::new();
@@ -82,9 +107,7 @@ fn sweeper() -> &'static Mutex<Sender<String>> {
             let mut client = cluster().client("postgres");
             for name in names {
                 // A test that has failed may have left anything; at worst the database stays until the server goes.
-                let sessions = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1";
-                let _ = client.execute(sessions, &[&name]);
-                let _ = client.batch_execute(&format!("drop database if exists {name}"));
+                let _ = remove(&mut client, &name);
             }
         });
         Mutex::new(sender)
@@ -93,12 +116,7 @@ fn sweeper() -> &'static Mutex<Sender<String>> {
 
 /// A home whose programs and templates all test runs share.
 pub fn home() -> Home {
-    Home::at(&base(), Path::new(env!("CARGO_BIN_EXE_xtask")))
-}
-
-/// The folder of that home.
-pub fn base() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("pg")
+    Home::at(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("pg"), Path::new(env!("CARGO_BIN_EXE_xtask")))
 }
 
 /// An error as a person sees it: a test that cannot have its server says what to do.
@@ -132,12 +150,21 @@ impl Cluster {
     pub fn shared_clone_of(&self, template: &str) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("t_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        self.create(&name, template);
+        name
+    }
+
+    /// A copy of a database in the place of another one, whoever is connected to that.
+    pub fn put_in_place(&self, name: &str, template: &str) {
+        remove(&mut self.client("postgres"), name).unwrap();
+        self.create(name, template);
+    }
+
+    fn create(&self, name: &str, template: &str) {
         let in_memory = self.data.starts_with(MEMORY) && self.major >= 15;
         let strategy = if in_memory { "strategy file_copy" } else { "" };
-        self.client("postgres")
-            .batch_execute(&format!("create database {name} template {template} {strategy}"))
-            .unwrap();
-        name
+        let sql = format!("create database {name} template {template} {strategy}");
+        self.client("postgres").batch_execute(&sql).unwrap();
     }
 
     /// A connection to a database as superuser.

@@ -4,14 +4,14 @@
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
 
-use super::pg::cluster;
+use super::pg::{cluster, memory, template};
 
 /// An unprivileged user, for when the tests run as root.
 const NOBODY: u32 = 65534;
@@ -38,7 +38,7 @@ impl Private {
     pub fn launch(conf: &str, hba: &str, files: &[(&str, &str)]) -> Private {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("xts-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let dir = std::env::temp_dir().join(name);
+        let dir = memory().unwrap_or_else(std::env::temp_dir).join(name);
         std::fs::create_dir_all(&dir).unwrap();
         let root = rustix::process::geteuid().is_root();
         for (name, text) in files {
@@ -52,12 +52,12 @@ impl Private {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         std::fs::write(dir.join("hba"), format!("local all postgres trust\n{hba}\n")).unwrap();
         std::fs::write(dir.join("conf"), format!("{conf}\nhba_file = '{}/hba'\n", dir.display())).unwrap();
+        copy_template(&dir, root.then_some(NOBODY));
         let script = format!(
             "set -e; cd {dir}; PATH={bin}:$PATH; \
-             initdb -D data --no-sync -A trust -E UTF8 --locale=C -U postgres >log 2>&1; \
              cat conf >>data/postgresql.conf; [ ! -f standby ] || touch data/standby.signal; \
              postgres -D data -F -p {port} -c listen_addresses=localhost -c unix_socket_directories={dir} \
-             -c autovacuum=off >>log 2>&1 & pid=$!; cat >/dev/null; kill -QUIT $pid; sleep 0.3; rm -rf {dir}",
+             -c autovacuum=off >>log 2>&1 & pid=$!; cat >/dev/null; kill -QUIT $pid; wait $pid || :; rm -rf {dir}",
             dir = dir.display(),
             bin = cluster().bin.display(),
         );
@@ -103,6 +103,19 @@ impl Private {
             command.uid(NOBODY).gid(NOBODY);
         }
         command
+    }
+}
+
+/// The data of a new server, as `initdb` made it once for all, given to a user.
+#[expect(clippy::disallowed_methods)]
+fn copy_template(dir: &Path, owner: Option<u32>) {
+    let mut copy = Command::new("cp");
+    copy.arg("-R").arg(template()).arg(dir.join("data"));
+    assert!(copy.status().unwrap().success(), "{copy:?}");
+    if let Some(owner) = owner {
+        let mut give = Command::new("chown");
+        give.arg("-R").arg(owner.to_string()).arg(dir.join("data"));
+        assert!(give.status().unwrap().success(), "{give:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! `db-backup`: takes a proven backup of a component's database, or lists the backups that are there.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -121,7 +121,7 @@ fn row(entry: &Entry, now: SystemTime) -> Vec<String> {
     let name = entry.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     vec![
         entry.component().unwrap_or("?").to_owned(),
-        age.map(words).unwrap_or_default(),
+        age.map(clock::age).unwrap_or_default(),
         size(entry.bytes),
         revisions,
         proven.to_owned(),
@@ -138,14 +138,5 @@ fn size(bytes: u64) -> String {
         0..1024 => format!("{bytes} B"),
         1024..1_048_576 => format!("{} KiB", bytes >> 10),
         _ => format!("{} MiB", bytes >> 20),
-    }
-}
-
-fn words(age: Duration) -> String {
-    match age.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
     }
 }

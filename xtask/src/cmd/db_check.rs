@@ -19,8 +19,6 @@ use crate::sys::project::Component;
 use crate::ui::Paint;
 use gather::Judged;
 
-/// Runs it.
-///
 /// # Errors
 /// A usage error for a rule or a commit that does not exist, or for `--staged` and `--base` without git; otherwise what
 /// keeps the project from being read.
@@ -84,7 +82,7 @@ pub fn review(ctx: &Ctx, component: &Component, scripts: &[PathBuf]) -> Result<V
         .collect())
 }
 
-/// The one that is named, or the default one. What would be committed or what a branch brings may be anywhere.
+/// The component that is named, or the default one; every one for `--staged` and `--base`, since a change may be anywhere.
 fn components<'a>(ctx: &'a Ctx, flags: &DbCheck) -> Result<Vec<&'a Component>> {
     let everywhere = flags.all || (flags.look != Look::WorkTree && ctx.common.component.is_none());
     if everywhere { ctx.every_component() } else { Ok(vec![ctx.component()?]) }

@@ -17,10 +17,6 @@ use crate::ui::{Paint, Ui};
 
 const COMMAND: &str = "db-server";
 
-/// Runs it.
-///
-/// # Errors
-/// Those of the action.
 pub fn run(ctx: &Ctx, action: DbServer) -> Result<Exit> {
     let home = ctx.home()?;
     match action {

@@ -15,10 +15,8 @@ use crate::sys::project::Component;
 pub use look::{Report, look, standing};
 pub use show::component_json;
 
-/// Runs the command.
-///
 /// # Errors
-/// Whatever keeps a component from being looked at; with several, the first one's.
+/// What keeps a component from being looked at; with several, the first one's error.
 pub fn run(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Exit> {
     let reports = gather(ctx, flags)?;
     let exit = exit(flags, &reports);

@@ -22,8 +22,6 @@ pub use run::called;
 
 const COMMAND: &str = "hooks";
 
-/// Runs it.
-///
 /// # Errors
 /// A refusal (exit 3) where hooks cannot be put or are not known any more to be ours; nothing was changed then.
 pub fn run(ctx: &Ctx, flags: &Hooks) -> Result<Exit> {
@@ -179,7 +177,7 @@ fn report(
     ctx.ui.answer(format!("Binary: {}{state}", binary.display()));
 }
 
-/// For a script, and for a person.
+/// The word for JSON and the sentence for people.
 fn reach(reach: Reach) -> (&'static str, &'static str) {
     match reach {
         Reach::Repository => ("repository", ""),

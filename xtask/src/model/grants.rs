@@ -2,6 +2,7 @@
 //! what they had. From the two states, the statements that give back what was.
 
 use super::catalog::{Key, Object, Snapshot};
+use super::sql::{first_name, ident};
 
 /// The statements that give the objects among `again` the owner and the grants that they have in `before`.
 pub fn statements(before: &Snapshot, after: &Snapshot, again: impl Fn(&Key) -> bool) -> Vec<String> {
@@ -104,46 +105,24 @@ fn privilege(letter: char) -> Option<&'static str> {
     })
 }
 
+/// What ends a role's name that has no quotes.
+const ROLE_ENDS: &[char] = &['=', '/', ','];
+
 /// A list of grants as the server writes it; nothing where only the owner may do anything.
 fn items(text: Option<&str>) -> Vec<Item> {
     let mut found = Vec::new();
     let mut rest = text.unwrap_or_default();
-    while let Some((grantee, after)) = role(rest) {
+    while let Some((grantee, after)) = first_name(rest, ROLE_ENDS) {
         let Some(after) = after.strip_prefix('=') else { break };
         let end = after.find('/').unwrap_or(after.len());
         found.push(Item { grantee, letters: after[..end].to_owned() });
-        let grantor = role(after[end..].trim_start_matches('/'));
+        let grantor = first_name(after[end..].trim_start_matches('/'), ROLE_ENDS);
         rest = grantor.map_or("", |(_, rest)| rest).trim_start_matches([',', ' ']);
         if rest.is_empty() {
             break;
         }
     }
     found
-}
-
-/// The role that a text begins with, and what comes behind it.
-fn role(text: &str) -> Option<(String, &str)> {
-    let Some(mut rest) = text.strip_prefix('"') else {
-        let end = text.find(['=', '/', ',']).unwrap_or(text.len());
-        return Some((text[..end].to_owned(), &text[end..]));
-    };
-    let mut name = String::new();
-    loop {
-        let end = rest.find('"')?;
-        name.push_str(&rest[..end]);
-        rest = &rest[end + 1..];
-        match rest.strip_prefix('"') {
-            Some(more) => {
-                name.push('"');
-                rest = more;
-            }
-            None => return Some((name, rest)),
-        }
-    }
-}
-
-fn ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]

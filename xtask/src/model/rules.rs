@@ -3,11 +3,12 @@
 //! A rule is a file in `rules/` and a page in `docs/rules/`. It judges a [`Context`]: the scripts as they are in the work
 //! tree or would be committed, the history they make, and what git knows of them. It never asks anything itself.
 
-mod allow;
+mod allowed;
 mod body;
 mod context;
 mod finding;
 
+mod allow;
 mod application_import;
 mod autocommit_late;
 mod behind_main;

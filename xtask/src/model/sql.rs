@@ -1,8 +1,10 @@
 //! What SQL statements are about, read off their first words: what they create, drop, alter, fill or empty. No SQL
 //! parser: a text may have holes (`{name}`) where a script puts something in, and this reads round them.
 
+mod name;
 mod token;
 
+pub use name::{first_name, ident};
 use token::Token;
 
 /// A statement, as far as its first words tell.

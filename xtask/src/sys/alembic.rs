@@ -12,6 +12,7 @@ mod install;
 mod isolation;
 mod launch;
 mod mask;
+mod once;
 mod patience;
 mod process;
 mod protocol;
@@ -31,11 +32,12 @@ use crate::ui::Ui;
 pub use draft::{Compared, Draft, Written};
 pub use explain::Names;
 pub use launch::{Database, Expect, IDENTITY_SQL, Launch, OwnDatabase};
+pub use once::Asking;
 pub use patience::{Patience, Waiting};
 pub use protocol::{Done, Event, Versions};
-pub use template::{NewRevision, Rendered, Renderer, render};
+pub use template::{NewRevision, Rendered, render};
 pub use trouble::{Fault, Outcome, Phase, Stop, Swallowed, Trouble, TroubleKind};
-pub use wanted::{Answer, Asking, Wanted, ask};
+pub use wanted::{Answer, Wanted, ask};
 
 use process::Process;
 

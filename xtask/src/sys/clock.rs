@@ -1,6 +1,6 @@
 //! The time of day as text, in UTC. The calendar is worked out here; no crate is needed for that.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// `20261122T171559Z`: sorts as text, and fits in a file name.
 pub fn utc_stamp(time: SystemTime) -> String {
@@ -20,13 +20,23 @@ pub fn parse_stamp(stamp: &str) -> Option<SystemTime> {
     let (era, of_era) = (year / 400, year % 400);
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day.checked_sub(1)?;
     let days = (era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year).checked_sub(719_468)?;
-    Some(UNIX_EPOCH + std::time::Duration::from_secs(days * 86_400 + time))
+    Some(UNIX_EPOCH + Duration::from_secs(days * 86_400 + time))
 }
 
 /// `17:15:59Z`, for lines that are read as they appear.
 pub fn utc_time(time: SystemTime) -> String {
     let stamp = utc_stamp(time);
     format!("{}:{}:{}Z", &stamp[9..11], &stamp[11..13], &stamp[13..15])
+}
+
+/// `3 min`, `2 days`: how long something took, or is there.
+pub fn age(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// Days since 1970 to a date. Years are counted from March, so that the leap day comes last.
@@ -43,8 +53,6 @@ fn date(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

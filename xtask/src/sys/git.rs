@@ -7,6 +7,7 @@
 //! [`Repo::foretell_merge`] 2, [`Repo::merge`] 3, [`Repo::published_besides`] 3 to 5, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
 //! (folders, shallow or not) costs nothing.
 
+mod answer;
 mod export;
 mod find;
 mod history;
@@ -18,9 +19,6 @@ mod search;
 mod tree;
 mod verbs;
 
-use std::ffi::OsStr;
-use std::fmt;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -28,12 +26,13 @@ use anyhow::{Context, Result};
 use crate::fail::{Fail, Kind};
 use crate::model::action::git;
 
+pub use answer::{Changed, Conflict, File, Head, Oid, State};
 pub use find::{HookEnv, version};
-pub use history::{Changed, MainBranch, To, Unclear};
+pub use history::{MainBranch, To, Unclear};
 pub use operation::{Operation, Ours};
 pub use process::GitError;
 pub use search::{Needle, Sighting, Tagged};
-pub use tree::{Conflict, File, Foretold, Index, State, Status};
+pub use tree::{Foretold, Index, Status};
 pub use verbs::{Merged, WithCommit};
 
 use process::Git;
@@ -49,48 +48,6 @@ pub struct Repo {
     is_shallow: bool,
     empty_tree: Oid,
     foretold: Option<Oid>,
-}
-
-/// An object's id: 40 (SHA-1) or 64 (SHA-256) hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Oid(String);
-
-impl Oid {
-    /// The id in a text that is nothing else.
-    pub fn parse(text: &str) -> Option<Oid> {
-        let is_hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        (is_hex && matches!(text.len(), 40 | 64)).then(|| Oid(text.to_owned()))
-    }
-
-    /// All digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The first ten digits, for a person.
-    pub fn short(&self) -> &str {
-        &self.0[..10]
-    }
-
-    /// Zeros stand for "no object" in git's output.
-    pub fn is_zero(&self) -> bool {
-        self.0.bytes().all(|byte| byte == b'0')
-    }
-}
-
-impl fmt::Display for Oid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What is checked out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// The branch's short name; `None` when the head is detached (in the middle of a rebase, too).
-    pub branch: Option<String>,
-    /// The commit; `None` before the first one.
-    pub commit: Option<Oid>,
 }
 
 impl Repo {
@@ -198,9 +155,4 @@ fn no_option(name: &str) -> Result<&str> {
         return Ok(name);
     }
     Err(Fail::new(Kind::Usage, format!("`{name}` is no branch and no commit")).action(git(["branch", "--all"])).into())
-}
-
-/// git's bytes for a path.
-fn path_of(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(bytes))
 }

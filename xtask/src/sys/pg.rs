@@ -33,6 +33,7 @@ mod tls;
 mod tools;
 mod violation;
 
+pub use crate::model::sql::ident;
 pub use closed::is_closed;
 pub use connect::{Db, Here, ServerVersion};
 pub use count::{Counted, MOST_COUNTED};
@@ -51,11 +52,6 @@ pub use sweep::{new_name, sweep};
 pub use template::{Key, Limits, Template, Templates};
 pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq};
 pub use violation::{Rows, Violation};
-
-/// An identifier for SQL text, quoted.
-pub fn ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
 
 /// A string for SQL text, quoted; right whatever `standard_conforming_strings` says.
 pub fn literal(text: &str) -> String {

@@ -136,6 +136,8 @@ pub struct Lease {
     pub binaries: Binaries,
     /// Where the data is.
     pub data: PathBuf,
+    /// Where what servers share is cached: programs that were fetched, what `initdb` made.
+    pub base: PathBuf,
     files: Files,
     // The order counts: who is listed as a user holds the lock as well.
     _listed: users::Listed,
@@ -173,7 +175,8 @@ impl Lease {
         let binaries = state::about(&files).unwrap_or(binaries);
         let data = files.data();
         let superuser = SUPERUSER;
-        Ok(Lease { socket_dir, port: place::PORT, superuser, binaries, data, files, _listed: listed, _users: users })
+        let port = place::PORT;
+        Ok(Lease { socket_dir, port, superuser, binaries, data, base, files, _listed: listed, _users: users })
     }
 
     /// Makes a role of that name (a superuser, as the official image's `POSTGRES_USER` is) unless there is one.

@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::ctx::Ctx;
-use crate::model::action::{Action, Own, own, program};
+use crate::model::action::{Action, Own, own};
 use crate::model::graph::{Graph, Links};
 use crate::model::ledger::{self, Ledger, Made, Skipped, by_hand, made, remedy, takes_away};
 use crate::model::rebase;
@@ -20,8 +20,9 @@ use crate::model::script_body::{self, Body, Kind};
 use crate::model::status::Revision;
 use crate::sys::files::read_script;
 use crate::sys::git::Repo;
-use crate::sys::pg::Db;
+use crate::sys::pg::{Db, for_libpq};
 use crate::sys::project::Component;
+use crate::sys::run::Cmd;
 
 pub use healed::Healed;
 
@@ -202,12 +203,11 @@ impl AllSkipped {
         if let Some(stretch) = &self.by_hand {
             let sql = ctx.alembic_by_hand(component).words(["upgrade", stretch, "--sql"]);
             let print = Action::run("Run what this prints, without its lines about the version table", sql);
-            let forget = program(["psql", "-c", "drop schema if exists xtask cascade"]);
             lines.extend([
                 "Or, where nothing may be taken back, run it by hand and forget what was known:".to_owned(),
                 format!("  1. {}", ctx.ui.shown(print)),
-                format!("  2. {}", ctx.ui.shown(forget)),
             ]);
+            lines.extend(forget(ctx, component).map(|command| format!("  2. {command}")));
         }
         lines
     }
@@ -238,6 +238,13 @@ impl AllSkipped {
         };
         self.skipped.iter().map(one).collect()
     }
+}
+
+/// The command that drops the ledger; `None` where the database is not known.
+fn forget(ctx: &Ctx, component: &Component) -> Option<String> {
+    let database = ctx.config(component).and_then(|config| ctx.database(&config)).ok()?;
+    let drop = Cmd::new("psql", "/").args(["-c", "drop schema if exists xtask cascade"]);
+    Some(for_libpq(drop, database.url.target()).line())
 }
 
 fn because(it: &ledger::Reparented) -> Value {

@@ -42,7 +42,6 @@ impl Judged {
     }
 }
 
-/// Judges the components.
 pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Vec<Judged>> {
     let mut look = Gatherer { ctx, flags, repo: repo(ctx, flags)?, changed: None, main: OnceLock::new() };
     let parts: Vec<Part> = components.iter().map(|component| Part::new(ctx, component)).collect::<Result<_>>()?;
@@ -165,7 +164,7 @@ impl Gatherer<'_> {
         Ok(findings)
     }
 
-    /// See [`Gatherer::changed`], the field.
+    /// Fills [`Gatherer::changed`].
     fn changed(&self, folders: &[&PathBuf]) -> Result<Option<BTreeSet<PathBuf>>> {
         let Some(repo) = &self.repo else { return Ok(None) };
         let folders: Vec<&PathBuf> = folders.iter().copied().filter(|folder| folder.starts_with(repo.root())).collect();
@@ -179,7 +178,7 @@ impl Gatherer<'_> {
         Ok(Some(changed.iter().map(|changed| changed.path().to_owned()).collect()))
     }
 
-    /// Those that are this component's, as they are shown.
+    /// The changed files of one component, relative to the project.
     fn changed_in(&self, part: &Part) -> Result<Option<BTreeSet<PathBuf>>> {
         let (Some(repo), Some(changed)) = (&self.repo, &self.changed) else { return Ok(None) };
         let is_in = |path: &&PathBuf| part.folders.iter().any(|folder| repo.root().join(path).starts_with(folder));
@@ -301,7 +300,7 @@ fn packages(root: &Path, config: &AlembicConfig) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Those that are in the checkout. Scripts of an installed package are in none.
+/// The folders that are in the checkout. Those of an installed package are in none.
 fn inside(repo: &Repo, folders: &[PathBuf]) -> Vec<PathBuf> {
     folders.iter().filter(|folder| folder.starts_with(repo.root())).cloned().collect()
 }

@@ -19,7 +19,6 @@ const ILLEGAL: [char; 4] = ['@', '-', '+', ':'];
 /// What Alembic takes for something else than an id.
 const TARGETS: [&str; 4] = ["head", "heads", "base", "current"];
 
-/// What is known before anything is made.
 pub struct Facts<'a> {
     pub subject: Subject<'a>,
     pub message: String,
@@ -31,7 +30,6 @@ pub struct Facts<'a> {
     pub repo: Option<Repo>,
 }
 
-/// Files, interpreter, database.
 pub fn gather<'a>(ctx: &'a Ctx, flags: &DbCreateMigration) -> Result<Facts<'a>> {
     let subject = Subject::gather(ctx, ctx.component()?)?;
     if let Some(id) = &flags.rev_id {
@@ -70,7 +68,6 @@ fn check_id(subject: &Subject, id: &str) -> Result<()> {
         .into())
 }
 
-/// What Alembic makes scripts from.
 fn check_template(config: &AlembicConfig) -> Result<()> {
     let template = config.script_location.join("script.py.mako");
     if template.is_file() {

@@ -22,7 +22,6 @@ use crate::ui::Paint;
 /// How many differences are listed before only those of the tables in question are.
 const LISTED: usize = 10;
 
-/// Prints it.
 pub fn report(ctx: &Ctx, facts: &Facts, review: &Review) {
     ctx.ui.json(super::COMMAND, review.exit(), to_json(ctx, facts, review), None);
     let mut lines = heading(ctx, facts, review);

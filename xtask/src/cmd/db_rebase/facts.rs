@@ -16,7 +16,6 @@ use crate::sys::git::Repo;
 use crate::sys::project::Component;
 use crate::work::advice;
 
-/// What is known before anything is decided.
 pub struct Facts<'a> {
     pub component: &'a Component,
     pub config: AlembicConfig,
@@ -26,7 +25,6 @@ pub struct Facts<'a> {
     pub wish: Wish,
 }
 
-/// Gathers them.
 pub fn gather<'a>(
     ctx: &'a Ctx,
     flags: &Rebase,

@@ -17,7 +17,7 @@ use crate::model::rebase::{self, Both, Change, Moved, Source};
 use crate::model::revision::{self, Script};
 use crate::model::script_body;
 use crate::report::diff::diff;
-use crate::sys::alembic::{self, NewRevision, Rendered, Renderer};
+use crate::sys::alembic::{self, Asking, NewRevision, Rendered};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::clock::utc_stamp;
 use crate::sys::files::read_script;
@@ -199,9 +199,9 @@ fn rendered(ctx: &Ctx, config: &AlembicConfig, revision: &NewRevision<'_>) -> Re
     let script_location = config.implied_location.then_some(&*config.script_location);
     let by_hand = || ctx.alembic_by_hand(&config.component).words(["merge", "heads"]);
     let (python, config) = (&*python.path, &*config.path);
-    let renderer = Renderer { python, project: root, config, options: &options, script_location, state_dir };
+    let asking = Asking { python, project: root, config, options: &options, script_location, state_dir };
     let _task = ctx.ui.task("Rendering the merge revision");
-    alembic::render(&ctx.ui, &renderer, revision).map(Some).map_err(|error| {
+    alembic::render(&ctx.ui, &asking, revision).map(Some).map_err(|error| {
         let cause = from_anyhow(&error);
         if cause.kind == Kind::Interrupted {
             return error;

@@ -21,15 +21,14 @@ use crate::work::migrate::Way;
 /// The note's name in the journal.
 const NOTE: &str = "rebase";
 
-/// Where an operation that did not end is found.
+/// Where the journal of a rebase that did not end lies.
 pub fn journal_folder(ctx: &Ctx) -> Result<PathBuf> {
     Ok(journal::folder(&ctx.project()?.root, "db-rebase"))
 }
 
-/// What is to be done.
+/// A rebase, in the form that the journal keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// The component's name.
     pub component: String,
     /// The moved revisions, with their files.
     pub moved: Vec<MovedRevision>,
@@ -47,16 +46,13 @@ pub struct Work {
     pub rows: Value,
 }
 
-/// One step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Save the database.
     Backup,
-    /// Take it down with the old scripts.
+    /// The database goes down with the old scripts.
     Down,
-    /// Write the files.
     Edit,
-    /// Take it up with the new scripts.
+    /// The database goes up with the new scripts.
     Up,
 }
 
@@ -73,7 +69,6 @@ impl Step {
 }
 
 impl Work {
-    /// From the plan.
     pub fn new(
         component: &Component,
         graph: &Graph,
@@ -92,12 +87,11 @@ impl Work {
         Work { component: component.name.clone(), moved, merge, both, trip, place, stays: false, rows: Value::Null }
     }
 
-    /// The steps, in order.
     pub fn steps(&self) -> Vec<Step> {
         if self.trip.is_empty() { vec![Step::Edit] } else { vec![Step::Backup, Step::Down, Step::Edit, Step::Up] }
     }
 
-    /// A step in words.
+    /// What a step does, for the plan and for progress.
     pub fn words(&self, step: Step) -> impl fmt::Display {
         let count = self.moved.len();
         match step {
@@ -120,12 +114,12 @@ impl Work {
         }
     }
 
-    /// Down, with the scripts as they were.
+    /// The way down, with the scripts as they were.
     pub fn way_down(&self) -> Way<'_> {
         Way { start: &self.trip.before, direction: Direction::Down, ids: &self.trip.down, kept: self.kept() }
     }
 
-    /// Up, with the scripts as they are.
+    /// The way up, with the scripts as they are.
     pub fn way_up(&self) -> Way<'_> {
         Way { start: &self.trip.between, direction: Direction::Up, ids: &self.trip.up, kept: self.kept() }
     }
@@ -140,7 +134,6 @@ impl Work {
         self.trip.up.iter().filter(|id| !self.trip.down.contains(id)).map(String::as_str).collect()
     }
 
-    /// For the journal.
     pub fn notes(&self) -> Map<String, Value> {
         let trip = &self.trip;
         let note = json!({

@@ -18,17 +18,15 @@ use crate::sys::files::read_script;
 use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
 use crate::ui::Ui;
 
-/// What was found out.
 pub struct Released {
     /// The revisions that are released.
     pub ids: HashSet<String>,
-    /// How it was told, for a person.
+    /// How that is known, in words.
     pub how: String,
 }
 
 /// The scripts of a history and where they lie.
 pub struct Scripts<'a> {
-    /// The history.
     pub graph: &'a Graph,
     /// What relative paths in it count from.
     pub root: &'a Path,
@@ -77,13 +75,13 @@ pub fn by_git(ctx: &Ctx, repo: &Repo, scripts: &Scripts<'_>, branch: Option<&str
     Ok(Released { ids: released, how: format!("git: released is what {} has at {}{lines}", main.name, base.short()) })
 }
 
-/// What the scripts say of themselves, where git is not to be asked.
+/// By what the scripts say of themselves, where git is not asked.
 pub fn by_text(scripts: &Scripts<'_>) -> Result<Released> {
     let released = by_themselves(scripts)?;
     Ok(Released { ids: released, how: "the scripts: released is what a comment (`# Part of:`) says to be".to_owned() })
 }
 
-/// The refusal without git.
+/// The refusal where there is no git checkout.
 pub fn no_checkout(root: &Path) -> Fail {
     ask_for_onto(
         Fail::new(Kind::ConfigInvalid, "Cannot tell your own revisions from released ones: this is no git checkout")
@@ -174,7 +172,7 @@ fn by_lines(
     Ok(if ids.is_empty() { Default::default() } else { (ids, names) })
 }
 
-/// The files of revisions of which it is not known yet that they are released.
+/// The files of the revisions that are not known to be released yet.
 fn unknown_paths<'a>(
     repo: &Repo,
     scripts: &'a Scripts<'_>,

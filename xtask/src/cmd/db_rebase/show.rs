@@ -29,7 +29,6 @@ pub struct Timed {
     pub name: &'static str,
     /// `ok`, `failed`, `planned`.
     pub outcome: &'static str,
-    /// How long it took.
     pub seconds: f64,
 }
 
@@ -217,7 +216,7 @@ fn left_behind(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
     let never = format!("A database that holds {} already would never run what is below now.", moved.join(" or "));
     if facts.repo.as_ref().is_some_and(|repo| !matches!(repo.operation(), Ok(None))) {
         // A stash would end what git is in the middle of.
-        let why = "  When git is done, this names what yours never ran, and what puts it right";
+        let why = "  When git is done, see which revisions your database never ran, and what puts it right";
         return vec![never, ctx.ui.shown(Action::run(why, own("db-status").of(component)))];
     }
     let down = own("db-migrate").of(component).flag("--direction", "downgrade").flag("--target", target);
@@ -232,7 +231,7 @@ fn left_behind(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
     ]
 }
 
-/// All is done.
+/// The report of a rebase that went well.
 pub fn done(ctx: &Ctx, work: &Work, backup: Option<&Path>, report: Option<&Report>) -> Result<()> {
     let mut lines = vec![ctx.ui.paint(Paint::Good, "✅ One head again"), String::new()];
     lines.push(format!("Component: {}", work.component));

@@ -42,7 +42,7 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     let database = ctx.database(&config)?;
     for name in pg::sweep(&database.url).unwrap_or_default() {
-        ctx.ui.status(format!("Swept what a run that was killed left behind: {name}"));
+        ctx.ui.status(format!("Removed what a killed run left behind: {name}"));
     }
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let dump = flags.baseline.as_ref().map(absolute);

@@ -6,7 +6,6 @@ use anyhow::Result;
 use crate::fail::{Exit, Kind, from_anyhow};
 use crate::ui::Ui;
 
-/// Where it is said, and whether it fails.
 pub struct Lenient<'a> {
     pub ui: &'a Ui,
     pub is_strict: bool,

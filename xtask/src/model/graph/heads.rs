@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Graph, Links};
-use crate::model::target::{Direction, Step};
+use crate::model::step::{Direction, Step};
 
 /// Why a step cannot be taken with these rows in the version table. Alembic would run the migration and then fail.
 #[derive(Clone, Debug, PartialEq, Eq)]

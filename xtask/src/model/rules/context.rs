@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::allow::Allowed;
+use super::allowed::Allowed;
 use super::{Rule, Scope};
 use crate::model::action::Program;
 use crate::model::graph::{Graph, Problem};

@@ -3,7 +3,6 @@
 
 use ruff_python_ast::{BoolOp, CmpOp, Expr, UnaryOp};
 
-use super::scope::Scope;
 use super::value::{Call, Value};
 
 const POSTGRES: &str = "postgresql";
@@ -26,17 +25,16 @@ pub(super) fn of_call(call: &Call) -> Option<Value> {
     }
 }
 
-/// A comparison with the kind of database, and what is made of such.
-pub(super) fn truth<'a>(scope: &Scope<'a>, expr: &'a Expr) -> Value {
+/// A comparison with the kind of database, and what is made of such; `evaluate` tells what an expression is there.
+pub(super) fn truth<'a>(expr: &'a Expr, evaluate: impl Fn(&'a Expr) -> Value) -> Value {
     let truth = match expr {
         Expr::Compare(compare) => match (&compare.ops[..], &compare.comparators[..]) {
-            ([op], [right]) => compared(*op, &scope.evaluate(&compare.left), &scope.evaluate(right)),
+            ([op], [right]) => compared(*op, &evaluate(&compare.left), &evaluate(right)),
             _ => None,
         },
-        Expr::UnaryOp(not) if not.op == UnaryOp::Not => on_postgres(&scope.evaluate(&not.operand)).map(|truth| !truth),
+        Expr::UnaryOp(not) if not.op == UnaryOp::Not => on_postgres(&evaluate(&not.operand)).map(|truth| !truth),
         Expr::BoolOp(all) => {
-            let truths: Vec<Option<bool>> =
-                all.values.iter().map(|value| on_postgres(&scope.evaluate(value))).collect();
+            let truths: Vec<Option<bool>> = all.values.iter().map(|value| on_postgres(&evaluate(value))).collect();
             let deciding = all.op == BoolOp::Or;
             match truths.contains(&Some(deciding)) {
                 true => Some(deciding),

@@ -166,7 +166,7 @@ impl<'a> Scope<'a> {
                     None => Value::Unknown,
                 },
             },
-            Expr::Compare(_) | Expr::UnaryOp(_) | Expr::BoolOp(_) => dialect::truth(self, expr),
+            Expr::Compare(_) | Expr::UnaryOp(_) | Expr::BoolOp(_) => dialect::truth(expr, |expr| self.evaluate(expr)),
             Expr::BinOp(sum) if sum.op == Operator::Add => self.sum(&sum.left, &sum.right),
             Expr::BinOp(format) if format.op == Operator::Mod => match self.evaluate(&format.left) {
                 Value::Str(text) => Value::Str(self.filled(text, [&*format.right])),

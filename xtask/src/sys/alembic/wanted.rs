@@ -1,31 +1,14 @@
 //! Which database env.py wants, asked of env.py itself: Python runs it up to its first connection, which is not made.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use anyhow::Result;
+use serde_json::Value;
 
-use super::install;
+use super::once::Asking;
 use crate::model::url::Secret;
-use crate::sys::run::Cmd;
 use crate::ui::Ui;
-
-/// The application may be imported for it.
-const LIMIT: Duration = Duration::from_secs(120);
-
-/// Whose env.py, and by what it is run.
-pub struct Asking<'a> {
-    pub python: &'a Path,
-    pub project: &'a Path,
-    pub config: &'a Path,
-    /// As [`super::Launch::options`].
-    pub options: &'a [String],
-    /// As [`super::Launch::script_location`].
-    pub script_location: Option<&'a Path>,
-    pub state_dir: &'a Path,
-}
 
 /// What env.py would connect to, and what of the project and the environment was read on the way.
 #[derive(Debug)]
@@ -51,15 +34,7 @@ pub enum Answer {
 /// # Errors
 /// When Python does not start, or says something that is no answer.
 pub fn ask(ui: &Ui, asking: &Asking<'_>) -> Result<Wanted> {
-    let script = install::driver(asking.state_dir)?.join("wanted.py");
-    let question = json!({
-        "project": asking.project.to_string_lossy(),
-        "config": asking.config.to_string_lossy(),
-        "options": asking.options,
-        "script_location": asking.script_location.map(Path::to_string_lossy),
-    });
-    let cmd = Cmd::new(asking.python, asking.project).arg(script).stdin(question.to_string()).limit(LIMIT);
-    let answer: Value = serde_json::from_str(&cmd.read(ui)?).context("reading which database env.py wants")?;
+    let answer = asking.ask(ui, "wanted.py", &Value::Null)?;
     let texts = |key: &str| {
         let list = answer[key].as_array().into_iter().flatten();
         list.filter_map(|item| item.as_str().map(str::to_owned)).collect::<Vec<String>>()

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use super::LIMIT;
+use crate::model::sql::first_name;
 use crate::sys::interrupt;
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
@@ -213,24 +214,9 @@ fn parse_copy(head: &str) -> Option<(String, String, &str)> {
 }
 
 /// The name that a text begins with, without its quotes, and what comes behind it.
-pub fn word(text: &str) -> Option<(String, &str)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find(['.', ' ', ',', '(']).unwrap_or(text.len());
-        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
-    };
-    let (mut name, mut rest) = (String::new(), quoted);
-    loop {
-        let end = rest.find('"')?;
-        name.push_str(&rest[..end]);
-        rest = &rest[end + 1..];
-        match rest.strip_prefix('"') {
-            Some(more) => {
-                name.push('"');
-                rest = more;
-            }
-            None => return Some((name, rest)),
-        }
-    }
+fn word(text: &str) -> Option<(String, &str)> {
+    let found = first_name(text, &['.', ' ', ',', '('])?;
+    (!found.0.is_empty() || text.starts_with('"')).then_some(found)
 }
 
 /// The names in a list, without quotes: `id, "x y"`.

@@ -2,12 +2,12 @@
 //! between two states.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 
 use super::operation::{PROGRESS, Progress};
-use super::{Oid, Repo, no_option, parse};
+use super::{Changed, Oid, Repo, no_option, parse};
 use crate::fail::{Fail, Kind};
 use crate::model::action::git;
 
@@ -111,21 +111,6 @@ pub enum To<'a> {
     Index,
     /// The files as they lie there; untracked ones do not count.
     WorkTree,
-}
-
-/// A file that differs between two states. A blob is `None` where git has not stored the content (in the work tree).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// Only the later state has it.
-    Added { path: PathBuf, blob: Option<Oid> },
-    /// Only the earlier state has it.
-    Deleted { path: PathBuf, blob: Oid },
-    /// Both have it, not alike.
-    Modified { path: PathBuf, before: Oid, after: Option<Oid> },
-    /// It moved, and perhaps changed a little.
-    Renamed { from: PathBuf, path: PathBuf, before: Oid, after: Option<Oid> },
-    /// It is in conflict; said of the index only, in the work tree the file counts as it lies there.
-    Unmerged { path: PathBuf },
 }
 
 impl Repo {
@@ -242,17 +227,4 @@ fn first_there(candidates: &[(&str, &str)], commits: Vec<Option<Oid>>) -> Result
     main.ok_or_else(|| {
         Unclear::NoMain { tried: candidates.iter().map(|(name, _)| (*name).to_owned()).collect() }.raise()
     })
-}
-
-impl Changed {
-    /// Where the file is, or was, if it is no more.
-    pub fn path(&self) -> &Path {
-        match self {
-            Changed::Added { path, .. }
-            | Changed::Deleted { path, .. }
-            | Changed::Modified { path, .. }
-            | Changed::Renamed { path, .. }
-            | Changed::Unmerged { path } => path,
-        }
-    }
 }

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use super::tree::{Conflict, File, State};
-use super::{Changed, Head, Oid, path_of};
+use super::answer::{Changed, Conflict, File, Head, Oid, State, path_of};
 
 /// An option that `rev-parse` does not know and therefore repeats: it marks where one path ends and the next begins,
 /// since a folder's name may have line breaks in it.

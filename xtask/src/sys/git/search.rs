@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{File, Oid, Repo, parse, path_of};
+use super::answer::path_of;
+use super::{File, Oid, Repo, parse};
 
 /// How many commits are looked into; the newest ones say enough.
 const SIGHTINGS: &str = "3";

@@ -6,21 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{Oid, Repo, parse};
+use super::{Conflict, File, Oid, Repo, State, parse};
 
 /// The git that brought `merge-tree --write-tree` (October 2022).
 const MERGE_TREE: (u32, u32) = (2, 38);
-
-/// A file in a commit or in the index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
-    /// Relative to the root.
-    pub path: PathBuf,
-    /// Its content; see [`Repo::blobs`].
-    pub blob: Oid,
-    /// `0o100644`, `0o100755`, or `0o120000` for a symlink.
-    pub mode: u32,
-}
 
 /// What would be committed now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,41 +18,6 @@ pub struct Index {
     pub files: Vec<File>,
     /// Files in conflict: git commits nothing before they are resolved.
     pub unmerged: Vec<PathBuf>,
-}
-
-/// A file in conflict, with the blobs that are to be made one; `None` where a side has no such file.
-///
-/// In a rebase "ours" is not one's own work: see [`super::Operation::ours`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    /// Relative to the root.
-    pub path: PathBuf,
-    /// The common ancestor's.
-    pub base: Option<Oid>,
-    /// Stage 2.
-    pub ours: Option<Oid>,
-    /// Stage 3.
-    pub theirs: Option<Oid>,
-}
-
-/// A file's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// As committed (or not there at all).
-    Clean,
-    /// Not known to git.
-    Untracked,
-    /// Not known to git and meant to be so.
-    Ignored,
-    /// In conflict.
-    Conflicted,
-    /// Known and not as committed; deletion counts.
-    Changed {
-        /// The index differs from the last commit.
-        staged: bool,
-        /// The work tree differs from the index.
-        unstaged: bool,
-    },
 }
 
 /// The states of files; what is not listed is clean.

@@ -7,28 +7,29 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Db, Making, client_tool, database_argument, for_libpq};
+use super::{Db, client_tool, database_argument, for_libpq};
 use crate::model::url::DbUrl;
 use crate::sys::run::Cmd;
+use crate::ui::Ui;
 
 /// Long enough for any database that somebody would clone.
 const LONG: Duration = Duration::from_secs(24 * 3600);
 
 /// The slow copy, which disturbs nobody. The dump lies in a folder of ours alone, for as long as it takes.
-pub(super) fn dump_and_restore(making: &Making<'_>, owner: &Db, from: &DbUrl, to: &DbUrl) -> Result<()> {
+pub(super) fn dump_and_restore(ui: &Ui, tools: &[PathBuf], owner: &Db, (from, to): (&DbUrl, &DbUrl)) -> Result<()> {
     let major = owner.server_version().major();
-    let dump = client_tool(making.ui, "pg_dump", major, making.tools)?;
-    let restore = client_tool(making.ui, "pg_restore", major, making.tools)?;
+    let dump = client_tool(ui, "pg_dump", major, tools)?;
+    let restore = client_tool(ui, "pg_restore", major, tools)?;
     let folder = Folder::new(&to.target().database)?;
     let file = folder.0.join("dump");
     let dump = Cmd::new(dump, &folder.0).args(["-Fc", "-Z0", "--no-password", "-f"]).arg(&file).limit(LONG);
-    for_libpq(dump, from.target()).read(making.ui).context("copying a database that is in use")?;
+    for_libpq(dump, from.target()).read(ui).context("copying a database that is in use")?;
     // Owners and grants that we may not set would fail; the roles are the same server's.
     let restore = Cmd::new(restore, &folder.0)
         .args(["--no-password", "--exit-on-error", "--no-owner", "--no-subscriptions"])
         .limit(LONG);
     let restore = restore.arg(database_argument(&to.target().database)).arg(&file);
-    for_libpq(restore, to.target()).read(making.ui).context("copying a database that is in use")?;
+    for_libpq(restore, to.target()).read(ui).context("copying a database that is in use")?;
     Ok(())
 }
 

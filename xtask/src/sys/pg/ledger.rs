@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 use postgres::SimpleQueryMessage;
 use serde_json::{Value, json};
 
-use super::{Db, Script, VersionTable, literal, runs};
+use super::runs::key;
+use super::{Db, Script, VersionTable, runs};
 use crate::model::ledger::{Entry, How, Ledger, Made, Mark, Run};
 
 /// The schema of everything that this tool keeps in somebody's database.
@@ -166,15 +167,6 @@ impl Db {
         self.write_runs(&key, writing)?;
         Ok(true)
     }
-}
-
-/// The version table's name with its schema, wherever the search path finds it; an expression.
-pub(super) fn key(version: &str) -> String {
-    format!(
-        "(select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c \
-         join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass({}))",
-        literal(version)
-    )
 }
 
 fn list(json: &str) -> Option<Vec<String>> {

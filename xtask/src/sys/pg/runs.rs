@@ -9,8 +9,7 @@ use anyhow::{Context, Result};
 use postgres::Transaction;
 use serde_json::{Value, json};
 
-use super::ledger::key;
-use super::{Db, VersionTable};
+use super::{Db, VersionTable, literal};
 use crate::model::catalog::{Key, Object};
 use crate::model::ledger::{Delta, Run};
 use crate::model::target::Direction;
@@ -166,6 +165,15 @@ pub(super) fn write(
     );
     transaction.execute(&sweep, &[]).context("sweeping what ran long ago")?;
     Ok(())
+}
+
+/// The version table's name with its schema, wherever the search path finds it; an expression.
+pub(super) fn key(version: &str) -> String {
+    format!(
+        "(select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c \
+         join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass({}))",
+        literal(version)
+    )
 }
 
 fn json_of(delta: &Delta) -> Value {

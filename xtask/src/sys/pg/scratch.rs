@@ -15,7 +15,7 @@ use super::copy::dump_and_restore;
 use super::errors::createdb;
 use super::session::try_lock;
 use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
-use super::{Db, Template, ident, literal, sql_fail, surroundings};
+use super::{Db, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
 use crate::model::url::DbUrl;
@@ -125,7 +125,7 @@ impl Scratch {
         ));
         scratch.create("template0", &facts.options, making.why)?;
         let from = scratch.url.with_database(source);
-        dump_and_restore(making, &scratch.owner, &from, &scratch.url)?;
+        dump_and_restore(making.ui, making.tools, &scratch.owner, (&from, &scratch.url))?;
         if let Some(open) = close(&scratch.url)? {
             scratch.lacks = scratch.lacks.take().map(|lacks| format!("{lacks}; {open}"));
         }
@@ -155,14 +155,14 @@ impl Scratch {
     ///
     /// # Errors
     /// `interrupted`, and what connecting may meet.
-    pub fn of_template(admin: &DbUrl, template: &Template, making: &Making<'_>) -> Result<Option<Scratch>> {
+    pub fn of_template(admin: &DbUrl, template: &str, making: &Making<'_>) -> Result<Option<Scratch>> {
         let mut scratch = Scratch::claim(admin, making)?;
-        let sql = scratch.create_sql(&scratch.name, &template.database, "");
+        let sql = scratch.create_sql(&scratch.name, template, "");
         if scratch.owner.run(&sql)?.is_err() {
             return Ok(None);
         }
         let name = scratch.name.clone();
-        let facts = scratch.source(&template.database)?;
+        let facts = scratch.source(template)?;
         (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
         scratch.mark(&name, making.why)?;
         Ok(Some(scratch))

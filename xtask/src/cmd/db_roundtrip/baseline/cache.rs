@@ -14,6 +14,7 @@ use crate::cmd::db_roundtrip::facts::Facts;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow};
 use crate::report::roundtrip::CacheUse;
+use crate::sys::clock;
 use crate::sys::fingerprint::{Fingerprint, Tree};
 use crate::sys::interrupt;
 use crate::sys::pg::{Key, Limits, Making, Scratch, Template, Templates};
@@ -89,7 +90,7 @@ impl Cache {
     /// `interrupted`, and what connecting may meet.
     pub fn copy(&mut self, facts: &Facts, making: &Making<'_>) -> Result<Option<Scratch>> {
         let Some(template) = self.template.as_ref() else { return Ok(None) };
-        let copy = Scratch::of_template(&facts.database.url, template, making)?;
+        let copy = Scratch::of_template(&facts.database.url, &template.database, making)?;
         if copy.is_none() {
             // Dropped by hand, or no room for a copy: as if it had not been found.
             self.template = None;
@@ -140,7 +141,7 @@ impl Cache {
     pub fn words(&self, made: &str) -> String {
         match &self.template {
             Some(template) if self.came_from_it => {
-                format!("cached {} ago: {} ({})", age(template.age), template.words, template.database)
+                format!("cached {} ago: {} ({})", clock::age(template.age), template.words, template.database)
             }
             _ => made.to_owned(),
         }
@@ -240,13 +241,4 @@ pub fn clear(ctx: &Ctx) -> Result<Exit> {
 
 fn days(days: u64) -> Duration {
     Duration::from_secs(days.saturating_mul(24 * 3600))
-}
-
-fn age(age: Duration) -> String {
-    match age.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
 }

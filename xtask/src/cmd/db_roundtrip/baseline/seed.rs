@@ -23,8 +23,6 @@ impl Seeds {
     }
 }
 
-/// Reads them.
-///
 /// # Errors
 /// `config-invalid` when one is for a revision that the history does not have, or cannot be read.
 pub fn read(ctx: &Ctx, facts: &Facts<'_>) -> Result<Seeds> {

@@ -53,7 +53,6 @@ impl Sandbox<'_> {
         self.turn_driver()
     }
 
-    /// Drops a copy.
     pub fn forget(&mut self, copy: SavePoint) -> Result<()> {
         self.scratch.as_mut().context(OWN)?.forget(copy)
     }

@@ -13,7 +13,7 @@ use crate::sys::alembic::Driver;
 use crate::sys::pg::Scratch;
 use crate::work::driver;
 
-/// How many deeds are rather done again than saved in a copy.
+/// From how many deeds on a copy is saved, so that they need not be done again.
 const LONG_WAY: usize = 12;
 
 impl Sandbox<'_> {

@@ -18,7 +18,6 @@ pub struct Lower {
     pub state: Point,
 }
 
-/// Where a run begins.
 pub struct Before {
     pub state: Point,
     pub note: Option<String>,
