@@ -9,6 +9,7 @@ mod draft;
 mod explain;
 mod fields;
 mod install;
+mod isolation;
 mod launch;
 mod mask;
 mod once;
@@ -30,7 +31,7 @@ use crate::ui::Ui;
 
 pub use draft::{Compared, Draft, Written};
 pub use explain::Names;
-pub use launch::{Database, Expect, IDENTITY_SQL, Launch};
+pub use launch::{Database, Expect, IDENTITY_SQL, Launch, OwnDatabase};
 pub use once::Asking;
 pub use patience::{Patience, Waiting};
 pub use protocol::{Done, Event, Versions};
@@ -389,6 +390,7 @@ impl Driver {
         on: &mut dyn FnMut(&Event),
     ) -> Outcome<Event> {
         let mut running: Option<Step> = None;
+        let mut ran_before = 0;
         loop {
             let waited = match &running {
                 Some(step) => patience.next_event(&mut self.process, step, &self.backends)?,
@@ -402,6 +404,7 @@ impl Driver {
                         // Python and Alembic did start: what ended or hangs is the project's.
                         trouble.phase = Phase::Env;
                     }
+                    trouble.ran_before = ran_before;
                     return Err(Stop::Trouble(Box::new(trouble.during(running.as_ref()))));
                 }
             };
@@ -411,7 +414,7 @@ impl Driver {
                     self.backends.push(pid);
                     self.opened.extend(running.clone().map(|step| (pid, step)));
                 }
-                Event::Started(ref step) => running = Some(step.clone()),
+                Event::Started(ref step, count) => (running, ran_before) = (Some(step.clone()), count),
                 Event::Failed(mut trouble) => {
                     if trouble.kind == TroubleKind::Ended {
                         trouble.printed = self.process.last_words();
@@ -422,7 +425,7 @@ impl Driver {
                 _ => {}
             }
             on(&event);
-            let goes_on = matches!(event, Event::Connected(_) | Event::Started(_) | Event::Seen(_));
+            let goes_on = matches!(event, Event::Connected(_) | Event::Started(..) | Event::Seen(_));
             // In `migrate` a `done` is one of several; the walk's step is answered by it.
             let part = matches!(event, Event::Done(_)) && self.process.is_migrating();
             if !goes_on && !part {

@@ -3,6 +3,7 @@
 
 mod ask;
 pub mod catalog;
+mod closed;
 mod connect;
 mod copy;
 mod count;
@@ -10,6 +11,7 @@ pub mod dumped;
 mod errors;
 mod frozen;
 mod hang;
+mod imprint;
 mod indexes;
 mod ledger;
 pub mod mend;
@@ -33,10 +35,12 @@ mod tools;
 mod violation;
 
 pub use crate::model::sql::ident;
+pub use closed::is_closed;
 pub use connect::{Db, Here, ServerVersion};
 pub use count::{Counted, MOST_COUNTED};
 pub use errors::{kind_of, sql_fail};
 pub use frozen::{Frozen, Identity};
+pub use imprint::Busy;
 pub use indexes::InvalidIndex;
 pub use ledger::{SCHEMA, TABLE, Writing};
 pub use roles::{ensure_database, ensure_role};
@@ -45,7 +49,7 @@ pub use scratch::{Kept, Making, SavePoint, Scratch};
 pub use script::Refused;
 pub use session::{Applied, MigrationLock, OtherSession, Prepared, VersionTable};
 pub use surroundings::{application_name, complete};
-pub use sweep::sweep;
+pub use sweep::{new_name, sweep};
 pub use template::{Key, Limits, Template, Templates};
 pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq};
 pub use violation::{Rows, Violation};

@@ -324,7 +324,7 @@ impl<'a> Walker<'a> {
             own.hold_lock()
         };
         let mut on = |event: &Event| {
-            if let Event::Started(step) = event {
+            if let Event::Started(step, _) = event {
                 begun.set(begun.get() + 1);
                 progress.next(walk.line(graph, &step.revision));
             }

@@ -137,7 +137,8 @@ impl Ground {
         command: &str,
         way: Way<'_>,
     ) -> Result<Result<Ground, Stopped>> {
-        let making = Making { ui: &ctx.ui, why: command, file_copy: database.embedded, tools: &database.tools };
+        let making =
+            Making { ui: &ctx.ui, why: command, name: None, file_copy: database.embedded, tools: &database.tools };
         let name = &database.url.target().database;
         let (scratch, words) = match way {
             Way::Empty => {
@@ -158,7 +159,7 @@ impl Ground {
         let mut db = Db::connect(scratch.url(), &application_name(command))?;
         let applied = db.applied(&version_table(subject.component))?.revisions;
         let steps: Vec<Step> = subject.graph.pending(&applied).into_iter().map(Step::up).collect();
-        let launch = driver::launch(ctx, &subject.config, &mut db, command)?;
+        let launch = driver::launch_throwaway(ctx, &subject.config, &mut db, command)?;
         let driver = Driver::start(&ctx.ui, &launch)?;
         let labels = Labels::new(ctx, subject.component)?;
         let mut ground = Ground { words, is_clone: matches!(way, Way::Clone), driver, db, labels, scratch };

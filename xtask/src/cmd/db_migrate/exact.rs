@@ -47,15 +47,16 @@ pub fn try_out(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
     // A session in the database is in the way of a copy.
     drop(own);
     let database = &facts.database;
-    let making = Making { ui: &ctx.ui, why: "dry run", file_copy: database.embedded, tools: &database.tools };
+    let making =
+        Making { ui: &ctx.ui, why: "dry run", name: None, file_copy: database.embedded, tools: &database.tools };
     let scratch = Scratch::clone_of(&database.url, &database.url.target().database, &making)?;
     let mut db = Db::connect(scratch.url(), &application_name(COMMAND))?;
     let before = look(&mut db, facts)?;
-    let mut driver = Driver::start(&ctx.ui, &driver::launch(ctx, &config, &mut db, COMMAND)?)?;
+    let mut driver = Driver::start(&ctx.ui, &driver::launch_throwaway(ctx, &config, &mut db, COMMAND)?)?;
     let patience = Patience { limit: flags.step_timeout, watch: None };
     let mut progress = ctx.ui.steps("On a copy", plan.walk.steps.len());
     let mut on = |event: &crate::sys::alembic::Event| {
-        if let crate::sys::alembic::Event::Started(step) = event {
+        if let crate::sys::alembic::Event::Started(step, _) = event {
             progress.next(plan.walk.line(&facts.graph, &step.revision));
         }
     };

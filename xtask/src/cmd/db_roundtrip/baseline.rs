@@ -20,7 +20,7 @@ use crate::model::url::DbUrl;
 use crate::sys::alembic::Driver;
 use crate::sys::dead_ends::DeadEnd;
 use crate::sys::dump::{Destination, Dump};
-use crate::sys::pg::{Db, Making, Scratch, application_name};
+use crate::sys::pg::{self, Db, Making, Scratch, application_name};
 use crate::work::past::Past;
 use crate::work::{advice, baseline_command, driver};
 use cache::Cache;
@@ -47,26 +47,28 @@ pub struct Baseline {
 
 /// Makes the database, and starts the driver meanwhile: importing an application takes seconds.
 pub fn make(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
-    build(ctx, facts, &|| {
-        let launch = driver::launch_ahead(ctx, &facts.config, &facts.database.url, "db-roundtrip")?;
+    // Named before it is made, so that the driver is told where it will be.
+    let name = pg::new_name();
+    let url = facts.database.url.with_database(&name);
+    build(ctx, facts, &Making { name: Some(&name), ..making(ctx, facts) }, &|| {
+        let launch = driver::launch_ahead(ctx, &facts.config, &url, "db-roundtrip")?;
         Driver::start(&ctx.ui, &launch).map(Some)
     })
 }
 
 /// Makes the database without a driver.
 pub fn make_again(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
-    build(ctx, facts, &|| Ok(None))
+    build(ctx, facts, &making(ctx, facts), &|| Ok(None))
 }
 
-fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -> Result<Baseline> {
-    let making = making(ctx, facts);
+fn build(ctx: &Ctx, facts: &Facts, making: &Making, start: &dyn Fn() -> Result<Option<Driver>>) -> Result<Baseline> {
     if facts.dump.is_none()
         && let Some(applied) = clonable(ctx, facts)?
     {
         let driver = start()?;
-        return Ok(Baseline { driver, ..clone(ctx, facts, &making, &applied)? });
+        return Ok(Baseline { driver, ..clone(ctx, facts, making, &applied)? });
     }
-    made(ctx, facts, &how(ctx, facts)?, start)
+    made(ctx, facts, &how(ctx, facts)?, making, start)
 }
 
 /// A database to compare with, made in one of the ways of [`how::of_references`]; else why it is known that there is
@@ -75,21 +77,33 @@ pub fn reference(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Result<Baseline,
     let cache = Cache::look(ctx, facts, how)?;
     match cache.dead_end(ctx) {
         Some(dead_end) => Ok(Err(dead_end)),
-        None => made_by(ctx, facts, how, cache, None).map(Ok),
+        None => made_by(ctx, facts, how, cache, &making(ctx, facts), None).map(Ok),
     }
 }
 
-fn made(ctx: &Ctx, facts: &Facts, how: &How, start: &dyn Fn() -> Result<Option<Driver>>) -> Result<Baseline> {
+fn made(
+    ctx: &Ctx,
+    facts: &Facts,
+    how: &How,
+    making: &Making,
+    start: &dyn Fn() -> Result<Option<Driver>>,
+) -> Result<Baseline> {
     let cache = Cache::look(ctx, facts, how)?;
     // Not before the files were looked at: an edit between the import and the look would go unseen.
     let driver = start()?;
-    made_by(ctx, facts, how, cache, driver)
+    made_by(ctx, facts, how, cache, making, driver)
 }
 
-fn made_by(ctx: &Ctx, facts: &Facts, how: &How, mut cache: Cache, driver: Option<Driver>) -> Result<Baseline> {
-    let making = making(ctx, facts);
+fn made_by(
+    ctx: &Ctx,
+    facts: &Facts,
+    how: &How,
+    mut cache: Cache,
+    making: &Making,
+    driver: Option<Driver>,
+) -> Result<Baseline> {
     let from_empty = matches!(how, How::Empty(_));
-    if let Some(scratch) = cache.copy(facts, &making)? {
+    if let Some(scratch) = cache.copy(facts, making)? {
         let words = cache.words("");
         return Ok(Baseline {
             scratch,
@@ -102,7 +116,7 @@ fn made_by(ctx: &Ctx, facts: &Facts, how: &How, mut cache: Cache, driver: Option
             driver,
         });
     }
-    let scratch = Scratch::empty(&facts.database.url, &making)?;
+    let scratch = Scratch::empty(&facts.database.url, making)?;
     let (words, origin) = (words(how), origin(how));
     let baseline = Baseline { scratch, words, origin, from_empty, is_clone: false, is_seeded: false, cache, driver };
     if from_empty { Ok(baseline) } else { fill(ctx, facts, how, baseline) }
@@ -145,7 +159,13 @@ pub fn empty(ctx: &Ctx, facts: &Facts) -> Result<Scratch> {
 
 /// How databases for round trips are made on this server.
 pub fn making<'a>(ctx: &'a Ctx, facts: &'a Facts) -> Making<'a> {
-    Making { ui: &ctx.ui, why: "round trip", file_copy: facts.database.embedded, tools: &facts.database.tools }
+    Making {
+        ui: &ctx.ui,
+        why: "round trip",
+        name: None,
+        file_copy: facts.database.embedded,
+        tools: &facts.database.tools,
+    }
 }
 
 /// Fills the empty database, and keeps it for the next time.

@@ -250,7 +250,7 @@ impl InPlace<'_> {
             Ok(walked) => Ok(Ok(walked.seconds)),
             Err(broken) => match *broken {
                 BrokenOff { fail, trouble: Some(trouble), .. } if fail.kind != Kind::WrongDatabase => {
-                    Ok(Err(Box::new(Failure { fail, trouble: *trouble, blockers: Vec::new() })))
+                    Ok(Err(Box::new(Failure { fail, trouble: *trouble, blockers: Vec::new(), opened_by: None })))
                 }
                 BrokenOff { fail, .. } => Err(fail.into()),
             },

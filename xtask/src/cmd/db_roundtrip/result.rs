@@ -12,6 +12,7 @@ use crate::model::graph::Graph;
 use crate::model::revision::Downgrade;
 use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::report::roundtrip::RevisionResult;
+use crate::sys::pg::is_closed;
 
 /// What is said of an unproven revision.
 pub const UNPROVEN: &str = "goes down and up again alike; what stood below it before is not known here";
@@ -86,6 +87,10 @@ pub fn of_failure(graph: &Graph, id: &str, stuck: Stuck, said: &Downgrade) -> Re
             None => failure.fail.summary,
         };
         return RevisionResult { reason: Some(reason), notes, ..RevisionResult::new(graph, id, Verdict::Irreversible) };
+    }
+    if is_closed(&failure.trouble.message) {
+        let reason = format!("it uses what leads to another database, and is closed here: {}", failure.trouble.message);
+        return RevisionResult { notes, ..RevisionResult::skipped(graph, id, reason) };
     }
     let seen = Seen { upper: upper.as_ref(), lower: lower.as_ref() };
     let mut result = RevisionResult {

@@ -20,7 +20,7 @@ use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::Point;
 use crate::model::second_opinion::Dumped;
 use crate::model::target::{Direction, Step};
-use crate::sys::alembic::{Driver, Fault, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
+use crate::sys::alembic::{Driver, Event, Fault, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
 use crate::sys::pg::{
     Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, dumped, rows, shared, sql_fail,
@@ -76,6 +76,8 @@ pub struct Failure {
     pub trouble: Trouble,
     /// The sessions that keep it waiting, where it hangs.
     pub blockers: Vec<OtherSession>,
+    /// The earlier step whose script has opened the session that it waits for.
+    pub opened_by: Option<Step>,
 }
 
 /// See the file's head.
@@ -123,7 +125,7 @@ impl<'a> Sandbox<'a> {
         mut db: Db,
         driver: Option<Driver>,
     ) -> Result<Sandbox<'a>> {
-        let launch = driver::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
+        let launch = driver::launch_throwaway(ctx, &facts.config, &mut db, "db-roundtrip")?;
         let driver = match driver {
             Some(mut driver) => {
                 driver.aim(&launch.database);
@@ -165,7 +167,14 @@ impl<'a> Sandbox<'a> {
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
                 let plan = Plan { steps: steps.to_vec(), before: None, target, skipped: Vec::new() };
-                match self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))? {
+                let mut left = Vec::new();
+                let mut on = |event: &Event| match event {
+                    Event::Done(done) if !done.left.is_empty() => left.push(done.step.clone()),
+                    _ => {}
+                };
+                let done = self.watched(|driver, patience| driver.migrate(&plan, patience, &mut on))?;
+                self.sessions_left.extend(left);
+                match done {
                     Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
                     Err(stop) => stop,
                 }
@@ -356,6 +365,7 @@ impl<'a> Sandbox<'a> {
         self.troubled_files.clone_from(&trouble.files);
         let blockers = driver::blockers(db, &self.driver, &trouble);
         let fail = driver::to_fail_blocked(&trouble, &self.labels, &blockers);
+        let opened_by = blockers.iter().find_map(|session| self.driver.opener(session.pid)).cloned();
         let hangs = trouble.kind == TroubleKind::Timeout;
         if hangs || trouble.kind == TroubleKind::Ended {
             // What is still at work there would change the database under the next look at it; what waits goes first,
@@ -376,6 +386,6 @@ impl<'a> Sandbox<'a> {
         if fail.kind == Kind::WrongDatabase {
             return Err(fail.into());
         }
-        Ok(Box::new(Failure { fail, trouble, blockers }))
+        Ok(Box::new(Failure { fail, trouble, blockers, opened_by }))
     }
 }

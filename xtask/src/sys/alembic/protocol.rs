@@ -41,8 +41,8 @@ pub enum Event {
     Ready(Versions),
     /// A connection to the right database was opened; its server process.
     Connected(i32),
-    /// A step begins.
-    Started(Step),
+    /// A step begins; how many had run in the same process before.
+    Started(Step, u64),
     /// A step is done; in a walk it is committed, in [`super::Driver::migrate`] the project's transaction mode decides.
     Done(Done),
     /// All steps of a `migrate` are done and committed.
@@ -81,7 +81,7 @@ impl Event {
                 seconds: value["seconds"].as_f64()?,
             }),
             "connected" => Event::Connected(i32::try_from(value["pid"].as_i64()?).ok()?),
-            "start" => Event::Started(step(value)?),
+            "start" => Event::Started(step(value)?, value["ran_before"].as_u64().unwrap_or_default()),
             "done" => Event::Done(Done {
                 step: step(value)?,
                 heads: texts(value, "heads"),

@@ -70,6 +70,8 @@ pub enum TroubleKind {
     Bytes,
     /// env.py gives Alembic no models to compare with.
     NoModels,
+    /// Something wants the network, which a driver on the embedded server has not.
+    NoNetwork,
     /// A step took too long; it is still running.
     Timeout,
     /// The process has gone: `os._exit`, a signal, a Python that is none.
@@ -98,6 +100,7 @@ impl TroubleKind {
             "not-run" => TroubleKind::NotRun,
             "not-kept" => TroubleKind::NotKept,
             "bytes" => TroubleKind::Bytes,
+            "no-network" => TroubleKind::NoNetwork,
             "ended" => TroubleKind::Ended,
             _ => TroubleKind::Raised,
         }
@@ -267,6 +270,7 @@ impl Trouble {
                 Fault::Script
             }
             TroubleKind::Moved => Fault::Table,
+            TroubleKind::NoNetwork => Fault::Env,
             _ if is_in_script => Fault::Revision,
             // Alembic itself, about rows of the version table that are not what it has read.
             TroubleKind::Raised
