@@ -34,7 +34,8 @@ while read -l line
 end
 "#;
 
-/// zsh completes only on a terminal: one is typed to, and what it then shows is read up to a mark.
+/// zsh completes only on a terminal: one is typed to, and what it then shows is read up to a mark; the echo of what was typed is
+/// no command that we print.
 const ZSH: &str = r#"
 zmodload zsh/zpty
 zpty -b shell zsh -f -i
@@ -43,7 +44,7 @@ zpty -r shell shown '*READY*'
 while IFS= read -r line; do
     zpty -n -w shell "$line"$'\t''END'$'\C-u'
     zpty -r shell shown '*END*'
-    print -r -- "${${(V)shown}//$'\n'/ }"
+    print -r -- "${${${(V)shown}//$'\n'/ }//cargo xtask/}"
 done
 "#;
 

@@ -7,6 +7,7 @@ mod fresh;
 mod guard;
 mod scripts;
 mod walk;
+mod wall;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,6 +63,8 @@ impl Bench {
             told_by: Vec::new(),
             versions: Vec::new(),
             database: Database { url: None, expect: expect(&self.database) },
+            throwaway: None,
+            network: true,
             lock_timeout: Some(Duration::from_secs(20)),
             state_dir: self.project.path("state"),
             application_name: "xtask test".to_owned(),
@@ -140,9 +143,9 @@ fn up_and_down_on_all_four_drivers() {
                 events.as_slice(),
                 [
                     Event::Connected(_),
-                    Event::Started(_),
+                    Event::Started(..),
                     Event::Done(_),
-                    Event::Started(_),
+                    Event::Started(..),
                     Event::Done(_),
                     Event::Migrated { .. },
                 ]

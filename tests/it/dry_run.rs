@@ -1,9 +1,11 @@
 //! `db-migrate --dry-run` downwards says what each script drops, and changes nothing.
 
 use serde_json::json;
+use xtask::fail::Kind;
 
 use crate::support::pg::cluster;
 use crate::support::project::Project;
+use crate::support::scene::Scene;
 use crate::support::xtask::Xtask;
 
 #[test]
@@ -41,4 +43,37 @@ fn a_downgrade_lists_what_each_script_drops() {
     assert_eq!(drops, expected);
     let upwards = Xtask::new(project.root(), "db-migrate --dry-run --json").run().code(0).json();
     assert!(upwards.get("drops").is_none(), "{upwards}");
+}
+
+#[test]
+fn an_upgrade_tells_what_it_does_to_large_tables_and_a_copy_shows_the_difference() {
+    let steps = "op.execute('alter table a1 add more int')\nop.execute('alter table a1 alter n type text')\n\
+                 op.execute('delete from small')";
+    let scene = Scene::new().table("a1", "").table("small", "a1").at("head");
+    let scene = scene.sql("insert into a1 select generate_series(1, 100001); insert into small values (1), (2)");
+    let scene = scene.revision("c3", "small", steps, "op.execute('alter table a1 drop more')");
+    let planned = scene.json("db-migrate --dry-run");
+    let large = &planned["large_tables"][0];
+    assert_eq!((&large["table"], &large["revision"], &large["rows"]), (&json!("a1"), &json!("c3"), &json!(100_001)));
+    assert_eq!(
+        planned["drops"]["c3"][0],
+        json!({"what": "rows of small", "line": large["line"].as_i64().unwrap() + 1, "rows": 2})
+    );
+    let exact = scene.json("db-migrate --dry-run=exact")["exact"].clone();
+    let objects: Vec<&str> =
+        exact["schema_changes"].as_array().unwrap().iter().map(|it| it["object"].as_str().unwrap()).collect();
+    assert_eq!(objects, ["column public.a1.more", "column public.a1.n"], "{exact}");
+    assert_eq!(exact["rewritten"], json!(["a1"]), "{exact}");
+    assert_eq!(exact["data_changes"].as_array().unwrap().last().unwrap()["table"], "public.small", "{exact}");
+    let _ = scene
+        .run("db-migrate --dry-run=exact")
+        .code(0)
+        .says("rows of public.small: 2 rows -> 0 rows")
+        .says("a1 is written anew");
+    assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["small".to_owned()], "a1 small"));
+    // What would fail fails on the copy, and that is said.
+    let scene = scene.revision("d4", "c3", "op.execute('select 1/0')", "pass");
+    let names = ["division by zero", "This was on a copy: the database itself is as it was"];
+    scene.fails("db-migrate --dry-run=exact", Kind::SqlError, 1, &names);
+    assert_eq!(scene.versions(), ["small"]);
 }

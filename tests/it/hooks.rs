@@ -143,7 +143,7 @@ fn install_says_what_it_did_and_status_what_there_is() {
                       "post-rewrite": "not-installed", "pre-push": "not-installed"});
     assert_eq!(checkout.states(), none);
     let output = checkout.xtask("hooks install").code(0).says("✅ pre-commit: installed");
-    let output = output.says("pre-push: not installed (cargo xtask hooks install --pre-push)");
+    let output = output.says("pre-push: not installed: cargo xtask hooks install --pre-push\n");
     assert!(!output.stdout.contains("Warning") && output.stderr.is_empty(), "{output}");
     assert_eq!(fs::metadata(checkout.hook("pre-commit")).unwrap().permissions().mode() & 0o111, 0o111);
     let json = checkout.xtask("hooks status --json").code(0).json();

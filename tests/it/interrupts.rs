@@ -1,6 +1,7 @@
 //! Signals in the middle of things: Ctrl-C, SIGTERM, two at once, `kill -9`. What was changed is said and true, and
 //! nothing is left running: no session, no scratch database, no server.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Child;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -83,6 +84,25 @@ fn ctrl_c_in_a_downgrade_names_the_backup() {
     assert!(std::path::Path::new(&path).is_file());
     let _ = failure.says(&path).has("after", json!(["b2"])).has("reverted", json!([]));
     assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["b2".to_owned()], "a1 b2"));
+}
+
+/// In the middle of what takes long: a git that does not answer.
+#[test]
+fn db_check_ends_at_once() {
+    let scene = Scene::new().table("a1", "");
+    let (folder, started) = (scene.project.path("slow"), scene.project.path("started"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("git"), format!("#!/bin/sh\n: >'{}'\nexec sleep 600\n", started.display())).unwrap();
+    std::fs::set_permissions(folder.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    for each in [Signal::INT, Signal::TERM] {
+        let mut child = scene.xtask("db-check --json").env("PATH", &path).spawn();
+        let (streams, pid) = (Streams::of(&mut child), child.id());
+        wait_until("git is asked", || started.is_file());
+        signal(&child, each);
+        let _ = Failure::from(streams.end(child).code(130), pid, Kind::Interrupted);
+        std::fs::remove_file(&started).unwrap();
+    }
 }
 
 #[test]

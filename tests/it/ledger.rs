@@ -81,7 +81,8 @@ fn a_rebase_without_the_database_is_found_and_the_commands_put_it_right() {
         "❌ Database has skipped migrations",
         "  - s (Add s): a was put from p on s",
         "  1. cargo xtask db-migrate --direction=downgrade --target=p\n  2. cargo xtask db-migrate\n",
-        "  1. python -m alembic -c alembic.ini upgrade p:s --sql ",
+        "  1. Run what this prints, without its lines about the version table: ",
+        " -m alembic -c alembic.ini upgrade p:s --sql\n",
     ] {
         assert!(text.stdout.contains(part), "{part:?}\n{text}");
     }
@@ -313,7 +314,7 @@ fn what_stood_below_a_revision_is_known_from_when_it_was_applied() {
     case.bench.repo.write(path("b"), &body);
     let _ = case.run("db-migrate").code(0);
     assert_eq!(below(&case, "b"), Some(at_a.clone()));
-    assert_eq!(below(&case, "p"), None, "it ran with another one in one transaction: nobody saw what lay between");
+    assert!(below(&case, "p").is_some(), "it ran with another one in one transaction, which was looked into");
     // What its own downgrade left is no reference; what stood there before it is.
     let _ = case.run("db-migrate --direction=downgrade --target=a").code(0);
     case.bench.repo.write(path("b"), &body.replace("create table left_behind ()", "drop table left_behind"));
@@ -447,7 +448,9 @@ fn a_skipped_revision_whose_twin_does_the_same_is_no_alarm() {
     let done = status(0);
     assert_eq!((&done["state"], &done["healed"]), (&"up-to-date".into(), &healed(false)));
     let text = scene.run("db-status").code(0).says("✅ Database is up-to-date");
-    drop(text.says("Note: d4 was put in below and never ran here; its twin e5 ran and did the same."));
+    drop(text.says(
+        "Note: d4 was put in below and never ran here; its twin e5 ran and did the same (by their texts; not tried).",
+    ));
     // Somebody has taken it away again: the twin's word is not enough.
     let scene = scene.sql("alter table a1 drop column note");
     assert_eq!(scene.run("db-status --check --json").code(4).json()["components"][0]["implied"][0]["revision"], "d4");

@@ -16,7 +16,7 @@ use crate::support::process;
 use crate::support::python::quiet;
 
 fn making(ui: &Ui) -> Making<'_> {
-    Making { ui, why: "a test", file_copy: true, tools: std::slice::from_ref(&cluster().bin) }
+    Making { ui, why: "a test", name: None, file_copy: true, tools: std::slice::from_ref(&cluster().bin) }
 }
 
 fn admin() -> DbUrl {
@@ -156,9 +156,13 @@ fn a_clone_is_like_its_source_and_closed_to_others() {
 #[test]
 fn a_missing_source_is_said_and_nothing_stays() {
     let ui = quiet();
-    let said = fail(Scratch::clone_of(&admin(), "no such", &making(&ui)));
+    let why = "a test of what is missing";
+    let said = fail(Scratch::clone_of(&admin(), "no such", &Making { why, ..making(&ui) }));
     assert_eq!(said.kind, Kind::DatabaseMissing);
     assert!(said.details.contains("no such"), "{}", said.details);
+    let sql = "select count(*) from pg_database where strpos(shobj_description(oid, 'pg_database'), $1) > 0";
+    let left: i64 = cluster().client("postgres").query_one(sql, &[&why]).unwrap().get(0);
+    assert_eq!(left, 0);
 }
 
 #[test]
@@ -223,7 +227,7 @@ fn hold() {
 
 /// Without the shared cluster: the child has no need of one.
 fn making_alone(ui: &Ui) -> Making<'_> {
-    Making { ui, why: "a test", file_copy: false, tools: &[] }
+    Making { ui, why: "a test", name: None, file_copy: false, tools: &[] }
 }
 
 fn say(name: &str) {

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use xtask::flags;
 use xtask::sys::settings;
 
+use crate::support::pasted::shell_words;
 use crate::support::xtask::Folder;
 
 mod arrows;
 
-use arrows::{Arrow, arrows, circles, words};
+use arrows::{Arrow, arrows, circles, texts, words};
 
 /// Room -> the rooms it may use. A room may always use itself.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -87,6 +88,9 @@ fn layering() {
         let is_pg = path.starts_with("sys/pg") || path == Path::new("sys/pg.rs");
         if uses(&["postgres", "::"]) && !is_pg {
             wrong.push(format!("{}: error: only sys/pg uses `postgres`", path.display()));
+        }
+        if room == "cmd" && (uses(&["std", "::", "fs"]) || uses(&["fs", "::"])) {
+            wrong.push(format!("{}: error: cmd touches no file by itself, sys/files.rs does", path.display()));
         }
     }
     for arrow in arrows(&sources) {
@@ -189,30 +193,75 @@ fn commands_page() {
     expect_test::expect_file!["../../docs/commands.md"].assert_eq(&flags::commands_page());
 }
 
-/// A printed command that does not exist is worse than none.
+/// A command that people are to paste is a value: what was typed, quotes and folders are added where all of them become
+/// text. Help alone is written by hand.
 #[test]
-fn every_command_that_is_named_exists() {
-    let known: Vec<&str> = flags::command_names().collect();
+fn printed_commands_are_values() {
+    let is_free = |path: &Path| path == Path::new("model/action.rs") || path.starts_with("flags");
     let mut wrong = Vec::new();
-    let mut texts = all_rust();
-    for page in
-        ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "tests/halfstack/README.md", "tests/halfstack/py"]
-    {
-        texts.push((page.into(), fs::read_to_string(root().join(page)).unwrap()));
-    }
-    for (path, text) in texts.iter().filter(|(path, _)| {
-        !path.ends_with("flags/tests.rs") && !path.starts_with("tests/it") && !path.starts_with("xtask/benches")
-    }) {
-        for (number, line) in text.lines().enumerate() {
-            for rest in line.split("cargo xtask ").skip(1).chain(line.split("command(\"").skip(1)) {
-                let word: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
-                if !word.is_empty() && !word.starts_with('-') && !known.contains(&word.as_str()) {
-                    wrong.push(format!("{}:{}: error: there is no command `{word}`", path.display(), number + 1));
-                }
-            }
+    for (path, text) in sources().iter().filter(|(path, _)| !is_free(path)) {
+        for literal in texts(text).iter().filter(|literal| literal.contains("cargo xtask ")) {
+            let advice = "print own(\"NAME\") of model/action.rs";
+            wrong.push(format!("xtask/src/{}: error: {literal} is a command as text, {advice}", path.display()));
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What the help, the documentation and the example's files tell people to type is taken by the parser.
+#[test]
+fn commands_in_the_documentation_are_right() {
+    let mut pages = vec![("help".into(), flags::commands_page())];
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("md") => pages.push((path.display().to_string(), fs::read_to_string(&path).unwrap())),
+                _ if path.is_dir() => folders.push(path),
+                _ => {}
+            }
+        }
+    }
+    for page in ["README.md", "CONTRIBUTING.md", "tests/halfstack/README.md", "tests/halfstack/py"] {
+        pages.push((page.to_owned(), fs::read_to_string(root().join(page)).unwrap()));
+    }
+    let mut count = 0;
+    for (page, text) in &pages {
+        for command in documented(text) {
+            let words = shell_words(&command).unwrap_or_else(|| panic!("{page}: no shell takes `{command}`"));
+            let words = words.into_iter().skip(2).map(std::ffi::OsString::from).collect();
+            if let Err(fail) = flags::parse(words) {
+                panic!("{page}: `{command}` is refused: {}", fail.summary);
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 60, "only {count} commands were found");
+}
+
+/// Our commands in a page: in backticks, or in a line of code to its end or to what the shell does next.
+fn documented(page: &str) -> Vec<String> {
+    const START: &str = "cargo xtask ";
+    let mut found = Vec::new();
+    for line in page.lines().filter(|line| !line.contains("[flags]")) {
+        for (at, _) in line.match_indices(START) {
+            let rest = &line[at..];
+            let before = &line[..at];
+            let ends: &[&str] = match before.chars().next_back() {
+                Some('`') => &["`"],
+                _ if before.matches('"').count() % 2 == 1 => &["\""],
+                _ => &["`", " && ", " > ", ")", " | "],
+            };
+            let command = ends.iter().filter_map(|end| rest.find(end)).fold(rest.len(), usize::min);
+            // `COMMAND`, `…`, a flag's choices: a form, not a command.
+            let is_form = |word: &str| word.contains(['…', '|', '[']) || word == "COMMAND";
+            if !rest[..command].split(' ').any(is_form) {
+                found.push(rest[..command].to_owned());
+            }
+        }
+    }
+    found
 }
 
 #[test]
@@ -248,14 +297,30 @@ fn every_setting_is_documented() {
 fn the_map_names_every_room() {
     let map = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let rooms = map.split("## The rooms").nth(1).and_then(|rest| rest.split("## ").next()).unwrap();
-    for folder in ["xtask/src", "xtask/src/model", "xtask/src/sys"] {
-        for entry in fs::read_dir(root().join(folder)).unwrap() {
+    let mut folders = vec![root().join("xtask/src")];
+    while let Some(folder) = folders.pop() {
+        // Of these, every file is named; further in, every folder.
+        let is_room = folder.parent() == Some(&root().join("xtask/src")) || folder.ends_with("xtask/src");
+        for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             let stem = name.trim_end_matches(".rs").trim_end_matches("_tests");
-            let named =
-                [format!("{stem}.rs"), format!("{stem}/"), name.to_owned()].iter().any(|name| rooms.contains(name));
-            assert!(named, "docs/architecture.md says nothing about {folder}/{name}");
+            let is_named = match path.is_dir() {
+                true => rooms.contains(&format!("{name}/")),
+                false => rooms.contains(name) || rooms.contains(&format!("{stem}.rs")),
+            };
+            let is_listed = ["flags", "report"].iter().any(|room| folder.ends_with(room));
+            let must_be = path.is_dir() && name != "tests" || is_room && !is_listed;
+            let has_only_tests =
+                path.is_dir() && fs::read_dir(&path).unwrap().count() == 1 && path.join("tests.rs").exists();
+            assert!(
+                is_named || !must_be || has_only_tests,
+                "docs/architecture.md says nothing about {}",
+                path.display()
+            );
+            if path.is_dir() && name != "__pycache__" {
+                folders.push(path);
+            }
         }
     }
 }

@@ -77,7 +77,8 @@ fn warn_of_unfinished(ctx: &Ctx, command: &Command) -> Result<()> {
     match (pending, command) {
         (Err(error), Command::DbStatus(_)) => {
             let fail = from_anyhow(&error);
-            ctx.ui.warn(format!("{}: {}", fail.summary, fail.shown_actions(ctx.ui.around()).join("; ")));
+            let actions = fail.shown_actions(ctx.ui.around());
+            ctx.ui.warn(format!("{}:\n  {}", fail.summary, actions.join("\n  ")));
             Ok(())
         }
         (pending, _) => pending,

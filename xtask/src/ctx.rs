@@ -105,7 +105,6 @@ impl Ctx {
         }
     }
 
-    /// The project.
     pub fn project(&self) -> Result<&Project> {
         self.once(&self.project, || {
             let project = Project::find(&self.cwd, self.common.project.as_deref())?;
@@ -220,6 +219,23 @@ impl Ctx {
             return self.embedded(config);
         }
         Ok(Database { url: self.configured_url(config)?, embedded: false, tools: Vec::new(), remark: None })
+    }
+
+    /// Every database that is the component's own, as far as it is known: the one that commands work on, and those that the
+    /// command line, the settings, env.py and the config name.
+    pub fn own_databases(&self, config: &AlembicConfig) -> Vec<DbUrl> {
+        let on = self.database(config).ok().map(|database| database.url);
+        let named = [self.configured_url(config).ok(), url::in_config(config).ok()];
+        let mut found: Vec<DbUrl> = Vec::new();
+        for url in on.into_iter().chain(named.into_iter().flatten()) {
+            let is_same = |known: &DbUrl| {
+                known.target().database == url.target().database && known.target().endpoints == url.target().endpoints
+            };
+            if !found.iter().any(is_same) {
+                found.push(url);
+            }
+        }
+        found
     }
 
     /// A component's database on the embedded server, whatever the project's usual one is.

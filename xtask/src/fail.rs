@@ -5,8 +5,6 @@
 //! The kind never decides the exit code alone: the same `connection-refused` is a refusal before a migration (exit 3)
 //! and a failure in the middle of one (exit 1). The place that knows says so with `refused()`.
 
-mod pasteable;
-
 use std::fmt;
 use std::path::Path;
 
@@ -289,12 +287,12 @@ impl Fail {
 
     /// The actions as they are printed.
     pub fn shown_actions(&self, around: &Around) -> Vec<String> {
-        self.actions.iter().map(|action| self.shown(action, around)).collect()
+        self.actions.iter().map(|action| action.text(around)).collect()
     }
 
     /// The related command as it is printed.
     pub fn shown_related(&self, around: &Around) -> Option<String> {
-        self.related.as_ref().map(|action| self.shown(action, around))
+        self.related.as_ref().map(|action| action.text(around))
     }
 
     /// The `error` object of the contract's JSON.

@@ -14,6 +14,7 @@ pub mod forward;
 pub mod grants;
 pub mod graph;
 pub mod harmless;
+pub mod imprint;
 pub mod ini;
 pub mod ledger;
 mod nearest;

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod changes;
 pub mod clock;
 pub mod config_keys;
+pub mod dead_ends;
 pub mod dump;
 pub mod env_url;
 pub mod files;

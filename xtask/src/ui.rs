@@ -16,7 +16,6 @@ use crate::model::harmless::{harmless, in_colour, no_commands};
 /// How long something may take before a spinner shows.
 const PROGRESS_AFTER: Duration = Duration::from_millis(500);
 
-/// `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
     /// Colour on a terminal, unless `NO_COLOR` is set.
@@ -37,7 +36,6 @@ pub struct Options {
     pub quiet: bool,
     /// Every command run is shown.
     pub verbose: bool,
-    /// `--color`.
     pub color: Color,
 }
 

@@ -26,6 +26,16 @@ fn an_empty_one_needs_no_database_and_no_env_py() {
     let made = created(&scene, "--empty --rev-id=c3");
     assert_eq!(made["findings"], json!([]), "{made}");
     assert_eq!(scripts(&scene).len(), 3);
+    // Where the newest scripts say which release they come with, so does the new one.
+    for (id, down) in [("d4", "c3"), ("d5", "d4"), ("d6", "d5"), ("d7", "d6")] {
+        scene.project.write_revision(id, down, "pass", "pass");
+        let path = scene.project.path(&format!("migrations/versions/{id}.py"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("# Part of: NEXT_RELEASE_VERSION\n{text}")).unwrap();
+    }
+    let made = created(&scene, "--empty --rev-id=e8");
+    let text = std::fs::read_to_string(scene.project.path(made["revision"]["path"].as_str().unwrap())).unwrap();
+    assert!(text.contains("\n# Part of: NEXT_RELEASE_VERSION\nrevision = "), "{text}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::json;
 use xtask::fail::Kind;
 
 use crate::support::pg::cluster;
-use crate::support::scene::{Failure, Scene, Streams, sql, wait_until};
+use crate::support::scene::{Failure, Scene, Streams, sql, wait_for_line, wait_until};
 
 const SLEEP: &str = "select pg_sleep(600)";
 
@@ -57,9 +57,25 @@ fn active_connections() {
     assert!(!scene.root().join(".xtask").exists(), "no backup before a refusal");
     let _ = scene.run(&format!("{words} --allow-connections")).code(0);
     assert_eq!(scene.tables(), "a1 b2");
-    // An upgrade does not mind.
-    let _ = scene.run("db-migrate").code(0);
+    // An upgrade does not mind, but says who holds locks.
+    other.batch_execute("begin; lock table a1 in access share mode").unwrap();
+    let _ = scene.run("db-migrate").code(0).complains("Locks are held on a1, and a revision may have to wait");
     drop(other);
+}
+
+#[test]
+fn the_second_of_two_waits_when_it_is_told_to() {
+    // A time limit for the application does not end what we do.
+    let scene = Scene::new().revision("a1", "", &sql("select pg_sleep(1.1)"), "pass");
+    scene.client().batch_execute(&format!("alter database {} set statement_timeout = '1s'", scene.database)).unwrap();
+    let mut first = scene.client();
+    first.batch_execute("select pg_advisory_lock(x'0078746b'::int, 1)").unwrap();
+    scene.fails("db-migrate --wait=300ms", Kind::AlreadyRunning, 3, &["is being migrated by pid"]);
+    let mut second = scene.xtask("db-migrate --wait=1m").spawn();
+    wait_for_line(&mut second, &format!("Waiting: {} is being migrated by pid", scene.database));
+    drop(first);
+    assert!(second.wait().unwrap().success());
+    assert_eq!(scene.versions(), ["a1"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use xtask::fail::Kind;
 
 use crate::support::python::python;
-use crate::support::scene::{Failure, Scene, sql};
+use crate::support::scene::{Failure, Scene, sql, wait_for_line};
 use crate::support::xtask::Xtask;
 
 /// A database at `a1` with two tables and some rows; `b2` runs a statement that PostgreSQL refuses.
@@ -215,11 +215,16 @@ fn lock_timeout() {
     holder.batch_execute("begin; lock table parent in share mode").unwrap();
     let failure =
         scene.fails("db-migrate --lock-timeout=200ms", Kind::LockTimeout, 1, &["alter table parent", "b2.py:7"]);
-    failure.has("after", json!(["a1"])).says("Nothing of this run was kept");
-    holder.batch_execute("rollback").unwrap();
+    let failure = failure.has("after", json!(["a1"])).says("Nothing of this run was kept").says("It was tried 4 times");
+    let failure = failure.says("Locks are held on parent by process ");
+    assert!(failure.output.stderr.contains("again in 400ms"), "{}", failure.output);
     assert_eq!(scene.versions(), ["a1"]);
-    // Nothing of the failed run is in the way of the next one.
-    let _ = scene.run("db-migrate").code(0);
+    // While it waits, the holder is named; nothing of the failed run is in the way of the next one.
+    let mut child = scene.xtask("db-migrate --lock-timeout=1m").spawn();
+    wait_for_line(&mut child, "Revision b2: upgrade() waits for a lock; process ");
+    holder.batch_execute("rollback").unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(scene.versions(), ["b2"]);
 }
 
 #[test]

@@ -1,61 +1,93 @@
-//! The wall round the throwaway database: what scripts open past SQLAlchemy leads to it or nowhere, and the component's own
-//! database is as it was.
+//! The wall round the throwaway database, seen from db-roundtrip (`driver::wall` has the ways one by one): a script that
+//! turns to the component's own database ends the run, what gets past the wall is noticed, a clone leads nowhere else.
 
-use super::ways::{roundtrip, told};
-use crate::support::pg::cluster;
+use super::ways::{notes, result, roundtrip, told};
+use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::project::Project;
 
-/// Tries every driver with the address of the own database, and libpq's defaults without any; says where it got.
-const TRIES: &str = "
-import asyncio, os, asyncpg, pg8000.dbapi, psycopg, psycopg2, subprocess
-own, folder, user = 'OWN', os.environ['PGHOST'], os.environ['PGUSER']
-async def by_asyncpg(connect):
-    await (await connect()).close()
-def pooled():
-    async def one():
-        async with asyncpg.create_pool(host=folder, database=own, user=user, min_size=1, max_size=1) as pool:
-            await pool.fetchval('select 1')
-    return one
-tries = {
-    'psycopg': lambda: psycopg.connect(host=folder, dbname=own, user=user),
-    'Connection': lambda: psycopg.Connection.connect(f'postgresql://{user}@/{own}?host={folder}', autocommit=True),
-    'psycopg2': lambda: psycopg2.connect(host=folder, dbname=own, user=user),
-    'pg8000': lambda: pg8000.dbapi.connect(user, unix_sock=folder + '/.s.PGSQL.' + os.environ.get('PGPORT', '5432'), database=own),
-    'asyncpg': lambda: asyncio.run(by_asyncpg(lambda: asyncpg.connect(host=folder, database=own, user=user))),
-    'pool': lambda: asyncio.run(pooled()()),
-}
-reached = []
-for name, go in tries.items():
-    try:
-        go()
-        reached.append(name)
-    except Exception as error:
-        assert 'refused to connect to database ' + own in str(error), (name, error)
-assert not reached, reached
-assert psycopg.connect('').info.dbname.startswith('xtask_scratch_')
-asked = subprocess.run(['psql', '-XAtc', 'select current_database()'], capture_output=True, text=True).stdout
-assert asked.startswith('xtask_scratch_'), asked
-";
-
-#[test]
-fn no_driver_leads_a_script_to_the_components_own_database() {
-    let own = cluster().database();
-    let project = Project::new(&cluster().url("psycopg", &own));
-    let project = project.revision("a", "", &TRIES.replace("OWN", &own), "pass");
-    let report = roundtrip(&project, "--all", 0);
-    assert_eq!(told(&report), ["a reversible"], "{report:#}");
-}
-
-#[test]
-fn a_script_that_turns_there_ends_the_run() {
+fn with_canary() -> String {
     let own = cluster().database();
     cluster().client(&own).batch_execute("create table canary (t int)").unwrap();
+    own
+}
+
+fn rows(database: &str) -> i64 {
+    cluster().client(database).query_one("select count(*) from canary", &[]).unwrap().get(0)
+}
+
+#[test]
+fn a_script_that_turns_there_ends_the_run_whatever_it_does_with_the_refusal() {
+    let own = with_canary();
     let script = format!(
-        "import os, psycopg\nc = psycopg.connect(host=os.environ['PGHOST'], dbname='{own}', autocommit=True)\nc.execute('insert into canary values (1)')"
+        "import os, psycopg\ntry:\n    psycopg.connect(host=os.environ['PGHOST'], dbname='{own}', autocommit=True).execute('insert into canary values (1)')\nexcept BaseException:\n    pass"
     );
     let project = Project::new(&cluster().url("psycopg", &own)).revision("a", "", &script, "pass");
     let report = roundtrip(&project, "--all --server=configured", 1);
-    assert_eq!(report["error"]["kind"], "wrong-database", "{report:#}");
-    let rows: i64 = cluster().client(&own).query_one("select count(*) from canary", &[]).unwrap().get(0);
-    assert_eq!(rows, 0);
+    let error = &report["error"];
+    assert_eq!((&error["kind"], &error["revision"]), (&"wrong-database".into(), &"a".into()), "{report:#}");
+    assert_eq!(rows(&own), 0);
+}
+
+#[test]
+fn what_gets_past_it_is_noticed() {
+    let own = with_canary();
+    let dir = cluster().socket_dir.display();
+    // The shell reads the address from a file; nobody sees it there.
+    let script = format!(
+        "import subprocess\nopen('go.sh', 'w').write('{}/psql -h {dir} -U {SUPERUSER} -d {own} -Xqc \"insert into canary values (1)\"')\nsubprocess.run(['sh', 'go.sh'], check=True)",
+        cluster().bin.display()
+    );
+    let project = Project::new(&cluster().url("psycopg", &own)).revision("a", "", &script, "pass");
+    let report = roundtrip(&project, "--all", 0);
+    assert_eq!(told(&report), ["a unproven"], "{report:#}");
+    let reason = result(&report, "a")["reason"].as_str().unwrap();
+    assert!(reason.contains("rows inserted into public.canary") && reason.contains("a script may have"), "{reason}");
+    assert!(report["notes"].to_string().contains("public.canary"), "{report:#}");
+    // Where others are at work, it may have been them.
+    let mut other = cluster().client(&own);
+    other.batch_execute("begin; select 1").unwrap();
+    let report = roundtrip(&project, "--all", 0);
+    assert_eq!(told(&report), ["a reversible"], "{report:#}");
+    assert!(report["notes"].to_string().contains("it may have been theirs"), "{report:#}");
+    drop(other);
+    // A run that changes nothing there says nothing of it.
+    project.write_revision("a", "", "op.execute('create table t ()')", "op.execute('drop table t')");
+    let report = roundtrip(&project, "--all", 0);
+    assert_eq!((told(&report), report["notes"].to_string()), (vec!["a reversible".to_owned()], "[]".to_owned()));
+}
+
+#[test]
+fn a_clone_leads_nowhere_else() {
+    let own = with_canary();
+    let dir = cluster().socket_dir.display();
+    let address = format!("host={dir} user={SUPERUSER} dbname={own}");
+    let sql = format!(
+        "create extension dblink; create extension postgres_fdw;
+         create function by_dblink() returns text language sql as $$ select dblink_exec('{address}', 'insert into canary values (1)') $$;
+         create function on_ddl() returns event_trigger language plpgsql as $$ begin if tg_tag = 'CREATE VIEW' then perform by_dblink(); end if; end $$;
+         create event trigger tells on ddl_command_end execute function on_ddl();
+         create server s foreign data wrapper postgres_fdw options (host '{dir}', dbname '{own}');
+         create user mapping for current_user server s options (user '{SUPERUSER}');
+         create foreign table far (t int) server s options (table_name 'canary');"
+    );
+    cluster().client(&own).batch_execute(&sql).unwrap();
+    let table = ("op.execute('create table t ()')", "op.execute('drop table t')");
+    let project = Project::new(&cluster().url("psycopg2", &own)).revision("a", "", table.0, table.1);
+    let _ = super::ways::run(&project, "db-migrate -q").code(0);
+    let project = project
+        .revision("b", "a", "op.execute('select by_dblink()')", "pass")
+        .revision("c", "a", "op.execute('insert into far values (1)')", "pass")
+        .revision("d", "a", "op.execute('create view v as select 1')", "op.execute('drop view v')")
+        .revision(
+            "e",
+            "a",
+            "op.execute('alter foreign table far add n int')",
+            "op.execute('alter foreign table far drop n')",
+        );
+    let report = roundtrip(&project, "--all", 0);
+    let mut verdicts = told(&report);
+    verdicts.sort();
+    assert_eq!(verdicts, ["a reversible", "b skipped", "c skipped", "d skipped", "e reversible"], "{report:#}");
+    assert!(result(&report, "c")["reason"].as_str().unwrap().contains("has no handler"), "{report:#}");
+    assert_eq!((rows(&own), notes(&report, "e").as_str()), (0, "[]"));
 }

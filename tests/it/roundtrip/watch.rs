@@ -261,29 +261,42 @@ fn a_clone_that_has_the_revision_already() {
     scene.client().batch_execute("insert into a1 values (7)").unwrap();
     let watch = Watch::start(&scene);
     watch.says("Baseline: clone of");
-    // The state below is what its own downgrade has made, which proves nothing.
-    assert_eq!(watch.answer(), "⚠️ b2 (revision b2): unproven");
-    watch.with("what stood below it before is not known here");
+    // The state below was looked at when it was applied.
+    assert_eq!(watch.answer(), "✅ b2 (revision b2): reversible");
     // The clone lacks the second table: it got the revision from the script as it was before.
     let (up, down) = (sql("create table b2 (n int); create table more (n int)"), sql("drop table more; drop table b2"));
     scene.project.write_revision("b2", "a1", &up, &down);
-    assert_eq!(watch.answer(), "⚠️ b2 (revision b2): unproven");
+    assert_eq!(watch.answer(), "✅ b2 (revision b2): reversible");
     watch.with("an earlier version of the script");
+    // The rows are gone before the run begins.
     let down = sql("drop table if exists more; drop table b2; delete from a1");
     scene.project.write_revision("b2", "a1", &up, &down);
-    assert_eq!(watch.answer(), "⚠️ b2 (revision b2): unproven", "the rows are gone before the run begins");
+    assert_eq!(watch.answer(), "⚠️ b2 (revision b2): unproven");
+    watch.with("rows or values of public.a1 that were there with this revision are gone");
     let loses = format!("{}\n{down}", sql("alter table a1 drop n; alter table a1 add n int"));
     scene.project.write_revision("b2", "a1", &up, &loses);
     let _ = watch.answer();
     assert_eq!(scene.tables(), "a1 b2", "the component's own database is not touched");
 }
 
+/// Nobody has looked at it when it was applied, so it is compared with a database made from empty.
 #[test]
-fn a_clone_whose_revision_db_migrate_has_seen_applied() {
-    // One at a time, so that the state between them was seen.
-    let scene = Scene::new().table("a1", "").table("b2", "a1").at("a1").at("head");
+fn a_clone_whose_revision_nobody_has_seen_applied() {
+    let scene = Scene::new().table("a1", "").table("b2", "a1").at("head");
+    scene.client().batch_execute("drop schema xtask cascade").unwrap();
     let watch = Watch::start(&scene);
     assert_eq!(watch.answer(), "✅ b2 (revision b2): reversible");
+    let tolerant = sql("create table if not exists b2 (n int)");
+    scene.project.write_revision("b2", "a1", &tolerant, "pass");
+    assert_eq!(watch.answer(), "❌ b2 (revision b2): schema-differs after the downgrade");
+    watch.with("seen on a database made from empty");
+    // A module that cannot be imported is waited for, also one that was not there before.
+    scene.project.write("fresh.py", "raise ValueError('not yet')\n");
+    let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
+    scene.project.write("migrations/env.py", &format!("import fresh\n{env}"));
+    assert!(watch.answer().contains("(env-failed)"));
+    scene.project.write("fresh.py", "ready = True\n");
+    assert_eq!(watch.answer(), "❌ b2 (revision b2): schema-differs after the downgrade");
 }
 
 #[test]

@@ -29,37 +29,24 @@ pub fn parse_all(text: &str) {
     }
 }
 
-/// The same of what a command answers: text, or JSON, in which some keys hold what is to be pasted.
+/// The same of what a command answers: text, or JSON, of which every text is looked at.
 #[track_caller]
 pub fn parse_answer(text: &str) {
     match serde_json::from_str(text) {
-        Ok(json) => parse_all(&advice(&json).join("\n")),
-        // Help describes commands by more than can be pasted.
-        Err(_) if text.contains("Usage: cargo xtask ") => {}
+        Ok(json) => texts(&json).iter().for_each(|text| parse_all(text)),
+        // Help has lines that are forms of commands; tidy reads its examples.
+        Err(_) if text.contains("Usage: cargo xtask ") || text.starts_with(".TH ") => {}
         // For a program, which undoes the escapes.
         Err(_) if text.starts_with("<?xml") => {}
         Err(_) => parse_all(text),
     }
 }
 
-fn advice(json: &Value) -> Vec<String> {
+fn texts(json: &Value) -> Vec<&str> {
     match json {
-        Value::Array(all) => all.iter().flat_map(advice).collect(),
-        Value::Object(fields) => {
-            let of = |(key, value): (&String, &Value)| match key.as_str() {
-                "actions" | "related" | "put_right" | "fix" => texts(value),
-                _ => advice(value),
-            };
-            fields.iter().flat_map(of).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    match value {
         Value::Array(all) => all.iter().flat_map(texts).collect(),
-        Value::String(text) => vec![text.clone()],
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        Value::String(text) => vec![text],
         _ => Vec::new(),
     }
 }
@@ -81,23 +68,15 @@ pub fn paste_what_looks(folder: &Path, actions: &[String]) {
     }
 }
 
-/// The commands of ours in a text: each to the end of its line, or of what stands between backticks.
+/// The commands of ours in a text: each ends its line, or stands in backticks.
 pub fn own_commands(text: &str) -> Vec<String> {
     const START: &str = "cargo xtask ";
     let mut found = Vec::new();
     for line in text.lines() {
         for (at, _) in line.match_indices(START) {
             let rest = &line[at..];
-            let closing = [("`", "`"), ("(", ")")].iter().find(|(opening, _)| line[..at].ends_with(opening));
-            let end = closing.and_then(|(_, closing)| rest.find(closing)).unwrap_or(rest.len());
-            // What stands in prose, in a table or in JSON ends before the line does.
-            let end =
-                [", ", "; ", " (", " · ", " or ", "  "].iter().filter_map(|mark| rest.find(mark)).fold(end, usize::min);
-            // A quote that was opened before the command ends it; one of its own has a space or `=` before it.
-            let closes = |at: &usize| !rest[..*at].ends_with([' ', '=']) && rest[..*at].matches('"').count() % 2 == 0;
-            let quote = rest.match_indices('"').map(|(at, _)| at).find(closes);
-            let end = quote.map_or(end, |quote| quote.min(end));
-            found.push(rest[..end].trim_end().trim_end_matches(')').to_owned());
+            let end = if line[..at].ends_with('`') { rest.find('`') } else { None };
+            found.push(rest[..end.unwrap_or(rest.len())].to_owned());
         }
     }
     found
@@ -132,7 +111,8 @@ pub fn shell_words(line: &str) -> Option<Vec<String>> {
                 }
             }
             '\\' => word.get_or_insert_default().push(chars.next()?),
-            '(' | ')' | ';' | '&' | '|' | '<' | '>' | '$' | '`' | '*' | '?' | '[' | '#' => return None,
+            '#' if word.is_none() => break,
+            '(' | ')' | ';' | '&' | '|' | '<' | '>' | '$' | '`' | '*' | '?' | '[' => return None,
             c => word.get_or_insert_default().push(c),
         }
     }

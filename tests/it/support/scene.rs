@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::Mutex;
@@ -301,6 +302,16 @@ fn watched(xtask: Xtask) -> (Output, u32) {
         std::thread::sleep(Duration::from_millis(15));
     }
     (streams.end(child).never_says(PASSWORD).never_says(PASSWORD_IN_URL), pid)
+}
+
+/// Reads the child's stderr until a line begins so; what follows is read and thrown away.
+#[track_caller]
+pub fn wait_for_line(child: &mut Child, start: &str) {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut seen = Vec::new();
+    let found = lines.by_ref().inspect(|line| seen.push(line.clone())).any(|line| line.starts_with(start));
+    assert!(found, "no line begins with {start:?}:\n{}", seen.join("\n"));
+    std::thread::spawn(move || lines.for_each(drop));
 }
 
 /// The two streams of a running child, read side by side so that neither fills up.

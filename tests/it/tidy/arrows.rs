@@ -194,35 +194,56 @@ fn is_name(word: &str) -> bool {
 
 /// Names, `::` and single marks; without comments, without what stands in quotes, and without the tests at the end.
 pub fn words(text: &str) -> Vec<String> {
+    parts(text).into_iter().filter_map(|part| if let Part::Word(word) = part { Some(word) } else { None }).collect()
+}
+
+/// What stands in quotes.
+pub fn texts(text: &str) -> Vec<String> {
+    parts(text).into_iter().filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None }).collect()
+}
+
+enum Part {
+    Word(String),
+    Text(String),
+}
+
+fn parts(text: &str) -> Vec<Part> {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
     let chars: Vec<char> = text.chars().collect();
-    let mut words = Vec::new();
+    let of = |from: usize, to: usize| chars[from..to.min(chars.len())].iter().collect::<String>();
+    let mut parts = Vec::new();
     let mut at = 0;
     while at < chars.len() {
         let start = at;
         match (chars[at], chars.get(at + 1)) {
             ('/', Some('/')) => at = end_of(&chars, at, |c| c != '\n'),
-            ('"', _) => at = end_of_text(&chars, at + 1),
-            ('r', Some('"' | '#')) if is_raw(&chars, at) => at = end_of_raw(&chars, at + 1),
+            ('"', _) => {
+                at = end_of_text(&chars, at + 1);
+                parts.push(Part::Text(of(start, at)));
+            }
+            ('r', Some('"' | '#')) if is_raw(&chars, at) => {
+                at = end_of_raw(&chars, at + 1);
+                parts.push(Part::Text(of(start, at)));
+            }
             ('\'', Some('\\')) => at = end_of(&chars, at + 3, |c| c != '\'') + 1,
             ('\'', _) if chars.get(at + 2) == Some(&'\'') => at += 3,
             (':', Some(':')) => {
                 at += 2;
-                words.push("::".to_owned());
+                parts.push(Part::Word("::".to_owned()));
             }
             (c, _) if c.is_alphanumeric() || c == '_' => {
                 at = end_of(&chars, at, |c| c.is_alphanumeric() || c == '_');
-                words.push(chars[start..at].iter().collect());
+                parts.push(Part::Word(of(start, at)));
             }
             (c, _) => {
                 at += 1;
                 if !c.is_whitespace() {
-                    words.push(c.to_string());
+                    parts.push(Part::Word(c.to_string()));
                 }
             }
         }
     }
-    words
+    parts
 }
 
 fn end_of(chars: &[char], from: usize, goes_on: impl Fn(char) -> bool) -> usize {
@@ -265,6 +286,7 @@ fn what_stands_in_an_import_and_what_is_text() {
         names("// use crate::a;\nconst A: &str = \"use crate::a;\"; const B: &str = r#\"\"use crate::a;\"#;")
             .is_empty()
     );
+    assert_eq!(texts("let c = '\"'; // \"a\"\n\"b \\\" c\" + r\"d\""), ["\"b \\\" c\"", "r\"d\""]);
     let source = |path: &str, text: &str| (PathBuf::from(path), text.to_owned());
     let sources = [
         source("a.rs", "mod b;\nmod c;\npub use b::B;\nfn f() { c::run() }"),

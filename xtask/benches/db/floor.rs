@@ -117,6 +117,8 @@ fn launch(example: &Example, env: Vec<(String, String)>) -> Launch {
         told_by: Vec::new(),
         versions: Vec::new(),
         database: Database { url: None, expect },
+        throwaway: None,
+        network: true,
         lock_timeout: None,
         state_dir: example.root().join("state"),
         application_name: "xtask bench".to_owned(),

@@ -15,6 +15,7 @@ use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::{DbCreateMigration, DbRoundtrip, Range};
 use crate::model::action::own;
 use crate::model::autogenerate::{self, Models, Operation, Rename, Unseen};
+use crate::model::release_marker::{self, Habit};
 use crate::model::rules::{Finding, Level};
 use crate::model::target::{Direction, Step};
 use crate::report::roundtrip::Report;
@@ -99,7 +100,7 @@ fn on_ground(ctx: &Ctx, facts: &Facts, draft: &Draft) -> Result<Review> {
         ..Review::default()
     };
     if !(review.operations.is_empty() && draft.autogenerate) {
-        let written = write(ground.driver(), facts);
+        let written = write(ctx, ground.driver(), facts);
         review.written = written.map_err(|stop| cannot_write(ground.stopped(stop), facts))?;
     }
     let looked = look(ctx, draft, &mut ground, &compared.models, &mut review);
@@ -147,15 +148,16 @@ fn alone(ctx: &Ctx, facts: &Facts, draft: &Draft) -> Result<Review> {
     let mut driver = Driver::start(&ctx.ui, &launch)?;
     let _task = ctx.ui.task("Starting Alembic");
     driver.compare(draft).map_err(|stop| stop.into_error(&labels.names()))?;
-    let written = write(&mut driver, facts);
+    let written = write(ctx, &mut driver, facts);
     let written = written.map_err(|stop| cannot_write(stop.into_error(&labels.names()), facts))?;
     driver.stop();
     Ok(Review { written, ..Review::default() })
 }
 
 /// Ctrl-C waits until the file is whole and known, so that it can be taken away again.
-fn write(driver: &mut Driver, facts: &Facts) -> Result<Vec<Written>, Stop> {
+fn write(ctx: &Ctx, driver: &mut Driver, facts: &Facts) -> Result<Vec<Written>, Stop> {
     let written = interrupt::shielded(|| driver.write())?;
+    mark(ctx, facts, &written)?;
     if written.is_empty() {
         let config = facts.subject.config.path.display();
         return Err(Stop::Error(
@@ -167,6 +169,22 @@ fn write(driver: &mut Driver, facts: &Facts) -> Result<Vec<Written>, Stop> {
         ));
     }
     Ok(written)
+}
+
+/// Says of the new scripts that they are part of the coming release, where the newest ones do.
+fn mark(ctx: &Ctx, facts: &Facts, written: &[Written]) -> Result<()> {
+    let root = &ctx.project()?.root;
+    let newest = facts.subject.graph.scripts().filter_map(|script| files::read_script(&root.join(&script.path)).ok());
+    let newest: Vec<String> = newest.take(release_marker::NEWEST).collect();
+    let Some(line) = Habit::of(newest.iter().map(String::as_str)).line() else { return Ok(()) };
+    for script in written {
+        let text = files::read_script(&script.path)?;
+        let marked = release_marker::marked(&text, &line);
+        if marked != text {
+            files::write_atomic(&script.path, marked.as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 fn cannot_write(error: anyhow::Error, facts: &Facts) -> anyhow::Error {

@@ -1,6 +1,7 @@
 //! `db-migrate`: pre-flight, upgrade or downgrade, verify, report. Everything before the driver is told to begin may
 //! refuse (exit 3, nothing was changed); everything after says what was changed. The walk itself is `work/migrate.rs`.
 
+mod exact;
 mod preflight;
 mod show;
 
@@ -59,7 +60,11 @@ pub fn run(ctx: &Ctx, flags: &DbMigrate) -> Result<Exit> {
         return show::sql(ctx, &mut facts, &plan).map_err(refuse);
     }
     if flags.show == Some(Show::Plan) {
-        return show::dry_run(ctx, &facts, &plan);
+        return show::dry_run(ctx, &facts, &plan, None);
+    }
+    if flags.show == Some(Show::Exact) {
+        let exact = exact::try_out(ctx, flags, &mut facts, &plan)?;
+        return show::dry_run(ctx, &facts, &plan, Some(&exact));
     }
     if plan.walk.steps.is_empty() {
         return show::nothing_to_do(ctx, &facts, &plan, started.elapsed());
@@ -73,7 +78,7 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
         // Somebody else was quicker, between our first look and the lock.
         return show::nothing_to_do(ctx, &facts, &plan, started.elapsed()).map(|_| ());
     }
-    show::what_goes(ctx, &plan.at_stake);
+    show::what_goes(ctx, &plan);
     let mut own = facts.own.take().context(NOT_THERE)?;
     let limits = Limits { lock: flags.lock_timeout, step: flags.step_timeout };
     let mut walker = Walker::start(ctx, &mut own, limits).map_err(refuse)?;

@@ -24,8 +24,10 @@ use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
 use crate::report::roundtrip::Report;
+use crate::work::bystander::Bystanders;
 
 use facts::{Facts, gather};
+use findings::Findings;
 pub use show::text;
 
 /// Runs it.
@@ -60,7 +62,7 @@ pub fn prove(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
 
 fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
     resume::check(ctx, facts, flags)?;
-    let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { jobs::run(ctx, facts, flags)? };
+    let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { on_throwaway(ctx, facts, flags)? };
     let (report, log) = show::report(ctx, facts, findings);
     match (show::write_files(ctx, flags, &report), log) {
         (Ok(()), Some(log)) => log.end(),
@@ -69,6 +71,18 @@ fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> 
         (written, None) => written?,
     }
     Ok(report)
+}
+
+/// On a throwaway database; the component's own ones are looked at before and after.
+fn on_throwaway(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
+    let own = Bystanders::look(ctx, &facts.config, facts.database.embedded, "db-roundtrip");
+    let found = jobs::run(ctx, facts, flags);
+    let touched = own.touched();
+    match found {
+        Ok(found) => Ok(found.beside(&touched)),
+        Err(error) if touched.is_empty() => Err(error),
+        Err(error) => Err(touched.iter().fold(from_anyhow(&error), |fail, it| fail.details(it.words())).into()),
+    }
 }
 
 fn nothing_to_test(ctx: &Ctx, facts: &Facts) -> Result<Exit> {

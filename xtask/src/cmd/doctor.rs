@@ -164,7 +164,7 @@ fn cached(ctx: &Ctx, database: &Database, component: &Component) -> String {
         return String::new();
     }
     let drop = ctx.ui.shown(own("db-roundtrip").of(&component.name).word("--clear-cache"));
-    format!("; cached baselines: {}, {} MB (drop them: {drop})", sizes.len(), sizes.iter().sum::<u64>() >> 20)
+    format!("; cached baselines: {}, {} MB; drop them: {drop}", sizes.len(), sizes.iter().sum::<u64>() >> 20)
 }
 
 /// What restores have put aside, and nothing drops by itself.

@@ -214,7 +214,7 @@ fn text(ctx: &Ctx, found: &Found, change: Option<&str>) -> String {
         State::Installed => (Paint::Good, "✅", "installed".to_owned()),
         State::Absent if found.hook == Hook::PrePush => {
             let install = ctx.ui.shown(own("hooks").word("install").word("--pre-push"));
-            (Paint::Dim, "⏹", format!("not installed ({install})"))
+            (Paint::Dim, "⏹", format!("not installed: {install}"))
         }
         State::Absent => (Paint::Dim, "⏹", "not installed".to_owned()),
         State::Outdated => {

@@ -215,7 +215,7 @@ fn announced(text: &str, whose: &str, kind: Kind) -> Result<DbUrl> {
     })?)
 }
 
-fn in_config(config: &AlembicConfig) -> Result<DbUrl> {
+pub(super) fn in_config(config: &AlembicConfig) -> Result<DbUrl> {
     let (path, line) = config.place("sqlalchemy.url");
     Ok(DbUrl::parse(&config.url()?).map_err(|error| {
         Fail::new(Kind::ConfigInvalid, "Cannot use `sqlalchemy.url` of the Alembic config")

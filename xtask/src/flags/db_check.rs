@@ -9,7 +9,6 @@ pub struct DbCheck {
     pub all: bool,
     /// Compare the models with the migrations instead of reading scripts.
     pub models: bool,
-    /// What is looked at.
     pub look: Look,
     /// Look at released scripts with every rule.
     pub released: bool,

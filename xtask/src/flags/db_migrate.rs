@@ -23,6 +23,8 @@ pub struct DbMigrate {
     pub allow_connections: bool,
     /// How long a statement may wait for a lock.
     pub lock_timeout: Option<Duration>,
+    /// How long to wait for another migration.
+    pub wait: Option<Duration>,
     /// How long one revision may take.
     pub step_timeout: Option<Duration>,
 }
@@ -50,6 +52,8 @@ impl Way {
 pub enum Show {
     /// `--dry-run`: the revisions that would run.
     Plan,
+    /// `--dry-run=exact`: what they do to a copy.
+    Exact,
     /// `--sql`: Alembic's offline SQL.
     Sql,
 }
@@ -71,10 +75,19 @@ pub static SPEC: Spec<DbMigrate> = Spec {
             "where to go: head (default), base, a revision, +N, -N, REV+N, REV-N, LABEL@head",
             Set::Text(|migrate| &mut migrate.target),
         ),
-        switch_by("--dry-run", "list what would run; for a downgrade, what each script would drop", |migrate, _| {
-            migrate.show = Some(Show::Plan);
-            Ok(())
-        }),
+        optional(option(
+            "--dry-run",
+            "HOW",
+            "list what would run, and what each script would drop; =exact runs it on a throwaway copy and shows the difference",
+            Set::By(|migrate, how| {
+                migrate.show = Some(match how {
+                    "" => Show::Plan,
+                    "exact" => Show::Exact,
+                    _ => return Err(usage(format!("`--dry-run` does not take `{how}`")).details("It takes: exact")),
+                });
+                Ok(())
+            }),
+        )),
         switch_by("--sql", "print Alembic's offline SQL instead of running it", |migrate, _| {
             migrate.show = Some(Show::Sql);
             Ok(())
@@ -92,8 +105,14 @@ pub static SPEC: Spec<DbMigrate> = Spec {
         option(
             "--lock-timeout",
             "DUR",
-            "how long a statement may wait for a lock (30s unless given)",
+            "how long a statement may wait for a lock (5s unless given); where nothing was applied, it is tried again",
             Set::Time(|migrate| &mut migrate.lock_timeout),
+        ),
+        option(
+            "--wait",
+            "DUR",
+            "how long to wait for another migration of the database to end (not at all unless given)",
+            Set::Time(|migrate| &mut migrate.wait),
         ),
         step_timeout(|migrate| &mut migrate.step_timeout),
     ],
@@ -103,6 +122,7 @@ pub static SPEC: Spec<DbMigrate> = Spec {
         ("Another component", "cargo xtask db-migrate --component=appproxy"),
         ("Take back the last revision", "cargo xtask db-migrate --direction=downgrade --target=-1"),
         ("Look before you leap", "cargo xtask db-migrate --dry-run"),
+        ("On a throwaway copy", "cargo xtask db-migrate --dry-run=exact"),
     ],
     ..Spec::new(
         "db-migrate",

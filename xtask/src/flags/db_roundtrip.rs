@@ -14,7 +14,6 @@ use crate::model::route::Part;
 pub struct DbRoundtrip {
     /// Which revisions.
     pub range: Range,
-    /// Which part of them.
     pub partition: Option<Part>,
     /// On the component's own database.
     pub in_place: bool,

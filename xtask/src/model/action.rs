@@ -128,7 +128,6 @@ impl Own {
         Some(own(words.next()?).words(words).of_no_component())
     }
 
-    /// As text.
     pub fn text(&self, around: &Around) -> String {
         let mut text = format!("cargo xtask {}", self.name);
         for word in self.repeated(around).iter().chain(&self.words) {
@@ -183,7 +182,6 @@ impl Program {
         self
     }
 
-    /// As text.
     pub fn text(&self, around: &Around) -> String {
         let words: Vec<String> = self.words.iter().map(|word| shell_word(word)).collect();
         let is_git = self.words.first().is_some_and(|word| word == "git");
@@ -205,7 +203,6 @@ impl Program {
 }
 
 impl Call {
-    /// As text.
     pub fn text(&self, around: &Around) -> String {
         match self {
             Call::Own(own) => own.text(around),
@@ -238,7 +235,6 @@ impl Action {
         self
     }
 
-    /// As text.
     pub fn text(&self, around: &Around) -> String {
         match &self.call {
             None => self.why.clone(),

@@ -14,7 +14,6 @@ pub struct Operation {
     pub operation: String,
     /// The schema, where it is not the default one.
     pub schema: Option<String>,
-    /// The table.
     pub table: Option<String>,
     /// The column, index or constraint.
     pub name: Option<String>,
@@ -151,7 +150,6 @@ pub struct Models {
 pub struct ModelTable {
     /// The schema, where it is not the default one.
     pub schema: Option<String>,
-    /// The name.
     pub name: String,
     /// The schema that the copy goes to.
     pub copy_schema: String,

@@ -91,7 +91,6 @@ impl Snapshot {
         self.objects.iter()
     }
 
-    /// An object.
     pub fn get(&self, key: &Key) -> Option<&Object> {
         self.objects.get(key)
     }

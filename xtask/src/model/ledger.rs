@@ -67,7 +67,6 @@ pub struct Entry {
 /// One run of a script by this tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// The revision.
     pub revision: String,
     /// Which of its functions.
     pub direction: Direction,
@@ -105,7 +104,6 @@ pub struct Ledger {
 /// A revision that the database counts as having run and has not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// The revision.
     pub revision: String,
     /// The revision above it that was given other parents, where that can still be told.
     pub because: Option<Reparented>,
@@ -116,7 +114,6 @@ pub struct Skipped {
 /// A revision that a database holds and whose parents are no longer those of then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reparented {
-    /// The revision.
     pub revision: String,
     /// Its parents and dependencies of then.
     pub was: Vec<String>,

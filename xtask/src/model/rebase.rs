@@ -33,7 +33,6 @@ pub enum Wish {
 /// A revision that gets other parents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// The revision.
     pub revision: String,
     /// Its parents as they are.
     pub from: Vec<String>,
@@ -61,7 +60,6 @@ pub enum Change {
     Merge {
         /// The heads.
         parents: Vec<String>,
-        /// Why.
         why: Why,
     },
 }
@@ -75,7 +73,6 @@ pub struct Plan {
     pub ancestors: Vec<String>,
     /// What one's own revisions are put on; `None` where nothing is released.
     pub onto: Option<String>,
-    /// What is to change.
     pub change: Change,
 }
 
@@ -88,7 +85,6 @@ pub enum Refusal {
     Released {
         /// What they would be put on.
         onto: String,
-        /// The revisions.
         revisions: Vec<String>,
     },
     /// This base has a branch label: it is a branch of its own by intent.

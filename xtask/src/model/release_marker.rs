@@ -2,7 +2,7 @@
 //! release, `# Part of: NEXT_RELEASE_VERSION`, which the release process replaces.
 
 /// How many of the newest scripts tell what the project's habit is.
-const NEWEST: usize = 20;
+pub const NEWEST: usize = 20;
 const MARK: &str = "# Part of:";
 
 /// What a script says that it is part of.
@@ -43,9 +43,34 @@ impl Habit {
     }
 }
 
+/// A script's text with this line above what most write it above; as it is where it has such a line, or no place for one.
+pub fn marked(text: &str, line: &str) -> String {
+    let starts = |name: &str| {
+        text.match_indices(name).map(|(at, _)| at).find(|at| {
+            let after = text[at + name.len()..].trim_start();
+            (*at == 0 || text[..*at].ends_with('\n')) && after.starts_with(['=', ':'])
+        })
+    };
+    match starts("branch_labels").or_else(|| starts("revision")) {
+        Some(at) if value(text).is_none() => format!("{}{line}\n{}", &text[..at], &text[at..]),
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_put_in_once_where_others_have_it() {
+        let line = "# Part of: NEXT";
+        let text = "'''branch_labels'''\nrevision = 'a'\nbranch_labels = None\n";
+        let now = marked(text, line);
+        assert_eq!(now, "'''branch_labels'''\nrevision = 'a'\n# Part of: NEXT\nbranch_labels = None\n");
+        assert_eq!(marked(&now, line), now);
+        assert_eq!(marked("revision: str = 'a'\n", line), "# Part of: NEXT\nrevision: str = 'a'\n");
+        assert_eq!(marked("x = 1\n", line), "x = 1\n");
+    }
 
     #[test]
     fn the_newest_scripts_tell_the_habit() {

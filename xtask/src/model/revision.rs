@@ -62,11 +62,8 @@ pub struct Script {
 pub struct Spans {
     /// `revision`; `None` where the id is taken from the file name.
     pub revision: Option<Range<usize>>,
-    /// `down_revision`.
     pub down_revision: Option<Range<usize>>,
-    /// `depends_on`.
     pub depends_on: Option<Range<usize>>,
-    /// `branch_labels`.
     pub branch_labels: Option<Range<usize>>,
     /// The docstring, quotes included.
     pub docstring: Option<Range<usize>>,

@@ -1,16 +1,14 @@
 //! The verdict on one revision, from what was seen: the database at the revision, one below it, and at the revision again.
 //! Pure: whoever walks brings the points, this file says what they mean.
 
-use super::catalog::{self, Change, Snapshot};
+use super::catalog::{self, Change, Key, Snapshot};
 use super::rows::{self, DataChange, Rows, Sequences};
 use super::second_opinion::{Dumped, disagreement};
 
 /// What the database holds at one moment.
 #[derive(Clone, Debug)]
 pub struct Point {
-    /// Its schema.
     pub schema: Snapshot,
-    /// Its rows.
     pub rows: Rows,
     /// Where its sequences stand.
     pub sequences: Sequences,
@@ -168,7 +166,6 @@ impl Leg {
 /// What was found about one revision whose steps all went through.
 #[derive(Clone, Debug)]
 pub struct Judgement {
-    /// The verdict.
     pub verdict: Verdict,
     /// What the state below was compared with, where something was.
     pub proof: Option<Proof>,
@@ -219,6 +216,7 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
     });
     let down = down.or_else(|| trip.recorded.map(|schema| (catalog::diff(schema, &trip.lower.schema), Vec::new())));
     let mut up = compare(trip.upper, trip.again);
+    up.1.iter_mut().for_each(|change| change.is_its_own = is_its_own(change, &trip.lower.schema));
     let mut notes = catalog::order_notes(&trip.upper.schema, &trip.again.schema);
     if let Some(truth) = trip.lower_true {
         let below = catalog::order_notes(&truth.schema, &trip.lower.schema);
@@ -286,6 +284,19 @@ impl Judgement {
 
 fn compare(before: &Point, after: &Point) -> Differences {
     (catalog::diff(&before.schema, &after.schema), rows::diff(&before.rows, &after.rows))
+}
+
+/// Whether what a change is about is not there below the revision.
+fn is_its_own(change: &DataChange, lower: &Snapshot) -> bool {
+    let is_there = |kind: &str, name: String| lower.get(&Key::new(kind, name)).is_some();
+    if !is_there("table", change.table.clone()) {
+        return true;
+    }
+    let quoted = |column: &str| format!("{}.\"{}\"", change.table, column.replace('"', "\"\""));
+    let is_below =
+        |column: &str| is_there("column", format!("{}.{column}", change.table)) || is_there("column", quoted(column));
+    let same_rows = change.before_rows == change.after_rows;
+    same_rows && !change.columns_lost.is_empty() && !change.columns_lost.iter().any(|lost| is_below(&lost.column))
 }
 
 /// Both upgrades began at the very same state, so values that differ, as many as they were, are values that the upgrade

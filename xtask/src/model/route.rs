@@ -16,14 +16,12 @@ pub enum Wanted<'a> {
     From(&'a str),
     /// These. Full ids; what the history does not have is left out.
     These(&'a HashSet<String>),
-    /// All.
     All,
 }
 
 /// One of several parts that together are the whole: the K-th of N, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Which.
     pub number: usize,
     /// Of how many.
     pub of: usize,

@@ -59,6 +59,8 @@ pub struct DataChange {
     pub after_rows: Option<u64>,
     /// The columns that lost values or hold others. When rows went as well, only those that lost more than their rows.
     pub columns_lost: Vec<ColumnLoss>,
+    /// It stood in a table or in columns that are not there below the revision: every downgrade takes it along.
+    pub is_its_own: bool,
 }
 
 impl DataChange {
@@ -82,13 +84,25 @@ pub fn diff(before: &Rows, after: &Rows) -> Vec<DataChange> {
         let after_rows = new.map(|table| table.rows);
         let columns_lost = new.map(|new| columns_lost(old, new)).unwrap_or_default();
         if old.rows != after_rows.unwrap_or(0) || !columns_lost.is_empty() {
-            changes.push(DataChange { table: name.clone(), before_rows: Some(old.rows), after_rows, columns_lost });
+            changes.push(DataChange {
+                table: name.clone(),
+                before_rows: Some(old.rows),
+                after_rows,
+                columns_lost,
+                is_its_own: false,
+            });
         }
     }
     for (name, new) in &after.tables {
         if !before.tables.contains_key(name) && new.rows > 0 {
             let after_rows = Some(new.rows);
-            changes.push(DataChange { table: name.clone(), before_rows: None, after_rows, columns_lost: Vec::new() });
+            changes.push(DataChange {
+                table: name.clone(),
+                before_rows: None,
+                after_rows,
+                columns_lost: Vec::new(),
+                is_its_own: false,
+            });
         }
     }
     changes.sort_by(|a, b| a.table.cmp(&b.table));
@@ -110,7 +124,13 @@ pub fn filled(before: &Rows, after: &Rows) -> Vec<DataChange> {
         let columns_lost: Vec<ColumnLoss> = old.columns.iter().filter_map(more).collect();
         if !columns_lost.is_empty() {
             let rows = Some(old.rows);
-            changes.push(DataChange { table: name.clone(), before_rows: rows, after_rows: rows, columns_lost });
+            changes.push(DataChange {
+                table: name.clone(),
+                before_rows: rows,
+                after_rows: rows,
+                columns_lost,
+                is_its_own: false,
+            });
         }
     }
     changes

@@ -65,7 +65,6 @@ pub use model_change::model_change;
 
 use super::nearest;
 
-/// A rule.
 pub struct Rule {
     /// Stable: `DB101`. The first digit is the group: 1 graph, 2 file, 3 history, 4 body, 5 release, 6 models, 7 env.py.
     pub code: &'static str,
@@ -95,7 +94,6 @@ pub enum Scope {
 pub enum Check {
     /// Script by script.
     Each(fn(&Source, &Context, &mut Sink<'_>)),
-    /// All of them together.
     Together(fn(&Context, &mut Sink<'_>)),
     /// Not by the scripts at all: Alembic is asked, see [`model_change`].
     Models,

@@ -8,6 +8,7 @@ mod compare;
 mod dialect;
 mod dropped;
 mod follow;
+mod heavy;
 mod made;
 mod operation;
 mod scope;
@@ -25,6 +26,7 @@ use crate::model::sql::{self, Statement};
 
 pub use compare::difference;
 pub use dropped::{Dropped, dropped};
+pub use heavy::{Heavy, heavy};
 pub use made::{Made, made};
 pub use operation::{Operation, Subject};
 pub use value::{Call, Text, Value};
@@ -35,9 +37,7 @@ use scope::Scope;
 /// A migration script, as far as its work is concerned.
 #[derive(Clone, Debug, Default)]
 pub struct Body {
-    /// `upgrade()`.
     pub upgrade: Option<Function>,
-    /// `downgrade()`.
     pub downgrade: Option<Function>,
     /// Every import, wherever it stands.
     pub imports: Vec<Import>,
@@ -77,7 +77,6 @@ pub enum Kind {
 /// A call and where it happens.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The call.
     pub call: Call,
     /// Its line, from 1.
     pub line: usize,
@@ -93,7 +92,6 @@ pub struct Found {
     pub sql: Option<Text>,
 }
 
-/// An import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
     /// The module, dots of a relative import in front.

@@ -37,7 +37,6 @@ pub struct Action {
     pub verb: Verb,
     /// A column or a constraint, mostly.
     pub object: Object,
-    /// Its name.
     pub name: String,
     /// `ADD COLUMN … NOT NULL` without a value for the rows that are there.
     pub is_required: bool,
@@ -85,21 +84,14 @@ words! {
     Verb {
         /// `CREATE`, or `ADD` in an `ALTER TABLE`.
         Create = "create",
-        /// `DROP`
         Drop = "drop",
-        /// `ALTER`
         Alter = "alter",
         /// `RENAME`, in an `ALTER`.
         Rename = "rename",
-        /// `INSERT`
         Insert = "insert",
-        /// `UPDATE`
         Update = "update",
-        /// `DELETE`
         Delete = "delete",
-        /// `TRUNCATE`
         Truncate = "truncate",
-        /// `SELECT`
         Select = "select",
     }
 }
@@ -107,31 +99,18 @@ words! {
 words! {
     /// What kind of thing it does it to.
     Object {
-        /// A table.
         Table = "table",
-        /// A column.
         Column = "column",
-        /// A constraint.
         Constraint = "constraint",
-        /// An index.
         Index = "index",
-        /// A type.
         Type = "type",
-        /// A view.
         View = "view",
-        /// A sequence.
         Sequence = "sequence",
-        /// A function.
         Function = "function",
-        /// A procedure.
         Procedure = "procedure",
-        /// A trigger.
         Trigger = "trigger",
-        /// A schema.
         Schema = "schema",
-        /// An extension.
         Extension = "extension",
-        /// A domain.
         Domain = "domain",
     }
 }

@@ -42,7 +42,6 @@ impl State {
 /// A revision as it is shown: its id, the first line of its docstring, its file if there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
-    /// The id.
     pub id: String,
     /// The docstring's first paragraph; empty when there is none or no file.
     pub message: String,

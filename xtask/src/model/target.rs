@@ -44,9 +44,7 @@ pub enum Target {
 /// A named place in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Point {
-    /// The one head.
     Head,
-    /// All heads.
     Heads,
     /// Before the first revision.
     Base,

@@ -15,7 +15,6 @@ pub fn revision(revision: &Revision) -> Value {
     })
 }
 
-/// A list of revisions.
 pub fn revisions(list: &[Revision]) -> Value {
     list.iter().map(revision).collect()
 }
@@ -31,7 +30,7 @@ pub fn schema_change(change: &Change) -> Value {
     })
 }
 
-/// `{"table", "before_rows", "after_rows", "columns_lost"}`.
+/// `{"table", "before_rows", "after_rows", "columns_lost", "its_own"}`.
 pub fn data_change(change: &DataChange) -> Value {
     let columns: Vec<Value> = change
         .columns_lost
@@ -45,5 +44,6 @@ pub fn data_change(change: &DataChange) -> Value {
         "before_rows": change.before_rows,
         "after_rows": change.after_rows,
         "columns_lost": columns,
+        "its_own": change.is_its_own,
     })
 }

@@ -18,7 +18,7 @@ use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::model::rows::DataChange;
 use crate::model::status::Revision;
 
-pub use text::Tone;
+pub use text::{Tone, rows as rows_lines};
 
 /// What a run has found.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ mod draft;
 mod explain;
 mod fields;
 mod install;
+mod isolation;
 mod launch;
 mod mask;
 mod once;
@@ -30,7 +31,7 @@ use crate::ui::Ui;
 
 pub use draft::{Compared, Draft, Written};
 pub use explain::Names;
-pub use launch::{Database, Expect, IDENTITY_SQL, Launch};
+pub use launch::{Database, Expect, IDENTITY_SQL, Launch, OwnDatabase};
 pub use once::Asking;
 pub use patience::{Patience, Waiting};
 pub use protocol::{Done, Event, Versions};
@@ -46,6 +47,8 @@ pub use install::digest as driver_digest;
 const START_LIMIT: Duration = Duration::from_secs(600);
 /// What env.py may take before the first step, where steps have a limit.
 const ENV_LIMIT: Duration = Duration::from_secs(60);
+/// How long a look at the catalogs through the driver may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(20);
 /// How long a driver may take to end by itself.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
@@ -75,7 +78,25 @@ pub struct Migrated {
 }
 
 /// What is done between two steps.
-pub type Between<'b> = &'b mut dyn FnMut() -> Result<()>;
+pub type Between<'b> = &'b mut dyn FnMut(&mut Inside<'_>) -> Result<()>;
+
+/// The transaction of a migration, between two steps.
+pub struct Inside<'p> {
+    process: &'p mut Process,
+}
+
+impl Inside<'_> {
+    /// The rows of some queries that give one text each, as the migration's own session sees them; nothing where it is in
+    /// no transaction, or cannot be asked.
+    pub fn look(&mut self, queries: &[String]) -> Option<Vec<Vec<String>>> {
+        self.process.send(&json!({"do": "look", "queries": queries}));
+        match self.process.next_event(Some(Instant::now() + LOOK_LIMIT)) {
+            Ok(Ok(Event::Seen(answers))) => answers,
+            // Whatever it is, it shows again when the steps go on.
+            _ => None,
+        }
+    }
+}
 
 /// A Python process with the project's Alembic environment in it.
 pub struct Driver {
@@ -369,6 +390,7 @@ impl Driver {
         on: &mut dyn FnMut(&Event),
     ) -> Outcome<Event> {
         let mut running: Option<Step> = None;
+        let mut ran_before = 0;
         loop {
             let waited = match &running {
                 Some(step) => patience.next_event(&mut self.process, step, &self.backends)?,
@@ -382,6 +404,7 @@ impl Driver {
                         // Python and Alembic did start: what ended or hangs is the project's.
                         trouble.phase = Phase::Env;
                     }
+                    trouble.ran_before = ran_before;
                     return Err(Stop::Trouble(Box::new(trouble.during(running.as_ref()))));
                 }
             };
@@ -391,7 +414,7 @@ impl Driver {
                     self.backends.push(pid);
                     self.opened.extend(running.clone().map(|step| (pid, step)));
                 }
-                Event::Started(ref step) => running = Some(step.clone()),
+                Event::Started(ref step, count) => (running, ran_before) = (Some(step.clone()), count),
                 Event::Failed(mut trouble) => {
                     if trouble.kind == TroubleKind::Ended {
                         trouble.printed = self.process.last_words();
@@ -402,7 +425,7 @@ impl Driver {
                 _ => {}
             }
             on(&event);
-            let goes_on = matches!(event, Event::Connected(_) | Event::Started(_));
+            let goes_on = matches!(event, Event::Connected(_) | Event::Started(..) | Event::Seen(_));
             // In `migrate` a `done` is one of several; the walk's step is answered by it.
             let part = matches!(event, Event::Done(_)) && self.process.is_migrating();
             if !goes_on && !part {
@@ -410,7 +433,7 @@ impl Driver {
             }
             if let Some(between) = between.as_mut().filter(|_| part && self.pauses > 0) {
                 self.pauses -= 1;
-                between()?;
+                between(&mut Inside { process: &mut self.process })?;
                 self.process.send(&json!({"do": "go"}));
             }
         }

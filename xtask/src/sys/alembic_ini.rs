@@ -22,7 +22,6 @@ const DEFAULT_SLUG_LENGTH: usize = 40;
 pub struct AlembicConfig {
     /// The file that Alembic is given: an ini, or `pyproject.toml`.
     pub path: PathBuf,
-    /// Whose it is.
     pub component: Component,
     /// No file says where the scripts are, and env.py lies beside the ini: Flask-Migrate's layout.
     pub implied_location: bool,

@@ -23,6 +23,12 @@ pub fn parse_stamp(stamp: &str) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::from_secs(days * 86_400 + time))
 }
 
+/// `2026-11-22`.
+pub fn utc_date(time: SystemTime) -> String {
+    let stamp = utc_stamp(time);
+    format!("{}-{}-{}", &stamp[..4], &stamp[4..6], &stamp[6..8])
+}
+
 /// `17:15:59Z`, for lines that are read as they appear.
 pub fn utc_time(time: SystemTime) -> String {
     let stamp = utc_stamp(time);
@@ -68,5 +74,6 @@ mod tests {
             assert_eq!(parse_stamp(expected), Some(UNIX_EPOCH + Duration::from_secs(seconds)));
         }
         assert_eq!(utc_time(UNIX_EPOCH + Duration::from_secs(951_782_399)), "23:59:59Z");
+        assert_eq!(utc_date(UNIX_EPOCH + Duration::from_secs(951_782_399)), "2000-02-28");
     }
 }

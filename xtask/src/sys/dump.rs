@@ -84,7 +84,13 @@ impl Dump {
 
     fn run_pg_restore(&self, ui: &Ui, into: &Destination<'_>) -> Result<()> {
         let tool = client_tool(ui, "pg_restore", into.major, into.tools)?;
-        let cmd = Cmd::new(&tool, "/").args(["--no-password", "--exit-on-error", "--no-owner", "--no-privileges"]);
+        let cmd = Cmd::new(&tool, "/").args([
+            "--no-password",
+            "--exit-on-error",
+            "--no-owner",
+            "--no-privileges",
+            "--no-subscriptions",
+        ]);
         let cmd = cmd.arg(database_argument(&into.url.target().database)).arg(&self.path);
         let done = for_restore(cmd, into.url).capture(ui)?;
         if done.status.success() {

@@ -46,7 +46,6 @@ impl Hook {
         }
     }
 
-    /// The hook of that name.
     pub fn parse(name: &str) -> Option<Hook> {
         Hook::ALL.into_iter().find(|hook| hook.name() == name)
     }
@@ -128,7 +127,6 @@ pub enum State {
 /// One hook as it was found.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Which.
     pub hook: Hook,
     /// Where it is, or would be.
     pub path: PathBuf,

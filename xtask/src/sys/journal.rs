@@ -141,7 +141,6 @@ impl Journal {
         unfinished(&self.record)
     }
 
-    /// What the operation is.
     pub fn operation(&self) -> &Operation {
         &self.record.operation
     }

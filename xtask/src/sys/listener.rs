@@ -22,7 +22,7 @@ pub fn at(ui: &Ui, endpoint: &Endpoint) -> Vec<Listener> {
         Address::Host(host) => by_port(host, endpoint.port),
         Address::Socket(folder) => by_path(&folder.join(format!(".s.PGSQL.{}", endpoint.port))),
     };
-    if sockets.is_empty() { Vec::new() } else { owners(&sockets) }
+    owners(&sockets)
 }
 
 /// The numbers of the sockets that listen at a port. At one address the closest counts: itself before all addresses.
@@ -41,12 +41,15 @@ fn by_port(host: &str, port: u16) -> BTreeSet<String> {
     if named.is_empty() { numbers(&|address| address.is_unspecified()) } else { named }
 }
 
-/// A line of `/proc/net/tcp` or `tcp6` for a socket that listens at this port: its address and number.
 fn listening(line: &str, port: u16) -> Option<(IpAddr, String)> {
-    const LISTEN: &str = "0A";
+    socket(line, port, "0A")
+}
+
+/// A line of `/proc/net/tcp` or `tcp6` for a socket at this port in this state: its address and number.
+fn socket(line: &str, port: u16, state: &str) -> Option<(IpAddr, String)> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let (address, at) = fields.get(1)?.split_once(':')?;
-    let is_meant = *fields.get(3)? == LISTEN && u16::from_str_radix(at, 16) == Ok(port);
+    let is_meant = *fields.get(3)? == state && u16::from_str_radix(at, 16) == Ok(port);
     is_meant.then_some(())?;
     // Words of four bytes, each in the machine's order.
     let words: Option<Vec<u32>> =
@@ -57,6 +60,18 @@ fn listening(line: &str, port: u16) -> Option<(IpAddr, String)> {
         _ => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?).to_canonical(),
     };
     Some((address, (*fields.get(9)?).to_owned()))
+}
+
+/// The processes of this machine that hold the client's end of a connection to a server of it, by the client's port.
+pub fn connected_from(ui: &Ui, port: u16) -> Vec<Listener> {
+    const ESTABLISHED: &str = "01";
+    if !Path::new("/proc/net/unix").is_file() {
+        let lsof = Cmd::new("lsof", "/").args(["-nP", "-Fpc", "-sTCP:ESTABLISHED"]).arg(format!("-iTCP:{port}"));
+        return lsof.limit(LSOF_LIMIT).capture(ui).map(|done| of_lsof(&done.stdout)).unwrap_or_default();
+    }
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| std::fs::read_to_string(path).unwrap_or_default());
+    let lines = tables.iter().flat_map(|table| table.lines());
+    owners(&lines.filter_map(|line| socket(line, port, ESTABLISHED)).map(|(_, number)| number).collect())
 }
 
 /// The numbers of the sockets that listen at a path.
@@ -75,6 +90,9 @@ fn by_path(path: &Path) -> BTreeSet<String> {
 
 /// The processes that have one of these sockets open.
 fn owners(sockets: &BTreeSet<String>) -> Vec<Listener> {
+    if sockets.is_empty() {
+        return Vec::new();
+    }
     let links: BTreeSet<String> = sockets.iter().map(|number| format!("socket:[{number}]")).collect();
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());

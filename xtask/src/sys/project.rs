@@ -88,7 +88,6 @@ pub struct Component {
 pub enum Baseline {
     /// By a command; `{config}` in it stands for the config.
     Command {
-        /// The words.
         words: Vec<String>,
         /// It makes the tables from the models and runs no migration script: Backend.AI's own.
         from_models: bool,

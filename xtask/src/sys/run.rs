@@ -52,7 +52,6 @@ pub struct Cmd {
 /// How a command ended and what it said.
 #[derive(Debug)]
 pub struct Done {
-    /// The exit status.
     pub status: ExitStatus,
     /// All of stdout, undecodable bytes replaced.
     pub stdout: String,

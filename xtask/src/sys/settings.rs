@@ -32,7 +32,6 @@ pub const COMPONENT_KEYS: &[&str] = &[
 ];
 /// Keys that are right and that nothing uses yet: whoever sets one is told so.
 const UNUSED: &[&str] = &["warm"];
-/// The keys of `cache`.
 pub const CACHE_KEYS: &[&str] = &["where", "days", "megabytes", "milliseconds"];
 
 /// Which PostgreSQL is used.
@@ -94,7 +93,6 @@ pub enum CachePlace {
     Nowhere,
     /// On the embedded one and on those of this machine.
     Local,
-    /// On any.
     Everywhere,
 }
 

@@ -27,7 +27,6 @@ pub struct Verdicts {
 pub struct Left {
     /// The command that goes on with it.
     pub command: String,
-    /// Its lines.
     pub lines: Vec<Value>,
 }
 

@@ -1,4 +1,4 @@
-//! What a way down would take away of what is in the database now: each table and column that the scripts drop, with the
+//! What a walk would take away of what is in the database now: each table and column that the scripts drop, with the
 //! rows and values in it, and what they delete. Read off the scripts; what only shows when they run is named as that.
 
 use anyhow::Result;
@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 
 use crate::ctx::Ctx;
 use crate::model::graph::Graph;
-use crate::model::script_body::{self, Function, dropped};
+use crate::model::script_body::{self, Function, Heavy, dropped, heavy};
+use crate::model::target::Direction;
 use crate::sys::files::read_script;
 use crate::sys::pg::{Counted, Db, MOST_COUNTED};
 
 /// One thing that goes.
 #[derive(Clone, Debug)]
 pub struct AtStake {
-    /// The revision whose `downgrade()` takes it away.
+    /// The revision that takes it away.
     pub revision: String,
     /// The script, relative to the project.
     pub path: String,
-    /// The line in it.
     pub line: usize,
     /// `table users`, `column users.email`, `rows of users`, or what could not be read.
     pub what: String,
@@ -27,19 +27,76 @@ pub struct AtStake {
     pub may_hold_rows: bool,
 }
 
-/// Looks through the revisions in the order of the way down; `ids` leave out what never ran.
+/// As many rows make a table large.
+const LARGE: u64 = 100_000;
+
+/// Work on a whole large table under a lock.
+#[derive(Clone, Debug)]
+pub struct LargeWork {
+    /// The revision that does it.
+    pub revision: String,
+    work: Heavy,
+    rows: u64,
+}
+
+/// What the revisions do to tables that are large now.
 ///
 /// # Errors
 /// When a script cannot be read or the connection is lost.
-pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, ids: &[String]) -> Result<Vec<AtStake>> {
-    let root = &ctx.project()?.root;
+pub fn on_large_tables(
+    ctx: &Ctx,
+    graph: &Graph,
+    db: &mut Db,
+    direction: Direction,
+    ids: &[String],
+) -> Result<Vec<LargeWork>> {
+    let mut found = Vec::new();
+    for id in ids {
+        let Some((_, function)) = function(ctx, graph, id, direction)? else { continue };
+        for work in heavy(&function) {
+            if let Some(rows) = db.about_rows(&work.table)?.filter(|rows| *rows > LARGE) {
+                found.push(LargeWork { revision: id.clone(), work, rows });
+            }
+        }
+    }
+    Ok(found)
+}
+
+impl LargeWork {
+    /// `users has about 200000 rows: index ix_users is built; … (b2, line 12)`.
+    pub fn line(&self) -> String {
+        let Heavy { table, what, line } = &self.work;
+        format!("{table} has about {} rows: {what} ({}, line {line})", self.rows, self.revision)
+    }
+
+    /// For JSON.
+    pub fn json(&self) -> Value {
+        let Heavy { table, what, line } = &self.work;
+        json!({"revision": self.revision, "table": table, "rows": self.rows, "what": what, "line": line})
+    }
+}
+
+/// What a revision does on its way, and its script's path.
+fn function(ctx: &Ctx, graph: &Graph, id: &str, direction: Direction) -> Result<Option<(String, Function)>> {
+    let Some(script) = graph.get(id) else { return Ok(None) };
+    let text = read_script(&ctx.project()?.root.join(&script.path))?;
+    // A syntax error is Alembic's to report when it comes to it; here it only means that nothing can be said.
+    let body = script_body::read(&script.path, &text).unwrap_or_default();
+    let function = match direction {
+        Direction::Up => body.upgrade,
+        Direction::Down => body.downgrade,
+    };
+    Ok(function.map(|function| (script.path.display().to_string(), function)))
+}
+
+/// Looks through the revisions in the order of the way; `ids` leave out what never ran.
+///
+/// # Errors
+/// When a script cannot be read or the connection is lost.
+pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, direction: Direction, ids: &[String]) -> Result<Vec<AtStake>> {
     let mut found: Vec<AtStake> = Vec::new();
     for id in ids {
-        let Some(script) = graph.get(id) else { continue };
-        let text = read_script(&root.join(&script.path))?;
-        // A syntax error is Alembic's to report when it comes to it; here it only means that nothing can be said.
-        let body = script_body::read(&script.path, &text).unwrap_or_default();
-        let Some(function) = body.downgrade else { continue };
+        let Some((path, function)) = function(ctx, graph, id, direction)? else { continue };
         for (what, line) in taken_away(&function) {
             let is_known = found.iter().any(|known| known.what == what);
             let counted = count(&what);
@@ -50,8 +107,7 @@ pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, ids: &[String]) -> Result<Vec
             let may_hold_rows = !is_known && (counted.is_some() || what.starts_with(UNREAD));
             // A table that is not there, or a column of one that goes further up, takes nothing with it.
             let is_there = counted.is_none() || rows.is_some();
-            let path = script.path.display().to_string();
-            let (revision, may_hold_rows) = (id.clone(), may_hold_rows && is_there);
+            let (revision, path, may_hold_rows) = (id.clone(), path.clone(), may_hold_rows && is_there);
             found.push(AtStake { revision, path, line, what, rows, may_hold_rows });
         }
     }

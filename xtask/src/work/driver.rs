@@ -10,15 +10,19 @@ use crate::ctx::{Ctx, Database, shown};
 use crate::fail::Fail;
 use crate::model::action::Action;
 use crate::model::url::{Address, DbUrl};
-use crate::sys::alembic::{self, Driver, Expect, Launch, Names, Trouble};
+use crate::sys::alembic::{self, Driver, Expect, Launch, Names, OwnDatabase, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, OtherSession, application_name};
 use crate::sys::project::Component;
 use crate::sys::python::MANAGED_VARIABLE;
+use crate::sys::settings::Server;
 use crate::work::backup;
 
 /// How long the server may take to end a session that we asked it to end.
 const ENDING: Duration = Duration::from_secs(10);
+
+/// `on` lets a driver on the embedded server have the network, which it has not elsewhere.
+const NETWORK_VARIABLE: &str = "XTASK_NETWORK";
 
 /// What stands in the pasteable commands of a component's errors.
 pub struct Labels {
@@ -68,6 +72,11 @@ pub fn launch(ctx: &Ctx, config: &AlembicConfig, db: &mut Db, command: &str) -> 
     launch_on(ctx, config, database(db)?, command)
 }
 
+/// What the driver needs to work on this throwaway database: what its scripts open leads to no other.
+pub fn launch_throwaway(ctx: &Ctx, config: &AlembicConfig, db: &mut Db, command: &str) -> Result<Launch> {
+    Ok(walled(ctx, config, launch(ctx, config, db, command)?))
+}
+
 /// What the driver needs where env.py is not run: every connection is refused.
 pub fn launch_without(ctx: &Ctx, config: &AlembicConfig, command: &str) -> Result<Launch> {
     // No server has this name, and no database the empty one.
@@ -75,11 +84,29 @@ pub fn launch_without(ctx: &Ctx, config: &AlembicConfig, command: &str) -> Resul
     launch_on(ctx, config, alembic::Database { url: None, expect }, command)
 }
 
-/// What the driver needs to start on a database that is still to be made, so that importing the application and making
-/// the database go on at once: it may connect to nothing until it is told which. `url` is where that will be.
+/// What the driver needs to start on a throwaway database that is still to be made, so that importing the application and
+/// making the database go on at once: it may connect to nothing until it is told which. `url` is where that will be.
 pub fn launch_ahead(ctx: &Ctx, config: &AlembicConfig, url: &DbUrl, command: &str) -> Result<Launch> {
     let nowhere = Expect { database: String::new(), servers: Vec::new(), identity: Some("not made yet".to_owned()) };
-    launch_on(ctx, config, alembic::Database { url: Some(url.to_sqlalchemy()), expect: nowhere }, command)
+    let database = alembic::Database { url: Some(url.to_sqlalchemy()), expect: nowhere };
+    Ok(walled(ctx, config, launch_on(ctx, config, database, command)?))
+}
+
+fn walled(ctx: &Ctx, config: &AlembicConfig, launch: Launch) -> Launch {
+    let own = ctx.own_databases(config).iter().map(own_database).collect();
+    let is_embedded = ctx.server().is_ok_and(|server| server == Server::Embedded);
+    let keeps_network = std::env::var_os(NETWORK_VARIABLE).is_some_and(|value| value == "on");
+    Launch { throwaway: Some(own), network: !is_embedded || keeps_network, ..launch }
+}
+
+fn own_database(url: &DbUrl) -> OwnDatabase {
+    let target = url.target();
+    OwnDatabase {
+        database: target.database.clone(),
+        servers: servers(url),
+        user: target.user.clone(),
+        password: target.single_password().cloned(),
+    }
 }
 
 fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, command: &str) -> Result<Launch> {
@@ -95,6 +122,8 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
         script_location: config.implied_location.then(|| config.script_location.clone()),
         versions: Vec::new(),
         database,
+        throwaway: None,
+        network: true,
         lock_timeout: None,
         state_dir: project.state_dir.clone(),
         application_name: application_name(command),
@@ -148,6 +177,9 @@ pub fn blockers(db: &mut Db, driver: &Driver, trouble: &Trouble) -> Vec<OtherSes
 
 /// One session in one line: process id, who, from where, since when, doing what.
 pub fn session_line(session: &OtherSession) -> String {
+    if session.pid == 0 {
+        return session.to_string();
+    }
     let mut line = format!("process {}", session.pid);
     let mut add = |label: &str, value: &Option<String>| {
         if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {

@@ -1,8 +1,10 @@
 //! Looks on while a step runs. One that waits for itself is found without `--step-timeout`; one that only takes long is
 //! never accused, but said to be still running.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::driver::session_line;
 use crate::sys::alembic::Waiting;
 use crate::sys::pg::Db;
 use crate::ui::Ui;
@@ -20,18 +22,21 @@ pub struct HangWatch {
     ui: Ui,
     /// The step by its beginning, and how often it was said to be still running.
     told: Option<(Instant, u32)>,
+    /// Whom a step was said to wait for.
+    holders: BTreeSet<i32>,
 }
 
 impl HangWatch {
     /// Nothing is under way yet.
     pub fn new(ui: &Ui) -> HangWatch {
-        HangWatch { ui: ui.clone(), told: None }
+        HangWatch { ui: ui.clone(), told: None, holders: BTreeSet::new() }
     }
 
     /// One look, by a connection to the same database: the server processes that can never go on. `alone` says that
     /// nobody but the step is in this database; else only the driver's own sessions are looked at.
     pub fn look(&mut self, db: &mut Db, alone: bool, waiting: &Waiting<'_>) -> Vec<i32> {
         self.still_running(waiting);
+        self.name_holders(db, waiting);
         let patience = patience();
         if waiting.since.elapsed() < patience {
             return Vec::new();
@@ -39,6 +44,17 @@ impl HangWatch {
         let ours = (!alone).then_some(waiting.backends);
         // What cannot be asked is not known; the step goes on.
         db.waits_for_itself(ours, patience).unwrap_or_default()
+    }
+
+    /// Says, while a step waits for a lock, who holds it: each holder once.
+    fn name_holders(&mut self, db: &mut Db, waiting: &Waiting<'_>) {
+        for session in waiting.backends.iter().flat_map(|pid| db.blockers(*pid).unwrap_or_default()) {
+            if self.holders.insert(session.pid) {
+                let (step, who) = (waiting.step, session_line(&session));
+                let function = step.direction.function();
+                self.ui.status(format!("Revision {}: {function}() waits for a lock; {who} holds it", step.revision));
+            }
+        }
     }
 
     fn still_running(&mut self, waiting: &Waiting<'_>) {

@@ -117,7 +117,6 @@ fn script(ctx: &Ctx, graph: &Graph, id: &str) -> Option<Script> {
     Some(Script { digest: hex(body.as_bytes()), path: path.display().to_string(), body })
 }
 
-/// A digest of a schema.
 pub fn digest(schema: &Snapshot) -> String {
     let mut hasher = Sha256::new();
     for (key, object) in schema.objects() {
@@ -138,7 +137,6 @@ pub fn recorded_below(db: &mut Db, table: &VersionTable, revision: &str, now: &S
 /// A script that a database ran as another text.
 #[derive(Clone, Debug)]
 pub struct Edited {
-    /// The revision.
     pub revision: String,
     /// What differs on the way up: `upgrade()`, `TABLE`.
     pub differs: Vec<String>,

@@ -7,7 +7,7 @@ mod stayed;
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -24,13 +24,15 @@ use crate::model::graph::Graph;
 use crate::model::rebase::ids;
 use crate::model::status::Revision;
 use crate::model::target::{Direction, Step};
-use crate::sys::alembic::{self, Driver, Event, Launch, Migrated, Patience, Stop, Trouble, Waiting};
+use crate::sys::alembic::{self, Driver, Event, Inside, Launch, Migrated, Patience, Stop, Trouble, Waiting};
 use crate::sys::interrupt;
 use crate::sys::journal::crash_point;
 use looks::Looks;
 
-/// How long a statement waits for a lock unless told otherwise: long enough for a busy server, short enough to notice.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a statement waits for a lock unless told otherwise: whoever reads the table queues behind it meanwhile.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a walk that met a lock is begun again, as long as nothing of it was applied.
+const RETRIES: u32 = 3;
 
 /// The way to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,8 @@ pub struct Walked {
     pub seconds: f64,
     /// The revision that failed half-way, and what stays of it.
     pub half_done: Option<(String, Vec<Change>)>,
+    /// Whether it was looked at that nothing stays.
+    pub left_nothing: bool,
 }
 
 /// A walk that did not come to its end.
@@ -222,6 +226,36 @@ impl<'a> Walker<'a> {
     /// # Errors
     /// [`BrokenOff`] with what stayed; also where every step ran and the database is not where they lead.
     pub fn go(&mut self, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Result<Walked, Box<BrokenOff>> {
+        for retry in 0..RETRIES {
+            match self.once(own, graph, walk) {
+                Err(mut broken) if broken.fail.kind == Kind::LockTimeout && broken.walked.left_nothing => {
+                    if let Err(error) = self.pause(retry) {
+                        broken.fail = from_anyhow(&error).details("Nothing of this run was kept");
+                        return Err(broken);
+                    }
+                }
+                done => return done,
+            }
+        }
+        self.once(own, graph, walk).map_err(|mut broken| {
+            broken.fail = broken.fail.details(format!("It was tried {} times", RETRIES + 1));
+            broken
+        })
+    }
+
+    /// Gives whoever waits behind us for the same lock its turn: longer each time.
+    fn pause(&self, retry: u32) -> Result<()> {
+        let pause = (self.limits.lock.unwrap_or(LOCK_TIMEOUT) / 2) * 2u32.pow(retry);
+        self.ctx.ui.status(format!("A lock was not to be had, and nothing was applied: again in {pause:?}"));
+        let until = Instant::now() + pause;
+        while Instant::now() < until {
+            interrupt::check()?;
+            std::thread::sleep(Duration::from_millis(20).min(pause));
+        }
+        Ok(())
+    }
+
+    fn once(&mut self, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Result<Walked, Box<BrokenOff>> {
         let mut walked = Walked::default();
         if let Err(error) = own.check_backup(self.ctx) {
             return Err(Box::new(BrokenOff { fail: from_anyhow(&error), trouble: None, walked }));
@@ -284,13 +318,13 @@ impl<'a> Walker<'a> {
         let mut hang_watch = HangWatch::new(&self.ctx.ui);
         let mut watch = |waiting: &Waiting<'_>| hang_watch.look(own.borrow_mut().db(), false, waiting);
         let patience = Patience { limit: self.limits.step, watch: Some(&mut watch) };
-        let mut between = || {
+        let mut between = |inside: &mut Inside<'_>| {
             let own = &mut **own.borrow_mut();
-            looks.between(own, graph, walk, begun.get());
+            looks.between(own, inside, graph, walk, begun.get());
             own.hold_lock()
         };
         let mut on = |event: &Event| {
-            if let Event::Started(step) = event {
+            if let Event::Started(step, _) = event {
                 begun.set(begun.get() + 1);
                 progress.next(walk.line(graph, &step.revision));
             }
@@ -317,6 +351,10 @@ impl<'a> Walker<'a> {
             }
             Stop::Error(error) => (from_anyhow(&error), None),
         };
+        if fail.kind == Kind::LockTimeout {
+            let holders = own.lock_holders(&driver).into_iter();
+            fail = holders.fold(fail, |fail, holder| fail.details(format!("Locks are held on {holder}")));
+        }
         driver::end_sessions(own.db(), &driver);
         drop(driver);
         // Ctrl-C must not keep us from saying it.

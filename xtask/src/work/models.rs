@@ -15,14 +15,13 @@ use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{self, Db, Making, Scratch, application_name};
 use crate::sys::project::{Baseline, Component};
 use crate::work::driver::{self, Labels};
-use crate::work::past::Past;
+use crate::work::past::{Base, Past};
 use crate::work::{advice, baseline_command};
 
 /// A component, and everything about it that is known from its files.
 pub struct Subject<'a> {
     /// Whose models and migrations.
     pub component: &'a Component,
-    /// Its Alembic config.
     pub config: AlembicConfig,
     /// Its history.
     pub graph: Graph,
@@ -71,7 +70,7 @@ enum Way<'a> {
     /// A clone of the component's own, upgraded.
     Clone,
     /// The baseline command (these words) as it was in the past, upgraded.
-    Past(&'a Past, &'a [String]),
+    Past(&'a Past, &'a Base, &'a [String]),
 }
 
 impl Ground {
@@ -117,10 +116,17 @@ impl Ground {
         let Some(Baseline::Command { words, .. }) = &subject.component.baseline else {
             return Ground::make(ctx, subject, database, command);
         };
-        match Past::lay_out(ctx, reference)? {
-            Some(past) => Ground::by(ctx, subject, database, command, Way::Past(&past, words))?
-                .map_err(|stopped| stopped.fail.into()),
-            None => Ground::make(ctx, subject, database, command),
+        match Base::of(ctx, reference)? {
+            Ok(base) => {
+                let past = Past::lay_out(ctx, &base)?;
+                Ground::by(ctx, subject, database, command, Way::Past(&past, &base, words))?
+                    .map_err(|stopped| stopped.fail.into())
+            }
+            Err(why) => {
+                let hint = if reference.is_none() { "; name what to compare with: --base HEAD~1" } else { "" };
+                ctx.ui.not_looked_at(format!("changes of the models: {why}{hint}"));
+                Ground::make(ctx, subject, database, command)
+            }
         }
     }
 
@@ -131,7 +137,8 @@ impl Ground {
         command: &str,
         way: Way<'_>,
     ) -> Result<Result<Ground, Stopped>> {
-        let making = Making { ui: &ctx.ui, why: command, file_copy: database.embedded, tools: &database.tools };
+        let making =
+            Making { ui: &ctx.ui, why: command, name: None, file_copy: database.embedded, tools: &database.tools };
         let name = &database.url.target().database;
         let (scratch, words) = match way {
             Way::Empty => {
@@ -141,18 +148,18 @@ impl Ground {
                 let scratch = Scratch::clone_of(&database.url, name, &making)?;
                 (scratch, format!("a clone of {}, upgraded to the head", database.place()))
             }
-            Way::Past(past, baseline) => {
+            Way::Past(past, base, baseline) => {
                 let scratch = Scratch::empty(&database.url, &making)?;
                 let _task = ctx.ui.task("Making a database as it was before the change");
                 baseline_command::run(ctx, &subject.config, baseline, scratch.url(), Some(&past.project))?;
-                let made = format!("a database made by `{}` at {}", baseline.join(" "), past.words);
+                let made = format!("a database made by `{}` at {}", baseline.join(" "), base.words);
                 (scratch, format!("{made}, upgraded to the head"))
             }
         };
         let mut db = Db::connect(scratch.url(), &application_name(command))?;
         let applied = db.applied(&version_table(subject.component))?.revisions;
         let steps: Vec<Step> = subject.graph.pending(&applied).into_iter().map(Step::up).collect();
-        let launch = driver::launch(ctx, &subject.config, &mut db, command)?;
+        let launch = driver::launch_throwaway(ctx, &subject.config, &mut db, command)?;
         let driver = Driver::start(&ctx.ui, &launch)?;
         let labels = Labels::new(ctx, subject.component)?;
         let mut ground = Ground { words, is_clone: matches!(way, Way::Clone), driver, db, labels, scratch };

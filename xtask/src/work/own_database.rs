@@ -2,6 +2,7 @@
 //! or is connected to it, and a backup was taken where something is taken away. Every command that changes it begins
 //! here; `migrate.rs` then walks.
 
+mod others;
 mod right;
 
 use std::path::{Path, PathBuf};
@@ -13,27 +14,23 @@ use super::driver;
 use super::put_back::{self, Report, Wish};
 use super::skipped::{self, AllSkipped};
 use crate::ctx::{Ctx, Database, version_table};
-use crate::fail::{Fail, Kind, from_anyhow};
+use crate::fail::from_anyhow;
 use crate::model::action::{Action, own};
 use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
 use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::pg::{Db, InvalidIndex, MigrationLock, VersionTable, application_name, catalog, for_libpq};
+use crate::sys::pg::{Db, InvalidIndex, MigrationLock, VersionTable, application_name, catalog, for_libpq, shared};
 use crate::sys::project::Component;
 use crate::sys::run::Cmd;
 pub use right::Remote;
 
 /// How long a look at the database may wait for a lock while a walk is under way.
 const GLANCE: &str = "250ms";
-/// How many other sessions an error lists before it only counts them.
-const LISTED: usize = 5;
 
 /// A component's own database, for one command. Where it was locked, nobody else can migrate it as long as this lives.
 pub struct OwnDatabase<'a> {
-    /// Whose it is.
     pub component: &'a Component,
-    /// Its Alembic config.
     pub config: AlembicConfig,
     /// Where it is.
     pub database: Database,
@@ -132,8 +129,14 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// When the connection is lost, or a catalog is not readable for this user.
     pub fn catalog(&mut self) -> Result<Snapshot> {
-        let options = catalog::Options { version_tables: vec![version_table(self.component).name] };
-        catalog::take(self.db.client(), &options)
+        let options = self.catalog_options();
+        let mut schema = catalog::take(self.db.client(), &options)?;
+        shared::add_settings(self.db.client(), &mut schema)?;
+        Ok(schema)
+    }
+
+    fn catalog_options(&self) -> catalog::Options {
+        catalog::Options { version_tables: vec![version_table(self.component).name] }
     }
 
     /// The schema while a walk is under way, where the version table holds `heads` for everybody to see; `None` where it
@@ -144,6 +147,13 @@ impl<'a> OwnDatabase<'a> {
         let seen = here.and_then(|_| self.catalog().ok());
         let _ = self.db.run("set lock_timeout = 0");
         seen
+    }
+
+    /// The same as another session sees it that is in the middle of its transaction.
+    pub fn catalog_through(&mut self, ask: catalog::Ask<'_>) -> Option<Snapshot> {
+        let options = self.catalog_options();
+        let mut schema = catalog::take_through(self.db.client(), &mut *ask, &options).ok().flatten()?;
+        shared::add_settings_through(ask, &mut schema).then_some(schema)
     }
 
     /// That the session which keeps other migrations out is still there.
@@ -187,39 +197,6 @@ impl<'a> OwnDatabase<'a> {
     /// When the interpreter is not known.
     pub fn launch(&mut self, ctx: &Ctx) -> Result<Launch> {
         driver::launch(ctx, &self.config, &mut self.db, self.command)
-    }
-
-    /// Keeps other migrations out, as long as this lives.
-    ///
-    /// # Errors
-    /// `already-running`.
-    pub fn lock(&mut self) -> Result<()> {
-        self.lock = Some(MigrationLock::take(&self.database.url, self.command)?);
-        Ok(())
-    }
-
-    /// Refuses where anybody else is connected.
-    ///
-    /// # Errors
-    /// `active-connections`, with who it is.
-    pub fn require_alone(&mut self, refusal: Refusal) -> Result<()> {
-        let ours: Vec<i32> = self.lock.iter().map(MigrationLock::backend_pid).collect();
-        let others = self.db.other_sessions(&ours, &[&application_name(self.command)])?;
-        if others.is_empty() {
-            return Ok(());
-        }
-        let fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database");
-        let mut fail = fail.details(refusal.why).related(own("db-status"));
-        for session in others.iter().take(LISTED) {
-            fail = fail.details(driver::session_line(session));
-        }
-        if others.len() > LISTED {
-            fail = fail.details(format!("… and {} more", others.len() - LISTED));
-        }
-        let services = &self.component.services;
-        let stop = if services.is_empty() { String::new() } else { format!(": {}", services.join(", ")) };
-        let fail = fail.action(format!("Stop the services that use it{stop}"));
-        Err(refusal.instead.into_iter().fold(fail, Fail::action).refused().into())
     }
 
     /// Saves the database into a file. `instead` is what to do where no backup can be had.

@@ -71,7 +71,8 @@ fn attempt(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
     if !database.url.is_local() {
         return Ok(Proof::GoesDown("no copy is made of a database on another machine".to_owned()));
     }
-    let making = Making { ui: &ctx.ui, why: trial.command, file_copy: database.embedded, tools: &database.tools };
+    let making =
+        Making { ui: &ctx.ui, why: trial.command, name: None, file_copy: database.embedded, tools: &database.tools };
     let mut first = Scratch::clone_of(&database.url, &database.url.target().database, &making)?;
     let second = first.twin(&database.url, &making)?;
     let mut copies = [Copy::new(trial, first, Vec::new())?, Copy::new(trial, second, trial.kept.clone())?];
@@ -80,7 +81,7 @@ fn attempt(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
     for (direction, start, ids, versions) in
         [(Direction::Down, &trip.before, &trip.down, old), (Direction::Up, &trip.between, &trip.up, new)]
     {
-        let mut launch = driver::launch(ctx, trial.config, &mut copies[0].db, trial.command)?;
+        let mut launch = driver::launch_throwaway(ctx, trial.config, &mut copies[0].db, trial.command)?;
         launch.versions.clone_from(versions);
         let mut driver = Driver::start(&ctx.ui, &launch)?;
         for (copy, way) in copies.iter_mut().zip(ways) {

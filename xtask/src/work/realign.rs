@@ -270,7 +270,7 @@ impl Way {
     /// # Errors
     /// When a script cannot be read or the connection is lost.
     pub fn at_stake(&self, ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<Vec<AtStake>> {
-        let mut found = at_stake::find(ctx, &self.graph, own.db(), &self.taken_back())?;
+        let mut found = at_stake::find(ctx, &self.graph, own.db(), Direction::Down, &self.taken_back())?;
         for it in &mut found {
             it.path = self.named(&it.path);
         }

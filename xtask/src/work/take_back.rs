@@ -122,10 +122,9 @@ pub fn moved_since(change: &LastChange, own: &OwnDatabase<'_>, heads: &[String])
 /// # Errors
 /// `backup-missing` where the backup of then cannot be used; when the connection is lost.
 pub fn rows(ctx: &Ctx, own: &mut OwnDatabase<'_>, graph: &Graph, plan: &TakeBack) -> Result<Rows> {
-    let at_stake = match plan.direction {
-        Direction::Down => at_stake::find(ctx, graph, own.db(), &plan.ids)?,
-        Direction::Up => Vec::new(),
-    };
+    let mut at_stake = at_stake::find(ctx, graph, own.db(), plan.direction, &plan.ids)?;
+    // On the way up, what only shows when it runs is what every upgrade may do.
+    at_stake.retain(|it| plan.direction == Direction::Down || it.rows.is_some());
     let (table, db) = own.table_and_db();
     let since = db.count_rows_since(table, plan.change.end)?;
     let mut come_back = Vec::new();
@@ -241,11 +240,12 @@ pub fn claim(ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<()> {
         instead: vec!["Take the revisions back yourself, with db-migrate and its --allow-remote".into()],
     };
     own.require_right(ctx, refusal, None)?;
-    own.lock()?;
-    own.require_alone(Refusal {
+    own.lock(ctx, None)?;
+    let refusal = Refusal {
         why: "The way back takes tables and columns away under them",
         instead: vec!["Then repeat the command".into()],
-    })?;
+    };
+    own.require_alone(ctx, refusal)?;
     own.require_meant(ctx)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)
 }

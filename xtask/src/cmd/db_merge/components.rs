@@ -14,16 +14,14 @@ use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::{DbMigrate, DbRoundtrip, Range, Rebase};
 use crate::model::action::{Action, own};
 use crate::model::graph::Graph;
-use crate::model::ledger;
 use crate::model::roundtrip::Verdict;
-use crate::model::rows::DataChange;
 use crate::model::status::{Standing, State};
 use crate::model::target::{self, Direction, Target};
 use crate::report::roundtrip::{Report as RoundTrip, RevisionResult};
 use crate::report::steps::{ComponentReport, Outcome};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
-use crate::work::{advice, driver, skipped};
+use crate::work::{advice, driver};
 
 const NO_DB: &str = "--no-db";
 const NOT_SET_UP: &str = "it is not set up here";
@@ -158,7 +156,7 @@ impl Flow<'_> {
             let flags = DbRoundtrip { range, ..DbRoundtrip::default() };
             let report = db_roundtrip::prove(ctx, &flags)?;
             let results = report.results_json(ctx.ui.around());
-            let bad = what_counts(ctx, &graph, &report)?;
+            let bad = what_counts(&report);
             if report.tested() == 0 || !bad.is_empty() {
                 flow.ctx.ui.answer(db_roundtrip::text(ctx, &report));
                 return Ok(Done::found(found(component, &bad), results));
@@ -283,25 +281,15 @@ fn in_the_way(ctx: &Ctx, report: &Report) -> Option<Fail> {
 
 /// What of a round trip stops the flow. Rows in a table or column that a moved revision makes itself go with it on its way
 /// down: that is no defect of its, and the database here does not go down.
-fn what_counts<'a>(ctx: &Ctx, graph: &Graph, report: &'a RoundTrip) -> Result<Vec<&'a RevisionResult>> {
-    let mut made = Vec::new();
-    for result in &report.results {
-        if let Some(script) = graph.get(&result.revision.id) {
-            made.extend(ledger::made(&skipped::body(ctx, script)?));
-        }
-    }
-    let is_own = |change: &DataChange| {
-        let table = change.table.rsplit('.').next().unwrap_or_default().trim_matches('"');
-        let makes = |column: Option<&str>| made.iter().any(|it| it.table == table && it.column.as_deref() == column);
-        let same_rows = change.before_rows == change.after_rows;
-        makes(None) || (same_rows && change.columns_lost.iter().all(|lost| makes(Some(&lost.column))))
-    };
+fn what_counts(report: &RoundTrip) -> Vec<&RevisionResult> {
     let is_bare = |it: &RevisionResult| {
-        it.verdict == Verdict::DataLost && it.schema_changes.is_empty() && it.data_changes.iter().all(is_own)
+        it.verdict == Verdict::DataLost
+            && it.schema_changes.is_empty()
+            && it.data_changes.iter().all(|change| change.is_its_own)
     };
     let counts =
         |it: &&RevisionResult| (it.verdict.is_finding() && !is_bare(it)) || (report.strict && it.verdict.is_gap());
-    Ok(report.results.iter().filter(counts).collect())
+    report.results.iter().filter(counts).collect()
 }
 
 /// What a round trip has found, as the failure that stops the flow.

@@ -15,6 +15,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::model::action::{Action, own};
 use crate::model::rebase::ids;
+use crate::model::step::Direction;
 use crate::sys::journal::Journal;
 use crate::ui::Paint;
 use crate::work::at_stake::{self, AtStake};
@@ -179,7 +180,7 @@ fn lost(ctx: &Ctx, databases: &[GoesBack]) -> Result<Vec<AtStake>> {
         let step = ctx.for_step(ctx.ui.clone(), Some(component));
         let graph = step.history(&step.config(component)?)?;
         let mut database = OwnDatabase::connect(&step, component, COMMAND)?;
-        all.extend(at_stake::find(&step, &graph, database.db(), runs)?);
+        all.extend(at_stake::find(&step, &graph, database.db(), Direction::Down, runs)?);
     }
     Ok(all.into_iter().filter(AtStake::is_loss).collect())
 }

@@ -14,7 +14,7 @@ use crate::model::target::{self, Direction, Target};
 use crate::sys::pg::InvalidIndex;
 use crate::sys::project::Component;
 use crate::work::advice;
-use crate::work::at_stake::{self, AtStake};
+use crate::work::at_stake::{self, AtStake, LargeWork};
 use crate::work::last_change::{Walked, What};
 use crate::work::migrate::{Walk, verb};
 use crate::work::own_database::{OwnDatabase, Refusal, Remote};
@@ -47,8 +47,10 @@ pub struct Plan {
     pub after: Vec<String>,
     /// The revisions, in the order of the steps.
     pub revisions: Vec<Revision>,
-    /// What a downgrade takes away.
+    /// What it takes away.
     pub at_stake: Vec<AtStake>,
+    /// What it does to large tables.
+    pub large: Vec<LargeWork>,
 }
 
 /// Files, connection, version table.
@@ -88,13 +90,15 @@ pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
     if plan.is_downgrade() {
         let steps = plan.walk.steps.iter().map(|step| step.revision.clone());
         plan.walk.skipped = steps.filter(|id| never.contains(id)).collect();
-        if let Some(own) = &mut facts.own {
-            let ids = plan.walk.steps.iter().map(|step| step.revision.clone()).filter(|id| plan.walk.runs(id));
-            plan.at_stake = at_stake::find(ctx, &facts.graph, own.db(), &ids.collect::<Vec<_>>())?;
-        }
     } else if !facts.skipped.is_empty() {
         let advice = facts.skipped.advice(ctx, facts.component).join("\n  ");
         ctx.ui.warn(format!("The database counts as having run {}, and never did.\n  {advice}", never.join(", ")));
+    }
+    if let Some(own) = &mut facts.own {
+        let ids = plan.walk.steps.iter().map(|step| step.revision.clone()).filter(|id| plan.walk.runs(id));
+        let (ids, direction) = (ids.collect::<Vec<_>>(), plan.direction());
+        plan.at_stake = at_stake::find(ctx, &facts.graph, own.db(), direction, &ids)?;
+        plan.large = at_stake::on_large_tables(ctx, &facts.graph, own.db(), direction, &ids)?;
     }
     Ok(plan)
 }
@@ -125,19 +129,28 @@ fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
         walk,
         revisions,
         at_stake: Vec::new(),
+        large: Vec::new(),
     })
 }
 
-/// The checks that only a real run needs: this machine, nobody else at work, Python with Alembic.
-pub fn guard<'a>(ctx: &Ctx, flags: &DbMigrate, mut facts: Facts<'a>, mut plan: Plan) -> Result<(Facts<'a>, Plan)> {
-    let mut own = facts.own.take().context(NOT_THERE)?;
+/// A server that takes writes, on this machine or where the command line says.
+///
+/// # Errors
+/// `read-only-server`, `remote-database`.
+pub fn require_right(ctx: &Ctx, flags: &DbMigrate, own: &mut OwnDatabase<'_>, plan: &Plan) -> Result<()> {
     let refusal = Refusal {
         why: "A migration of a database that others use should be meant, not slipped into",
         instead: vec![Action::run("Look first", plan.command().word("--dry-run"))],
     };
     let remote = Remote { command: plan.command(), allowed: flags.allow_remote.as_deref() };
-    own.require_right(ctx, refusal, Some(remote))?;
-    own.lock()?;
+    own.require_right(ctx, refusal, Some(remote))
+}
+
+/// The checks that only a real run needs: this machine, nobody else at work, Python with Alembic.
+pub fn guard<'a>(ctx: &Ctx, flags: &DbMigrate, mut facts: Facts<'a>, mut plan: Plan) -> Result<(Facts<'a>, Plan)> {
+    let mut own = facts.own.take().context(NOT_THERE)?;
+    require_right(ctx, flags, &mut own, &plan)?;
+    own.lock(ctx, flags.wait)?;
     let applied = own.applied()?;
     if applied == facts.applied {
         facts.own = Some(own);
@@ -147,16 +160,21 @@ pub fn guard<'a>(ctx: &Ctx, flags: &DbMigrate, mut facts: Facts<'a>, mut plan: P
     }
     let own = facts.own.as_mut().context(NOT_THERE)?;
     if plan.is_downgrade() && !flags.allow_connections {
-        own.require_alone(Refusal {
-            why: "A downgrade takes tables and columns away under them",
-            instead: vec![
-                Action::run("Retry", plan.command()),
-                Action::run("Or go on all the same", plan.command().word("--allow-connections")),
-            ],
-        })?;
+        own.require_alone(
+            ctx,
+            Refusal {
+                why: "A downgrade takes tables and columns away under them",
+                instead: vec![
+                    Action::run("Retry", plan.command()),
+                    Action::run("Or go on all the same", plan.command().word("--allow-connections")),
+                ],
+            },
+        )?;
     }
     if plan.is_downgrade() {
         own.require_meant(ctx)?;
+    } else if !plan.walk.steps.is_empty() {
+        own.warn_of_others(ctx)?;
     }
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok((facts, plan))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::exact::Exact;
 use super::preflight::{Facts, NOT_THERE, Plan};
 use super::{Outcome, outcome_json};
 use crate::ctx::Ctx;
@@ -14,15 +15,21 @@ use crate::model::status::{Revision, Standing, State};
 use crate::report::json::revisions;
 use crate::sys::alembic::Driver;
 use crate::ui::Paint;
-use crate::work::at_stake::AtStake;
+use crate::work::at_stake::{AtStake, LargeWork};
 use crate::work::driver::Labels;
 
 /// `--dry-run`.
-pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
+pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan, exact: Option<&Exact>) -> Result<Exit> {
     let mut fields = outcome_json(plan, &Outcome::unchanged(plan, Duration::ZERO));
     fields["planned"] = revisions(&plan.revisions);
-    if plan.is_downgrade() {
+    if plan.is_downgrade() || !plan.at_stake.is_empty() {
         fields["drops"] = drops_json(&plan.at_stake);
+    }
+    if !plan.large.is_empty() {
+        fields["large_tables"] = plan.large.iter().map(LargeWork::json).collect();
+    }
+    if let Some(exact) = exact {
+        fields["exact"] = exact.json();
     }
     ctx.ui.json("db-migrate", Exit::Done, fields, None);
     let mut lines = heading(ctx, Paint::Bold, "Dry run: nothing was changed", plan);
@@ -34,6 +41,12 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan) -> Result<Exit> {
             lines.push(format!("  - {line}"));
             let goes = plan.at_stake.iter().filter(|it| it.revision == revision.id);
             lines.extend(goes.map(|it| format!("      {}", it.in_plan())));
+            let large = plan.large.iter().filter(|it| it.revision == revision.id);
+            lines.extend(large.map(|it| format!("      {}", it.line())));
+        }
+        if let Some(exact) = exact {
+            lines.push(String::new());
+            lines.extend(exact.lines());
         }
         lines.push(String::new());
         lines.push(format!("Then: {}", standing(facts, &plan.after)));
@@ -55,11 +68,15 @@ pub fn drops_json(at_stake: &[AtStake]) -> Value {
     drops.into()
 }
 
-/// Before a downgrade: what goes with it that cannot be made again.
-pub fn what_goes(ctx: &Ctx, at_stake: &[AtStake]) {
-    let lost: Vec<String> = at_stake.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
+/// Before a walk: what goes with it that cannot be made again, and what it does to large tables.
+pub fn what_goes(ctx: &Ctx, plan: &Plan) {
+    let is_told = |it: &&AtStake| it.is_loss() && (plan.is_downgrade() || it.rows.is_some());
+    let lost: Vec<String> = plan.at_stake.iter().filter(is_told).map(AtStake::line).collect();
     if !lost.is_empty() {
-        ctx.ui.status(format!("This goes with the downgrade:\n  {}", lost.join("\n  ")));
+        ctx.ui.status(format!("This goes with the {}:\n  {}", plan.way.name(), lost.join("\n  ")));
+    }
+    for large in &plan.large {
+        ctx.ui.warn(large.line());
     }
 }
 

@@ -18,6 +18,7 @@ use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::Rebase;
 use crate::model::graph::{Graph, Links};
 use crate::model::rebase::{self, Change, Moved, Plan, Trip, Wish};
+use crate::model::step::Direction;
 use crate::report::moved::MovedRevision;
 use crate::sys::git::Repo;
 use crate::sys::journal::Journal;
@@ -155,7 +156,10 @@ pub fn after_merge(
     let trip = rebase::trip(graph, &after, found.moved(), &applied)?;
     let at_stake = match trip.down.is_empty() {
         true => Vec::new(),
-        false => at_stake::find(ctx, graph, OwnDatabase::connect(ctx, component, "db-rebase")?.db(), &trip.down)?,
+        false => {
+            let mut own = OwnDatabase::connect(ctx, component, "db-rebase")?;
+            at_stake::find(ctx, graph, own.db(), Direction::Down, &trip.down)?
+        }
     };
     Ok(AfterMerge { trip: Some(trip), at_stake, ..found })
 }

@@ -110,11 +110,14 @@ pub fn claim<'a>(ctx: &Ctx, component: &'a Component) -> Result<OwnDatabase<'a>>
         ],
     };
     own.require_right(ctx, refusal, None)?;
-    own.lock()?;
-    own.require_alone(Refusal {
-        why: "It has to go down and up again, which takes tables and columns away under them",
-        instead: vec!["Then repeat the command".into()],
-    })?;
+    own.lock(ctx, None)?;
+    own.require_alone(
+        ctx,
+        Refusal {
+            why: "It has to go down and up again, which takes tables and columns away under them",
+            instead: vec!["Then repeat the command".into()],
+        },
+    )?;
     own.require_meant(ctx)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok(own)

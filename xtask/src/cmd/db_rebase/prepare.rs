@@ -14,6 +14,7 @@ use crate::fail::{Fail, Kind};
 use crate::flags::Rebase;
 use crate::model::action::{Action, own};
 use crate::model::rebase::{Both, Change, Plan, Trip};
+use crate::model::target::Direction;
 use crate::sys::overlay::Overlay;
 use crate::work::at_stake::{self, AtStake};
 use crate::work::own_database::OwnDatabase;
@@ -99,7 +100,7 @@ fn rows(ctx: &Ctx, facts: &Facts, edits: &[Edit], trip: &Trip) -> Result<Rows> {
     };
     if let Proof::GoesDown(why) = proof::prove(ctx, &trial)? {
         let mut own = OwnDatabase::connect(ctx, facts.component, COMMAND)?;
-        let at_stake = at_stake::find(ctx, &facts.graph, own.db(), &trip.down)?;
+        let at_stake = at_stake::find(ctx, &facts.graph, own.db(), Direction::Down, &trip.down)?;
         rows = Rows { stay: false, why: Some(why), at_stake };
     }
     Ok(rows)

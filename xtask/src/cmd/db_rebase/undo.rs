@@ -12,6 +12,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::model::action::{Action, own};
 use crate::model::rebase::ids;
+use crate::model::step::Direction;
 use crate::report::moved::MovedRevision;
 use crate::sys::journal::Journal;
 use crate::ui::Paint;
@@ -81,7 +82,7 @@ fn lost(ctx: &Ctx, work: &Work) -> Result<Vec<AtStake>> {
     let graph = ctx.history(&ctx.config(component)?)?;
     let ids = work.way_back_runs();
     let mut database = OwnDatabase::connect(ctx, component, COMMAND)?;
-    let all = at_stake::find(ctx, &graph, database.db(), &ids)?;
+    let all = at_stake::find(ctx, &graph, database.db(), Direction::Down, &ids)?;
     Ok(all.into_iter().filter(AtStake::is_loss).collect())
 }
 

@@ -18,9 +18,10 @@ use crate::fail::{Fail, Kind, refuse};
 use crate::model::action::{git, own, program};
 use crate::model::url::DbUrl;
 use crate::sys::alembic::Driver;
+use crate::sys::dead_ends::DeadEnd;
 use crate::sys::dump::{Destination, Dump};
-use crate::sys::pg::{Db, Making, Scratch, application_name};
-use crate::sys::project::Baseline as Declared;
+use crate::sys::pg::{self, Db, Making, Scratch, application_name};
+use crate::work::past::Past;
 use crate::work::{advice, baseline_command, driver};
 use cache::Cache;
 use how::{How, how, origin, words};
@@ -46,47 +47,63 @@ pub struct Baseline {
 
 /// Makes the database, and starts the driver meanwhile: importing an application takes seconds.
 pub fn make(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
-    build(ctx, facts, &|| {
-        let launch = driver::launch_ahead(ctx, &facts.config, &facts.database.url, "db-roundtrip")?;
+    // Named before it is made, so that the driver is told where it will be.
+    let name = pg::new_name();
+    let url = facts.database.url.with_database(&name);
+    build(ctx, facts, &Making { name: Some(&name), ..making(ctx, facts) }, &|| {
+        let launch = driver::launch_ahead(ctx, &facts.config, &url, "db-roundtrip")?;
         Driver::start(&ctx.ui, &launch).map(Some)
     })
 }
 
 /// Makes the database without a driver.
 pub fn make_again(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
-    build(ctx, facts, &|| Ok(None))
+    build(ctx, facts, &making(ctx, facts), &|| Ok(None))
 }
 
-fn build(ctx: &Ctx, facts: &Facts, start: &dyn Fn() -> Result<Option<Driver>>) -> Result<Baseline> {
-    let making = making(ctx, facts);
+fn build(ctx: &Ctx, facts: &Facts, making: &Making, start: &dyn Fn() -> Result<Option<Driver>>) -> Result<Baseline> {
     if facts.dump.is_none()
         && let Some(applied) = clonable(ctx, facts)?
     {
         let driver = start()?;
-        return Ok(Baseline { driver, ..clone(ctx, facts, &making, &applied)? });
+        return Ok(Baseline { driver, ..clone(ctx, facts, making, &applied)? });
     }
-    made(ctx, facts, &how(ctx, facts)?, start)
+    made(ctx, facts, &how(ctx, facts)?, making, start)
 }
 
-/// A database to compare with, which the downgrades under test have not made: from the project's dump where the database
-/// under test is a clone, else from empty, upgraded to below the first revision that is tested (by `prefix`). `None` where
-/// the project makes its databases by a command: its history is not meant to run from empty.
-pub fn reference(ctx: &Ctx, facts: &Facts, is_clone: bool, prefix: Vec<String>) -> Result<Option<Baseline>> {
-    let how = match &facts.component.baseline {
-        Some(Declared::Command { .. }) => return Ok(None),
-        Some(Declared::Dump(file)) if is_clone => How::Dump(ctx.project()?.root.join(file)),
-        _ => How::Empty(prefix),
-    };
-    made(ctx, facts, &how, &|| Ok(None)).map(Some)
+/// A database to compare with, made in one of the ways of [`how::of_references`]; else why it is known that there is
+/// none.
+pub fn reference(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Result<Baseline, DeadEnd>> {
+    let cache = Cache::look(ctx, facts, how)?;
+    match cache.dead_end(ctx) {
+        Some(dead_end) => Ok(Err(dead_end)),
+        None => made_by(ctx, facts, how, cache, &making(ctx, facts), None).map(Ok),
+    }
 }
 
-fn made(ctx: &Ctx, facts: &Facts, how: &How, start: &dyn Fn() -> Result<Option<Driver>>) -> Result<Baseline> {
-    let making = making(ctx, facts);
-    let mut cache = Cache::look(ctx, facts, how)?;
+fn made(
+    ctx: &Ctx,
+    facts: &Facts,
+    how: &How,
+    making: &Making,
+    start: &dyn Fn() -> Result<Option<Driver>>,
+) -> Result<Baseline> {
+    let cache = Cache::look(ctx, facts, how)?;
     // Not before the files were looked at: an edit between the import and the look would go unseen.
     let driver = start()?;
+    made_by(ctx, facts, how, cache, making, driver)
+}
+
+fn made_by(
+    ctx: &Ctx,
+    facts: &Facts,
+    how: &How,
+    mut cache: Cache,
+    making: &Making,
+    driver: Option<Driver>,
+) -> Result<Baseline> {
     let from_empty = matches!(how, How::Empty(_));
-    if let Some(scratch) = cache.copy(facts, &making)? {
+    if let Some(scratch) = cache.copy(facts, making)? {
         let words = cache.words("");
         return Ok(Baseline {
             scratch,
@@ -99,7 +116,7 @@ fn made(ctx: &Ctx, facts: &Facts, how: &How, start: &dyn Fn() -> Result<Option<D
             driver,
         });
     }
-    let scratch = Scratch::empty(&facts.database.url, &making)?;
+    let scratch = Scratch::empty(&facts.database.url, making)?;
     let (words, origin) = (words(how), origin(how));
     let baseline = Baseline { scratch, words, origin, from_empty, is_clone: false, is_seeded: false, cache, driver };
     if from_empty { Ok(baseline) } else { fill(ctx, facts, how, baseline) }
@@ -121,6 +138,20 @@ pub fn again(ctx: &Ctx, facts: &Facts, first: &mut Baseline) -> Result<Baseline>
     })
 }
 
+/// An empty database, for who only looks at others.
+pub fn nothing(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
+    Ok(Baseline {
+        scratch: empty(ctx, facts)?,
+        words: String::new(),
+        origin: String::new(),
+        from_empty: true,
+        is_clone: false,
+        is_seeded: true,
+        cache: Cache::default(),
+        driver: None,
+    })
+}
+
 /// An empty database on the same server, for starting again at a lower revision.
 pub fn empty(ctx: &Ctx, facts: &Facts) -> Result<Scratch> {
     Scratch::empty(&facts.database.url, &making(ctx, facts))
@@ -128,7 +159,13 @@ pub fn empty(ctx: &Ctx, facts: &Facts) -> Result<Scratch> {
 
 /// How databases for round trips are made on this server.
 pub fn making<'a>(ctx: &'a Ctx, facts: &'a Facts) -> Making<'a> {
-    Making { ui: &ctx.ui, why: "round trip", file_copy: facts.database.embedded, tools: &facts.database.tools }
+    Making {
+        ui: &ctx.ui,
+        why: "round trip",
+        name: None,
+        file_copy: facts.database.embedded,
+        tools: &facts.database.tools,
+    }
 }
 
 /// Fills the empty database, and keeps it for the next time.
@@ -139,6 +176,10 @@ fn fill(ctx: &Ctx, facts: &Facts, how: &How, mut baseline: Baseline) -> Result<B
     match how {
         How::Command { words, .. } => baseline_command::run(ctx, &facts.config, words, &url, None)?,
         How::Dump(file) => restore(ctx, facts, file, &url)?,
+        How::Past { words, base } => {
+            let past = Past::lay_out(ctx, base)?;
+            baseline_command::run(ctx, &facts.config, words, &url, Some(&past.project))?;
+        }
         How::Empty(_) => {}
     }
     let applied = {

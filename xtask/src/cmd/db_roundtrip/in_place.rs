@@ -2,15 +2,20 @@
 //! database, with the same comparison. There is no way back but the backup, so the first failure ends it. The walks are
 //! those of db-migrate (`work/migrate.rs`).
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Mutex;
 
 use anyhow::Result;
 
 use super::facts::Facts;
 use super::findings::Findings;
-use super::sandbox::{Failure, Mode};
+use super::resume::Log;
+use super::sandbox::{Failure, Mode, Sandbox};
 use super::trial::{Passed, Stuck};
-use super::{explain, result};
+use super::walk::verdict::Above;
+use super::walk::{Shared, consult};
+use super::{baseline, explain, result};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
@@ -21,7 +26,7 @@ use crate::model::route::applied_set;
 use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
-use crate::sys::pg::{catalog, rows};
+use crate::sys::pg::{catalog, rows, shared};
 use crate::work::at_stake::{self, AtStake};
 use crate::work::last_change::{self, Walked, What};
 use crate::work::migrate::{BrokenOff, Limits, Walk, Walker};
@@ -60,7 +65,33 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let server = run.own.db().server_version().text.clone();
     run.walker.end();
     let words = format!("{} itself (backup: {})", facts.database.place(), backup.display());
-    Ok(Findings { baseline: words, cache: None, server, notes: run.notes, results, kept: None, log: None })
+    let (results, compared) = compared(ctx, facts, flags, results)?;
+    let notes = run.notes.into_iter().chain(compared).collect();
+    Ok(Findings { baseline: words, cache: None, server, notes, results, kept: None, log: None })
+}
+
+/// Holds what nobody has recorded against other databases, and gives what is to be said of them.
+fn compared(
+    ctx: &Ctx,
+    facts: &Facts,
+    flags: &DbRoundtrip,
+    results: Vec<RevisionResult>,
+) -> Result<(Vec<RevisionResult>, Vec<String>)> {
+    let is_open = |result: &&RevisionResult| result.verdict == Verdict::Unproven;
+    let ids: HashSet<String> = results.iter().filter(is_open).map(|result| result.revision.id.clone()).collect();
+    if ids.is_empty() {
+        return Ok((results, Vec::new()));
+    }
+    let mut sandbox = Sandbox::new(ctx, facts, flags.step_timeout, baseline::nothing(ctx, facts)?)?;
+    let (log, progress) = (Log::none(), Mutex::new(ctx.ui.steps("", 0)));
+    let shared = Shared { ctx, facts, flags, log: &log, progress: &progress };
+    let reference = consult(shared, &mut sandbox, true, ids)?;
+    sandbox.end(false)?;
+    let weigh = |result| match is_open(&&result) {
+        true => reference.weigh(&facts.component.name, result, &Above::Proven),
+        false => result,
+    };
+    Ok((results.into_iter().map(weigh).collect(), reference.notes.clone()))
 }
 
 /// An earlier one that was killed on its way: what it took down and away comes back first.
@@ -94,11 +125,11 @@ fn claim<'a>(ctx: &Ctx, facts: &Facts<'a>) -> Result<OwnDatabase<'a>> {
         instead: vec![ON_A_COPY.into()],
     };
     own.require_right(ctx, refusal, None)?;
-    own.lock()?;
-    own.require_alone(Refusal {
-        why: "A downgrade takes tables and columns away under them",
-        instead: vec![ON_A_COPY.into()],
-    })?;
+    own.lock(ctx, None)?;
+    own.require_alone(
+        ctx,
+        Refusal { why: "A downgrade takes tables and columns away under them", instead: vec![ON_A_COPY.into()] },
+    )?;
     own.require_meant(ctx)?;
     let held = own.applied()?;
     let unknown: Vec<String> = facts.graph.unknown(&held).into_iter().map(str::to_owned).collect();
@@ -136,26 +167,22 @@ fn way_down<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = &'f String> {
     facts.route.order[lowest..].iter().rev()
 }
 
-/// Asks, with the rows that the way down takes away. They are put back in the end; what keeps a script from going up again
-/// keeps them out, too.
 fn agreed(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<()> {
-    if ctx.common.yes {
-        return Ok(());
-    }
-    let ids: Vec<String> = way_down(facts).cloned().collect();
-    let all = at_stake::find(ctx, &facts.graph, own.db(), &ids)?;
-    let goes: Vec<String> = all.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
     let place = own.place();
-    let mut question = format!("Take revisions down and up again on {place} itself?");
-    if !goes.is_empty() {
-        let goes = goes.join("\n");
-        question = format!("{goes}\nThey are put back from the backup when it is up again.\n{question}");
+    let down: Vec<String> = way_down(facts).cloned().collect();
+    let at_stake = at_stake::find(ctx, &facts.graph, own.db(), Direction::Down, &down)?;
+    let lost: Vec<String> = at_stake.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
+    let lost = if lost.is_empty() { String::new() } else { format!("{}\n", lost.join("\n")) };
+    let back = if lost.is_empty() { "" } else { "They are put back from the backup when it is up again.\n" };
+    let question = format!("{lost}{back}Take revisions down and up again on {place} itself?");
+    if ctx.common.yes && !lost.is_empty() {
+        ctx.ui.status(format!("This goes with the way down, and is in the backup:\n{}", lost.trim_end()));
     }
-    if ctx.ui.confirm(&question) == Some(true) {
+    if ctx.common.yes || ctx.ui.confirm(&question) == Some(true) {
         return Ok(());
     }
     // The command line is right; what it asks for is not agreed to.
-    let kind = if goes.is_empty() { Kind::Usage } else { Kind::RowsAtStake };
+    let kind = if lost.is_empty() { Kind::Usage } else { Kind::RowsAtStake };
     let fail = Fail::new(kind, "A round trip on your own database has to be confirmed").details(question);
     let fail = fail.action("If it is meant: repeat the command with --yes").action(ON_A_COPY);
     Err(Fail { exit: Exit::Refused, ..fail.related(self::own("db-status")) }.into())
@@ -235,7 +262,7 @@ impl InPlace<'_> {
             Ok(seconds) => seconds,
             Err(failure) => {
                 let stuck = Stuck { upper: Some(upper), ..stuck(Leg::Downgrade, failure) };
-                return Ok(result::of_failure(graph, id, stuck, &said));
+                return Ok(result::of(self.ctx, self.facts, id, Ok(stuck)));
             }
         };
         let lower = self.point()?;
@@ -244,7 +271,7 @@ impl InPlace<'_> {
             Err(failure) => {
                 let stuck = stuck(Leg::ReUpgrade, failure);
                 let stuck = Stuck { upper: Some(upper), lower: Some(lower), down: Some(down), ..stuck };
-                return Ok(result::of_failure(graph, id, stuck, &said));
+                return Ok(result::of(self.ctx, self.facts, id, Ok(stuck)));
             }
         };
         let again = self.point()?;
@@ -252,7 +279,7 @@ impl InPlace<'_> {
         let judgement = judge(&trip);
         let restored = again.schema == upper.schema && again.rows == upper.rows;
         let passed = Passed { judgement, lower, again, down, up, mode: Mode::Own, notes: Vec::new(), restored };
-        Ok(result::of_passed(graph, id, passed, &said))
+        Ok(result::of(self.ctx, self.facts, id, Err(passed)))
     }
 
     /// One revision. Outside of the result is what is no trouble of the revision's own.
@@ -262,7 +289,7 @@ impl InPlace<'_> {
             Ok(walked) => Ok(Ok(walked.seconds)),
             Err(broken) => match *broken {
                 BrokenOff { fail, trouble: Some(trouble), .. } if fail.kind != Kind::WrongDatabase => {
-                    Ok(Err(Box::new(Failure { fail, trouble: *trouble, blockers: Vec::new() })))
+                    Ok(Err(Box::new(Failure { fail, trouble: *trouble, blockers: Vec::new(), opened_by: None })))
                 }
                 BrokenOff { fail, .. } => Err(fail.into()),
             },
@@ -289,7 +316,8 @@ impl InPlace<'_> {
     fn point(&mut self) -> Result<Point> {
         let options = catalog::Options { version_tables: vec![version_table(self.facts.component).name] };
         let client = self.own.db().client();
-        let schema = catalog::take(client, &options)?;
+        let mut schema = catalog::take(client, &options)?;
+        shared::add_settings(client, &mut schema)?;
         let rows = rows::take_again(client, &options, &mut self.memory)?;
         let sequences = rows::sequence_positions(client)?;
         Ok(Point { schema, rows, sequences, shared: Snapshot::default(), dumped: None })

@@ -11,7 +11,7 @@ use super::baseline::{self, Baseline};
 use super::facts::{Facts, cannot_prepare};
 use super::findings::Findings;
 use super::resume::{Log, Start};
-use super::walk::{Shared, Together, Walk, Walked};
+use super::walk::{self, Shared, Together, Walked};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::from_anyhow;
 use crate::flags::DbRoundtrip;
@@ -74,8 +74,8 @@ fn all(
     let shared = Shared { ctx, facts, flags, log, progress: &progress };
     std::thread::scope(|scope| {
         let others: Vec<_> =
-            others.into_iter().map(|(baseline, share)| scope.spawn(|| Walk::run(shared, baseline, share))).collect();
-        let mut walked = vec![Walk::run(shared, baseline, own)];
+            others.into_iter().map(|(baseline, share)| scope.spawn(|| walk::run(shared, baseline, share))).collect();
+        let mut walked = vec![walk::run(shared, baseline, own)];
         for other in others {
             walked.push(other.join().map_err(|_| anyhow::anyhow!("a walker panicked")).and_then(|walked| walked));
         }

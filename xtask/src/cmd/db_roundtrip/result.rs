@@ -1,20 +1,48 @@
 //! The result of one revision, from what its trial has shown.
 
 use super::explain;
+use super::facts::Facts;
 use super::trial::{Passed, Stuck};
-use crate::fail::Kind;
+use crate::ctx::Ctx;
+use crate::fail::{Fail, Kind};
 use crate::model::action::own;
+use crate::model::catalog::Change;
 use crate::model::cause::Seen;
 use crate::model::graph::Graph;
 use crate::model::revision::Downgrade;
 use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::report::roundtrip::RevisionResult;
+use crate::sys::pg::is_closed;
 
 /// What is said of an unproven revision.
 pub const UNPROVEN: &str = "goes down and up again alike; what stood below it before is not known here";
 
+/// From what a trial has shown, and the script itself.
+pub fn of(ctx: &Ctx, facts: &Facts<'_>, id: &str, trial: Result<Stuck, Passed>) -> RevisionResult {
+    let said = explain::said(ctx, facts, id);
+    let mut passed = match trial {
+        Ok(stuck) => return of_failure(&facts.graph, id, stuck, &said),
+        Err(passed) => passed,
+    };
+    // One that joins heads need not do anything.
+    let does_something = || explain::upgrade(ctx, facts, id).is_some_and(|upgrade| !upgrade.calls.is_empty());
+    if passed.judgement.changed_nothing && does_something() {
+        passed.notes.push("the upgrade changed nothing here, neither schema nor rows".to_owned());
+    }
+    let text = explain::script(ctx, facts, id).unwrap_or_default().to_lowercase();
+    let is_about_roles = ["role", "user ", "group "].iter().any(|word| text.contains(word));
+    passed.judgement.reaches_beyond(|change| names(&text, change), is_about_roles);
+    of_passed(&facts.graph, id, passed, &said)
+}
+
+/// Whether a script, in small letters, names an object of the server: `"ann in staff"` by both parts.
+fn names(text: &str, change: &Change) -> bool {
+    let name = change.key().name.to_lowercase();
+    name.split(" in ").all(|part| text.contains(part.trim_matches('"')))
+}
+
 /// Every step went through.
-pub fn of_passed(graph: &Graph, id: &str, passed: Passed, said: &Downgrade) -> RevisionResult {
+fn of_passed(graph: &Graph, id: &str, passed: Passed, said: &Downgrade) -> RevisionResult {
     let found = passed.judgement;
     let mut result = RevisionResult {
         proof: found.proof,
@@ -60,6 +88,10 @@ pub fn of_failure(graph: &Graph, id: &str, stuck: Stuck, said: &Downgrade) -> Re
         };
         return RevisionResult { reason: Some(reason), notes, ..RevisionResult::new(graph, id, Verdict::Irreversible) };
     }
+    if is_closed(&failure.trouble.message) {
+        let reason = format!("it uses what leads to another database, and is closed here: {}", failure.trouble.message);
+        return RevisionResult { notes, ..RevisionResult::skipped(graph, id, reason) };
+    }
     let seen = Seen { upper: upper.as_ref(), lower: lower.as_ref() };
     let mut result = RevisionResult {
         step: Some(leg),
@@ -74,6 +106,11 @@ pub fn of_failure(graph: &Graph, id: &str, stuck: Stuck, said: &Downgrade) -> Re
 
 /// Whether the next run would come to the same on the same scripts: what hung or lost its connection may not.
 pub fn is_lasting(result: &RevisionResult) -> bool {
-    let passing = [Kind::StepTimeout, Kind::LockTimeout, Kind::ConnectionLost, Kind::ConnectionRefused];
-    result.verdict.is_tested() && !result.error.as_ref().is_some_and(|error| passing.contains(&error.kind))
+    result.verdict.is_tested() && !result.error.as_ref().is_some_and(is_passing)
+}
+
+/// Whether a failure may have gone by the next time, though nothing is changed.
+pub fn is_passing(fail: &Fail) -> bool {
+    use Kind::{ConnectionLost, ConnectionRefused, DiskFull, LockTimeout, StepTimeout};
+    [StepTimeout, LockTimeout, ConnectionLost, ConnectionRefused, DiskFull].contains(&fail.kind)
 }

@@ -44,6 +44,11 @@ pub struct Start<'s> {
 }
 
 impl Log {
+    /// One that writes nothing down.
+    pub fn none() -> Log {
+        Log { verdicts: Mutex::new(None), keys: HashMap::new(), command: own("db-roundtrip") }
+    }
+
     /// Opens it and, with `--resume`, gives what is taken over. A walk that is short or not to be repeated has none.
     ///
     /// # Errors
@@ -55,7 +60,7 @@ impl Log {
         start: &Start<'_>,
     ) -> Result<(Log, Vec<RevisionResult>)> {
         let command = again(ctx, facts, flags).word("--resume");
-        let mut log = Log { verdicts: Mutex::new(None), keys: HashMap::new(), command };
+        let mut log = Log { command, ..Log::none() };
         // What a flow has chosen is gone on with by the flow.
         let is_part = matches!(flags.range, Range::These { .. });
         if (facts.route.tested.len() < 2 || is_part) && !flags.resume {

@@ -6,6 +6,7 @@ mod copies;
 mod other;
 mod restore;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -19,7 +20,7 @@ use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::Point;
 use crate::model::second_opinion::Dumped;
 use crate::model::target::{Direction, Step};
-use crate::sys::alembic::{Driver, Fault, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
+use crate::sys::alembic::{Driver, Event, Fault, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
 use crate::sys::pg::{
     Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, dumped, rows, shared, sql_fail,
@@ -75,6 +76,8 @@ pub struct Failure {
     pub trouble: Trouble,
     /// The sessions that keep it waiting, where it hangs.
     pub blockers: Vec<OtherSession>,
+    /// The earlier step whose script has opened the session that it waits for.
+    pub opened_by: Option<Step>,
 }
 
 /// See the file's head.
@@ -97,6 +100,8 @@ pub struct Sandbox<'a> {
     /// What was done since `saved`, or since the database was made.
     since: Vec<Deed>,
     sessions_left: Vec<Step>,
+    /// The project's files that the last trouble came through.
+    troubled_files: Vec<PathBuf>,
 }
 
 /// Whether what earlier steps have left in the process may be why it failed.
@@ -120,7 +125,7 @@ impl<'a> Sandbox<'a> {
         mut db: Db,
         driver: Option<Driver>,
     ) -> Result<Sandbox<'a>> {
-        let launch = driver::launch(ctx, &facts.config, &mut db, "db-roundtrip")?;
+        let launch = driver::launch_throwaway(ctx, &facts.config, &mut db, "db-roundtrip")?;
         let driver = match driver {
             Some(mut driver) => {
                 driver.aim(&launch.database);
@@ -144,6 +149,7 @@ impl<'a> Sandbox<'a> {
             saved: None,
             since: Vec::new(),
             sessions_left: Vec::new(),
+            troubled_files: Vec::new(),
         })
     }
 
@@ -161,7 +167,14 @@ impl<'a> Sandbox<'a> {
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
                 let plan = Plan { steps: steps.to_vec(), before: None, target, skipped: Vec::new() };
-                match self.watched(|driver, patience| driver.migrate(&plan, patience, &mut |_| {}))? {
+                let mut left = Vec::new();
+                let mut on = |event: &Event| match event {
+                    Event::Done(done) if !done.left.is_empty() => left.push(done.step.clone()),
+                    _ => {}
+                };
+                let done = self.watched(|driver, patience| driver.migrate(&plan, patience, &mut on))?;
+                self.sessions_left.extend(left);
+                match done {
                     Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
                     Err(stop) => stop,
                 }
@@ -207,6 +220,11 @@ impl<'a> Sandbox<'a> {
         std::mem::take(&mut self.sessions_left)
     }
 
+    /// The project's files that the last trouble came through.
+    pub fn troubled_files(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.troubled_files)
+    }
+
     /// Remembers what the database now holds over what it held: done again whenever the state is put back.
     pub fn keep(&mut self, deed: Deed) {
         self.since.push(deed);
@@ -222,7 +240,8 @@ impl<'a> Sandbox<'a> {
         let options = self.options();
         self.db()?;
         let client = self.db.as_mut().context("connected just now")?.client();
-        let schema = catalog::take(client, &options).context("reading the throwaway schema")?;
+        let mut schema = catalog::take(client, &options).context("reading the throwaway schema")?;
+        shared::add_settings(client, &mut schema)?;
         let rows =
             rows::take_again(client, &options, &mut self.memory).context("reading the throwaway database's rows")?;
         let sequences = rows::sequence_positions(client)?;
@@ -343,8 +362,10 @@ impl<'a> Sandbox<'a> {
                 return Err(error);
             }
         };
+        self.troubled_files.clone_from(&trouble.files);
         let blockers = driver::blockers(db, &self.driver, &trouble);
         let fail = driver::to_fail_blocked(&trouble, &self.labels, &blockers);
+        let opened_by = blockers.iter().find_map(|session| self.driver.opener(session.pid)).cloned();
         let hangs = trouble.kind == TroubleKind::Timeout;
         if hangs || trouble.kind == TroubleKind::Ended {
             // What is still at work there would change the database under the next look at it; what waits goes first,
@@ -365,6 +386,6 @@ impl<'a> Sandbox<'a> {
         if fail.kind == Kind::WrongDatabase {
             return Err(fail.into());
         }
-        Ok(Box::new(Failure { fail, trouble, blockers }))
+        Ok(Box::new(Failure { fail, trouble, blockers, opened_by }))
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use super::sandbox::{Deed, Failure, Mode, Sandbox, is_to_be_tried_anew};
 use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::{Judgement, Leg, Point, Trip, judge};
-use crate::model::target::Direction;
+use crate::model::target::{Direction, Step};
 use crate::sys::alembic::TroubleKind;
 
 /// What came of it.
@@ -143,7 +143,7 @@ impl Round<'_, '_> {
                 Ok(seconds) => {
                     self.mode = Mode::Own;
                     self.notes.push(only_in_own_mode(leg, &failure));
-                    return Ok(Ok(seconds));
+                    return Ok(Ok(self.passed(seconds)));
                 }
                 Err(_) => undamaged = self.sandbox.is_at(before)?,
             }
@@ -155,16 +155,21 @@ impl Round<'_, '_> {
     /// A step that went through, and what it has left behind.
     fn passed(&mut self, seconds: f64) -> f64 {
         for step in self.sandbox.sessions_left() {
-            let note = format!(
-                "{}() opens a database session and does not close it; what came after it was run in another process",
-                step.direction.function()
-            );
+            if !self.ids.contains(&step.revision) {
+                continue;
+            }
+            let note = format!("{}; what came after it was run in another process", leaves_open(&step));
             if !self.notes.contains(&note) {
                 self.notes.push(note);
             }
         }
         seconds
     }
+}
+
+/// What is said of a step that leaves a session behind.
+pub fn leaves_open(step: &Step) -> String {
+    format!("{}() opens a database session and does not close it", step.direction.function())
 }
 
 /// What is said of a step that only the project's own mode gets through.

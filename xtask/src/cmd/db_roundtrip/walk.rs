@@ -10,7 +10,7 @@ mod outside;
 mod reference;
 mod together;
 mod upward;
-mod verdict;
+pub mod verdict;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -22,17 +22,16 @@ use super::facts::{Facts, cannot_prepare};
 use super::resume::Log;
 use super::sandbox::{Deed, Sandbox};
 use super::trial::{Passed, Stuck};
-use super::{baseline::seed, explain, result};
+use super::{baseline::seed, result};
 use crate::ctx::Ctx;
 use crate::fail::Fail;
 use crate::flags::DbRoundtrip;
-use crate::model::catalog::Change;
 use crate::model::roundtrip::Verdict;
 use crate::model::route::applied_set;
 use crate::report::roundtrip::{CacheUse, RevisionResult};
 use crate::sys::pg::Kept;
 use crate::ui::Steps;
-use reference::Reference;
+pub use reference::{Reference, consult};
 pub use together::Together;
 use verdict::Above;
 
@@ -61,11 +60,11 @@ pub struct Walked {
 }
 
 /// One walker.
-pub struct Walk<'a> {
+pub struct Walk<'w, 'a> {
     shared: Shared<'a>,
     ctx: &'a Ctx,
     facts: &'a Facts<'a>,
-    sandbox: Sandbox<'a>,
+    sandbox: &'w mut Sandbox<'a>,
     is_clone: bool,
     /// A copy is to be made before the first step, since the database can be made again only with pains.
     to_save: bool,
@@ -78,39 +77,66 @@ pub struct Walk<'a> {
     reference: Reference,
     /// What bears on the revisions below these.
     above: Vec<(String, Above)>,
+    /// What was found where no reference was asked, and what bore on it.
+    open: Vec<(RevisionResult, Above)>,
     obstacle: Option<Fail>,
     together: Option<Together>,
     notes: Vec<String>,
 }
 
-impl<'a> Walk<'a> {
-    /// Tests `wanted` on this database and puts it away.
-    pub fn run(shared: Shared<'a>, baseline: Baseline, wanted: HashSet<String>) -> Result<Walked> {
-        let Shared { ctx, facts, flags, .. } = shared;
-        let (words, is_clone) = (baseline.words.clone(), baseline.is_clone);
-        let mut walk = Walk {
+/// What a walk is told of the database that it is on.
+#[derive(Clone, Copy, Default)]
+pub struct Ground {
+    /// Its rows are the component's own.
+    pub is_clone: bool,
+    /// A copy is to be made before the first step.
+    pub to_save: bool,
+    /// The seed's rows for a database that first stands are in it.
+    pub is_seeded: bool,
+}
+
+/// Tests `wanted` on this database and puts it away.
+pub fn run(shared: Shared<'_>, baseline: Baseline, wanted: HashSet<String>) -> Result<Walked> {
+    let Shared { ctx, facts, flags, .. } = shared;
+    let (words, is_clone) = (baseline.words.clone(), baseline.is_clone);
+    let to_save = !baseline.from_empty && !baseline.cache.has() && wanted.len() > 1;
+    let ground = Ground { is_clone, to_save, is_seeded: baseline.is_seeded };
+    let mut sandbox = Sandbox::new(ctx, facts, flags.step_timeout, baseline)?;
+    let mut walk = Walk::new(shared, &mut sandbox, ground, wanted)?;
+    walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
+    let Walk { found, obstacle, together, notes, .. } = walk;
+    sandbox.prove_rows()?;
+    let cache = (!is_clone).then(|| sandbox.cache().to_use());
+    let kept = sandbox.end(flags.keep)?;
+    Ok(Walked { results: found.into_values().collect(), kept, cache, obstacle, together, notes })
+}
+
+impl<'w, 'a> Walk<'w, 'a> {
+    fn new(
+        shared: Shared<'a>,
+        sandbox: &'w mut Sandbox<'a>,
+        ground: Ground,
+        wanted: HashSet<String>,
+    ) -> Result<Walk<'w, 'a>> {
+        let Shared { ctx, facts, .. } = shared;
+        Ok(Walk {
             shared,
             ctx,
             facts,
-            is_clone,
-            to_save: !baseline.from_empty && !baseline.cache.has() && wanted.len() > 1,
-            is_seeded: baseline.is_seeded,
-            sandbox: Sandbox::new(ctx, facts, flags.step_timeout, baseline)?,
-            seeds: if is_clone { seed::Seeds::default() } else { seed::read(ctx, facts)? },
+            is_clone: ground.is_clone,
+            to_save: ground.to_save,
+            is_seeded: ground.is_seeded,
+            sandbox,
+            seeds: if ground.is_clone { seed::Seeds::default() } else { seed::read(ctx, facts)? },
             wanted,
             found: HashMap::new(),
             reference: Reference::default(),
             above: Vec::new(),
+            open: Vec::new(),
             obstacle: None,
             together: None,
             notes: Vec::new(),
-        };
-        walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
-        walk.sandbox.prove_rows()?;
-        let cache = (!is_clone).then(|| walk.sandbox.cache().to_use());
-        let Walk { sandbox, found, obstacle, together, notes, .. } = walk;
-        let kept = sandbox.end(flags.keep)?;
-        Ok(Walked { results: found.into_values().collect(), kept, cache, obstacle, together, notes })
+        })
     }
 
     fn everything(&mut self) -> Result<()> {
@@ -125,7 +151,7 @@ impl<'a> Walk<'a> {
             self.sandbox.save()?;
         }
         let (above, below) = (self.tests_any(&lacking), self.tests_any(&held));
-        self.upward(&lacking)?;
+        self.obstacle = self.upward(&lacking)?;
         if above && self.is_worth_trying_together(&lacking) {
             self.begin_again(came_seeded)?;
             self.all_at_once(&lacking)?;
@@ -192,29 +218,8 @@ impl<'a> Walk<'a> {
     }
 
     fn record(&mut self, id: &str, trial: Result<Stuck, Passed>) {
-        let result = self.result(id, trial);
+        let result = result::of(self.ctx, self.facts, id, trial);
         self.settle(result);
-    }
-
-    fn result(&self, id: &str, trial: Result<Stuck, Passed>) -> RevisionResult {
-        let said = explain::said(self.ctx, self.facts, id);
-        match trial {
-            Ok(stuck) => result::of_failure(&self.facts.graph, id, stuck, &said),
-            Err(mut passed) => {
-                if passed.judgement.changed_nothing && self.is_to_change_something(id) {
-                    passed.notes.push("the upgrade changed nothing here, neither schema nor rows".to_owned());
-                }
-                let text = explain::script(self.ctx, self.facts, id).unwrap_or_default().to_lowercase();
-                let is_about_roles = ["role", "user ", "group "].iter().any(|word| text.contains(word));
-                passed.judgement.reaches_beyond(|change| names(&text, change), is_about_roles);
-                result::of_passed(&self.facts.graph, id, passed, &said)
-            }
-        }
-    }
-
-    /// Whether the script of a revision does anything; one that joins heads need not.
-    fn is_to_change_something(&self, id: &str) -> bool {
-        explain::upgrade(self.ctx, self.facts, id).is_some_and(|upgrade| !upgrade.calls.is_empty())
     }
 
     /// The verdict on a revision is final; on the reference it is what the test of the database itself is held against.
@@ -234,10 +239,4 @@ impl<'a> Walk<'a> {
             self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner).next(id);
         }
     }
-}
-
-/// Whether a script, in small letters, names an object of the server: `"ann in staff"` by both parts.
-fn names(text: &str, change: &Change) -> bool {
-    let name = change.key().name.to_lowercase();
-    name.split(" in ").all(|part| text.contains(part.trim_matches('"')))
 }

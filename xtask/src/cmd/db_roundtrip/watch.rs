@@ -13,12 +13,15 @@ mod warm;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 
 use super::facts::{Facts, gather};
+use super::resume::Log;
 use super::show::painter;
+use super::walk::Shared;
 use crate::ctx::{Ctx, shown};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
@@ -95,7 +98,9 @@ impl Watch<'_> {
     /// One config, one scratch database, as long as both last.
     fn session(&mut self) -> Result<()> {
         let facts = gather(self.ctx, self.flags).map_err(refuse)?;
-        let mut warm = Warm::new(self.ctx, &facts, self.flags.step_timeout)?;
+        let (log, progress) = (Log::none(), Mutex::new(self.ctx.ui.steps("", 0)));
+        let shared = Shared { ctx: self.ctx, facts: &facts, flags: self.flags, log: &log, progress: &progress };
+        let mut warm = Warm::new(shared)?;
         self.ctx.ui.status(format!("Baseline: {}", warm.words));
         while let Some(answer) = warm.answer()? {
             self.say(&answer);

@@ -197,7 +197,7 @@ impl Run<'_> {
         for (name, Realigned { way, backup, .. }) in std::mem::take(&mut self.realigned) {
             let Some(backup) = backup else { continue };
             let mut own = OwnDatabase::connect(&ctx, ctx.project()?.component(Some(&name))?, COMMAND)?;
-            own.lock()?;
+            own.lock(&ctx, None)?;
             let report = way.undo(&ctx, &mut own, &backup)?;
             if !report.is_as_it_was {
                 self.ctx.ui.warn(format!("{name} was walked back:\n{}", report.lines().join("\n")));
@@ -218,7 +218,7 @@ fn clone(ctx: &Ctx, part: &Part<'_>) -> Result<Option<Scratch>> {
     sweep(&part.admin)?;
     let _task = ctx.ui.task(format!("Cloning {database}"));
     let tools = &part.database.tools;
-    let making = Making { ui: &ctx.ui, why: COMMAND, file_copy: part.database.embedded, tools };
+    let making = Making { ui: &ctx.ui, why: COMMAND, name: None, file_copy: part.database.embedded, tools };
     let scratch = Scratch::clone_of(&part.admin, database, &making)?;
     if let Some(lacks) = scratch.lacks() {
         ctx.ui.warn(lacks);

@@ -132,7 +132,7 @@ fn check(ctx: &Ctx, active: &mut OwnDatabase<'_>, flags: &Switch) -> Result<()> 
     let again = own(COMMAND).word(&flags.branch).of_no_component();
     let end = Action::run("Or end these sessions", again.clone().word("--end-connections"));
     let instead = vec![Action::run("Then repeat the command", again), end];
-    active.require_alone(Refusal { why: "Another database takes its place under them", instead })
+    active.require_alone(ctx, Refusal { why: "Another database takes its place under them", instead })
 }
 
 /// What is known of a component.

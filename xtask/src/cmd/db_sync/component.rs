@@ -201,11 +201,14 @@ fn claim<'a>(ctx: &'a Ctx, component: &'a Component) -> Result<OwnDatabase<'a>> 
         Refusal { why: "It has to go down to be in line with the files", instead: vec![look] },
         None,
     )?;
-    own.lock()?;
-    own.require_alone(Refusal {
-        why: "It has to go down, which takes tables and columns away under them",
-        instead: vec![Action::run("Then repeat the command", own_sync())],
-    })?;
+    own.lock(ctx, None)?;
+    own.require_alone(
+        ctx,
+        Refusal {
+            why: "It has to go down, which takes tables and columns away under them",
+            instead: vec![Action::run("Then repeat the command", own_sync())],
+        },
+    )?;
     own.require_meant(ctx)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok(own)

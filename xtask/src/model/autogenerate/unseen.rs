@@ -20,17 +20,13 @@ pub enum FactKind {
     Check,
     /// An exclusion constraint.
     Exclusion,
-    /// A primary key.
     PrimaryKey,
     /// An index, without its name and table.
     Index,
     /// The labels of an enum type, one a line.
     Enum,
-    /// A sequence.
     Sequence,
-    /// A function.
     Function,
-    /// A trigger.
     Trigger,
 }
 
@@ -78,7 +74,6 @@ pub struct Fact {
     pub table: String,
     /// The column, constraint, index or type.
     pub name: String,
-    /// What it is.
     pub text: String,
 }
 
@@ -89,7 +84,6 @@ pub struct Unseen {
     pub kind: FactKind,
     /// Its table; empty for what belongs to none.
     pub table: String,
-    /// Its name.
     pub name: String,
     /// What the models say; `None` when they have no such thing.
     pub models: Option<String>,

@@ -36,9 +36,7 @@ impl What {
 pub struct AttributeChange {
     /// The attribute's name.
     pub name: String,
-    /// Its value before.
     pub before: Option<String>,
-    /// Its value after.
     pub after: Option<String>,
 }
 

@@ -19,7 +19,6 @@ pub enum HeadError {
     MissingRow {
         /// The revision of the step.
         revision: String,
-        /// The row.
         row: String,
     },
 }

@@ -21,14 +21,12 @@ pub struct Place {
 pub enum Problem {
     /// Several files hold the same id.
     DuplicateId {
-        /// The id.
         id: String,
         /// The files, in the order of loading.
         places: Vec<Place>,
     },
     /// An id with a character that alembic uses in targets.
     IllegalId {
-        /// Whose.
         place: Place,
         /// Which of `@`, `-`, `+`.
         characters: Vec<char>,
@@ -52,10 +50,7 @@ pub enum Problem {
         candidates: Vec<String>,
     },
     /// A revision that is its own parent, or depends on itself.
-    SelfLoop {
-        /// Which.
-        place: Place,
-    },
+    SelfLoop { place: Place },
     /// Revisions that follow one another in a circle.
     Cycle {
         /// The circle: each follows the next, and the last the first.
@@ -65,7 +60,6 @@ pub enum Problem {
     },
     /// A branch label that two revisions declare, or that is also a revision id.
     DuplicateLabel {
-        /// The label.
         label: String,
         /// Who has it first.
         first: Place,

@@ -7,7 +7,6 @@ use crate::model::sql::{Object, Verb, statements};
 /// Something that `upgrade()` makes, under the name that it has when it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
-    /// The table.
     pub table: String,
     /// The column, if it is not the whole table.
     pub column: Option<String>,

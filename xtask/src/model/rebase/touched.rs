@@ -9,7 +9,6 @@ use crate::model::sql::{Object, Statement, Verb};
 
 /// A script with its place.
 pub struct Source {
-    /// The revision.
     pub revision: String,
     /// Its file.
     pub path: PathBuf,
@@ -20,7 +19,6 @@ pub struct Source {
 /// A place where something is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Touch {
-    /// The revision.
     pub revision: String,
     /// Its file.
     pub path: PathBuf,

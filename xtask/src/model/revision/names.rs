@@ -11,9 +11,7 @@ use ruff_text_size::Ranged;
 /// A value that stands in the file.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
-    /// A string.
     Str(String),
-    /// `None`.
     None,
     /// A tuple, list or set of strings and `None`.
     Seq(Vec<Option<String>>),

@@ -11,9 +11,7 @@ pub struct Told {
     pub id: String,
     /// `down_revision`, none for a base.
     pub down: Vec<String>,
-    /// `depends_on`.
     pub depends_on: Vec<String>,
-    /// `branch_labels`.
     pub branch_labels: Vec<String>,
     /// The docstring's first paragraph.
     pub message: String,
@@ -58,8 +56,9 @@ impl Told {
         }
     }
 
-    /// Whether it can be a revision at all.
+    /// Whether it can be a revision at all: it has an id, and so have those that it names.
     pub fn is_sound(&self) -> bool {
-        !one_line(&self.id).is_empty()
+        let named = self.down.iter().chain(&self.depends_on);
+        [&self.id].into_iter().chain(named).all(|id| !one_line(id).is_empty())
     }
 }

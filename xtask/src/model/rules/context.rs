@@ -39,7 +39,6 @@ pub struct Context {
 pub struct Env {
     /// Relative to the project.
     pub path: PathBuf,
-    /// Its text.
     pub text: String,
     /// What it calls when it is run; nothing where it cannot be parsed, and where it is not judged.
     pub calls: Vec<Found>,
@@ -122,7 +121,6 @@ pub struct Source {
     pub broken_line: Option<usize>,
     /// Why it cannot be read from the disk at all.
     pub io_error: Option<String>,
-    /// Its header.
     pub header: Result<Script, Unreadable>,
     /// Whether it is on the main branch already.
     pub is_released: bool,
@@ -201,7 +199,6 @@ impl Context {
         }
     }
 
-    /// The source of a path.
     pub fn source(&self, path: &Path) -> Option<&Source> {
         self.by_path.get(path).and_then(|&at| self.sources.get(at))
     }

@@ -29,7 +29,6 @@ impl Level {
         }
     }
 
-    /// The level of a word.
     pub fn parse(word: &str) -> Option<Level> {
         [Level::Off, Level::Warning, Level::Error].into_iter().find(|level| level.name() == word)
     }

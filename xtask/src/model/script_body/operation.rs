@@ -18,17 +18,12 @@ pub struct Operation {
 /// What an operation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// A table.
     Table,
-    /// A column.
     Column,
-    /// An index.
     Index,
     /// A constraint: key, foreign key, unique, check, exclusion.
     Constraint,
-    /// Rows.
     Rows,
-    /// SQL text.
     Sql,
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Body, Function, Kind, dropped, read};
+use super::{Body, Function, Kind, dropped, heavy, read};
 
 fn body(text: &str) -> Body {
     read(Path::new("a.py"), text).unwrap()
@@ -127,4 +127,38 @@ fn growth_is_bounded() {
     text.push_str("def upgrade(): f(b)\n");
     let upgrade = body(&text).upgrade.unwrap();
     assert!(upgrade.is_cut);
+}
+
+#[test]
+fn work_on_whole_tables() {
+    let text = r#"
+import sqlalchemy as sa
+from alembic import op
+def upgrade():
+    op.create_table("new", sa.Column("id", sa.Integer))
+    op.create_index("ix_new", "new", ["id"])
+    op.alter_column("users", "age", type_=sa.BigInteger())
+    op.alter_column("users", "name", nullable=False)
+    op.alter_column("users", "name", server_default="x")
+    op.create_index("ix_users", "users", ["age"])
+    op.create_index("ix_later", "users", ["age"], postgresql_concurrently=True)
+    op.create_foreign_key("fk_users", "users", "other", ["a"], ["id"])
+    op.create_foreign_key("fk_later", "users", "other", ["b"], ["id"], postgresql_not_valid=True)
+    op.execute("create index ix_sql on users (age); alter table users alter age type text")
+"#;
+    let found: Vec<String> = heavy(&body(text).upgrade.unwrap())
+        .into_iter()
+        .map(|it| format!("{} {}: {}", it.line, it.table, it.what.split(';').next().unwrap()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "7 users: a new type for age may write the whole table anew",
+            "8 users: NOT NULL on name reads every row",
+            "10 users: index ix_users is built",
+            "12 users: constraint fk_users is checked on every row",
+            "14 users: index ix_sql is built",
+            "14 users: a new type for age may write the whole table anew",
+        ]
+    );
 }

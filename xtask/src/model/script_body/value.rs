@@ -7,7 +7,6 @@ pub enum Value {
     Str(Text),
     /// `True` or `False`.
     Bool(bool),
-    /// `None`.
     None,
     /// A number; its value, if it is a whole one that is no more than a length or a count.
     Number(Option<usize>),
@@ -43,7 +42,6 @@ pub struct Text {
     pub picks: usize,
 }
 
-/// A call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     /// The function as it is written: `op.create_table`, `sa.Column`; `?.execute` where the front is no plain name.

@@ -29,20 +29,15 @@ pub enum TargetError {
         nearest: Vec<String>,
     },
     /// The database holds ids that no script has.
-    UnknownCurrent {
-        /// Which.
-        ids: Vec<String>,
-    },
+    UnknownCurrent { ids: Vec<String> },
     /// Several ids or labels begin like this.
     Ambiguous {
         /// As written.
         id: String,
-        /// All of them.
         candidates: Vec<String>,
     },
     /// One head is asked for, and there are several.
     MultipleHeads {
-        /// The target.
         target: String,
         /// Which heads there are.
         heads: Vec<String>,
@@ -56,28 +51,24 @@ pub enum TargetError {
     },
     /// A downgrade to something that is not applied.
     NotAnAncestor {
-        /// The target.
         target: String,
         /// Where the database is.
         current: Vec<String>,
     },
     /// `+N` for a downgrade, or `-N` for an upgrade.
     WrongDirection {
-        /// The target.
         target: String,
         /// The way that was asked for.
         direction: Direction,
     },
     /// The history ends before the target.
     TooFar {
-        /// The target.
         target: String,
         /// How many revisions there are that way.
         available: usize,
     },
     /// Going by number comes to a fork.
     AmbiguousWalk {
-        /// The target.
         target: String,
         /// Where the ways part; `None` before the first revision, or where the database has several heads.
         at: Option<String>,
@@ -85,15 +76,11 @@ pub enum TargetError {
         choices: Vec<String>,
     },
     /// A step back from nothing: no revision (of this branch) is applied.
-    NothingCurrent {
-        /// The target.
-        target: String,
-    },
+    NothingCurrent { target: String },
     /// One of several revisions is an ancestor of another one, so they cannot stand side by side in the version table.
     Overlap {
         /// The ancestor.
         lower: String,
-        /// All of them.
         revisions: Vec<String>,
     },
 }

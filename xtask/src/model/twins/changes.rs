@@ -4,7 +4,6 @@
 use crate::model::script_body::{Call, Found, Function, Operation, Subject, Value};
 use crate::model::sql::{self, Action, Object, Statement, Verb};
 
-/// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// `create column users.email`, `update users`.

@@ -85,6 +85,7 @@ fn save_data(change: &DataChange) -> Value {
         "table": change.table,
         "before": change.before_rows,
         "after": change.after_rows,
+        "its_own": change.is_its_own,
         "columns": change.columns_lost.iter().map(column).collect::<Vec<_>>(),
     })
 }
@@ -116,6 +117,7 @@ fn data(value: &Value) -> Option<DataChange> {
         table: text(&value["table"])?,
         before_rows: value["before"].as_u64(),
         after_rows: value["after"].as_u64(),
+        is_its_own: value["its_own"].as_bool().unwrap_or_default(),
         columns_lost: list(&value["columns"]).map(column).collect::<Option<_>>()?,
     })
 }

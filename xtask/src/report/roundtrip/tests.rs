@@ -101,8 +101,13 @@ fn what_is_saved_is_read_back() {
     before.insert(Key::new("column", "public.t.x"), column("a\nb"));
     after.insert(Key::new("column", "public.t.x"), column("c"));
     let lost = ColumnLoss { column: "x".to_owned(), before_values: 3, after_values: 3, same_count_but_different: true };
-    let data =
-        DataChange { table: "public.t".to_owned(), before_rows: None, after_rows: Some(3), columns_lost: vec![lost] };
+    let data = DataChange {
+        table: "public.t".to_owned(),
+        before_rows: None,
+        after_rows: Some(3),
+        columns_lost: vec![lost],
+        is_its_own: true,
+    };
     let full = RevisionResult {
         schema_changes: diff(&before, &after),
         data_changes: vec![data],

@@ -104,7 +104,8 @@ impl RevisionResult {
     }
 }
 
-fn rows(change: &DataChange) -> Vec<String> {
+/// What became of a table's rows.
+pub fn rows(change: &DataChange) -> Vec<String> {
     let count = |rows: Option<u64>| rows.map_or_else(|| "no table".to_owned(), |rows| format!("{rows} rows"));
     let mut lines = Vec::new();
     if change.before_rows != change.after_rows {
@@ -118,6 +119,9 @@ fn rows(change: &DataChange) -> Vec<String> {
             format!("{} values -> {}", column.before_values, column.after_values)
         };
         lines.push(format!("~ values of {}.{}: {what}", change.table, column.column));
+    }
+    if change.is_its_own && change.is_loss() {
+        lines.push("    (the revision itself makes what they stood in: every downgrade takes them along)".to_owned());
     }
     lines
 }

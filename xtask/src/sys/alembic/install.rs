@@ -18,14 +18,20 @@ const FILES: &[(&str, &str)] = files![
     "__main__.py",
     "template.py",
     "wanted.py",
+    "child/sitecustomize.py",
     "xtask_driver/config.py",
     "xtask_driver/__init__.py",
     "xtask_driver/main.py",
     "xtask_driver/protocol.py",
     "xtask_driver/guard.py",
     "xtask_driver/wall.py",
+    "xtask_driver/own.py",
+    "xtask_driver/gates.py",
+    "xtask_driver/exits.py",
+    "xtask_driver/surroundings.py",
     "xtask_driver/scripts.py",
     "xtask_driver/failure.py",
+    "xtask_driver/look.py",
     "xtask_driver/models.py",
     "xtask_driver/draft.py",
     "xtask_driver/origin.py",
@@ -41,7 +47,9 @@ const FILES: &[(&str, &str)] = files![
 /// When the folder cannot be written, or belongs to somebody else.
 pub fn driver(state_dir: &Path) -> Result<PathBuf> {
     let folder = own_folder(state_dir)?;
-    std::fs::create_dir_all(folder.join("xtask_driver")).with_context(|| format!("creating {}", folder.display()))?;
+    for part in ["xtask_driver", "child"] {
+        std::fs::create_dir_all(folder.join(part)).with_context(|| format!("creating {}", folder.display()))?;
+    }
     for (name, text) in FILES {
         let path = folder.join(name);
         if std::fs::read(&path).is_ok_and(|found| found == text.as_bytes()) {

@@ -33,6 +33,19 @@ pub struct Database {
     pub expect: Expect,
 }
 
+/// A database that scripts which run on a throwaway one must not reach.
+#[derive(Clone, Debug)]
+pub struct OwnDatabase {
+    /// Its name.
+    pub database: String,
+    /// As [`Expect::servers`].
+    pub servers: Vec<(String, u16)>,
+    /// Who connects to it.
+    pub user: String,
+    /// With which password.
+    pub password: Option<Secret>,
+}
+
 /// How to start a driver.
 #[derive(Clone, Debug)]
 pub struct Launch {
@@ -50,6 +63,11 @@ pub struct Launch {
     pub versions: Vec<PathBuf>,
     /// The database to begin with.
     pub database: Database,
+    /// Set where it, and every one that the driver is turned to, is thrown away: the component's own databases, from which
+    /// a wall keeps the scripts. `None`: it is the component's own.
+    pub throwaway: Option<Vec<OwnDatabase>>,
+    /// Whether it is to have a network, where the system can take that away.
+    pub network: bool,
     /// `lock_timeout` of every connection; `None` leaves the server's.
     pub lock_timeout: Option<Duration>,
     /// A folder for the driver's own files, made if it is not there.
@@ -74,7 +92,12 @@ impl Launch {
     /// The first line that the driver is sent.
     pub(super) fn to_json(&self) -> Value {
         let expect = &self.database.expect;
-        let mut settings = json!({"application_name": self.application_name});
+        // Time limits of the role or the database are for the application; what env.py and the scripts set themselves holds.
+        let mut settings = json!({
+            "application_name": self.application_name,
+            "statement_timeout": "0",
+            "idle_in_transaction_session_timeout": "0",
+        });
         if let Some(limit) = self.lock_timeout {
             settings["lock_timeout"] = format!("{}ms", limit.as_millis()).into();
         }
@@ -87,6 +110,8 @@ impl Launch {
             "state_dir": self.state_dir.to_string_lossy(),
             "url": self.database.url.as_ref().map(Secret::expose),
             "variables": self.variables(),
+            "throwaway": self.throwaway.as_ref().map(|own| json!({"own": own.iter().map(to_json).collect::<Vec<_>>()})),
+            "network": self.network,
             "expect": {
                 "database": expect.database,
                 "servers": expect.servers,
@@ -97,4 +122,13 @@ impl Launch {
             "ledger": [crate::sys::pg::SCHEMA, crate::sys::pg::TABLE],
         })
     }
+}
+
+fn to_json(own: &OwnDatabase) -> Value {
+    json!({
+        "database": own.database,
+        "servers": own.servers,
+        "user": own.user,
+        "password": own.password.as_ref().map(Secret::expose),
+    })
 }

@@ -14,7 +14,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// A step under way, for whoever looks on.
 pub struct Waiting<'s> {
-    /// Which.
     pub step: &'s Step,
     /// Since when: its start, or the last thing that was heard of it.
     pub since: Instant,

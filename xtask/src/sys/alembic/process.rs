@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::isolation::without_network;
 use super::launch::{Database, Launch};
 use super::mask::Mask;
 use super::protocol::Event;
@@ -44,7 +45,12 @@ pub struct Process {
 impl Process {
     /// Starts Python on the driver in `folder`.
     pub fn spawn(ui: &Ui, launch: &Launch, folder: &Path) -> Result<Process> {
-        let mut cmd = Cmd::new(&launch.python, &launch.project).arg(folder);
+        let isolated = if launch.network { None } else { without_network(ui) };
+        let mut cmd = match isolated {
+            Some((program, words)) => Cmd::new(program, &launch.project).args(*words).arg("--").arg(&launch.python),
+            None => Cmd::new(&launch.python, &launch.project),
+        }
+        .arg(folder);
         for (key, value) in &launch.env {
             cmd = cmd.env(key, value);
         }
@@ -73,8 +79,9 @@ impl Process {
 
     /// Sends a command. That the process is gone shows when its answer is waited for.
     pub fn send(&mut self, command: &Value) {
-        // `go` only lets the steps under way go on.
-        self.migrating = command["do"] == "migrate" || (self.migrating && command["do"] == "go");
+        // `look` and `go` are about the steps under way.
+        let is_part = command["do"] == "look" || command["do"] == "go";
+        self.migrating = command["do"] == "migrate" || (self.migrating && is_part);
         if let Some(stdin) = &mut self.stdin {
             let _ = writeln!(stdin, "{command}").and_then(|()| stdin.flush());
         }

@@ -12,7 +12,6 @@ use crate::model::target::Step;
 /// A step that went through.
 #[derive(Clone, Debug)]
 pub struct Done {
-    /// The step.
     pub step: Step,
     /// The heads in the version table after it.
     pub heads: Vec<String>,
@@ -42,8 +41,8 @@ pub enum Event {
     Ready(Versions),
     /// A connection to the right database was opened; its server process.
     Connected(i32),
-    /// A step begins.
-    Started(Step),
+    /// A step begins; how many had run in the same process before.
+    Started(Step, u64),
     /// A step is done; in a walk it is committed, in [`super::Driver::migrate`] the project's transaction mode decides.
     Done(Done),
     /// All steps of a `migrate` are done and committed.
@@ -65,6 +64,8 @@ pub enum Event {
     Written(Vec<Written>),
     /// The files that the process was made from.
     Files(Vec<PathBuf>),
+    /// What some queries gave inside of the transaction of a `migrate`; nothing where they could not be asked.
+    Seen(Option<Vec<Vec<String>>>),
     /// It went wrong.
     Failed(Box<Trouble>),
 }
@@ -80,7 +81,7 @@ impl Event {
                 seconds: value["seconds"].as_f64()?,
             }),
             "connected" => Event::Connected(i32::try_from(value["pid"].as_i64()?).ok()?),
-            "start" => Event::Started(step(value)?),
+            "start" => Event::Started(step(value)?, value["ran_before"].as_u64().unwrap_or_default()),
             "done" => Event::Done(Done {
                 step: step(value)?,
                 heads: texts(value, "heads"),
@@ -97,9 +98,14 @@ impl Event {
             "compared" => Event::Compared(Box::new(draft::compared(value))),
             "written" => Event::Written(draft::written(value)),
             "files" => Event::Files(paths(value, "files")),
+            "seen" => Event::Seen(value["answers"].as_array().map(|answers| answers.iter().map(lines).collect())),
             "error" => Event::Failed(Box::new(Trouble::parse(value))),
             _ => return None,
         };
         Some(event)
     }
+}
+
+fn lines(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(|line| line.as_str().map(str::to_owned)).collect()
 }

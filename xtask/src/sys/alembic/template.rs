@@ -9,13 +9,9 @@ use serde_json::json;
 use super::once::Asking;
 use crate::ui::Ui;
 
-/// The revision.
 pub struct NewRevision<'a> {
-    /// Its id.
     pub id: &'a str,
-    /// Its parents.
     pub parents: &'a [String],
-    /// Its message.
     pub message: &'a str,
 }
 
@@ -24,7 +20,6 @@ pub struct NewRevision<'a> {
 pub struct Rendered {
     /// The file's name.
     pub name: PathBuf,
-    /// Its text.
     pub text: String,
 }
 

@@ -70,6 +70,8 @@ pub enum TroubleKind {
     Bytes,
     /// env.py gives Alembic no models to compare with.
     NoModels,
+    /// Something wants the network, which a driver on the embedded server has not.
+    NoNetwork,
     /// A step took too long; it is still running.
     Timeout,
     /// The process has gone: `os._exit`, a signal, a Python that is none.
@@ -98,6 +100,7 @@ impl TroubleKind {
             "not-run" => TroubleKind::NotRun,
             "not-kept" => TroubleKind::NotKept,
             "bytes" => TroubleKind::Bytes,
+            "no-network" => TroubleKind::NoNetwork,
             "ended" => TroubleKind::Ended,
             _ => TroubleKind::Raised,
         }
@@ -136,7 +139,6 @@ pub enum Fault {
 /// The first database error of a step, which the script has swallowed and PostgreSQL has not forgotten.
 #[derive(Clone, Debug, Default)]
 pub struct Swallowed {
-    /// Its SQLSTATE.
     pub sqlstate: Option<String>,
     /// PostgreSQL's message.
     pub message: String,
@@ -259,7 +261,6 @@ impl Trouble {
         self
     }
 
-    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         let is_in_script = self.phase == Phase::Step;
         match self.kind {
@@ -269,6 +270,7 @@ impl Trouble {
                 Fault::Script
             }
             TroubleKind::Moved => Fault::Table,
+            TroubleKind::NoNetwork => Fault::Env,
             _ if is_in_script => Fault::Revision,
             // Alembic itself, about rows of the version table that are not what it has read.
             TroubleKind::Raised

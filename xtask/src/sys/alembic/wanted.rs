@@ -25,7 +25,6 @@ pub enum Answer {
     Other(String),
     /// It ended without a connection, or by a way that cannot be seen.
     Nothing,
-    /// What it raised.
     Raised(String),
 }
 

@@ -52,7 +52,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// As text.
     pub fn to_json(&self) -> Value {
         let (proof, why) = match &self.proof {
             Proof::Restored => ("restored", None),

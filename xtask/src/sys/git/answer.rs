@@ -83,7 +83,6 @@ pub enum State {
     Untracked,
     /// Not known to git and meant to be so.
     Ignored,
-    /// In conflict.
     Conflicted,
     /// Known and not as committed; deletion counts.
     Changed {

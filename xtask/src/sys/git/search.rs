@@ -25,7 +25,6 @@ pub enum Needle<'a> {
 /// A commit that added what was looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
-    /// The commit.
     pub commit: Oid,
     /// The first line of its message.
     pub subject: String,
@@ -84,6 +83,15 @@ impl Repo {
         let question = self.git.ask(args).arg(format!("-S{text}")).paths(&self.relative_all(folders)?);
         let answer = String::from_utf8_lossy(&question.run()?.ok()?).trim().to_owned();
         Ok(Oid::parse(&answer))
+    }
+
+    /// The newest commit before the one of what is checked out that brought a file, under whatever content; `None` where
+    /// no commit has it, or the first one of all brought it.
+    pub fn before_addition(&self, path: &Path) -> Result<Option<Oid>> {
+        let args = ["log", "-1", "--format=%P", "--no-renames", "--diff-filter=A"];
+        let answer = self.git.ask(args).paths(&self.relative_all(&[path])?).run()?.ok()?;
+        let parents = String::from_utf8_lossy(&answer).trim().to_owned();
+        Ok(parents.split(' ').next().and_then(Oid::parse))
     }
 
     /// What files under some folders were in commits that another one has not (the main branch's tip): those of the work at hand, and of

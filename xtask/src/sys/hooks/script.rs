@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::Hook;
+use crate::model::action::{Around, own};
 
 /// The first word of the program's command line when a hook calls it; not for people.
 pub const HOOK_COMMAND: &str = "__hook";
@@ -104,7 +105,10 @@ fn body(hook: Hook, wiring: &Wiring) -> Vec<u8> {
         body.push(b'\n');
     };
     let name = hook.name();
-    say(&[b"# Made by `cargo xtask hooks install`, taken out by `cargo xtask hooks uninstall`. A hook that was here before"]);
+    let hooks = |word: &str| own("hooks").word(word).plain().text(&Around::default());
+    let (install, uninstall) = (hooks("install"), hooks("uninstall"));
+    let made = format!("# Made by `{install}`, taken out by `{uninstall}`. A hook that was here before");
+    say(&[made.as_bytes()]);
     say(&[
         format!("# is kept beside as {} and runs first. Lines of your own belong there.", kept_name(hook)).as_bytes()
     ]);

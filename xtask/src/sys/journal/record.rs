@@ -31,7 +31,6 @@ pub enum Progress {
     Planned,
     /// Begun.
     Started,
-    /// Done.
     Done,
 }
 

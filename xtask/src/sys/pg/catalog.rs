@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use postgres::{Client, IsolationLevel, SimpleQueryMessage, SimpleQueryRow, Transaction};
+use postgres::{Client, IsolationLevel, SimpleQueryMessage, Transaction};
 
 use crate::model::catalog::{Key, Object, Snapshot};
 
@@ -78,11 +78,66 @@ pub fn take_within(transaction: &mut Transaction<'_>, options: &Options) -> Resu
             SimpleQueryMessage::RowDescription(columns) => {
                 reading.fields = columns.iter().map(|column| Field::of(column.name())).collect()
             }
-            SimpleQueryMessage::Row(row) => reading.row(&row)?,
+            SimpleQueryMessage::Row(row) => reading.row(|index| row.get(index))?,
             _ => {}
         }
     }
     Ok(reading.finish(options))
+}
+
+/// What gives the rows of some queries, each row as the text of a record; nothing where it cannot.
+pub type Ask<'q> = &'q mut dyn FnMut(&[String]) -> Option<Vec<Vec<String>>>;
+
+/// The same through a session of somebody else, in the middle of its transaction: what is not committed yet is seen, too.
+/// `client` only says what the columns are called. `None` where the other session was not to be asked.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_through(client: &mut Client, ask: Ask<'_>, options: &Options) -> Result<Option<Snapshot>> {
+    let Some(server) = ask(&[whole(&Server::question())]) else { return Ok(None) };
+    let first = server.into_iter().flatten().next().context("asking the server's version: no answer")?;
+    let server = Server::read(&fields(&first))?;
+    let texts: Vec<String> = server.queries.iter().map(|(_, query)| query.text(server.major)).collect();
+    let Some(answers) = ask(&texts.iter().map(|text| whole(text)).collect::<Vec<_>>()) else { return Ok(None) };
+    let empty = |text: &String| format!("select * from ({}) q limit 0;", text.trim().trim_end_matches(';'));
+    let names = client.simple_query(&texts.iter().map(empty).collect::<String>()).context("reading the schema")?;
+    let mut answers = answers.into_iter();
+    let mut reading = Reading::default();
+    for message in names {
+        let SimpleQueryMessage::RowDescription(columns) = message else { continue };
+        reading.fields = columns.iter().map(|column| Field::of(column.name())).collect();
+        for row in answers.next().context("reading the schema: an answer is missing")? {
+            let row = fields(&row);
+            reading.row(|index| row.get(index).and_then(Option::as_deref))?;
+        }
+    }
+    Ok(Some(reading.finish(options)))
+}
+
+/// A query whose rows are one text each.
+pub(super) fn whole(sql: &str) -> String {
+    format!("select q::text from ({}) q", sql.trim().trim_end_matches(';'))
+}
+
+/// The fields of a record as PostgreSQL writes one: `(a,"b, ""c""",)`.
+pub(super) fn fields(record: &str) -> Vec<Option<String>> {
+    let inside = record.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or_default();
+    let (mut fields, mut field) = (Vec::new(), None::<String>);
+    let (mut chars, mut is_quoted) = (inside.chars().peekable(), false);
+    while let Some(c) = chars.next() {
+        match c {
+            ',' if !is_quoted => fields.push(field.take()),
+            '"' if is_quoted && chars.peek() == Some(&'"') => field.get_or_insert_default().extend(chars.next()),
+            '"' => {
+                is_quoted = !is_quoted;
+                field.get_or_insert_default();
+            }
+            '\\' => field.get_or_insert_default().extend(chars.next()),
+            c => field.get_or_insert_default().push(c),
+        }
+    }
+    fields.push(field);
+    fields
 }
 
 /// One query as it stands in the files.
@@ -118,31 +173,40 @@ struct Server {
 
 impl Server {
     fn ask(transaction: &mut Transaction<'_>) -> Result<Server> {
-        let queries = queries();
-        let mut sql = format!(
-            "select pg_catalog.current_setting('server_version_num'), \
-             (select pg_catalog.string_agg(name, ' ') from pg_catalog.pg_prepared_statements \
-              where name like '{PREPARED}%')"
-        );
-        for query in queries.iter().filter(|query| !query.when.is_empty()) {
-            sql.push_str(&format!(", exists (select from pg_catalog.{})", query.when));
-        }
-        let messages = transaction.simple_query(&sql).context("asking the server's version")?;
+        let messages = transaction.simple_query(&Server::question()).context("asking the server's version")?;
         let row = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
         let row = row.context("asking the server's version: no answer")?;
-        let version: i32 = row.get(0).unwrap_or_default().parse().context("reading the server's version")?;
+        let values: Vec<Option<String>> = (0..row.len()).map(|index| row.get(index).map(str::to_owned)).collect();
+        Server::read(&values)
+    }
+
+    fn question() -> String {
+        let mut sql = format!(
+            "select pg_catalog.current_setting('server_version_num'), \
+             (select pg_catalog.string_agg(name, ' ') from pg_catalog.pg_prepared_statements \
+              where name like '{PREPARED}%')"
+        );
+        for query in queries().iter().filter(|query| !query.when.is_empty()) {
+            sql.push_str(&format!(", exists (select from pg_catalog.{})", query.when));
+        }
+        sql
+    }
+
+    fn read(answer: &[Option<String>]) -> Result<Server> {
+        let value = |index: usize| answer.get(index).and_then(Option::as_deref).unwrap_or_default();
+        let version: i32 = value(0).parse().context("reading the server's version")?;
         let mut gate = 1;
         let mut open = |query: &Query| {
             gate += usize::from(!query.when.is_empty());
-            query.when.is_empty() || row.get(gate) == Some("t")
+            query.when.is_empty() || value(gate) == "t"
         };
         Ok(Server {
             major: version / 10_000,
-            queries: queries.into_iter().enumerate().filter(|(_, query)| open(query)).collect(),
-            prepared: row.get(1).unwrap_or_default().to_owned(),
+            queries: queries().into_iter().enumerate().filter(|(_, query)| open(query)).collect(),
+            prepared: value(1).to_owned(),
         })
     }
 
@@ -244,12 +308,12 @@ struct Reading {
 }
 
 impl Reading {
-    fn row(&mut self, row: &SimpleQueryRow) -> Result<()> {
+    fn row<'v>(&mut self, value: impl Fn(usize) -> Option<&'v str>) -> Result<()> {
         let mut object = Object::default();
         let (mut kind, mut name, mut child, mut at, mut more_of) = ("", "", None, "", None);
         let (mut parent_kind, mut parent, mut position) = (None, "", None);
         for (index, field) in self.fields.iter().enumerate() {
-            let Some(value) = row.try_get(index).context("reading the schema")? else { continue };
+            let Some(value) = value(index) else { continue };
             match field {
                 Field::Kind => kind = value,
                 Field::Name => name = value,
@@ -322,7 +386,14 @@ fn flatten(json: &str, attributes: &mut Vec<(Arc<str>, String)>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::queries;
+    use super::{fields, queries};
+
+    #[test]
+    fn a_record_is_read_as_it_is_written() {
+        let read = |text: &str| fields(text).into_iter().map(|it| it.unwrap_or("NULL".to_owned())).collect::<Vec<_>>();
+        assert_eq!(read(r#"(a,"b, ""c""","",,"x\\y",é)"#), ["a", r#"b, "c""#, "", "NULL", r"x\y", "é"]);
+        assert_eq!(read("(,)"), ["NULL", "NULL"]);
+    }
 
     fn script(major: i32) -> String {
         queries().iter().map(|query| query.text(major)).collect()

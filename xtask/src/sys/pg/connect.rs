@@ -149,7 +149,6 @@ impl Db {
         &self.version
     }
 
-    /// The database.
     pub fn database(&self) -> &str {
         &self.url.target().database
     }

@@ -25,7 +25,9 @@ pub(super) fn dump_and_restore(ui: &Ui, tools: &[PathBuf], owner: &Db, (from, to
     let dump = Cmd::new(dump, &folder.0).args(["-Fc", "-Z0", "--no-password", "-f"]).arg(&file).limit(LONG);
     for_libpq(dump, from.target()).read(ui).context("copying a database that is in use")?;
     // Owners and grants that we may not set would fail; the roles are the same server's.
-    let restore = Cmd::new(restore, &folder.0).args(["--no-password", "--exit-on-error", "--no-owner"]).limit(LONG);
+    let restore = Cmd::new(restore, &folder.0)
+        .args(["--no-password", "--exit-on-error", "--no-owner", "--no-subscriptions"])
+        .limit(LONG);
     let restore = restore.arg(database_argument(&to.target().database)).arg(&file);
     for_libpq(restore, to.target()).read(ui).context("copying a database that is in use")?;
     Ok(())

@@ -37,6 +37,32 @@ impl Db {
         Ok(None)
     }
 
+    /// About how many rows a table has: as the server knows it, else as far as counting goes.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn about_rows(&mut self, table: &str) -> Result<Option<u64>> {
+        let Some(name) = self.table_named(table)? else { return Ok(None) };
+        let row =
+            self.client().query_one("select reltuples::float8 from pg_class where oid = $1::text::regclass", &[&name]);
+        let known: f64 = row.map_err(|error| sql_fail(&error, "asking how large a table is"))?.get(0);
+        if known > 0.0 {
+            return Ok(Some(known as u64));
+        }
+        self.count(&Counted { table: table.to_owned(), column: None })
+    }
+
+    /// The tables of users: number, name, number of the file.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn table_files(&mut self) -> Result<Vec<(u32, String, u32)>> {
+        let sql = "select c.oid, c.oid::regclass::text, c.relfilenode from pg_class c \
+            where c.relkind in ('r', 'm') and c.oid >= 16384 and c.relfilenode <> 0 order by 2";
+        let rows = self.client().query(sql, &[]).map_err(|error| sql_fail(&error, "asking for the tables' files"))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+    }
+
     fn table_named(&mut self, name: &str) -> Result<Option<String>> {
         for spelling in spellings(name) {
             let sql = "select c.oid::regclass::text from pg_class c where c.oid = to_regclass($1) and c.relkind in ('r', 'p')";

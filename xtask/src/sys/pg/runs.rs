@@ -45,14 +45,12 @@ pub struct Script {
     pub digest: String,
     /// Relative to the project.
     pub path: String,
-    /// Its text.
     pub body: String,
 }
 
 /// The text that a revision's last upgrade ran.
 #[derive(Clone, Debug)]
 pub struct LastText {
-    /// The revision.
     pub revision: String,
     /// SHA-256 of the text.
     pub digest: String,

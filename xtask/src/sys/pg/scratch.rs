@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Result;
 use postgres::error::SqlState;
 
+use super::closed::close;
 use super::copy::dump_and_restore;
 use super::errors::createdb;
 use super::session::try_lock;
@@ -33,6 +34,8 @@ pub struct Making<'a> {
     pub ui: &'a Ui,
     /// What it is for; stands in the database's comment.
     pub why: &'a str,
+    /// What it is to be called, where that was told to somebody before; else a name that nobody has.
+    pub name: Option<&'a str>,
     /// Copy files instead of pages: faster where the server does not wait for the disk (our embedded one, and any with
     /// `fsync` off, which is asked), slower and with two checkpoints elsewhere. Needs PostgreSQL 15; ignored below.
     pub file_copy: bool,
@@ -112,6 +115,7 @@ impl Scratch {
         let facts = scratch.source(source)?;
         (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
         if !facts.in_use && scratch.copied(source, making.why)? {
+            scratch.lacks = close(&scratch.url)?;
             return Ok(scratch);
         }
         let why = if facts.in_use { "another session is connected" } else { "it belongs to another role" };
@@ -122,6 +126,9 @@ impl Scratch {
         scratch.create("template0", &facts.options, making.why)?;
         let from = scratch.url.with_database(source);
         dump_and_restore(making.ui, making.tools, &scratch.owner, (&from, &scratch.url))?;
+        if let Some(open) = close(&scratch.url)? {
+            scratch.lacks = scratch.lacks.take().map(|lacks| format!("{lacks}; {open}"));
+        }
         Ok(scratch)
     }
 
@@ -164,11 +171,11 @@ impl Scratch {
     /// A name, and the lock that says that somebody cares for it; no database yet.
     fn claim(admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
         let mut owner = maintenance(admin)?;
-        let name = new_name();
+        let name = making.name.map_or_else(new_name, str::to_owned);
         if !try_lock(owner.client(), SCRATCH_CLASS, key(&name))? {
             // Another scratch database's name has the same hash: rare, and only the name has to change.
             drop(owner);
-            return Scratch::claim(admin, making);
+            return Scratch::claim(admin, &Making { name: None, ..*making });
         }
         let url = owner.url().with_database(&name);
         let file_copy = owner.server_version().major() >= 15 && (making.file_copy || waits_for_no_disk(&mut owner)?);

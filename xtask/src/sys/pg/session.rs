@@ -70,6 +70,8 @@ pub struct OtherSession {
     pub application: Option<String>,
     /// The client's address, or `local`.
     pub client: String,
+    /// The client's port; `None` on a Unix socket.
+    pub client_port: Option<u16>,
     /// `active`, `idle in transaction`, …
     pub state: Option<String>,
     /// When the session began, UTC to the second.
@@ -101,7 +103,7 @@ impl std::fmt::Display for OtherSession {
 
 /// The columns of an [`OtherSession`], from `pg_stat_activity` as `a`.
 const SESSION: &str = "coalesce(a.pid, 0), a.usename::text, a.application_name, coalesce(host(a.client_addr), 'local'), \
-    a.state, to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS\" UTC\"'), left(a.query, 200)";
+    a.state, to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS\" UTC\"'), left(a.query, 200), a.client_port";
 
 fn session(row: &Row) -> OtherSession {
     OtherSession {
@@ -112,6 +114,29 @@ fn session(row: &Row) -> OtherSession {
         state: row.get(4),
         since: row.get(5),
         statement: row.get(6),
+        client_port: row.get::<_, Option<i32>>(7).and_then(|port| u16::try_from(port).ok()),
+    }
+}
+
+impl OtherSession {
+    /// Whether its client is on the server's own machine, as the server says it.
+    pub fn is_of_this_machine(&self) -> bool {
+        self.client.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+}
+
+/// A prepared transaction: it belongs to no session any more, and keeps its locks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// Its name.
+    pub gid: String,
+    owner: String,
+    since: String,
+}
+
+impl std::fmt::Display for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a prepared transaction '{}' of user {}, since {}", self.gid, self.owner, self.since)
     }
 }
 
@@ -174,6 +199,42 @@ impl Db {
         let names: Vec<String> = own_names.iter().map(|name| (*name).to_owned()).collect();
         let rows = self.client().query(&sql, &[&own, &names]);
         Ok(rows.map_err(|error| sql_fail(&error, "listing the sessions"))?.iter().map(session).collect())
+    }
+
+    /// The other sessions that hold locks on relations of users, each with these relations in words.
+    pub fn lock_holders(&mut self, own: &[i32], own_name: &str) -> Result<Vec<(OtherSession, String)>> {
+        let sql = format!(
+            "with held as (select l.pid, string_agg(distinct c.oid::regclass::text, ', ') as tables from pg_locks l \
+             join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace \
+             where l.locktype = 'relation' and l.granted and l.pid <> pg_backend_pid() and l.pid <> all ($1) \
+             and l.database = (select oid from pg_database where datname = current_database()) \
+             and c.relkind in ('r', 'p', 'm', 'v', 'f', 'S') and n.nspname !~ '^pg_' \
+             and n.nspname <> 'information_schema' group by l.pid) \
+             select {SESSION}, h.tables from held h join pg_stat_activity a using (pid) \
+             where not starts_with(a.application_name, $2) order by a.backend_start"
+        );
+        let rows = self.client().query(&sql, &[&own, &own_name]);
+        let rows = rows.map_err(|error| sql_fail(&error, "asking who holds locks"))?;
+        Ok(rows.iter().map(|row| (session(row), row.get(8))).collect())
+    }
+
+    /// The prepared transactions of this database.
+    pub fn prepared(&mut self) -> Result<Vec<Prepared>> {
+        let sql = "select gid, owner::text, to_char(prepared at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS\" UTC\"') \
+            from pg_prepared_xacts where database = current_database() order by prepared";
+        let rows = self.client().query(sql, &[]);
+        let rows = rows.map_err(|error| sql_fail(&error, "asking for prepared transactions"))?;
+        Ok(rows.iter().map(|row| Prepared { gid: row.get(0), owner: row.get(1), since: row.get(2) }).collect())
+    }
+
+    /// The replication slots that read this database, in words.
+    pub fn replication_slots(&mut self) -> Result<Vec<String>> {
+        let sql = "select format('The replication slot %s (%s, %s)', slot_name, plugin, \
+            case when active then 'in use' else 'not in use' end) from pg_replication_slots \
+            where database = current_database() order by slot_name";
+        let rows = self.client().query(sql, &[]);
+        let rows = rows.map_err(|error| sql_fail(&error, "asking for replication slots"))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// Who keeps `pid` waiting, directly or through others; empty when it waits for nobody.

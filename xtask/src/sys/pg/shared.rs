@@ -4,6 +4,7 @@
 use anyhow::{Context, Result};
 use postgres::Client;
 
+use super::catalog::{Ask, fields, whole};
 use crate::model::catalog::{Key, Object, Snapshot};
 
 /// Our own throwaway databases come and go, and what is set for them is ours.
@@ -28,6 +29,40 @@ select 'database', quote_ident(datname),
 union all
 select 'tablespace', quote_ident(spcname), concat_ws(' ', pg_get_userbyid(spcowner), spcacl::text, spcoptions::text)
   from pg_tablespace";
+
+const OWN: &str = "
+select coalesce((select string_agg(concat(quote_ident(r.rolname) || ': ', c), ', ' order by r.rolname, c)
+                   from pg_db_role_setting s left join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) c
+                  where s.setdatabase = d.oid), ''),
+       coalesce(nullif(d.datconnlimit, -1)::text, '')
+  from pg_database d where d.datname = current_database()";
+
+/// Adds what is set for the database as such (`ALTER DATABASE … SET`). Its name is left out: a copy has another one.
+///
+/// # Errors
+/// When the connection is lost.
+pub fn add_settings(client: &mut Client, schema: &mut Snapshot) -> Result<()> {
+    let row = client.query_one(OWN, &[]).context("reading the settings of the database")?;
+    add(schema, &[row.get(0), row.get(1)]);
+    Ok(())
+}
+
+/// The same through a session of somebody else, as [`super::catalog::take_through`]; whether that was to be asked.
+pub fn add_settings_through(ask: Ask<'_>, schema: &mut Snapshot) -> bool {
+    let Some(row) = ask(&[whole(OWN)]).and_then(|answers| answers.into_iter().flatten().next()) else { return false };
+    let values: Vec<String> = fields(&row).into_iter().map(Option::unwrap_or_default).collect();
+    add(schema, &values);
+    true
+}
+
+fn add(schema: &mut Snapshot, values: &[String]) {
+    let named = ["settings", "connection limit"].into_iter().zip(values);
+    let set = named.filter(|(_, value)| !value.is_empty());
+    let attributes: Vec<_> = set.map(|(name, value)| (name.into(), value.clone())).collect();
+    if !attributes.is_empty() {
+        schema.insert(Key::new("this", "database"), Object { parent: None, attributes });
+    }
+}
 
 /// What the whole server shares now.
 ///

@@ -91,7 +91,8 @@ pub(super) fn drop_database(db: &mut Db, name: &str) -> Result<()> {
     }
 }
 
-pub(super) fn new_name() -> String {
+/// A name that no scratch database has.
+pub fn new_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     // The standard library's hasher is seeded by the system's random numbers: no crate is needed for a name.
     let random = RandomState::new().hash_one((SystemTime::now(), COUNT.fetch_add(1, Ordering::Relaxed)));

@@ -61,7 +61,6 @@ impl Key {
 /// A baseline that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    /// The database.
     pub database: String,
     /// Whose baseline it is.
     pub component: String,

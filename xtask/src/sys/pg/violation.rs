@@ -15,11 +15,8 @@ pub struct Violation<'a> {
     pub sqlstate: &'a str,
     /// The table's schema.
     pub schema: Option<&'a str>,
-    /// The table.
     pub table: Option<&'a str>,
-    /// The column.
     pub column: Option<&'a str>,
-    /// The constraint.
     pub constraint: Option<&'a str>,
     /// `Key (a, b)=(1, 2) is …`.
     pub detail: Option<&'a str>,
@@ -30,7 +27,6 @@ pub struct Violation<'a> {
 /// The rows in the way, as the database is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rows {
-    /// This lists them.
     Listed(String),
     /// None is there: the migration itself writes them.
     None,

@@ -1,5 +1,6 @@
-//! The schema before, between and after the steps of a walk, as far as a session of our own can see it: in a project that
-//! runs everything in one transaction, that is before the first and after the last step.
+//! The schema before, between and after the steps of a walk. Where a project runs everything in one transaction, a session
+//! of our own sees it before the first and after the last step; what lies between is looked at through the migration's own
+//! session, in a savepoint that is rolled back.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +10,52 @@ use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
 use crate::model::ledger::{Delta, Run};
 use crate::model::target::Direction;
+use crate::sys::alembic::Inside;
 use crate::sys::pg::Script;
 use crate::work::ledger;
 use crate::work::own_database::OwnDatabase;
+
+/// Of a long walk only the last steps are looked at through the migration's session: the newest revisions are those that are
+/// tried, and each look takes its time.
+const LOOKED_THROUGH: usize = 50;
 
 /// What was seen, by the number of steps that were done.
 pub struct Looks {
     seen: BTreeMap<usize, Snapshot>,
     /// The steps' scripts, by revision.
     scripts: BTreeMap<String, Script>,
+    /// Whether a session of our own sees what a step has done.
     sees_steps: bool,
+    /// Whether the migration's own session lets us look through it.
+    looks_through: bool,
 }
 
 impl Looks {
     /// Looks before the first step.
     pub fn begin(ctx: &Ctx, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Looks {
-        let mut looks =
-            Looks { seen: BTreeMap::new(), scripts: ledger::scripts(ctx, graph, &walk.steps), sees_steps: true };
+        let scripts = ledger::scripts(ctx, graph, &walk.steps);
+        let mut looks = Looks { seen: BTreeMap::new(), scripts, sees_steps: true, looks_through: true };
         looks.at(own, 0);
         looks
     }
 
     /// Looks between two steps, while the driver waits.
-    pub fn between(&mut self, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk, done: usize) {
+    pub fn between(
+        &mut self,
+        own: &mut OwnDatabase<'_>,
+        inside: &mut Inside<'_>,
+        graph: &Graph,
+        walk: &Walk,
+        done: usize,
+    ) {
         let heads = walk.after(graph, done).unwrap_or_default();
-        let seen = if self.sees_steps { own.catalog_at(&sorted(&heads)) } else { None };
+        let mut seen = if self.sees_steps { own.catalog_at(&sorted(&heads)) } else { None };
         self.sees_steps = seen.is_some();
+        let left = walk.steps.len().saturating_sub(done);
+        if seen.is_none() && self.looks_through && left <= LOOKED_THROUGH {
+            seen = own.catalog_through(&mut |queries| inside.look(queries));
+            self.looks_through = seen.is_some();
+        }
         self.seen.extend(seen.map(|seen| (done, seen)));
     }
 

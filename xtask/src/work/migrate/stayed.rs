@@ -7,6 +7,7 @@ use crate::fail::{Fail, Kind};
 use crate::model::catalog::{Change, What, diff};
 use crate::model::graph::Graph;
 use crate::model::script_body::{self, Function};
+use crate::model::sql::leading_words;
 use crate::model::status::{Revision, Standing};
 use crate::model::target::Direction;
 use crate::work::own_database::OwnDatabase;
@@ -48,7 +49,10 @@ pub fn say(
                 step.revision
             ))
         }
-        (Some(_), _) if done == 0 => fail.details(format!("Nothing of this run was kept: the database is still {at}")),
+        (Some(_), _) if done == 0 => {
+            walked.left_nothing = true;
+            fail.details(format!("Nothing of this run was kept: the database is still {at}"))
+        }
         (Some(_), _) => fail.details(what_counts(walk, done, &at)),
     }
 }
@@ -135,10 +139,7 @@ fn commits(looks: &Looks, walk: &Walk, revision: &str) -> Option<usize> {
 }
 
 fn commit(function: &Function) -> Option<usize> {
-    let by_sql = |text: &str| {
-        let words = text.split(';').filter_map(|statement| statement.split_whitespace().next());
-        words.into_iter().any(|word| ["commit", "end"].contains(&word.to_ascii_lowercase().as_str()))
-    };
+    let by_sql = |text: &str| leading_words(text).iter().any(|words| ["commit", "end"].contains(&words[0].as_str()));
     let commits = function.calls.iter().find(|found| {
         found.in_autocommit || found.call.last() == "commit" || found.sql.as_ref().is_some_and(|sql| by_sql(&sql.text))
     });

@@ -81,6 +81,8 @@ impl Healed {
     pub fn line(&self) -> String {
         let Healed { revision, twin, is_pending } = self;
         let does = if *is_pending { "is pending and will do" } else { "ran and did" };
-        format!("{revision} was put in below and never ran here; its twin {twin} {does} the same")
+        format!(
+            "{revision} was put in below and never ran here; its twin {twin} {does} the same (by their texts; not tried)"
+        )
     }
 }

@@ -6,8 +6,14 @@ use anyhow::Result;
 
 use crate::cmd::db_roundtrip::facts::Facts;
 use crate::ctx::Ctx;
+use crate::model::route::applied_set;
+use crate::sys::backup::shelf::{self, Entry};
 use crate::sys::files;
 use crate::sys::project::Baseline as Declared;
+use crate::work::past::Base;
+
+/// A larger backup is not restored for the schema below a revision alone.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// How a baseline is made.
 #[derive(Clone, Debug)]
@@ -19,6 +25,8 @@ pub enum How {
         /// It runs no migration script.
         from_models: bool,
     },
+    /// By the same command in the project as it was at a commit.
+    Past { words: Vec<String>, base: Base },
     /// From a dump.
     Dump(PathBuf),
     /// By upgrading an empty database to just below the first revision that is tested; these, in their order.
@@ -41,8 +49,58 @@ pub fn how(ctx: &Ctx, facts: &Facts) -> Result<How> {
     })
 }
 
+/// How databases to compare with can be made, which the downgrades under test have not made; the nearest to the
+/// component's own first. `lowest` and `highest` are the first and the last revision that are to be tested on one, `prefix`
+/// is what lies below them.
+pub fn of_references(
+    ctx: &Ctx,
+    facts: &Facts,
+    is_clone: bool,
+    (lowest, highest): (&str, &str),
+    prefix: Vec<String>,
+) -> Result<Vec<How>> {
+    let mut ways = Vec::new();
+    match &facts.component.baseline {
+        Some(Declared::Dump(file)) if is_clone || facts.dump.is_some() => {
+            ways.push(How::Dump(ctx.project()?.root.join(file)));
+        }
+        Some(Declared::Command { words, .. }) => {
+            let base = past(ctx, facts, lowest).or_else(|| past(ctx, facts, highest));
+            ways.extend(base.map(|base| How::Past { words: words.clone(), base }));
+        }
+        _ => {}
+    }
+    ways.push(How::Empty(prefix));
+    ways.extend(backup(ctx, facts, lowest)?.map(How::Dump));
+    Ok(ways)
+}
+
+/// The state of the project before a revision came.
+fn past(ctx: &Ctx, facts: &Facts, id: &str) -> Option<Base> {
+    let why = match Base::before(ctx, facts.graph.get(id)?) {
+        Ok(Ok(base)) => return Some(base),
+        Ok(Err(why)) => why,
+        Err(error) => format!("{error:#}"),
+    };
+    ctx.ui.verbose(format!("The baseline command is not run as it was before {id}: {why}"));
+    None
+}
+
+/// The newest backup of ours that was taken below a revision.
+fn backup(ctx: &Ctx, facts: &Facts, lowest: &str) -> Result<Option<PathBuf>> {
+    let is_below = |entry: &Entry| {
+        let heads = entry.record.as_ref().map(|record| record.revision.as_slice()).unwrap_or_default();
+        let is_known = !heads.is_empty() && facts.graph.unknown(heads).is_empty();
+        is_known && !applied_set(&facts.graph, heads).contains(lowest)
+    };
+    let own = |entry: &Entry| entry.component() == Some(&facts.component.name) && entry.bytes <= MOST_BYTES;
+    let found = shelf::list(&ctx.project()?.root)?.into_iter().find(|entry| own(entry) && is_below(entry));
+    Ok(found.map(|entry| entry.path))
+}
+
 pub fn words(how: &How) -> String {
     match how {
+        How::Past { words, base } => format!("made by `{}` at {}", words.join(" "), base.words),
         How::Command { words, .. } => format!("made by `{}`", words.join(" ")),
         How::Dump(file) => format!("restored from {}", file.display()),
         How::Empty(_) => "empty, upgraded".to_owned(),

@@ -51,6 +51,13 @@ const SECRET: &[&str] = &["PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "URL",
 pub fn tree(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Tree> {
     match how {
         How::Dump(_) => Ok(Tree::default()),
+        How::Past { .. } => {
+            // Of the project the commit counts, and its config, which git may ignore.
+            let mut tree = whole_tree(ctx, facts)?;
+            let (root, config) = (&ctx.project()?.root, &facts.config.path);
+            tree.roots.retain(|place| !place.starts_with(root) || place == config);
+            Ok(tree)
+        }
         _ if scripts_count_apart(how) => without_scripts(ctx, facts),
         _ => whole_tree(ctx, facts),
     }
@@ -105,6 +112,9 @@ pub fn key(ctx: &Ctx, facts: &Facts, how: &How, files: &Fingerprint, server: Str
             return Ok(key);
         }
         How::Command { words, .. } => key.add("baseline command", digest(json!(words).to_string().as_bytes())),
+        How::Past { words, base } => {
+            key.add("baseline command", digest(json!([words, base.commit.as_str()]).to_string().as_bytes()));
+        }
         How::Empty(prefix) => {
             key.add("revisions", digest(json!(prefix).to_string().as_bytes()));
             key.add("seed", seeds(ctx, facts, prefix)?);

@@ -4,18 +4,17 @@
 use anyhow::Result;
 
 use super::Walk;
-use super::verdict::{self, Above, decide};
-use crate::cmd::db_roundtrip::explain;
+use super::verdict::{self, Above};
 use crate::cmd::db_roundtrip::sandbox::{Deed, Failure, Mode};
 use crate::cmd::db_roundtrip::trial::{self, Passed, Stuck, Trial};
-use crate::model::action::{Action, own};
+use crate::cmd::db_roundtrip::{explain, result};
 use crate::model::graph::Links;
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// From the highest of `ids` down to the lowest that is wanted.
     pub(super) fn downward(&mut self, ids: &[String]) -> Result<()> {
         let Some(lowest) = ids.iter().position(|id| self.wanted.contains(id)) else { return Ok(()) };
@@ -32,6 +31,22 @@ impl Walk<'_> {
                 self.pass_by(id)?;
             }
         }
+        self.weigh_again()
+    }
+
+    /// What was recorded is of no use where a revision above does not go down as it came: of those below it, references are
+    /// asked after all.
+    fn weigh_again(&mut self) -> Result<()> {
+        let found = &self.found;
+        let is_gap = |id: &str| found.get(id).is_some_and(|result| result.verdict.is_gap());
+        self.open.retain(|(result, _)| is_gap(&result.revision.id));
+        let open = std::mem::take(&mut self.open);
+        self.consult(open.iter().map(|(result, _)| result.revision.id.clone()).collect())?;
+        for (result, above) in open {
+            let result = self.reference.weigh(&self.facts.component.name, result, &above);
+            self.settle(result);
+        }
+        self.notes.append(&mut self.reference.notes);
         Ok(())
     }
 
@@ -103,7 +118,7 @@ impl Walk<'_> {
             return self.stamp_if_more(id, declares(id)).map(|()| Some(upper));
         }
         let ids = std::slice::from_ref(id);
-        match trial::from_above(&mut self.sandbox, ids, upper)? {
+        match trial::from_above(self.sandbox, ids, upper)? {
             Trial::Up(point) => Ok(Some(*point)),
             Trial::Passed(passed) => self.passed_from_above(id, ids, *passed),
             Trial::Failed(stuck) if stuck.leg == Leg::Downgrade => {
@@ -158,19 +173,17 @@ impl Walk<'_> {
     }
 
     fn found_from_above(&mut self, id: &str, trial: Result<Stuck, Passed>) {
-        let (result, above) = (self.result(id, trial), self.above(id));
+        let (result, above) = (result::of(self.ctx, self.facts, id, trial), self.above(id));
         self.decide_and_settle(result, &above);
     }
 
     /// The verdict, and what it means for what is below.
     fn decide_and_settle(&mut self, result: RevisionResult, above: &Above) {
         let id = result.revision.id.clone();
-        let mut result = decide(result, self.reference.of(&id), above);
-        if result.verdict == Verdict::Unproven {
-            result.reason = Some(verdict::why_unproven(self.reference.of(&id), self.reference.why_not.as_deref()));
-            let call = own("db-roundtrip").of(&self.facts.component.name).flag("--baseline", "FILE");
-            result.to_prove = Some(Action::run("begin with a dump that was taken below it", call));
+        if !self.reference.was_asked(&id) {
+            self.open.push((result.clone(), above.clone()));
         }
+        let result = self.reference.weigh(&self.facts.component.name, result, above);
         if let Some(bears) = verdict::for_those_below(&result) {
             self.above.push((id, bears));
         }

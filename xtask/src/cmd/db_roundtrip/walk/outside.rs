@@ -13,7 +13,7 @@ use crate::sys::alembic::Trouble;
 /// PostgreSQL's codes for a table, column, type, function or schema that is not there.
 const NOT_THERE: [&str; 5] = ["42P01", "42703", "42704", "42883", "3F000"];
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// The reason, where it is one of those. `before`: the database before the upgrade.
     pub(super) fn outside_cause(&self, id: &str, failure: &Failure, before: &Point) -> Option<String> {
         let trouble = &failure.trouble;

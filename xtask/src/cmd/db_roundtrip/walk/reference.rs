@@ -1,87 +1,183 @@
 //! The reference for what the database holds already: another database, on which the same revisions are tested on the way
-//! up, so that the state below each is one that its downgrade has not made. It is made from the project's dump or from
-//! empty. Where it cannot be made, or does not get there, nobody is accused for that: what the database holds, it can
+//! up, so that the state below each is one that its downgrade has not made. It is made from the project's dump, by the
+//! project's baseline command as it was before the revision came, or from empty; what one of them does not show, the next
+//! one may. Where none can be made, or does not get there, nobody is accused for that: what the database holds, it can
 //! run.
 
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 
-use super::Walk;
+use super::verdict::{Above, Shown, decide, why_unproven};
+use super::{Ground, Shared, Walk};
+use crate::cmd::db_roundtrip::baseline::how::{self, How, of_references};
 use crate::cmd::db_roundtrip::baseline::{self, seed};
-use crate::cmd::db_roundtrip::explain;
+use crate::cmd::db_roundtrip::sandbox::Sandbox;
+use crate::cmd::db_roundtrip::{explain, result};
 use crate::fail::{Fail, from_anyhow};
-use crate::model::roundtrip::Proof;
+use crate::model::action::{Action, own};
+use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::model::route::applied_set;
 use crate::report::roundtrip::RevisionResult;
+use crate::sys::files;
 use crate::sys::interrupt;
 
-/// What the reference has shown.
+/// What the references have shown.
 #[derive(Default)]
-pub(super) struct Reference {
-    results: HashMap<String, RevisionResult>,
+pub struct Reference {
+    results: HashMap<String, Shown>,
+    asked: HashSet<String>,
     /// Why there is none, or why it ends below the revision.
     pub why_not: Option<String>,
+    /// Worth saying once.
+    pub notes: Vec<String>,
     /// How it was made, while the walk is on it.
-    walked: Option<Proof>,
+    walked: Option<Place>,
+}
+
+#[derive(Clone)]
+struct Place {
+    proof: Proof,
+    words: String,
 }
 
 impl Reference {
-    /// Whether the walk is on the reference now.
-    pub fn is_walked(&self) -> bool {
+    /// Whether the walk is on a reference now.
+    pub(super) fn is_walked(&self) -> bool {
         self.walked.is_some()
     }
 
-    pub fn of(&self, id: &str) -> Option<&RevisionResult> {
+    pub fn of(&self, id: &str) -> Option<&Shown> {
         self.results.get(id)
     }
 
+    /// Whether it was to be known.
+    pub fn was_asked(&self, id: &str) -> bool {
+        self.asked.contains(id)
+    }
+
     /// What was found on the way up there.
-    pub fn add(&mut self, mut result: RevisionResult) {
+    pub(super) fn add(&mut self, mut result: RevisionResult) {
+        let Some(Place { proof, words }) = self.walked.clone() else { return };
         if result.proof.is_some() {
-            result.proof = self.walked;
+            result.proof = Some(proof);
         }
-        self.results.insert(result.revision.id.clone(), result);
+        self.results.insert(result.revision.id.clone(), Shown { result, place: words });
+    }
+
+    /// The verdict on what was found on a database that held the revision already.
+    pub fn weigh(&self, component: &str, found: RevisionResult, above: &Above) -> RevisionResult {
+        let id = found.revision.id.clone();
+        let mut result = decide(found, self.of(&id), above);
+        if let (Verdict::Skipped, None, Some(why_not)) = (result.verdict, self.of(&id), &self.why_not) {
+            result.reason = Some(format!("{}; {why_not}", result.reason.unwrap_or_default()));
+        }
+        if result.verdict == Verdict::Unproven {
+            result.reason = Some(why_unproven(self.of(&id), self.why_not.as_deref()));
+            result.to_prove = Some(to_prove(component, &id));
+        }
+        result
+    }
+
+    /// Whether it is known what the downgrade leaves.
+    fn knows(&self, id: &str) -> bool {
+        self.of(id)
+            .is_some_and(|shown| shown.result.verdict != Verdict::Skipped && shown.result.step != Some(Leg::Upgrade))
     }
 }
 
-impl Walk<'_> {
-    /// Tests on the reference what is wanted of the revisions that the database holds.
+/// What references show of some revisions, for who walks in another way on another database. The sandbox comes back as it
+/// was.
+pub fn consult<'a>(
+    shared: Shared<'a>,
+    sandbox: &mut Sandbox<'a>,
+    is_clone: bool,
+    ids: HashSet<String>,
+) -> Result<Reference> {
+    let ground = Ground { is_clone, ..Ground::default() };
+    let mut walk = Walk::new(shared, sandbox, ground, HashSet::new())?;
+    walk.consult(ids)?;
+    Ok(walk.reference)
+}
+
+impl Walk<'_, '_> {
+    /// Tests on references what is wanted of the revisions that the database holds and nobody has recorded.
     pub(super) fn refer(&mut self, held: &[String]) -> Result<()> {
         let declares = |id: &String| explain::said(self.ctx, self.facts, id).irreversible.is_some();
         let ids = held.iter().filter(|id| self.wanted.contains(*id) && !declares(id));
         let ids: HashSet<String> = ids.cloned().collect();
         let recorded = if ids.is_empty() { HashSet::new() } else { self.recorded(held)? };
-        let ids: HashSet<String> = ids.difference(&recorded).cloned().collect();
-        if ids.is_empty() {
-            return Ok(());
+        self.consult(ids.difference(&recorded).cloned().collect())?;
+        self.notes.append(&mut self.reference.notes);
+        Ok(())
+    }
+
+    /// Tests revisions on one reference after the other, until all are known.
+    pub(super) fn consult(&mut self, mut ids: HashSet<String>) -> Result<()> {
+        let order = |ids: &HashSet<String>| -> Vec<String> {
+            let needed = applied_set(&self.facts.graph, &ids.iter().cloned().collect::<Vec<_>>());
+            self.facts.route.order.iter().filter(|id| needed.contains(*id)).cloned().collect()
+        };
+        self.reference.asked.extend(ids.iter().cloned());
+        let all = order(&ids);
+        let mut tested = all.iter().filter(|id| ids.contains(*id));
+        let Some(lowest) = tested.next() else { return Ok(()) };
+        let ends = (lowest.as_str(), tested.next_back().unwrap_or(lowest).as_str());
+        let prefix = all.iter().take_while(|id| !ids.contains(*id)).cloned().collect();
+        let _task = self.ctx.ui.task("Comparing with a database that upgrades have made");
+        for how in of_references(self.ctx, self.facts, self.is_clone, ends, prefix)? {
+            ids.retain(|id| !self.reference.knows(id));
+            if ids.is_empty() {
+                break;
+            }
+            self.ask(&how, &ids, &all)?;
         }
-        let needed = applied_set(&self.facts.graph, &ids.iter().cloned().collect::<Vec<_>>());
-        let order: Vec<String> = self.facts.route.order.iter().filter(|id| needed.contains(*id)).cloned().collect();
-        let prefix = order.iter().take_while(|id| !ids.contains(*id)).cloned().collect();
-        let other = match baseline::reference(self.ctx, self.facts, self.is_clone, prefix) {
-            Ok(Some(other)) => other,
-            Ok(None) => {
-                self.reference.why_not = Some("a command makes this project's databases at once".to_owned());
+        Ok(())
+    }
+
+    /// Makes a reference and goes up on it.
+    fn ask(&mut self, how: &How, ids: &HashSet<String>, order: &[String]) -> Result<()> {
+        let other = match baseline::reference(self.ctx, self.facts, how) {
+            Ok(Ok(other)) => other,
+            Ok(Err(dead_end)) => {
+                self.reference.why_not = Some(format!("{} ({})", dead_end.why, dead_end.when));
+                self.reference.notes.push(format!(
+                    "a database to compare with could not be made on {}, and nothing has changed since: {}; to try it \
+                     again: --no-cache",
+                    dead_end.when, dead_end.why
+                ));
                 return Ok(());
             }
             Err(error) => return self.goes_without(&error),
         };
-        let task = self.ctx.ui.task("Comparing with a database that upgrades have made");
-        let (proof, is_seeded) = (if other.from_empty { Proof::FromEmpty } else { Proof::Dump }, other.is_seeded);
+        let is_seeded = other.is_seeded;
         let parked = self.sandbox.turn_to(other)?;
         let seeds = std::mem::replace(&mut self.seeds, seed::read(self.ctx, self.facts)?);
-        let wanted = std::mem::replace(&mut self.wanted, ids);
+        let wanted = std::mem::replace(&mut self.wanted, ids.clone());
         let was_seeded = std::mem::replace(&mut self.is_seeded, is_seeded);
-        self.reference.walked = Some(proof);
-        let walked = self.go_up(&order);
+        self.reference.walked = Some(place(how));
+        let walked = self.go_up(order);
         self.reference.walked = None;
         (self.seeds, self.wanted, self.is_seeded) = (seeds, wanted, was_seeded);
-        drop(task);
-        if let Err(error) = walked {
-            self.goes_without(&error)?;
+        match walked {
+            Ok(Some(failure)) if !ids.iter().any(|id| self.reference.knows(id)) => self.remember(how, &failure)?,
+            Ok(_) => {}
+            Err(error) => self.goes_without(&error)?,
         }
         self.sandbox.come_back(parked)
+    }
+
+    /// What leads nowhere would lead nowhere the next time, unless something is changed.
+    fn remember(&mut self, how: &How, failure: &Fail) -> Result<()> {
+        if result::is_passing(failure) {
+            return Ok(());
+        }
+        let revision = failure.revision.as_deref().unwrap_or("a revision");
+        let why = format!("on {} {revision}, below it, does not go up ({})", place(how).words, failure.summary);
+        self.sandbox.cache().leads_nowhere(self.ctx, &why).or_else(|error| {
+            self.ctx.ui.verbose(format!("It is not remembered: {error:#}"));
+            Ok(())
+        })
     }
 
     /// The revisions below which the ledger knows what stood, from the newest down to the first that it does not know.
@@ -96,7 +192,8 @@ impl Walk<'_> {
         Ok(known)
     }
 
-    fn go_up(&mut self, order: &[String]) -> Result<()> {
+    /// Gives what kept it from going up what lies below the revisions that are tested.
+    fn go_up(&mut self, order: &[String]) -> Result<Option<Fail>> {
         let has = applied_set(&self.facts.graph, &self.sandbox.held()?);
         let lacking: Vec<String> = order.iter().filter(|id| !has.contains(*id)).cloned().collect();
         if lacking.len() < order.len() {
@@ -113,4 +210,21 @@ impl Walk<'_> {
         self.reference.why_not = Some(format!("no database to compare with could be made ({summary})"));
         Ok(())
     }
+}
+
+/// Two commands, the first of which needs a database that only a person may know.
+fn to_prove(component: &str, id: &str) -> Action {
+    let dump = format!("below-{}.dump", files::plain(id));
+    let why =
+        format!("take a dump of a database that stands below it (pg_dump -Fc -f {dump} DATABASE) and begin with that");
+    Action::run(why, own("db-roundtrip").of(component).flag("--from", id).flag("--baseline", dump))
+}
+
+fn place(how: &How) -> Place {
+    let (proof, words) = match how {
+        How::Empty(_) => (Proof::FromEmpty, "a database made from empty".to_owned()),
+        How::Dump(_) => (Proof::Dump, format!("a database {}", how::words(how))),
+        How::Past { .. } | How::Command { .. } => (Proof::Climbed, format!("a database {}", how::words(how))),
+    };
+    Place { proof, words }
 }

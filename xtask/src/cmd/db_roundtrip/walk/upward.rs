@@ -14,10 +14,11 @@ use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// Applies what is wanted of `ids`, in their order, and what lies below it; the wanted ones are tested on the way.
-    pub(super) fn upward(&mut self, ids: &[String]) -> Result<()> {
-        let Some(last) = ids.iter().rposition(|id| self.wanted.contains(id)) else { return Ok(()) };
+    /// Gives what kept it from applying something of that.
+    pub(super) fn upward(&mut self, ids: &[String]) -> Result<Option<Fail>> {
+        let Some(last) = ids.iter().rposition(|id| self.wanted.contains(id)) else { return Ok(None) };
         let mut blocked: HashMap<String, String> = HashMap::new();
         let mut failure = None;
         let mut waiting: Vec<String> = Vec::new();
@@ -39,10 +40,7 @@ impl Walk<'_> {
             }
             lower = self.try_from_below(id, lower.take(), &mut blocked)?;
         }
-        if !self.reference.is_walked() {
-            self.obstacle = failure;
-        }
-        Ok(())
+        Ok(failure)
     }
 
     /// Applies revisions that are not tested, as the project itself would; where that fails, one by one.
@@ -112,8 +110,8 @@ impl Walk<'_> {
         let ids = std::slice::from_ref(id);
         let declared = explain::said(self.ctx, self.facts, id).irreversible;
         let trial = match &declared {
-            Some(_) => trial::only_up(&mut self.sandbox, ids, &before)?,
-            None => trial::from_below(&mut self.sandbox, ids, Mode::Walk, &before)?,
+            Some(_) => trial::only_up(self.sandbox, ids, &before)?,
+            None => trial::from_below(self.sandbox, ids, Mode::Walk, &before)?,
         };
         match trial {
             Trial::Up(point) => {
@@ -190,7 +188,7 @@ impl Walk<'_> {
         self.sandbox.rebuild()?;
         let both = [previous, id.to_owned()];
         let before = self.sandbox.point()?;
-        match trial::from_below(&mut self.sandbox, &both, Mode::Own, &before)? {
+        match trial::from_below(self.sandbox, &both, Mode::Own, &before)? {
             Trial::Passed(passed) => {
                 self.sandbox.keep(Deed::steps(Direction::Up, &both, Mode::Own));
                 Ok(Some(passed))

@@ -8,9 +8,17 @@ use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::model::rows::DataChange;
 use crate::report::roundtrip::RevisionResult;
 
+/// What a reference has shown of a revision.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub result: RevisionResult,
+    /// `a database made from empty`.
+    pub place: String,
+}
+
 /// What is known of the revisions above one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Above {
+pub enum Above {
     /// Each of them leaves what was there before it.
     Proven,
     /// Of these that is not known.
@@ -45,23 +53,27 @@ impl Above {
 }
 
 /// The verdict on what was `found` on the way down.
-pub(super) fn decide(found: RevisionResult, reference: Option<&RevisionResult>, above: &Above) -> RevisionResult {
-    if let Some(shown) = reference.filter(|shown| leaves_something_else(shown)) {
-        let note = format!("seen on {}; the one under test held the revision already", place(shown));
-        return with_note(shown.clone(), note);
+pub fn decide(found: RevisionResult, reference: Option<&Shown>, above: &Above) -> RevisionResult {
+    if let Some(shown) = reference.filter(|shown| leaves_something_else(&shown.result)) {
+        let note = format!("seen on {}; the one under test held the revision already", shown.place);
+        return with_note(shown.result.clone(), note);
     }
-    let shown = reference.filter(|shown| shown.verdict == Verdict::Reversible);
+    let shown = reference.filter(|shown| shown.result.verdict == Verdict::Reversible);
     let result = as_far_as_known(found, shown.is_some(), above);
-    let proof = shown.and_then(|shown| shown.proof);
+    let proof = shown.and_then(|shown| shown.result.proof);
     match (result.verdict, reference) {
-        (Verdict::Unproven, _) if proof.is_some() => {
-            RevisionResult { verdict: Verdict::Reversible, proof, reason: None, ..result }
+        (Verdict::Unproven, Some(shown)) if proof.is_some() => {
+            let result = RevisionResult { verdict: Verdict::Reversible, proof, reason: None, to_prove: None, ..result };
+            // The other proofs say by their names where they were had.
+            let is_elsewhere = proof == Some(Proof::Climbed);
+            if is_elsewhere { with_note(result, format!("compared on {}", shown.place)) } else { result }
         }
         (Verdict::DataLost | Verdict::DataDiffers, _) => RevisionResult { proof, ..result },
         // What could not be tested here was tested there; that an upgrade fails there is nobody's fault.
-        (Verdict::Skipped, Some(shown)) if shown.verdict.is_tested() && shown.step != Some(Leg::Upgrade) => {
-            let note = format!("tested on {} only: {}", place(shown), result.reason.unwrap_or_default());
-            with_note(shown.clone(), note)
+        (Verdict::Skipped, Some(Shown { result: seen, place }))
+            if seen.verdict.is_tested() && seen.step != Some(Leg::Upgrade) =>
+        {
+            with_note(seen.clone(), format!("tested on {place} only: {}", result.reason.unwrap_or_default()))
         }
         (Verdict::Skipped, Some(shown)) => {
             let reason = format!("{}; {}", result.reason.clone().unwrap_or_default(), why_not(shown));
@@ -132,7 +144,7 @@ fn without_schema(mut found: RevisionResult, above: &Above) -> RevisionResult {
 }
 
 /// Why an unproven revision is not proven.
-pub(super) fn why_unproven(reference: Option<&RevisionResult>, none: Option<&str>) -> String {
+pub fn why_unproven(reference: Option<&Shown>, none: Option<&str>) -> String {
     match (reference, none) {
         (Some(shown), _) => format!("{UNPROVEN}; {}", why_not(shown)),
         (None, Some(why)) => format!("{UNPROVEN}: {why}"),
@@ -141,20 +153,14 @@ pub(super) fn why_unproven(reference: Option<&RevisionResult>, none: Option<&str
 }
 
 /// Why the reference proves nothing.
-fn why_not(shown: &RevisionResult) -> String {
-    let why = match (&shown.reason, &shown.error) {
+fn why_not(shown: &Shown) -> String {
+    let result = &shown.result;
+    let why = match (&result.reason, &result.error) {
         (Some(reason), _) => reason.clone(),
-        (None, Some(error)) => format!("it {} ({})", shown.verdict_words(), error.summary),
-        (None, None) => format!("it is {}", shown.verdict_words()),
+        (None, Some(error)) => format!("it {} ({})", result.verdict_words(), error.summary),
+        (None, None) => format!("it is {}", result.verdict_words()),
     };
-    format!("on {} {why}", place(shown))
-}
-
-fn place(shown: &RevisionResult) -> &'static str {
-    match shown.proof {
-        Some(Proof::Dump) => "a database restored from the dump",
-        _ => "a database made from empty",
-    }
+    format!("on {} {why}", shown.place)
 }
 
 /// What a verdict means for the revisions below; nothing where the state below is as it was. What is stamped away is
@@ -229,6 +235,7 @@ mod tests {
             (DataLost, again, Some(good), &broken, DataLost),
         ];
         for (verdict, step, reference, above, expected) in table {
+            let reference = reference.map(|result| Shown { result, place: "another".to_owned() });
             let decided = decide(result(verdict, step, None), reference.as_ref(), above);
             assert_eq!(decided.verdict, expected, "{verdict:?} {step:?} {above:?} {reference:?}");
         }

@@ -118,8 +118,9 @@ impl Warm<'_> {
         self.go_to(&start)?;
         self.has_changed();
         put(&mut self.sandbox, self.seeds.at(Some(id)))?;
-        let upper = self.sandbox.point()?.schema;
-        self.recorded = self.sandbox.recorded(id, &upper)?.map(|below| (id.to_owned(), below));
+        let upper = self.sandbox.point()?;
+        self.start_rows = Some(upper.rows);
+        self.recorded = self.sandbox.recorded(id, &upper.schema)?.map(|below| (id.to_owned(), below));
         self.sandbox.attempt(&Deed::steps(Direction::Down, &[id.to_owned()], mode))
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::Result;
 
@@ -14,12 +14,16 @@ use crate::cmd::db_roundtrip::baseline::{self, Baseline};
 use crate::cmd::db_roundtrip::facts::{Facts, cannot_prepare};
 use crate::cmd::db_roundtrip::sandbox::{Deed, Mode, Sandbox};
 use crate::cmd::db_roundtrip::trial::{self, Trial};
+use crate::cmd::db_roundtrip::walk::verdict::Above;
+use crate::cmd::db_roundtrip::walk::{Shared, consult};
 use crate::cmd::db_roundtrip::{explain, result};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::catalog::Snapshot;
+use crate::model::graph::Graph;
 use crate::model::roundtrip::{Point, Verdict};
 use crate::model::route::{Wanted, applied_set, route};
+use crate::model::rows::{self, ColumnLoss, DataChange, Rows};
 use crate::model::target::TargetError;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::pg::SavePoint;
@@ -30,12 +34,15 @@ pub type Answer = Result<RevisionResult, Fail>;
 
 /// See the file's head.
 pub struct Warm<'a> {
+    shared: Shared<'a>,
     pub(super) ctx: &'a Ctx,
     pub(super) facts: &'a Facts<'a>,
     pub(super) sandbox: Sandbox<'a>,
     pub(super) seeds: seed::Seeds,
     /// How the database came to be.
     pub words: String,
+    /// Its rows are the component's own.
+    is_clone: bool,
     /// The database as it was made, and which revisions it has then.
     pub(super) start: SavePoint,
     pub(super) held: HashSet<String>,
@@ -45,6 +52,8 @@ pub struct Warm<'a> {
     pub(super) lower: Option<Lower>,
     /// What db-migrate saw below a revision that the database held from the beginning, where it saw it.
     pub(super) recorded: Option<(String, Snapshot)>,
+    /// The rows with a revision that the database held from the beginning, before it was taken down.
+    pub(super) start_rows: Option<Rows>,
     /// The copy that the database is the same as now.
     at: Option<SavePoint>,
     /// The newest revision of the last run.
@@ -61,13 +70,14 @@ pub struct Warm<'a> {
 
 impl<'a> Warm<'a> {
     /// Makes the database and starts the process.
-    pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>) -> Result<Warm<'a>> {
+    pub fn new(shared: Shared<'a>) -> Result<Warm<'a>> {
+        let Shared { ctx, facts, flags, .. } = shared;
         let (read, since) = (known(ctx, facts)?, SystemTime::now());
         let baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
         let Baseline { words, is_clone, is_seeded, from_empty, .. } = &baseline;
         let (words, is_clone, is_seeded, from_empty) = (words.clone(), *is_clone, *is_seeded, *from_empty);
         let seeds = if is_clone { seed::Seeds::default() } else { seed::read(ctx, facts)? };
-        let mut sandbox = Sandbox::new(ctx, facts, limit, baseline)?;
+        let mut sandbox = Sandbox::new(ctx, facts, flags.step_timeout, baseline)?;
         let held = applied_set(&facts.graph, &sandbox.held()?);
         if !held.is_empty() && !is_seeded {
             put(&mut sandbox, seeds.at(None))?;
@@ -75,6 +85,8 @@ impl<'a> Warm<'a> {
         let start = sandbox.copy()?;
         let made_by = read.iter().filter(|script| from_empty && held.contains(&script.id)).cloned().collect();
         Ok(Warm {
+            shared,
+            is_clone,
             ctx,
             facts,
             sandbox,
@@ -87,6 +99,7 @@ impl<'a> Warm<'a> {
             below: None,
             lower: None,
             recorded: None,
+            start_rows: None,
             newest: String::new(),
             read,
             is_stale: false,
@@ -98,6 +111,19 @@ impl<'a> Warm<'a> {
     /// The round trip of the revision that is the newest now. `None`: the database was made for another history than
     /// this one has become, or by a script that has changed, and everything has to begin anew.
     pub fn answer(&mut self) -> Result<Option<Answer>> {
+        match self.find_answer() {
+            Err(error) if from_anyhow(&error).kind == Kind::EnvFailed => {
+                // Whatever is mended, the process was made from what was there before.
+                self.is_stale = true;
+                self.has_changed();
+                self.origin.append(&mut self.sandbox.troubled_files());
+                Ok(Some(Err(from_anyhow(&error))))
+            }
+            answer => answer,
+        }
+    }
+
+    fn find_answer(&mut self) -> Result<Option<Answer>> {
         let now = match self.now() {
             Ok(now) => now,
             Err(error) => return expected(error).map(|fail| Some(Err(fail))),
@@ -198,15 +224,32 @@ impl<'a> Warm<'a> {
                 RevisionResult { reason: said.irreversible, ..RevisionResult::new(graph, id, Verdict::Irreversible) }
             }
             Trial::Passed(passed) => {
-                let result = result::of_passed(graph, id, *passed, &said);
+                let lost = self.start_rows.as_ref().map(|rows| lost(rows, &passed.again.rows)).unwrap_or_default();
+                let mut result = result::of(self.ctx, now, id, Err(*passed));
                 match self.recorded.as_ref().filter(|(of, _)| of == id) {
                     _ if !self.held.contains(id) => result,
+                    _ if !lost.is_empty() => {
+                        result.notes.extend(lost);
+                        result::held_before(result)
+                    }
                     Some((_, below)) if *below == before.schema => result::as_recorded(result),
-                    _ => result::held_before(result),
+                    _ => self.compared(now, result::held_before(result))?,
                 }
             }
-            Trial::Failed(stuck) => result::of_failure(graph, id, *stuck, &said),
+            Trial::Failed(stuck) => result::of(self.ctx, now, id, Ok(*stuck)),
         })
+    }
+
+    /// Holds a revision that the database held from the beginning against another database.
+    fn compared(&mut self, now: &Facts<'_>, result: RevisionResult) -> Result<RevisionResult> {
+        let below = |graph: &Graph| applied_set(graph, std::slice::from_ref(&result.revision.id));
+        // The walk on the other one goes by the history as it was when the session began.
+        if result.verdict != Verdict::Unproven || below(&now.graph) != below(&self.facts.graph) {
+            return Ok(result);
+        }
+        let ids = HashSet::from([result.revision.id.clone()]);
+        let reference = consult(self.shared, &mut self.sandbox, self.is_clone, ids)?;
+        Ok(reference.weigh(&self.facts.component.name, result, &Above::Proven))
     }
 
     /// Puts the database back to a copy, if it is not the same.
@@ -229,6 +272,22 @@ impl<'a> Warm<'a> {
         self.at = Some(copy.clone());
         Ok(copy)
     }
+}
+
+/// What is gone of tables that are there still. It may be the doing of the way down or of an earlier version of the script,
+/// so nobody is accused.
+fn lost(start: &Rows, again: &Rows) -> Vec<String> {
+    let is_gone = |change: &DataChange| {
+        let Some(table) = again.tables.get(&change.table) else { return false };
+        let fewer = |column: &ColumnLoss| {
+            table.columns.contains_key(&column.column) && column.after_values < column.before_values
+        };
+        change.after_rows < change.before_rows || change.columns_lost.iter().any(fewer)
+    };
+    let line = |change: DataChange| {
+        format!("rows or values of {} that were there with this revision are gone after down and up", change.table)
+    };
+    rows::diff(start, again).into_iter().filter(is_gone).map(line).collect()
 }
 
 /// Puts seed rows in.

@@ -4,7 +4,7 @@ use super::Names;
 use crate::fail::Kind;
 use crate::model::action::{Action, own};
 use crate::model::target::Direction;
-use crate::sys::alembic::trouble::{Trouble, TroubleKind};
+use crate::sys::alembic::trouble::{Phase, Trouble, TroubleKind};
 use crate::sys::pg::Rows;
 
 /// What to do, in order. `Words` holds what most of the sentences need.
@@ -109,9 +109,7 @@ fn sql_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
             retry,
         ],
         "57014" if trouble.message.contains("statement timeout") => vec![
-            "A statement_timeout is set for the role, the database or by env.py: see it in SQL: \
-             select setdatabase, setrole::regrole, setconfig from pg_db_role_setting"
-                .into(),
+            "env.py or the script sets a statement_timeout (those of the role and the database do not reach it)".into(),
             format!("Let {function}() in {place} begin with op.execute(\"set local statement_timeout = 0\")").into(),
             retry,
         ],
@@ -255,6 +253,14 @@ fn access_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) ->
             words.retry,
         ];
     }
+    if trouble.phase == Phase::Step {
+        return vec![
+            format!("Let {} work on op.get_bind(), the connection that the migration is given", words.place).into(),
+            "Or take what it needs from there into the migration, and copy rows between databases by other means"
+                .into(),
+            Action::run("See which database the component has", own("doctor")),
+        ];
+    }
     let file = if trouble.file.is_some() { words.place } else { "env.py".to_owned() };
     vec![
         "Let env.py take its URL from config.get_main_option(\"sqlalchemy.url\")".into(),
@@ -285,6 +291,11 @@ fn env_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
                 .into(),
             "Or let it begin the transaction itself: with engine.begin() as connection".into(),
             words.status,
+        ],
+        TroubleKind::NoNetwork => vec![
+            format!("Look at {place}: what it asks for over the network has no place in a migration").into(),
+            "Or let the driver have the network: set XTASK_NETWORK=on and repeat the command".into(),
+            doctor,
         ],
         TroubleKind::Bytes => vec![
             format!("Say the encoding in the URL of {}: ?client_encoding=utf8", names.config).into(),

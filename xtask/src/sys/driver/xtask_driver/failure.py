@@ -6,7 +6,9 @@ left out: they are the user's rows.
 
 import asyncio
 import configparser
+import errno
 import os
+import socket
 import sys
 import traceback
 
@@ -15,12 +17,19 @@ import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from xtask_driver.guard import WrongDatabase
 from xtask_driver.protocol import NeedsInput
+from xtask_driver.wall import WrongDatabase
 
 # The database drivers whose absence is a matter of installation, not of a script.
 DRIVERS = ("asyncpg", "psycopg", "psycopg2", "pg8000", "greenlet")
 LONGEST = 2000
+# How the system says it, in the words of whoever passes it on.
+NO_NETWORK = (
+    "Network is unreachable",
+    "could not translate host name",
+    "failure in name resolution",
+    "Name or service not known",
+)
 # Frames in here are Alembic's and SQLAlchemy's ways, and ours; they say nothing to a person.
 MACHINERY = tuple(
     os.path.join(os.path.dirname(os.path.realpath(file)), "")
@@ -178,6 +187,16 @@ def kind_of(error, phase, connecting):
 
 def is_connect_error(error):
     return isinstance(error, OSError) or type(error).__name__ in ("OperationalError", "InterfaceError")
+
+
+def is_network_missing(error):
+    """Whether it is what the system says where there is no network."""
+    for link in chain(error):
+        if isinstance(link, socket.gaierror) or getattr(link, "errno", None) == errno.ENETUNREACH:
+            return True
+        if any(words in str(link) for words in NO_NETWORK):
+            return True
+    return False
 
 
 def describe(error, phase, connecting):

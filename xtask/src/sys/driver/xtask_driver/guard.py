@@ -6,22 +6,20 @@ database driver directly is seen by neither; round a throwaway database there is
 """
 
 import os
+import re
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
 
+from xtask_driver.own import server
 from xtask_driver.wall import Wall
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-class WrongDatabase(Exception):
-    """env.py (or a script) turned to another database than the announced one."""
-
-    def __init__(self, wanted):
-        super().__init__("refused to connect to %s" % wanted)
-        self.wanted = wanted
+# Statements by which the server itself goes elsewhere, or takes a database away.
+OUTWARD = re.compile(
+    r"\bdblink|\bprogram\b|\bserver\b|\buser\s+mapping\b|\bsubscription\b|\bdrop\s+database\b|\brename\s+to\b", re.IGNORECASE
+)
+ALTER_SYSTEM = re.compile(r"^\s*alter\s+system\b", re.IGNORECASE)
 
 
 class Guard:
@@ -31,24 +29,44 @@ class Guard:
         self._channel = channel
         self._expect = None
         self._settings = {}
-        self._wall = Wall(self._refuse)
+        self._wall = Wall(self._refused)
         self.refusal = None
         self.connecting = False
         self.gives_bytes = False
 
-    def expect(self, expect, settings, url=None):
-        self._expect = expect
-        self._settings = settings
-        self._wall.stand_round(expect, url)
+    def expect(self, launch):
+        self._expect = launch["expect"]
+        self._settings = launch["settings"]
+        self._wall.stand_round(launch)
 
     def begin(self):
         """A new run of env.py: what the last one did is no longer of interest."""
         self.refusal = None
         self.connecting = False
 
+    def begin_step(self):
+        self._wall.settle()
+
+    def refused(self):
+        """What was refused first, in this process or another one that it has started; None if nothing was."""
+        self.refusal = self.refusal or self._wall.written_down()
+        return self.refusal
+
+    def check(self):
+        """Raises that, also where a script has kept the exception to itself."""
+        if self.refused() is not None:
+            raise self.refusal
+
+    def check_env(self):
+        """The same of what env.py did before the first step; on the component's own database it may look elsewhere."""
+        if self._wall.stands():
+            self.check()
+        self.refusal = None
+
     def install(self):
         event.listen(Engine, "do_connect", self._before_connect)
         event.listen(Pool, "connect", self._after_connect)
+        event.listen(Engine, "before_cursor_execute", self._executes)
         self._wall.install()
 
     def _before_connect(self, dialect, _record, _args, params):
@@ -98,20 +116,27 @@ class Guard:
         self.gives_bytes = True
         return value.decode("utf-8", "replace")
 
+    def _executes(self, _connection, _cursor, statement, parameters, _context, _many):
+        if not self._wall.stands():
+            return
+        if OUTWARD.search(statement):
+            self._wall.look_at("%s %r" % (statement, parameters), "a statement that leads there")
+        if ALTER_SYSTEM.search(statement):
+            self._refuse("the settings of the whole server, by ALTER SYSTEM")
+
     def _refuse(self, wanted):
-        self.refusal = WrongDatabase(wanted)
-        raise self.refusal
+        self._wall.refuse(wanted)
+
+    def _refused(self, refusal):
+        if self._channel.is_forked():
+            self._wall.write_down(refusal)
+        else:
+            self.refusal = self.refusal or refusal
 
 
 def set_config(setting):
     name, value = setting
     return "set_config('%s', '%s', false)" % (name, value.replace("'", "''"))
-
-
-def server(host, port):
-    """A host and port so that the same place is written the same way."""
-    host = "localhost" if host in LOOPBACK else host
-    return host.rstrip("/") if host.startswith("/") else host.lower(), int(port or 5432)
 
 
 def wanted_servers(params):

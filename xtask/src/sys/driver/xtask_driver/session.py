@@ -18,8 +18,9 @@ from alembic.util import load_python_file
 from xtask_driver import origin
 from xtask_driver.config import alembic_config, revision_options
 from xtask_driver.draft import Draft
-from xtask_driver.failure import Recorder, Refused, chain, describe, frames_of_error, last_in, shown
+from xtask_driver.failure import Recorder, Refused, chain, describe, frames_of_error, is_network_missing, last_in, shown
 from xtask_driver.guard import Guard
+from xtask_driver.look import look
 from xtask_driver.run import Run, Step
 from xtask_driver.scripts import Bytecode
 from xtask_driver.traces import Traces
@@ -57,7 +58,8 @@ class Session:
         self._draft = None
         self._guard = Guard(channel)
         self._guard.install()
-        self._guard.expect(launch["expect"], launch["settings"], launch["url"])
+        os.environ.update(launch["variables"])
+        self._guard.expect(launch)
         self._recorder = Recorder(self._locate)
         self._traces = Traces()
         self._run_now = Run("config")
@@ -66,7 +68,6 @@ class Session:
 
     def load(self):
         """Reads the config and every migration script, as each `alembic` command does."""
-        os.environ.update(self._launch["variables"])
         self._config = alembic_config(self._launch)
         section = self._config.config_ini_section
         self._own_url = self._config.file_config.get(section, "sqlalchemy.url", raw=True, fallback=None)
@@ -114,7 +115,7 @@ class Session:
         self._launch = launch
         os.environ.update(launch["variables"])
         self._set_url(launch["url"])
-        self._guard.expect(launch["expect"], launch["settings"], launch["url"])
+        self._guard.expect(launch)
 
     # The commands
 
@@ -212,7 +213,7 @@ class Session:
                 self._ended(context)
                 self._done(self._channel.tell)
                 if left and command["pause"]:
-                    self._channel.next()  # xtask looks at the database, then says `go`
+                    self._pause(context)
 
         self._run(steps, command["target"])
         self._run_now.check_kept(self._recorder, self._heads)
@@ -221,6 +222,14 @@ class Session:
             heads=sorted(self._heads),
             sees_ledger=self._run_now.sees_ledger,
         )
+
+    def _pause(self, context):
+        """xtask looks at the database, also through the session of the migration, and then says `go`."""
+        while True:
+            command = self._channel.next()
+            if command["do"] != "look":
+                return
+            self._channel.tell("seen", answers=look(context.connection, command["queries"]))
 
     def do_step(self, command):
         """Runs this step and those that follow, each in a transaction of its own, in one run of env.py: as long as none
@@ -318,6 +327,9 @@ class Session:
 
         def fn(heads, context):
             run.count_call()
+            run.phase = "env"
+            self._guard.check_env()
+            run.phase = "table"
             self._heads = set(heads)
             self._applied = self._ancestors(heads)
             return steps(heads, context)
@@ -370,9 +382,10 @@ class Session:
         if not hasattr(script.module, function):
             raise Refused("no-function", "the script has no %s()" % function)
         os.chdir(self._launch["project"])
+        self._guard.begin_step()
         self._traces.begin_step(context.connection)
-        self._channel.tell("start", direction=direction, revision=script.revision)
         run.step.ran_before, self._steps = self._steps, self._steps + 1
+        self._channel.tell("start", direction=direction, revision=script.revision, ran_before=run.step.ran_before)
         make = MigrationStep.downgrade_from_script if direction == "down" else MigrationStep.upgrade_from_script
         step = make(self._script.revision_map, script)
         step.migration_fn = run.script(step.migration_fn if not skipped else lambda *_args, **_kw: None)
@@ -406,7 +419,10 @@ class Session:
         self._ran.add(script.revision)
 
     def _ended(self, context):
-        """The step and what Alembic notes down of it went through."""
+        """The step and what Alembic notes down of it went through. What it was refused ends it all the same."""
+        self._run_now.phase = "step"
+        self._guard.check()
+        self._run_now.phase = "table"
         self._run_now.step.left = self._traces.end_step(context.connection)
 
     def _done(self, say):
@@ -430,13 +446,15 @@ class Session:
         error, phase, step = run.caught or (error, run.phase, run.step)
         self._has_failed = self._has_failed or step is not None
         self._traces.break_off()
-        refusal = self._guard.refusal
+        refusal = self._guard.refused()
         if refusal is not None:
             fields = dict(describe(refusal, phase, False), kind="wrong-database")
         else:
             fields = describe(error, phase, self._guard.connecting)
         if self._guard.gives_bytes and phase == "env" and isinstance(error, TypeError):
             fields["kind"] = "bytes"
+        if not self._launch["network"] and not fields.get("sqlstate") and is_network_missing(error):
+            fields["kind"] = "no-network"
         if fields.get("sqlstate") == "25P02":
             fields["swallowed"] = self._recorder.first
         fields["files"] = origin.raised(chain(error))

@@ -1,40 +1,116 @@
-"""The wall round a throwaway database: connections that scripts open past SQLAlchemy lead to it or nowhere.
+"""The wall round a throwaway database: whatever a script opens past SQLAlchemy leads to it or nowhere.
 
-Where libpq's defaults lead (PGHOST, PGDATABASE, …) is the throwaway database. Whoever calls psycopg, psycopg2, asyncpg or
-pg8000 directly gets a connection only if the server itself says that it is the announced database. What goes past Python
-(a program that is started with an address of its own, dblink, COPY TO PROGRAM) is not stopped here.
+The environment leads to it (`surroundings`), whoever calls a database driver directly gets a connection only if the server
+itself says that it is the announced database (`gates`), and a program, a socket or a library that is to be told the address
+of the component's own database is not started (`exits`). A Python that a script starts stands behind the same wall
+(`child/sitecustomize.py`). What goes past all that, xtask notices in the own database itself.
 """
 
-import functools
-import importlib.machinery
+import json
 import os
-import sys
-from urllib.parse import parse_qs, unquote, urlsplit
 
-# How xtask names what it may throw away (sys/pg/sweep.rs, sys/pg/template.rs).
-THROWAWAY = "xtask_"
+from xtask_driver import exits, gates
+from xtask_driver.own import Own
+from xtask_driver.surroundings import Surroundings
+
+# How another Python learns of the wall.
+VARIABLE = "XTASK_WALL"
+# What it is started with, so that it does.
+CHILD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "child")
+
+
+class WrongDatabase(Exception):
+    """env.py (or a script) turned to another database than the announced one."""
+
+    def __init__(self, wanted):
+        super().__init__("refused to connect to %s" % wanted)
+        self.wanted = wanted
 
 
 class Wall:
-    """`refuse` is told what a script wanted to reach, and raises."""
+    """`refused` is told of every attempt, whatever the script does with the exception."""
 
-    def __init__(self, refuse):
-        self._refuse = refuse
+    def __init__(self, refused):
+        self._refused = refused
         self._expect = None
-
-    def stand_round(self, expect, url):
-        """From now on round this database; round none where it is the component's own."""
-        self._expect = expect if expect["database"].startswith(THROWAWAY) else None
-        if self._expect and url:
-            os.environ.update(defaults(url))
-            os.environ.pop("PGSERVICE", None)
-            os.environ.pop("PGHOSTADDR", None)
+        self._surroundings = Surroundings()
+        # The component's own databases: the one that was cloned, the one that the config names.
+        self.own = ()
+        # Where other processes write down what they were refused.
+        self.log = None
 
     def install(self):
-        for name, wrap in WRAPPERS.items():
-            if name in sys.modules:
-                wrap(sys.modules[name], self)
-        sys.meta_path.insert(0, Finder(self))
+        gates.install(self)
+        exits.install(self)
+
+    def stand_round(self, launch):
+        """From now on round this database; round none where it is the component's own."""
+        throwaway = launch.get("throwaway")
+        self._expect = launch["expect"] if throwaway else None
+        if not throwaway:
+            self._surroundings.leave()
+            return
+        here = [tuple(pair) for pair in launch["expect"]["servers"]]
+        self.own = tuple(Own(here, **one) for one in throwaway["own"])
+        self.log = self.log or os.path.join(launch["state_dir"], "refused-%d" % os.getpid())
+        self._surroundings.lead_to(launch["url"], self.own, self._for_children())
+
+    def settle(self):
+        """Puts right what was added to the environment since: some applications read a file into it."""
+        if self._expect is not None:
+            self._surroundings.settle()
+
+    def _for_children(self):
+        told = {"expect": self._expect, "own": [own.told for own in self.own], "log": self.log}
+        return {VARIABLE: json.dumps(told), "PYTHONPATH": CHILD}
+
+    @classmethod
+    def of_parent(cls, text):
+        """The wall in a Python that was started behind it."""
+        told = json.loads(text)
+
+        def refused(refusal):
+            wall.write_down(refusal)
+
+        wall = cls(refused)
+        wall._expect, wall.log = told["expect"], told["log"]
+        here = [tuple(pair) for pair in wall._expect["servers"]]
+        wall.own = tuple(Own(here, **one) for one in told["own"])
+        return wall
+
+    def stands(self):
+        return self._expect is not None
+
+    def refuse(self, wanted):
+        refusal = WrongDatabase(wanted)
+        self._refused(refusal)
+        raise refusal
+
+    def write_down(self, refusal):
+        """For the process that serves xtask."""
+        try:
+            with open(self.log, "a", encoding="utf-8") as file:
+                file.write(refusal.wanted.replace("\n", " ") + "\n")
+        except OSError:
+            pass  # what it did not reach it did not reach
+
+    def written_down(self):
+        """The first refusal that another process has written down since this was last asked; None if there is none."""
+        try:
+            with open(self.log, encoding="utf-8") as file:
+                wanted = file.readline().strip()
+            os.unlink(self.log)
+        except (OSError, TypeError):
+            return None
+        return WrongDatabase(wanted)
+
+    def look_at(self, text, by):
+        """Refuses a text (a command line, a statement, an address) that names the component's own database."""
+        for own in self.own:
+            if own.is_named_in(text):
+                self.refuse("database %s, by %s" % (own.database, by))
+
+    # A connection that was made
 
     def question(self):
         """What a new connection is asked; None where no wall stands."""
@@ -47,140 +123,9 @@ class Wall:
         database, _, identity = answer.partition(" ")
         expected = self._expect.get("identity") or ""
         if database != self._expect["database"] or identity != expected:
-            self._refuse("database %s, by a connection of its own" % database)
+            self.refuse("database %s, by %s" % (database, gates.DIRECT))
 
-
-def defaults(url):
-    """The variables by which libpq and its like find the database of a SQLAlchemy URL, all but the password."""
-    parts = urlsplit(url)
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    found = {
-        "PGHOST": query.get("host") or parts.hostname,
-        "PGPORT": query.get("port") or (str(parts.port) if parts.port else None),
-        "PGUSER": query.get("user") or (unquote(parts.username) if parts.username else None),
-        "PGDATABASE": query.get("dbname") or unquote(parts.path.lstrip("/")),
-    }
-    return {name: value for name, value in found.items() if value}
-
-
-def guarded(wall, connect, ask):
-    """`connect`, whose connection is asked where it leads before anybody gets it."""
-
-    @functools.wraps(connect)
-    def wrapped(*args, **kw):
-        connection = connect(*args, **kw)
-        question = wall.question()
-        if question is not None:
-            try:
-                wall.check(ask(connection, question))
-            except BaseException:
-                connection.close()
-                raise
-        return connection
-
-    return wrapped
-
-
-def guarded_async(wall, connect, ask):
-    @functools.wraps(connect)
-    async def wrapped(*args, **kw):
-        connection = await connect(*args, **kw)
-        question = wall.question()
-        if question is not None:
-            try:
-                wall.check(await ask(connection, question))
-            except BaseException:
-                await connection.close()
-                raise
-        return connection
-
-    return wrapped
-
-
-def text(value):
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def wrap_psycopg(module, wall):
-    from psycopg.rows import tuple_row
-
-    def ask(connection, question):
-        with connection.cursor(row_factory=tuple_row) as cursor:
-            answer = text(cursor.execute(question).fetchone()[0])
-        if not connection.autocommit:
-            connection.rollback()
-        return answer
-
-    async def ask_async(connection, question):
-        async with connection.cursor(row_factory=tuple_row) as cursor:
-            answer = text((await (await cursor.execute(question)).fetchone())[0])
-        if not connection.autocommit:
-            await connection.rollback()
-        return answer
-
-    connect, connect_async = module.Connection.connect, module.AsyncConnection.connect
-    module.Connection.connect = module.connect = guarded(wall, connect, ask)
-    module.AsyncConnection.connect = guarded_async(wall, connect_async, ask_async)
-
-
-def wrap_psycopg2(module, wall):
-    from psycopg2.extensions import cursor as plain
-
-    def ask(connection, question):
-        with connection.cursor(cursor_factory=plain) as cursor:
-            cursor.execute(question)
-            answer = text(cursor.fetchone()[0])
-        connection.rollback()
-        return answer
-
-    module.connect = guarded(wall, module.connect, ask)
-
-
-def wrap_asyncpg(module, wall):
-    async def ask(connection, question):
-        return text(await connection.fetchval(question))
-
-    # The package's name for it, and the one that pools use.
-    module.connection.connect = module.connect = guarded_async(wall, module.connect, ask)
-
-
-def wrap_pg8000(module, wall):
-    def ask(connection, question):
-        cursor = connection.cursor()
-        cursor.execute(question)
-        answer = text(cursor.fetchone()[0])
-        cursor.close()
-        connection.rollback()
-        return answer
-
-    module.connect = guarded(wall, module.connect, ask)
-
-
-WRAPPERS = {
-    "psycopg": wrap_psycopg,
-    "psycopg2": wrap_psycopg2,
-    "asyncpg": wrap_asyncpg,
-    "pg8000.dbapi": wrap_pg8000,
-}
-
-
-class Finder:
-    """Wraps a database driver as soon as somebody imports it."""
-
-    def __init__(self, wall):
-        self._wall = wall
-
-    def find_spec(self, name, path=None, target=None):
-        if name not in WRAPPERS:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is None or spec.loader is None:
-            return None
-        execute = spec.loader.exec_module
-
-        def exec_module(module):
-            execute(module)
-            WRAPPERS[name](module, self._wall)
-
-        spec.loader.exec_module = exec_module
-        return spec
+    def check_name(self, database):
+        """The same of a connection that cannot be asked yet."""
+        if database != self._expect["database"]:
+            self.refuse("database %s, by %s" % (database, gates.DIRECT))

@@ -1,0 +1,95 @@
+//! The component's own databases while scripts run on a throwaway one: looked at before and after. Not every way out of a
+//! script can be walled, so what changed there meanwhile is told; who did it is not known, and nobody is accused.
+
+use std::time::SystemTime;
+
+use anyhow::Result;
+
+use crate::ctx::Ctx;
+use crate::model::imprint::Imprint;
+use crate::model::url::DbUrl;
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::pg::{Busy, Db, application_name};
+
+/// How many changes are named.
+const NAMED: usize = 3;
+
+/// The databases as they were at the beginning.
+pub struct Bystanders {
+    command: &'static str,
+    seen: Vec<Seen>,
+}
+
+struct Seen {
+    url: DbUrl,
+    at: SystemTime,
+    imprint: Imprint,
+    others: Vec<Busy>,
+}
+
+/// What has changed in one of them.
+pub struct Touched {
+    database: String,
+    changes: Vec<String>,
+    /// Sessions of others that were at work there meanwhile, or may have been.
+    others: Vec<String>,
+}
+
+impl Bystanders {
+    /// Looks at what can be reached. With the embedded server a database on another machine is not: nobody has asked for
+    /// that, and the scripts have no network there where the kernel can take it away.
+    pub fn look(ctx: &Ctx, config: &AlembicConfig, embedded: bool, command: &'static str) -> Bystanders {
+        let urls = ctx.own_databases(config);
+        let near = urls.into_iter().filter(|url| !embedded || url.is_local());
+        Bystanders { command, seen: near.filter_map(|url| Seen::now(url, command).ok()).collect() }
+    }
+
+    /// What has changed since. What cannot be asked any more is left out.
+    pub fn touched(&self) -> Vec<Touched> {
+        self.seen.iter().filter_map(|seen| seen.touched(self.command).ok().flatten()).collect()
+    }
+}
+
+impl Seen {
+    fn now(url: DbUrl, command: &str) -> Result<Seen> {
+        let mut db = Db::connect(&url, &application_name(command))?;
+        Ok(Seen { at: db.now()?, imprint: db.imprint()?, others: db.busy(None)?, url })
+    }
+
+    fn touched(&self, command: &str) -> Result<Option<Touched>> {
+        let mut db = Db::connect(&self.url, &application_name(command))?;
+        db.wait_for_counters(self.at)?;
+        let changes = db.imprint()?.since(&self.imprint);
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let there: Vec<i32> = db.busy(None)?.iter().map(|busy| busy.pid).collect();
+        let left = self.others.iter().filter(|busy| !there.contains(&busy.pid)).cloned();
+        let others = db.busy(Some(self.at))?.into_iter().chain(left).map(|busy| busy.words).collect();
+        Ok(Some(Touched { database: self.url.target().database.clone(), changes, others }))
+    }
+}
+
+impl Touched {
+    /// Whether somebody else was there who may have done it.
+    pub fn is_explained(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    /// What is said of it.
+    pub fn words(&self) -> String {
+        let mut changes = self.changes.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        if self.changes.len() > NAMED {
+            changes.push_str(&format!(" and {} more", self.changes.len() - NAMED));
+        }
+        let guess = match self.others.first() {
+            Some(other) => format!("Others are at work there ({other}), so it may have been theirs"),
+            None => {
+                "No session of others is known to have done it; a script may have, past the wall round the throwaway \
+                     database"
+                    .to_owned()
+            }
+        };
+        format!("{}, the component's own database, changed meanwhile: {changes}. {guess}", self.database)
+    }
+}
