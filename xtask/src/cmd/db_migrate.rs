@@ -87,8 +87,8 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
     let before = last_change::begin(ctx, &mut own, COMMAND, plan.change(backup.clone()));
     let walked = walker.go(&mut own, &facts.graph, &plan.walk);
     walker.end();
+    last_change::end(ctx, &mut own, before);
     let far = walked.as_ref().unwrap_or_else(|broken| &broken.walked);
-    last_change::end(ctx, &mut own, before, !far.done.is_empty() || far.heads.is_none());
     let outcome = Outcome {
         before: plan.walk.before.clone(),
         after: far.heads.clone(),

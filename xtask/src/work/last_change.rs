@@ -75,11 +75,16 @@ pub fn begin(ctx: &Ctx, own: &mut OwnDatabase<'_>, command: &str, what: What) ->
     before
 }
 
-/// Writes down that it has ended; where nothing came of it, what was the last thing before is so again.
-pub fn end(ctx: &Ctx, own: &mut OwnDatabase<'_>, before: Option<LastChange>, has_changed: bool) {
-    match (has_changed, before) {
-        (false, Some(before)) => note(ctx, own, &before),
-        _ => {
+/// Writes down that it has ended; where the version table shows that nothing came of it, what was the last thing before is so
+/// again.
+pub fn end(ctx: &Ctx, own: &mut OwnDatabase<'_>, before: Option<LastChange>) {
+    // The connection that is there may be what broke.
+    let is_lost = own.applied().is_err() && own.applied_anew().is_err();
+    let (table, db) = own.table_and_db();
+    let now = if is_lost { None } else { db.marks(table).ok() };
+    match before.filter(|before| now.is_some() && before.left == now) {
+        Some(before) => note(ctx, own, &before),
+        None => {
             if let Ok(Some(change)) = find(ctx, own) {
                 leave(ctx, own, change);
             }
