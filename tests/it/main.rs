@@ -17,6 +17,7 @@ mod db_roundtrip;
 mod db_status;
 mod db_switch;
 mod db_sync;
+mod db_undo;
 mod driver;
 mod dry_run;
 mod edit;

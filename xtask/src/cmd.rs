@@ -14,6 +14,7 @@ pub mod db_server;
 pub mod db_status;
 pub mod db_switch;
 pub mod db_sync;
+pub mod db_undo;
 pub mod doctor;
 pub mod hooks;
 
@@ -21,7 +22,8 @@ use anyhow::Result;
 
 use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow};
-use crate::flags::{Command, DbRebase};
+use crate::flags::{Command, DbMerge, DbRebase};
+use crate::work::take_back;
 
 /// Runs a command; its answer is printed by itself, its failure by the caller.
 pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
@@ -38,6 +40,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbCheck(flags) => db_check::run(ctx, flags),
         Command::DbBackup(flags) => db_backup::run(ctx, flags),
         Command::DbRestore(flags) => db_restore::run(ctx, flags),
+        Command::DbUndo(flags) => db_undo::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
         Command::Hooks(flags) => hooks::run(ctx, flags),
         Command::Doctor => doctor::run(ctx),
@@ -51,21 +54,24 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
     }
 }
 
-/// A rebase, a merge or a switch that did not end is found by whatever looks at the same database next; a migration in the middle of it
-/// would leave nobody knowing where things are.
+/// What did not end is found by whatever looks at the same database next; a migration in the middle of it would leave nobody
+/// knowing where things are. A restore is a way out of what is done to the database alone.
 fn warn_of_unfinished(ctx: &Ctx, command: &Command) -> Result<()> {
     // The merge first: a rebase that is a part of it is its to go on with.
-    let both = || db_merge::check_nothing_pending(ctx).and_then(|()| db_rebase::check_nothing_pending(ctx));
+    let merge = || db_merge::check_nothing_pending(ctx);
+    let both = || merge().and_then(|()| db_rebase::check_nothing_pending(ctx));
+    let way = || take_back::check_nothing_pending(ctx);
+    let all = || both().and_then(|()| way());
+    let switch = || db_switch::check_nothing_pending(ctx);
     let pending = match command {
-        Command::DbStatus(_) | Command::DbMigrate(_) | Command::DbRestore(_) | Command::DbSync(_) => {
-            db_switch::check_nothing_pending(ctx).and_then(|()| both())
-        }
-        Command::DbRebase(DbRebase::Begin(_)) => {
-            db_switch::check_nothing_pending(ctx).and_then(|()| db_merge::check_nothing_pending(ctx))
-        }
-        Command::DbMerge(_) => db_switch::check_nothing_pending(ctx),
+        Command::DbStatus(_) | Command::DbMigrate(_) | Command::DbSync(_) => switch().and_then(|()| all()),
+        Command::DbRestore(_) | Command::DbUndo(_) => switch().and_then(|()| both()),
+        Command::DbRoundtrip(flags) if flags.in_place => both().and_then(|()| take_back::check_no_way_back(ctx)),
+        Command::DbRebase(DbRebase::Begin(_)) => switch().and_then(|()| merge()).and_then(|()| way()),
+        Command::DbMerge(DbMerge::Begin(_)) => switch().and_then(|()| way()),
+        Command::DbMerge(_) => switch(),
         // A switch that did not end is put right by the next one.
-        Command::DbSwitch(_) => both(),
+        Command::DbSwitch(_) => all(),
         _ => Ok(()),
     };
     match (pending, command) {

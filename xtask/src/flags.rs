@@ -31,7 +31,7 @@ use pico_args::Arguments;
 use crate::fail::Fail;
 pub use common::{Common, ServerChoice};
 pub use complete::{COMPLETE_COMMAND, Offer, Source, offer};
-pub use db_backup::{DbBackup, DbRestore};
+pub use db_backup::{DbBackup, DbRestore, DbUndo};
 pub use db_check::{DbCheck, Format, Look};
 pub use db_create_migration::DbCreateMigration;
 pub use db_merge::{DbMerge, Merge};
@@ -63,6 +63,7 @@ static SPECS: &[&dyn Parse] = &[
     &db_check::SPEC,
     &db_backup::BACKUP,
     &db_backup::RESTORE,
+    &db_backup::UNDO,
     &small::DB_SERVER,
     &small::HOOKS,
     &small::DOCTOR,
@@ -86,6 +87,7 @@ pub enum Command {
     DbCheck(DbCheck),
     DbBackup(DbBackup),
     DbRestore(DbRestore),
+    DbUndo(DbUndo),
     DbServer(DbServer),
     Hooks(Hooks),
     Doctor,
@@ -111,6 +113,7 @@ impl Command {
             Command::DbCheck(_) => db_check::SPEC.name,
             Command::DbBackup(_) => db_backup::BACKUP.name,
             Command::DbRestore(_) => db_backup::RESTORE.name,
+            Command::DbUndo(_) => db_backup::UNDO.name,
             Command::DbServer(_) => small::DB_SERVER.name,
             Command::Hooks(_) => small::HOOKS.name,
             Command::Doctor => small::DOCTOR.name,

@@ -18,7 +18,8 @@ fn what_would_move_is_what_then_moves() {
     assert_eq!(first["database"]["reverted"], serde_json::json!(["b", "a"]));
     assert_eq!(told["components"][1]["is_diverged"], false);
     let text = scene.run("db-merge main --dry-run").code(0).says("Merge of main: no conflict").says("- a: p → r");
-    let _ = text.says("the database would go down to p and up to b").says("  3. db-rebase");
+    let text = text.says("the database would go to b: as it is where copies show").says("1 row of t_b go (b, ");
+    let _ = text.says("  3. db-rebase");
     assert_eq!(scene.everything(), before);
     scene.nothing_left();
     assert_eq!(moves(&scene.run("db-merge main --json").code(0).json()), moves(&told));

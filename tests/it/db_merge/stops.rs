@@ -44,6 +44,24 @@ fn a_conflict_and_back() {
     let _ = scene.run("db-merge main").code(1);
     let _ = scene.run("db-merge --abort").code(0).says("Taken back");
     assert_eq!(scene.everything(), before);
+    // A person's own edits and new files, staged meanwhile, are not the merge's.
+    let _ = scene.run("db-merge main").code(1);
+    scene.repo.write("own", "new").write(".gitignore", "__pycache__\n.xtask\nstate\nmore\n");
+    scene.repo.git(&["add", "own", ".gitignore"]);
+    let _ = scene.run("db-merge --abort").code(0);
+    assert_eq!(scene.repo.git(&["diff", "--cached", "--name-only"]).trim(), ".gitignore\nown");
+    assert_eq!(std::fs::read_to_string(scene.root().join("own")).unwrap(), "new");
+    scene.repo.git(&["reset", "--quiet", "--hard"]);
+    // Every way out.
+    let _ = scene.run("db-merge main").code(1);
+    let status = scene.run("db-status").complains("db-merge --abort --keep-database").complains("db-merge --forget");
+    drop(status);
+    let _ = scene.run("db-merge --forget").code(0).says("Forgotten");
+    assert_eq!(scene.repo.git(&["diff", "--name-only", "--diff-filter=U"]).trim(), "note");
+    scene.repo.git(&["merge", "--abort"]);
+    let _ = scene.run("db-merge main").code(1);
+    let _ = scene.run("db-merge --abort --keep-database").code(0);
+    assert_eq!(scene.everything(), before);
     scene.nothing_left();
 }
 
@@ -335,7 +353,8 @@ fn the_command_line() {
     let scene = Scene::new("p");
     let _ = scene.run("db-merge --continue --abort").code(2).complains("exclude each other");
     let _ = scene.run("db-merge main --continue").code(2).complains("`--continue` and `BRANCH` exclude each other");
-    let _ = scene.run("db-merge --abort --commit").code(2).complains("stands alone");
+    let _ = scene.run("db-merge --forget --commit").code(2).complains("stands alone");
+    let _ = scene.run("db-merge --abort --commit").code(2).complains("exclude each other");
     let _ = scene.run("db-merge --continue").code(2).complains("no db-merge that stopped");
     let _ = scene.run("db-merge --abort").code(2).complains("no db-merge that stopped");
     let _ = scene.run("db-merge nosuch").code(2).complains("git knows no commit `nosuch`");

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use super::bench::{Bench, NOWHERE, moves};
 use super::database::{Case, Whole};
 use crate::support::crashes::{Moment, at_least, points, ways};
+use crate::support::pg::cluster;
 use crate::support::python::python;
+use crate::support::random::Random;
 use crate::support::xtask::Output;
 
 fn files_only() -> Bench {
@@ -127,3 +129,51 @@ fn killed_while_taking_back() {
 const STRIDE: usize = 5;
 /// A point behind the edit.
 const LATE: usize = 24;
+
+/// Rows that people write while a rebase lies there half-way, whenever that is: after `--abort` each is in its table, or where
+/// the report says. So many schedules with `XTASK_TEST_SCHEDULES=200`, else a few.
+#[test]
+fn rows_written_at_random_moments_are_never_lost() {
+    let schedules = std::env::var("XTASK_TEST_SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    for seed in 1..=schedules {
+        let mut random = Random::new(seed);
+        let case = Case::at("b");
+        case.sql("alter table t_p add primary key (v); alter table t_b add c int");
+        // Stays as it is, or has to go down and up.
+        if random.one_in(2) {
+            let mended = super::bench::script("b", "a").replace("(v int)", "(v int, c int)");
+            case.bench.repo.commit("mended", &[(&super::bench::path("b"), &mended)]);
+        }
+        let mut written: Vec<(String, usize)> = Vec::new();
+        let killed = |words: &str, at: usize| {
+            let xtask = case.bench.xtask(words).env("XTASK_PYTHON", python());
+            xtask.env("XTASK_CRASH_AT", at.to_string()).run().code
+        };
+        let pending = || case.bench.root().join(".xtask/journals/db-rebase/journal.json").exists();
+        let mut words = "db-rebase --yes";
+        for _ in 0..1 + random.below(3) {
+            let _ = killed(words, 1 + random.below(45));
+            for _ in 0..random.below(4) {
+                let table = *random.pick(&["t_p", "t_a", "t_b", "t_r", "t_s"]);
+                let value = 1000 + written.len();
+                let sql = format!("insert into {table} (v) values ({value})");
+                if cluster().client(&case.database).batch_execute(&sql).is_ok() {
+                    written.push((table.to_owned(), value));
+                }
+            }
+            words = *random.pick(&["db-rebase --resume", "db-rebase --abort"]);
+        }
+        let way = if pending() { "db-rebase --abort" } else { "db-undo --yes" };
+        let said = case.run(way);
+        let mut client = cluster().client(&case.database);
+        let mut holds = |table: &str, value: usize| {
+            let sql = format!("select exists (select from {table} where v::text = '{value}')");
+            client.query_one(&sql, &[]).is_ok_and(|row| row.get(0))
+        };
+        for (table, value) in &written {
+            let is_kept = (0..40).any(|number| holds(&format!("xtask_since.rows_{number}"), *value));
+            assert!(holds(table, *value) || is_kept, "seed {seed}: {value} of {table}\n{written:?}\n{said}");
+        }
+        assert!(holds("t_p", 7) && holds("t_a", 7) && holds("t_b", 7), "seed {seed}\n{said}");
+    }
+}

@@ -309,3 +309,24 @@ fn there_is_a_way_out_without_the_database() {
         let _ = case.run("db-rebase --resume").code(2);
     }
 }
+
+#[test]
+fn a_finished_rebase_is_taken_back_by_db_undo() {
+    let case = Case::at("b");
+    case.sql("alter table t_p add primary key (v)");
+    let before = (case.bench.files(), case.whole());
+    let _ = case.run("db-rebase").code(0);
+    let plan = case.run("db-undo --dry-run").code(0).says("Last: db-rebase, which moved a");
+    assert_eq!(case.heads(), "b", "{plan}");
+    // Rows of a table that goes are kept, and named; all others stay where they are.
+    case.sql("insert into t_s values (5); insert into t_p values (8)");
+    assert_eq!(case.run("db-undo --json").code(3).kind(), "rows-at-stake");
+    let answer = case.run("db-undo --yes --json").code(0).json();
+    assert_eq!(answer["undone"]["kind"], "rebase", "{answer}");
+    assert!(answer["put_back"]["left"][0].as_str().unwrap().contains("t_s is not there: 1 rows"), "{answer}");
+    case.sql("delete from t_p where v = 8; drop schema xtask_since cascade");
+    assert_eq!((case.bench.files(), case.whole()), before);
+    let again = case.run("db-undo --json").code(3);
+    assert_eq!(again.kind(), "backup-missing");
+    drop(again.complains("To do it again: cargo xtask db-rebase"));
+}

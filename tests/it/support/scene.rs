@@ -201,6 +201,16 @@ impl Scene {
         self.client().query(sql, &[&pid.to_string()]).unwrap().iter().map(|row| row.get(0)).collect()
     }
 
+    /// Drops the databases that were put aside of this one.
+    pub fn drop_kept(&self) {
+        let sql = "select datname::text from pg_database where shobj_description(oid, 'pg_database') = $1";
+        let mark = format!("xtask: put aside by db-restore; it was {}", self.database);
+        let mut client = cluster().client("postgres");
+        for row in client.query(sql, &[&mark]).unwrap() {
+            client.batch_execute(&format!("drop database \"{}\"", row.get::<_, String>(0))).unwrap();
+        }
+    }
+
     /// How many sessions but this question's own are in the database.
     pub fn sessions(&self) -> i64 {
         let sql =

@@ -8,11 +8,16 @@ use serde_json::{Value, json};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::Exit;
 use crate::flags::DbBackup;
+use crate::model::url::{DbUrl, Target};
 use crate::report::table::table;
 use crate::sys::backup::record::{Proof, Record};
 use crate::sys::backup::shelf::{self, Entry};
 use crate::sys::clock;
-use crate::sys::pg::{Db, application_name};
+use crate::sys::pg::swap::{self, PutAside};
+use crate::sys::pg::{Db, application_name, for_libpq, ident};
+use crate::sys::run::Cmd;
+use crate::sys::server;
+use crate::sys::settings::Server;
 use crate::ui::Paint;
 use crate::work::backup::{self, LOCK_WAIT, Wanted};
 
@@ -79,15 +84,62 @@ fn list(ctx: &Ctx) -> Result<Exit> {
     let mut found = shelf::list(&ctx.project()?.root)?;
     found.retain(|entry| named.is_none_or(|name| entry.component() == Some(name)));
     let backups: Vec<Value> = found.iter().map(entry_json).collect();
-    ctx.ui.json(COMMAND, Exit::Done, json!({"backups": backups}), None);
-    if found.is_empty() {
-        ctx.ui.answer(format!("No backups in {}", shelf::folder(&ctx.project()?.root).display()));
-        return Ok(Exit::Done);
-    }
+    let kept = kept(ctx);
+    ctx.ui.json(COMMAND, Exit::Done, json!({"backups": backups, "kept": kept_json(&kept)}), None);
     let now = SystemTime::now();
     let rows: Vec<Vec<String>> = found.iter().map(|entry| row(entry, now)).collect();
-    ctx.ui.answer(table(&["component", "age", "size", "revision", "proven", "file"], &rows));
+    let mut lines = match rows.is_empty() {
+        true => vec![format!("No backups in {}", shelf::folder(&ctx.project()?.root).display())],
+        false => vec![table(&["component", "age", "size", "revision", "proven", "file"], &rows)],
+    };
+    if !kept.is_empty() {
+        lines.push("\nDatabases that were put aside, which nothing drops but you:".to_owned());
+        lines.extend(kept.iter().map(kept_line));
+    }
+    ctx.ui.answer(lines.join("\n"));
     Ok(Exit::Done)
+}
+
+/// The databases that were put aside by a restore, with where they are. A server that does not answer has no say here.
+fn kept(ctx: &Ctx) -> Vec<(DbUrl, PutAside)> {
+    let meant = match &ctx.common.component {
+        Some(_) => ctx.component().map(|one| vec![one]),
+        None => ctx.every_component(),
+    };
+    let mut all: Vec<(DbUrl, PutAside)> = Vec::new();
+    for component in meant.unwrap_or_default() {
+        let step = ctx.for_step(ctx.ui.clone(), Some(component));
+        if is_not_started(&step) {
+            continue;
+        }
+        let Ok(database) = step.config(component).and_then(|config| step.database(&config)) else { continue };
+        let found = swap::kept(&database.url).unwrap_or_default();
+        all.extend(found.into_iter().map(|it| (database.url.clone(), it)));
+    }
+    all.dedup_by(|a, b| a.1 == b.1);
+    all
+}
+
+/// Our own server is not started for a list.
+fn is_not_started(ctx: &Ctx) -> bool {
+    let none_runs = |ctx: &Ctx| -> Result<bool> {
+        Ok(server::states(&ctx.ui, &ctx.home()?)?.iter().all(|it| it.running.is_none()))
+    };
+    matches!(ctx.server(), Ok(Server::Embedded)) && none_runs(ctx).unwrap_or(true)
+}
+
+fn kept_json(kept: &[(DbUrl, PutAside)]) -> Value {
+    kept.iter().map(|(_, it)| json!({"database": it.name, "was": it.was, "bytes": it.bytes})).collect()
+}
+
+/// With what drops it.
+fn kept_line((url, kept): &(DbUrl, PutAside)) -> String {
+    let sql = format!("drop database {}", ident(&kept.name));
+    // From another database than the one that goes.
+    let elsewhere = Target { database: "postgres".to_owned(), ..url.target().clone() };
+    let drop = for_libpq(Cmd::new("psql", "/").arg("-c").arg(sql), &elsewhere).line();
+    let size = kept.bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
+    format!("  - {} (was {}{size}); to drop it: {drop}", kept.name, kept.was)
 }
 
 fn entry_json(entry: &Entry) -> Value {

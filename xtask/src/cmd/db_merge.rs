@@ -12,6 +12,7 @@ mod preflight;
 mod record;
 mod run;
 mod show;
+mod undo;
 
 use anyhow::Result;
 
@@ -20,6 +21,7 @@ use crate::fail::Exit;
 use crate::flags::DbMerge;
 
 pub use record::check_nothing_pending;
+pub use undo::undo;
 
 /// Runs the command.
 ///
@@ -31,6 +33,7 @@ pub fn run(ctx: &Ctx, flags: &DbMerge) -> Result<Exit> {
         DbMerge::Begin(flags) => run::begin(ctx, flags),
         DbMerge::DryRun(flags) => dry_run::run(ctx, flags),
         DbMerge::Continue(flags) => run::go_on(ctx, flags),
-        DbMerge::Abort => abort::run(ctx),
+        DbMerge::Abort { keep_database } => abort::run(ctx, *keep_database),
+        DbMerge::Forget => abort::forget(ctx),
     }
 }

@@ -17,9 +17,10 @@ use crate::model::action::own;
 use crate::model::catalog::Change;
 use crate::model::status::Revision;
 use crate::report::json::revisions;
+use crate::work::last_change;
 use crate::work::migrate::{BrokenOff, Limits, Walker};
 use crate::work::own_database::OwnDatabase;
-use preflight::{Facts, NOT_THERE, Plan};
+use preflight::{COMMAND, Facts, NOT_THERE, Plan};
 
 /// What a run has done, for the report.
 struct Outcome {
@@ -83,9 +84,11 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
     let mut walker = Walker::start(ctx, &mut own, limits).map_err(refuse)?;
     let backup = take_backup(ctx, flags, &mut own, &plan).map_err(refuse)?;
     walker.ready().map_err(refuse)?;
+    let before = last_change::begin(ctx, &mut own, COMMAND, plan.change(backup.clone()));
     let walked = walker.go(&mut own, &facts.graph, &plan.walk);
     walker.end();
     let far = walked.as_ref().unwrap_or_else(|broken| &broken.walked);
+    last_change::end(ctx, &mut own, before, !far.done.is_empty() || far.heads.is_none());
     let outcome = Outcome {
         before: plan.walk.before.clone(),
         after: far.heads.clone(),

@@ -13,6 +13,7 @@ mod record;
 mod released;
 mod show;
 mod steps;
+mod undo;
 
 use anyhow::Result;
 
@@ -29,8 +30,11 @@ use facts::Facts;
 use prepare::Prepared;
 use record::journal_folder;
 
-pub use as_step::{AfterMerge, Kept, after_merge, check_can_be_taken_back, kept, resume, run_as_part, take_back};
+pub use as_step::{
+    AfterMerge, Kept, after_merge, check_can_be_taken_back, kept, note_end, resume, run_as_part, take_back,
+};
 pub use database::claim;
+pub use undo::undo;
 
 /// Runs it.
 ///
@@ -96,6 +100,8 @@ pub struct Preview {
     pub merge: Option<String>,
     /// What the database would go through.
     pub trip: Trip,
+    /// What would become of the rows, as it stands in JSON.
+    pub rows: serde_json::Value,
     pub text: String,
 }
 
@@ -112,7 +118,8 @@ pub fn preview(ctx: &Ctx, flags: &Rebase) -> Result<Option<Preview>> {
         Planned::Rebase(rebase) => {
             let (facts, prepared) = *rebase;
             let text = show::dry_run_text(ctx, &facts, &prepared);
-            Ok(Some(Preview { moved: prepared.work.moved, merge: prepared.work.merge, trip: prepared.trip, text }))
+            let Prepared { work, trip, .. } = prepared;
+            Ok(Some(Preview { moved: work.moved, merge: work.merge, trip, rows: work.rows, text }))
         }
     }
 }

@@ -14,8 +14,12 @@ use crate::sys::backup::shelf::{self, Entry};
 use crate::sys::backup::{self, restore};
 use crate::sys::pg::{Db, application_name, swap, sweep};
 use crate::ui::Paint;
+use crate::work::last_change::{self, What};
+use crate::work::own_database::OwnDatabase;
+use crate::work::take_back;
 
 const COMMAND: &str = "db-restore";
+const UNDO: &str = "db-undo";
 
 /// Runs it.
 ///
@@ -77,13 +81,15 @@ fn restored(ctx: &Ctx, flags: &DbRestore, database: &Database, entry: &Entry) ->
     let new = restore::into_new(&ctx.ui, &database.url, &database.tools, &entry.path, record)?;
     drop(task);
     let kept = swap::swap_in(&database.url, new.scratch.name())?;
+    note(ctx, &kept);
     Ok(Told { verified: record.is_some(), differs: new.differs, kept })
 }
 
 fn swap_back(ctx: &Ctx, database: &Database) -> Result<Exit> {
     check_alone(database).map_err(refuse)?;
     agreed(ctx, &format!("Put back what was there before {} was restored?", database.place()))?;
-    let (was, kept) = swap::swap_back(&database.url).map_err(refuse)?;
+    let (was, kept) = swap::swap_back(&database.url, None).map_err(refuse)?;
+    note(ctx, &kept);
     ctx.ui.json(COMMAND, Exit::Done, json!({"swapped_back": was, "kept": kept}), None);
     let lines = [
         ctx.ui.paint(Paint::Good, &format!("✅ {was} is {} again", database.place())),
@@ -91,6 +97,57 @@ fn swap_back(ctx: &Ctx, database: &Database) -> Result<Exit> {
         format!("What was there until now is kept as the database {kept}"),
     ];
     ctx.ui.answer(lines.join("\n"));
+    Ok(Exit::Done)
+}
+
+/// What `db-undo` needs; and what stopped half-way on the database that is put aside is over. The database has its name by
+/// then: nothing of this makes it a failure.
+fn note(ctx: &Ctx, kept: &str) {
+    if let Err(error) = write_down(ctx, kept) {
+        ctx.ui.verbose(format!("what db-undo needs could not be written down: {error:#}"));
+    }
+}
+
+fn write_down(ctx: &Ctx, kept: &str) -> Result<()> {
+    let mut own = OwnDatabase::connect(ctx, ctx.component()?, COMMAND)?;
+    last_change::done(ctx, &mut own, COMMAND, What::Restore(kept.to_owned()));
+    take_back::forget(ctx, &own.component.name)
+}
+
+/// The same as a part of `db-undo`: the database that a restore has put aside gets its name back.
+///
+/// # Errors
+/// A refusal with nothing changed.
+pub fn undo(ctx: &Ctx, kept: &str, dry_run: bool) -> Result<Exit> {
+    let database = ctx.database(&ctx.config(ctx.component()?)?).map_err(refuse)?;
+    let is_there = swap::kept(&database.url).map_err(refuse)?.iter().any(|it| it.name == kept);
+    if !is_there {
+        let fail = missing(&format!("What was there before the restore was kept as {kept}, and is not there any more"));
+        return Err(fail.refused().into());
+    }
+    let place = database.place();
+    let said = [
+        format!("Last: {COMMAND}, which has put another database in the place of {place}"),
+        format!("Taken back, the database {kept} has the name again; what is there now is kept under another name"),
+    ];
+    let mut fields =
+        json!({"undone": {"command": COMMAND, "kind": "restore"}, "swapped_back": kept, "dry_run": dry_run});
+    if dry_run {
+        ctx.ui.json(UNDO, Exit::Done, fields, None);
+        let headline = ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed");
+        ctx.ui.answer(format!("{headline}\n\n{}", said.join("\n")));
+        return Ok(Exit::Done);
+    }
+    check_alone(&database).map_err(refuse)?;
+    ctx.ui.status(said.join("\n"));
+    agreed(ctx, &format!("Put {kept} back in the place of {place}?"))?;
+    let (was, kept) = swap::swap_back(&database.url, Some(kept)).map_err(refuse)?;
+    note(ctx, &kept);
+    fields["kept"] = json!(kept);
+    ctx.ui.json(UNDO, Exit::Done, fields, None);
+    let headline = ctx.ui.paint(Paint::Good, &format!("✅ Taken back: {was} is {place} again"));
+    let again = ctx.ui.shown(Action::run("That was a mistake", own(UNDO)));
+    ctx.ui.answer(format!("{headline}\n\nWhat was there until now is kept as the database {kept}\n\n{again}"));
     Ok(Exit::Done)
 }
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, from_anyhow};
 use crate::model::action::own;
-use crate::sys::pg::{Db, Templates, application_name};
+use crate::sys::backup::shelf;
+use crate::sys::pg::{Db, Templates, application_name, swap};
 use crate::sys::project::Component;
 use crate::sys::run::Cmd;
 use crate::sys::server;
@@ -59,7 +60,24 @@ fn gather(ctx: &Ctx) -> Vec<Line> {
         lines.push(Line { name: name("scripts"), result: scripts(ctx, component).map_err(boxed), needed: true });
         lines.push(Line { name: name("database"), result: database(ctx, component).map_err(boxed), needed: true });
     }
+    lines.push(Line { name: "backups".into(), result: backups(ctx).map_err(boxed), needed: false });
     lines
+}
+
+/// How many there are and what they take, and what killed runs have left.
+fn backups(ctx: &Ctx) -> Result<String> {
+    let root = &ctx.project()?.root;
+    let all = shelf::list(root)?;
+    let bytes: u64 = all.iter().map(|entry| entry.bytes).sum();
+    let mut text = format!("{}, {} MB, in {}", all.len(), bytes >> 20, shelf::folder(root).display());
+    let (count, bytes) = shelf::parts(root);
+    if count > 0 {
+        text.push_str(&format!(
+            "; half-written: {count}, {} MB (the next backup removes what a killed run left)",
+            bytes >> 20
+        ));
+    }
+    Ok(text)
 }
 
 fn boxed(error: anyhow::Error) -> Box<Fail> {
@@ -131,7 +149,8 @@ fn database(ctx: &Ctx, component: &Component) -> Result<String> {
         Err(error) => Err(error),
         Ok(db) => {
             let cached = cached(ctx, &database, component);
-            Ok(format!("{} (PostgreSQL {}){cached}", database.place(), db.server_version().text))
+            let kept = put_aside(ctx, &database);
+            Ok(format!("{} (PostgreSQL {}){cached}{kept}", database.place(), db.server_version().text))
         }
     }
 }
@@ -146,6 +165,17 @@ fn cached(ctx: &Ctx, database: &Database, component: &Component) -> String {
     }
     let drop = ctx.ui.shown(own("db-roundtrip").of(&component.name).word("--clear-cache"));
     format!("; cached baselines: {}, {} MB; drop them: {drop}", sizes.len(), sizes.iter().sum::<u64>() >> 20)
+}
+
+/// What restores have put aside, and nothing drops by itself.
+fn put_aside(ctx: &Ctx, database: &Database) -> String {
+    let all = swap::kept(&database.url).unwrap_or_default();
+    if all.is_empty() {
+        return String::new();
+    }
+    let bytes: u64 = all.iter().filter_map(|it| it.bytes).sum();
+    let list = ctx.ui.shown(own("db-backup").word("--list"));
+    format!("; put aside by restores: {}, {} MB (which, and how to drop them: {list})", all.len(), bytes >> 20)
 }
 
 fn text(ctx: &Ctx, line: &Line) -> String {

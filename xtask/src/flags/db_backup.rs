@@ -1,4 +1,4 @@
-//! `db-backup` and `db-restore`.
+//! `db-backup`, `db-restore` and `db-undo`.
 
 use std::path::PathBuf;
 
@@ -73,5 +73,30 @@ pub static RESTORE: Spec<DbRestore> = Spec {
          transaction: whatever ends it, the old database or the new one has the name. What was there is kept under a name\n\
          that is printed, and --swap-back puts it back. Nobody may be connected. A backup of an older server will do.",
         |flags| Ok(Command::DbRestore(flags)),
+    )
+};
+
+#[derive(Clone, Debug, Default)]
+pub struct DbUndo {
+    /// Say what would be taken back, and what would go.
+    pub dry_run: bool,
+}
+
+pub static UNDO: Spec<DbUndo> = Spec {
+    flags: &[switch("--dry-run", "say what would be taken back and what would go, and touch nothing", |undo| {
+        &mut undo.dry_run
+    })],
+    examples: &[
+        ("What was the last thing, and what would go with it?", "cargo xtask db-undo --dry-run"),
+        ("Take it back", "cargo xtask db-undo"),
+    ],
+    ..Spec::new(
+        "db-undo",
+        "takes back the last thing that this tool did to the database",
+        "Takes back the last db-migrate (up or down), db-rebase, db-merge or db-restore of the component's database: says what\n\
+         it was and which rows would go, takes a backup, walks back by the scripts, and puts the rows back that the thing had\n\
+         taken away. Rows that were written since stay. What it did is the last thing then, so that a second db-undo takes\n\
+         the first one back. Refused where something else has migrated the database since.",
+        |flags| Ok(Command::DbUndo(flags)),
     )
 };

@@ -11,7 +11,12 @@ pub enum DbMerge {
     /// Go on with one that stopped.
     Continue(Merge),
     /// Take one back that stopped.
-    Abort,
+    Abort {
+        /// All but what was done to the databases.
+        keep_database: bool,
+    },
+    /// Forget one that stopped, and leave everything as it is.
+    Forget,
 }
 
 /// How `db-merge` goes.
@@ -33,6 +38,8 @@ pub struct Filled {
     dry_run: bool,
     go_on: bool,
     abort: bool,
+    keep_database: bool,
+    forget: bool,
 }
 
 pub static SPEC: Spec<Filled> = Spec {
@@ -43,13 +50,21 @@ pub static SPEC: Spec<Filled> = Spec {
         }),
         switch("--continue", "go on with one that stopped", |filled| &mut filled.go_on),
         switch("--abort", "take one back that stopped", |filled| &mut filled.abort),
+        switch(
+            "--keep-database",
+            "with --abort: take the merge and the files back and leave the databases as they are",
+            |filled| &mut filled.keep_database,
+        ),
+        switch("--forget", "forget one that stopped; merge, files and databases stay as they are", |filled| {
+            &mut filled.forget
+        }),
         switch("--commit", "commit the merge when all is done", |filled| &mut filled.merge.commit),
         switch("--no-db", "leave the databases alone and say what to run", |filled| &mut filled.merge.no_db),
         switch("--no-roundtrip", "prove nothing about the moved revisions", |filled| &mut filled.merge.no_roundtrip),
     ],
-    exclusive: &[&["--dry-run", "--continue", "--abort"]],
+    exclusive: &[&["--dry-run", "--continue", "--abort", "--forget"]],
     // The branch, and whether there are databases, is in the journal.
-    alone: &[("--continue", &["--commit", "--no-roundtrip"]), ("--abort", &[])],
+    alone: &[("--continue", &["--commit", "--no-roundtrip"]), ("--abort", &["--keep-database"]), ("--forget", &[])],
     examples: &[
         ("Take main into your branch, migrations and databases with it", "cargo xtask db-merge main"),
         ("After the files in conflict were resolved", "cargo xtask db-merge --continue"),
@@ -66,7 +81,8 @@ pub static SPEC: Spec<Filled> = Spec {
          the merge back. It commits nothing unless told; edited scripts are put into the index of what git is doing.",
         |filled| {
             Ok(Command::DbMerge(match filled {
-                Filled { abort: true, .. } => DbMerge::Abort,
+                Filled { abort: true, keep_database, .. } => DbMerge::Abort { keep_database },
+                Filled { forget: true, .. } => DbMerge::Forget,
                 Filled { go_on: true, merge, .. } => DbMerge::Continue(merge),
                 Filled { dry_run: true, merge, .. } => DbMerge::DryRun(merge),
                 Filled { merge, .. } => DbMerge::Begin(merge),

@@ -10,6 +10,14 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The other one.
+    pub fn opposite(self) -> Direction {
+        match self {
+            Direction::Up => Direction::Down,
+            Direction::Down => Direction::Up,
+        }
+    }
+
     /// `up` or `down`.
     pub fn name(self) -> &'static str {
         match self {

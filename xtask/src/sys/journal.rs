@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use crate::fail::{Fail, Kind};
-use crate::model::action::{Own, git};
+use crate::model::action::{Own, git, own};
 
 pub use disk::crash_point;
 pub use record::{Progress, Step};
@@ -231,6 +231,14 @@ impl Journal {
         disk::move_file(&self.folder.join(NAME), &folder.join(NAME)).context("putting the journal away")
     }
 
+    /// The same with all that lies beside the journal, in one rename. What was in the other folder goes.
+    pub fn move_folder(self, to: &Path) -> Result<()> {
+        self.sweep()?;
+        remove_folder(to)?;
+        disk::make_folder(to.parent().unwrap_or(to))?;
+        fs::rename(&self.folder, to).with_context(|| format!("putting the journal into {}", to.display()))
+    }
+
     /// Removes what a crash between writing and renaming left behind; afterwards nobody would look for it.
     fn sweep(&self) -> Result<()> {
         for change in &self.record.files {
@@ -318,9 +326,24 @@ fn unfinished(pending: &Record) -> Fail {
     let Operation { name, resume, abort, .. } = &pending.operation;
     let is_done = |step: &&Step| step.progress == Progress::Done;
     let done = pending.steps.iter().filter(is_done).count();
-    Fail::new(Kind::AlreadyRunning, format!("An earlier {name} did not end"))
+    let fail = Fail::new(Kind::AlreadyRunning, format!("An earlier {name} did not end"))
         .details(format!("{done} of {} steps are done", pending.steps.len()))
         .action(resume)
-        .run("Or take it back", abort)
-        .refused()
+        .run("Or take it back", abort);
+    ways_out(fail, name).related(own("db-status")).refused()
+}
+
+/// Where neither will do: a database that cannot be walked back, a backup that is lost.
+fn ways_out(fail: Fail, name: &str) -> Fail {
+    let whole = || own(name).of_no_component();
+    match name {
+        "db-rebase" | "db-merge" => fail
+            .run(
+                "Or take the files back and leave the database as it is",
+                whole().word("--abort").word("--keep-database"),
+            )
+            .run("Or leave everything as it is, and forget it", whole().word("--forget")),
+        // What these do is done to the database alone.
+        _ => fail.run("Or put a backup in the database's place as a whole", own("db-restore")),
+    }
 }

@@ -406,11 +406,7 @@ impl Way<'_> {
         let graph = ctx.history(&own.config)?;
         let done = self.progress(ctx, own, &graph)?;
         let back: Vec<String> = self.ids[..done].iter().rev().cloned().collect();
-        let direction = match self.direction {
-            Direction::Up => Direction::Down,
-            Direction::Down => Direction::Up,
-        };
-        self.by_itself(ctx, own, &graph, direction, &back)
+        self.by_itself(ctx, own, &graph, self.direction.opposite(), &back)
     }
 
     /// How many of the steps are done, by what the version table holds.

@@ -223,17 +223,17 @@ impl<'a> OwnDatabase<'a> {
     }
 
     /// Before the database is walked back to a backup: one of what is there now, and the rows aside that were written since
-    /// the operation stopped. Refuses where the backup of then cannot be used.
+    /// the operation stopped, or since the transaction with which it ended. Refuses where the backup of then cannot be used.
     ///
     /// # Errors
     /// `backup-missing`, `backup-failed`.
-    pub fn before_putting_back(&mut self, ctx: &Ctx, backup: &Path) -> Result<PathBuf> {
+    pub fn before_putting_back(&mut self, ctx: &Ctx, backup: &Path, end: Option<u64>) -> Result<PathBuf> {
         put_back::check(backup)?;
         let applied = self.applied()?;
         let why = "Take one by hand, put the files back by git, and see what the database needs";
         let instead = Action::run(why, own("db-status").of(&self.component.name));
         let wanted = wanted(self.component, &self.database, &applied, &instead);
-        let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table)?;
+        let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table, end)?;
         Ok(taken.path().to_owned())
     }
 
@@ -244,10 +244,11 @@ impl<'a> OwnDatabase<'a> {
     /// As [`put_back::put_back`].
     pub fn put_back(&mut self, ctx: &Ctx, backup: &Path, now: Option<&Path>, walked: &[String]) -> Result<Report> {
         let scripts = put_back::scripts(ctx, &self.config, walked);
-        self.put_back_what_ran(ctx, backup, now, &scripts)
+        self.put_back_what_ran(ctx, backup, now, &scripts, false)
     }
 
-    /// As [`OwnDatabase::put_back`], with the texts of the scripts that were walked.
+    /// As [`OwnDatabase::put_back`], with the texts of the scripts that were walked. `may_go`: somebody has agreed that rows
+    /// of tables that are not there any more go.
     ///
     /// # Errors
     /// As there.
@@ -257,9 +258,10 @@ impl<'a> OwnDatabase<'a> {
         backup: &Path,
         now: Option<&Path>,
         scripts: &[String],
+        may_go: bool,
     ) -> Result<Report> {
         let tools = &self.database.tools;
-        let wish = Wish { backup, now, versions: &self.table, scripts, tools };
+        let wish = Wish { backup, now, versions: &self.table, scripts, tools, may_go };
         put_back::put_back(ctx, &mut self.db, &wish)
     }
 }

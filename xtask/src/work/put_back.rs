@@ -3,7 +3,7 @@
 //! stays. Two calls belong together: [`before`], while the database still is as the operation left it, and [`put_back`],
 //! when the scripts have been walked back. Both can be repeated after a crash.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -22,6 +22,7 @@ use crate::sys::backup::record::Record;
 use crate::sys::backup::{reader, shelf};
 use crate::sys::pg::mend::{Job, Mended};
 use crate::sys::pg::rows::Memory;
+use crate::sys::pg::since::KEPT_IN;
 use crate::sys::pg::{Db, VersionTable};
 use crate::sys::{files, journal};
 
@@ -41,6 +42,8 @@ pub struct Wish<'a> {
     pub scripts: &'a [String],
     /// More folders to look for `pg_restore` in.
     pub tools: &'a [PathBuf],
+    /// Somebody has agreed that rows of tables that are not there any more go; the backup of what was there has them.
+    pub may_go: bool,
 }
 
 /// What came of it.
@@ -77,9 +80,10 @@ pub fn check(path: &Path) -> Result<Record> {
 ///
 /// # Errors
 /// As [`backup::take`].
-pub fn before(ctx: &Ctx, db: &mut Db, wanted: &Wanted<'_>, versions: &VersionTable) -> Result<Taken> {
+/// `end` is the transaction with which the operation ended; without it, its last mark in the database counts.
+pub fn before(ctx: &Ctx, db: &mut Db, wanted: &Wanted<'_>, versions: &VersionTable, end: Option<u64>) -> Result<Taken> {
     let taken = backup::take(ctx, db, wanted)?;
-    if !db.keep_rows_since(versions)? {
+    if !db.keep_rows_since(versions, end)? {
         ctx.ui.verbose(
             "what was written since cannot be told from what the operation wrote; nothing of it is written over",
         );
@@ -106,10 +110,11 @@ pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
     let made_again = |name: &String| record.contents.relations.get(name) != now.relations.get(name);
     statements.extend(grants::statements(&record.contents.schema, &now.schema, |key| made_again(&key.name)));
     report.left.extend(db.put_right(&statements)?);
-    keep_what_is_left(db, &mut report)?;
+    let is_beside = mended.iter().any(|it| it.is_beside);
+    keep_what_is_left(db, &mut report, wish.may_go, is_beside)?;
     let found = record.contents.differences(&db.contents(&mut Memory::default(), lock_wait)?);
-    report.is_as_it_was = found.is_empty();
-    report.differs = found.data.into_iter().chain(found.schema).collect();
+    report.differs = found.data.into_iter().chain(found.schema).filter(|line| !line.contains(KEPT_IN)).collect();
+    report.is_as_it_was = report.differs.is_empty() && report.left.is_empty();
     drop(task);
     journal::crash_point();
     Ok(report)
@@ -203,18 +208,20 @@ fn sequences(was: &Sequences, later: &Sequences, now: &Sequences) -> Vec<String>
     statements
 }
 
-/// The rows that were kept aside and have no table any more stay where they are, and are told; all others are in place.
-fn keep_what_is_left(db: &mut Db, report: &mut Report) -> Result<()> {
+/// The rows that were kept aside and have no table any more stay where they are, and are told, unless they may go; all
+/// others are in place.
+fn keep_what_is_left(db: &mut Db, report: &mut Report, may_go: bool, is_beside: bool) -> Result<()> {
     let Some(kept) = db.rows_since()? else { return Ok(()) };
-    let there: BTreeSet<String> =
-        db.contents(&mut Memory::default(), backup::LOCK_WAIT.as_millis())?.tables.into_keys().collect();
-    let homeless: Vec<_> = kept.iter().filter(|kept| !there.contains(&kept.table)).collect();
+    let there = db.tables_by_number()?;
+    let homeless: Vec<_> = kept.iter().filter(|kept| !there.contains_key(&kept.table)).collect();
     for kept in &homeless {
         let (table, rows, place) = (&kept.table, kept.rows, &kept.kept_in);
-        report.left.push(format!("{table} is not there: {rows} rows written since are in {place}"));
+        match may_go {
+            true => report.done.push(format!("{table}: {rows} rows written since went with it; the backup has them")),
+            false => report.left.push(format!("{table} is not there: {rows} rows written since are in {place}")),
+        }
     }
-    let unfit = report.left.iter().any(|line| line.contains(" do not fit any more"));
-    if homeless.is_empty() && !unfit { db.forget_rows_since() } else { Ok(()) }
+    if is_beside || !may_go && !homeless.is_empty() { Ok(()) } else { db.forget_rows_since() }
 }
 
 impl Report {
@@ -235,7 +242,7 @@ impl Report {
     }
 
     fn tell(&mut self, mended: &[Mended]) {
-        for Mended { table, rows, values, since, left } in mended {
+        for Mended { table, rows, values, since, left, .. } in mended {
             let mut parts = Vec::new();
             for (count, words) in
                 [(*rows, "put back"), (*values, "with their values put back"), (*since, "written since kept")]

@@ -424,7 +424,7 @@ impl Way {
         let root = &ctx.project()?.root;
         let paths = down.iter().filter_map(|id| Some(root.join(&self.graph.get(id)?.path)));
         let scripts: Vec<String> = paths.filter_map(|path| read_script(&path).ok()).collect();
-        own.put_back_what_ran(ctx, backup, None, &scripts)
+        own.put_back_what_ran(ctx, backup, None, &scripts, false)
     }
 
     /// For JSON: the scripts that no file here has, with who has them.

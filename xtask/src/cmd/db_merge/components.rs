@@ -236,7 +236,8 @@ impl Flow<'_> {
             // db-migrate refuses it, in its own words.
             Err(_) => Vec::new(),
         };
-        let migrated = Migrated { component: component.name.clone(), place: database.place(), start, steps, backup };
+        let migrated =
+            Migrated { component: component.name.clone(), place: database.place(), start, steps, backup, end: None };
         self.record.migrated.push(migrated);
         self.save()
     }

@@ -21,6 +21,7 @@ use crate::sys::git::{self, Oid, Repo};
 use crate::sys::history;
 use crate::sys::project::Component;
 use crate::ui::Paint;
+use crate::work::at_stake::AtStake;
 
 /// What would become of one component; with an error where that is not known yet.
 struct Preview {
@@ -29,6 +30,8 @@ struct Preview {
     needs_merge_revision: Option<bool>,
     /// What the database would go through, where it is known.
     database: Option<Trip>,
+    /// What would become of its rows, as it stands in db-rebase's JSON.
+    rows: Value,
     moved: Vec<MovedRevision>,
     error: Option<Fail>,
     lines: Vec<String>,
@@ -45,6 +48,7 @@ impl Preview {
             "is_diverged": self.error.is_none().then_some(self.heads.len() > 1),
             "needs_merge_revision": self.needs_merge_revision,
             "database": database,
+            "rows": self.rows,
             "error": self.error.as_ref().map(|fail| fail.to_json(around)),
         })
     }
@@ -164,13 +168,23 @@ fn preview(component: &Component, graph: &Graph, rebase: Option<&AfterMerge>) ->
     }
     if let Some(trip) = trip.filter(|trip| !trip.is_empty()) {
         let (between, after) = (ids(&trip.between), ids(&trip.after));
-        lines.push(format!("  the database would go down to {between} and up to {after}"));
+        lines.push(format!(
+            "  the database would go to {after}: as it is where copies show that this comes to the same, else down to {between} and up"
+        ));
     }
+    let at_stake: &[AtStake] = rebase.map_or(&[], |it| &it.at_stake);
+    if !at_stake.is_empty() {
+        lines.push("  going down, these rows go, and are put back from the backup:".to_owned());
+        lines.extend(at_stake.iter().map(|it| format!("    - {}", it.line())));
+    }
+    let at_stake: Option<Vec<Value>> = trip.map(|_| at_stake.iter().map(AtStake::json).collect());
     Preview {
         component: component.name.clone(),
         heads,
         needs_merge_revision: Some(matches!(rebase.map(|it| &it.plan.change), Some(Change::Merge { .. }))),
         database: trip.cloned(),
+        // Whether it can stay as it is only shows when the files are merged.
+        rows: at_stake.map_or(Value::Null, |all| json!({"kept": null, "why": null, "at_stake": all})),
         moved: moved.iter().map(|it| MovedRevision::of(graph, it)).collect(),
         error: None,
         lines,
@@ -186,6 +200,7 @@ fn not_known_yet(component: &Component, fail: Fail) -> Preview {
         heads: Vec::new(),
         needs_merge_revision: None,
         database: None,
+        rows: Value::Null,
         moved: Vec::new(),
         error: Some(fail),
         lines,
@@ -204,6 +219,7 @@ fn as_it_is(ctx: &Ctx, flags: &Merge, component: &Component) -> Result<Preview> 
     let Some(rebase) = db_rebase::preview(&step, &rebase)? else { return Ok(preview) };
     Ok(Preview {
         database: Some(rebase.trip),
+        rows: rebase.rows,
         needs_merge_revision: Some(rebase.merge.is_some()),
         moved: rebase.moved,
         lines: vec![String::new(), rebase.text],

@@ -166,7 +166,7 @@ impl Flow<'_> {
         let head = self.repo.head()?;
         let is_known = |commit: &Oid| *commit == self.record.head || Some(commit) == self.record.target.as_ref();
         let (now, then) = (head.commit.as_ref(), self.record.head.short());
-        if now.is_some_and(is_known) {
+        if now.is_some_and(is_known) || self.record.is_undone && self.is_own_commit()? {
             return Ok(());
         }
         let now = now.map_or("no commit", Oid::short);
@@ -189,11 +189,29 @@ impl Flow<'_> {
         }
         crash_point();
         match self.merge_is()? {
-            Where::InProgress => self.repo.merge_abort()?,
+            Where::InProgress => self.repo.merge_abort_but(&self.staged_by_others()?)?,
             Where::Forwarded => self.repo.reset_keep(&self.record.head)?,
+            // The files are in the index as they were before, so that git can compare.
+            Where::Committed if self.record.is_undone => self.repo.reset_merge(&self.record.head)?,
             Where::NotOurs | Where::Ahead | Where::UpToDate | Where::Committed => {}
         }
         crash_point();
         Ok(())
+    }
+
+    /// What is staged and is not the merge's: a person's own edits and new files.
+    fn staged_by_others(&self) -> Result<Vec<PathBuf>> {
+        let Some(target) = &self.record.target else { return Ok(Vec::new()) };
+        let brought = self.repo.brought_by(target, &self.record.head)?;
+        let staged = self.repo.staged::<PathBuf>(&[])?;
+        Ok(staged.iter().map(|it| it.path().to_owned()).filter(|path| !brought.contains(path)).collect())
+    }
+
+    /// Whether the head is the commit of this merge and of nothing else, and nobody else can have it.
+    pub fn is_own_commit(&self) -> Result<bool> {
+        let (Some(target), Some(head)) = (&self.record.target, self.repo.head()?.commit) else { return Ok(false) };
+        let parents = self.repo.commits(&["HEAD^1", "HEAD^2"])?;
+        let is_it = parents == [Some(self.record.head.clone()), Some(target.clone())];
+        Ok(is_it && !self.repo.is_published(&head)?)
     }
 }

@@ -44,6 +44,7 @@ pub fn check(ctx: &Ctx, flags: &Merge) -> Result<(Repo, Record)> {
         migrated: Vec::new(),
         report: Vec::new(),
         is_taken_back: false,
+        is_undone: false,
         unmigrated: Vec::new(),
     };
     Ok((repo, record))

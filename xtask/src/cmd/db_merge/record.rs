@@ -66,6 +66,8 @@ pub struct Record {
     pub report: Vec<StepReport>,
     /// Taking back has begun; there is no going on.
     pub is_taken_back: bool,
+    /// It had ended, and is taken back by db-undo: its commit goes, too.
+    pub is_undone: bool,
     /// Components whose migration was taken back.
     pub unmigrated: Vec<String>,
 }
@@ -83,6 +85,8 @@ pub struct Migrated {
     pub steps: Vec<String>,
     /// Taken before, unless the rebase has one that is older.
     pub backup: Option<PathBuf>,
+    /// The transaction with which the merge ended, where it did.
+    pub end: Option<u64>,
 }
 
 impl Record {
@@ -91,7 +95,7 @@ impl Record {
         let migrated = |it: &Migrated| {
             json!({
                 "component": it.component, "place": it.place, "start": it.start, "steps": it.steps,
-                "backup": it.backup.as_ref().map(|path| path.display().to_string()),
+                "backup": it.backup.as_ref().map(|path| path.display().to_string()), "end": it.end,
             })
         };
         json!({
@@ -107,6 +111,7 @@ impl Record {
             "migrated": self.migrated.iter().map(migrated).collect::<Vec<_>>(),
             "report": self.report.iter().map(StepReport::to_json).collect::<Vec<_>>(),
             "taken-back": self.is_taken_back,
+            "undone": self.is_undone,
             "unmigrated": self.unmigrated,
         })
     }
@@ -124,6 +129,7 @@ impl Record {
                 start: texts(&it["start"])?,
                 steps: texts(&it["steps"])?,
                 backup: optional(&it["backup"]).map(PathBuf::from),
+                end: it["end"].as_u64(),
             })
         };
         let list = |key: &str| value[key].as_array().cloned().unwrap_or_default();
@@ -142,6 +148,7 @@ impl Record {
             migrated: list("migrated").iter().map(migrated).collect::<Result<_>>()?,
             report: list("report").iter().map(StepReport::from_json).collect::<Result<_>>()?,
             is_taken_back: is("taken-back"),
+            is_undone: is("undone"),
             unmigrated: texts(&value["unmigrated"])?,
         })
     }
@@ -193,9 +200,11 @@ mod tests {
                 start: vec!["p".into()],
                 steps: vec!["a".into()],
                 backup: Some("/b.dump".into()),
+                end: Some(7),
             }],
             report: vec![report],
             is_taken_back: true,
+            is_undone: true,
             unmigrated: vec!["manager".into()],
         };
         assert_eq!(Record::from_json(&record.to_json()).unwrap(), record);

@@ -9,7 +9,7 @@ use serde_json::Map;
 use super::flow::{Done, Flow, NOTE, Step, pending};
 use super::git::Where;
 use super::record::{KEPT, folder, to_abort, to_continue};
-use super::{preflight, show};
+use super::{preflight, show, undo};
 use crate::cmd::db_rebase;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
@@ -120,7 +120,7 @@ impl Flow<'_> {
         let report = show::to_json(&self)?;
         let text = show::done(&self)?;
         let ui = self.ctx.ui.clone();
-        self.finish()?;
+        undo::put_away(self)?;
         ui.json("db-merge", Exit::Done, report, None);
         ui.answer(text);
         Ok(Exit::Done)

@@ -10,7 +10,7 @@ use super::git::Where;
 use crate::cmd::db_rebase::Kept;
 use crate::cmd::db_status::component_json;
 use crate::flags::Merge;
-use crate::model::action::{Action, git};
+use crate::model::action::{Action, git, own};
 use crate::report::moved::MovedRevision;
 use crate::report::steps::{Outcome, StepReport, steps};
 use crate::sys::git::{Operation, State, Status};
@@ -30,6 +30,7 @@ pub fn to_json(flow: &Flow) -> Result<Value> {
         "conflicts": conflicts,
         "staged": flow.record.staged.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
         "backups": backups(flow, &kept),
+        "rows": rows_json(&kept),
         "components": flow.components.iter().map(|it| component_json(flow.ctx, it)).collect::<Value>(),
     }))
 }
@@ -43,6 +44,38 @@ fn moved_json(kept: &[(String, Kept)]) -> Vec<Value> {
 fn merges_json(kept: &[(String, Kept)]) -> Vec<Value> {
     let made = kept.iter().filter_map(|(component, kept)| Some((component, kept.merge.as_ref()?)));
     made.map(|(component, id)| json!({"component": component, "revision": id})).collect()
+}
+
+/// What became of the rows of each database that a rebase was about.
+fn rows_json(kept: &[(String, Kept)]) -> Vec<Value> {
+    let about = kept.iter().filter(|(_, kept)| !kept.rows.is_null());
+    about
+        .map(|(component, kept)| {
+            let mut rows = kept.rows.clone();
+            rows["component"] = json!(component);
+            rows["put_back"] = kept.put_back.clone();
+            rows
+        })
+        .collect()
+}
+
+/// The same for people.
+fn rows(kept: &[(String, Kept)]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (component, kept) in kept.iter().filter(|(_, kept)| !kept.rows.is_null()) {
+        if kept.rows["kept"] == true {
+            lines.push(format!("Rows of {component}: all kept, the database stayed as it is"));
+            continue;
+        }
+        lines.push(format!("Rows of {component}: the database went down and up"));
+        let listed = |key: &str| {
+            let all = kept.put_back[key].as_array().cloned().unwrap_or_default();
+            all.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect::<Vec<_>>()
+        };
+        lines.extend(listed("done").into_iter().map(|line| format!("  - {line}")));
+        lines.extend(listed("left").into_iter().map(|line| format!("  - ⚠️  {line}")));
+    }
+    if lines.is_empty() { lines } else { [vec![String::new()], lines].concat() }
 }
 
 fn backups(flow: &Flow, kept: &[(String, Kept)]) -> Vec<String> {
@@ -73,6 +106,7 @@ pub fn done(flow: &Flow) -> Result<String> {
     let headline = if is_nothing { "✅ Nothing to do" } else { "✅ Merge resolved" };
     let mut lines = vec![flow.ctx.ui.paint(Paint::Good, headline), String::new(), steps(&flow.record.report)];
     lines.extend(moves(&kept));
+    lines.extend(rows(&kept));
     for path in backups(flow, &kept) {
         lines.push(String::new());
         lines.push(format!("Backup: {path}"));
@@ -166,5 +200,15 @@ pub fn aborted(flow: &Flow) -> String {
     }
     let backups = flow.record.migrated.iter().filter_map(|migrated| migrated.backup.as_ref());
     lines.extend(backups.map(|path| format!("Rows as of the backup: {}", path.display())));
+    lines.join("\n")
+}
+
+/// It is forgotten, and nothing was changed.
+pub fn forgotten(flow: &Flow) -> String {
+    let mut lines =
+        vec![flow.ctx.ui.paint(Paint::Warn, "Forgotten: merge, files and databases stay as they are"), String::new()];
+    lines.extend(changed(flow));
+    let status = own("db-status").of_no_component().word("--all");
+    lines.push(flow.ctx.ui.shown(Action::run("See where things are", status)));
     lines.join("\n")
 }

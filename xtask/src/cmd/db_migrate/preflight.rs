@@ -1,6 +1,8 @@
 //! Everything that is checked before a migration begins. Nothing in here changes the component's database, and a check
 //! that fails refuses with exit 3.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 
 use crate::ctx::{Ctx, Database};
@@ -13,11 +15,12 @@ use crate::sys::pg::InvalidIndex;
 use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::at_stake::{self, AtStake, LargeWork};
+use crate::work::last_change::{Walked, What};
 use crate::work::migrate::{Walk, verb};
 use crate::work::own_database::{OwnDatabase, Refusal, Remote};
 use crate::work::skipped::AllSkipped;
 
-const COMMAND: &str = "db-migrate";
+pub const COMMAND: &str = "db-migrate";
 pub const NOT_THERE: &str = "the component's database is not there yet";
 
 /// What is known before anything is decided.
@@ -181,6 +184,12 @@ impl Plan {
     /// Whether revisions are taken back.
     pub fn is_downgrade(&self) -> bool {
         self.way == Way::Downgrade
+    }
+
+    /// What db-undo has to know.
+    pub fn change(&self, backup: Option<PathBuf>) -> What {
+        let ids = self.walk.steps.iter().map(|step| step.revision.clone()).collect();
+        What::Walk(Walked { direction: self.direction(), start: self.walk.before.clone(), ids, backup })
     }
 
     /// `applied` or `reverted`, as JSON and people say it.

@@ -11,17 +11,20 @@ use super::ends::Ends;
 use super::facts::refused;
 use super::record::Work;
 use super::released::{self, Scripts};
-use super::steps::{self, BACKUP};
+use super::steps::{self, BACKUP, END, PUT_BACK};
 use super::{begin, database};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::Rebase;
 use crate::model::graph::{Graph, Links};
 use crate::model::rebase::{self, Change, Moved, Plan, Trip, Wish};
+use crate::model::step::Direction;
 use crate::report::moved::MovedRevision;
 use crate::sys::git::Repo;
 use crate::sys::journal::Journal;
 use crate::sys::project::Component;
+use crate::work::at_stake::{self, AtStake};
+use crate::work::own_database::OwnDatabase;
 
 /// Runs one as a part of something larger.
 ///
@@ -43,8 +46,16 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
 ///
 /// # Errors
 /// As [`super::run`].
-pub fn take_back(ctx: &Ctx, folder: &Path) -> Result<Exit> {
-    steps::abort(ctx, folder, false)
+pub fn take_back(ctx: &Ctx, folder: &Path, keep_database: bool) -> Result<Exit> {
+    steps::abort(ctx, folder, keep_database)
+}
+
+/// Writes down, in one that was put away, the transaction with which the larger thing ended.
+///
+/// # Errors
+/// When the journal there cannot be written.
+pub fn note_end(folder: &Path, end: u64) -> Result<()> {
+    Journal::pending(folder)?.map_or(Ok(()), |mut journal| journal.note(END, serde_json::json!(end)))
 }
 
 /// Refuses to take back one that was put away where somebody has changed its files since.
@@ -65,6 +76,14 @@ pub struct Kept {
     pub files: Vec<PathBuf>,
     /// The backup that it took before it turned to the database.
     pub backup: Option<PathBuf>,
+    /// Where its database is, and what that held before; `None` where it was not touched.
+    pub database: Option<(String, Vec<String>)>,
+    /// The revisions that run their way down when it is taken back.
+    pub way_back_runs: Vec<String>,
+    /// What became of the database's rows, as it stands in db-rebase's JSON; null where no database was concerned.
+    pub rows: Value,
+    /// What was put back out of the backup, the same.
+    pub put_back: Value,
 }
 
 /// What was put away in a folder.
@@ -79,6 +98,10 @@ pub fn kept(folder: &Path) -> Result<Option<Kept>> {
         merge: work.merge.clone(),
         files: journal.files().map(Path::to_owned).collect(),
         backup: journal.noted(BACKUP).and_then(Value::as_str).map(PathBuf::from),
+        database: work.place.clone().map(|place| (place, work.trip.before.clone())),
+        way_back_runs: work.way_back_runs(),
+        rows: if work.trip.is_empty() { Value::Null } else { work.rows },
+        put_back: journal.noted(PUT_BACK).cloned().unwrap_or_default(),
     }))
 }
 
@@ -88,6 +111,8 @@ pub struct AfterMerge {
     pub plan: Plan,
     /// With the database; `None` where it cannot be asked, or holds what no file will have.
     pub trip: Option<Trip>,
+    /// What would go, and be put back, where the database has to go down and up.
+    pub at_stake: Vec<AtStake>,
 }
 
 impl AfterMerge {
@@ -118,7 +143,7 @@ pub fn after_merge(
     let about = |fail: Fail| fail.about(&component.name).refused();
     let released = released::by_git(ctx, repo, &scripts, None).map_err(|error| about(from_anyhow(&error)))?;
     let plan = rebase::plan(graph, &released.ids, &Wish::Usual).map_err(|refusal| about(refused(&refusal)))?;
-    let found = AfterMerge { plan, trip: None };
+    let found = AfterMerge { plan, trip: None, at_stake: Vec::new() };
     if no_db {
         return Ok(found);
     }
@@ -129,7 +154,17 @@ pub fn after_merge(
     };
     let after = rebase::applied(graph, &found.plan.change)?;
     let trip = rebase::trip(graph, &after, found.moved(), &applied)?;
-    Ok(AfterMerge { trip: Some(trip), ..found })
+    let at_stake = match trip.down.is_empty() {
+        true => Vec::new(),
+        false => at_stake::find(
+            ctx,
+            graph,
+            OwnDatabase::connect(ctx, component, "db-rebase")?.db(),
+            Direction::Down,
+            &trip.down,
+        )?,
+    };
+    Ok(AfterMerge { trip: Some(trip), at_stake, ..found })
 }
 
 impl Kept {

@@ -129,6 +129,11 @@ impl Work {
         if self.stays { &self.trip.down } else { &[] }
     }
 
+    /// The revisions that run their way down when it is taken back, in order.
+    pub fn way_back_runs(&self) -> Vec<String> {
+        self.trip.up.iter().rev().filter(|id| !self.kept().contains(id)).cloned().collect()
+    }
+
     /// The revisions that the database never had.
     pub fn lacking(&self) -> Vec<&str> {
         self.trip.up.iter().filter(|id| !self.trip.down.contains(id)).map(String::as_str).collect()

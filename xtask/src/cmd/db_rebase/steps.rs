@@ -22,15 +22,22 @@ use crate::sys::files::remove_bytecode;
 use crate::sys::interrupt;
 use crate::sys::journal::{Journal, Operation, Progress};
 use crate::sys::project::Component;
+use crate::work::last_change::{self, What};
 use crate::work::own_database::OwnDatabase;
 use crate::work::put_back::Report;
 
 /// The notes' names in the journal.
 pub(super) const BACKUP: &str = "backup";
+const COMMAND: &str = "db-rebase";
 const KEEP: &str = "keep";
-const TAKEN_BACK: &str = "taken-back";
+pub(super) const TAKEN_BACK: &str = "taken-back";
 /// The backup of what was there when it was taken back.
 const NOW: &str = "backup-before-taking-back";
+
+/// What was carried over into tables that were made anew.
+pub(super) const PUT_BACK: &str = "put-back";
+/// The transaction with which it ended, where it did.
+pub(super) const END: &str = "end";
 
 /// What is being done.
 struct Run<'a> {
@@ -93,7 +100,7 @@ pub fn abort(ctx: &Ctx, folder: &Path, keep_database: bool) -> Result<Exit> {
         run.own = open(ctx, component, &run.work).map_err(refuse)?;
     }
     match run.take_back() {
-        Ok(()) => run.end(Journal::finish, |ctx, work, backup, report| {
+        Ok(()) => run.forget_change().end(Journal::finish, |ctx, work, backup, report| {
             show::aborted(ctx, work, backup, report)?;
             if keep_database {
                 show::database_was_kept(ctx, work);
@@ -172,10 +179,25 @@ impl Run<'_> {
             }
         }
         let keep = self.journal.noted(KEEP).and_then(Value::as_str).map(PathBuf::from);
-        match keep {
-            Some(folder) => self.end(|journal| journal.finish_into(&folder), show::done),
-            None => self.end(Journal::finish, show::done),
+        match (keep, self.own.take()) {
+            (Some(folder), _) => self.end(|journal| journal.finish_into(&folder), show::done),
+            (None, Some(own)) => self.put_away(own),
+            (None, None) => self.end(Journal::finish, show::done),
         }
+    }
+
+    /// The journal goes to where db-undo finds it.
+    fn put_away(self, mut own: OwnDatabase<'_>) -> Result<Exit> {
+        let ctx = self.ctx;
+        let folder = last_change::journal_folder(ctx, own.db(), &self.work.component, COMMAND)?;
+        let end = own.db().transaction_number()?;
+        let finish = |mut journal: Journal| {
+            journal.note(END, json!(end))?;
+            journal.finish_into(&folder)?;
+            last_change::done(ctx, &mut own, COMMAND, What::Rebase(folder.clone()));
+            Ok(())
+        };
+        self.end(finish, show::done)
     }
 
     fn step(&mut self, step: Step) -> Result<()> {
@@ -236,11 +258,24 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// What it did to the database is not there any more, for db-undo.
+    fn forget_change(mut self) -> Self {
+        if let Some(own) = &mut self.own {
+            let is_part = self.journal.noted(KEEP).is_some_and(Value::is_string);
+            let (what, again) = if is_part { ("merge", "db-merge") } else { ("rebase", COMMAND) };
+            let what = What::Nothing(format!("A {what} was taken back last"), vec![again.to_owned()]);
+            last_change::done(self.ctx, own, COMMAND, what);
+        }
+        self
+    }
+
     /// Puts the rows that the way down took away into what the way up made again. No script counts as one that was walked
     /// back: what the new revisions did to other rows stays.
     fn carry_over(&mut self) -> Result<()> {
         if let (Some(path), Some(own), false) = (self.backup(), &mut self.own, self.work.stays) {
-            self.report = Some(own.put_back(self.ctx, &path, None, &[])?);
+            let report = own.put_back(self.ctx, &path, None, &[])?;
+            self.journal.note(PUT_BACK, report.to_json())?;
+            self.report = Some(report);
         }
         Ok(())
     }
@@ -248,7 +283,8 @@ impl Run<'_> {
     /// Before anything is taken back: a backup of what is there now.
     fn look_before_taking_back(&mut self) -> Result<()> {
         if let (Some(path), Some(own)) = (self.backup(), &mut self.own) {
-            let now = own.before_putting_back(self.ctx, &path)?;
+            let end = self.journal.noted(END).and_then(Value::as_u64);
+            let now = own.before_putting_back(self.ctx, &path, end)?;
             self.journal.note(NOW, json!(now))?;
         }
         Ok(())

@@ -27,10 +27,11 @@ use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
 use crate::sys::pg::{catalog, rows, shared};
-use crate::work::at_stake::AtStake;
+use crate::work::at_stake::{self, AtStake};
+use crate::work::last_change::{self, Walked, What};
 use crate::work::migrate::{BrokenOff, Limits, Walk, Walker};
 use crate::work::own_database::{OwnDatabase, Refusal};
-use crate::work::{advice, at_stake, ledger};
+use crate::work::{advice, ledger, put_back, take_back};
 
 const COMMAND: &str = "db-roundtrip";
 const ON_A_COPY: &str = "Leave --in-place out: the round trip then runs on a copy";
@@ -43,6 +44,8 @@ struct InPlace<'r> {
     walker: Walker<'r>,
     /// What the tables held at the last look.
     memory: rows::Memory,
+    /// What became of rows that went.
+    notes: Vec<String>,
 }
 
 /// Checks, asks, backs up, walks, and leaves the database at the head.
@@ -52,16 +55,18 @@ struct InPlace<'r> {
 /// head, with the backup named.
 pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let mut own = claim(ctx, facts).map_err(refuse)?;
+    bring_back(ctx, facts, &mut own)?;
     let limits = Limits { lock: None, step: flags.step_timeout };
     let mut walker = Walker::start(ctx, &mut own, limits).map_err(refuse)?;
     let backup = own.backup(ctx, &ON_A_COPY.into()).map_err(refuse)?;
     walker.ready().map_err(refuse)?;
-    let mut run = InPlace { ctx, facts, own, walker, memory: rows::Memory::default() };
-    let results = run.walk().map_err(|error| where_it_stands(facts, &error, &backup))?;
+    let mut run = InPlace { ctx, facts, own, walker, memory: rows::Memory::default(), notes: Vec::new() };
+    let results = run.journalled(&backup).map_err(|error| where_it_stands(facts, &error, &backup))?;
     let server = run.own.db().server_version().text.clone();
     run.walker.end();
     let words = format!("{} itself (backup: {})", facts.database.place(), backup.display());
-    let (results, notes) = compared(ctx, facts, flags, results)?;
+    let (results, more) = compared(ctx, facts, flags, results)?;
+    let notes = run.notes.into_iter().chain(more).collect();
     Ok(Findings { baseline: words, cache: None, server, notes, results, kept: None, log: None })
 }
 
@@ -89,10 +94,26 @@ fn compared(
     Ok((results.into_iter().map(weigh).collect(), reference.notes.clone()))
 }
 
+/// An earlier one that was killed on its way: what it took down and away comes back first.
+fn bring_back(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<()> {
+    let Some(journal) = take_back::cut_off(ctx).map_err(refuse)? else { return Ok(()) };
+    let (component, change) = take_back::cut_off_change(&journal).map_err(refuse)?;
+    let is_it = component == facts.component.name && change.place == own.place();
+    let plan = if is_it { take_back::plan(ctx, own, &facts.graph, &change).map_err(refuse)? } else { None };
+    let Some(plan) = plan else { return Err(journal.unfinished().into()) };
+    ctx.ui.status("An earlier round trip in place did not end: what it took away comes back first");
+    let done = take_back::begin(ctx, own, &plan, Some(journal))?;
+    for line in done.report.iter().flat_map(put_back::Report::lines) {
+        ctx.ui.status(line);
+    }
+    Ok(())
+}
+
 fn where_it_stands(facts: &Facts, error: &anyhow::Error, backup: &Path) -> anyhow::Error {
     from_anyhow(error)
         .details(format!("The database stands where this happened; the backup taken before: {}", backup.display()))
         .run("See where it stands", own("db-status").of(&facts.component.name))
+        .run("Take it back to where it was, with its rows", own("db-undo").of(&facts.component.name))
         .into()
 }
 
@@ -146,35 +167,57 @@ fn way_down<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = &'f String> {
     facts.route.order[lowest..].iter().rev()
 }
 
+/// Asks, with the rows that the way down takes away. They are put back in the end; what keeps a script from going up again
+/// keeps them out, too.
 fn agreed(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<()> {
-    let place = own.place();
-    let down: Vec<String> = way_down(facts).cloned().collect();
-    let at_stake = at_stake::find(ctx, &facts.graph, own.db(), Direction::Down, &down)?;
-    let lost: Vec<String> = at_stake.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
-    let lost = if lost.is_empty() { String::new() } else { format!("{}\n", lost.join("\n")) };
-    let question =
-        format!("{lost}Take revisions down and up again on {place} itself? Dropped columns lose their values.");
-    if ctx.common.yes && !lost.is_empty() {
-        ctx.ui.status(format!("This goes with the way down, and is in the backup:\n{}", lost.trim_end()));
+    if ctx.common.yes {
+        return Ok(());
     }
-    if ctx.common.yes || ctx.ui.confirm(&question) == Some(true) {
+    let ids: Vec<String> = way_down(facts).cloned().collect();
+    let all = at_stake::find(ctx, &facts.graph, own.db(), Direction::Down, &ids)?;
+    let goes: Vec<String> = all.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
+    let place = own.place();
+    let mut question = format!("Take revisions down and up again on {place} itself?");
+    if !goes.is_empty() {
+        let goes = goes.join("\n");
+        question = format!("{goes}\nThey are put back from the backup when it is up again.\n{question}");
+    }
+    if ctx.ui.confirm(&question) == Some(true) {
         return Ok(());
     }
     // The command line is right; what it asks for is not agreed to.
-    Err(Fail {
-        exit: Exit::Refused,
-        ..Fail::new(Kind::Usage, "A round trip on your own database has to be confirmed")
-            .details(question)
-            .action("If it is meant: repeat the command with --yes")
-            .action(ON_A_COPY)
-    }
-    .into())
+    let kind = if goes.is_empty() { Kind::Usage } else { Kind::RowsAtStake };
+    let fail = Fail::new(kind, "A round trip on your own database has to be confirmed").details(question);
+    let fail = fail.action("If it is meant: repeat the command with --yes").action(ON_A_COPY);
+    Err(Fail { exit: Exit::Refused, ..fail.related(self::own("db-status")) }.into())
 }
 
 impl InPlace<'_> {
-    /// Up to the heads, then each wanted revision from the top, then up to the heads again.
-    fn walk(&mut self) -> Result<Vec<RevisionResult>> {
+    /// Under a journal: whatever kills it between down and up, the next command says so. Rows that went come back.
+    fn journalled(&mut self, backup: &Path) -> Result<Vec<RevisionResult>> {
         self.apply_pending()?;
+        let start = self.own.applied()?;
+        let ids: Vec<String> = way_down(self.facts).cloned().collect();
+        let walked = Walked { direction: Direction::Down, start, ids, backup: Some(backup.to_owned()) };
+        let command = format!("{COMMAND} --in-place");
+        let again = own(COMMAND).word("--in-place").flag("--component", &self.facts.component.name);
+        let journal = take_back::open_cut_off(self.ctx, &self.own, again, walked)?;
+        let results = self.walk()?;
+        // What the scripts brought back empty. No script counts as one that was walked: what they did to other rows is theirs.
+        let report = self.own.put_back(self.ctx, backup, None, &[])?;
+        self.notes.extend(report.done.iter().map(|line| format!("out of the backup: {line}")));
+        self.notes.extend(report.left);
+        let what = What::Nothing(
+            format!("{command} left the database at the revision where it was; its backup: {}", backup.display()),
+            Vec::new(),
+        );
+        last_change::done(self.ctx, &mut self.own, &command, what);
+        journal.finish()?;
+        Ok(results)
+    }
+
+    /// Each wanted revision from the top, then up to the heads again.
+    fn walk(&mut self) -> Result<Vec<RevisionResult>> {
         let facts = self.facts;
         let mut progress = self.ctx.ui.steps("Round trip", facts.route.tested.len());
         let mut outcomes: Vec<RevisionResult> = Vec::new();

@@ -12,6 +12,8 @@ use super::record::{Proof, Record};
 
 /// How many backups of a component stay.
 const KEPT: usize = 10;
+/// `.xtask/journals/db-merge/rebases/manager`, and one more.
+const DEEP: usize = 5;
 /// What a file that is still being written is called, after the backup's name.
 const PART: &str = ".dump.part-";
 
@@ -135,7 +137,7 @@ pub fn replace(new: &Path, old: &Path) -> Result<()> {
     fs::rename(new, old).with_context(renaming)
 }
 
-/// The texts of the JSON files below a folder, two levels deep, but for those of the backups themselves.
+/// The texts of the JSON files below a folder, as deep as journals lie in journals, but for those of the backups themselves.
 pub fn texts(folder: &Path, without: &str) -> Vec<String> {
     let mut texts = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
@@ -143,7 +145,9 @@ pub fn texts(folder: &Path, without: &str) -> Vec<String> {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() && depth < 2 && !path.ends_with(without) => folders.push((path, depth + 1)),
+                Ok(kind) if kind.is_dir() && depth < DEEP && !path.ends_with(without) => {
+                    folders.push((path, depth + 1))
+                }
                 Ok(kind) if kind.is_file() && path.extension().is_some_and(|it| it == "json") => {
                     texts.extend(fs::read_to_string(&path));
                 }
@@ -152,6 +156,14 @@ pub fn texts(folder: &Path, without: &str) -> Vec<String> {
         }
     }
     texts
+}
+
+/// What is being written, or was when its run was killed: how many files, and their bytes.
+pub fn parts(project_root: &Path) -> (usize, u64) {
+    let entries = fs::read_dir(folder(project_root)).into_iter().flatten().flatten();
+    let parts = entries.filter(|entry| entry.file_name().to_string_lossy().contains(PART));
+    let sizes: Vec<u64> = parts.filter_map(|entry| Some(entry.metadata().ok()?.len())).collect();
+    (sizes.len(), sizes.iter().sum())
 }
 
 /// Removes what killed runs were writing; what is being written just now is locked, and stays.

@@ -1,8 +1,9 @@
 //! Who came from whom: the main branch, merge bases (in the middle of a merge, rebase or cherry-pick too), what changed
 //! between two states.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -180,6 +181,25 @@ impl Repo {
                 Err(Unclear::Several { with: with.to_owned(), bases }.raise())
             }
         }
+    }
+
+    /// The files that a merge of a commit brings, or takes away: what was done on its side since the two parted.
+    ///
+    /// # Errors
+    /// git's own words.
+    pub fn brought_by(&self, commit: &Oid, into: &Oid) -> Result<HashSet<PathBuf>> {
+        let answer = self.git.ask(["merge-base", "--all", into.as_str(), commit.as_str()]).run()?;
+        let bases = if answer.yes()? { parse::ids("merge-base", &answer.stdout)? } else { Vec::new() };
+        let mut files = HashSet::new();
+        for base in bases {
+            for changed in self.changed::<&Path>(&base, To::Commit(commit), &[])? {
+                if let Changed::Renamed { from, .. } = &changed {
+                    files.insert(from.clone());
+                }
+                files.insert(changed.path().to_owned());
+            }
+        }
+        Ok(files)
     }
 
     /// Whether everything in `ancestor` is in `descendant`; a commit is its own ancestor.

@@ -75,6 +75,24 @@ impl Repo {
         if answer.code() == Some(0) { Ok(()) } else { Err(self.refusal("take the branch back", &answer)) }
     }
 
+    /// The same where the files to be taken back are in the index as they lie there: what is in the index goes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn reset_merge(&self, commit: &Oid) -> Result<()> {
+        let answer = self.git.act(["reset", "--quiet", "--merge", commit.as_str()]).run()?;
+        if answer.code() == Some(0) { Ok(()) } else { Err(self.refusal("take the branch back", &answer)) }
+    }
+
+    /// Whether a branch of a server has a commit: others may have it, too.
+    ///
+    /// # Errors
+    /// git's own words.
+    pub fn is_published(&self, commit: &Oid) -> Result<bool> {
+        let args = ["for-each-ref", "--count=1", "--format=%(refname)", "--contains", commit.as_str(), "refs/remotes"];
+        Ok(!self.git.ask(args).run()?.ok()?.is_empty())
+    }
+
     /// Merges a branch (or any commit) into the current one.
     ///
     /// # Errors
@@ -118,6 +136,23 @@ impl Repo {
     pub fn merge_abort(&self) -> Result<()> {
         let answer = self.git.act(["merge", "--abort"]).run()?;
         if answer.code() == Some(0) { Ok(()) } else { Err(self.refusal("take the merge back", &answer)) }
+    }
+
+    /// The same, but for files that are staged and not the merge's: they lie there afterwards as they do now, and are staged
+    /// again.
+    pub fn merge_abort_but<P: AsRef<Path>>(&self, others: &[P]) -> Result<()> {
+        use std::os::unix::ffi::OsStrExt;
+        if others.is_empty() {
+            return self.merge_abort();
+        }
+        // What differs from the index alone is left alone by git's way back.
+        let paths = self.relative_all(others)?;
+        let input: Vec<u8> = paths.iter().flat_map(|path| [path.as_os_str().as_bytes(), b"\0"].concat()).collect();
+        let words = ["--literal-pathspecs", "reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"];
+        self.git.act(words).stdin(input).run()?.ok()?;
+        let done = self.merge_abort();
+        self.record(others)?;
+        done
     }
 
     /// Switches to a branch; one that only the server has is made, as git does it.

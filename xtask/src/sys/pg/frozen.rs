@@ -2,6 +2,8 @@
 //! just what is dumped. A snapshot is known to one server and one database only, so sharing it also proves that both sides
 //! look at the same one.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use postgres::{IsolationLevel, Transaction};
 
@@ -65,6 +67,15 @@ fn everything() -> Options {
 }
 
 impl Db {
+    /// The ordinary tables by name, each with its number: one that was made again has another.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn tables_by_number(&mut self) -> Result<BTreeMap<String, u32>> {
+        let rows = self.client().query(TABLES, &[]).map_err(|error| sql_fail(&error, "listing the tables"))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
     /// Which server and database this is.
     ///
     /// # Errors

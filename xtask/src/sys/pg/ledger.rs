@@ -12,7 +12,7 @@ use postgres::SimpleQueryMessage;
 use serde_json::{Value, json};
 
 use super::runs::key;
-use super::{Db, Script, VersionTable, runs};
+use super::{Db, Script, VersionTable, literal, runs};
 use crate::model::ledger::{Entry, How, Ledger, Made, Mark, Run};
 
 /// The schema of everything that this tool keeps in somebody's database.
@@ -86,6 +86,24 @@ impl Db {
         ledger.left.sort();
         ledger.now.sort();
         Some(ledger)
+    }
+
+    /// The version table's rows with the transaction that wrote each, sorted; none where there is no such table. Whoever
+    /// writes a row again, even with the same id, leaves another mark.
+    ///
+    /// # Errors
+    /// What asking the server may meet.
+    pub fn marks(&mut self, table: &VersionTable) -> Result<Vec<Mark>> {
+        let version = table.quoted();
+        let there = format!("select to_regclass({})::text", literal(&version));
+        if self.text(&there, "looking for the version table")?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!("select version_num::text, xmin::text from {version}");
+        let rows = self.client().query(&sql, &[]).context("reading the version table")?;
+        let mut marks: Vec<Mark> = rows.iter().map(|row| Mark { revision: row.get(0), writer: row.get(1) }).collect();
+        marks.sort();
+        Ok(marks)
     }
 
     /// How many tables there are that somebody made: not the server's, the ledger's or an extension's.

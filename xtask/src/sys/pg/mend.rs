@@ -36,6 +36,8 @@ pub struct Mended {
     pub since: u64,
     /// What could not be put back, a line each.
     pub left: Vec<String>,
+    /// Some of it lies in the schema beside.
+    pub is_beside: bool,
 }
 
 /// The transaction.
@@ -174,7 +176,9 @@ impl Mending<'_> {
         let made = listed.iter().map(|column| format!("{column} text")).collect::<Vec<_>>().join(", ");
         let sql = format!("create temporary table xtask_rows_{number} ({made}) on commit drop");
         self.transaction.batch_execute(&sql).map_err(|error| sql_fail(&error, DOING))?;
-        let copy = format!("copy {stage} ({}) from stdin (encoding {})", listed.join(", "), literal(encoding));
+        // A table may have no column at all.
+        let listed = if listed.is_empty() { String::new() } else { format!("({})", listed.join(", ")) };
+        let copy = format!("copy {stage} {listed} from stdin (encoding {})", literal(encoding));
         let mut writer = self.transaction.copy_in(&copy).map_err(|error| sql_fail(&error, DOING))?;
         std::io::copy(rows, &mut writer).context("taking the backup's rows in")?;
         writer.finish().map_err(|error| sql_fail(&error, DOING))?;
@@ -271,15 +275,64 @@ impl Table {
                 }
             }
             if self.key.is_empty() || !self.key.iter().all(|name| common.contains(name)) {
-                self.replace(transaction, &stage, &common)?;
-            } else {
-                self.compare(transaction, &stage, &common, kept)?;
+                return self.write_keyless(transaction, &stage, &common, kept);
             }
+            self.compare(transaction, &stage, &common, kept)?;
         }
         match kept.flatten() {
             Some(kept) => self.write_since(transaction, kept),
             None => Ok(()),
         }
+    }
+
+    /// A table whose rows nothing tells apart: a row that was changed since cannot be told from a new one. It is written where
+    /// nothing was changed since but rows added; else nothing is doubled, and one of the two stays beside it.
+    fn write_keyless(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        stage: &str,
+        common: &[String],
+        kept: Option<Option<&Kept>>,
+    ) -> Result<(), postgres::Error> {
+        let table = self.job.table.clone();
+        let count = |transaction: &mut Transaction<'_>, from: &str| -> Result<u64, postgres::Error> {
+            let rows: i64 = transaction.query_one(&format!("select count(*) from only {from}"), &[])?.get(0);
+            Ok(u64::try_from(rows).unwrap_or_default())
+        };
+        let (was, now) = (count(transaction, stage)?, count(transaction, &table)?);
+        match kept {
+            Some(None) => self.replace(transaction, stage, common),
+            Some(Some(kept)) if kept.older == was => {
+                self.replace(transaction, stage, common)?;
+                self.write_since(transaction, kept)
+            }
+            Some(Some(kept)) if self.job.is_new => {
+                self.replace(transaction, stage, common)?;
+                let (rows, place) = (kept.rows, &kept.kept_in);
+                self.mended.left.push(format!(
+                    "{table} has no key, so that a changed row cannot be told from a new one: the {rows} rows written since \
+                     are in {place}, and it has those of the backup"
+                ));
+                self.mended.is_beside = true;
+                Ok(())
+            }
+            None if self.job.is_new && now == 0 => self.replace(transaction, stage, common),
+            _ => self.put_beside(transaction, stage, was),
+        }
+    }
+
+    /// The backup's rows into a table of their own.
+    fn put_beside(&mut self, transaction: &mut Transaction<'_>, stage: &str, rows: u64) -> Result<(), postgres::Error> {
+        let place = format!("{KEPT_IN}.{}", stage.replace("pg_temp.xtask_rows_", "backup_"));
+        transaction.batch_execute(&format!(
+            "create schema if not exists {KEPT_IN}; drop table if exists {place}; create table {place} as table {stage}"
+        ))?;
+        self.mended.left.push(format!(
+            "{} has no key and was written since: it stays as it is, and the {rows} rows of the backup are in {place}",
+            self.job.table
+        ));
+        self.mended.is_beside = true;
+        Ok(())
     }
 
     /// The rows of the backup instead of what is there; for a table whose rows nothing tells apart.
@@ -350,12 +403,17 @@ impl Table {
     /// Rows that were written since go over everything. What does not fit any more stays where it was kept.
     fn write_since(&mut self, transaction: &mut Transaction<'_>, kept: &Kept) -> Result<(), postgres::Error> {
         let known = |name: &&String| self.columns.iter().any(|column| column.name == **name);
-        let common: Vec<String> = kept.columns.iter().filter(known).cloned().collect();
+        let (common, lost): (Vec<&String>, Vec<&String>) = kept.columns.iter().partition(known);
+        let common: Vec<String> = common.into_iter().cloned().collect();
+        let lost = self.values_without_place(transaction, kept, &lost)?;
         let mut inner = transaction.transaction()?;
         match self.merge(&mut inner, kept, &common) {
             Ok(()) => {
                 inner.commit()?;
                 self.mended.since = kept.rows;
+                if lost {
+                    return Ok(());
+                }
                 transaction.batch_execute(&format!(
                     "drop table {0}; delete from {KEPT_IN}.tables where kept_in = '{0}'",
                     kept.kept_in
@@ -369,22 +427,39 @@ impl Table {
                     "{table}: {rows} rows written since do not fit any more and are in {place}: {}",
                     said.message()
                 ));
+                self.mended.is_beside = true;
                 Ok(())
             }
         }
     }
 
+    /// Whether rows written since have values in columns that are not there; they stay where they were kept.
+    fn values_without_place(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        kept: &Kept,
+        lost: &[&String],
+    ) -> Result<bool, postgres::Error> {
+        let place = &kept.kept_in;
+        for name in lost {
+            let sql = format!("select count({}) from {place}", ident(name));
+            let values: i64 = transaction.query_one(&sql, &[])?.get(0);
+            if values > 0 {
+                let table = &self.job.table;
+                self.mended.left.push(format!(
+                    "{table}: the column {name} is not there, its {values} values written since are in {place}"
+                ));
+                self.mended.is_beside = true;
+            }
+        }
+        Ok(self.mended.is_beside)
+    }
+
     fn merge(&self, transaction: &mut Transaction<'_>, kept: &Kept, common: &[String]) -> Result<(), postgres::Error> {
         let (table, place) = (&self.job.table, &kept.kept_in);
         if self.key.is_empty() || !self.key.iter().all(|name| common.contains(name)) {
-            let listed: Vec<String> = common.iter().map(|name| format!("({})::text", self.cast("o", name))).collect();
-            let here: Vec<String> = common.iter().map(|name| format!("n.{}::text", ident(name))).collect();
-            let there = format!(
-                "not exists (select from only {table} n where ({}) is not distinct from ({}))",
-                row(&here),
-                row(&listed)
-            );
-            return transaction.execute(&self.insert(place, common, &there), &[]).map(drop);
+            // Rows were only added since, and the same row may be there twice.
+            return transaction.execute(&self.insert(place, common, "true"), &[]).map(drop);
         }
         let others: Vec<&String> = common.iter().filter(|name| !self.key.contains(name)).collect();
         if !others.is_empty() {
@@ -402,6 +477,9 @@ impl Table {
     }
 
     fn insert(&self, from: &str, common: &[String], condition: &str) -> String {
+        if common.is_empty() {
+            return format!("insert into {} select from {from} o where {condition}", self.job.table);
+        }
         let listed: Vec<String> = common.iter().map(|name| ident(name)).collect();
         let values: Vec<String> = common.iter().map(|name| self.cast("o", name)).collect();
         format!(
@@ -422,9 +500,4 @@ impl Table {
         let same = |name: &String| format!("{typed}.{} = {}", ident(name), self.cast(text, name));
         self.key.iter().map(same).collect::<Vec<_>>().join(" and ")
     }
-}
-
-/// A list of texts that compares as one, also where it is of one text only.
-fn row(parts: &[String]) -> String {
-    format!("array[{}]", parts.join(", "))
 }

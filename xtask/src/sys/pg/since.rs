@@ -19,15 +19,27 @@ pub struct Kept {
     pub kept_in: String,
     pub columns: Vec<String>,
     pub rows: u64,
+    /// How many rows of the table were not written since.
+    pub older: u64,
 }
 
 impl Db {
-    /// Keeps every row aside that was written since the operation stopped. Done once; a second call changes nothing.
+    /// The number of a transaction that begins now: what is written from here on is younger.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn transaction_number(&mut self) -> Result<u64> {
+        let number = self.text("select txid_current()::text", "asking for the number of a transaction")?;
+        number.parse().map_err(|_| anyhow::anyhow!("the server gives `{number}` as the number of a transaction"))
+    }
+
+    /// Keeps every row aside that was written since the operation stopped, by its last mark or, where it has ended, by the
+    /// number of the transaction in which it did. Done once; a second call changes nothing.
     /// `false` where nothing tells what is younger, or this role may not.
     ///
     /// # Errors
     /// When the connection is lost, or a table cannot be read.
-    pub fn keep_rows_since(&mut self, versions: &VersionTable) -> Result<bool> {
+    pub fn keep_rows_since(&mut self, versions: &VersionTable, end: Option<u64>) -> Result<bool> {
         if self.rows_since()?.is_some() {
             return Ok(true);
         }
@@ -37,12 +49,29 @@ impl Db {
         }
         let doing = "keeping the rows aside that were written since";
         let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, doing))?;
-        let Some(mark) = mark(&mut transaction, versions).map_err(|error| sql_fail(&error, doing))? else {
+        let Some(mark) = mark(&mut transaction, versions, end).map_err(|error| sql_fail(&error, doing))? else {
             return Ok(false);
         };
         keep(&mut transaction, versions, mark).map_err(|error| sql_fail(&error, doing))?;
         transaction.commit().map_err(|error| sql_fail(&error, doing))?;
         Ok(true)
+    }
+
+    /// How many rows were written since the last operation, by table; those of none are left out. `None` where nothing
+    /// tells what is younger.
+    ///
+    /// # Errors
+    /// As [`Db::keep_rows_since`].
+    pub fn count_rows_since(
+        &mut self,
+        versions: &VersionTable,
+        end: Option<u64>,
+    ) -> Result<Option<Vec<(String, u64)>>> {
+        let doing = "counting the rows that were written since";
+        let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, doing))?;
+        let counted = count(&mut transaction, versions, end).map_err(|error| sql_fail(&error, doing));
+        transaction.rollback().map_err(|error| sql_fail(&error, doing))?;
+        Ok(counted?)
     }
 
     /// What was kept aside; `None` where that was not done.
@@ -55,24 +84,34 @@ impl Db {
         if self.text(&there, doing)?.is_empty() {
             return Ok(None);
         }
-        let sql = format!("select name, kept_in, columns, rows from {KEPT_IN}.tables order by name");
+        let sql = format!("select name, kept_in, columns, rows, older from {KEPT_IN}.tables order by name");
         let rows = self.client().query(&sql, &[]).map_err(|error| sql_fail(&error, doing))?;
         let kept = |row: &postgres::Row| Kept {
             table: row.get(0),
             kept_in: row.get(1),
             columns: row.get(2),
             rows: u64::try_from(row.get::<_, i64>(3)).unwrap_or_default(),
+            older: u64::try_from(row.get::<_, i64>(4)).unwrap_or_default(),
         };
         Ok(Some(rows.iter().map(kept).collect()))
     }
 }
 
 /// The age of the operation's last transaction.
-fn mark(transaction: &mut Transaction<'_>, versions: &VersionTable) -> Result<Option<i32>, postgres::Error> {
+fn mark(
+    transaction: &mut Transaction<'_>,
+    versions: &VersionTable,
+    end: Option<u64>,
+) -> Result<Option<i32>, postgres::Error> {
     // A transaction of our own first: all ages are then taken against it.
     transaction.execute("select txid_current()", &[])?;
+    if let Some(end) = end {
+        // The server shows the lower half of a number only.
+        let sql = format!("select age('{}'::xid)", end % (1 << 32));
+        return Ok(Some(transaction.query_one(&sql, &[])?.get(0)));
+    }
     let mut tables = Vec::new();
-    for table in [versions.quoted(), format!("{SCHEMA}.{TABLE}")] {
+    for table in [versions.quoted(), format!("{SCHEMA}.{TABLE}"), format!("{SCHEMA}.run")] {
         let found: Option<String> = transaction.query_one("select to_regclass($1)::text", &[&table])?.get(0);
         tables.extend(found.map(|_| format!("select min(age(xmin)) as age from {table}")));
     }
@@ -83,17 +122,35 @@ fn mark(transaction: &mut Transaction<'_>, versions: &VersionTable) -> Result<Op
     Ok(transaction.query_one(&sql, &[])?.get(0))
 }
 
+fn count(
+    transaction: &mut Transaction<'_>,
+    versions: &VersionTable,
+    end: Option<u64>,
+) -> Result<Option<Vec<(String, u64)>>, postgres::Error> {
+    let Some(mark) = mark(transaction, versions, end)? else { return Ok(None) };
+    let mut counted = Vec::new();
+    for row in transaction.query(TABLES, &[&KEPT_IN, &versions.name])? {
+        let name: String = row.get(0);
+        let sql = format!("select count(*) from only {name} where age(xmin) < {mark}");
+        let rows = u64::try_from(transaction.query_one(&sql, &[])?.get::<_, i64>(0)).unwrap_or_default();
+        counted.extend((rows > 0).then_some((name, rows)));
+    }
+    Ok(Some(counted))
+}
+
 fn keep(transaction: &mut Transaction<'_>, versions: &VersionTable, mark: i32) -> Result<(), postgres::Error> {
     transaction.batch_execute(&format!(
         "create schema {KEPT_IN}; comment on schema {KEPT_IN} is 'xtask: rows that were written while an operation had \
          stopped; it goes when they are back'; \
-         create table {KEPT_IN}.tables (name text, kept_in text, columns text[], rows bigint)"
+         create table {KEPT_IN}.tables (name text, kept_in text, columns text[], rows bigint, older bigint)"
     ))?;
     let tables = transaction.query(TABLES, &[&KEPT_IN, &versions.name])?;
     for (number, row) in tables.iter().enumerate() {
         let (name, columns): (String, Vec<String>) = (row.get(0), row.get(1));
         let younger = format!("from only {name} where age(xmin) < {mark}");
-        let rows: i64 = transaction.query_one(&format!("select count(*) {younger}"), &[])?.get(0);
+        let counts = format!("select count(*) filter (where age(xmin) < {mark}), count(*) from only {name}");
+        let counts = transaction.query_one(&counts, &[])?;
+        let (rows, all): (i64, i64) = (counts.get(0), counts.get(1));
         if rows == 0 {
             continue;
         }
@@ -102,11 +159,12 @@ fn keep(transaction: &mut Transaction<'_>, versions: &VersionTable, mark: i32) -
         let listed: Vec<String> = columns.iter().map(|column| literal(column)).collect();
         transaction.batch_execute(&format!(
             "create table {kept_in} as select {} {younger}; \
-             insert into {KEPT_IN}.tables values ({}, {}, array[{}]::text[], {rows})",
+             insert into {KEPT_IN}.tables values ({}, {}, array[{}]::text[], {rows}, {})",
             as_text.join(", "),
             literal(&name),
             literal(&kept_in),
-            listed.join(", ")
+            listed.join(", "),
+            all - rows
         ))?;
     }
     Ok(())

@@ -61,18 +61,53 @@ pub fn swap_in(url: &DbUrl, new: &str) -> Result<String> {
     Ok(aside)
 }
 
-/// Puts the database back that was put aside last; gives its name of until now, and the one under which what was there is
-/// kept.
+/// A database that was put aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutAside {
+    /// Its name: `app@20261127T103000Z`.
+    pub name: String,
+    /// What it was called.
+    pub was: String,
+    /// What it takes on the server's disk; `None` where we may not ask.
+    pub bytes: Option<u64>,
+}
+
+impl PutAside {
+    /// Since when, by its name.
+    pub fn since(&self) -> &str {
+        self.name.rsplit('@').next().and_then(|stamp| stamp.get(..16)).unwrap_or_default()
+    }
+}
+
+/// The databases that were put aside of the one that `url` leads to, the last one first.
 ///
 /// # Errors
-/// `backup-missing` where none was put aside; else as [`swap_in`].
-pub fn swap_back(url: &DbUrl) -> Result<(String, String)> {
-    let name = url.target().database.clone();
+/// What connecting may meet.
+pub fn kept(url: &DbUrl) -> Result<Vec<PutAside>> {
+    let was = url.target().database.clone();
     let mut db = maintenance(url)?;
-    let sql = "select datname::text from pg_database where shobj_description(oid, 'pg_database') = $1 order by datname desc limit 1";
-    let found = db.client().query_opt(sql, &[&format!("{MARK}{name}")]);
-    let found = found.map_err(|error| sql_fail(&error, "looking for a database that was put aside"))?;
-    let Some(found) = found.map(|row| row.get::<_, String>(0)) else {
+    let sql = "select datname::text, case when has_database_privilege(oid, 'connect') then pg_database_size(oid) end \
+        from pg_database where shobj_description(oid, 'pg_database') = $1 order by datname desc";
+    let rows = db.client().query(sql, &[&format!("{MARK}{was}")]);
+    let rows = rows.map_err(|error| sql_fail(&error, "looking for databases that were put aside"))?;
+    let one = |row: &postgres::Row| PutAside {
+        name: row.get(0),
+        was: was.clone(),
+        bytes: row.get::<_, Option<i64>>(1).and_then(|bytes| u64::try_from(bytes).ok()),
+    };
+    Ok(rows.iter().map(one).collect())
+}
+
+/// Puts a database back that was put aside, the last one unless one is named; gives its name of until now, and the one
+/// under which what was there is kept.
+///
+/// # Errors
+/// `backup-missing` where there is none; else as [`swap_in`].
+pub fn swap_back(url: &DbUrl, named: Option<&str>) -> Result<(String, String)> {
+    let name = url.target().database.clone();
+    let found = kept(url)?.into_iter().map(|it| it.name).find(|it| named.is_none_or(|named| named == it));
+    let mut db = maintenance(url)?;
+    let Some(found) = found else {
         return Err(Fail::new(Kind::BackupMissing, "There is no database that could be put back")
             .details(format!("No database on the server says that it was {name}"))
             .run("See which databases there are", program(["psql", "-l"]))

@@ -165,7 +165,46 @@ fn mode(mode: SslMode) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{database_argument, parse_version};
+    use super::{database_argument, for_libpq, parse_version};
+    use crate::model::url::DbUrl;
+    use crate::sys::run::Cmd;
+    use crate::ui::{Options, Ui};
+
+    /// As libpq reads `dbname='…'`: a backslash takes the next character as it is, a quote ends the value.
+    fn read_by_libpq(argument: &str) -> Option<String> {
+        let mut rest = argument.strip_prefix("--dbname=dbname='")?.chars();
+        let mut name = String::new();
+        loop {
+            match rest.next()? {
+                '\\' => name.push(rest.next()?),
+                '\'' => return rest.as_str().is_empty().then_some(name),
+                other => name.push(other),
+            }
+        }
+    }
+
+    /// Two hundred names of databases, roles and passwords that mean something to libpq, a shell or an option's parser: each
+    /// is a value, the password in no argument and in nothing that is shown.
+    #[test]
+    fn hostile_names_stay_values() {
+        let parts =
+            ["dbname=other", "-", "--host=x", "'", "\\", "\"", " ", "\n", "postgresql://h/d", "$(id)", "`", "%2f", "é"];
+        for number in 0..200 {
+            let (one, two) = (parts[number % parts.len()], parts[(number * 5 + 3) % parts.len()]);
+            let [database, user, password] = ["d", "u", "geheim"].map(|word| format!("{one}{word}{number}{two}"));
+            assert_eq!(read_by_libpq(&database_argument(&database)).as_ref(), Some(&database));
+            let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+            let url = format!("postgresql://{}:{}@/x?host=/tmp", encoded(&user), encoded(&password));
+            let url = DbUrl::parse(&url).unwrap().with_database(&database);
+            // What a program is really given.
+            let program = for_libpq(Cmd::new("/usr/bin/env", "/").arg("-0"), url.target());
+            let given = program.capture(&Ui::new(Options::default())).unwrap().stdout;
+            let value = |key: &str| given.split('\0').find_map(|it| it.strip_prefix(key)?.strip_prefix('='));
+            assert_eq!((value("PGDATABASE"), value("PGUSER")), (Some(database.as_str()), Some(user.as_str())));
+            assert_eq!(value("PGPASSWORD"), Some(password.as_str()));
+            assert!(!for_libpq(Cmd::new("pg_dump", "/"), url.target()).line().contains("geheim"));
+        }
+    }
 
     #[test]
     fn a_name_is_a_name() {
