@@ -241,11 +241,13 @@ pub fn claim(ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<()> {
     };
     own.require_right(ctx, refusal, None)?;
     own.lock(ctx, None)?;
-    let refusal = Refusal {
-        why: "The way back takes tables and columns away under them",
-        instead: vec!["Then repeat the command".into()],
-    };
-    own.require_alone(ctx, refusal)?;
+    own.require_alone(
+        ctx,
+        Refusal {
+            why: "The way back takes tables and columns away under them",
+            instead: vec!["Then repeat the command".into()],
+        },
+    )?;
     own.require_meant(ctx)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)
 }

@@ -156,10 +156,13 @@ pub fn after_merge(
     let trip = rebase::trip(graph, &after, found.moved(), &applied)?;
     let at_stake = match trip.down.is_empty() {
         true => Vec::new(),
-        false => {
-            let mut own = OwnDatabase::connect(ctx, component, "db-rebase")?;
-            at_stake::find(ctx, graph, own.db(), Direction::Down, &trip.down)?
-        }
+        false => at_stake::find(
+            ctx,
+            graph,
+            OwnDatabase::connect(ctx, component, "db-rebase")?.db(),
+            Direction::Down,
+            &trip.down,
+        )?,
     };
     Ok(AfterMerge { trip: Some(trip), at_stake, ..found })
 }

@@ -65,8 +65,8 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let server = run.own.db().server_version().text.clone();
     run.walker.end();
     let words = format!("{} itself (backup: {})", facts.database.place(), backup.display());
-    let (results, compared) = compared(ctx, facts, flags, results)?;
-    let notes = run.notes.into_iter().chain(compared).collect();
+    let (results, more) = compared(ctx, facts, flags, results)?;
+    let notes = run.notes.into_iter().chain(more).collect();
     Ok(Findings { baseline: words, cache: None, server, notes, results, kept: None, log: None })
 }
 
@@ -167,22 +167,26 @@ fn way_down<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = &'f String> {
     facts.route.order[lowest..].iter().rev()
 }
 
+/// Asks, with the rows that the way down takes away. They are put back in the end; what keeps a script from going up again
+/// keeps them out, too.
 fn agreed(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<()> {
-    let place = own.place();
-    let down: Vec<String> = way_down(facts).cloned().collect();
-    let at_stake = at_stake::find(ctx, &facts.graph, own.db(), Direction::Down, &down)?;
-    let lost: Vec<String> = at_stake.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
-    let lost = if lost.is_empty() { String::new() } else { format!("{}\n", lost.join("\n")) };
-    let back = if lost.is_empty() { "" } else { "They are put back from the backup when it is up again.\n" };
-    let question = format!("{lost}{back}Take revisions down and up again on {place} itself?");
-    if ctx.common.yes && !lost.is_empty() {
-        ctx.ui.status(format!("This goes with the way down, and is in the backup:\n{}", lost.trim_end()));
+    if ctx.common.yes {
+        return Ok(());
     }
-    if ctx.common.yes || ctx.ui.confirm(&question) == Some(true) {
+    let ids: Vec<String> = way_down(facts).cloned().collect();
+    let all = at_stake::find(ctx, &facts.graph, own.db(), Direction::Down, &ids)?;
+    let goes: Vec<String> = all.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
+    let place = own.place();
+    let mut question = format!("Take revisions down and up again on {place} itself?");
+    if !goes.is_empty() {
+        let goes = goes.join("\n");
+        question = format!("{goes}\nThey are put back from the backup when it is up again.\n{question}");
+    }
+    if ctx.ui.confirm(&question) == Some(true) {
         return Ok(());
     }
     // The command line is right; what it asks for is not agreed to.
-    let kind = if lost.is_empty() { Kind::Usage } else { Kind::RowsAtStake };
+    let kind = if goes.is_empty() { Kind::Usage } else { Kind::RowsAtStake };
     let fail = Fail::new(kind, "A round trip on your own database has to be confirmed").details(question);
     let fail = fail.action("If it is meant: repeat the command with --yes").action(ON_A_COPY);
     Err(Fail { exit: Exit::Refused, ..fail.related(self::own("db-status")) }.into())
