@@ -187,7 +187,7 @@ fn a_dry_run_lists_and_changes_nothing() {
     let _ = scene.run(down).code(0).says("  - b2 → a1: revision b2\n      drops table b2 (line ");
     assert_eq!((&json["reverted"], &json["after"]), (&json!([]), &json!(["b2"])));
     assert_eq!((scene.tables().as_str(), scene.versions()), ("a1 b2", vec!["b2".to_owned()]));
-    assert!(!scene.root().join(".xtask").exists(), "a dry run takes no backup");
+    assert!(!scene.root().join(".xtask/backups").exists(), "a dry run takes no backup");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn no_backup_when_there_is_nothing_to_lose_or_it_is_not_wanted() {
     let scene = Scene::three();
     assert_eq!(scene.json("db-migrate")["backup"], Value::Null);
     assert_eq!(scene.json(&format!("db-migrate {DOWN} -1"))["backup"], Value::Null);
-    assert!(!scene.root().join(".xtask").exists());
+    assert!(!scene.root().join(".xtask/backups").exists());
     let output = scene.run("db-migrate --direction downgrade --target -1").code(0);
     assert!(output.stdout.contains("Backup: ") && output.stderr.contains("Backup: "), "{output}");
 }

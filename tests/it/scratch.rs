@@ -9,6 +9,7 @@ use xtask::model::url::DbUrl;
 use xtask::sys::pg::{Db, Making, Scratch, sweep};
 use xtask::ui::Ui;
 
+use crate::support::not_run;
 use crate::support::pasted::actions;
 use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::private::{Private, private_cluster};
@@ -118,7 +119,7 @@ fn a_source_in_use_is_copied_by_a_dump() {
 #[test]
 fn a_clone_is_like_its_source_and_closed_to_others() {
     if cluster().major < 15 {
-        return;
+        return not_run("PostgreSQL has a locale provider since 15");
     }
     let ui = quiet();
     let (source, role) = (cluster().database(), format!("guest_{}", std::process::id()));

@@ -99,7 +99,7 @@ pub fn manager_database() -> String {
 fn environment() -> &'static Path {
     static ENVIRONMENT: OnceLock<PathBuf> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
-        let base = python313().expect("the tests on the real Backend.AI need CPython 3.13: uv python install 3.13");
+        let base = python313().expect("is_possible() has looked");
         let state = workspace().join("target/xtask-test/backendai");
         let search = only(&base, &state);
         let python = managed(&quiet(), &state, &workspace().join("tests/backendai.txt"), &search)
@@ -119,6 +119,17 @@ fn only(python: &Path, state: &Path) -> OsString {
         std::fs::rename(&new, &link).unwrap();
     }
     folder.into_os_string()
+}
+
+/// Whether these tests can run here.
+pub fn is_possible() -> bool {
+    let found = python313().is_some();
+    if !found {
+        super::not_run(
+            "the real Backend.AI needs CPython 3.13, which is not on PATH, nor pyenv's or uv's: uv python install 3.13",
+        );
+    }
+    found
 }
 
 /// The first CPython 3.13 that can make virtual environments: on `PATH`, pyenv's, uv's.

@@ -50,6 +50,7 @@ pub fn source_of(value: &str) -> Option<Source> {
         "REV" | "T" | "RANGE" => Source::Revisions,
         "CODE" => Source::Rules,
         "COMMAND" => commands(),
+        "HOW" => plain(&["exact"]),
         "DUR" | "HOST" | "ID" | "K/N" | "KEY=VALUE" | "N" | "TEXT" | "URL" => Source::Nothing,
         _ => return None,
     })
