@@ -120,7 +120,9 @@ fn taken_away(function: &Function) -> Vec<(String, usize)> {
     let mut found: Vec<(String, usize)> = dropped(function).into_iter().map(|it| (it.what, it.line)).collect();
     for call in &function.calls {
         let executes = call.call.last() == "execute" || call.call.last() == "exec_driver_sql";
-        if executes && call.sql.is_none() && call.operation.as_ref().is_none_or(|it| it.name == "execute") {
+        // What `table.delete()` and its like take away is read from the call.
+        let is_read = call.sql.is_some() || found.iter().any(|(_, line)| *line == call.line);
+        if executes && !is_read && call.operation.as_ref().is_none_or(|it| it.name == "execute") {
             found.push((UNREAD.to_owned(), call.line));
         }
     }
@@ -153,6 +155,7 @@ impl AtStake {
                 let table = what.trim_start_matches("table ").trim_start_matches("rows of ");
                 format!("{} of {table} go", plural(rows, "row"))
             }
+            (None, _, what) if what.starts_with("rows of ") => format!("{what} go"),
             (None, _, what) => format!("{what} goes"),
         };
         let unread = self.what == UNREAD;
@@ -186,4 +189,18 @@ fn plural(count: u64, one: &str) -> String {
 
 fn told(count: u64) -> String {
     if count > MOST_COUNTED { format!("more than {MOST_COUNTED}") } else { count.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_call_deletes_is_told_once() {
+        let text = "import sqlalchemy as sa\nfrom alembic import op\nusers = sa.table('users')\n\
+            def downgrade():\n    op.execute(users.delete().where(users.c.id == 1))\n    op.execute(text())\n";
+        let body = script_body::read("x.py".as_ref(), text).unwrap();
+        let found = taken_away(&body.downgrade.unwrap());
+        assert_eq!(found, [("rows of users".to_owned(), 5), (UNREAD.to_owned(), 6)]);
+    }
 }
