@@ -5,6 +5,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::ctx::Ctx;
+use crate::fail::{Fail, Kind};
+use crate::model::action::{Own, own};
 use crate::model::graph::Graph;
 use crate::model::script_body::{self, Function, Heavy, dropped, heavy};
 use crate::model::target::Direction;
@@ -112,6 +114,21 @@ pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, direction: Direction, ids: &[
         }
     }
     Ok(found)
+}
+
+/// Asks before something is taken back that rows go with. `kept` says where they are then, `again` is the command.
+///
+/// # Errors
+/// `rows-at-stake` where nobody agrees: no terminal and no `--yes`, or another answer.
+pub fn agree_to_take_back(ctx: &Ctx, at_stake: &[AtStake], kept: &str, again: Own) -> Result<()> {
+    let lost: Vec<String> = at_stake.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
+    let lost = lost.join("\n");
+    if lost.is_empty() || ctx.common.yes || ctx.ui.confirm(&format!("{lost}\n{kept} Go on?")) == Some(true) {
+        return Ok(());
+    }
+    let fail = Fail::new(Kind::RowsAtStake, "Rows go with what would be taken back").details(lost);
+    let fail = fail.run("If they may go (a backup is taken first)", again.clone().word("--yes"));
+    Err(fail.run("See all of it first", again.word("--dry-run")).related(own("db-status")).refused().into())
 }
 
 const UNREAD: &str = "SQL that only shows when it runs";

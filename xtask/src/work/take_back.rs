@@ -235,20 +235,15 @@ pub fn planned(journal: &Journal) -> Result<TakeBack> {
 /// # Errors
 /// `remote-database`, `already-running`, `active-connections`, `python-missing`.
 pub fn claim(ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<()> {
-    let refusal = Refusal {
+    let elsewhere = Refusal {
         why: "What others use is not taken back by a command that does several things at once",
         instead: vec!["Take the revisions back yourself, with db-migrate and its --allow-remote".into()],
     };
-    own.require_right(ctx, refusal, None)?;
-    own.lock(ctx, None)?;
-    own.require_alone(
-        ctx,
-        Refusal {
-            why: "The way back takes tables and columns away under them",
-            instead: vec!["Then repeat the command".into()],
-        },
-    )?;
-    own.require_meant(ctx)?;
+    let others = Refusal {
+        why: "The way back takes tables and columns away under them",
+        instead: vec!["Then repeat the command".into()],
+    };
+    own.claim(ctx, elsewhere, others)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)
 }
 

@@ -88,7 +88,12 @@ pub fn undo(ctx: &Ctx, place: &Path, dry_run: bool) -> Result<Exit> {
     let live = folder(ctx)?;
     let journal = check(ctx, journal, &record)?;
     ctx.ui.status(said.join("\n"));
-    agree(ctx, &lost)?;
+    at_stake::agree_to_take_back(
+        ctx,
+        &lost,
+        "They are in the backups that are taken first, and in the schema xtask_since.",
+        own(COMMAND),
+    )?;
     move_to(journal, &record, &live)?;
     let step = ctx.for_step(ctx.ui.overheard(), None);
     if let Err(error) = abort::run(&step, false) {
@@ -195,19 +200,4 @@ fn plan(record: &Record, databases: &[GoesBack], lost: &[AtStake]) -> Vec<String
     lines.push("Backups are taken first; rows that were written since stay where their table does".to_owned());
     lines.extend(lost.iter().map(|it| format!("  - {}", it.line())));
     lines
-}
-
-fn agree(ctx: &Ctx, lost: &[AtStake]) -> Result<()> {
-    if lost.is_empty() || ctx.common.yes {
-        return Ok(());
-    }
-    let lines = lost.iter().map(AtStake::line).collect::<Vec<_>>().join("\n");
-    let question =
-        format!("{lines}\nThey are in the backups that are taken first, and in the schema xtask_since. Go on?");
-    if ctx.ui.confirm(&question) == Some(true) {
-        return Ok(());
-    }
-    let fail = Fail::new(Kind::RowsAtStake, "Rows go with what would be taken back").details(lines);
-    let fail = fail.run("If they may go (backups are taken first)", own(COMMAND).word("--yes"));
-    Err(fail.run("See all of it first", own(COMMAND).word("--dry-run")).related(own("db-status")).refused().into())
 }

@@ -102,23 +102,18 @@ pub fn check_nothing_skipped(facts: &Facts, place: &str, skipped: &AllSkipped) -
 pub fn claim<'a>(ctx: &Ctx, component: &'a Component) -> Result<OwnDatabase<'a>> {
     let rebase = || own(COMMAND).of(&component.name);
     let mut own = OwnDatabase::connect(ctx, component, COMMAND)?;
-    let refusal = Refusal {
+    let elsewhere = Refusal {
         why: "It holds a revision that has to move",
         instead: vec![
             Action::run("See what would have to be done", rebase().word("--dry-run")),
             Action::run("Leave the database alone", rebase().word("--no-db")),
         ],
     };
-    own.require_right(ctx, refusal, None)?;
-    own.lock(ctx, None)?;
-    own.require_alone(
-        ctx,
-        Refusal {
-            why: "It has to go down and up again, which takes tables and columns away under them",
-            instead: vec!["Then repeat the command".into()],
-        },
-    )?;
-    own.require_meant(ctx)?;
+    let others = Refusal {
+        why: "It has to go down and up again, which takes tables and columns away under them",
+        instead: vec!["Then repeat the command".into()],
+    };
+    own.claim(ctx, elsewhere, others)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok(own)
 }

@@ -43,7 +43,12 @@ pub fn undo(ctx: &Ctx, folder: &Path, dry_run: bool) -> Result<Exit> {
     }
     journal.check_restorable().map_err(refuse)?;
     ctx.ui.status(said.join("\n"));
-    agree(ctx, &work, &lost)?;
+    at_stake::agree_to_take_back(
+        ctx,
+        &lost,
+        "They are in the backup that is taken first, and in the schema xtask_since.",
+        own(COMMAND).of(&work.component),
+    )?;
     let live = journal_folder(ctx)?;
     journal.finish_into(&live)?;
     let step = ctx.for_step(ctx.ui.overheard(), Some(ctx.project()?.component(Some(&work.component))?));
@@ -100,20 +105,4 @@ fn plan(work: &Work, lost: &[AtStake]) -> Vec<String> {
     ];
     lines.extend(lost.iter().map(|it| format!("  - {}", it.line())));
     lines
-}
-
-fn agree(ctx: &Ctx, work: &Work, lost: &[AtStake]) -> Result<()> {
-    if lost.is_empty() || ctx.common.yes {
-        return Ok(());
-    }
-    let lines = lost.iter().map(AtStake::line).collect::<Vec<_>>().join("\n");
-    let question =
-        format!("{lines}\nThey are in the backup that is taken first, and in the schema xtask_since. Go on?");
-    if ctx.ui.confirm(&question) == Some(true) {
-        return Ok(());
-    }
-    let again = own(COMMAND).of(&work.component);
-    let fail = Fail::new(Kind::RowsAtStake, "Rows go with what would be taken back").details(lines);
-    let fail = fail.run("If they may go (a backup is taken first)", again.clone().word("--yes"));
-    Err(fail.run("See all of it first", again.word("--dry-run")).related(own("db-status")).refused().into())
 }

@@ -120,17 +120,13 @@ fn where_it_stands(facts: &Facts, error: &anyhow::Error, backup: &Path) -> anyho
 /// This machine, nobody else there, every revision known and really run, meant so.
 fn claim<'a>(ctx: &Ctx, facts: &Facts<'a>) -> Result<OwnDatabase<'a>> {
     let mut own = OwnDatabase::connect_to(facts.component, facts.config.clone(), facts.database.clone(), COMMAND)?;
-    let refusal = Refusal {
+    let elsewhere = Refusal {
         why: "A round trip takes revisions down and up again, and there is no way back but the backup",
         instead: vec![ON_A_COPY.into()],
     };
-    own.require_right(ctx, refusal, None)?;
-    own.lock(ctx, None)?;
-    own.require_alone(
-        ctx,
-        Refusal { why: "A downgrade takes tables and columns away under them", instead: vec![ON_A_COPY.into()] },
-    )?;
-    own.require_meant(ctx)?;
+    let others =
+        Refusal { why: "A downgrade takes tables and columns away under them", instead: vec![ON_A_COPY.into()] };
+    own.claim(ctx, elsewhere, others)?;
     let held = own.applied()?;
     let unknown: Vec<String> = facts.graph.unknown(&held).into_iter().map(str::to_owned).collect();
     if !unknown.is_empty() {

@@ -196,20 +196,12 @@ pub fn way_lines(way: &Way) -> Vec<String> {
 fn claim<'a>(ctx: &'a Ctx, component: &'a Component) -> Result<OwnDatabase<'a>> {
     let mut own = OwnDatabase::connect(ctx, component, COMMAND)?;
     let look = Action::run("See what would have to be done", own_sync().word("--dry-run"));
-    own.require_right(
-        ctx,
-        Refusal { why: "It has to go down to be in line with the files", instead: vec![look] },
-        None,
-    )?;
-    own.lock(ctx, None)?;
-    own.require_alone(
-        ctx,
-        Refusal {
-            why: "It has to go down, which takes tables and columns away under them",
-            instead: vec![Action::run("Then repeat the command", own_sync())],
-        },
-    )?;
-    own.require_meant(ctx)?;
+    let elsewhere = Refusal { why: "It has to go down to be in line with the files", instead: vec![look] };
+    let others = Refusal {
+        why: "It has to go down, which takes tables and columns away under them",
+        instead: vec![Action::run("Then repeat the command", own_sync())],
+    };
+    own.claim(ctx, elsewhere, others)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok(own)
 }

@@ -8,9 +8,9 @@ use super::{COMMAND, check_is_last};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbUndo;
-use crate::model::action::{Action, own};
+use crate::model::action::own;
 use crate::sys::journal::Journal;
-use crate::work::at_stake::AtStake;
+use crate::work::at_stake;
 use crate::work::last_change::LastChange;
 use crate::work::own_database::OwnDatabase;
 use crate::work::take_back::{self, TakeBack};
@@ -69,7 +69,9 @@ fn carry_out(
     }
     take_back::claim(ctx, &mut own).map_err(refuse)?;
     ctx.ui.status(show::plan(&planned).join("\n"));
-    agree(ctx, &planned)?;
+    let again = self::own(COMMAND).of(&planned.plan.component);
+    let kept = "They are in the backup that is taken first, and nowhere else.";
+    at_stake::agree_to_take_back(ctx, &planned.rows.at_stake, kept, again)?;
     let done = take_back::begin(ctx, &mut own, &planned.plan, instead_of);
     told(ctx, &own, planned.plan, done)
 }
@@ -84,22 +86,6 @@ fn told(ctx: &Ctx, own: &OwnDatabase<'_>, plan: TakeBack, done: Result<take_back
             Err(fail.into())
         }
     }
-}
-
-/// Asks before rows go.
-fn agree(ctx: &Ctx, planned: &Planned) -> Result<()> {
-    let lost: Vec<String> = planned.rows.at_stake.iter().filter(|it| it.is_loss()).map(AtStake::line).collect();
-    if lost.is_empty() || ctx.common.yes {
-        return Ok(());
-    }
-    let question = format!("{}\nThey are in the backup that is taken first, and nowhere else. Go on?", lost.join("\n"));
-    if ctx.ui.confirm(&question) == Some(true) {
-        return Ok(());
-    }
-    let again = own(COMMAND).of(&planned.plan.component);
-    let fail = Fail::new(Kind::RowsAtStake, "Rows go with what would be taken back").details(lost.join("\n"));
-    let fail = fail.action(Action::run("If they may go (a backup is taken first)", again.clone().word("--yes")));
-    Err(fail.run("See all of it first", again.word("--dry-run")).related(own("db-status")).refused().into())
 }
 
 fn check_place(own: &OwnDatabase<'_>, change: &LastChange) -> Result<()> {

@@ -50,6 +50,18 @@ impl OwnDatabase<'_> {
         Err(allow.into_iter().fold(fail, Fail::action).related(own("db-status")).refused().into())
     }
 
+    /// Makes the database ours for a way that goes down: the right one, locked, with nobody else there, and meant.
+    /// `elsewhere` and `others` are what to say where it is on another machine, and where somebody is connected.
+    ///
+    /// # Errors
+    /// `read-only-server`, `remote-database`, `already-running`, `active-connections`, `wrong-database`.
+    pub fn claim(&mut self, ctx: &Ctx, elsewhere: Refusal, others: Refusal) -> Result<()> {
+        self.require_right(ctx, elsewhere, None)?;
+        self.lock(ctx, None)?;
+        self.require_alone(ctx, others)?;
+        self.require_meant(ctx)
+    }
+
     fn require_writable(&self) -> Result<()> {
         let here = self.db.here();
         if !here.is_standby && !here.is_read_only {
