@@ -33,10 +33,13 @@ fn what_gets_past_it_is_noticed() {
     let own = with_canary();
     let dir = cluster().socket_dir.display();
     // The shell reads the address from a file; nobody sees it there.
-    let script = format!(
-        "import subprocess\nopen('go.sh', 'w').write('{}/psql -h {dir} -U {SUPERUSER} -d {own} -Xqc \"insert into canary values (1)\"')\nsubprocess.run(['sh', 'go.sh'], check=True)",
-        cluster().bin.display()
-    );
+    let by_shell = |database: &str, sql: &str| {
+        format!(
+            "import subprocess\nopen('go.sh', 'w').write('{}/psql -h {dir} -U {SUPERUSER} -d {database} -Xqc \"{sql}\"')\nsubprocess.run(['sh', 'go.sh'], check=True)",
+            cluster().bin.display()
+        )
+    };
+    let script = by_shell(&own, "insert into canary values (1)");
     let project = Project::new(&cluster().url("psycopg", &own)).revision("a", "", &script, "pass");
     let report = roundtrip(&project, "--all", 0);
     assert_eq!(told(&report), ["a unproven"], "{report:#}");
@@ -54,6 +57,11 @@ fn what_gets_past_it_is_noticed() {
     project.write_revision("a", "", "op.execute('create table t ()')", "op.execute('drop table t')");
     let report = roundtrip(&project, "--all", 0);
     assert_eq!((told(&report), report["notes"].to_string()), (vec!["a reversible".to_owned()], "[]".to_owned()));
+    // One that is not there any more was not found unchanged; on the same server the objects that it shares tell, too.
+    project.write_revision("a", "", &by_shell("postgres", &format!("drop database if exists {own}")), "pass");
+    let report = roundtrip(&project, "--all", 4);
+    assert_eq!(told(&report), ["a schema-differs upgrade"], "{report:#}");
+    assert!(report["notes"].to_string().contains("it cannot be looked at any more"), "{report:#}");
 }
 
 #[test]

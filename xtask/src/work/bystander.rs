@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use anyhow::Result;
 
 use crate::ctx::Ctx;
+use crate::fail::{Kind, from_anyhow};
 use crate::model::imprint::Imprint;
 use crate::model::url::DbUrl;
 use crate::sys::alembic_ini::AlembicConfig;
@@ -44,9 +45,10 @@ impl Bystanders {
         Bystanders { command, seen: near.filter_map(|url| Seen::now(url, command).ok()).collect() }
     }
 
-    /// What has changed since. What cannot be asked any more is left out.
+    /// What has changed since.
     pub fn touched(&self) -> Vec<Touched> {
-        self.seen.iter().filter_map(|seen| seen.touched(self.command).ok().flatten()).collect()
+        let one = |seen: &Seen| seen.touched(self.command).unwrap_or_else(|error| seen.gone(&error));
+        self.seen.iter().filter_map(one).collect()
     }
 }
 
@@ -67,6 +69,14 @@ impl Seen {
         let left = self.others.iter().filter(|busy| !there.contains(&busy.pid)).cloned();
         let others = db.busy(Some(self.at))?.into_iter().chain(left).map(|busy| busy.words).collect();
         Ok(Some(Touched { database: self.url.target().database.clone(), changes, others }))
+    }
+
+    /// What can no longer be asked was not found unchanged: dropped, renamed, closed to us.
+    fn gone(&self, error: &anyhow::Error) -> Option<Touched> {
+        let fail = from_anyhow(error);
+        let changes = vec![format!("it cannot be looked at any more ({})", fail.summary)];
+        let database = self.url.target().database.clone();
+        (fail.kind != Kind::Interrupted).then(|| Touched { database, changes, others: Vec::new() })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::catalog::{self, Change, Snapshot};
 use crate::model::rows::{self, DataChange, Rows};
 use crate::report::json::{data_change, schema_change};
 use crate::report::roundtrip::rows_lines;
-use crate::sys::alembic::{Driver, Patience, Stop};
+use crate::sys::alembic::{Driver, Event, Patience, Stop};
 use crate::sys::pg::{Db, Making, Scratch, application_name, catalog as pg_catalog, rows as pg_rows};
 use crate::work::driver::{self, Labels};
 
@@ -55,8 +55,8 @@ pub fn try_out(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
     let mut driver = Driver::start(&ctx.ui, &driver::launch_throwaway(ctx, &config, &mut db, COMMAND)?)?;
     let patience = Patience { limit: flags.step_timeout, watch: None };
     let mut progress = ctx.ui.steps("On a copy", plan.walk.steps.len());
-    let mut on = |event: &crate::sys::alembic::Event| {
-        if let crate::sys::alembic::Event::Started(step, _) = event {
+    let mut on = |event: &Event| {
+        if let Event::Started(step, _) = event {
             progress.next(plan.walk.line(&facts.graph, &step.revision));
         }
     };
