@@ -1,6 +1,7 @@
 //! `--watch`: an answer after each change, and each answer about the files as they are then. Every test reads what the
 //! running program says, line by line; none waits for a time to pass.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Child;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -23,13 +24,18 @@ struct Watch {
     child: Child,
     answers: Receiver<String>,
     rest: Receiver<String>,
+    /// Every line that was read, for the message of a failure.
+    heard: RefCell<Vec<String>>,
 }
 
 impl Watch {
     fn start(scene: &Scene) -> Watch {
+        // A file that is hardly older than the process counts as changed after it, since the clock of a file system is
+        // coarse: said, but about another file than a test waits for.
+        std::thread::sleep(Duration::from_millis(40));
         let mut child = scene.xtask("db-roundtrip --watch").spawn();
         let (answers, rest) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
-        Watch { child, answers, rest }
+        Watch { child, answers, rest, heard: RefCell::default() }
     }
 
     /// The first line of the next answer, without its time and seconds; what is left of the last one is passed over.
@@ -65,10 +71,13 @@ impl Watch {
 
     #[track_caller]
     fn next(&self, lines: &Receiver<String>, what: &str) -> String {
-        lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
-            let rest: Vec<String> = self.answers.try_iter().chain(self.rest.try_iter()).collect();
-            panic!("no {what} ({error}); said besides:\n{}", rest.join("\n"))
-        })
+        let line = lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+            let unread: Vec<String> = self.answers.try_iter().chain(self.rest.try_iter()).collect();
+            let heard = self.heard.borrow().join("\n");
+            panic!("no {what} ({error}); read before:\n{heard}\nunread:\n{}", unread.join("\n"))
+        });
+        self.heard.borrow_mut().push(line.clone());
+        line
     }
 
     /// Sends a signal, waits for the end, and gives the exit code (-1 for a death by signal) and the process id.

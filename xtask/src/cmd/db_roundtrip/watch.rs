@@ -133,7 +133,7 @@ impl Watch<'_> {
         let path = younger.first()?;
         self.forget(&younger);
         self.began = Instant::now();
-        self.tell(Asks::Process, path);
+        self.tell(Asks::Process, path, younger.len());
         Some(Asks::Process)
     }
 
@@ -153,7 +153,7 @@ impl Watch<'_> {
             }
         };
         let Some(path) = changed.iter().max_by_key(|path| asks(path)) else { return Ok(Asks::Scripts) };
-        self.tell(asks(path), path);
+        self.tell(asks(path), path, changed.len());
         Ok(asks(path))
     }
 
@@ -165,14 +165,20 @@ impl Watch<'_> {
     }
 
     /// Why the next answer takes longer.
-    fn tell(&self, asks: Asks, path: &Path) {
+    fn tell(&self, asks: Asks, path: &Path, number: usize) {
         let path = self.ctx.project().map_or_else(|_| path.to_owned(), |project| shown(project, path));
         let what = match asks {
             Asks::Scripts => return,
             Asks::Process => "Python is started",
             Asks::Config => "everything begins",
         };
-        self.ctx.ui.status(format!("{} has changed: {what} anew", path.display()));
+        let (path, others) = (path.display(), number - 1);
+        let changed = match others {
+            0 => format!("{path} has changed"),
+            1 => format!("{path} and another file have changed"),
+            _ => format!("{path} and {others} other files have changed"),
+        };
+        self.ctx.ui.status(format!("{changed}: {what} anew"));
     }
 
     /// A file among the scripts that no module was made from: a script that has gone, SQL that one reads.
