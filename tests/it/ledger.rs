@@ -396,8 +396,8 @@ fn a_role_that_may_not_make_it_migrates_without() {
     let role = format!("r_{}", case.database);
     case.sql(0, &format!("create role {role} login; grant all on schema public to {role}"));
     let ini = fs::read_to_string(case.root().join("alembic.ini")).unwrap();
-    let user = format!("{}@/", crate::support::pg::SUPERUSER);
-    case.repo.write("alembic.ini", &ini.replace(&user, &format!("{role}@/")));
+    let user = format!("//{}:", crate::support::pg::SUPERUSER);
+    case.repo.write("alembic.ini", &ini.replace(&user, &format!("//{role}:")));
     let output = case.run("db-migrate --verbose").code(0).complains("the ledger could not be written");
     assert!(output.stderr.contains("permission denied"), "{output}");
     let _ = case.run("db-migrate --direction=downgrade --target=a").code(0);
