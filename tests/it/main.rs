@@ -38,3 +38,4 @@ mod support;
 mod tidy;
 mod tls;
 mod url;
+mod warm;

@@ -34,3 +34,4 @@ pub mod server;
 pub mod settings;
 pub mod side_by_side;
 pub mod verdicts;
+pub mod warm;

@@ -24,6 +24,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
 use crate::report::roundtrip::Report;
+use crate::sys::warm;
 use crate::work::bystander::Bystanders;
 
 use facts::{Facts, gather};
@@ -62,7 +63,7 @@ pub fn prove(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
 
 fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
     resume::check(ctx, facts, flags)?;
-    let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { on_throwaway(ctx, facts, flags)? };
+    let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { on_fresh_files(ctx, facts, flags)? };
     let (report, log) = show::report(ctx, facts, findings);
     match (show::write_files(ctx, flags, &report), log) {
         (Ok(()), Some(log)) => log.end(),
@@ -71,6 +72,16 @@ fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> 
         (written, None) => written?,
     }
     Ok(report)
+}
+
+/// The same again where Python was forked from a warm one and something that it was made from has changed meanwhile.
+fn on_fresh_files(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
+    let found = on_throwaway(ctx, facts, flags);
+    let Some(changed) = warm::changed_meanwhile() else { return found };
+    drop(found);
+    ctx.ui.status(format!("{changed} has changed meanwhile: once more, with a fresh Python"));
+    warm::only_cold();
+    on_throwaway(ctx, facts, flags)
 }
 
 /// On a throwaway database; the component's own ones are looked at before and after.
