@@ -33,3 +33,4 @@ pub mod step;
 pub mod target;
 pub mod twins;
 pub mod url;
+pub mod written;
