@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::database::feature_at;
 use crate::support::branches::{Branches, moves, script};
-use crate::support::crashes::{at_least, points, ways};
+use crate::support::crashes::{Moment, at_least, points, ways};
 use crate::support::project::path;
 use crate::support::random::Random;
 use crate::support::scene::Scene;
@@ -19,10 +19,11 @@ fn files_only() -> Branches {
 
 #[test]
 fn files_at_every_write() {
+    let bench = files_only();
+    let (begin, before) = (Moment::of(bench.root(), &[]), bench.files());
     for at in 1.. {
         for then in ["--resume", "--abort"] {
-            let bench = files_only();
-            let before = bench.files();
+            begin.again();
             let killed = bench.xtask("db-rebase --no-db").env("XTASK_CRASH_AT", at.to_string()).run();
             if killed.code == 0 {
                 assert!(at > 10, "only {at} writes");
