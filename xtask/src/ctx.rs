@@ -323,6 +323,16 @@ impl Ctx {
         }
     }
 
+    /// The project's folder from the root of the checkout, for services that read reports; empty where the two are one.
+    pub fn from_checkout(&self) -> PathBuf {
+        let below = || {
+            let root = &self.project().ok()?.root;
+            let repo = Repo::find(&self.ui, root).ok().flatten()?;
+            root.strip_prefix(repo.root()).ok().map(Path::to_owned)
+        };
+        below().unwrap_or_default()
+    }
+
     /// Alembic by hand on a component's config, with the interpreter that has it as far as that is known.
     pub fn alembic_by_hand(&self, component: &Component) -> Program {
         let python = self.python_by_hand().unwrap_or_else(|| PathBuf::from("python"));
