@@ -5,6 +5,8 @@ pub mod action;
 pub mod autogenerate;
 pub mod catalog;
 pub mod cause;
+pub mod check;
+pub mod compose;
 pub mod contents;
 pub mod edit;
 pub mod env_script;
