@@ -6,6 +6,8 @@ pub mod adopt;
 pub mod autogenerate;
 pub mod catalog;
 pub mod cause;
+pub mod check;
+pub mod compose;
 pub mod contents;
 pub mod edit;
 pub mod env_script;

@@ -21,6 +21,7 @@ use crate::work::at_stake::AtStake;
 use crate::work::last_change::{self, What, Whole};
 use crate::work::own_database::{OwnDatabase, Refusal};
 use crate::work::realign::{self, Found, Way};
+use crate::work::standing;
 
 /// A component and what has become of it so far.
 pub struct Part<'a> {
@@ -247,7 +248,7 @@ pub fn migrate(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
     if let Some(why) = part.rests {
         return Ok(Done::skipped(why));
     }
-    let standing = db_status::standing(ctx, ctx.component()?)?;
+    let standing = standing::standing(ctx, ctx.component()?)?;
     if standing.pending.is_empty() && standing.state != State::Diverged {
         return Ok(Done::skipped("nothing is pending"));
     }
