@@ -2,8 +2,10 @@
 
 pub mod autogenerate;
 pub mod diff;
+pub mod drawing;
 pub mod findings;
 pub mod github;
+pub mod history;
 pub mod json;
 pub mod junit;
 pub mod moved;
