@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::ways::{result, roundtrip, told};
-use crate::support::pg::cluster;
-use crate::support::project::Project;
+use crate::support::scene::Scene;
 
 const LOCK: &str = "op.execute('lock table t')\n";
 
@@ -58,16 +57,15 @@ threading.Thread(target=wait).start()
 op.execute('select pg_sleep(4)')
 ";
 
-fn project(driver: &str) -> Project {
-    let project = Project::new(&cluster().url(driver, &cluster().database()));
-    project.revision("a", "", "op.execute('create table t (id int)')", "op.execute('drop table t')")
+fn scene(driver: &str) -> Scene {
+    Scene::on(driver).revision("a", "", "op.execute('create table t (id int)')", "op.execute('drop table t')")
 }
 
 /// `b` hangs on its way down and is found; what is below is tested all the same.
 #[track_caller]
 fn hangs(driver: &str, body: &str) -> Value {
     let up = "op.execute('alter table t add n int')";
-    let report = roundtrip(&project(driver).revision("b", "a", up, &format!("{LOCK}{body}")), "--all", 4);
+    let report = roundtrip(&scene(driver).revision("b", "a", up, &format!("{LOCK}{body}")), "--all", 4);
     assert_eq!(told(&report), ["b failed downgrade", "a reversible"], "{driver}: {report:#}");
     let result = result(&report, "b").clone();
     assert_eq!(result["error"]["kind"], "step-timeout", "{result:#}");
@@ -90,10 +88,10 @@ fn the_same_with_asyncpg() {
 
 #[test]
 fn who_waits_and_is_right_to_is_not_accused() {
-    let project = project("psycopg2")
+    let scene = scene("psycopg2")
         .revision("b", "a", "pass", BUSY_THREAD)
         .revision("c", "b", "pass", BUSY_STEP)
         .revision("d", "c", "op.execute('select pg_sleep(3.5)')", "import time\ntime.sleep(3.5)");
-    let report = roundtrip(&project, "--all", 0);
+    let report = roundtrip(&scene, "--all", 0);
     assert_eq!(told(&report), ["d reversible", "c reversible", "b reversible", "a reversible"], "{report:#}");
 }

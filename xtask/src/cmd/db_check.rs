@@ -97,7 +97,7 @@ fn explain(ctx: &Ctx, word: &str) -> Result<Exit> {
         };
         let first = rules::RULES.first().map_or("DB101", |rule| rule.code);
         let last = rules::RULES.last().map_or(first, |rule| rule.code);
-        return Err(fail.details(format!("Rules have codes from {first} to {last}; docs/rules/ has them all")).into());
+        return Err(fail.details(format!("Rules have codes from {first} to {last}; xtask/rules/ has them all")).into());
     };
     let fields = json!({"code": rule.code, "name": rule.name, "severity": rule.level.name(), "page": rule.page});
     ctx.ui.json("db-check", Exit::Done, fields, None);
