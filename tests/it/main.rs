@@ -5,6 +5,7 @@ mod backendai;
 mod backup;
 mod catalog;
 mod cli;
+mod cli_executor;
 mod completions;
 mod config;
 mod db_backup;
