@@ -32,6 +32,7 @@ mod init;
 mod interrupts;
 mod journal;
 mod ledger;
+mod lines;
 mod pg;
 mod roundtrip;
 mod rows;
