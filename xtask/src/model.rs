@@ -2,9 +2,12 @@
 //! everything can be tested by text in, value out.
 
 pub mod action;
+pub mod adopt;
 pub mod autogenerate;
 pub mod catalog;
 pub mod cause;
+pub mod check;
+pub mod compose;
 pub mod contents;
 pub mod edit;
 pub mod env_script;
@@ -33,3 +36,4 @@ pub mod step;
 pub mod target;
 pub mod twins;
 pub mod url;
+pub mod written;

@@ -1,6 +1,7 @@
 //! The outside, each thing in one place: processes, git, Alembic, PostgreSQL, files. Nothing in here decides; it asks
 //! and does what it is told.
 
+pub mod adoption;
 pub mod alembic;
 pub mod alembic_ini;
 mod alembic_toml;
@@ -12,6 +13,7 @@ pub mod config_keys;
 pub mod dead_ends;
 pub mod dump;
 pub mod env_url;
+pub mod etcd;
 pub mod files;
 pub mod fingerprint;
 pub mod git;
@@ -22,6 +24,7 @@ pub mod journal;
 pub mod listener;
 pub mod locations;
 pub mod managed;
+pub mod net;
 pub mod offers;
 pub mod overlay;
 pub mod packages;
@@ -31,7 +34,9 @@ pub mod python;
 pub mod regular;
 pub mod run;
 pub mod server;
+pub mod service_config;
 pub mod settings;
 pub mod side_by_side;
+pub mod valkey;
 pub mod verdicts;
 pub mod warm;

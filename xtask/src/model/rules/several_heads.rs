@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "several-heads",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB101.md"),
+    page: include_str!("../../../rules/DB101.md"),
     check: Check::Together(check),
 };
 
@@ -22,9 +22,7 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
     if context.has_unread_labels() || heads.iter().any(|id| context.may_be_in_unreadable(id)) {
         return;
     }
-    // Beside one line without a name, branches that a person named are several heads on purpose.
-    let unnamed = heads.iter().filter(|id| graph.labels(id).is_empty()).count();
-    if unnamed < 2 {
+    if !graph.is_diverged() {
         return;
     }
     let scripts: Vec<_> = heads.iter().filter_map(|id| graph.get(id)).collect();

@@ -29,7 +29,7 @@ pub struct Status {
 
 /// What a merge would give, told without touching index and files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Foretold {
+pub enum TrialMerge {
     /// This git (its version) cannot tell.
     Unknown(String),
     /// The tree that it would leave, and the files in it that would be in conflict.
@@ -124,6 +124,21 @@ impl Repo {
         Ok(names.map(path).collect())
     }
 
+    /// Which of these files the patterns of the checkout leave out, known to git or not, there or not yet.
+    pub fn would_ignore(&self, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+        let mut input = Vec::new();
+        for path in self.relative_all(paths)? {
+            input.extend(path.as_os_str().as_bytes());
+            input.push(0);
+        }
+        // Not as a question: this one takes no literal pathspecs.
+        let answer = self.git.act(["check-ignore", "--no-index", "--stdin", "-z"]).stdin(input).run()?;
+        // 1: none of them.
+        let output = if answer.code() == Some(1) { Vec::new() } else { answer.ok()? };
+        let names = output.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        Ok(names.map(|name| self.root().join(std::ffi::OsStr::from_bytes(name))).collect())
+    }
+
     /// The files in conflict.
     pub fn conflicts(&self) -> Result<Vec<Conflict>> {
         parse::unmerged(&self.git.ask(["ls-files", "--unmerged", "-z"]).run()?.ok()?)
@@ -131,16 +146,16 @@ impl Repo {
 
     /// What a merge of a commit into the head would give. git writes the tree into its object store, where nothing
     /// refers to it, and touches nothing else.
-    pub fn foretell_merge(&self, commit: &Oid) -> Result<Foretold> {
+    pub fn trial_merge(&self, commit: &Oid) -> Result<TrialMerge> {
         let (version, number) = parse::version(&self.git.ask(["version"]).run()?.ok()?)?;
         if number < MERGE_TREE {
-            return Ok(Foretold::Unknown(version));
+            return Ok(TrialMerge::Unknown(version));
         }
         let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "HEAD", commit.as_str()];
         let answer = self.git.ask(args).run()?;
         let output = if answer.code() == Some(1) { answer.stdout } else { answer.ok()? };
         let (tree, conflicts) = parse::merge_tree(&output)?;
-        Ok(Foretold::Tree { tree, conflicts })
+        Ok(TrialMerge::Tree { tree, conflicts })
     }
 
     /// Paths as literal pathspecs; the root is `.`, since an empty one is refused.
