@@ -93,7 +93,8 @@ fn on_fresh_files(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findi
     drop(found);
     ctx.ui.status(format!("{changed} has changed meanwhile: once more, with a fresh Python"));
     warm::only_cold();
-    on_throwaway(ctx, facts, flags)
+    // What was found is not taken over.
+    on_throwaway(ctx, facts, &DbRoundtrip { resume: false, ..flags.clone() })
 }
 
 /// On a throwaway database; the component's own ones are looked at before and after.

@@ -6,21 +6,25 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
 use serde_json::Value;
 
-use super::{Wish, is_ours, parents};
+use super::{Wish, is_ours};
 use crate::ui::Ui;
 
 /// How long the parent may take to give us a child, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a child that was killed may take to be gone.
 const KILLED: Duration = Duration::from_secs(3);
+
+/// The sockets by which we have had a child, and until when the parent lives.
+static USED: Mutex<Vec<(PathBuf, Instant)>> = Mutex::new(Vec::new());
 
 /// The child.
 pub struct Forked {
@@ -67,13 +71,19 @@ fn fork_at(ui: &Ui, socket: &Path, request: &Value) -> Option<(Forked, Streams)>
         if socket.extension().is_some_and(|kind| kind == "project") { "with this project" } else { "with Alembic" };
     ui.verbose(format!("# Python: process {}, forked from the warm one {of}", pid.as_raw_nonzero()));
     connection.set_nonblocking(true).ok()?;
-    parents::used(socket);
+    let left = Duration::from_secs_f64(answer["left"].as_f64().unwrap_or_default().max(0.0));
+    USED.lock().unwrap_or_else(PoisonError::into_inner).push((socket.to_owned(), Instant::now() + left));
     let streams = Streams {
         stdin: OwnedFd::from(stdin).into(),
         stdout: OwnedFd::from(stdout).into(),
         stderr: OwnedFd::from(stderr).into(),
     };
     Some((Forked { connection, pid, said: Vec::new(), status: None }, streams))
+}
+
+/// The sockets by which this run has had a child, and until when the parent lives.
+pub(super) fn used() -> Vec<(PathBuf, Instant)> {
+    USED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Sends a text, and with its first byte the files.

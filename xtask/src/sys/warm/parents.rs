@@ -3,8 +3,7 @@
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -13,8 +12,6 @@ use super::{forked, is_ours, place};
 /// How long one may take to say how it is.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// The sockets of those that have given us a child.
-static USED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// Whether from now on each Python is to be a fresh one.
 static ONLY_COLD: AtomicBool = AtomicBool::new(false);
 
@@ -55,24 +52,18 @@ pub fn end(root: &Path) -> usize {
     of_project(root).iter().filter_map(|parent| ask(&parent.socket, "end")).count()
 }
 
-/// From now on it has given us a child.
-pub(super) fn used(socket: &Path) {
-    USED.lock().unwrap_or_else(PoisonError::into_inner).push(socket.to_owned());
-}
-
-/// What has changed of the files that a Python of ours was forked with, since it was; `None` where nothing has.
+/// What has changed of the files that a Python of ours was forked with, since it was; `None` where nothing has, or where a
+/// parent is gone since its time was over.
 pub fn changed_meanwhile() -> Option<String> {
-    let used = USED.lock().unwrap_or_else(PoisonError::into_inner);
-    used.iter().find_map(|socket| match ask(socket, "state") {
+    forked::used().iter().find_map(|(socket, until)| match ask(socket, "state") {
         Some(state) => state["changed"].as_str().map(str::to_owned),
-        // It has ended: another command has found it out of date, or its time was over.
-        None => Some("something".to_owned()),
+        // Another command has found it out of date.
+        None => (Instant::now() < *until).then(|| "a file or variable".to_owned()),
     })
 }
 
 /// From now on each Python is a fresh one.
 pub fn only_cold() {
-    USED.lock().unwrap_or_else(PoisonError::into_inner).clear();
     ONLY_COLD.store(true, Ordering::Relaxed);
 }
 
