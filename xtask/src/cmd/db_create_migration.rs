@@ -70,6 +70,9 @@ pub fn run(ctx: &Ctx, flags: &DbCreateMigration) -> Result<Exit> {
     let draft = Draft {
         message: Some(flags.message.clone()),
         rev_id: flags.rev_id.clone(),
+        head: flags.head.clone(),
+        splice: flags.splice,
+        depends_on: flags.depends_on.clone(),
         autogenerate: !flags.empty,
         run_env: facts.runs_env,
     };

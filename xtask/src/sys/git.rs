@@ -7,6 +7,7 @@
 //! [`Repo::trial_merge`] 2, [`Repo::merge`] 3, [`Repo::reached_by`] 1 to 3, [`Repo::published_besides`] 3 to 5, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
 //! (folders, shallow or not) costs nothing.
 
+mod additions;
 mod answer;
 mod export;
 mod find;
@@ -27,6 +28,7 @@ use anyhow::{Context, Result};
 use crate::fail::{Fail, Kind};
 use crate::model::action::git;
 
+pub use additions::Addition;
 pub use answer::{Changed, Conflict, File, Head, Oid, State};
 pub use find::{HookEnv, version};
 pub use history::{MainBranch, To, Unclear};

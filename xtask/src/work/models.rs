@@ -28,16 +28,14 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Reads config and history; the history must have one head at most.
+    /// Reads config and history; the history must not be diverged.
     ///
     /// # Errors
     /// `multiple-heads`, and what reading them may meet.
     pub fn gather(ctx: &Ctx, component: &'a Component) -> Result<Subject<'a>> {
-        let config = ctx.config(component)?;
-        let graph = ctx.history(&config)?;
-        let subject = Subject { component, config, graph };
+        let subject = Subject::with_all_heads(ctx, component)?;
         let heads = subject.graph.heads();
-        if heads.len() > 1 {
+        if subject.graph.is_diverged() {
             return Err(Fail::new(Kind::MultipleHeads, "Multiple heads detected")
                 .details(format!("The scripts of {} have {} heads: {}", component.name, heads.len(), heads.join(", ")))
                 .details("Models can be compared with one history only, and a new revision needs one to follow")
@@ -47,6 +45,16 @@ impl<'a> Subject<'a> {
                 .into());
         }
         Ok(subject)
+    }
+
+    /// The same, however many heads there are.
+    ///
+    /// # Errors
+    /// What reading config and history may meet.
+    pub fn with_all_heads(ctx: &Ctx, component: &'a Component) -> Result<Subject<'a>> {
+        let config = ctx.config(component)?;
+        let graph = ctx.history(&config)?;
+        Ok(Subject { component, config, graph })
     }
 }
 
