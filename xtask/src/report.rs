@@ -5,6 +5,7 @@ pub mod diff;
 pub mod drawing;
 pub mod findings;
 pub mod github;
+pub mod hindsight;
 pub mod history;
 pub mod json;
 pub mod junit;
