@@ -100,11 +100,11 @@ impl Pasts {
     /// A line for each kind.
     fn sums(&self) -> Vec<String> {
         let diverged = self.diverged();
-        let hours = |it: &Diverged<'_>| {
-            it.to.map_or(self.until, |to| to.commit.time).saturating_sub(it.from.commit.time) / 3600
-        };
-        let longest = diverged.iter().map(hours).max().unwrap_or(0);
-        let all: u64 = diverged.iter().map(hours).sum();
+        let seconds =
+            |it: &Diverged<'_>| it.to.map_or(self.until, |to| to.commit.time).saturating_sub(it.from.commit.time);
+        let hours = |seconds: u64| (seconds + 1800) / 3600;
+        let longest = hours(diverged.iter().map(seconds).max().unwrap_or(0));
+        let all = hours(diverged.iter().map(seconds).sum());
         let open = if diverged.iter().any(|it| it.to.is_none()) { ", and is so at the end" } else { "" };
         let sum = |of: fn(&Event) -> usize| self.events.iter().map(of).sum::<usize>();
         let told = || self.events.iter().flat_map(errors);
