@@ -1,6 +1,7 @@
 //! One file per command, with the same four parts in each: gather, plan, show, apply. This file only dispatches.
 
 pub mod ci;
+pub mod cli_executor;
 pub mod completions;
 pub mod db_backup;
 pub mod db_check;
@@ -46,8 +47,9 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbUndo(flags) => db_undo::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
         Command::Hooks(flags) => hooks::run(ctx, flags),
-        Command::Doctor => doctor::run(ctx),
         Command::Init(flags) => init::run(ctx, flags),
+        Command::CliExecutor(flags) => cli_executor::run(ctx, flags),
+        Command::Doctor(flags) => doctor::run(ctx, *flags),
         Command::Ci => ci::run(&ctx.ui),
         Command::Completions(shell) => completions::run(&ctx.ui, *shell),
         Command::Man => Ok(completions::man(&ctx.ui)),

@@ -1,6 +1,7 @@
 //! Values to text, tables and JSON. Nothing in here asks or decides anything.
 
 pub mod autogenerate;
+pub mod checks;
 pub mod diff;
 pub mod drawing;
 pub mod findings;

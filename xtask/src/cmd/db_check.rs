@@ -4,7 +4,7 @@ mod gather;
 mod history;
 mod models;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::json;
@@ -15,7 +15,6 @@ use crate::flags::{DbCheck, Format, Look};
 use crate::model::action::{Action, own};
 use crate::model::rules::{self, Finding, Level, Rule};
 use crate::report::{findings as report, github, junit, sarif};
-use crate::sys::git::Repo;
 use crate::sys::project::Component;
 use crate::ui::Paint;
 use gather::Judged;
@@ -39,15 +38,9 @@ pub fn run(ctx: &Ctx, flags: &DbCheck) -> Result<Exit> {
     Ok(print(ctx, flags, &rules, &findings, || judged.iter().for_each(|judged| show(ctx, flags, judged))))
 }
 
-/// Where a service that reads the report expects the files: from the root of the checkout, which is not always the project's
-/// folder.
+/// Where a service that reads the report expects the files.
 fn in_checkout(ctx: &Ctx, findings: &[Finding]) -> Vec<Finding> {
-    let below = || {
-        let root = &ctx.project().ok()?.root;
-        let repo = Repo::find(&ctx.ui, root).ok().flatten()?;
-        root.strip_prefix(repo.root()).ok().map(Path::to_owned)
-    };
-    let prefix = below().unwrap_or_default();
+    let prefix = ctx.from_checkout();
     findings.iter().map(|finding| Finding { path: prefix.join(&finding.path), ..finding.clone() }).collect()
 }
 
