@@ -77,7 +77,7 @@ fn prove_on(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
     resume::check(ctx, facts, flags)?;
     let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { on_fresh_files(ctx, facts, flags)? };
     let (report, log) = show::report(ctx, facts, findings);
-    match (show::write_files(ctx, flags, &report), log) {
+    match (show::write_files(ctx, flags, facts, &report), log) {
         (Ok(()), Some(log)) => log.end(),
         // The verdicts are kept, for a run that can write the files.
         (Err(error), Some(log)) => return Err(log.broke_off(from_anyhow(&error)).into()),
