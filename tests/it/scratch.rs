@@ -327,7 +327,7 @@ fn a_lost_owner_session_is_opened_again() {
     let pid: i32 = client.query_one(sql, &[&name]).unwrap().get(0);
     client.query_one(end, &[&pid]).unwrap();
     let mut db = Db::connect(&admin(), "xtask test").unwrap();
-    assert!(db.wait_gone(pid, std::time::Duration::from_secs(10)).unwrap());
+    assert!(db.wait_gone(pid, std::time::Duration::from_secs(60)).unwrap());
     scratch.remove().unwrap();
     assert!(!there(&name));
 }
