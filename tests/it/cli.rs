@@ -3,7 +3,7 @@
 
 use std::process::Stdio;
 
-use crate::support::project::Project;
+use crate::support::project::{Project, text};
 use crate::support::python::python;
 use crate::support::scene::{PASSWORD, PASSWORD_IN_URL, Scene};
 use crate::support::xtask::{Folder, Xtask, hermetic};
@@ -174,13 +174,10 @@ fn a_reader_that_goes_away_has_not_got_the_answer() {
 fn what_scripts_hold_acts_on_no_terminal() {
     let project = Project::new("postgresql+psycopg://u@127.0.0.1:1/none");
     let title = "title \u{1b}]0;T\u{7}\u{1b}[2J\u{1b}[31m \u{202e}red";
-    let script = |title: &str, id: &str, down: &str| {
-        format!(
-            "\"\"\"{title}\"\"\"\nrevision = '{id}'\ndown_revision = {down}\ndef upgrade():\n  pass\ndef downgrade():\n  pass\n"
-        )
-    };
-    project.write("migrations/versions/n.py", &script(title, "n", "None"));
-    project.write("migrations/versions/p\n::error::injected.py", &script("x", "p", "'n'"));
+    let script =
+        |title: &str, id: &str, down: &str| text(title, id, down, "def upgrade():\n  pass\ndef downgrade():\n  pass\n");
+    project.write("migrations/versions/n.py", &script(title, "n", ""));
+    project.write("migrations/versions/p\n::error::injected.py", &script("x", "p", "n"));
     for words in ["db-check --all", "db-check --all --format github", "db-status", "db-status --color always"] {
         let output = Xtask::new(project.root(), words).run();
         let all = format!("{}{}", output.stdout, output.stderr);

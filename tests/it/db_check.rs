@@ -10,9 +10,10 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::project::{Project, script};
+use crate::support::project::{Project, path};
 use crate::support::python::workspace;
-use crate::support::xtask::{Output, Xtask, hermetic};
+pub use crate::support::repo::git;
+use crate::support::xtask::{Output, Xtask};
 
 /// A project that needs no database: nothing connects.
 fn project() -> Project {
@@ -33,17 +34,6 @@ fn found(output: &Output) -> Vec<String> {
 
 fn codes(project: &Project, flags: &str) -> Vec<String> {
     found(&check(project, &format!("{flags} --json")))
-}
-
-/// Runs git; what it said.
-pub fn git(folder: &Path, words: &str) -> String {
-    #[expect(clippy::disallowed_methods)]
-    let mut command = std::process::Command::new("git");
-    command.args(["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]);
-    command.args(words.split_whitespace()).current_dir(folder).env_clear().envs(hermetic(folder));
-    let done = command.output().unwrap();
-    assert!(done.status.success(), "git {words}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).unwrap()
 }
 
 const NONE: [&str; 0] = [];
@@ -142,7 +132,7 @@ fn env_py_and_release_tags_are_looked_at() {
     git(project.root(), "add -A");
     git(project.root(), "commit -q -m merged");
     for id in ["a1", "b1"] {
-        let path = project.path(&script(id));
+        let path = project.path(&path(id));
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(path, text.replace("op.drop_table(", "op.drop_table('more', ")).unwrap();
     }
@@ -184,10 +174,9 @@ fn fifo(path: &Path) {
 
 #[test]
 fn what_cannot_be_read_is_a_finding_and_not_an_error() {
-    let project =
-        project().revision("a1", "", "pass", "pass").file(&script("b1"), "revision = 'b1'\ndown_revision = (");
+    let project = project().revision("a1", "", "pass", "pass").file(&path("b1"), "revision = 'b1'\ndown_revision = (");
     assert_eq!(codes(&project, ""), ["DB201 b1.py:2"]);
-    std::fs::write(project.path(&script("b1")), b"revision = '\xff'").unwrap();
+    std::fs::write(project.path(&path("b1")), b"revision = '\xff'").unwrap();
     assert_eq!(codes(&project, ""), ["DB203 b1.py:1"]);
 }
 

@@ -5,6 +5,5 @@
 mod crash;
 mod dry_run;
 mod flow;
-pub mod scene;
 mod stops;
 mod undo;

@@ -233,6 +233,12 @@ fn no_backup_when_there_is_nothing_to_lose_or_it_is_not_wanted() {
     assert!(!scene.root().join(".xtask/backups").exists());
     let output = scene.run("db-migrate --direction downgrade --target -1").code(0);
     assert!(output.stdout.contains("Backup: ") && output.stderr.contains("Backup: "), "{output}");
+    assert!(scene.json("db-migrate --target=head")["backup"].is_null());
+    let output = scene.run("db-migrate --direction downgrade --target -1 --no-verify").code(0);
+    assert!(output.stderr.contains("it was not restored: --no-verify"), "{output}");
+    let proven: Vec<Value> =
+        scene.json("db-backup --list")["backups"].as_array().unwrap().iter().map(|it| it["proven"].clone()).collect();
+    assert_eq!(proven, [json!(false), json!(true)]);
 }
 
 fn tool(name: &str) -> Words {

@@ -2,7 +2,6 @@
 //! is refused; that every byte but the parents stays. With the database: `db_rebase/database.rs`; killed at every write:
 //! `rebase/crash.rs`; random histories against Alembic: `rebase/random.rs`.
 
-pub mod bench;
 mod crash;
 pub mod database;
 mod merging;

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::db_merge::scene::{Scene, steps};
-use crate::db_rebase::bench::script;
+use crate::support::branches::{Branches, script, steps};
 use crate::support::pg::cluster;
 use crate::support::random::Random;
 
@@ -13,23 +12,23 @@ fn is_all() -> bool {
 }
 
 /// `feature` with `x`, `main` with `q`; the database is feature's, with a row in each table.
-fn scene() -> Scene {
-    let scene = Scene::diverged("p", "q < p", "x < p");
+fn scene() -> Branches {
+    let scene = Branches::diverged("p", "q < p", "x < p");
     drop(scene.run("db-migrate -q").code(0));
     sql(&scene, "insert into t_p values (1); insert into t_x values (2)");
     scene
 }
 
-fn sql(scene: &Scene, text: &str) {
-    cluster().client(&scene.databases[0]).batch_execute(text).unwrap();
+fn sql(scene: &Branches, text: &str) {
+    scene.sql(0, text);
 }
 
-fn branch(scene: &Scene) -> String {
+fn branch(scene: &Branches) -> String {
     scene.repo.git(&["branch", "--show-current"]).trim().to_owned()
 }
 
 /// The databases of a component but the one in use, and what throwaway ones this machine's runs have left for it.
-fn beside(scene: &Scene, number: usize) -> Vec<String> {
+fn beside(scene: &Branches, number: usize) -> Vec<String> {
     let sql = "select datname::text from pg_database where starts_with(datname::text, $1) order by 1";
     let name = format!("{}@", scene.databases[number]);
     let rows = cluster().client("postgres").query(sql, &[&name]).unwrap();
@@ -37,7 +36,7 @@ fn beside(scene: &Scene, number: usize) -> Vec<String> {
 }
 
 /// `main in use, feature parked`, as `--list` has it.
-fn listed(scene: &Scene) -> String {
+fn listed(scene: &Branches) -> String {
     let list = scene.run("db-switch --list --json").code(0).json();
     let one = |it: &Value| {
         let how = if it["active"] == true { "in use" } else { "parked" };
@@ -98,7 +97,7 @@ fn there_and_back() {
 /// What keeps a switch from being done leaves everything as it was: files in the way, sessions, a migration that fails.
 #[test]
 fn refused_or_failed_everything_is_as_before() {
-    let scene = Scene::diverged("p @ p2", "q < p @ q2 < p2", "x < p @ x2 < p2");
+    let scene = Branches::diverged("p @ p2", "q < p @ q2 < p2", "x < p @ x2 < p2");
     scene.repo.switch("main");
     let bad = script("r2", "q2").replace("'create table t_r2 (v int)'", "'select 1 / 0'");
     scene.repo.commit("Break it", &[("appproxy/versions/r2.py", &bad), ("notes", "main's")]);

@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use crate::db_merge::scene::{Scene, path, steps};
-use crate::db_rebase::bench::script;
+use crate::support::branches::{Branches, script, steps};
+use crate::support::project::path;
 use crate::support::xtask::Output;
 
 /// On `main`, whose database has run the branch `feature` by this tool: `x < p` and `y < x`.
-fn migrated_elsewhere() -> Scene {
-    let scene = Scene::diverged("p", "q < p", "x < p; y < x");
+fn migrated_elsewhere() -> Branches {
+    let scene = Branches::diverged("p", "q < p", "x < p; y < x");
     drop(scene.run("db-migrate -q").code(0));
     scene.repo.switch("main");
     scene
@@ -22,7 +22,7 @@ fn found(output: &Output) -> String {
     lost.as_array().unwrap().iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn tables(scene: &Scene) -> String {
+fn tables(scene: &Branches) -> String {
     let rows = scene.rows(0);
     rows.split("; ").filter_map(|it| it.strip_prefix("t_")?.split(':').next()).collect::<Vec<_>>().join(" ")
 }
@@ -31,7 +31,7 @@ fn tables(scene: &Scene) -> String {
 #[test]
 fn what_another_branch_has_applied_goes_by_its_scripts() {
     let scene = migrated_elsewhere();
-    crate::support::pg::cluster().client(&scene.databases[0]).batch_execute("insert into t_y values (1), (2)").unwrap();
+    scene.sql(0, "insert into t_y values (1), (2)");
     let before = scene.everything();
     let dry = scene.run("db-sync --dry-run").code(0).says("no file here has it; it is on feature (commit");
     drop(dry.says("applied on").says("to take back: y → x: Add y").says("2 rows of t_y go").says("Add q"));
@@ -53,7 +53,7 @@ fn what_another_branch_has_applied_goes_by_its_scripts() {
 /// The script is nowhere but in one place, each in its turn. The last is the ledger, when git has forgotten all of it.
 #[test]
 fn a_script_that_is_in_one_place_only() {
-    let scene = Scene::new("p; q < p");
+    let scene = Branches::new("p; q < p");
     let text = script("x", "p");
     let sql = "create table t_x (v int); update alembic_version set version_num = 'x'";
     let lose = || drop(std::fs::remove_file(scene.root().join(path("x"))));
@@ -102,7 +102,7 @@ fn a_script_that_is_in_one_place_only() {
 /// A merge revision and both of its sides; one side's downgrade fails after the other's: everything is as before, rows too.
 #[test]
 fn a_lost_merge_and_a_downgrade_that_fails() {
-    let scene = Scene::diverged("p", "q < p", "x < p; y < p; m < x y");
+    let scene = Branches::diverged("p", "q < p", "x < p; y < p; m < x y");
     let env = format!("{}/migrations/env.py", scene.root().display());
     let text = std::fs::read_to_string(&env).unwrap();
     let each = text.replace("context.configure(", "context.configure(transaction_per_migration=True, ");
@@ -112,7 +112,7 @@ fn a_lost_merge_and_a_downgrade_that_fails() {
     scene.repo.commit("Break x", &[(&path("x"), &bad)]);
     drop(scene.run("db-migrate -q").code(0));
     let fill = "insert into t_x values (1); insert into t_y values (2); insert into t_m values (3)";
-    crate::support::pg::cluster().client(&scene.databases[0]).batch_execute(fill).unwrap();
+    scene.sql(0, fill);
     scene.repo.switch("main");
     scene.repo.commit("A transaction for each", &[("migrations/env.py", &each)]);
     let before = scene.everything();
@@ -135,9 +135,9 @@ fn a_lost_merge_and_a_downgrade_that_fails() {
 /// `git merge --abort` behind a finished db-merge: main's revision goes, the own one stays with its rows.
 #[test]
 fn a_merge_that_was_aborted_behind_db_merge() {
-    let scene = Scene::diverged("p", "r < p", "a < p");
+    let scene = Branches::diverged("p", "r < p", "a < p");
     drop(scene.run("db-migrate -q").code(0));
-    crate::support::pg::cluster().client(&scene.databases[0]).batch_execute("insert into t_a values (7)").unwrap();
+    scene.sql(0, "insert into t_a values (7)");
     drop(scene.run("db-merge main").code(0));
     scene.repo.git(&["merge", "--abort"]);
     let done = scene.run("db-sync --json").code(0);
@@ -154,7 +154,7 @@ fn a_merge_that_was_aborted_behind_db_merge() {
 /// What comes with a pull is migrated; an empty database begins as its component says; a squash is told as one.
 #[test]
 fn a_pull_an_empty_database_and_a_squash() {
-    let scene = Scene::new("p");
+    let scene = Branches::new("p");
     scene.repo.commit("The command", &[("backend.ai", "#!/bin/sh\n")]);
     let empty = scene.run("db-sync --json").code(3).complains("schema oneshot");
     assert_eq!(empty.kind(), "wrong-database", "{empty}");

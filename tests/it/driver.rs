@@ -19,8 +19,9 @@ use xtask::sys::alembic::{
 use xtask::ui::{Options, Ui};
 
 use crate::support::pg::cluster;
-use crate::support::project::{Project, SYNC};
+use crate::support::project::SYNC;
 use crate::support::python::python;
+use crate::support::scene::Scene;
 
 /// Long enough for a loaded machine; no test waits for it to pass.
 pub const LIMIT: Option<Duration> = Some(Duration::from_secs(120));
@@ -31,32 +32,30 @@ pub fn ui() -> Ui {
     Ui::new(Options { quiet: true, ..Options::default() })
 }
 
-/// A project and the database that it works on.
-pub struct Bench {
-    pub project: Project,
-    pub database: String,
+/// The driver on a scene, as a command would start it.
+pub trait Driven {
+    fn launch(&self) -> Launch;
+
+    fn driver(&self) -> Driver {
+        Driver::start(&ui(), &self.launch()).unwrap()
+    }
+
+    /// Runs `migrate` in a driver of its own.
+    fn migrate(&self, steps: &[Step]) -> Outcome<Vec<String>> {
+        Ok(self.driver().migrate(&plan(steps), LIMIT, &mut |_| {})?.heads)
+    }
+
+    /// The trouble of running `upgrade()` of the one revision `a`.
+    fn trouble(&self) -> Trouble {
+        trouble(self.migrate(&[Step::up("a")]))
+    }
 }
 
-impl Bench {
-    pub fn new(driver: &str) -> Bench {
-        let database = cluster().database();
-        Bench { project: Project::new(&url(driver, &database)), database }
-    }
-
-    pub fn revision(mut self, id: &str, down: &str, upgrade: &str, downgrade: &str) -> Bench {
-        self.project = self.project.revision(id, down, upgrade, downgrade);
-        self
-    }
-
-    pub fn env(mut self, text: &str) -> Bench {
-        self.project = self.project.env(text);
-        self
-    }
-
-    pub fn launch(&self) -> Launch {
+impl Driven for Scene {
+    fn launch(&self) -> Launch {
         Launch {
             python: python().to_owned(),
-            project: self.project.root().to_owned(),
+            project: self.root().to_owned(),
             config: PathBuf::from("alembic.ini"),
             options: Vec::new(),
             script_location: None,
@@ -66,44 +65,11 @@ impl Bench {
             throwaway: None,
             network: true,
             lock_timeout: Some(Duration::from_secs(20)),
-            state_dir: self.project.path("state"),
+            state_dir: self.path("state"),
             application_name: "xtask test".to_owned(),
             env: Vec::new(),
         }
     }
-
-    pub fn driver(&self) -> Driver {
-        Driver::start(&ui(), &self.launch()).unwrap()
-    }
-
-    /// Runs `migrate` in a driver of its own.
-    pub fn migrate(&self, steps: &[Step]) -> Outcome<Vec<String>> {
-        let mut driver = self.driver();
-        Ok(driver.migrate(&plan(steps), LIMIT, &mut |_| {})?.heads)
-    }
-
-    /// The trouble of running `upgrade()` of the one revision `a`.
-    pub fn trouble(&self) -> Trouble {
-        trouble(self.migrate(&[Step::up("a")]))
-    }
-
-    pub fn versions(&self) -> Vec<String> {
-        let rows = cluster().client(&self.database).query("select version_num from alembic_version order by 1", &[]);
-        rows.unwrap().iter().map(|row| row.get(0)).collect()
-    }
-
-    pub fn has_table(&self, table: &str) -> bool {
-        let row = cluster().client(&self.database).query_one("select to_regclass($1)::text", &[&table]).unwrap();
-        row.get::<_, Option<String>>(0).is_some()
-    }
-}
-
-pub fn url(driver: &str, database: &str) -> String {
-    if driver == "pg8000" {
-        let socket = cluster().socket_dir.join(".s.PGSQL.5432");
-        return format!("postgresql+pg8000://postgres@/{database}?unix_sock={}", socket.display());
-    }
-    cluster().url(driver, database)
 }
 
 pub fn expect(database: &str) -> Expect {
@@ -130,7 +96,7 @@ pub fn trouble<T>(outcome: Outcome<T>) -> Trouble {
 #[test]
 fn up_and_down_on_all_four_drivers() {
     for name in ["asyncpg", "psycopg", "psycopg2", "pg8000"] {
-        let bench = Bench::new(name).revision("a", "", TABLE, DROP).revision("b", "a", "pass", "pass");
+        let bench = Scene::on(name).revision("a", "", TABLE, DROP).revision("b", "a", "pass", "pass");
         let mut driver = bench.driver();
         let mut events = Vec::new();
         let up = plan(&[Step::up("a"), Step::up("b")]);
@@ -162,7 +128,7 @@ fn up_and_down_on_all_four_drivers() {
 #[test]
 fn the_projects_own_transaction_mode_decides_what_a_failure_leaves() {
     let run = |env: &str| {
-        let bench = Bench::new("psycopg").env(env).revision("a", "", TABLE, DROP).revision("b", "a", "1 / 0", "pass");
+        let bench = Scene::on("psycopg").env(env).revision("a", "", TABLE, DROP).revision("b", "a", "1 / 0", "pass");
         trouble(bench.migrate(&[Step::up("a"), Step::up("b")]));
         (bench.has_table("t"), if bench.has_table("alembic_version") { bench.versions() } else { Vec::new() })
     };
@@ -174,7 +140,7 @@ fn the_projects_own_transaction_mode_decides_what_a_failure_leaves() {
 
 #[test]
 fn a_database_that_has_moved_is_left_alone() {
-    let bench = Bench::new("asyncpg").revision("a", "", TABLE, DROP).revision("b", "a", DROP, "pass");
+    let bench = Scene::on("asyncpg").revision("a", "", TABLE, DROP).revision("b", "a", DROP, "pass");
     bench.migrate(&[Step::up("a")]).unwrap();
     let plan = Plan { before: Some(Vec::new()), ..plan(&[Step::up("b")]) };
     let found = trouble(bench.driver().migrate(&plan, LIMIT, &mut |_| {}));
@@ -193,15 +159,18 @@ fn env_py_sees_what_it_sees_under_the_command_line() {
         import helper
 ";
     let env = SYNC.replace("    with engine.connect()", &format!("    if True:{probe}    with engine.connect()"));
-    let mut bench = Bench::new("psycopg").env(&env).revision("a", "", TABLE, DROP).revision("b", "a", "pass", "pass");
-    bench.project = bench.project.file("helper.py", "");
+    let bench = Scene::on("psycopg")
+        .env(&env)
+        .revision("a", "", TABLE, DROP)
+        .revision("b", "a", "pass", "pass")
+        .file("helper.py", "");
     let plan = Plan { target: "b".to_owned(), ..plan(&[Step::up("a"), Step::up("b")]) };
     bench.driver().migrate(&plan, LIMIT, &mut |_| {}).unwrap();
 }
 
 #[test]
 fn offline_sql_runs_nothing() {
-    let bench = Bench::new("asyncpg").revision("a", "", TABLE, DROP).revision("b", "a", "op.drop_table('t')", TABLE);
+    let bench = Scene::on("asyncpg").revision("a", "", TABLE, DROP).revision("b", "a", "op.drop_table('t')", TABLE);
     let mut driver = bench.driver();
     let up = driver.offline_sql(&plan(&[Step::up("a"), Step::up("b")])).unwrap();
     for part in ["BEGIN;", "CREATE TABLE alembic_version", "create table t (id int);", "DROP TABLE t;", "COMMIT;"] {
@@ -223,7 +192,7 @@ op.get_bind().execute(sa.text('rollback'))
 op.execute(\"create table seen as select current_setting('lock_timeout') l, current_setting('application_name') a\")
 ";
     for name in ["asyncpg", "psycopg", "psycopg2", "pg8000"] {
-        let bench = Bench::new(name).revision("a", "", "pass", "pass").revision("b", "a", script, "pass");
+        let bench = Scene::on(name).revision("a", "", "pass", "pass").revision("b", "a", script, "pass");
         let mut driver = bench.driver();
         driver.step(&Step::up("a"), LIMIT).unwrap();
         driver.step(&Step::up("b"), LIMIT).unwrap();
@@ -234,7 +203,7 @@ op.execute(\"create table seen as select current_setting('lock_timeout') l, curr
 
 #[test]
 fn alembic_and_the_driver_agree_on_the_heads() {
-    let bench = Bench::new("asyncpg").revision("a", "", TABLE, DROP).revision("b", "a", "pass", "pass");
+    let bench = Scene::on("asyncpg").revision("a", "", TABLE, DROP).revision("b", "a", "pass", "pass");
     let bench = bench.revision("c", "a", "pass", "pass");
     let mut driver = bench.driver();
     assert_eq!(driver.heads().unwrap(), ["b", "c"]);

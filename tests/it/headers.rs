@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::project::{Project, script};
+use crate::support::project::{Project, path, text};
 use crate::support::python::python;
 use crate::support::xtask::{Output, Xtask};
 
@@ -14,15 +14,14 @@ fn project() -> Project {
         .revision("a1", "", "pass", "pass")
         .revision("b1", "e1", "pass", "pass");
     let with = |id: &str, down: &str, more: &str| {
-        let text =
-            format!("revision = '{id}'\ndown_revision = {down}\n{more}\ndef upgrade(): pass\ndef downgrade(): pass\n");
-        project.write(&script(id), &text);
+        let rest = format!("{more}\ndef upgrade(): pass\ndef downgrade(): pass\n");
+        project.write(&path(id), &text(id, id, down, &rest));
     };
-    with("e1", "'a1'", "import cli\nbranch_labels = (cli.EXPAND_BRANCH,)");
-    with("c1", "'a1'", "from cli import CONTRACT_BRANCH\nbranch_labels = (CONTRACT_BRANCH,)");
+    with("e1", "a1", "import cli\nbranch_labels = (cli.EXPAND_BRANCH,)");
+    with("c1", "a1", "from cli import CONTRACT_BRANCH\nbranch_labels = (CONTRACT_BRANCH,)");
     with(
         "c2",
-        "'c1'",
+        "c1",
         "try:\n    from cli import EXPAND_BRANCH as depends_on\nexcept ImportError:\n    depends_on = None",
     );
     project
@@ -73,7 +72,7 @@ fn db_check_accuses_nobody_of_what_it_could_not_read() {
     let found = codes(&check().code(0));
     assert_eq!(found, ["DB204 warning", "DB204 warning", "DB204 warning"], "two heads may be labelled");
     // A parent whose script cannot be read is not missing.
-    project.write(&script("e1"), "revision = 'e1'\ndown_revision = parent()\n");
+    project.write(&path("e1"), "revision = 'e1'\ndown_revision = parent()\n");
     let found = codes(&check().code(4));
     assert_eq!(found, ["DB204 warning", "DB204 warning", "DB204 error"]);
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::support::python::python;
+use crate::support::repo::Repo;
 use crate::support::scene::Scene;
 use crate::support::xtask::{Output, Xtask};
 
@@ -86,15 +87,7 @@ fn build(root: &Path) -> PathBuf {
 }
 
 fn init(root: &Path) {
-    for words in [
-        "init --quiet --initial-branch=main",
-        "config user.name Ada",
-        "config user.email ada@example.com",
-        "add --all",
-        "commit --quiet --message one",
-    ] {
-        drop(git(root, words).code(0));
-    }
+    Repo::at(root).commit("one", &[]);
 }
 
 fn xtask(root: &Path, words: &str) -> Output {

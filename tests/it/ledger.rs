@@ -10,52 +10,49 @@ use xtask::model::url::DbUrl;
 use xtask::sys::pg::{Db, VersionTable};
 use xtask::sys::run::Cmd;
 
-use crate::db_rebase::bench::{path, script};
-use crate::db_rebase::database::Case;
+use crate::support::branches::{Branches, script};
 use crate::support::pg::cluster;
 use crate::support::project::SYNC;
+use crate::support::project::path;
 use crate::support::python::{python, quiet};
 use crate::support::scene::{Scene, sql};
 use crate::support::xtask::Output;
 
 /// On `feature`: p, then a and b; the database is brought to b by this tool. Then main, with r and s on p, is merged.
-fn migrated() -> Case {
+fn migrated() -> Branches {
     let case = before_merge();
     let _ = case.run("db-migrate").code(0);
-    case.bench.repo.merge("main");
+    case.repo.merge("main");
     case
 }
 
 /// As that, with nothing migrated and nothing merged yet.
-fn before_merge() -> Case {
-    let case = Case::new();
-    // The case's own merge is one too many here.
-    case.bench.repo.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
-    case
+fn before_merge() -> Branches {
+    Branches::diverged("p", "r < p; s < r", "a < p; b < a")
 }
 
 /// What `db-status` says of the one component.
-fn status(case: &Case) -> Value {
+fn status(case: &Branches) -> Value {
     case.run("db-status --json").code(0).json()["components"][0].clone()
 }
 
-fn implied(case: &Case) -> String {
+fn implied(case: &Branches) -> String {
     let found = status(case);
     found["implied"].as_array().unwrap().iter().map(|it| it["revision"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
 }
 
 /// Puts `a` on `s` as one would with an editor.
-fn by_hand(case: &Case) {
-    case.bench.repo.write(path("a"), &script("a", "s"));
+fn by_hand(case: &Branches) {
+    case.repo.write(path("a"), &script("a", "s"));
 }
 
-fn alembic(case: &Case, words: &str) -> String {
-    let cmd = Cmd::new(python(), case.bench.root()).args(["-m", "alembic"]).args(words.split(' '));
+fn alembic(case: &Branches, words: &str) -> String {
+    let cmd = Cmd::new(python(), case.root()).args(["-m", "alembic"]).args(words.split(' '));
     cmd.env("PYTHONDONTWRITEBYTECODE", "1").read(&quiet()).unwrap()
 }
 
 /// Runs the commands that `db-status` prints, word for word.
-fn put_right(case: &Case) -> Vec<Output> {
+fn put_right(case: &Branches) -> Vec<Output> {
     let commands = status(case)["put_right"].clone();
     let commands: Vec<&str> = commands.as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     assert_eq!(commands.len(), 2);
@@ -63,9 +60,9 @@ fn put_right(case: &Case) -> Vec<Output> {
 }
 
 /// Everything ran once and only once, and there is nothing more to say.
-fn is_right(case: &Case) {
+fn is_right(case: &Branches) {
     let _ = case.run("db-status --check").code(0);
-    let tables = case.state();
+    let tables = case.rows(0);
     for id in ["p", "r", "s", "a", "b"] {
         assert!(tables.contains(&format!("t_{id}:")), "{id} never ran: {tables}");
     }
@@ -108,7 +105,7 @@ fn a_rebase_without_the_database_is_found_and_the_commands_put_it_right() {
 fn an_edit_by_hand_is_found_also_when_more_was_applied_since() {
     let case = before_merge();
     let _ = case.run("db-migrate --target=a").code(0);
-    case.bench.repo.merge("main");
+    case.repo.merge("main");
     by_hand(&case);
     assert_eq!(implied(&case), "s r");
     let _ = case.run("db-migrate").code(0).complains("counts as having run s, r, and never did");
@@ -125,13 +122,13 @@ fn an_edit_by_hand_is_found_also_when_more_was_applied_since() {
 fn a_round_trip_in_place_leaves_what_never_ran_alone_and_the_ledger_whole() {
     let case = migrated();
     by_hand(&case);
-    case.sql("create table t_s (v int); insert into t_s select generate_series(1, 5)");
-    let before = case.state();
+    case.sql(0, "create table t_s (v int); insert into t_s select generate_series(1, 5)");
+    let before = case.rows(0);
     let refused = case.run("db-roundtrip --in-place --yes --all --json").code(3);
     assert_eq!(refused.kind(), "wrong-database");
     assert!(refused.stderr.contains("s (Add s): a was put from p on s"), "{refused}");
     let _ = case.run("db-roundtrip --in-place --yes --steps 1").code(0);
-    assert_eq!((case.state(), implied(&case).as_str()), (before, "s r"), "what is known stays known");
+    assert_eq!((case.rows(0), implied(&case).as_str()), (before, "s r"), "what is known stays known");
 }
 
 #[test]
@@ -148,31 +145,31 @@ fn half_of_the_way_back_is_still_known() {
 fn a_rebase_is_refused_on_top_of_it() {
     let case = migrated();
     by_hand(&case);
-    case.bench.repo.git(&["commit", "--quiet", "--all", "-m", "by hand"]);
-    case.bench.branch("more", "c < b").switch("main").commit("u < s").switch("more").repo.merge("main");
-    let before = case.bench.files();
+    case.repo.git(&["commit", "--quiet", "--all", "-m", "by hand"]);
+    case.branch("more", "c < b").switch("main").commit("u < s").switch("more").repo.merge("main");
+    let before = case.files();
     let output = case.run("db-rebase --json").code(3);
     assert_eq!(output.kind(), "wrong-database");
     assert!(output.stderr.contains("--direction=downgrade --target=p"), "{output}");
-    assert_eq!(case.bench.files(), before);
+    assert_eq!(case.files(), before);
 }
 
 #[test]
 fn without_a_ledger_git_and_the_database_tell_it() {
     let case = before_merge();
     alembic(&case, "upgrade head");
-    case.bench.repo.merge("main");
+    case.repo.merge("main");
     by_hand(&case);
     let found = status(&case);
     assert_eq!(found["implied"][0]["told_by"], "database");
     assert_eq!(found["implied"][0]["lacks"], serde_json::json!(["table t_s"]));
     assert_eq!(implied(&case), "s r");
     // Also after git has forgotten it but for the reflog.
-    case.bench.repo.git(&["commit", "--quiet", "--all", "-m", "by hand"]);
-    let files = case.bench.files();
-    case.bench.repo.git(&["reset", "--quiet", "--hard", "main"]);
+    case.repo.git(&["commit", "--quiet", "--all", "-m", "by hand"]);
+    let files = case.files();
+    case.repo.git(&["reset", "--quiet", "--hard", "main"]);
     for (name, bytes) in &files {
-        case.bench.repo.write(format!("migrations/versions/{name}"), &String::from_utf8_lossy(bytes));
+        case.repo.write(format!("migrations/versions/{name}"), &String::from_utf8_lossy(bytes));
     }
     assert_eq!(implied(&case), "s r");
     put_right(&case);
@@ -184,18 +181,18 @@ fn what_plain_alembic_did_properly_is_not_accused() {
     let case = before_merge();
     alembic(&case, "upgrade head");
     assert_eq!(implied(&case), "");
-    case.bench.repo.merge("main");
+    case.repo.merge("main");
     alembic(&case, "downgrade p");
     by_hand(&case);
     alembic(&case, "upgrade head");
     is_right(&case);
     // One that takes away again what it made, and one that nobody can tell.
     for (id, upgrade) in [("r", "pass"), ("s", "op.execute('create table t_s (v int)'); op.drop_table('t_s')")] {
-        let text = fs::read_to_string(case.bench.root().join(path(id))).unwrap();
+        let text = fs::read_to_string(case.root().join(path(id))).unwrap();
         let line = format!("op.execute('create table t_{id} (v int)')");
-        case.bench.repo.write(path(id), &text.replace(&line, upgrade));
+        case.repo.write(path(id), &text.replace(&line, upgrade));
     }
-    case.sql("drop table t_r");
+    case.sql(0, "drop table t_r");
     assert_eq!(implied(&case), "");
 }
 
@@ -219,7 +216,7 @@ fn a_stamp_is_somebodys_word() {
     by_hand(&case);
     alembic(&case, "stamp p");
     assert_eq!(implied(&case), "");
-    case.sql("drop table t_a; drop table t_b");
+    case.sql(0, "drop table t_a; drop table t_b");
     let _ = case.run("db-migrate").code(0);
     is_right(&case);
 }
@@ -237,7 +234,7 @@ fn a_proper_rebase_a_merge_revision_and_a_way_down_and_up_leave_nothing_to_say()
     assert_eq!(implied(&merged), "");
     let _ = merged.run("db-migrate").code(0);
     assert_eq!(implied(&merged), "");
-    assert!(merged.state().contains("t_s:"), "{}", merged.state());
+    assert!(merged.rows(0).contains("t_s:"), "{}", merged.rows(0));
 }
 
 #[test]
@@ -253,9 +250,9 @@ fn a_revision_that_does_nothing_cannot_be_missed() {
     let case = migrated();
     let _ = case.run("db-migrate --target=heads").code(0);
     let nothing = script("m", "p s").replace("op.execute('create table t_m (v int)')", "pass");
-    case.bench.repo.write(path("m"), &nothing).write(path("a"), &script("a", "m"));
+    case.repo.write(path("m"), &nothing).write(path("a"), &script("a", "m"));
     assert_eq!(implied(&case), "");
-    case.bench.repo.write(path("m"), &script("m", "p s"));
+    case.repo.write(path("m"), &script("m", "p s"));
     assert_eq!(implied(&case), "m");
 }
 
@@ -264,13 +261,13 @@ fn a_clone_knows_what_its_original_knows_and_a_dropped_ledger_nothing() {
     let case = migrated();
     by_hand(&case);
     let clone = cluster().clone_of(&case.database);
-    let ini = fs::read_to_string(case.bench.root().join("alembic.ini")).unwrap();
-    case.bench.repo.write("alembic.ini", &ini.replace(&case.database, &clone));
+    let ini = fs::read_to_string(case.root().join("alembic.ini")).unwrap();
+    case.repo.write("alembic.ini", &ini.replace(&case.database, &clone));
     assert_eq!(status(&case)["implied"][0]["told_by"], "ledger");
-    let case = Case { database: clone, ..case };
-    case.sql("drop schema xtask cascade");
+    let sql = |text: &str| cluster().client(&clone).batch_execute(text).unwrap();
+    sql("drop schema xtask cascade");
     assert_eq!(status(&case)["implied"][0]["told_by"], "database", "the tables are missing all the same");
-    case.sql("create table t_r (v int); create table t_s (v int)");
+    sql("create table t_r (v int); create table t_s (v int)");
     assert_eq!(implied(&case), "", "and nothing is known once somebody has made them");
 }
 
@@ -280,7 +277,7 @@ fn the_ledger_says_what_ran_when_and_by_what() {
     let rows = "select string_agg(concat_ws(' ', version_table, revision, array_to_string(parents, '+'), how, \
                 length(digest), written_by, mark is not null), '; ' order by revision) from xtask.ledger \
                 where written_at > now() - interval '1 hour'";
-    let said: String = cluster().client(&case.database).query_one(rows, &[]).unwrap().get(0);
+    let said: String = case.client().query_one(rows, &[]).unwrap().get(0);
     let by = format!("xtask {}, db-migrate", env!("CARGO_PKG_VERSION"));
     let row = |id: &str, parents: &str, head: &str| {
         let parents = if parents.is_empty() { String::new() } else { format!("{parents} ") };
@@ -291,14 +288,14 @@ fn the_ledger_says_what_ran_when_and_by_what() {
     let expected = [row("a", "p", "f"), row("b", "a", "t"), row("p", "", "f")].join("; ");
     assert_eq!(said, expected);
     let _ = case.run("db-migrate --direction=downgrade --target=base").code(0);
-    let left = cluster().client(&case.database).query_one("select count(*) from xtask.ledger", &[]).unwrap();
+    let left = case.client().query_one("select count(*) from xtask.ledger", &[]).unwrap();
     assert_eq!(left.get::<_, i64>(0), 0);
 }
 
 /// What stood below a revision, as the ledger knows it.
-fn below(case: &Case, id: &str) -> Option<Snapshot> {
+fn below(case: &Branches, id: &str) -> Option<Snapshot> {
     let mut db = Db::connect(&DbUrl::parse(&cluster().url("psycopg2", &case.database)).unwrap(), "test").unwrap();
-    let now = case.whole().schema;
+    let now = case.whole(0).schema;
     xtask::work::ledger::recorded_below(&mut db, &VersionTable::default(), id, &now)
 }
 
@@ -306,23 +303,23 @@ fn below(case: &Case, id: &str) -> Option<Snapshot> {
 fn what_stood_below_a_revision_is_known_from_when_it_was_applied() {
     let case = before_merge();
     let _ = case.run("db-migrate --target=a").code(0);
-    let at_a = case.whole().schema;
+    let at_a = case.whole(0).schema;
     // It brings back another type than there was, and leaves a table behind.
     let body = script("b", "a")
         .replace("'create table t_b (v int)'", "'alter table t_a alter v type bigint using v::bigint'")
         .replace("'drop table t_b'", "'alter table t_a alter v type text; create table left_behind ()'");
-    case.bench.repo.write(path("b"), &body);
+    case.repo.write(path("b"), &body);
     let _ = case.run("db-migrate").code(0);
     assert_eq!(below(&case, "b"), Some(at_a.clone()));
     assert!(below(&case, "p").is_some(), "it ran with another one in one transaction, which was looked into");
     // What its own downgrade left is no reference; what stood there before it is.
     let _ = case.run("db-migrate --direction=downgrade --target=a").code(0);
-    case.bench.repo.write(path("b"), &body.replace("create table left_behind ()", "drop table left_behind"));
+    case.repo.write(path("b"), &body.replace("create table left_behind ()", "drop table left_behind"));
     let _ = case.run("db-migrate").code(0);
     assert_eq!(below(&case, "b").unwrap().len(), at_a.len() + 1, "the left table counts as somebody's");
-    case.sql("drop table left_behind");
+    case.sql(0, "drop table left_behind");
     assert_eq!(below(&case, "b"), Some(at_a));
-    case.sql("alter table t_a alter v type text");
+    case.sql(0, "alter table t_a alter v type text");
     assert_eq!(below(&case, "b"), None, "the database has not kept what it made");
 }
 
@@ -330,20 +327,20 @@ fn what_stood_below_a_revision_is_known_from_when_it_was_applied() {
 fn each_revision_is_seen_where_it_is_committed_by_itself_and_an_older_ledger_is_brought_up_to_date() {
     let case = before_merge();
     let per_migration = SYNC.replace("target_metadata=target_metadata)", "transaction_per_migration=True)");
-    case.bench.repo.write("migrations/env.py", &per_migration);
+    case.repo.write("migrations/env.py", &per_migration);
     let _ = case.run("db-migrate --target=p").code(0);
-    case.sql("drop table xtask.run; drop table xtask.script; update xtask.ledger set how = 'implied'");
+    case.sql(0, "drop table xtask.run; drop table xtask.script; update xtask.ledger set how = 'implied'");
     assert_eq!(implied(&case), "p", "the word of older versions");
-    case.sql("update xtask.ledger set how = 'ran'");
+    case.sql(0, "update xtask.ledger set how = 'ran'");
     let _ = case.run("db-migrate").code(0);
-    let at_b = case.whole().schema;
+    let at_b = case.whole(0).schema;
     let below_b = below(&case, "b").unwrap();
     assert_eq!(below_b.len() + 2, at_b.len(), "a table and its column");
     assert!(below(&case, "a").is_some());
     assert_eq!(below(&case, "p"), None, "from before");
     let said = "select string_agg(concat_ws(' ', r.revision, r.direction, s.path, position(r.revision in s.body) > 0), \
                 '; ' order by r.revision) from xtask.run r join xtask.script s using (digest)";
-    let said: String = cluster().client(&case.database).query_one(said, &[]).unwrap().get(0);
+    let said: String = case.client().query_one(said, &[]).unwrap().get(0);
     assert_eq!(said, "a up migrations/versions/a.py t; b up migrations/versions/b.py t");
 }
 
@@ -353,9 +350,9 @@ fn a_script_that_was_edited_since_it_ran_is_told() {
     let _ = case.run("db-migrate").code(0);
     let comment =
         format!("# A comment, and another way down.\n{}", script("a", "p").replace("drop table", "drop  table"));
-    case.bench.repo.write(path("a"), &comment);
+    case.repo.write(path("a"), &comment);
     assert_eq!(status(&case)["edited"], serde_json::json!([]), "what an upgrade does is the same");
-    case.bench.repo.write(path("a"), &script("a", "p").replace("(v int)", "(v int, w int)"));
+    case.repo.write(path("a"), &script("a", "p").replace("(v int)", "(v int, w int)"));
     let edited = &status(&case)["edited"];
     assert_eq!((&edited[0]["revision"], &edited[0]["differs"]), (&"a".into(), &serde_json::json!(["upgrade()"])));
     let _ = case.run("db-status").code(0).says("  - a (upgrade()), which ran on 20");
@@ -380,13 +377,13 @@ fn autogenerate_never_proposes_to_drop_it() {
         "include_schemas=True, include_object=lambda thing, name, kind, *_: getattr(thing, 'schema', '') != 'xtask'";
     for (more, is_made) in [("", true), ("include_schemas=True", false), (named, true), (thing, true)] {
         let case = before_merge();
-        case.bench.repo.write("migrations/env.py", &env_with(more)).write("migrations/script.py.mako", MAKO);
+        case.repo.write("migrations/env.py", &env_with(more)).write("migrations/script.py.mako", MAKO);
         let output = case.run("db-migrate --verbose").code(0);
-        let there = cluster().client(&case.database).query_one("select to_regclass('xtask.ledger') is not null", &[]);
+        let there = case.client().query_one("select to_regclass('xtask.ledger') is not null", &[]);
         assert_eq!(there.unwrap().get::<_, bool>(0), is_made, "{more}");
         assert_eq!(output.stderr.contains("no ledger is made"), !is_made, "{more}: {output}");
         alembic(&case, "revision --autogenerate --rev-id zz -m zz");
-        let folder = case.bench.root().join("migrations/versions");
+        let folder = case.root().join("migrations/versions");
         let text = fs::read_to_string(folder.join("zz_zz.py")).unwrap();
         assert!(text.contains("drop_table('t_p')"), "autogenerate has looked\n{text}");
         assert!(!text.contains("ledger") && !text.contains("xtask"), "{more}\n{text}");
@@ -397,10 +394,10 @@ fn autogenerate_never_proposes_to_drop_it() {
 fn a_role_that_may_not_make_it_migrates_without() {
     let case = before_merge();
     let role = format!("r_{}", case.database);
-    case.sql(&format!("create role {role} login; grant all on schema public to {role}"));
-    let ini = fs::read_to_string(case.bench.root().join("alembic.ini")).unwrap();
-    let user = format!("{}@/", crate::support::pg::SUPERUSER);
-    case.bench.repo.write("alembic.ini", &ini.replace(&user, &format!("{role}@/")));
+    case.sql(0, &format!("create role {role} login; grant all on schema public to {role}"));
+    let ini = fs::read_to_string(case.root().join("alembic.ini")).unwrap();
+    let user = format!("//{}:", crate::support::pg::SUPERUSER);
+    case.repo.write("alembic.ini", &ini.replace(&user, &format!("//{role}:")));
     let output = case.run("db-migrate --verbose").code(0).complains("the ledger could not be written");
     assert!(output.stderr.contains("permission denied"), "{output}");
     let _ = case.run("db-migrate --direction=downgrade --target=a").code(0);
@@ -414,14 +411,14 @@ fn a_failed_walk_records_what_stayed() {
     let case = before_merge();
     let broken = script("b", "a").replace("create table t_b", "create table t_a");
     let per_migration = SYNC.replace("target_metadata=target_metadata)", "transaction_per_migration=True)");
-    case.bench.repo.write(path("b"), &broken).write("migrations/env.py", &per_migration);
+    case.repo.write(path("b"), &broken).write("migrations/env.py", &per_migration);
     // The ledger is first made by a walk that went well.
     let _ = case.run("db-migrate --target=p").code(0);
     let _ = case.run("db-migrate").code(1);
     assert_eq!(case.heads(), "a");
-    case.bench.repo.write(path("b"), &script("b", "a"));
-    case.bench.repo.commit("mend", &[]);
-    case.bench.repo.merge("main");
+    case.repo.write(path("b"), &script("b", "a"));
+    case.repo.commit("mend", &[]);
+    case.repo.merge("main");
     by_hand(&case);
     assert_eq!((implied(&case).as_str(), status(&case)["implied"][0]["told_by"].as_str()), ("s r", Some("ledger")));
 }

@@ -26,6 +26,7 @@ mod git;
 mod headers;
 mod history;
 mod hooks;
+mod init;
 mod interrupts;
 mod journal;
 mod ledger;

@@ -17,6 +17,7 @@ pub mod db_sync;
 pub mod db_undo;
 pub mod doctor;
 pub mod hooks;
+pub mod init;
 
 use anyhow::Result;
 
@@ -44,6 +45,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbServer(action) => db_server::run(ctx, *action),
         Command::Hooks(flags) => hooks::run(ctx, flags),
         Command::Doctor => doctor::run(ctx),
+        Command::Init(flags) => init::run(ctx, flags),
         Command::Ci => ci::run(&ctx.ui),
         Command::Completions(shell) => completions::run(&ctx.ui, *shell),
         Command::Man => Ok(completions::man(&ctx.ui)),

@@ -18,6 +18,7 @@ mod db_status;
 mod db_switch;
 mod db_sync;
 mod help;
+mod init;
 mod man;
 mod small;
 mod spec;
@@ -42,6 +43,7 @@ pub use db_status::DbStatus;
 pub use db_switch::{DbSwitch, Switch};
 pub use db_sync::DbSync;
 pub use help::{command_help, commands_page, overview};
+pub use init::Init;
 pub use man::man_page;
 pub use small::{DbServer, Hooks, ShellName};
 pub use values::duration_of;
@@ -67,6 +69,7 @@ static SPECS: &[&dyn Parse] = &[
     &small::DB_SERVER,
     &small::HOOKS,
     &small::DOCTOR,
+    &init::SPEC,
     &small::CI,
     &small::COMPLETIONS,
     &small::MAN,
@@ -91,6 +94,7 @@ pub enum Command {
     DbServer(DbServer),
     Hooks(Hooks),
     Doctor,
+    Init(Init),
     Ci,
     Completions(ShellName),
     Man,
@@ -117,6 +121,7 @@ impl Command {
             Command::DbServer(_) => small::DB_SERVER.name,
             Command::Hooks(_) => small::HOOKS.name,
             Command::Doctor => small::DOCTOR.name,
+            Command::Init(_) => init::SPEC.name,
             Command::Ci => small::CI.name,
             Command::Completions(_) => small::COMPLETIONS.name,
             Command::Man => small::MAN.name,

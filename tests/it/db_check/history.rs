@@ -1,7 +1,7 @@
 //! The rules about released scripts, the index, and what is new since a commit: in real repositories.
 
 use super::{NONE, check, codes, git, project};
-use crate::support::project::{Project, script};
+use crate::support::project::{Project, path};
 
 /// Revisions a1 and b1 on `main`, and a branch `work` on which we are.
 fn branched() -> Project {
@@ -21,7 +21,7 @@ fn commit(project: &Project) {
 }
 
 fn edit(project: &Project, id: &str, from: &str, to: &str) {
-    let path = project.path(&script(id));
+    let path = project.path(&path(id));
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "{text}");
     std::fs::write(path, text.replace(from, to)).unwrap();
@@ -47,7 +47,7 @@ fn a_released_script_is_not_edited() {
 #[test]
 fn a_released_script_stays_where_it_is() {
     let project = branched();
-    let (old, new) = (project.path(&script("b1")), project.path("migrations/versions/b1_renamed.py"));
+    let (old, new) = (project.path(&path("b1")), project.path("migrations/versions/b1_renamed.py"));
     std::fs::rename(&old, &new).unwrap();
     git(project.root(), "add --all");
     assert_eq!(codes(&project, ""), ["DB302 b1_renamed.py:1"]);

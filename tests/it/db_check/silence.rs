@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{NONE, codes, git, project};
-use crate::support::project::{Project, script};
+use crate::support::project::{Project, path};
 use crate::support::xtask::{Output, Xtask};
 
 fn in_ci(project: &Project, words: &str) -> Output {
@@ -36,7 +36,7 @@ fn commit(project: &Project) {
 }
 
 fn edit(project: &Project, id: &str) {
-    let path = project.path(&script(id));
+    let path = project.path(&path(id));
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("'t'", "'t9'")).unwrap();
 }
 
@@ -75,7 +75,7 @@ fn what_lies_elsewhere_or_nowhere() {
     let below = two();
     let folder = below.path("migrations/versions/2024");
     fs::create_dir(&folder).unwrap();
-    fs::rename(below.path(&script("b1")), folder.join("b1.py")).unwrap();
+    fs::rename(below.path("migrations/versions/b1.py"), folder.join("b1.py")).unwrap();
     fs::write(folder.join("helper.py"), "revision_of = None\n").unwrap();
     let below = committed(below, "main");
     let missing = "migrations/versions/2024/b1.py, in a subfolder: Alembic does not look there either";
@@ -164,9 +164,9 @@ fn paths_lead_to_the_files_from_where_they_are_read() {
     }
     let project = committed(project, "main");
     git(project.root(), "switch --quiet --create work");
-    let path = project.path(&format!("services/api/{}", script("a1")));
-    fs::write(&path, fs::read_to_string(&path).unwrap().replace("'t'", "'t9'")).unwrap();
-    let file = format!("services/api/{}", script("a1"));
+    let script = project.path(&format!("services/api/{}", path("a1")));
+    fs::write(&script, fs::read_to_string(&script).unwrap().replace("'t'", "'t9'")).unwrap();
+    let file = format!("services/api/{}", path("a1"));
     for (folder, shown) in
         [("", file.as_str()), ("services", &file[9..]), ("services/api/migrations", "../migrations/versions/a1.py")]
     {
@@ -176,8 +176,8 @@ fn paths_lead_to_the_files_from_where_they_are_read() {
         let text = Xtask::new(&project.path(folder), &words).run().code(4).says(&format!("--> {shown}:6\n"));
         let back = text.stdout.lines().find_map(|line| line.split_once("Take the edit back: ")).unwrap().1;
         let _ = Xtask::program(Path::new("/bin/sh"), &project.path(folder), "-c").arg(back).run().code(0);
-        assert!(!fs::read_to_string(&path).unwrap().contains("t9"), "{back}");
-        fs::write(&path, fs::read_to_string(&path).unwrap().replace("'t'", "'t9'")).unwrap();
+        assert!(!fs::read_to_string(&script).unwrap().contains("t9"), "{back}");
+        fs::write(&script, fs::read_to_string(&script).unwrap().replace("'t'", "'t9'")).unwrap();
         for format in ["github", "sarif", "junit"] {
             let report = Xtask::new(&project.path(folder), &format!("{words} --format {format}")).run();
             assert!(report.stdout.contains(&file), "{format} from {folder}\n{report}");

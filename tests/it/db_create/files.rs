@@ -100,7 +100,7 @@ fn several_folders_of_scripts() {
 #[test]
 fn git_gets_it_only_when_asked() {
     let scene = scene("psycopg");
-    let git = |words: &str| crate::db_check::git(scene.root(), words);
+    let git = |words: &str| crate::support::repo::git(scene.root(), words);
     git("init --quiet");
     scene.project.write(".gitignore", "state\n__pycache__\n");
     git("add --all");

@@ -107,7 +107,7 @@ fn a_baseline_from_the_models_is_made_as_it_was_before_they_changed() {
     );
     scene.project.write("Cargo.toml", &settings);
     scene.project.write(".gitignore", "state\n__pycache__\n");
-    let git = |words: &str| crate::db_check::git(scene.root(), words);
+    let git = |words: &str| crate::support::repo::git(scene.root(), words);
     git("init --quiet --initial-branch=main");
     git("add --all");
     git("commit --quiet --message x");

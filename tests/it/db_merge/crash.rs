@@ -1,13 +1,13 @@
 //! Killed at every write, at every border of a git act and of a database step: `--continue` finishes, and in a twin
 //! `--abort` puts git, files and databases back.
 
-use super::scene::{Everything, Scene};
 use super::stops::second_fails;
+use crate::support::branches::{Branches, Everything};
 use crate::support::crashes::{at_least, points, ways};
 use crate::support::repo::Outcome;
 
 /// Kills a run at each `stride`-th of its points; it has at least so many.
-fn killed_at_points(words: &str, stride: usize, least: usize, scene: &Scene) {
+fn killed_at_points(words: &str, stride: usize, least: usize, scene: &Branches) {
     let (begin, before) = (scene.moment(), scene.everything());
     let _ = scene.run(words).code(0);
     let after = comparable(scene);
@@ -38,7 +38,7 @@ fn killed_at_points(words: &str, stride: usize, least: usize, scene: &Scene) {
 }
 
 /// The ids of commits tell the time at which they were made.
-fn comparable(scene: &Scene) -> (String, String, String, Vec<String>) {
+fn comparable(scene: &Branches) -> (String, String, String, Vec<String>) {
     let git = [&["ls-files", "--stage"][..], &["status", "--porcelain"]].map(|words| scene.repo.git(words)).join("\n");
     let databases = 0..scene.databases.len();
     (git, scene.history(), scene.heads(), databases.map(|number| scene.rows(number)).collect())
@@ -53,31 +53,31 @@ fn same(now: &Everything, before: &Everything, what: &str) {
 
 #[test]
 fn files_and_git_at_every_point() {
-    killed_at_points("db-merge main --no-db", 4, 25, &Scene::diverged("p", "r < p", "a < p; b < p"));
+    killed_at_points("db-merge main --no-db", 4, 25, &Branches::diverged("p", "r < p", "a < p; b < p"));
 }
 
 #[test]
 fn a_fast_forward_at_every_point() {
-    killed_at_points("db-merge main --no-db", 4, 10, &Scene::diverged("p", "r < p", ""));
+    killed_at_points("db-merge main --no-db", 4, 10, &Branches::diverged("p", "r < p", ""));
 }
 
 #[test]
 fn in_the_middle_of_a_merge_of_the_users_own() {
-    let scene = Scene::diverged("p", "r < p", "a < p");
+    let scene = Branches::diverged("p", "r < p", "a < p");
     scene.repo.git(&["merge", "--quiet", "--no-commit", "main"]);
     killed_at_points("db-merge --no-db", 5, 15, &scene);
 }
 
 #[test]
 fn behind_a_rebase() {
-    let scene = Scene::diverged("p", "r < p", "a < p");
+    let scene = Branches::diverged("p", "r < p", "a < p");
     assert_eq!(scene.repo.rebase("main"), Outcome::Clean);
     killed_at_points("db-merge --no-db", 5, 15, &scene);
 }
 
 #[test]
 fn with_two_databases() {
-    let scene = Scene::diverged("p @ p2", "r < p @ r2 < p2", "a < p @").at("a @ p2");
+    let scene = Branches::diverged("p @ p2", "r < p @ r2 < p2", "a < p @").at("a @ p2");
     killed_at_points("db-merge main", 17, 60, &scene);
 }
 

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use super::scene::{Scene, path};
-use crate::db_rebase::bench::{moves, script};
+use crate::support::branches::{Branches, moves, script};
+use crate::support::project::path;
 
 #[test]
 fn what_would_move_is_what_then_moves() {
-    let scene = Scene::diverged("p @ p2", "r < p @ r2 < p2", "a < p; b < a @").at("b @ p2");
+    let scene = Branches::diverged("p @ p2", "r < p @ r2 < p2", "a < p; b < a @").at("b @ p2");
     let before = scene.everything();
     let told = scene.run("db-merge main --dry-run --json").code(0).json();
     assert_eq!(told["conflicts"], serde_json::json!([]));
@@ -27,14 +27,14 @@ fn what_would_move_is_what_then_moves() {
 
 #[test]
 fn without_the_databases_none_is_asked() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("a");
     let told = scene.run("db-merge main --dry-run --no-db --json").code(0).json();
     assert_eq!((moves(&told), &told["components"][0]["database"]), (vec!["a: p → r".into()], &serde_json::Value::Null));
 }
 
 #[test]
 fn from_the_other_side() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("p");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("p");
     scene.repo.switch("main");
     assert_eq!(moves(&scene.run("db-merge feature --dry-run --json").code(0).json()), ["a: p → r"]);
     // What a release has stays, in the virtual merge, too.
@@ -51,7 +51,7 @@ fn from_the_other_side() {
 
 #[test]
 fn conflicts_are_foretold() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("p");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("p");
     let other = |depends_on: &str| script("p", "").replace("depends_on = None", depends_on);
     scene.repo.commit("note", &[("note", "feature"), (&path("p"), &other("depends_on = []"))]);
     scene.repo.switch("main").commit("note", &[("note", "main"), (&path("p"), &other("depends_on = ()"))]);
@@ -66,7 +66,7 @@ fn conflicts_are_foretold() {
 
 #[test]
 fn in_the_middle_of_a_merge() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("a");
     scene.repo.git(&["merge", "--quiet", "--no-commit", "main"]);
     let before = scene.everything();
     let told = scene.run("db-merge --dry-run --json").code(0).json();
@@ -78,7 +78,7 @@ fn in_the_middle_of_a_merge() {
 /// An older git cannot tell, and it is said.
 #[test]
 fn with_a_git_that_cannot_tell() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("a");
     let bin = scene.repo.beside("bin");
     let fake = format!(
         "#!/bin/sh\nfor word in \"$@\"; do\n  test \"$word\" = version && echo 'git version 2.31.0' && exit\ndone\nexec {} \"$@\"\n",

@@ -1,7 +1,7 @@
 //! The flow that goes through: what each way of bringing two branches together leaves in git, files and databases.
 
-use super::scene::{Scene, path, steps};
-use crate::db_rebase::bench::{moves, script};
+use crate::support::branches::{Branches, moves, script, steps};
+use crate::support::project::path;
 use crate::support::repo::Outcome;
 use crate::support::xtask::Output;
 
@@ -10,7 +10,7 @@ const ALL: &str = "git merge:ok db-status:ok db-rebase:ok db-roundtrip:ok db-mig
 /// Feature takes main in, main takes feature in, feature is put on main by a rebase: the same history, databases at its
 /// one head, and a second run that finds nothing to do.
 #[track_caller]
-fn in_every_way(made: impl Fn() -> Scene, migrate: &str, expected: &[&str], history: &str, heads: &str) {
+fn in_every_way(made: impl Fn() -> Branches, migrate: &str, expected: &[&str], history: &str, heads: &str) {
     for way in ["merge", "into main", "rebase"] {
         let scene = made();
         let answer = match way {
@@ -41,7 +41,7 @@ fn in_every_way(made: impl Fn() -> Scene, migrate: &str, expected: &[&str], hist
 
 /// In a merge the edited scripts are in the index, and `git commit` takes them along; beside one they wait for `git add`.
 #[track_caller]
-fn committed(scene: &Scene, needs_add: bool) {
+fn committed(scene: &Branches, needs_add: bool) {
     let is_merging = scene.root().join(".git/MERGE_HEAD").exists();
     assert_eq!(is_merging, !needs_add);
     if needs_add {
@@ -53,20 +53,20 @@ fn committed(scene: &Scene, needs_add: bool) {
 
 #[test]
 fn one_against_one() {
-    let made = || Scene::diverged("p", "r < p", "a < p").at("a");
+    let made = || Branches::diverged("p", "r < p", "a < p").at("a");
     // The rebase has taken the database up again already.
     in_every_way(made, "skipped", &["a: p → r"], "a<r p< r<p", "a");
 }
 
 #[test]
 fn three_against_two_with_the_database_at_the_released_head() {
-    let made = || Scene::diverged("p", "r < p; s < r", "a < p; b < a; c < b").at("s");
+    let made = || Branches::diverged("p", "r < p; s < r", "a < p; b < a; c < b").at("s");
     in_every_way(made, "ok", &["a: p → s"], "a<s b<a c<b p< r<p s<r", "c");
 }
 
 #[test]
 fn two_components_diverged_at_once() {
-    let made = || Scene::diverged("p @ p2", "r < p @ r2 < p2", "a < p @ a2 < p2").at("a @ p2");
+    let made = || Branches::diverged("p @ p2", "r < p @ r2 < p2", "a < p @ a2 < p2").at("a @ p2");
     let expected = ["a: p → r", "a2: p2 → r2"];
     in_every_way(made, "ok", &expected, "a<r p< r<p @ a2<r2 p2< r2<p2", "a @ a2");
 }
@@ -75,7 +75,7 @@ fn two_components_diverged_at_once() {
 #[test]
 fn with_the_database_at_different_places() {
     for (place, database) in [("", "behind"), ("p", "behind"), ("r", "known to main only"), ("a r", "at both")] {
-        let scene = Scene::diverged("p", "r < p", "a < p").at(place);
+        let scene = Branches::diverged("p", "r < p", "a < p").at(place);
         let answer = scene.run("db-merge main --json").code(0);
         assert_eq!(scene.heads(), "a", "{database}\n{answer}");
         let kept = if place.is_empty() { "t_p: " } else { "t_p: (7)" };
@@ -86,7 +86,7 @@ fn with_the_database_at_different_places() {
 
 #[test]
 fn only_the_component_that_is_named() {
-    let scene = Scene::diverged("p @ p2", "r < p @ r2 < p2", "a < p @ a2 < p2").at("a @ a2");
+    let scene = Branches::diverged("p @ p2", "r < p @ r2 < p2", "a < p @ a2 < p2").at("a @ a2");
     let answer = scene.run("db-merge main --component=appproxy --json").code(0);
     assert_eq!(moves(&answer.json()), ["a2: p2 → r2"]);
     assert_eq!((scene.history().as_str(), scene.heads().as_str()), ("a<p p< r<p @ a2<r2 p2< r2<p2", "a @ a2"));
@@ -94,7 +94,7 @@ fn only_the_component_that_is_named() {
 
 #[test]
 fn the_report_says_what_is_left_to_do() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("a");
     let output = scene.run("db-merge main").code(0).says("✅ Merge resolved").says("a (manager): p → r");
     let output = output.says("git diff --cached migrations/versions/a.py").says("Commit the merge: git commit");
     let times = output.stdout.lines().filter(|line| line.contains(" s  ")).count();
@@ -104,7 +104,7 @@ fn the_report_says_what_is_left_to_do() {
 
 #[test]
 fn nothing_own_is_a_fast_forward() {
-    let scene = Scene::diverged("p", "r < p", "").at("p");
+    let scene = Branches::diverged("p", "r < p", "").at("p");
     let main = scene.repo.id("main");
     let answer = scene.run("db-merge main --json").code(0);
     let expected = "git merge:ok db-status:ok db-rebase:skipped db-roundtrip:skipped db-migrate:ok db-status:ok";
@@ -115,7 +115,7 @@ fn nothing_own_is_a_fast_forward() {
 
 #[test]
 fn nothing_to_do() {
-    let scene = Scene::diverged("p", "", "a < p").at("a");
+    let scene = Branches::diverged("p", "", "a < p").at("a");
     let before = scene.everything();
     let answer = scene.run("db-merge main").code(0).says("✅ Nothing to do").says("everything of main is here already");
     assert!(!answer.stdout.contains("Next steps"), "{answer}");
@@ -130,7 +130,7 @@ fn merged_by_the_user_already() {
     for (merge, words) in
         [(&["--no-edit"][..], "db-merge"), (&["--no-commit"], "db-merge"), (&["--no-commit"], "db-merge main")]
     {
-        let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+        let scene = Branches::diverged("p", "r < p", "a < p").at("a");
         scene.repo.git(&[&["merge", "--quiet"], merge, &["main"]].concat());
         let answer = scene.run(&format!("{words} --json")).code(0);
         assert!(steps(&answer.json()).starts_with("git merge:skipped db-status:ok db-rebase:ok"), "{answer}");
@@ -141,7 +141,7 @@ fn merged_by_the_user_already() {
 
 #[test]
 fn released_on_both_sides_gets_a_merge_revision() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("a");
     scene.repo.git(&["tag", "25.1.0"]);
     let answer = scene.run("db-merge main --json").code(0);
     let id = answer.json()["merges"][0]["revision"].as_str().unwrap().to_owned();
@@ -151,8 +151,8 @@ fn released_on_both_sides_gets_a_merge_revision() {
 }
 
 /// Stopped at a file beside the scripts, which was then resolved.
-fn stopped(way: &str) -> (Scene, Outcome) {
-    let scene = Scene::new("p");
+fn stopped(way: &str) -> (Branches, Outcome) {
+    let scene = Branches::new("p");
     scene.repo.git(&["switch", "--quiet", "--create", "feature"]);
     scene.repo.commit("both", &[("note", "feature"), (&path("a"), &script("a", "p"))]);
     scene.repo.switch("main").commit("note", &[("note", "main")]);
@@ -187,13 +187,13 @@ fn in_the_middle_of_a_rebase_and_of_a_cherry_pick() {
 
 #[test]
 fn it_commits_when_told() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("p");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("p");
     let answer = scene.run("db-merge main --commit --json").code(0);
     assert_eq!(steps(&answer.json()), format!("{ALL} git commit:ok"), "{answer}");
     assert_eq!(scene.repo.git(&["status", "--porcelain"]), "");
     assert_eq!(scene.repo.git(&["rev-list", "--count", "--merges", "HEAD"]).trim(), "1");
     // Behind a merge that was committed without it, the edit is a commit of its own.
-    let scene = Scene::diverged("p", "r < p", "a < p").at("p");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("p");
     scene.repo.merge("main");
     let _ = scene.run("db-merge --commit").code(0);
     assert_eq!(scene.repo.git(&["status", "--porcelain"]), "");
@@ -202,7 +202,7 @@ fn it_commits_when_told() {
 
 #[test]
 fn without_databases() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("a");
     let before = scene.everything();
     let answer = scene.run("db-merge main --no-db --json").code(0).complains("would never run what is below now");
     let expected =
@@ -216,7 +216,7 @@ fn without_databases() {
 /// say. It is said, nothing is built on it, and what is advised brings the two together again.
 #[test]
 fn a_merge_that_git_has_taken_back_is_noticed() {
-    let scene = Scene::diverged("p", "r < p", "a < p");
+    let scene = Branches::diverged("p", "r < p", "a < p");
     drop(scene.run("db-migrate -q").code(0));
     drop(scene.run("db-merge main").code(0));
     scene.repo.git(&["merge", "--abort"]);

@@ -1,12 +1,13 @@
 //! What stops the flow: each time with what was changed, the way on and, in a twin, the way back.
 
-use super::scene::{Scene, path, steps};
-use crate::db_rebase::bench::{NOWHERE, script};
+use crate::support::branches::{Branches, script, steps};
 use crate::support::pg::cluster;
+use crate::support::project::path;
+use crate::support::scene::NOWHERE;
 
 /// Both branches changed `note`.
-fn in_conflict() -> Scene {
-    let scene = Scene::new("p");
+fn in_conflict() -> Branches {
+    let scene = Branches::new("p");
     scene.repo.git(&["switch", "--quiet", "--create", "feature"]);
     scene.commit("a < p").repo.commit("note", &[("note", "feature")]);
     scene.repo.switch("main").commit("note", &[("note", "main")]);
@@ -94,7 +95,7 @@ fn on_another_branch_it_does_nothing() {
 
 #[test]
 fn a_dirty_tree_is_refused_with_nothing_changed() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("a");
     scene.repo.write(path("a"), &format!("{}# mine\n", script("a", "p")));
     let before = scene.everything();
     for words in ["db-merge main", "db-merge", "db-merge main --dry-run"] {
@@ -108,7 +109,7 @@ fn a_dirty_tree_is_refused_with_nothing_changed() {
 
 #[test]
 fn a_file_in_the_way_of_the_merge_is_refused_with_nothing_changed() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("a");
     scene.repo.write(path("r"), "not in git\n");
     let before = scene.repo.git(&["status", "--porcelain"]);
     assert_eq!(scene.run("db-merge main --json").code(3).kind(), "dirty-work-tree");
@@ -117,8 +118,8 @@ fn a_file_in_the_way_of_the_merge_is_refused_with_nothing_changed() {
 }
 
 /// `a` goes down and up again, but leaves a table behind.
-fn forgetful() -> Scene {
-    let scene = Scene::new("p");
+fn forgetful() -> Branches {
+    let scene = Branches::new("p");
     scene.repo.git(&["switch", "--quiet", "--create", "feature"]);
     let text = script("a", "p").replace(
         "op.execute('drop table t_a')",
@@ -167,8 +168,8 @@ fn a_finding_of_the_round_trip_and_back() {
 
 /// With the first component's database at a revision; the second one's migration fails, after the first one's database
 /// has gone up. The second has not diverged, so no round trip sees it coming.
-pub fn second_fails(first: &str) -> Scene {
-    let scene = Scene::diverged("p @ p2", "r < p @ r2 < p2", "a < p; b < a @").at(&format!("{first} @ p2"));
+pub fn second_fails(first: &str) -> Branches {
+    let scene = Branches::diverged("p @ p2", "r < p @ r2 < p2", "a < p; b < a @").at(&format!("{first} @ p2"));
     scene.repo.switch("main");
     let text = script("r2", "p2").replace("create table t_r2 (v int)", "create table t_p2 (v int)");
     scene.repo.commit("broken", &[("appproxy/versions/r2.py", &text)]);
@@ -178,7 +179,8 @@ pub fn second_fails(first: &str) -> Scene {
 
 #[test]
 fn a_migration_that_fails_and_back() {
-    for place in ["b", "a", "r", "p", ""] {
+    // At `a` and at `p` it is taken back by others here and in `crash`.
+    for place in ["b", "r", ""] {
         let scene = second_fails(place);
         let before = scene.everything();
         let stopped = scene.run("db-merge main --json").code(1);
@@ -211,7 +213,7 @@ fn a_migration_that_fails_and_on() {
 /// The way back is walked as the way there was, so the ledger knows to the end what has really run.
 #[test]
 fn taken_back_the_ledger_is_still_right_and_accuses_nobody() {
-    let scene = Scene::diverged("p @ p2", "r < p @ r2 < p2", "a < p; b < a @").at("@ p2");
+    let scene = Branches::diverged("p @ p2", "r < p @ r2 < p2", "a < p; b < a @").at("@ p2");
     scene.repo.switch("main");
     let text = script("r2", "p2").replace("create table t_r2 (v int)", "create table t_p2 (v int)");
     scene.repo.commit("broken", &[("appproxy/versions/r2.py", &text)]);
@@ -232,7 +234,7 @@ fn taken_back_the_ledger_is_still_right_and_accuses_nobody() {
 /// main has put a revision on another one that the database holds already: the merge brings the silent skip.
 #[test]
 fn skipped_migrations_stop_it_with_commands_that_work() {
-    let scene = Scene::diverged("p; a < p", "r < p", "b < a");
+    let scene = Branches::diverged("p; a < p", "r < p", "b < a");
     let _ = scene.run("db-migrate").code(0);
     scene.repo.switch("main").commit("a on r", &[(&path("a"), &script("a", "r"))]);
     scene.repo.switch("feature");
@@ -256,7 +258,7 @@ fn skipped_migrations_stop_it_with_commands_that_work() {
     assert_eq!((scene.history().as_str(), scene.heads().as_str()), ("a<r b<a p< r<p", "b"));
     assert!(scene.rows(0).contains("t_r"), "{}", scene.rows(0));
     // Where nothing but the database's own skip is in the way, nothing was changed, and the commands are all there is.
-    let scene = Scene::diverged("p; a < p", "r < p", "b < a");
+    let scene = Branches::diverged("p; a < p", "r < p", "b < a");
     let _ = scene.run("db-migrate").code(0);
     scene.repo.merge("main");
     scene.repo.commit("a on r", &[(&path("a"), &script("a", "r"))]);
@@ -268,7 +270,7 @@ fn skipped_migrations_stop_it_with_commands_that_work() {
 #[test]
 fn a_rebase_that_cannot_begin_leaves_the_merge_and_both_ways() {
     for then in ["--continue", "--abort"] {
-        let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+        let scene = Branches::diverged("p", "r < p", "a < p").at("a");
         let before = scene.everything();
         let guest = cluster().client(&scene.databases[0]);
         let stopped = scene.run("db-merge main --json").code(1);
@@ -286,7 +288,7 @@ fn a_rebase_that_cannot_begin_leaves_the_merge_and_both_ways() {
 #[test]
 fn what_cannot_begin_changes_nothing() {
     // Merged already, so the rebase is the first thing that could change anything.
-    let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("a");
     scene.repo.merge("main");
     let before = scene.everything();
     let guest = cluster().client(&scene.databases[0]);
@@ -299,7 +301,7 @@ fn what_cannot_begin_changes_nothing() {
 
 #[test]
 fn a_database_that_is_down_is_refused_before_the_merge() {
-    let scene = Scene::diverged("p", "r < p", "a < p").at("a");
+    let scene = Branches::diverged("p", "r < p", "a < p").at("a");
     let ini = format!("[alembic]\nscript_location = migrations\nsqlalchemy.url = {NOWHERE}\n");
     scene.repo.commit("elsewhere", &[("alembic.ini", &ini)]);
     let before = scene.everything();
@@ -350,7 +352,7 @@ fn edits_made_meanwhile_are_not_overwritten() {
 
 #[test]
 fn the_command_line() {
-    let scene = Scene::new("p");
+    let scene = Branches::new("p");
     let _ = scene.run("db-merge --continue --abort").code(2).complains("exclude each other");
     let _ = scene.run("db-merge main --continue").code(2).complains("`--continue` and `BRANCH` exclude each other");
     let _ = scene.run("db-merge --forget --commit").code(2).complains("stands alone");

@@ -1,31 +1,29 @@
 //! Killed at every write and at every border of a database step: `--resume` finishes, and in a twin `--abort` puts files
 //! and database back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use super::bench::{Bench, NOWHERE, moves};
-use super::database::{Case, Whole};
+use super::database::feature_at;
+use crate::support::branches::{Branches, moves, script};
 use crate::support::crashes::{Moment, at_least, points, ways};
-use crate::support::pg::cluster;
-use crate::support::python::python;
+use crate::support::project::path;
 use crate::support::random::Random;
+use crate::support::scene::Scene;
 use crate::support::xtask::Output;
 
-fn files_only() -> Bench {
-    let bench = Bench::new(NOWHERE, "p");
-    bench.branch("feature", "a < p; b < p");
-    bench.switch("main").commit("r < p").switch("feature").repo.merge("main");
-    bench
+fn files_only() -> Branches {
+    Branches::of(Scene::nowhere(), "p").diverge("r < p", "a < p; b < p").merged()
 }
 
 #[test]
 fn files_at_every_write() {
+    let bench = files_only();
+    let (begin, before) = (Moment::of(bench.root(), &[]), bench.files());
     for at in 1.. {
         for then in ["--resume", "--abort"] {
-            let bench = files_only();
-            let before = bench.files();
+            begin.again();
             let killed = bench.xtask("db-rebase --no-db").env("XTASK_CRASH_AT", at.to_string()).run();
             if killed.code == 0 {
                 assert!(at > 10, "only {at} writes");
@@ -51,50 +49,39 @@ fn files_at_every_write() {
 }
 
 /// What is left beside the scripts.
-fn hidden(bench: &Bench) -> BTreeSet<String> {
+fn hidden(bench: &Branches) -> BTreeSet<String> {
     bench.files().into_keys().filter(|name| !name.ends_with(".py")).collect()
 }
 
-impl Case {
-    /// The scripts and the database.
-    fn all(&self) -> (BTreeMap<String, Vec<u8>>, Whole) {
-        (self.bench.files(), self.whole())
-    }
+/// Runs it so that it is killed at a point, if it gets there.
+fn kill(case: &Branches, words: &str, at: usize) -> Output {
+    case.xtask(words).env("XTASK_CRASH_AT", at.to_string()).run()
+}
 
-    fn moment(&self) -> Moment {
-        Moment::of(self.bench.root(), std::slice::from_ref(&self.database))
-    }
-
-    /// Runs it so that it is killed at a point, if it gets there.
-    fn killed(&self, words: &str, at: usize) -> Output {
-        self.bench.xtask(words).env("XTASK_PYTHON", python()).env("XTASK_CRASH_AT", at.to_string()).run()
-    }
-
-    fn journal(&self) -> PathBuf {
-        self.bench.root().join(".xtask/journals/db-rebase/journal.json")
-    }
+fn journal(case: &Branches) -> PathBuf {
+    case.path(".xtask/journals/db-rebase/journal.json")
 }
 
 #[test]
 fn with_the_database_at_every_point() {
-    let case = Case::at("b");
-    let (begin, before) = (case.moment(), case.all());
+    let case = feature_at("b");
+    let (begin, before) = (case.moment(), case.everything());
     let _ = case.run("db-rebase").code(0);
-    let after = case.all();
+    let after = case.everything();
     let mut seen = 0;
-    'points: for (kill, at) in points(STRIDE).enumerate() {
-        for then in ways(kill, &["--resume", "--abort"]) {
+    'points: for (number, at) in points(STRIDE).enumerate() {
+        for then in ways(number, &["--resume", "--abort"]) {
             begin.again();
-            let killed = case.killed("db-rebase", at);
+            let killed = kill(&case, "db-rebase", at);
             if killed.code == 0 {
                 break 'points;
             }
-            if !case.journal().exists() {
+            if !journal(&case).exists() {
                 continue;
             }
             let _ = case.run(&format!("db-rebase {then}")).code(0);
             let expected = if *then == "--abort" { &before } else { &after };
-            assert_eq!(&case.all(), expected, "{then} after {at}\n{killed}");
+            assert_eq!(&case.everything(), expected, "{then} after {at}\n{killed}");
             seen += 1;
         }
     }
@@ -103,21 +90,21 @@ fn with_the_database_at_every_point() {
 
 #[test]
 fn killed_while_taking_back() {
-    let case = Case::at("b");
-    let before = case.all();
+    let case = feature_at("b");
+    let before = case.everything();
     // After the files are written, in the way up.
-    let killed = case.killed("db-rebase", LATE);
+    let killed = kill(&case, "db-rebase", LATE);
     assert_eq!(killed.code, -1, "{killed}");
-    let journal = fs::read_to_string(case.journal()).unwrap();
-    assert_eq!(journal.matches("\"progress\": \"done\"").count(), 3, "the files are written\n{journal}");
+    let kept = fs::read_to_string(journal(&case)).unwrap();
+    assert_eq!(kept.matches("\"progress\": \"done\"").count(), 3, "the files are written\n{kept}");
     let late = case.moment();
     for at in points(STRIDE) {
         late.again();
-        let aborted = case.killed("db-rebase --abort", at);
-        if aborted.code != 0 && case.journal().exists() {
+        let aborted = kill(&case, "db-rebase --abort", at);
+        if aborted.code != 0 && journal(&case).exists() {
             let _ = case.run("db-rebase --abort").code(0);
         }
-        assert_eq!(case.all(), before, "abort killed at {at}\n{aborted}");
+        assert_eq!(case.everything(), before, "abort killed at {at}\n{aborted}");
         if aborted.code == 0 {
             assert!(at > 10, "only {at} writes");
             break;
@@ -137,19 +124,19 @@ fn rows_written_at_random_moments_are_never_lost() {
     let schedules = std::env::var("XTASK_TEST_SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
     for seed in 1..=schedules {
         let mut random = Random::new(seed);
-        let case = Case::at("b");
-        case.sql("alter table t_p add primary key (v); alter table t_b add c int");
+        let case = feature_at("b");
+        case.sql(0, "alter table t_p add primary key (v); alter table t_b add c int");
         // Stays as it is, or has to go down and up.
         if random.one_in(2) {
-            let mended = super::bench::script("b", "a").replace("(v int)", "(v int, c int)");
-            case.bench.repo.commit("mended", &[(&super::bench::path("b"), &mended)]);
+            let mended = script("b", "a").replace("(v int)", "(v int, c int)");
+            case.repo.commit("mended", &[(&path("b"), &mended)]);
         }
         let mut written: Vec<(String, usize)> = Vec::new();
         let killed = |words: &str, at: usize| {
-            let xtask = case.bench.xtask(words).env("XTASK_PYTHON", python());
+            let xtask = case.xtask(words);
             xtask.env("XTASK_CRASH_AT", at.to_string()).run().code
         };
-        let pending = || case.bench.root().join(".xtask/journals/db-rebase/journal.json").exists();
+        let pending = || case.root().join(".xtask/journals/db-rebase/journal.json").exists();
         let mut words = "db-rebase --yes";
         for _ in 0..1 + random.below(3) {
             let _ = killed(words, 1 + random.below(45));
@@ -157,7 +144,7 @@ fn rows_written_at_random_moments_are_never_lost() {
                 let table = *random.pick(&["t_p", "t_a", "t_b", "t_r", "t_s"]);
                 let value = 1000 + written.len();
                 let sql = format!("insert into {table} (v) values ({value})");
-                if cluster().client(&case.database).batch_execute(&sql).is_ok() {
+                if case.client().batch_execute(&sql).is_ok() {
                     written.push((table.to_owned(), value));
                 }
             }
@@ -165,7 +152,7 @@ fn rows_written_at_random_moments_are_never_lost() {
         }
         let way = if pending() { "db-rebase --abort" } else { "db-undo --yes" };
         let said = case.run(way);
-        let mut client = cluster().client(&case.database);
+        let mut client = case.client();
         let mut holds = |table: &str, value: usize| {
             let sql = format!("select exists (select from {table} where v::text = '{value}')");
             client.query_one(&sql, &[]).is_ok_and(|row| row.get(0))

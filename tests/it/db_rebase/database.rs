@@ -4,72 +4,18 @@
 use std::fs;
 
 use serde_json::Value;
-use xtask::model::catalog::Snapshot;
-use xtask::model::rows::Rows;
-use xtask::sys::pg::catalog::{self, Options};
-use xtask::sys::pg::rows;
 
-use super::bench::{Bench, path, script};
-use crate::support::made;
-use crate::support::pg::cluster;
-use crate::support::python::python;
-use crate::support::xtask::Output;
+use crate::support::branches::{Branches, script};
+use crate::support::project::path;
 
-/// What a database is, to be the same after all as before.
-#[derive(Debug, PartialEq)]
-pub struct Whole {
-    pub schema: Snapshot,
-    rows: Rows,
-    heads: String,
+/// `main`: p, r, s. `feature`, which is here and has main in it: a, b on p.
+fn feature() -> Branches {
+    Branches::diverged("p", "r < p; s < r", "a < p; b < a").merged()
 }
 
-/// `main`: p, r, s. `feature`, which is here and has main in it: a, b on p; b keeps rows of its own.
-pub struct Case {
-    pub bench: Bench,
-    pub database: String,
-}
-
-impl Case {
-    pub fn new() -> Case {
-        let database = cluster().database();
-        let bench = Bench::new(&cluster().url("psycopg2", &database), "p");
-        bench.branch("feature", "a < p; b < a");
-        bench.switch("main").commit("r < p; s < r");
-        bench.switch("feature").repo.merge("main");
-        Case { bench, database }
-    }
-
-    /// With the database at these revisions, and a row in each table.
-    pub fn at(place: &str) -> Case {
-        let case = Case::new();
-        made::put_at(&case.database, &case.bench.graph(), place);
-        case
-    }
-
-    pub fn run(&self, words: &str) -> Output {
-        self.bench.xtask(words).env("XTASK_PYTHON", python()).run()
-    }
-
-    pub fn sql(&self, sql: &str) {
-        cluster().client(&self.database).batch_execute(sql).unwrap();
-    }
-
-    /// Tables with their rows, and the version table.
-    pub fn state(&self) -> String {
-        made::rows(&self.database)
-    }
-
-    /// The whole database: its catalog, the digests of all rows, and the version table.
-    pub fn whole(&self) -> Whole {
-        let mut client = cluster().client(&self.database);
-        let options = Options::default();
-        let rows = rows::take(&mut client, &options, None).unwrap();
-        Whole { schema: catalog::take(&mut client, &options).unwrap(), rows, heads: self.heads() }
-    }
-
-    pub fn heads(&self) -> String {
-        made::heads(&self.database)
-    }
+/// With the database at these revisions, and a row in each table.
+pub fn feature_at(place: &str) -> Branches {
+    feature().at(place)
 }
 
 fn steps(answer: &Value) -> String {
@@ -79,16 +25,16 @@ fn steps(answer: &Value) -> String {
 
 /// Where the database ends when it began at `place`; then everything that is pending is applied.
 #[track_caller]
-fn from(place: &str, expected_steps: &str, expected_heads: &str) -> Case {
-    let case = Case::at(place);
+fn from(place: &str, expected_steps: &str, expected_heads: &str) -> Branches {
+    let case = feature_at(place);
     let answer = case.run("db-rebase --json").code(0).json();
     assert_eq!(steps(&answer), expected_steps, "from {place}");
     assert_eq!(case.heads(), expected_heads, "from {place}");
-    assert_eq!(case.bench.history(), "a<s b<a p< r<p s<r");
+    assert_eq!(case.history(), "a<s b<a p< r<p s<r");
     let _ = case.run("db-migrate").code(0);
     assert_eq!(case.heads(), "b");
     for id in ["a", "b", "p", "r", "s"] {
-        assert!(case.state().contains(&format!("t_{id}:")), "t_{id} was never made: {}", case.state());
+        assert!(case.rows(0).contains(&format!("t_{id}:")), "t_{id} was never made: {}", case.rows(0));
     }
     let _ = case.run("db-status --check").code(0);
     case
@@ -100,7 +46,7 @@ const TRIP: &str = "backup downgrade edit upgrade";
 fn at_the_own_head() {
     let case = from("b", TRIP, "b");
     // Nothing went down: not a row is touched.
-    assert!(["a", "b", "p"].iter().all(|id| case.state().contains(&format!("t_{id}: (7)"))), "{}", case.state());
+    assert!(["a", "b", "p"].iter().all(|id| case.rows(0).contains(&format!("t_{id}: (7)"))), "{}", case.rows(0));
 }
 
 #[test]
@@ -111,13 +57,13 @@ fn on_the_way_to_the_own_head() {
 #[test]
 fn at_both_heads() {
     let case = from("b s", TRIP, "b");
-    assert!(case.state().contains("t_s: (7)"), "{}", case.state());
+    assert!(case.rows(0).contains("t_s: (7)"), "{}", case.rows(0));
 }
 
 #[test]
 fn at_the_released_head_behind_and_at_nothing() {
     let case = from("s", "edit", "s");
-    assert!(case.state().contains("t_s: (7)"), "{}", case.state());
+    assert!(case.rows(0).contains("t_s: (7)"), "{}", case.rows(0));
     let _ = from("r", "edit", "r");
     let _ = from("p", "edit", "p");
     let _ = from("", "edit", "");
@@ -125,54 +71,54 @@ fn at_the_released_head_behind_and_at_nothing() {
 
 #[test]
 fn not_up_at_all() {
-    let case = Case::new();
-    let ini = fs::read_to_string(case.bench.root().join("alembic.ini")).unwrap();
+    let case = feature();
+    let ini = fs::read_to_string(case.root().join("alembic.ini")).unwrap();
     let down = ini.lines().map(|line| match line.starts_with("sqlalchemy.url") {
         true => "sqlalchemy.url = postgresql+psycopg2://nobody@127.0.0.1:9/nothing".to_owned(),
         false => line.to_owned(),
     });
-    case.bench.repo.write("alembic.ini", &(down.collect::<Vec<_>>().join("\n") + "\n"));
+    case.repo.write("alembic.ini", &(down.collect::<Vec<_>>().join("\n") + "\n"));
     let output = case.run("db-rebase").code(0).complains("would never run what is below now");
     assert!(output.stderr.contains("--direction=downgrade --target=p"), "{output}");
-    assert_eq!(case.bench.history(), "a<s b<a p< r<p s<r");
+    assert_eq!(case.history(), "a<s b<a p< r<p s<r");
 }
 
 #[test]
 fn left_alone_it_stays_and_the_commands_put_it_right() {
-    let case = Case::at("b");
-    let before = case.state();
+    let case = feature_at("b");
+    let before = case.rows(0);
     let output = case.run("db-rebase --no-db").code(0).complains("git stash");
-    assert_eq!(case.state(), before);
+    assert_eq!(case.rows(0), before);
     assert!(output.stderr.contains("db-migrate --direction=downgrade --target=p"), "{output}");
     // As it says.
-    case.bench.repo.git(&["stash", "--quiet"]);
+    case.repo.git(&["stash", "--quiet"]);
     let _ = case.run("db-migrate --direction=downgrade --target=p").code(0);
-    case.bench.repo.git(&["stash", "pop", "--quiet"]);
+    case.repo.git(&["stash", "pop", "--quiet"]);
     let _ = case.run("db-migrate").code(0);
-    assert!(["t_r", "t_s", "t_a", "t_b"].iter().all(|table| case.state().contains(table)), "{}", case.state());
+    assert!(["t_r", "t_s", "t_a", "t_b"].iter().all(|table| case.rows(0).contains(table)), "{}", case.rows(0));
 }
 
 #[test]
 fn where_the_order_decides_it_goes_down_and_rows_go_only_when_that_is_meant() {
-    let case = Case::at("b");
+    let case = feature_at("b");
     // What b makes depends on what ran before it: main's s changes the table that b is like.
     let like = script("b", "a").replace("(v int)", "(like t_p)");
-    case.bench.repo.commit("like", &[(&path("b"), &like)]);
+    case.repo.commit("like", &[(&path("b"), &like)]);
     let s = script("s", "r").replace("create table t_s (v int)", "alter table t_p add w int");
     let s = s.replace("drop table t_s", "alter table t_p drop w");
-    case.bench.repo.commit("add", &[(&path("s"), &s)]);
-    case.sql("insert into t_b select generate_series(1, 499)");
-    let (files, whole) = (case.bench.files(), case.whole());
+    case.repo.commit("add", &[(&path("s"), &s)]);
+    case.sql(0, "insert into t_b select generate_series(1, 499)");
+    let (files, whole) = (case.files(), case.whole(0));
     let dry = case.run("db-rebase --dry-run").code(0);
     let dry = dry.says("it cannot stay as it is: staying as it is comes to another schema: column public.t_b.w");
     let _ = dry.says("  500 rows of t_b go (b, migrations/versions/b.py:19)\n  1 row of t_a go");
     let refused = case.run("db-rebase --json").code(3);
     assert_eq!(refused.kind(), "rows-at-stake");
-    assert_eq!((case.bench.files(), case.whole()), (files, whole));
+    assert_eq!((case.files(), case.whole(0)), (files, whole));
     let answer = case.run("db-rebase --json --yes").code(0).json();
     assert_eq!((&answer["rows"]["kept"], &answer["rows"]["at_stake"][0]["rows"]), (&false.into(), &500.into()));
     // They were put back as far as they fit.
-    let count: i64 = cluster().client(&case.database).query_one("select count(v) from t_b", &[]).unwrap().get(0);
+    let count: i64 = case.client().query_one("select count(v) from t_b", &[]).unwrap().get(0);
     assert_eq!(count, 500, "{answer}");
     assert!(answer["put_back"]["done"].to_string().contains("t_b: 500 rows put back"), "{answer}");
     assert_eq!(case.heads(), "b");
@@ -180,48 +126,49 @@ fn where_the_order_decides_it_goes_down_and_rows_go_only_when_that_is_meant() {
 
 #[test]
 fn what_stands_in_the_way_is_refused_with_nothing_changed() {
-    let case = Case::at("b");
-    let (files, whole) = (case.bench.files(), case.whole());
-    let guest = cluster().client(&case.database);
+    let case = feature_at("b");
+    let (files, whole) = (case.files(), case.whole(0));
+    let guest = case.client();
     assert_eq!(case.run("db-rebase --json").code(3).kind(), "active-connections");
     drop(guest);
-    case.sql("update alembic_version set version_num = 'zzz'");
+    case.sql(0, "update alembic_version set version_num = 'zzz'");
     assert_eq!(case.run("db-rebase --json").code(3).kind(), "unknown-revision");
-    case.sql("update alembic_version set version_num = 'b'");
-    assert_eq!((case.bench.files(), case.whole()), (files, whole));
+    case.sql(0, "update alembic_version set version_num = 'b'");
+    assert_eq!((case.files(), case.whole(0)), (files, whole));
 }
 
 #[test]
 fn a_downgrade_that_fails_leaves_everything_as_it_was() {
-    let case = Case::at("b");
+    let case = feature_at("b");
     let broken = script("a", "p").replace("op.execute('drop table t_a')", "op.execute('drop table nosuch')");
-    case.bench.repo.commit("broken", &[(&path("a"), &broken)]);
-    let (files, whole) = (case.bench.files(), case.whole());
+    case.repo.commit("broken", &[(&path("a"), &broken)]);
+    let (files, whole) = (case.files(), case.whole(0));
     let output = case.run("db-rebase --json --yes").code(1);
     assert_eq!(output.kind(), "undefined-object");
-    assert_eq!((case.bench.files(), case.whole()), (files, whole));
+    assert_eq!((case.files(), case.whole(0)), (files, whole));
     let _ = case.run("db-rebase --resume").code(2);
 }
 
 #[test]
 fn taking_back_keeps_what_others_wrote_since() {
-    let case = Case::at("b");
+    let case = feature_at("b");
     let broken = script("s", "r").replace("create table t_s (v int)", "create table t_p (v int)");
-    case.bench.repo.commit("broken", &[(&path("s"), &broken)]);
+    case.repo.commit("broken", &[(&path("s"), &broken)]);
     // A column that goes and comes back on a table that stays, with a row that is gone by then.
     let column = |id: &str, text: &str| {
         text.replace(&format!("create table t_{id} (v int)"), "alter table kept add c text")
             .replace(&format!("drop table t_{id}"), "alter table kept drop c")
     };
-    case.bench.repo.commit("column", &[(&path("b"), &column("b", &script("b", "a")))]);
+    case.repo.commit("column", &[(&path("b"), &column("b", &script("b", "a")))]);
     case.sql(
+        0,
         "drop table t_b; create table kept (id serial primary key, c text); insert into kept (c) values ('x'), ('y')",
     );
     let _ = case.run("db-rebase --yes").code(1);
-    case.sql("insert into t_p values (8); insert into kept default values; delete from kept where id = 1");
+    case.sql(0, "insert into t_p values (8); insert into kept default values; delete from kept where id = 1");
     let answer = case.run("db-rebase --abort --json").code(0).json();
     assert!(answer["put_back"]["left"].to_string().contains("1 rows of the backup were deleted since"), "{answer}");
-    let state = case.state();
+    let state = case.rows(0);
     for table in ["t_a: (7)", "t_p: (7) (8)", "kept: (2,y) (3,)"] {
         assert!(state.contains(table), "{table}: {state}");
     }
@@ -231,19 +178,19 @@ fn taking_back_keeps_what_others_wrote_since() {
 #[test]
 fn an_upgrade_that_fails_can_be_gone_on_with_or_taken_back() {
     for then in ["--resume", "--abort"] {
-        let case = Case::at("b");
+        let case = feature_at("b");
         let broken = script("s", "r").replace("create table t_s (v int)", "create table t_p (v int)");
-        case.bench.repo.commit("broken", &[(&path("s"), &broken)]);
-        let (files, whole) = (case.bench.files(), case.whole());
+        case.repo.commit("broken", &[(&path("s"), &broken)]);
+        let (files, whole) = (case.files(), case.whole(0));
         let output = case.run("db-rebase --json --yes").code(1);
         assert_eq!(output.kind(), "duplicate-object");
         assert!(output.stdout.contains("--resume") && output.stdout.contains("--abort"), "{output}");
         let _ = case.run("db-rebase").code(3).complains("did not end");
         if then == "--abort" {
             let _ = case.run("db-rebase --abort").code(0);
-            assert_eq!((case.bench.files(), case.whole()), (files, whole));
+            assert_eq!((case.files(), case.whole(0)), (files, whole));
         } else {
-            case.bench.repo.write(path("s"), &script("s", "r"));
+            case.repo.write(path("s"), &script("s", "r"));
             let _ = case.run("db-rebase --resume").code(0);
             assert_eq!(case.heads(), "b");
         }
@@ -254,32 +201,38 @@ fn an_upgrade_that_fails_can_be_gone_on_with_or_taken_back() {
 /// rows written since stay wherever they are, grants are those of then, and a view made since is in nobody's way.
 #[test]
 fn taken_back_it_keeps_what_was_written_since() {
-    let case = Case::at("b");
+    let case = feature_at("b");
     let role = format!("reader_{}", case.database);
-    case.sql(&format!(
-        "create role {role}; alter table t_b add id serial primary key, add note text default 'new'; \
+    case.sql(
+        0,
+        &format!(
+            "create role {role}; alter table t_b add id serial primary key, add note text default 'new'; \
          insert into t_b (v, note) select g, 'own ' || g from generate_series(1, 50) g; \
          alter table t_p add id int generated always as identity primary key; create table apart (x int)"
-    ));
+        ),
+    );
     let two = |id: &str, up: &str, down: &str| {
         let text = script(id, "a").replace(&format!("create table t_{id} (v int)"), up);
         text.replace(&format!("drop table t_{id}"), down)
     };
     let up = "create table t_b (v int, id serial primary key, note text default \\'new\\'); update t_p set v = v + 1";
-    case.bench.repo.commit("b", &[(&path("b"), &two("b", up, "drop table t_b; update t_p set v = v - 1"))]);
+    case.repo.commit("b", &[(&path("b"), &two("b", up, "drop table t_b; update t_p set v = v - 1"))]);
     let broken = script("s", "r").replace("create table t_s (v int)", "create table t_p (v int)");
-    case.bench.repo.commit("broken", &[(&path("s"), &broken)]);
+    case.repo.commit("broken", &[(&path("s"), &broken)]);
     let _ = case.run("db-rebase --yes").code(1);
     // Afterwards the developer goes on, and grants to come are given to somebody.
-    case.sql(&format!(
-        "insert into t_p (v) select 100 + g from generate_series(1, 70) g; update t_p set v = 77 where id = 1; \
+    case.sql(
+        0,
+        &format!(
+            "insert into t_p (v) select 100 + g from generate_series(1, 70) g; update t_p set v = 77 where id = 1; \
          insert into apart values (1); create view over_p as select v from t_p; \
          alter default privileges grant select on tables to {role}"
-    ));
+        ),
+    );
     let output = case.run("db-rebase --abort --json").code(0);
     let report = &output.json()["put_back"];
     assert_eq!((&report["as_it_was"], report["left"].as_array().unwrap().len()), (&Value::Bool(false), 0), "{output}");
-    let mut client = cluster().client(&case.database);
+    let mut client = case.client();
     let mut one = |sql: &str| client.query_one(sql, &[]).unwrap().get::<_, String>(0);
     assert_eq!(one("select count(*) || ' ' || string_agg(distinct left(note, 3), ',') from t_b"), "51 new,own");
     assert_eq!(one("select count(*) || ' ' || count(*) filter (where v > 100) from t_p"), "71 70");
@@ -291,41 +244,41 @@ fn taken_back_it_keeps_what_was_written_since() {
         (one(&reads), one("select to_regclass('xtask_since.tables')::text is null || ''")),
         ("false".into(), "true".into())
     );
-    case.sql(&format!("drop owned by {role}; drop role {role}"));
+    case.sql(0, &format!("drop owned by {role}; drop role {role}"));
 }
 
 #[test]
 fn there_is_a_way_out_without_the_database() {
     for way in ["--abort --keep-database", "--forget"] {
-        let case = Case::at("b");
+        let case = feature_at("b");
         let broken = script("s", "r").replace("create table t_s (v int)", "create table t_p (v int)");
-        case.bench.repo.commit("broken", &[(&path("s"), &broken)]);
-        let files = case.bench.files();
+        case.repo.commit("broken", &[(&path("s"), &broken)]);
+        let files = case.files();
         let _ = case.run("db-rebase --yes").code(1);
-        let (edited, whole) = (case.bench.files(), case.whole());
+        let (edited, whole) = (case.files(), case.whole(0));
         let _ = case.run(&format!("db-rebase {way}")).code(0).says("db-status");
         let expected = if way == "--forget" { &edited } else { &files };
-        assert_eq!((&case.bench.files(), case.whole()), (expected, whole), "{way}");
+        assert_eq!((&case.files(), case.whole(0)), (expected, whole), "{way}");
         let _ = case.run("db-rebase --resume").code(2);
     }
 }
 
 #[test]
 fn a_finished_rebase_is_taken_back_by_db_undo() {
-    let case = Case::at("b");
-    case.sql("alter table t_p add primary key (v)");
-    let before = (case.bench.files(), case.whole());
+    let case = feature_at("b");
+    case.sql(0, "alter table t_p add primary key (v)");
+    let before = (case.files(), case.whole(0));
     let _ = case.run("db-rebase").code(0);
     let plan = case.run("db-undo --dry-run").code(0).says("Last: db-rebase, which moved a");
     assert_eq!(case.heads(), "b", "{plan}");
     // Rows of a table that goes are kept, and named; all others stay where they are.
-    case.sql("insert into t_s values (5); insert into t_p values (8)");
+    case.sql(0, "insert into t_s values (5); insert into t_p values (8)");
     assert_eq!(case.run("db-undo --json").code(3).kind(), "rows-at-stake");
     let answer = case.run("db-undo --yes --json").code(0).json();
     assert_eq!(answer["undone"]["kind"], "rebase", "{answer}");
     assert!(answer["put_back"]["left"][0].as_str().unwrap().contains("t_s is not there: 1 rows"), "{answer}");
-    case.sql("delete from t_p where v = 8; drop schema xtask_since cascade");
-    assert_eq!((case.bench.files(), case.whole()), before);
+    case.sql(0, "delete from t_p where v = 8; drop schema xtask_since cascade");
+    assert_eq!((case.files(), case.whole(0)), before);
     let again = case.run("db-undo --json").code(3);
     assert_eq!(again.kind(), "backup-missing");
     drop(again.complains("To do it again: cargo xtask db-rebase"));

@@ -2,20 +2,18 @@
 
 use std::fs;
 
-use super::bench::{Bench, NOWHERE, moves};
-use crate::support::python::python;
+use crate::support::branches::{Branches, moves};
+use crate::support::scene::Scene;
 
 /// On `feature` with a, into which main with r was merged.
-fn diverged() -> Bench {
-    let bench = Bench::new(NOWHERE, "p");
-    bench.branch("feature", "a < p").switch("main").commit("r < p").switch("feature").repo.merge("main");
-    bench
+fn diverged() -> Branches {
+    Branches::of(Scene::nowhere(), "p").diverge("r < p", "a < p").merged()
 }
 
 #[test]
 fn the_main_branch_may_be_configured() {
     // As released on `develop`, of which `main` knows nothing.
-    let bench = Bench::new(NOWHERE, "p");
+    let bench = Branches::of(Scene::nowhere(), "p");
     bench.branch("develop", "r < p").switch("main").branch("feature", "a < p").repo.merge("develop");
     let configured = |name: &str| {
         bench.repo.write("Cargo.toml", &format!("[workspace]\n[workspace.metadata.db]\nmain = \"{name}\"\n"));
@@ -64,14 +62,16 @@ fn a_merge_revision_is_the_projects_own_template() {
     let ini = fs::read_to_string(bench.root().join("alembic.ini")).unwrap();
     bench.repo.write("alembic.ini", &format!("{ini}file_template = %%(year)d_%%(rev)s_%%(slug)s\n"));
     bench.repo.write("migrations/script.py.mako", MAKO);
-    let run = |words: &str| bench.xtask(words).env("XTASK_PYTHON", python()).run();
     let before = bench.files();
-    let dry = run("db-rebase --merge --dry-run").code(0);
+    let dry = bench.run("db-rebase --merge --dry-run").code(0);
     assert!(dry.stdout.contains("# Part of: NEXT_RELEASE_VERSION"), "{dry}");
     assert_eq!(bench.files(), before, "a dry run writes nothing");
-    let id = run("db-rebase --merge --json").code(0).json()["merge"].as_str().unwrap().to_owned();
+    let id = bench.run("db-rebase --merge --json").code(0).json()["merge"].as_str().unwrap().to_owned();
     let (name, bytes) = bench.files().into_iter().find(|(name, _)| name.contains(&id)).unwrap();
-    assert!(name.starts_with("20") && name.ends_with(&format!("_{id}_merge_heads_a_and_r.py")), "{name}");
+    assert!(
+        name.starts_with("migrations/versions/20") && name.ends_with(&format!("_{id}_merge_heads_a_and_r.py")),
+        "{name}"
+    );
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.contains("Revises: a, r\n") && text.contains("down_revision = ('a', 'r')"), "{text}");
     assert!(text.contains("# Part of: NEXT_RELEASE_VERSION\n") && text.contains("def downgrade() -> None:\n    pass"));
@@ -84,7 +84,7 @@ fn a_template_that_cannot_be_used_is_said_and_nothing_is_written() {
     let before = bench.files();
     for (template, says) in [("${nosuch}", "cannot be rendered"), ("revision = 'x'\n", "makes no merge revision")] {
         bench.repo.write("migrations/script.py.mako", template);
-        let output = bench.xtask("db-rebase --merge --json").env("XTASK_PYTHON", python()).run().code(3);
+        let output = bench.run("db-rebase --merge --json").code(3);
         assert_eq!(output.kind(), "migration-file-invalid");
         let _ = output.complains(says);
         assert_eq!(bench.files(), before);

@@ -13,7 +13,7 @@ use xtask::model::revision::{self, Script};
 use xtask::sys::run::Cmd;
 use xtask::ui::{Options, Ui};
 
-use super::bench::script;
+use crate::support::branches::script;
 use crate::support::pg::cluster;
 use crate::support::project::SYNC;
 use crate::support::python::python;

@@ -2,16 +2,17 @@
 
 use std::fs;
 
-use super::bench::{Bench, NOWHERE, moves, path, script};
+use crate::support::branches::{Branches, moves, script};
+use crate::support::project::path;
 use crate::support::repo::Outcome;
+use crate::support::scene::{NOWHERE, Scene};
 
 const FILES: &str = "db-rebase --no-db --json";
 
 /// `main` has gone on with `theirs`, `feature` has `mine`; both began at `p`.
-fn diverged(theirs: &str, mine: &str) -> Bench {
-    let bench = Bench::new(NOWHERE, "p");
-    bench.branch("feature", mine);
-    bench.switch("main").commit(theirs);
+fn diverged(theirs: &str, mine: &str) -> Branches {
+    let bench = Branches::of(Scene::nowhere(), "p").diverge(theirs, mine);
+    bench.switch("main");
     bench
 }
 
@@ -31,7 +32,7 @@ fn in_every_way(theirs: &str, mine: &str, expected: &[&str], history: &str) {
         assert_eq!(moves(&answer.json()), expected, "{way}\n{answer}");
         assert_eq!(bench.history(), history, "{way}");
         for (name, bytes) in bench.files() {
-            let id = name.trim_end_matches(".py");
+            let id = name.rsplit('/').next().unwrap().trim_end_matches(".py");
             let moved = expected.iter().any(|line| line.starts_with(&format!("{id}:")));
             assert_eq!(moved, bytes != before[&name], "{way}: {name}");
         }
@@ -63,7 +64,7 @@ fn two_own_heads_and_a_released_one() {
 
 #[test]
 fn nothing_but_the_parents_changes() {
-    let bench = Bench::new(NOWHERE, "p");
+    let bench = Branches::of(Scene::nowhere(), "p");
     let odd = "\u{feff}'''Add ä\r\n\r\nRevision ID: a\r\nRevises: p\r\n'''\r\nfrom typing import Union\r\n\
                revision: str = \"a\"\r\ndown_revision: Union[str, None] = (\t'p'\t)  # 'p' stays\r\n\
                branch_labels = depends_on = None\r\n\r\ndef upgrade():\r\n\tpass";
@@ -205,14 +206,14 @@ fn dirty_and_conflicted_files_are_refused() {
     assert_eq!(bench.run(FILES).code(3).kind(), "dirty-work-tree");
     assert_eq!(bench.files(), before);
     assert_eq!(moves(&bench.run(&format!("{FILES} --allow-dirty")).code(0).json()), ["a: p → r"]);
-    assert!(String::from_utf8_lossy(&bench.files()["a.py"]).ends_with("# mine\n"));
+    assert!(String::from_utf8_lossy(&bench.files()[&path("a")]).ends_with("# mine\n"));
 }
 
 #[test]
 fn a_cherry_pick_and_a_rebase_that_stopped() {
     // Both stop at a file beside the scripts; what they bring is one's own.
     for way in ["cherry-pick", "rebase"] {
-        let bench = Bench::new(NOWHERE, "p");
+        let bench = Branches::of(Scene::nowhere(), "p");
         bench.repo.git(&["switch", "--quiet", "--create", "feature"]);
         bench.repo.commit("both", &[("note", "feature"), (&path("a"), &script("a", "p"))]);
         bench.switch("main").commit("r < p").repo.commit("note", &[("note", "main")]);
@@ -228,7 +229,7 @@ fn a_cherry_pick_and_a_rebase_that_stopped() {
 
 #[test]
 fn both_sides_touched_the_same_table() {
-    let bench = Bench::new(NOWHERE, "p");
+    let bench = Branches::of(Scene::nowhere(), "p");
     let touching =
         |id: &str| script(id, "p").replace(&format!("create table t_{id} (v int)"), "alter table t_p add x int");
     bench.repo.git(&["switch", "--quiet", "--create", "feature"]);
@@ -259,7 +260,7 @@ fn several_components_one_after_the_other() {
 
 #[test]
 fn the_command_line() {
-    let bench = Bench::new(NOWHERE, "p");
+    let bench = Branches::of(Scene::nowhere(), "p");
     let _ = bench.run("db-rebase --merge --onto p").code(2).complains("exclude each other");
     let _ = bench.run("db-rebase --resume --abort").code(2).complains("exclude each other");
     let _ = bench.run("db-rebase --resume --no-db").code(2).complains("stands alone");

@@ -6,9 +6,10 @@ use xtask::model::target::Step;
 use xtask::sys::alembic::{Fault, Phase, Trouble, TroubleKind};
 
 use super::errors::fail;
-use super::{Bench, DROP, LIMIT, TABLE, plan, trouble};
+use super::{DROP, Driven, LIMIT, TABLE, plan, trouble};
 use crate::support::pg::cluster;
 use crate::support::project::{ASYNC, SYNC};
+use crate::support::scene::Scene;
 
 const LAST: &str = "offline() if context.is_offline_mode() else online()";
 
@@ -19,8 +20,8 @@ fn env(lines: &str) -> String {
 }
 
 /// A revision that goes through and one that does not.
-fn bench(env: &str) -> Bench {
-    Bench::new("psycopg").env(env).revision("a", "", TABLE, DROP).revision("b", "a", "op.execute('bad sql')", "pass")
+fn bench(env: &str) -> Scene {
+    Scene::on("psycopg").env(env).revision("a", "", TABLE, DROP).revision("b", "a", "op.execute('bad sql')", "pass")
 }
 
 #[test]
@@ -41,7 +42,7 @@ fn what_env_py_swallows_is_told() {
     let bench = bench(SYNC);
     let mut driver = bench.driver();
     for way in ways {
-        bench.project.write("migrations/env.py", &env(way));
+        bench.write("migrations/env.py", &env(way));
         driver.step(&Step::up("a"), LIMIT).unwrap_or_else(|stop| panic!("{way}: {stop:?}"));
         told(&trouble(driver.step(&Step::up("b"), LIMIT)), way);
         driver.release().unwrap();
@@ -57,7 +58,7 @@ fn an_end_in_good_order_is_no_trouble() {
     let bench = bench(SYNC);
     let mut driver = bench.driver();
     for way in ["online()\nimport sys; sys.exit()\n", "online()\nraise SystemExit(0)\n"] {
-        bench.project.write("migrations/env.py", &env(way));
+        bench.write("migrations/env.py", &env(way));
         assert_eq!(driver.migrate(&plan(&[Step::up("a")]), LIMIT, &mut |_| {}).unwrap().heads, ["a"]);
         assert_eq!(driver.step(&Step::down("a"), LIMIT).unwrap().heads, [""; 0]);
         driver.release().unwrap();
@@ -74,7 +75,7 @@ fn a_process_that_loses_its_pipes_or_its_life_is_replaced() {
     let bench = bench(SYNC);
     let mut driver = bench.driver();
     for way in ways {
-        bench.project.write("migrations/env.py", &env(way));
+        bench.write("migrations/env.py", &env(way));
         let found = trouble(driver.migrate(&plan(&[Step::up("a")]), LIMIT, &mut |_| {}));
         assert_eq!(
             (found.kind, fail(&bench, &found).related.is_some()),
@@ -93,11 +94,11 @@ fn a_child_that_a_script_has_forked_ends_as_it_would_by_hand() {
         let body = format!(
             "import os, sys\nop.execute('commit')\nif not (child := os.fork()):\n    {way}\nos.waitpid(child, 0)\nopen('waited', 'w').close()"
         );
-        let bench = Bench::new("psycopg").revision("a", "", &body, "pass");
+        let bench = Scene::on("psycopg").revision("a", "", &body, "pass");
         let mut driver = bench.driver();
         // The two share a connection, so anything may come of it; but an answer comes, and the child has ended.
         let _ = driver.step(&Step::up("a"), LIMIT);
-        assert!(bench.project.path("waited").exists(), "{way}");
+        assert!(bench.path("waited").exists(), "{way}");
         assert_eq!(driver.heads().unwrap(), ["a"], "{way}");
     }
 }
@@ -110,7 +111,7 @@ fn a_transaction_that_was_open_before_and_is_never_committed() {
         format!("{before}connection.exec_driver_sql('select 1')\n{indent}context.configure(connection{after}")
     };
     for (name, text, line) in [("psycopg", early(SYNC), 16), ("asyncpg", early(ASYNC), 10)] {
-        let bench = Bench::new(name).env(&text).revision("a", "", TABLE, DROP);
+        let bench = Scene::on(name).env(&text).revision("a", "", TABLE, DROP);
         let mut driver = bench.driver();
         let walked = trouble(driver.step(&Step::up("a"), LIMIT));
         let migrated = trouble(driver.migrate(&plan(&[Step::up("a")]), LIMIT, &mut |_| {}));
@@ -131,7 +132,7 @@ fn a_transaction_that_was_open_before_and_is_never_committed() {
         "            context.run_migrations()\n\noffline",
         "            context.run_migrations()\n        connection.connection.dbapi_connection.commit()\n\noffline",
     );
-    let bench = Bench::new("psycopg").env(&raw).revision("a", "", TABLE, DROP);
+    let bench = Scene::on("psycopg").env(&raw).revision("a", "", TABLE, DROP);
     assert_eq!(bench.migrate(&[Step::up("a")]).unwrap(), ["a"]);
     assert_eq!(bench.driver().step(&Step::down("a"), LIMIT).unwrap().heads, [""; 0]);
     assert!(!bench.has_table("t"));
@@ -146,20 +147,20 @@ fn the_version_tables_own_statements_are_no_scripts_fault() {
             m.MigrationContext._has_version_table = lambda self: False
             context.run_migrations()",
     );
-    let bench = Bench::new("psycopg").env(&text).revision("a", "", TABLE, DROP);
+    let bench = Scene::on("psycopg").env(&text).revision("a", "", TABLE, DROP);
     cluster().client(&bench.database).batch_execute("create table alembic_version (version_num text)").unwrap();
     let own = text.replace(
         "_has_version_table = lambda self: False",
         "_ensure_version_table = lambda self, **kw: self._version.create(self.connection)",
     );
-    bench.project.write("migrations/env.py", &own);
+    bench.write("migrations/env.py", &own);
     let found = bench.trouble();
     assert_eq!((found.fault(), found.phase), (Fault::Table, Phase::Table), "{found:?}");
     assert_eq!(fail(&bench, &found).kind, Kind::AlreadyRunning);
 
     // And one that has taken the row away while the script ran.
     let body = "import sqlalchemy\nop.execute('delete from alembic_version')";
-    let bench = Bench::new("psycopg").revision("a", "", TABLE, DROP).revision("b", "a", body, "pass");
+    let bench = Scene::on("psycopg").revision("a", "", TABLE, DROP).revision("b", "a", body, "pass");
     let found = trouble(bench.migrate(&[Step::up("a"), Step::up("b")]));
     let fail = fail(&bench, &found);
     assert_eq!((found.fault(), fail.kind, fail.revision), (Fault::Table, Kind::AlreadyRunning, None), "{found:?}");

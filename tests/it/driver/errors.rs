@@ -7,21 +7,22 @@ use xtask::model::target::Step;
 use xtask::model::url::Secret;
 use xtask::sys::alembic::{Driver, Fault, Names, Phase, Trouble, TroubleKind};
 
-use super::{Bench, DROP, LIMIT, TABLE, trouble, ui};
+use super::{DROP, Driven, LIMIT, TABLE, trouble, ui};
 use crate::support::pasted::actions;
 use crate::support::pg::cluster;
-use crate::support::project::{ASYNC, SYNC, script};
+use crate::support::project::{ASYNC, SYNC, path};
+use crate::support::scene::Scene;
 
 const DRIVERS: [&str; 4] = ["asyncpg", "psycopg", "psycopg2", "pg8000"];
 
-pub fn fail(bench: &Bench, trouble: &Trouble) -> Fail {
+pub fn fail(bench: &Scene, trouble: &Trouble) -> Fail {
     let names = Names {
         component: "manager",
         config: "alembic.ini",
         python: "./py",
         rows: None,
         verbose: false,
-        project: bench.project.root(),
+        project: bench.root(),
     };
     let fail = trouble.to_fail(&names);
     assert!((3..=5).contains(&actions(&fail).len()), "{fail:?}");
@@ -63,7 +64,7 @@ const SCHEMA: &str = "
 #[test]
 fn postgres_is_understood_on_every_driver() {
     for name in DRIVERS {
-        let mut bench = Bench::new(name);
+        let mut bench = Scene::on(name);
         cluster().client(&bench.database).batch_execute(SCHEMA).unwrap();
         for Case(id, statement, ..) in CASES {
             bench = bench.revision(id, "", &format!("x = 1\nop.execute(\"{statement}\")"), "pass");
@@ -90,7 +91,7 @@ fn postgres_is_understood_on_every_driver() {
 
 #[test]
 fn a_foreign_key_violation_as_a_person_reads_it() {
-    let bench = Bench::new("asyncpg").revision("a", "", "op.execute('insert into child values (7)')", "pass");
+    let bench = Scene::on("asyncpg").revision("a", "", "op.execute('insert into child values (7)')", "pass");
     cluster().client(&bench.database).batch_execute(SCHEMA).unwrap();
     let fail = fail(&bench, &bench.trouble());
     assert_eq!(fail.summary, "Foreign key constraint violation");
@@ -112,7 +113,7 @@ op.execute('create table p (id int primary key)')
 op.execute('create table c (p int references p deferrable initially deferred)')
 op.execute('insert into c values (1)')
 ";
-        let bench = Bench::new(name).revision("a", "", body, "pass");
+        let bench = Scene::on(name).revision("a", "", body, "pass");
         let found = trouble(bench.driver().step(&Step::up("a"), LIMIT));
         assert_eq!(found.sqlstate.as_deref(), Some("23503"), "{name}: {found:?}");
         assert_eq!((found.step, found.line), (Some(Step::up("a")), None), "{name}");
@@ -130,7 +131,7 @@ except Exception:
     pass
 op.execute('select 1')
 ";
-        let bench = Bench::new(name).revision("a", "", body, "pass");
+        let bench = Scene::on(name).revision("a", "", body, "pass");
         let found = bench.trouble();
         assert_eq!((found.sqlstate.as_deref(), found.line), (Some("25P02"), Some(11)), "{name}");
         let first = found.swallowed.clone().unwrap();
@@ -142,7 +143,7 @@ op.execute('select 1')
 #[test]
 fn a_lock_that_another_session_holds() {
     for name in DRIVERS {
-        let bench = Bench::new(name).revision("a", "", "op.execute('alter table parent add column x int')", "pass");
+        let bench = Scene::on(name).revision("a", "", "op.execute('alter table parent add column x int')", "pass");
         let mut holder = cluster().client(&bench.database);
         holder.batch_execute(SCHEMA).unwrap();
         holder.batch_execute("begin; lock table parent").unwrap();
@@ -156,8 +157,8 @@ fn a_lock_that_another_session_holds() {
 #[test]
 fn nobody_listens_or_no_such_database_or_no_such_user() {
     for name in DRIVERS {
-        let bench = Bench::new(name).revision("a", "", TABLE, DROP);
-        let url = super::url(name, "not_there");
+        let bench = Scene::on(name).revision("a", "", TABLE, DROP);
+        let url = cluster().url(name, "not_there");
         let mut launch = bench.launch();
         launch.database.expect.database = "not_there".to_owned();
         launch.database.url = Some(Secret::new(&url));
@@ -171,7 +172,7 @@ fn nobody_listens_or_no_such_database_or_no_such_user() {
         assert_eq!(fail(&bench, &refused).kind, Kind::ConnectionRefused, "{name}: {refused:?}");
 
         let mut launch = bench.launch();
-        launch.database.url = Some(Secret::new(super::url(name, &bench.database).replace("postgres@", "nobody@")));
+        launch.database.url = Some(Secret::new(cluster().url(name, &bench.database).replace("postgres@", "nobody@")));
         let user = trouble(Driver::start(&ui(), &launch).unwrap().step(&Step::up("a"), LIMIT));
         assert_eq!(fail(&bench, &user).kind, Kind::AuthenticationFailed, "{name}: {user:?}");
     }
@@ -180,7 +181,7 @@ fn nobody_listens_or_no_such_database_or_no_such_user() {
 #[test]
 fn a_script_that_asks() {
     let asks = ["input('Really? ')", "import getpass; getpass.getpass('Really? ')", "breakpoint()"];
-    let mut bench = Bench::new("psycopg");
+    let mut bench = Scene::on("psycopg");
     for (number, body) in asks.iter().enumerate() {
         bench = bench.revision(&format!("r{number}"), "", body, "pass");
     }
@@ -203,12 +204,12 @@ try:
 except EOFError:
     pass
 ";
-    Bench::new("psycopg").revision("a", "", body, "pass").migrate(&[Step::up("a")]).unwrap();
+    Scene::on("psycopg").revision("a", "", body, "pass").migrate(&[Step::up("a")]).unwrap();
 }
 
 #[test]
 fn python_exceptions() {
-    let bench = Bench::new("asyncpg")
+    let bench = Scene::on("asyncpg")
         .revision("a", "", "raise NotImplementedError('one way')", "pass")
         .revision("b", "", "def inner():\n    return {}['key']\ninner()", "pass")
         .revision("c", "", "import app.gone", "pass")
@@ -252,8 +253,8 @@ fn python_exceptions() {
 
 #[test]
 fn a_script_without_a_downgrade() {
-    let bench = Bench::new("psycopg").revision("a", "", TABLE, DROP);
-    let path = bench.project.path(&script("a"));
+    let bench = Scene::on("psycopg").revision("a", "", TABLE, DROP);
+    let path = bench.path(&path("a"));
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.split("def downgrade").next().unwrap()).unwrap();
     let mut driver = bench.driver();
@@ -267,7 +268,7 @@ fn a_script_without_a_downgrade() {
 
 #[test]
 fn a_process_that_goes_away() {
-    let bench = Bench::new("psycopg").revision("a", "", "import os; print('last words'); os._exit(7)", "pass");
+    let bench = Scene::on("psycopg").revision("a", "", "import os; print('last words'); os._exit(7)", "pass");
     let found = bench.trouble();
     assert_eq!((found.kind, found.step.clone()), (TroubleKind::Ended, Some(Step::up("a"))));
     let fail = fail(&bench, &found);
@@ -278,8 +279,7 @@ fn a_process_that_goes_away() {
 #[test]
 fn scripts_that_cannot_be_loaded() {
     let load = |text: &str| {
-        let mut bench = Bench::new("psycopg").revision("a", "", "pass", "pass");
-        bench.project = bench.project.file("migrations/versions/b.py", text);
+        let bench = Scene::on("psycopg").revision("a", "", "pass", "pass").file("migrations/versions/b.py", text);
         let found = trouble(bench.driver().ready());
         let fail = fail(&bench, &found);
         assert_eq!(fail.file.as_deref(), Some("migrations/versions/b.py"), "{found:?}");
@@ -296,7 +296,7 @@ fn scripts_that_cannot_be_loaded() {
 #[test]
 fn an_env_py_that_fails() {
     let with_env = |env: &str| {
-        let bench = Bench::new("asyncpg").env(env).revision("a", "", TABLE, DROP);
+        let bench = Scene::on("asyncpg").env(env).revision("a", "", TABLE, DROP);
         let found = bench.trouble();
         let fail = fail(&bench, &found);
         (found, fail)
@@ -318,8 +318,7 @@ fn an_env_py_that_fails() {
 
 #[test]
 fn an_env_py_that_fails_behind_a_walk_spoils_no_answer() {
-    let bench =
-        Bench::new("asyncpg").env(&format!("{ASYNC}raise ValueError('after')\n")).revision("a", "", TABLE, DROP);
+    let bench = Scene::on("asyncpg").env(&format!("{ASYNC}raise ValueError('after')\n")).revision("a", "", TABLE, DROP);
     let mut driver = bench.driver();
     driver.step(&Step::up("a"), LIMIT).unwrap();
     assert_eq!(trouble(driver.release()).exception.as_deref(), Some("ValueError"));
@@ -332,8 +331,7 @@ fn configs_that_cannot_be_used() {
     for ini in
         ["[alembic]\nscript_location = nowhere\n", "[other]\n", "[alembic]\nscript_location = %(no)s\n", "no section\n"]
     {
-        let mut bench = Bench::new("psycopg");
-        bench.project = bench.project.file("alembic.ini", ini);
+        let bench = Scene::on("psycopg").file("alembic.ini", ini);
         let found = trouble(bench.driver().ready());
         assert_eq!(fail(&bench, &found).kind, Kind::ConfigInvalid, "{ini}: {found:?}");
     }
@@ -341,11 +339,11 @@ fn configs_that_cannot_be_used() {
 
 #[test]
 fn packages_that_are_not_installed() {
-    let bench = Bench::new("asyncpg").revision("a", "", TABLE, DROP);
+    let bench = Scene::on("asyncpg").revision("a", "", TABLE, DROP);
     let without = |package: &str| {
-        let folder = bench.project.path(&format!("without-{package}"));
+        let folder = bench.path(&format!("without-{package}"));
         let text = format!("raise ModuleNotFoundError(\"No module named '{package}'\", name='{package}')\n");
-        bench.project.write(&format!("without-{package}/{package}/__init__.py"), &text);
+        bench.write(&format!("without-{package}/{package}/__init__.py"), &text);
         let mut launch = bench.launch();
         launch.env.push(("PYTHONPATH".to_owned(), folder.display().to_string()));
         let found = trouble(Driver::start(&ui(), &launch).unwrap().step(&Step::up("a"), LIMIT));
@@ -360,7 +358,7 @@ fn packages_that_are_not_installed() {
 
 #[test]
 fn a_python_that_is_none() {
-    let bench = Bench::new("psycopg");
+    let bench = Scene::on("psycopg");
     let mut launch = bench.launch();
     launch.python = "/nonexistent/python".into();
     let error = Driver::start(&ui(), &launch).err().unwrap();
@@ -374,13 +372,13 @@ fn a_python_that_is_none() {
 fn no_password_anywhere() {
     let url = "postgresql+psycopg://app:hidden%40word@localhost/db";
     let body = format!("print('{url}', flush=True)\nraise ValueError('{url} and hidden@word, password=hidden@word')");
-    let bench = Bench::new("psycopg").env(&SYNC.replace(
+    let bench = Scene::on("psycopg").env(&SYNC.replace(
         "config.get_section(config.config_ini_section)",
-        &format!("{{'sqlalchemy.url': '{}'}}", super::url("psycopg", "X")),
+        &format!("{{'sqlalchemy.url': '{}'}}", cluster().url("psycopg", "X")),
     ));
     let bench = bench.revision("a", "", &body, "pass");
-    let env = std::fs::read_to_string(bench.project.path("migrations/env.py")).unwrap();
-    bench.project.write("migrations/env.py", &env.replace("/X?", &format!("/{}?", bench.database)));
+    let env = std::fs::read_to_string(bench.path("migrations/env.py")).unwrap();
+    bench.write("migrations/env.py", &env.replace("/X?", &format!("/{}?", bench.database)));
     let mut launch = bench.launch();
     launch.database.url = Some(Secret::new(url));
     let mut driver = Driver::start(&ui(), &launch).unwrap();
@@ -390,9 +388,8 @@ fn no_password_anywhere() {
     let texts = format!("{found:?} {:?} {} {launch:?}", fail(&bench, &found), driver.last_lines());
     assert!(driver.last_lines().contains("app:***@localhost"), "{texts}");
     assert!(!texts.contains("hidden"), "{texts}");
-    let files = std::fs::read_dir(bench.project.path("state"))
-        .unwrap()
-        .filter_map(|entry| std::fs::read(entry.unwrap().path()).ok());
+    let files =
+        std::fs::read_dir(bench.path("state")).unwrap().filter_map(|entry| std::fs::read(entry.unwrap().path()).ok());
     // The bytecode of a script is the script; of the launch nothing may be on disk.
     assert!(files.into_iter().all(|bytes| !bytes.windows(20).any(|part| part == &url.as_bytes()[..20])
         || bytes.windows(8).any(|part| part == b"password")));

@@ -3,7 +3,8 @@
 use xtask::model::target::Step;
 use xtask::sys::alembic::{Driver, TroubleKind};
 
-use super::{Bench, DROP, LIMIT, TABLE, trouble};
+use super::{DROP, Driven, LIMIT, TABLE, trouble};
+use crate::support::scene::Scene;
 
 fn up_down_up(driver: &mut Driver, id: &str) {
     for step in [Step::up(id), Step::down(id), Step::up(id)] {
@@ -14,13 +15,13 @@ fn up_down_up(driver: &mut Driver, id: &str) {
 #[test]
 fn an_enum_type_that_was_made_before_is_made_again() {
     let up = "op.create_table('t', sa.Column('c', sa.Enum('x', name='colour')))";
-    let keeps = Bench::new("asyncpg").revision("a", "", up, "op.drop_table('t')");
+    let keeps = Scene::on("asyncpg").revision("a", "", up, "op.drop_table('t')");
     let mut driver = keeps.driver();
     driver.step(&Step::up("a"), LIMIT).unwrap();
     driver.step(&Step::down("a"), LIMIT).unwrap();
     assert_eq!(trouble(driver.step(&Step::up("a"), LIMIT)).sqlstate.as_deref(), Some("42710"));
 
-    let drops = Bench::new("psycopg").revision("a", "", up, "op.drop_table('t')\nop.execute('drop type colour')");
+    let drops = Scene::on("psycopg").revision("a", "", up, "op.drop_table('t')\nop.execute('drop type colour')");
     up_down_up(&mut drops.driver(), "a");
 }
 
@@ -61,7 +62,7 @@ fn settings_of_the_session_and_of_the_process_end_with_the_step() {
         ("import keeps\nassert keeps.first('a') == 'a'", "import keeps\nassert keeps.first('b') == 'b'"),
     ];
     for name in ["psycopg", "asyncpg"] {
-        let mut bench = Bench::new(name);
+        let mut bench = Scene::on(name);
         bench.project.write("keeps.py", "SEEN = []\ndef first(word):\n    SEEN.append(word)\n    return SEEN[0]\n");
         let mut ids = vec![String::new()];
         for body in cases.iter().flat_map(|(leaves, meets)| [leaves, meets]) {
@@ -87,13 +88,11 @@ Session = scoped_session(sessionmaker(bind=create_engine(context.config.get_main
 #[test]
 fn a_session_that_a_step_leaves_open_is_told_and_closed() {
     let leaves = "from settings import Session\nSession().execute(sa.text('select * from t'))";
-    let mut bench = Bench::new("psycopg").revision("a", "", TABLE, DROP).revision("b", "a", leaves, leaves).revision(
-        "c",
-        "b",
-        "op.execute('alter table t add x int')",
-        "op.execute('alter table t drop x')",
-    );
-    bench.project = bench.project.file("settings.py", SETTINGS);
+    let bench = Scene::on("psycopg")
+        .revision("a", "", TABLE, DROP)
+        .revision("b", "a", leaves, leaves)
+        .revision("c", "b", "op.execute('alter table t add x int')", "op.execute('alter table t drop x')")
+        .file("settings.py", SETTINGS);
     let mut driver = bench.driver();
     driver.step(&Step::up("a"), LIMIT).unwrap();
     let done = driver.step(&Step::up("b"), LIMIT).unwrap();
@@ -112,7 +111,7 @@ fn a_session_that_a_step_leaves_open_is_told_and_closed() {
 #[test]
 fn a_fresh_process_is_asked_for() {
     let once = "import json\nassert not hasattr(json, 'seen')\njson.seen = 1";
-    let bench = Bench::new("psycopg").revision("a", "", once, "pass").revision("b", "a", once, "pass");
+    let bench = Scene::on("psycopg").revision("a", "", once, "pass").revision("b", "a", once, "pass");
     let mut driver = bench.driver();
     driver.ready().unwrap();
     driver.step(&Step::up("a"), LIMIT).unwrap();
@@ -131,11 +130,11 @@ fn a_fresh_process_is_asked_for() {
 fn where_a_fork_is_not_safe_python_begins_anew() {
     let leaves = "import os, once\nassert 'LEFT' not in os.environ and not once.seen\nonce.seen.append(1)\nos.environ['LEFT'] = '1'";
     let mut bench =
-        Bench::new("psycopg").revision("a", "", leaves, leaves).revision("b", "a", "raise ValueError", "pass");
+        Scene::on("psycopg").revision("a", "", leaves, leaves).revision("b", "a", "raise ValueError", "pass");
     let threads =
         "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\nseen = []\n";
-    bench.project = bench.project.file("once.py", threads);
-    let script = bench.project.path(&crate::support::project::script("a"));
+    bench = bench.file("once.py", threads);
+    let script = bench.path(&crate::support::project::path("a"));
     let text = std::fs::read_to_string(&script).unwrap();
     std::fs::write(&script, text.replacen("import sqlalchemy", "import once\nimport sqlalchemy", 1)).unwrap();
     let mut driver = bench.driver();

@@ -4,13 +4,14 @@ use xtask::model::target::Step;
 use xtask::model::url::Secret;
 use xtask::sys::alembic::{Database, Driver, Outcome, Trouble, TroubleKind};
 
-use super::{Bench, DROP, LIMIT, TABLE, expect, trouble, ui, url};
+use super::{DROP, Driven, LIMIT, TABLE, expect, trouble, ui};
 use crate::support::pg::cluster;
 use crate::support::project::{ASYNC, SYNC};
+use crate::support::scene::Scene;
 
 /// The trouble when env.py goes to `other` by `replace`; nothing may have happened there.
 fn refused(driver: &str, env: &str, other: &str) -> Trouble {
-    let bench = Bench::new(driver).env(env).revision("a", "", TABLE, DROP);
+    let bench = Scene::on(driver).env(env).revision("a", "", TABLE, DROP);
     for in_walk in [false, true] {
         let outcome: Outcome<()> = match in_walk {
             true => bench.driver().step(&Step::up("a"), LIMIT).map(|_| ()),
@@ -29,14 +30,15 @@ fn refused(driver: &str, env: &str, other: &str) -> Trouble {
 fn a_url_of_env_pys_own() {
     let other = cluster().database();
     for name in ["psycopg", "psycopg2", "pg8000"] {
-        let own = format!("__import__('sqlalchemy').create_engine('{}')", url(name, &other));
+        let own = format!("__import__('sqlalchemy').create_engine('{}')", cluster().url(name, &other));
         let env = SYNC.replace("engine_from_config(config.get_section(config.config_ini_section), prefix='sqlalchemy.', poolclass=pool.NullPool)", &own);
         assert!(env.contains(&other));
         let found = refused(name, &env, &other);
         let wanted = format!("{}:5432/{other}", cluster().socket_dir.display());
         assert_eq!(found.wanted, Some(wanted), "{name}");
     }
-    let own = format!("__import__('sqlalchemy').ext.asyncio.create_async_engine('{}')", url("asyncpg", &other));
+    let own =
+        format!("__import__('sqlalchemy').ext.asyncio.create_async_engine('{}')", cluster().url("asyncpg", &other));
     let env = ASYNC.replace("async_engine_from_config(config.get_section(config.config_ini_section), prefix='sqlalchemy.', poolclass=pool.NullPool)", &own);
     assert!(env.contains(&other));
     refused("asyncpg", &env, &other);
@@ -55,7 +57,7 @@ fn a_creator_that_goes_round_the_url() {
 
 #[test]
 fn a_database_of_the_same_name_on_another_server() {
-    let bench = Bench::new("asyncpg").revision("a", "", TABLE, DROP);
+    let bench = Scene::on("asyncpg").revision("a", "", TABLE, DROP);
     let mut launch = bench.launch();
     launch.database.expect.servers.clear();
     launch.database.expect.identity = Some("1/2".to_owned());
@@ -66,7 +68,7 @@ fn a_database_of_the_same_name_on_another_server() {
 
 #[test]
 fn another_host_is_not_even_called() {
-    let bench = Bench::new("psycopg").revision("a", "", TABLE, DROP);
+    let bench = Scene::on("psycopg").revision("a", "", TABLE, DROP);
     let mut launch = bench.launch();
     // Nobody answers there; a connection attempt would be another kind of trouble, after a long wait.
     let elsewhere = format!("postgresql+psycopg://app:hidden-word@prod.invalid:6543/{}", bench.database);
@@ -79,7 +81,7 @@ fn another_host_is_not_even_called() {
 
 #[test]
 fn another_kind_of_database() {
-    let bench = Bench::new("psycopg").revision("a", "", TABLE, DROP);
+    let bench = Scene::on("psycopg").revision("a", "", TABLE, DROP);
     let mut launch = bench.launch();
     launch.database.url = Some(Secret::new("sqlite://"));
     let found = trouble(Driver::start(&ui(), &launch).unwrap().step(&Step::up("a"), LIMIT));
@@ -89,11 +91,12 @@ fn another_kind_of_database() {
 #[test]
 fn a_script_that_opens_a_second_connection_elsewhere() {
     let other = cluster().database();
-    let body = format!("sa.create_engine('{}').connect().execute(sa.text('select 1'))", url("psycopg", &other));
-    let bench = Bench::new("psycopg").revision("a", "", &body, "pass");
+    let body =
+        format!("sa.create_engine('{}').connect().execute(sa.text('select 1'))", cluster().url("psycopg", &other));
+    let bench = Scene::on("psycopg").revision("a", "", &body, "pass");
     let found = bench.trouble();
     assert_eq!((found.kind, found.line), (TroubleKind::WrongDatabase, Some(7)));
-    assert_eq!(found.file, Some(bench.project.path("migrations/versions/a.py")));
+    assert_eq!(found.file, Some(bench.path("migrations/versions/a.py")));
 }
 
 #[test]
@@ -105,18 +108,18 @@ fn an_env_py_for_several_databases() {
     );
     let env = SYNC.replace(twice, &schemas);
     assert_ne!(env, SYNC);
-    let bench = Bench::new("psycopg").env(&env).revision("a", "", TABLE, DROP);
+    let bench = Scene::on("psycopg").env(&env).revision("a", "", TABLE, DROP);
     cluster().client(&bench.database).batch_execute("create schema other").unwrap();
     assert_eq!(bench.trouble().kind, TroubleKind::SeveralRuns);
 }
 
 #[test]
 fn the_url_of_the_launch_wins_over_the_configs() {
-    let bench = Bench::new("asyncpg").revision("a", "", TABLE, DROP);
+    let bench = Scene::on("asyncpg").revision("a", "", TABLE, DROP);
     let other = cluster().database();
     let mut launch = bench.launch();
     // A percent sign must survive the config's interpolation.
-    let escaped = url("asyncpg", &other).replace("postgres@", "postgres:p%25w@");
+    let escaped = cluster().url("asyncpg", &other).replace("postgres@", "postgres:p%25w@");
     launch.database = Database { url: Some(Secret::new(escaped)), expect: expect(&other) };
     Driver::start(&ui(), &launch).unwrap().step(&Step::up("a"), LIMIT).unwrap();
     assert!(!bench.has_table("t"));

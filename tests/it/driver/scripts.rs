@@ -7,9 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 use xtask::model::target::Step;
 use xtask::sys::alembic::{Driver, Fault, TroubleKind};
 
-use super::{Bench, DROP, LIMIT, TABLE, trouble, ui};
+use super::{DROP, Driven, LIMIT, TABLE, trouble, ui};
 use crate::support::pg::cluster;
-use crate::support::project::script;
+use crate::support::project::path;
+use crate::support::scene::Scene;
 
 #[test]
 fn scripts_that_misbehave_disturb_nobody() {
@@ -36,7 +37,7 @@ import os
 assert os.path.exists('alembic.ini'), os.getcwd()
 ";
     for name in ["asyncpg", "psycopg2"] {
-        let bench = Bench::new(name)
+        let bench = Scene::on(name)
             .revision("a", "", flood, "pass")
             .revision("b", "a", world, "pass")
             .revision("c", "b", last, "pass");
@@ -51,7 +52,7 @@ assert os.path.exists('alembic.ini'), os.getcwd()
 
 #[test]
 fn what_a_script_prints_last_is_kept() {
-    let bench = Bench::new("psycopg").revision("a", "", "for i in range(100): print('line', i)", "raise ValueError");
+    let bench = Scene::on("psycopg").revision("a", "", "for i in range(100): print('line', i)", "raise ValueError");
     let mut driver = bench.driver();
     driver.step(&Step::up("a"), LIMIT).unwrap();
     let until = Instant::now() + Duration::from_secs(30);
@@ -64,10 +65,10 @@ fn what_a_script_prints_last_is_kept() {
 #[test]
 fn what_scripts_start_ends_with_the_driver() {
     let body = "import subprocess; open('pid', 'w').write(str(subprocess.Popen(['sleep', '1000']).pid))";
-    let bench = Bench::new("psycopg").revision("a", "", body, "pass");
+    let bench = Scene::on("psycopg").revision("a", "", body, "pass");
     let mut driver = bench.driver();
     driver.step(&Step::up("a"), LIMIT).unwrap();
-    let pid = std::fs::read_to_string(bench.project.path("pid")).unwrap();
+    let pid = std::fs::read_to_string(bench.path("pid")).unwrap();
     let alive =
         || rustix::process::test_kill_process(rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap()).is_ok();
     assert!(alive());
@@ -93,8 +94,8 @@ else:
     raise AssertionError('an old module')
 table.create(op.get_bind())
 ";
-    let bench = Bench::new("asyncpg").revision("a", "", body, "op.drop_table('t')");
-    let path = bench.project.path(&script("a"));
+    let bench = Scene::on("asyncpg").revision("a", "", body, "op.drop_table('t')");
+    let path = bench.path(&path("a"));
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("revision = 'a'", "revision = 'a'; METADATA = sa.MetaData()")).unwrap();
     let mut driver = bench.driver();
@@ -105,9 +106,10 @@ table.create(op.get_bind())
 
 #[test]
 fn a_module_that_can_be_loaded_only_once_is_not_accused() {
-    let mut bench = Bench::new("psycopg").revision("a", "", "table.create(op.get_bind())", "op.drop_table('t')");
-    bench.project = bench.project.file("models.py", "import sqlalchemy as sa\nmetadata = sa.MetaData()\n");
-    let path = bench.project.path(&script("a"));
+    let bench = Scene::on("psycopg")
+        .revision("a", "", "table.create(op.get_bind())", "op.drop_table('t')")
+        .file("models.py", "import sqlalchemy as sa\nmetadata = sa.MetaData()\n");
+    let path = bench.path(&path("a"));
     let text = std::fs::read_to_string(&path).unwrap();
     let table = "revision = 'a'; import models; table = sa.Table('t', models.metadata, sa.Column('id', sa.Integer))";
     std::fs::write(&path, text.replacen("revision = 'a'", table, 1)).unwrap();
@@ -129,8 +131,8 @@ fn edit_unnoticed(path: &Path, from: &str, to: &str) {
 
 #[test]
 fn stale_bytecode_is_not_run() {
-    let bench = Bench::new("psycopg").revision("a", "", "op.execute('create table t_1 ()')", "pass");
-    let path = bench.project.path(&script("a"));
+    let bench = Scene::on("psycopg").revision("a", "", "op.execute('create table t_1 ()')", "pass");
+    let path = bench.path(&path("a"));
     // An old file, so that Python would write bytecode for it and trust it.
     let old = SystemTime::now() - Duration::from_secs(3600);
     File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
@@ -150,23 +152,22 @@ fn stale_bytecode_is_not_run() {
 
 /// Alembic's own command line; it leaves bytecode beside the scripts.
 #[expect(clippy::disallowed_methods)]
-fn run_alembic(bench: &Bench, command: &str) {
+fn run_alembic(bench: &Scene, command: &str) {
     let python = bench.launch().python;
     let mut alembic = std::process::Command::new(python);
-    alembic.args(["-m", "alembic", command]).current_dir(bench.project.root()).env_remove("PYTHONDONTWRITEBYTECODE");
+    alembic.args(["-m", "alembic", command]).current_dir(bench.root()).env_remove("PYTHONDONTWRITEBYTECODE");
     assert!(alembic.output().unwrap().status.success());
-    assert!(bench.project.path("migrations/versions/__pycache__").exists(), "there is no bytecode to be stale");
+    assert!(bench.path("migrations/versions/__pycache__").exists(), "there is no bytecode to be stale");
 }
 
 #[test]
 fn the_applications_modules_keep_pythons_own_cache() {
-    let mut bench = Bench::new("psycopg").revision("a", "", "import app", "pass");
-    bench.project = bench.project.file("app.py", "x = 1\n");
+    let bench = Scene::on("psycopg").revision("a", "", "import app", "pass").file("app.py", "x = 1\n");
     let mut launch = bench.launch();
     launch.env.push(("PYTHONDONTWRITEBYTECODE".to_owned(), String::new()));
     Driver::start(&ui(), &launch).unwrap().step(&Step::up("a"), LIMIT).unwrap();
-    assert!(bench.project.path("__pycache__").exists());
-    assert!(!bench.project.path("migrations/versions/__pycache__").exists());
+    assert!(bench.path("__pycache__").exists());
+    assert!(!bench.path("migrations/versions/__pycache__").exists());
 }
 
 #[test]
@@ -178,7 +179,7 @@ if os.fork() == 0:
     time.sleep(1000)
 op.execute('create table t ()')
 ";
-    let bench = Bench::new("psycopg").revision("a", "", body, DROP).revision("b", "a", "import os; os._exit(1)", TABLE);
+    let bench = Scene::on("psycopg").revision("a", "", body, DROP).revision("b", "a", "import os; os._exit(1)", TABLE);
     let mut driver = bench.driver();
     driver.step(&Step::up("a"), LIMIT).unwrap();
     assert!(driver.step(&Step::up("b"), LIMIT).is_err());
@@ -206,9 +207,9 @@ for file in files:
 #[test]
 #[expect(clippy::disallowed_methods)]
 fn a_cache_that_others_can_write_is_not_trusted() {
-    let bench = Bench::new("psycopg").revision("a", "", TABLE, DROP);
+    let bench = Scene::on("psycopg").revision("a", "", TABLE, DROP);
     bench.driver().ready().unwrap();
-    let state = bench.project.path("state");
+    let state = bench.path("state");
     let plant = "
 import marshal, os, pathlib, sys
 [path] = pathlib.Path(sys.argv[1]).glob('bytecode-*')
@@ -222,7 +223,7 @@ path.chmod(int(sys.argv[2], 8))
             .status();
         assert!(python.unwrap().success());
         bench.driver().ready().unwrap();
-        let planted = std::fs::remove_file(bench.project.path("planted"));
+        let planted = std::fs::remove_file(bench.path("planted"));
         assert_eq!(planted.is_ok(), trusted, "{mode}");
     }
     // Nor is a folder of the driver's that others could have put a module into.
@@ -231,14 +232,14 @@ path.chmod(int(sys.argv[2], 8))
     std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     std::fs::write(folder.join("json.py"), "open('planted', 'w').close()").unwrap();
     bench.driver().ready().unwrap();
-    assert!(!bench.project.path("planted").exists());
+    assert!(!bench.path("planted").exists());
 }
 
 /// A script that cannot be loaded is told each time; what was loaded before does not run instead.
 #[test]
 fn only_what_was_read_last_is_run() {
-    let bench = Bench::new("psycopg").revision("a", "", TABLE, DROP);
-    let path = bench.project.path(&script("a"));
+    let bench = Scene::on("psycopg").revision("a", "", TABLE, DROP);
+    let path = bench.path(&path("a"));
     let text = std::fs::read_to_string(&path).unwrap();
     let mut driver = bench.driver();
     driver.step(&Step::up("a"), LIMIT).unwrap();

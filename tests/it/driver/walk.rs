@@ -6,15 +6,16 @@ use xtask::model::target::Step;
 use xtask::model::url::Secret;
 use xtask::sys::alembic::{Database, Driver, TroubleKind};
 
-use super::{Bench, DROP, LIMIT, TABLE, expect, trouble, url};
+use super::{DROP, Driven, LIMIT, TABLE, expect, trouble};
 use crate::support::pg::cluster;
 use crate::support::project::{ASYNC, SYNC};
+use crate::support::scene::Scene;
 
 /// a ← b, a ← c, (b, c) ← m ← d; z is a base of its own.
-fn diamond(driver: &str) -> Bench {
+fn diamond(driver: &str) -> Scene {
     let table =
         |name: &str| (format!("op.execute('create table {name} ()')"), format!("op.execute('drop table {name}')"));
-    let mut bench = Bench::new(driver);
+    let mut bench = Scene::on(driver);
     for (id, down) in [("a", ""), ("b", "a"), ("c", "a"), ("m", "b,c"), ("d", "m"), ("z", "")] {
         let (up, down_body) = table(&format!("t_{id}"));
         bench = bench.revision(id, down, &up, &down_body);
@@ -23,7 +24,7 @@ fn diamond(driver: &str) -> Bench {
 }
 
 /// Goes up and down the diamond; what another session sees after each step is what the step said.
-fn walk(bench: &Bench) {
+fn walk(bench: &Scene) {
     let mut driver = bench.driver();
     let up = ["a", "c", "b", "z", "m", "d"];
     let heads = [vec!["a"], vec!["c"], vec!["b", "c"], vec!["b", "c", "z"], vec!["m", "z"], vec!["d", "z"]];
@@ -39,7 +40,7 @@ fn walk(bench: &Bench) {
     driver.stop();
 }
 
-fn check(bench: &Bench, driver: &mut Driver, step: &Step, heads: &[&str]) {
+fn check(bench: &Scene, driver: &mut Driver, step: &Step, heads: &[&str]) {
     let done = driver.step(step, LIMIT).unwrap();
     assert_eq!(done.heads, heads, "{step:?}");
     assert_eq!(bench.versions(), heads, "{step:?} is not committed");
@@ -99,7 +100,7 @@ fn steps_that_alembic_would_notice_too_late_do_not_run() {
 #[test]
 fn goes_on_after_an_error_in_a_database_that_was_put_back() {
     for name in ["asyncpg", "psycopg2"] {
-        let bench = Bench::new(name)
+        let bench = Scene::on(name)
             .revision("a", "", TABLE, DROP)
             .revision("b", "a", "op.execute('select * from nowhere')", "pass")
             .revision("c", "b", "op.execute('insert into t values (1)')", "pass");
@@ -114,7 +115,7 @@ fn goes_on_after_an_error_in_a_database_that_was_put_back() {
         let admin = "create table t (id int); create table alembic_version (version_num varchar(32) primary key); \
                              insert into alembic_version values ('b')";
         cluster().client(&other).batch_execute(admin).unwrap();
-        let database = Database { url: Some(Secret::new(url(name, &other))), expect: expect(&other) };
+        let database = Database { url: Some(Secret::new(cluster().url(name, &other))), expect: expect(&other) };
         driver.use_database(&database).unwrap();
         assert_eq!(driver.step(&Step::up("c"), LIMIT).unwrap().heads, ["c"]);
         assert_eq!(cluster().client(&other).query("select * from t", &[]).unwrap().len(), 1);
@@ -143,7 +144,7 @@ fn a_released_database_can_be_copied() {
 #[test]
 fn a_group_of_steps_runs_in_the_projects_own_mode_within_a_walk() {
     // Passes only if both revisions share a transaction.
-    let bench = Bench::new("asyncpg")
+    let bench = Scene::on("asyncpg")
         .revision("a", "", "op.execute('create temp table x (id int) on commit drop')", "pass")
         .revision("b", "a", "op.execute('insert into x values (1)')", "pass");
     let mut driver = bench.driver();
@@ -166,7 +167,7 @@ with sa.create_engine(op.get_context().config.get_main_option('sqlalchemy.url'))
 ";
     let body =
         body.replace("op.get_context().config", "context.config").replacen('\n', "\nfrom alembic import context\n", 1);
-    let bench = Bench::new("psycopg").revision("a", "", TABLE, DROP).revision("b", "a", &body, "pass");
+    let bench = Scene::on("psycopg").revision("a", "", TABLE, DROP).revision("b", "a", &body, "pass");
     let mut driver = bench.driver();
     driver.step(&Step::up("a"), LIMIT).unwrap();
     let found = trouble(driver.step(&Step::up("b"), Some(Duration::from_secs(2))));
@@ -191,7 +192,7 @@ op.execute('insert into t values (1)')
 ";
     // Not pg8000: there `autocommit_block` fails under Alembic's own command line too.
     for name in ["asyncpg", "psycopg", "psycopg2"] {
-        let bench = Bench::new(name).revision("a", "", TABLE, DROP).revision("b", "a", body, "op.drop_index('t_id')");
+        let bench = Scene::on(name).revision("a", "", TABLE, DROP).revision("b", "a", body, "op.drop_index('t_id')");
         let mut driver = bench.driver();
         for step in [Step::up("a"), Step::up("b"), Step::down("b"), Step::up("b"), Step::down("b"), Step::down("a")] {
             driver.step(&step, LIMIT).unwrap_or_else(|stop| panic!("{name}, {step:?}: {stop:?}"));

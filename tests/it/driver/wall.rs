@@ -7,7 +7,7 @@ use xtask::model::target::Step;
 use xtask::model::url::Secret;
 use xtask::sys::alembic::{Database, Driver, Launch, Outcome, OwnDatabase, Stop, TroubleKind};
 
-use super::{Bench, LIMIT, expect, ui, url};
+use super::{Driven, LIMIT, expect, ui};
 use crate::support::pg::{SUPERUSER, cluster};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,7 @@ enum End {
     /// It goes through, and the row is in the component's own database, where only a look at that shows it.
     Past,
 }
+use crate::support::scene::Scene;
 use End::{Led, Past, Stopped};
 
 const WRITE: &str = "insert into canary values (1)";
@@ -181,12 +182,12 @@ fn rows(database: &str) -> i64 {
 }
 
 /// A project whose config names `own`, and a driver on `throwaway`, which knows that it is one.
-fn walled(own: &str, throwaway: &str) -> (Bench, Launch) {
-    let mut bench = Bench::new("psycopg");
-    bench.project = crate::support::project::Project::new(&url("psycopg", own));
+fn walled(own: &str, throwaway: &str) -> (Scene, Launch) {
+    let bench = Scene::new().url(&cluster().url("psycopg", own));
     let socket = cluster().socket_dir.display().to_string();
     let mut launch = bench.launch();
-    launch.database = Database { url: Some(Secret::new(url("psycopg", throwaway))), expect: expect(throwaway) };
+    launch.database =
+        Database { url: Some(Secret::new(cluster().url("psycopg", throwaway))), expect: expect(throwaway) };
     launch.throwaway = Some(vec![OwnDatabase {
         database: own.to_owned(),
         servers: vec![(socket.clone(), 5432)],

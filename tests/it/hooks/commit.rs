@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Checkout, build, git, init, program, xtask};
-use crate::support::project::script;
+use crate::support::project::path;
 use crate::support::scene::{Scene, sql};
 use crate::support::xtask::{Folder, Output};
 
@@ -63,8 +63,8 @@ fn a_partial_commit_is_judged_by_its_own_index() {
     checkout.write("words", "one");
     drop(checkout.git("add --all").code(0));
     drop(checkout.git("commit --quiet --message words words").code(0));
-    assert_eq!(checkout.git("status --porcelain").stdout, format!("A  {}\n", script("d4")));
-    let path = script("d4");
+    assert_eq!(checkout.git("status --porcelain").stdout, format!("A  {}\n", path("d4")));
+    let path = path("d4");
     drop(checkout.git(&format!("commit --quiet --message x {path}")).code(1).complains("DB401"));
     // The index of this commit only: the good text is in the work tree, the bad one in the usual index.
     good(&checkout, "d4");
@@ -128,12 +128,12 @@ fn a_linked_work_tree_has_a_binary_of_its_own() {
     let linked = folder.path().join("linked");
     let output = checkout.git(&format!("worktree add --quiet -b work {}", linked.display())).code(0);
     drop(output.complains("xtask is not built, so nobody says where the database stands here."));
-    let text = fs::read_to_string(checkout.root().join(script("c3"))).unwrap();
+    let text = fs::read_to_string(checkout.root().join(path("c3"))).unwrap();
     let text = text
         .replace("'b2'", "'c3'")
         .replace("revision = 'c3'\nd", "revision = 'd4'\nd")
         .replace("drop table c3", "select 1");
-    fs::write(linked.join(script("d4")), text).unwrap();
+    fs::write(linked.join(path("d4")), text).unwrap();
     drop(git(&linked, "add --all").code(0));
     build(&linked);
     drop(git(&linked, "commit --quiet --message x").code(1).complains("DB4"));
@@ -172,10 +172,10 @@ fn a_project_below_the_root_of_the_repository() {
         "hooks install",
     );
     drop(installed.run().code(0));
-    let path = root.join("back end").join(script("c3"));
-    let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("drop table c3", "drop table")).unwrap();
-    fs::write(root.join("back end").join(script("d4")), "revision = 'd4'\ndown_revision = 'none'\n").unwrap();
+    let c3 = root.join("back end").join(path("c3"));
+    let text = fs::read_to_string(&c3).unwrap();
+    fs::write(&c3, text.replace("drop table c3", "drop table")).unwrap();
+    fs::write(root.join("back end").join(path("d4")), "revision = 'd4'\ndown_revision = 'none'\n").unwrap();
     drop(git(&root, "add --all").code(0));
     drop(git(&root, "commit --quiet --message x").code(1).complains("error[DB103]"));
 }
@@ -219,5 +219,5 @@ fn what_the_hook_before_it_stages_is_judged() {
     bad(&checkout, "d4");
     drop(checkout.git("add --all").code(0));
     drop(checkout.git("commit --quiet --message x").code(0));
-    assert!(Path::new(&checkout.root().join(script("d4"))).is_file());
+    assert!(Path::new(&checkout.root().join(path("d4"))).is_file());
 }

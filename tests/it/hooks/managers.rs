@@ -9,7 +9,7 @@ use xtask::sys::python::managed;
 
 use super::commit::{bad, is_blocked};
 use super::{Checkout, git, init};
-use crate::support::project::script;
+use crate::support::project::path;
 use crate::support::python::{quiet, workspace};
 use crate::support::scene::sql;
 use crate::support::xtask::{Folder, Output, Xtask};
@@ -72,7 +72,7 @@ fn pre_commit_runs_our_hook_from_this_repository() {
     checkout.write("words", "one");
     drop(checkout.git("add words").code(0));
     drop(checkout.git("commit --quiet --message words").code(0));
-    assert_eq!(checkout.git("status --porcelain").stdout, format!(" M {}\n", script("c3")));
+    assert_eq!(checkout.git("status --porcelain").stdout, format!(" M {}\n", path("c3")));
     drop(checkout.git("checkout --quiet -- migrations").code(0));
     // A commit that only deletes: there is no file that pre-commit could name.
     drop(checkout.git("rm --quiet migrations/versions/c3.py").code(0));

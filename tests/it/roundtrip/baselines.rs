@@ -10,7 +10,7 @@ use postgres::Client;
 use serde_json::{Value, json};
 
 use crate::support::private::{Private, private_cluster};
-use crate::support::project::script;
+use crate::support::project::path;
 use crate::support::scene::{Scene, Streams, sql, wait_until};
 
 /// A project on a server of its own, without a database of the component.
@@ -133,9 +133,9 @@ fn whatever_it_was_made_of_counts() {
         assert!(text.contains(from), "{name}: {text}");
         project.write(name, &text.replace(from, to));
     };
-    edit(&script("c3"), "c3 (n int)", "c3 (n text)");
+    edit(&path("c3"), "c3 (n int)", "c3 (n text)");
     assert_eq!(house.used("").0, "hit", "the script that is tested is no part of the baseline");
-    edit(&script("a1"), "a1 (n int)", "a1 (n oid)");
+    edit(&path("a1"), "a1 (n int)", "a1 (n oid)");
     house.misses("scripts");
     edit("app/models.py", "1", "2");
     house.misses("code");

@@ -14,7 +14,8 @@
 //!
 //! `@` becomes a prefix of the case's own, so that all of them can stand on each other in one history.
 
-use crate::support::project::Project;
+use crate::support::project;
+use crate::support::scene::Scene;
 
 /// One case, its prefix put in.
 pub struct Case {
@@ -88,27 +89,23 @@ fn read(number: usize, file: &'static str, text: &str, major: u32) -> Case {
     }
 }
 
-/// One project with every case: each stands on the one before, those that bar the way beside them.
-pub fn project(url: &str, cases: &[Case]) -> Project {
-    let project = Project::new(url).revision("root", "", "pass", "pass");
+/// One history of every case: each stands on the one before, those that bar the way beside them.
+pub fn scene(cases: &[Case]) -> Scene {
+    let mut scene = Scene::new().revision("root", "", "pass", "pass");
     let mut top = "root".to_owned();
     for case in cases {
         let mut parent = if case.branch { "root".to_owned() } else { top.clone() };
         if let Some(given) = &case.given {
             let id = format!("{}_given", case.id);
-            project.write_revision(&id, &parent, &execute(given), &execute(&undo(given, case.undo.as_deref())));
+            scene = scene.revision(&id, &parent, &execute(given), &execute(&undo(given, case.undo.as_deref())));
             parent = id;
         }
-        let script = format!(
-            "\"\"\"{}\"\"\"\nimport sqlalchemy as sa\nfrom alembic import op\nrevision = '{}'\ndown_revision = '{parent}'\n{}",
-            case.name, case.id, case.body
-        );
-        project.write(&format!("migrations/versions/{}.py", case.id), &script);
+        scene.write(&project::path(&case.id), &project::text(&case.name, &case.id, &parent, &case.body));
         if !case.branch {
             top = case.id.clone();
         }
     }
-    project
+    scene
 }
 
 fn execute(sql: &str) -> String {

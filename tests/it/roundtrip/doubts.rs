@@ -1,24 +1,22 @@
 //! What a clone cannot show, since it held the revision already: found on a database made from empty, and nobody accused
 //! wrongly.
 
-use super::ways::{notes, project, result, roundtrip, run, told};
-use crate::support::pg::cluster;
-use crate::support::project::Project;
+use super::ways::{notes, result, roundtrip, told};
+use crate::support::scene::Scene;
 
 const A: (&str, &str) = ("op.execute('create table t (id int)')", "op.execute('drop table t')");
 
 /// `a`, then a `b` with these bodies; the database is at `b`, and nobody has written down how it came there.
-fn at_b(upgrade: &str, downgrade: &str) -> (Project, String) {
-    let (project, database) = project();
-    let project = project.revision("a", "", A.0, A.1).revision("b", "a", upgrade, downgrade);
-    let _ = run(&project, "db-migrate -q").code(0);
-    forget(&database);
-    (project, database)
+fn at_b(upgrade: &str, downgrade: &str) -> Scene {
+    let scene = Scene::new().revision("a", "", A.0, A.1).revision("b", "a", upgrade, downgrade);
+    let _ = scene.run("db-migrate -q").code(0);
+    forget(&scene);
+    scene
 }
 
 /// As if `alembic upgrade` had been used.
-pub fn forget(database: &str) {
-    cluster().client(database).batch_execute("drop schema xtask cascade").unwrap();
+pub fn forget(scene: &Scene) {
+    scene.client().batch_execute("drop schema xtask cascade").unwrap();
 }
 
 #[test]
@@ -30,8 +28,8 @@ fn a_downgrade_that_leaves_what_the_upgrade_tolerates() {
         "op.create_table('u', sa.Column('n', sa.Integer), if_not_exists=True)",
     ];
     for upgrade in tolerant {
-        let (project, _) = at_b(upgrade, "pass");
-        let report = roundtrip(&project, "--all", 4);
+        let scene = at_b(upgrade, "pass");
+        let report = roundtrip(&scene, "--all", 4);
         assert!(report["baseline"].as_str().unwrap().starts_with("clone of"), "{report}");
         assert_eq!(told(&report), ["b schema-differs downgrade", "a reversible"], "{upgrade}: {report:#}");
         assert_eq!(result(&report, "b")["schema_changes"][0]["object"], "table public.u", "{report:#}");
@@ -42,9 +40,9 @@ fn a_downgrade_that_leaves_what_the_upgrade_tolerates() {
 #[test]
 fn a_downgrade_that_leaves_a_part() {
     let upgrade = "op.execute('alter table t add n int')\nop.execute('create index if not exists i on t (id)')";
-    let (project, database) = at_b(upgrade, "op.execute('alter table t drop n')");
-    cluster().client(&database).batch_execute("insert into t values (1, null)").unwrap();
-    let report = roundtrip(&project, "", 4);
+    let scene = at_b(upgrade, "op.execute('alter table t drop n')");
+    scene.client().batch_execute("insert into t values (1, null)").unwrap();
+    let report = roundtrip(&scene, "", 4);
     assert_eq!(told(&report), ["b schema-differs downgrade"], "{report:#}");
     assert_eq!(result(&report, "b")["schema_changes"].as_array().unwrap().len(), 1, "{report:#}");
 }
@@ -54,8 +52,8 @@ fn who_leaves_nothing_is_not_accused() {
     // There before; changes rows that are not there; does nothing at all.
     for upgrade in ["op.execute('create table if not exists t (id int)')", "op.execute('update t set id = 0')", "pass"]
     {
-        let (project, _) = at_b(upgrade, "pass");
-        let report = roundtrip(&project, "--all", 0);
+        let scene = at_b(upgrade, "pass");
+        let report = roundtrip(&scene, "--all", 0);
         assert_eq!(told(&report), ["b reversible", "a reversible"], "{upgrade}");
         assert_eq!(result(&report, "b")["proof"], "from-empty", "{upgrade}");
         assert_eq!(notes(&report, "b").contains("changed nothing"), upgrade != "pass", "{upgrade}");
@@ -64,10 +62,10 @@ fn who_leaves_nothing_is_not_accused() {
 
 #[test]
 fn what_the_clone_has_seen_stays_where_nothing_more_can_be_seen() {
-    let (project, _) = at_b("op.execute('create table if not exists u (n int)')", "pass");
+    let scene = at_b("op.execute('create table if not exists u (n int)')", "pass");
     // It went up once.
-    let project = project.revision("a", "", "raise ValueError('only once upon a time')", A.1);
-    let report = roundtrip(&project, "", 0);
+    let scene = scene.revision("a", "", "raise ValueError('only once upon a time')", A.1);
+    let report = roundtrip(&scene, "", 0);
     assert_eq!((told(&report), &report["unproven"]), (vec!["b unproven".to_owned()], &1.into()), "{report:#}");
     let b = result(&report, "b");
     assert!(b["reason"].as_str().unwrap().contains("a, below it, does not go up"), "{b:#}");
@@ -75,7 +73,7 @@ fn what_the_clone_has_seen_stays_where_nothing_more_can_be_seen() {
         b["proof"].is_null() && b["to_prove"].as_str().unwrap().contains("--from=b --baseline=below-b.dump"),
         "{b:#}"
     );
-    let text = run(&project, "db-roundtrip").code(0).says("Tested 1 revision: 1 unproven.");
+    let text = scene.run("db-roundtrip").code(0).says("Tested 1 revision: 1 unproven.");
     let _ = text.says("goes down and up again alike; what stood below it before is not known here");
 }
 
@@ -94,17 +92,16 @@ fn a_downgrade_that_restores_something_else_on_a_database_at_the_head() {
     const WAYS: [(&str, &str); 4] =
         [("", "recorded"), ("--all", "recorded"), ("", "from-empty"), ("--all", "from-empty")];
     for (number, (up, down)) in others.into_iter().enumerate() {
-        let (project, database) = project();
-        let project = project.revision("a", "", table, "op.execute('drop table t')");
-        let project = project.revision("b", "a", &format!("op.execute('{up}')"), &format!("op.execute(\"{down}\")"));
-        let _ = run(&project, "db-migrate -q").code(0);
+        let scene = Scene::new().revision("a", "", table, "op.execute('drop table t')");
+        let scene = scene.revision("b", "a", &format!("op.execute('{up}')"), &format!("op.execute(\"{down}\")"));
+        let _ = scene.run("db-migrate -q").code(0);
         // Each way for the first, then with one and with all by turns.
         let ways = WAYS.into_iter().enumerate().filter(|(way, _)| number == 0 || number % 2 == way % 2);
         for (flags, proof) in ways.map(|(_, way)| way) {
             if proof == "from-empty" {
-                cluster().client(&database).batch_execute("drop schema if exists xtask cascade").unwrap();
+                scene.client().batch_execute("drop schema if exists xtask cascade").unwrap();
             }
-            let report = roundtrip(&project, flags, 4);
+            let report = roundtrip(&scene, flags, 4);
             assert_eq!(told(&report)[0], "b schema-differs downgrade", "{up}: {report:#}");
             assert_eq!(result(&report, "b")["proof"], proof, "{up}");
             assert!(!report["results"].to_string().contains("\"revision\":\"a\",\"verdict\":\"schema"), "{report:#}");
@@ -113,32 +110,31 @@ fn a_downgrade_that_restores_something_else_on_a_database_at_the_head() {
             let is_fine = |a: &serde_json::Value| a["verdict"] == "reversible" || a["verdict"] == "unproven";
             assert!(a.is_none_or(is_fine), "the parent is accused: {up}: {report:#}");
         }
-        assert_eq!(cluster().client(&database).query("select from t", &[]).unwrap().len(), 0);
+        assert_eq!(scene.client().query("select from t", &[]).unwrap().len(), 0);
     }
 }
 
 /// What db-migrate has seen is the reference where no other can be made.
 #[test]
 fn what_was_written_down_when_it_was_applied() {
-    let (project, database) = project();
+    let scene = Scene::new();
     let sql = "create table t (id int); create table alembic_version (version_num varchar(32) primary key); \
                insert into alembic_version values ('a')";
-    cluster().client(&database).batch_execute(sql).unwrap();
-    let project = project.revision("a", "", "raise ValueError('once upon a time')", "pass");
+    scene.client().batch_execute(sql).unwrap();
+    let scene = scene.revision("a", "", "raise ValueError('once upon a time')", "pass");
     let index = "op.execute('create index i on t (id)')";
-    let project =
-        project.revision("b", "a", "op.execute('alter table t add n int')", "op.execute('alter table t drop n')");
-    let project = project.revision("c", "b", index, "op.execute('drop index i')");
-    let _ = run(&project, "db-migrate -q").code(0);
-    let report = roundtrip(&project, "--steps 2", 0);
+    let scene = scene.revision("b", "a", "op.execute('alter table t add n int')", "op.execute('alter table t drop n')");
+    let scene = scene.revision("c", "b", index, "op.execute('drop index i')");
+    let _ = scene.run("db-migrate -q").code(0);
+    let report = roundtrip(&scene, "--steps 2", 0);
     assert_eq!(told(&report), ["c reversible", "b reversible"], "{report:#}");
     assert_eq!(
         (&result(&report, "b")["proof"], &result(&report, "c")["proof"]),
         (&"recorded".into(), &"recorded".into())
     );
     // The downgrade of `c` leaves something else: found, and `b` below it is not accused.
-    let project = project.revision("c", "b", index, "op.execute('drop index i; create index j on t (id)')");
-    let report = roundtrip(&project, "--steps 2", 4);
+    let scene = scene.revision("c", "b", index, "op.execute('drop index i; create index j on t (id)')");
+    let report = roundtrip(&scene, "--steps 2", 4);
     assert_eq!(told(&report), ["c schema-differs downgrade", "b reversible"], "{report:#}");
     assert_eq!(result(&report, "c")["schema_changes"][0]["object"], "index public.j", "{report:#}");
 }
@@ -149,20 +145,20 @@ fn a_history_that_does_not_begin_with_an_empty_database() {
     let add = |name: &str| {
         (format!("op.execute('alter table t add {name} int')"), format!("op.execute('alter table t drop {name}')"))
     };
-    let (mut project, database) = project();
+    let mut scene = Scene::new();
     for (id, parent) in [("a", ""), ("b", "a"), ("c", "b"), ("d", "c")] {
         let (up, down) = add(id);
-        project = project.revision(id, parent, &up, &down);
+        scene = scene.revision(id, parent, &up, &down);
     }
-    let project = project.revision("c", "b", &add("c").0, "op.execute('alter table t drop none')");
-    let fresh = roundtrip(&project, "--all", 4);
+    let scene = scene.revision("c", "b", &add("c").0, "op.execute('alter table t drop none')");
+    let fresh = roundtrip(&scene, "--all", 4);
     assert_eq!(told(&fresh), ["d skipped", "c skipped", "b skipped", "a skipped"], "{fresh:#}");
     let reason = result(&fresh, "a")["reason"].as_str().unwrap();
     assert!(reason.contains("does not begin with an empty database"), "{reason}");
     let sql = "create table t (id int, a int, b int, c int, d int); \
                create table alembic_version (version_num varchar(32) primary key); insert into alembic_version values ('d')";
-    cluster().client(&database).batch_execute(sql).unwrap();
-    let report = roundtrip(&project, "--all", 4);
+    scene.client().batch_execute(sql).unwrap();
+    let report = roundtrip(&scene, "--all", 4);
     assert_eq!(told(&report), ["d unproven", "c failed downgrade", "b unproven", "a unproven"], "{report:#}");
     assert!(notes(&report, "a").contains("c cannot be taken down"), "{report:#}");
 }
@@ -170,13 +166,12 @@ fn a_history_that_does_not_begin_with_an_empty_database() {
 /// One by one is not how db-migrate applies several: what one leaves in the session makes another schema of the next.
 #[test]
 fn what_is_applied_together_comes_to_another_schema() {
-    let (project, _) = project();
-    let project = project
+    let scene = Scene::new()
         .revision("a", "", A.0, A.1)
         .revision("b", "a", "op.execute('create schema s; set search_path = s, public')", "op.execute('drop schema s')")
         .revision("c", "b", "op.execute('create table u (n int)')", "op.execute('drop table u')")
         .revision("d", "c", "op.execute('create table v (n int)')", "op.execute('drop table v')");
-    let report = roundtrip(&project, "--all", 4);
+    let report = roundtrip(&scene, "--all", 4);
     let expected = ["d reversible", "c schema-differs upgrade", "b reversible", "a reversible"];
     assert_eq!(told(&report), expected, "{report:#}");
     let objects = result(&report, "c")["schema_changes"].to_string();

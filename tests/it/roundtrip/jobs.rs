@@ -5,16 +5,15 @@ use std::collections::HashSet;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::ways::{project, result, roundtrip, run, told};
+use super::ways::{result, roundtrip, told};
 use crate::interrupts::signal;
 use crate::support::pg::cluster;
-use crate::support::project::Project;
 use crate::support::scene::{Scene, Streams, sql, wait_until};
 
 /// Twelve revisions: a merge, two bases, one that loses rows, one that cannot be undone, one that fails, one that lies
 /// about a table.
-fn mixed() -> (Project, String) {
-    let (mut project, database) = project();
+fn mixed() -> Scene {
+    let mut scene = Scene::new();
     let graph = [
         ("r", ""),
         ("s", ""),
@@ -37,15 +36,15 @@ fn mixed() -> (Project, String) {
             id => (format!("create table t_{id} ()"), format!("drop table t_{id}")),
         };
         let down = if id == "t" { "raise NotImplementedError('no')".to_owned() } else { sql(&down) };
-        project = project.revision(id, parents, &sql(&up), &down);
+        scene = scene.revision(id, parents, &sql(&up), &down);
     }
-    (project, database)
+    scene
 }
 
 #[track_caller]
-fn same(project: &Project, numbers: &[usize]) {
+fn same(scene: &Scene, numbers: &[usize]) {
     let without = |jobs: usize| -> Vec<Value> {
-        let report = roundtrip(project, &format!("--all --jobs={jobs}"), 4);
+        let report = roundtrip(scene, &format!("--all --jobs={jobs}"), 4);
         let results = report["results"].as_array().unwrap().clone();
         let once: HashSet<&str> = results.iter().map(|result| result["revision"].as_str().unwrap()).collect();
         assert_eq!((results.len(), once.len()), (12, 12), "every revision once");
@@ -69,35 +68,35 @@ fn same(project: &Project, numbers: &[usize]) {
 
 #[test]
 fn several_walkers_find_what_one_finds() {
-    let (project, _) = mixed();
-    same(&project, &[2, 20]);
+    let scene = mixed();
+    same(&scene, &[2, 20]);
 }
 
 #[test]
 fn on_a_clone_too() {
-    let (project, database) = mixed();
-    let _ = run(&project, "db-migrate -q").code(0);
-    cluster().client(&database).batch_execute("alter table t_r add k int; insert into t_r values (1, 2)").unwrap();
-    same(&project, &[3]);
+    let scene = mixed();
+    let _ = scene.run("db-migrate -q").code(0);
+    scene.client().batch_execute("alter table t_r add k int; insert into t_r values (1, 2)").unwrap();
+    same(&scene, &[3]);
 }
 
 #[test]
 fn a_walker_that_does_not_get_there_leaves_the_others_alone() {
-    let (mut project, _) = project();
+    let mut scene = Scene::new();
     for at in 0..6 {
         let parent = if at == 0 { String::new() } else { format!("p{}", at - 1) };
         let up =
             if at == 2 { "raise ValueError('not here')".to_owned() } else { sql(&format!("create table t{at} ()")) };
-        project = project.revision(&format!("p{at}"), &parent, &up, &sql(&format!("drop table t{at}")));
+        scene = scene.revision(&format!("p{at}"), &parent, &up, &sql(&format!("drop table t{at}")));
     }
-    let report = roundtrip(&project, "--all --jobs 3", 4);
+    let report = roundtrip(&scene, "--all --jobs 3", 4);
     let expected = ["p5 skipped", "p4 skipped", "p3 skipped", "p2 failed upgrade", "p1 reversible", "p0 reversible"];
     assert_eq!(told(&report), expected);
     assert!(result(&report, "p5")["reason"].as_str().unwrap().contains("p2, below it, does not go up"), "{report:#}");
     // Where none gets anywhere it is an error, as with one walker.
-    let project = project.revision("p0", "", "raise ValueError('nowhere')", "pass");
+    let scene = scene.revision("p0", "", "raise ValueError('nowhere')", "pass");
     for jobs in [1, 2] {
-        let failed = run(&project, &format!("db-roundtrip --steps 3 --jobs {jobs} --json")).code(1);
+        let failed = scene.run(&format!("db-roundtrip --steps 3 --jobs {jobs} --json")).code(1);
         assert_eq!(failed.kind(), "migration-raised", "{failed}");
     }
 }

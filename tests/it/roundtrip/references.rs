@@ -4,39 +4,39 @@
 use serde_json::Value;
 
 use super::doubts::forget;
-use super::ways::{notes, project, result, roundtrip, run, told};
+use super::ways::{notes, result, roundtrip, told};
 use crate::support::pg::cluster;
-use crate::support::project::Project;
 use crate::support::python::python;
+use crate::support::scene::Scene;
 
 const INDEX: &str = "op.execute('create index i on t (id)')";
 const DROP: &str = "op.execute('drop index i')";
 const OTHER: &str = "op.execute('drop index i; create index j on t (id)')";
 
 /// `a`, `b`, the second with this downgrade; the database is at `b`, and nobody has written down how it came there.
-fn at_b(downgrade: &str) -> (Project, String) {
-    let (project, database) = project();
+fn at_b(downgrade: &str) -> Scene {
+    let scene = Scene::new();
     let up = "op.execute('create index if not exists i on t (id); drop index if exists j')";
-    let project = project
+    let scene = scene
         .revision("a", "", "op.execute('create table t (id int)')", "op.execute('drop table t')")
         .revision("b", "a", up, downgrade);
-    let _ = run(&project, "db-migrate -q").code(0);
-    forget(&database);
-    (project, database)
+    let _ = scene.run("db-migrate -q").code(0);
+    forget(&scene);
+    scene
 }
 
 #[test]
 fn in_place_is_held_against_another_database() {
     for (downgrade, verdict) in [(DROP, "b reversible"), (OTHER, "b schema-differs downgrade")] {
-        let (project, _) = at_b(downgrade);
-        let report = roundtrip(&project, "--in-place --yes", if downgrade == DROP { 0 } else { 4 });
+        let scene = at_b(downgrade);
+        let report = roundtrip(&scene, "--in-place --yes", if downgrade == DROP { 0 } else { 4 });
         assert_eq!((told(&report), &result(&report, "b")["proof"]), (vec![verdict.to_owned()], &"from-empty".into()));
     }
 }
 
 /// A project whose databases are made from the models: before this branch by the models of then.
-fn made_by_command(downgrade: &str) -> (Project, String) {
-    let (project, database) = project();
+fn made_by_command(downgrade: &str) -> Scene {
+    let scene = Scene::new();
     let make = "import sys\nfrom alembic import command\nfrom alembic.config import Config\nimport sqlalchemy as sa\n\
         from models import TABLES\nconfig = Config(sys.argv[1])\n\
         engine = sa.create_engine(config.get_main_option('sqlalchemy.url'))\n\
@@ -46,92 +46,93 @@ fn made_by_command(downgrade: &str) -> (Project, String) {
         python().display()
     );
     // The first revision was never meant to run on an empty database.
-    let project = project
+    let scene = scene
         .file("make.py", make)
         .file("models.py", "TABLES = 'create table t (id int, a int)'\n")
         .file("Cargo.toml", &command)
         .file(".gitignore", "state\n__pycache__\n.xtask\n")
         .revision("a", "", "op.execute('alter table t add a int')", "op.execute('alter table t drop a')");
-    let git = |words: &str| crate::db_check::git(project.root(), words);
+    let git = |words: &str| crate::support::repo::git(scene.root(), words);
     git("init --quiet --initial-branch=main");
     git("add --all");
     git("commit --quiet --message x");
     git("switch --quiet --create work");
-    project.write("models.py", "TABLES = 'create table t (id int, a int); create index i on t (id)'\n");
-    let project = project.revision("b", "a", INDEX, downgrade);
+    scene.write("models.py", "TABLES = 'create table t (id int, a int); create index i on t (id)'\n");
+    let scene = scene.revision("b", "a", INDEX, downgrade);
     let sql = "create table t (id int, a int); create index i on t (id); \
                create table alembic_version (version_num varchar(32) primary key); insert into alembic_version values ('b')";
-    cluster().client(&database).batch_execute(sql).unwrap();
-    (project, database)
+    scene.client().batch_execute(sql).unwrap();
+    scene
 }
 
 #[test]
 fn a_baseline_command_is_run_as_it_was_before_the_revision() {
-    let (project, database) = made_by_command(DROP);
+    let scene = made_by_command(DROP);
     let b = |report: &Value, verdict: &str, proof: &str| {
         assert_eq!((told(report)[0].as_str(), &result(report, "b")["proof"]), (verdict, &proof.into()), "{report:#}");
     };
-    let report = roundtrip(&project, "", 0);
+    let report = roundtrip(&scene, "", 0);
     b(&report, "b reversible", "climbed");
     assert!(notes(&report, "b").contains("where this parted from main"), "{report:#}");
     // Committed, also on main: the commit before the one that brought the script.
-    let git = |words: &str| crate::db_check::git(project.root(), words);
+    let git = |words: &str| crate::support::repo::git(scene.root(), words);
     git("add --all");
     git("commit --quiet --message b");
     git("branch --quiet --force main");
-    let project = project.revision("b", "a", INDEX, OTHER);
-    let report = roundtrip(&project, "", 4);
+    let scene = scene.revision("b", "a", INDEX, OTHER);
+    let report = roundtrip(&scene, "", 4);
     b(&report, "b schema-differs downgrade", "climbed");
     assert!(notes(&report, "b").contains("before b came"), "{report:#}");
     // `a` can be shown nowhere, and nobody is accused. Nor is the way from empty gone again.
-    let all = roundtrip(&project, "--all", 4);
+    let all = roundtrip(&scene, "--all", 4);
     assert_eq!(told(&all), ["b schema-differs downgrade", "a unproven"], "{all:#}");
     // The database under test is one that the command has made.
-    cluster().client(&database).batch_execute("drop table t, alembic_version").unwrap();
-    b(&roundtrip(&project, "", 4), "b schema-differs downgrade", "climbed");
+    scene.client().batch_execute("drop table t, alembic_version").unwrap();
+    b(&roundtrip(&scene, "", 4), "b schema-differs downgrade", "climbed");
 }
 
 #[test]
 fn a_way_that_leads_nowhere_is_gone_once() {
-    let (project, database) = at_b(DROP);
-    let count = project.path("state/count");
+    let scene = at_b(DROP);
+    let count = scene.path("state/count");
     let count = count.display();
     let fails = format!("open('{count}', 'a').write('x')\nraise ValueError('once upon a time')");
-    let project = project.revision("a", "", &fails, "pass");
-    let tries = || std::fs::read_to_string(project.path("state/count")).unwrap_or_default().len();
+    let scene = scene.revision("a", "", &fails, "pass");
+    let tries = || std::fs::read_to_string(scene.path("state/count")).unwrap_or_default().len();
     let reason = |report: &Value| result(report, "b")["reason"].as_str().unwrap_or_default().to_owned();
-    let first = roundtrip(&project, "", 0);
+    let first = roundtrip(&scene, "", 0);
     assert!(reason(&first).contains("a, below it, does not go up"), "{first:#}");
     let after_one = tries();
-    let second = roundtrip(&project, "", 0);
+    let second = roundtrip(&scene, "", 0);
     assert_eq!((told(&second), tries()), (vec!["b unproven".to_owned()], after_one), "{second:#}");
     assert!(reason(&second).contains("on a database made from empty a, below it, does not go up"), "{second:#}");
     assert!(second["notes"].to_string().contains("to try it again: --no-cache"), "{second:#}");
-    let _ = roundtrip(&project, "--no-cache", 0);
+    let _ = roundtrip(&scene, "--no-cache", 0);
     assert!(tries() > after_one);
     // Who mends the script tries it again.
-    let project = project.revision("a", "", "op.execute('create table t (id int)')", "pass");
-    assert_eq!(told(&roundtrip(&project, "", 0)), ["b reversible"]);
+    let scene = scene.revision("a", "", "op.execute('create table t (id int)')", "pass");
+    assert_eq!(told(&roundtrip(&scene, "", 0)), ["b reversible"]);
     // What is said to prove it does: a dump from below.
-    let project = project.revision("a", "", "raise ValueError('no more')", "pass");
-    let to_prove = result(&roundtrip(&project, "", 0), "b")["to_prove"].as_str().unwrap().to_owned();
+    let scene = scene.revision("a", "", "raise ValueError('no more')", "pass");
+    let to_prove = result(&roundtrip(&scene, "", 0), "b")["to_prove"].as_str().unwrap().to_owned();
     let (dump, command) =
         to_prove.split_once("pg_dump -Fc -f ").and_then(|(_, rest)| rest.split_once(" DATABASE")).unwrap();
     let below = "drop index i; update alembic_version set version_num = 'a'";
-    cluster().client(&database).batch_execute(below).unwrap();
-    pg_dump(&project, &database, dump);
+    scene.client().batch_execute(below).unwrap();
+    pg_dump(&scene, dump);
     let above = "create index i on t (id); update alembic_version set version_num = 'b'";
-    cluster().client(&database).batch_execute(above).unwrap();
+    scene.client().batch_execute(above).unwrap();
     let command = command.split_once("cargo xtask ").unwrap().1;
-    let report = run(&project, &format!("{command} --json -q")).code(0).json();
+    let report = scene.run(&format!("{command} --json -q")).code(0).json();
     assert_eq!((told(&report), &result(&report, "b")["proof"]), (vec!["b reversible".to_owned()], &"climbed".into()));
 }
 
-fn pg_dump(project: &Project, database: &str, file: &str) {
+fn pg_dump(scene: &Scene, file: &str) {
     #[expect(clippy::disallowed_methods)]
     let mut pg_dump = std::process::Command::new("pg_dump");
     pg_dump.env("PATH", cluster().path()).arg("-h").arg(&cluster().socket_dir);
-    let done = pg_dump.args(["-U", "postgres", "-Fc", "-f"]).arg(project.path(file)).arg(database).status().unwrap();
+    let done =
+        pg_dump.args(["-U", "postgres", "-Fc", "-f"]).arg(scene.path(file)).arg(&scene.database).status().unwrap();
     assert!(done.success());
 }
 
@@ -149,14 +150,13 @@ fn each_of_several_that_are_applied_together_is_recorded() {
                     op.execute(\"alter type mood add value 'e'\")";
     let mut recorded: Vec<Vec<String>> = Vec::new();
     for (driver, targets) in [("psycopg2", "a b c"), ("psycopg2", "c"), ("psycopg", "c"), ("asyncpg", "c")] {
-        let database = cluster().database();
-        let project = Project::new(&cluster().url(driver, &database)).revision("a", "", many, "pass");
-        let project = project.revision("b", "a", change, "pass").revision("c", "b", unharmed, "pass");
+        let scene = Scene::on(driver).revision("a", "", many, "pass");
+        let scene = scene.revision("b", "a", change, "pass").revision("c", "b", unharmed, "pass");
         for target in targets.split(' ') {
-            let _ = run(&project, &format!("db-migrate -q --target={target}")).code(0);
+            let _ = scene.run(&format!("db-migrate -q --target={target}")).code(0);
         }
         let sql = "select concat_ws(' ', revision, below, above, changes) from xtask.run order by revision";
-        let rows = cluster().client(&database).query(sql, &[]).unwrap();
+        let rows = scene.client().query(sql, &[]).unwrap();
         recorded.push(rows.iter().map(|row| row.get(0)).collect());
     }
     assert!(recorded[0].len() == 3 && recorded[0].iter().all(|row| row.len() > 200), "{:?}", recorded[0]);

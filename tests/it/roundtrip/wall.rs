@@ -3,34 +3,34 @@
 
 use super::ways::{notes, result, roundtrip, told};
 use crate::support::pg::{SUPERUSER, cluster};
-use crate::support::project::Project;
+use crate::support::scene::Scene;
 
-fn with_canary() -> String {
-    let own = cluster().database();
-    cluster().client(&own).batch_execute("create table canary (t int)").unwrap();
-    own
+fn with_canary() -> Scene {
+    Scene::new().sql("create table canary (t int)")
 }
 
-fn rows(database: &str) -> i64 {
-    cluster().client(database).query_one("select count(*) from canary", &[]).unwrap().get(0)
+fn rows(scene: &Scene) -> i64 {
+    scene.client().query_one("select count(*) from canary", &[]).unwrap().get(0)
 }
 
 #[test]
 fn a_script_that_turns_there_ends_the_run_whatever_it_does_with_the_refusal() {
-    let own = with_canary();
+    let scene = with_canary();
+    let own = scene.database.clone();
     let script = format!(
         "import os, psycopg\ntry:\n    psycopg.connect(host=os.environ['PGHOST'], dbname='{own}', autocommit=True).execute('insert into canary values (1)')\nexcept BaseException:\n    pass"
     );
-    let project = Project::new(&cluster().url("psycopg", &own)).revision("a", "", &script, "pass");
-    let report = roundtrip(&project, "--all --server=configured", 1);
+    let scene = scene.revision("a", "", &script, "pass");
+    let report = roundtrip(&scene, "--all --server=configured", 1);
     let error = &report["error"];
     assert_eq!((&error["kind"], &error["revision"]), (&"wrong-database".into(), &"a".into()), "{report:#}");
-    assert_eq!(rows(&own), 0);
+    assert_eq!(rows(&scene), 0);
 }
 
 #[test]
 fn what_gets_past_it_is_noticed() {
-    let own = with_canary();
+    let scene = with_canary();
+    let own = scene.database.clone();
     let dir = cluster().socket_dir.display();
     // The shell reads the address from a file; nobody sees it there.
     let by_shell = |database: &str, sql: &str| {
@@ -40,33 +40,34 @@ fn what_gets_past_it_is_noticed() {
         )
     };
     let script = by_shell(&own, "insert into canary values (1)");
-    let project = Project::new(&cluster().url("psycopg", &own)).revision("a", "", &script, "pass");
-    let report = roundtrip(&project, "--all", 0);
+    let scene = scene.revision("a", "", &script, "pass");
+    let report = roundtrip(&scene, "--all", 0);
     assert_eq!(told(&report), ["a unproven"], "{report:#}");
     let reason = result(&report, "a")["reason"].as_str().unwrap();
     assert!(reason.contains("rows inserted into public.canary") && reason.contains("a script may have"), "{reason}");
     assert!(report["notes"].to_string().contains("public.canary"), "{report:#}");
     // Where others are at work, it may have been them.
-    let mut other = cluster().client(&own);
+    let mut other = scene.client();
     other.batch_execute("begin; select 1").unwrap();
-    let report = roundtrip(&project, "--all", 0);
+    let report = roundtrip(&scene, "--all", 0);
     assert_eq!(told(&report), ["a reversible"], "{report:#}");
     assert!(report["notes"].to_string().contains("it may have been theirs"), "{report:#}");
     drop(other);
     // A run that changes nothing there says nothing of it.
-    project.write_revision("a", "", "op.execute('create table t ()')", "op.execute('drop table t')");
-    let report = roundtrip(&project, "--all", 0);
+    scene.project.write_revision("a", "", "op.execute('create table t ()')", "op.execute('drop table t')");
+    let report = roundtrip(&scene, "--all", 0);
     assert_eq!((told(&report), report["notes"].to_string()), (vec!["a reversible".to_owned()], "[]".to_owned()));
     // One that is not there any more was not found unchanged; on the same server the objects that it shares tell, too.
-    project.write_revision("a", "", &by_shell("postgres", &format!("drop database if exists {own}")), "pass");
-    let report = roundtrip(&project, "--all", 4);
+    scene.project.write_revision("a", "", &by_shell("postgres", &format!("drop database if exists {own}")), "pass");
+    let report = roundtrip(&scene, "--all", 4);
     assert_eq!(told(&report), ["a schema-differs upgrade"], "{report:#}");
     assert!(report["notes"].to_string().contains("it cannot be looked at any more"), "{report:#}");
 }
 
 #[test]
 fn a_clone_leads_nowhere_else() {
-    let own = with_canary();
+    let scene = with_canary();
+    let own = scene.database.clone();
     let dir = cluster().socket_dir.display();
     let address = format!("host={dir} user={SUPERUSER} dbname={own}");
     let sql = format!(
@@ -78,11 +79,11 @@ fn a_clone_leads_nowhere_else() {
          create user mapping for current_user server s options (user '{SUPERUSER}');
          create foreign table far (t int) server s options (table_name 'canary');"
     );
-    cluster().client(&own).batch_execute(&sql).unwrap();
+    scene.client().batch_execute(&sql).unwrap();
     let table = ("op.execute('create table t ()')", "op.execute('drop table t')");
-    let project = Project::new(&cluster().url("psycopg2", &own)).revision("a", "", table.0, table.1);
-    let _ = super::ways::run(&project, "db-migrate -q").code(0);
-    let project = project
+    let scene = scene.revision("a", "", table.0, table.1);
+    let _ = scene.run("db-migrate -q").code(0);
+    let scene = scene
         .revision("b", "a", "op.execute('select by_dblink()')", "pass")
         .revision("c", "a", "op.execute('insert into far values (1)')", "pass")
         .revision("d", "a", "op.execute('create view v as select 1')", "op.execute('drop view v')")
@@ -92,10 +93,10 @@ fn a_clone_leads_nowhere_else() {
             "op.execute('alter foreign table far add n int')",
             "op.execute('alter foreign table far drop n')",
         );
-    let report = roundtrip(&project, "--all", 0);
+    let report = roundtrip(&scene, "--all", 0);
     let mut verdicts = told(&report);
     verdicts.sort();
     assert_eq!(verdicts, ["a reversible", "b skipped", "c skipped", "d skipped", "e reversible"], "{report:#}");
     assert!(result(&report, "c")["reason"].as_str().unwrap().contains("has no handler"), "{report:#}");
-    assert_eq!((rows(&own), notes(&report, "e").as_str()), (0, "[]"));
+    assert_eq!((rows(&scene), notes(&report, "e").as_str()), (0, "[]"));
 }

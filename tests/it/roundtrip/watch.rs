@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::interrupts::signal;
 use crate::support::pg::cluster;
-use crate::support::project::script;
+use crate::support::project::path;
 use crate::support::scene::{Scene, sql, wait_until};
 
 /// Long enough for a loaded machine; no test waits for it to pass.
@@ -126,7 +126,7 @@ fn processes(scene: &Scene) -> Vec<String> {
 }
 
 fn save_by_rename(scene: &Scene, id: &str, change: impl Fn(&str) -> String) {
-    let path = scene.project.path(&script(id));
+    let path = scene.project.path(&path(id));
     let text = change(&std::fs::read_to_string(&path).unwrap());
     let beside = path.with_extension("py.new");
     std::fs::write(&beside, text).unwrap();
@@ -238,15 +238,15 @@ fn revisions_come_and_go() {
     assert_eq!(watch.answer(), "✅ c3 (revision c3): reversible");
     scene.project.write_revision("b2", "a1", &up, FORGETS);
     assert_eq!(watch.answer(), "✅ c3 (revision c3): reversible", "what is below is not put to the test");
-    std::fs::remove_file(scene.project.path(&script("c3"))).unwrap();
+    std::fs::remove_file(scene.project.path(&path("c3"))).unwrap();
     assert_eq!(watch.answer(), "❌ b2 (revision b2): failed in the re-upgrade");
-    let whole = std::fs::read_to_string(scene.project.path(&script("b2"))).unwrap();
-    scene.project.write(&script("b2"), "revision = (\n");
+    let whole = std::fs::read_to_string(scene.project.path(&path("b2"))).unwrap();
+    scene.project.write(&path("b2"), "revision = (\n");
     assert!(watch.answer().contains("(migration-file-invalid)"));
-    scene.project.write(&script("b2"), &whole.replace("    pass", "    op.execute('drop table b2')"));
+    scene.project.write(&path("b2"), &whole.replace("    pass", "    op.execute('drop table b2')"));
     assert_eq!(watch.answer(), "✅ b2 (revision b2): reversible");
     for id in ["b2", "a1"] {
-        std::fs::remove_file(scene.project.path(&script(id))).unwrap();
+        std::fs::remove_file(scene.project.path(&path(id))).unwrap();
     }
     assert_eq!(watch.answer(), "❌ There is nothing to test (migration-file-missing)");
     scene.project.write_revision("z1", "", "pass", "pass");
@@ -257,7 +257,7 @@ fn revisions_come_and_go() {
 #[test]
 fn a_script_that_is_broken_at_the_start_is_waited_for() {
     let scene = Scene::new();
-    scene.project.write(&script("a1"), "revision = (\n");
+    scene.project.write(&path("a1"), "revision = (\n");
     let watch = Watch::start(&scene);
     assert!(watch.answer().contains("(migration-file-invalid)"));
     scene.project.write_revision("a1", "", "pass", "pass");

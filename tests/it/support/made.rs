@@ -4,22 +4,18 @@
 use xtask::model::graph::{Graph, Links};
 
 use super::pg::cluster;
+use super::project::text;
 
 /// A script as Alembic's template has it, with a table of its own.
 pub fn script(id: &str, down: &str) -> String {
-    let parents: Vec<String> = down.split_whitespace().map(|id| format!("'{id}'")).collect();
-    let value = match parents.as_slice() {
-        [] => "None".to_owned(),
-        [one] => one.clone(),
-        several => format!("({})", several.join(", ")),
-    };
-    format!(
-        "\"\"\"Add {id}\n\nRevision ID: {id}\nRevises: {}\n\n\"\"\"\nfrom alembic import op\n\nrevision = '{id}'\n\
-         down_revision = {value}  # kept\ndepends_on = None\n\n\n\
+    let parents = down.split_whitespace().collect::<Vec<_>>().join(", ");
+    let docstring = format!("Add {id}\n\nRevision ID: {id}\nRevises: {parents}\n\n");
+    let rest = format!(
+        "depends_on = None\n\n\n\
          def upgrade():\n    op.execute('create table t_{id} (v int)')\n\n\n\
-         def downgrade():\n    op.execute('drop table t_{id}')\n",
-        down.split_whitespace().collect::<Vec<_>>().join(", ")
-    )
+         def downgrade():\n    op.execute('drop table t_{id}')\n"
+    );
+    text(&docstring, id, down, &rest)
 }
 
 /// Puts a database at these revisions, with a row in the table of each.

@@ -1,6 +1,7 @@
 //! What tests stand on: the cluster, the Python environment, the hermetic command environment.
 
 pub mod backendai;
+pub mod branches;
 pub mod crashes;
 pub mod made;
 pub mod pasted;

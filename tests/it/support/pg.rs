@@ -175,7 +175,12 @@ impl Cluster {
 
     /// The SQLAlchemy URL of a database here, for a driver such as `asyncpg`.
     pub fn url(&self, driver: &str, database: &str) -> String {
-        format!("postgresql+{driver}://{SUPERUSER}@/{database}?host={}", self.socket_dir.display())
+        let socket = self.socket_dir.display();
+        let place = match driver {
+            "pg8000" => format!("unix_sock={socket}/.s.PGSQL.5432"),
+            _ => format!("host={socket}"),
+        };
+        format!("postgresql+{driver}://{SUPERUSER}@/{database}?{place}")
     }
 }
 

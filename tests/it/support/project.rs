@@ -76,10 +76,8 @@ impl Project {
         std::fs::create_dir_all(root.join("migrations/versions")).unwrap();
         super::xtask::as_backend_ai(&root);
         let project = Project { root: root.canonicalize().unwrap() };
-        let url = url.replace('%', "%%");
-        let ini = format!("[alembic]\nscript_location = migrations\nprepend_sys_path = .\nsqlalchemy.url = {url}\n");
         let env = if url.contains("+asyncpg") { ASYNC } else { SYNC };
-        project.file("alembic.ini", &ini).file("migrations/env.py", env)
+        project.file("alembic.ini", &config("migrations", url)).file("migrations/env.py", env)
     }
 
     /// The project's root.
@@ -118,19 +116,8 @@ impl Project {
 
     /// A revision, written or overwritten later on. The body of `upgrade()` begins in line 7.
     pub fn write_revision(&self, id: &str, down: &str, upgrade: &str, downgrade: &str) {
-        let parents: Vec<String> = down.split(',').filter(|id| !id.is_empty()).map(|id| format!("'{id}'")).collect();
-        let parents = match parents.as_slice() {
-            [] => "None".to_owned(),
-            [one] => one.clone(),
-            several => format!("({})", several.join(", ")),
-        };
-        let text = format!(
-            "\"\"\"revision {id}\"\"\"\nimport sqlalchemy as sa\nfrom alembic import op\nrevision = '{id}'\n\
-             down_revision = {parents}\ndef upgrade():\n{}\ndef downgrade():\n{}\n",
-            indented(upgrade),
-            indented(downgrade)
-        );
-        self.write(&script(id), &text);
+        let functions = format!("def upgrade():\n{}\ndef downgrade():\n{}\n", indented(upgrade), indented(downgrade));
+        self.write(&path(id), &text(&format!("revision {id}"), id, down, &functions));
     }
 }
 
@@ -140,9 +127,29 @@ impl Drop for Project {
     }
 }
 
+/// An Alembic config with a folder and a URL.
+pub fn config(folder: &str, url: &str) -> String {
+    let url = url.replace('%', "%%");
+    format!("[alembic]\nscript_location = {folder}\nprepend_sys_path = .\nsqlalchemy.url = {url}\n")
+}
+
 /// The path of a revision's script in its project.
-pub fn script(id: &str) -> String {
+pub fn path(id: &str) -> String {
     format!("migrations/versions/{id}.py")
+}
+
+/// A revision's script: its docstring, its parents (none, `a`, or `a,b` for a merge) and all that follows.
+pub fn text(docstring: &str, id: &str, down: &str, rest: &str) -> String {
+    let parents = down.split([',', ' ']).filter(|id| !id.is_empty()).map(|id| format!("'{id}'")).collect::<Vec<_>>();
+    let parents = match parents.as_slice() {
+        [] => "None".to_owned(),
+        [one] => one.clone(),
+        several => format!("({})", several.join(", ")),
+    };
+    format!(
+        "\"\"\"{docstring}\"\"\"\nimport sqlalchemy as sa\nfrom alembic import op\nrevision = '{id}'\n\
+         down_revision = {parents}\n{rest}"
+    )
 }
 
 fn indented(body: &str) -> String {

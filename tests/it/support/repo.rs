@@ -38,10 +38,18 @@ impl Repo {
         let root = folder.path().join("repo");
         fs::create_dir(&root).unwrap();
         super::xtask::as_backend_ai(&root);
-        let repo = Repo { folder, root, acts: Cell::new(0) };
-        repo.git(&[&["init", "--quiet", "--initial-branch=main"], options].concat());
-        repo.settle(&repo.root);
-        repo
+        Repo { folder, root, acts: Cell::new(0) }.begun(options)
+    }
+
+    /// One in a folder that there is.
+    pub fn at(root: &Path) -> Repo {
+        Repo { folder: Folder::new(), root: root.to_owned(), acts: Cell::new(0) }.begun(&[])
+    }
+
+    fn begun(self, options: &[&str]) -> Repo {
+        self.git(&[&["init", "--quiet", "--initial-branch=main"], options].concat());
+        self.settle(&self.root);
+        self
     }
 
     /// The work tree's top folder.
@@ -115,19 +123,14 @@ impl Repo {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// What a clone or a further work tree needs to be nobody's but ours.
+    /// What a clone needs to be nobody's but ours. Nothing here has to outlive a loss of power.
     pub fn settle(&self, root: &Path) {
-        let settings = [
-            ("user.name", "Ada"),
-            ("user.email", "ada@example.com"),
-            ("commit.gpgSign", "false"),
-            ("core.autocrlf", "false"),
-            ("rerere.enabled", "false"),
-            ("merge.conflictStyle", "merge"),
-        ];
-        for (key, value) in settings {
-            self.git_in(root, &["config", key, value]);
-        }
+        const SETTINGS: &str = "[user]\n\tname = Ada\n\temail = ada@example.com\n[commit]\n\tgpgSign = false\n\
+            [core]\n\tautocrlf = false\n\tfsync = none\n[rerere]\n\tenabled = false\n\
+            [merge]\n\tconflictStyle = merge\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
+        let config = self.git_in(root, &["rev-parse", "--git-path", "config"]);
+        let path = root.join(config.trim());
+        fs::write(&path, fs::read_to_string(&path).unwrap() + SETTINGS).unwrap();
     }
 
     /// An executable hook with this body.
@@ -160,6 +163,18 @@ impl Repo {
         git.env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date).env("GIT_EDITOR", ":");
         git.output().unwrap()
     }
+}
+
+/// Runs git in any folder; it has to succeed. What it said.
+#[track_caller]
+pub fn git(folder: &Path, words: &str) -> String {
+    #[expect(clippy::disallowed_methods)]
+    let mut command = Command::new("git");
+    command.args(["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]);
+    command.args(words.split_whitespace()).current_dir(folder).env_clear().envs(hermetic(folder));
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "git {words}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
 }
 
 /// A path of bytes that need not be text.

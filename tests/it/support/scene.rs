@@ -16,14 +16,17 @@ use xtask::model::graph::{Graph, Links};
 use xtask::model::revision::{self, Script};
 
 use super::pasted::paste_what_looks;
-use super::pg::{SUPERUSER, cluster};
-use super::project::Project;
+use super::pg::cluster;
+use super::project::{self, Project};
 use super::python::python;
 use super::xtask::{Output, Xtask};
 
 /// The password of the URL as the server knows it, and as it stands in the URL.
 pub const PASSWORD: &str = "S3cr@t/word";
 pub const PASSWORD_IN_URL: &str = "S3cr%40t%2Fword";
+
+/// Nobody listens there.
+pub const NOWHERE: &str = "postgresql+psycopg2://nobody@127.0.0.1:9/nothing";
 
 /// Where scenes have brought an empty database: a copy to be had again, once it was wanted twice.
 static MIGRATED: Mutex<BTreeMap<String, Option<String>>> = Mutex::new(BTreeMap::new());
@@ -48,6 +51,11 @@ impl Scene {
         Scene { project: Project::new(&url(driver, &database)), database }
     }
 
+    /// A project whose database nobody has.
+    pub fn nowhere() -> Scene {
+        Scene { project: Project::new(NOWHERE), database: String::new() }
+    }
+
     /// `a1 -> b2 -> c3`, each with a table of its name.
     pub fn three() -> Scene {
         Scene::new().table("a1", "").table("b2", "a1").table("c3", "b2")
@@ -67,7 +75,7 @@ impl Scene {
 
     /// A line put into a revision's script before its functions: a label, an import.
     pub fn header(self, id: &str, line: &str) -> Scene {
-        let path = self.project.path(&super::project::script(id));
+        let path = self.project.path(&project::path(id));
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(path, text.replacen("def upgrade", &format!("{line}\ndef upgrade"), 1)).unwrap();
         self
@@ -75,14 +83,28 @@ impl Scene {
 
     /// Another env.py.
     pub fn env(self, text: &str) -> Scene {
-        self.project.write("migrations/env.py", text);
+        self.file("migrations/env.py", text)
+    }
+
+    /// Any file.
+    pub fn file(self, name: &str, text: &str) -> Scene {
+        self.write(name, text);
         self
+    }
+
+    /// Any file, written later on.
+    pub fn write(&self, name: &str, text: &str) {
+        self.project.write(name, text);
+    }
+
+    /// Where a file of the project is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.project.path(name)
     }
 
     /// Another URL in the config.
     pub fn url(self, url: &str) -> Scene {
-        self.project.write("alembic.ini", &config(url));
-        self
+        self.file("alembic.ini", &config(url))
     }
 
     /// Brings the database to a revision, through the tool; an empty one only where no scene like this has been there.
@@ -178,6 +200,11 @@ impl Scene {
         let sql = "select coalesce(string_agg(tablename::text, ' ' order by tablename), '') from pg_tables \
                    where schemaname = 'public' and tablename <> 'alembic_version'";
         self.client().query_one(sql, &[]).unwrap().get(0)
+    }
+
+    /// Whether there is a table, also the version table.
+    pub fn has_table(&self, name: &str) -> bool {
+        self.client().query_one("select to_regclass($1) is not null", &[&name]).unwrap().get(0)
     }
 
     /// Waits until a session in the database runs a statement that contains `text`.
@@ -404,12 +431,10 @@ pub fn sql(statement: &str) -> String {
 
 /// The URL of a database of the shared cluster, with the password.
 pub fn url(driver: &str, database: &str) -> String {
-    let host = cluster().socket_dir.display();
-    format!("postgresql+{driver}://{SUPERUSER}:{PASSWORD_IN_URL}@/{database}?host={host}")
+    cluster().url(driver, database).replacen('@', &format!(":{PASSWORD_IN_URL}@"), 1)
 }
 
 /// An `alembic.ini` with a URL.
 pub fn config(url: &str) -> String {
-    let url = url.replace('%', "%%");
-    format!("[alembic]\nscript_location = migrations\nprepend_sys_path = .\nsqlalchemy.url = {url}\n")
+    project::config("migrations", url)
 }

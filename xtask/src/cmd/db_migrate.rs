@@ -112,6 +112,9 @@ fn take_backup(ctx: &Ctx, flags: &DbMigrate, own: &mut OwnDatabase<'_>, plan: &P
     if flags.no_backup || !plan.is_downgrade() {
         return Ok(None);
     }
+    if flags.no_verify {
+        own.verify_by_reading();
+    }
     own.backup(ctx, &"Take one by hand, then repeat the command with --no-backup".into()).map(Some)
 }
 

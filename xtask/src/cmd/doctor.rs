@@ -157,7 +157,7 @@ fn database(ctx: &Ctx, component: &Component) -> Result<String> {
 
 /// What round trips have left there for the next one.
 fn cached(ctx: &Ctx, database: &Database, component: &Component) -> String {
-    let all = Templates::open(&database.url).and_then(|mut templates| templates.list()).unwrap_or_default();
+    let all = Templates::open(database.maker()).and_then(|mut templates| templates.list()).unwrap_or_default();
     let sizes: Vec<u64> =
         all.iter().filter(|one| one.component == component.name).map(|template| template.bytes).collect();
     if sizes.is_empty() {

@@ -17,6 +17,8 @@ pub struct DbMigrate {
     pub show: Option<Show>,
     /// Take no backup before a downgrade.
     pub no_backup: bool,
+    /// Read the backup for its proof, and do not restore it.
+    pub no_verify: bool,
     /// Go on though the database is on another machine: this one, or, where it is empty, whichever it is.
     pub allow_remote: Option<String>,
     /// Go on though others are connected.
@@ -93,6 +95,9 @@ pub static SPEC: Spec<DbMigrate> = Spec {
             Ok(())
         }),
         switch("--no-backup", "take no backup before a downgrade", |migrate| &mut migrate.no_backup),
+        switch("--no-verify", "count the backup's rows only, and do not restore it for the proof", |migrate| {
+            &mut migrate.no_verify
+        }),
         optional(option(
             "--allow-remote",
             "HOST",
@@ -116,7 +121,7 @@ pub static SPEC: Spec<DbMigrate> = Spec {
         ),
         step_timeout(|migrate| &mut migrate.step_timeout),
     ],
-    exclusive: &[&["--dry-run", "--sql"]],
+    exclusive: &[&["--dry-run", "--sql"], &["--no-backup", "--no-verify"]],
     examples: &[
         ("Apply what is pending", "cargo xtask db-migrate"),
         ("Another component", "cargo xtask db-migrate --component=appproxy"),

@@ -40,6 +40,8 @@ pub struct OwnDatabase<'a> {
     lock: Option<MigrationLock>,
     /// A backup that is still to be compared with the database, just before its first change.
     backup: Option<(Taken, Action)>,
+    /// Whether a backup is restored for its proof.
+    verify: bool,
 }
 
 /// Why a command refuses, and what can be done instead.
@@ -81,6 +83,7 @@ impl<'a> OwnDatabase<'a> {
             db,
             lock: None,
             backup: None,
+            verify: true,
         })
     }
 
@@ -199,13 +202,19 @@ impl<'a> OwnDatabase<'a> {
         driver::launch(ctx, &self.config, &mut self.db, self.command)
     }
 
+    /// The backups from now on are read for their proof, and not restored.
+    pub fn verify_by_reading(&mut self) {
+        self.verify = false;
+    }
+
     /// Saves the database into a file. `instead` is what to do where no backup can be had.
     ///
     /// # Errors
     /// `backup-failed`.
     pub fn backup(&mut self, ctx: &Ctx, instead: &Action) -> Result<PathBuf> {
         let applied = self.applied()?;
-        let taken = backup::take(ctx, &mut self.db, &wanted(self.component, &self.database, &applied, instead))?;
+        let wanted = wanted(self.component, &self.database, self.verify, &applied, instead);
+        let taken = backup::take(ctx, &mut self.db, &wanted)?;
         let path = taken.path().to_owned();
         self.backup = Some((taken, instead.clone()));
         Ok(path)
@@ -219,7 +228,7 @@ impl<'a> OwnDatabase<'a> {
     pub fn check_backup(&mut self, ctx: &Ctx) -> Result<()> {
         let Some((mut taken, instead)) = self.backup.take() else { return Ok(()) };
         let applied = self.applied()?;
-        taken.refresh(ctx, &wanted(self.component, &self.database, &applied, &instead))
+        taken.refresh(ctx, &wanted(self.component, &self.database, self.verify, &applied, &instead))
     }
 
     /// Before the database is walked back to a backup: one of what is there now, and the rows aside that were written since
@@ -232,7 +241,7 @@ impl<'a> OwnDatabase<'a> {
         let applied = self.applied()?;
         let why = "Take one by hand, put the files back by git, and see what the database needs";
         let instead = Action::run(why, own("db-status").of(&self.component.name));
-        let wanted = wanted(self.component, &self.database, &applied, &instead);
+        let wanted = wanted(self.component, &self.database, true, &applied, &instead);
         let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table, end)?;
         Ok(taken.path().to_owned())
     }
@@ -269,8 +278,9 @@ impl<'a> OwnDatabase<'a> {
 fn wanted<'a>(
     component: &'a Component,
     database: &'a Database,
+    verify: bool,
     applied: &'a [String],
     instead: &'a Action,
 ) -> Wanted<'a> {
-    Wanted { component, database, applied, verify: true, lock_wait: LOCK_WAIT, instead }
+    Wanted { component, database, applied, verify, lock_wait: LOCK_WAIT, instead }
 }

@@ -106,7 +106,7 @@ fn part<'a>(
     if applied.is_empty() {
         return Ok(None);
     }
-    let admin = ctx.admin_url(component, &database)?;
+    let admin = ctx.admin_url(&database)?;
     let name = database.url.target().database.clone();
     let mut all = Databases::open(&admin, &name)?;
     let list = all.list()?;

@@ -12,7 +12,7 @@ pub(super) const SEEN: Rule = Rule {
     name: "model-change",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB601.md"),
+    page: include_str!("../../../rules/DB601.md"),
     check: Check::Models,
 };
 
@@ -22,7 +22,7 @@ pub(super) const UNSEEN: Rule = Rule {
     name: "unseen-model-change",
     level: Level::Warning,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB602.md"),
+    page: include_str!("../../../rules/DB602.md"),
     check: Check::Models,
 };
 
