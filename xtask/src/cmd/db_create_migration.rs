@@ -105,7 +105,7 @@ fn on_ground(ctx: &Ctx, facts: &Facts, draft: &Draft) -> Result<Review> {
     }
     let looked = look(ctx, draft, &mut ground, &compared.models, &mut review);
     looked.map_err(|error| after_writing(error, &review.written))?;
-    ground.end().map_err(|error| after_writing(error, &review.written))?;
+    ground.end(ctx).map_err(|error| after_writing(error, &review.written))?;
     Ok(review)
 }
 

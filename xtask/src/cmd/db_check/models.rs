@@ -74,7 +74,7 @@ fn compare<'a>(ctx: &'a Ctx, component: &'a Component, flags: &DbCheck) -> Resul
             component.name
         ));
     }
-    ground.end()?;
+    ground.end(ctx)?;
     Ok(Compared { subject, ground: words, is_clone, operations, unseen })
 }
 

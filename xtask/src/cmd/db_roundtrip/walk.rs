@@ -105,6 +105,7 @@ pub fn run(shared: Shared<'_>, baseline: Baseline, wanted: HashSet<String>) -> R
     let mut walk = Walk::new(shared, &mut sandbox, ground, wanted)?;
     walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
     let Walk { found, obstacle, together, notes, .. } = walk;
+    sandbox.end_env()?;
     sandbox.prove_rows()?;
     let cache = (!is_clone).then(|| sandbox.cache().to_use());
     let kept = sandbox.end(flags.keep)?;

@@ -142,6 +142,7 @@ fn file() {
         "[\"a1b2\", \"c3d4\"]",
         "a1b2 c3d4",
         "a1b2 (x), c3d4 (y)",
+        "migrations/versions/a1b2_left.py, c3d4",
     ] {
         assert_eq!(revises(right, "('a1b2', 'c3d4')"), 0, "{right}");
     }
