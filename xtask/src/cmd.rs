@@ -1,10 +1,12 @@
 //! One file per command, with the same four parts in each: gather, plan, show, apply. This file only dispatches.
 
 pub mod ci;
+pub mod cli_executor;
 pub mod completions;
 pub mod db_backup;
 pub mod db_check;
 pub mod db_create_migration;
+pub mod db_history;
 pub mod db_merge;
 pub mod db_migrate;
 pub mod db_rebase;
@@ -39,13 +41,15 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbSwitch(flags) => db_switch::run(ctx, flags),
         Command::DbCreateMigration(flags) => db_create_migration::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
+        Command::DbHistory(flags) => db_history::run(ctx, flags),
         Command::DbBackup(flags) => db_backup::run(ctx, flags),
         Command::DbRestore(flags) => db_restore::run(ctx, flags),
         Command::DbUndo(flags) => db_undo::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
         Command::Hooks(flags) => hooks::run(ctx, flags),
-        Command::Doctor => doctor::run(ctx),
         Command::Init(flags) => init::run(ctx, flags),
+        Command::CliExecutor(flags) => cli_executor::run(ctx, flags),
+        Command::Doctor(flags) => doctor::run(ctx, *flags),
         Command::Ci => ci::run(&ctx.ui),
         Command::Completions(shell) => completions::run(&ctx.ui, *shell),
         Command::Man => Ok(completions::man(&ctx.ui)),

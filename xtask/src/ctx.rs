@@ -164,7 +164,7 @@ impl Ctx {
     }
 
     /// The interpreter, if there is one without anything being installed.
-    fn python_that_is_there(&self, project: &Project) -> Option<Interpreter> {
+    pub fn python_that_is_there(&self, project: &Project) -> Option<Interpreter> {
         let flag = self.common.python.as_ref().map(|path| self.cwd.join(path));
         let wish = Wish { flag, makes_nothing: true, ..Wish::from_environment(Server::Configured) };
         self.python.get().cloned().or_else(|| python::find(&self.ui, project, &wish).ok())

@@ -149,6 +149,8 @@ pub enum Exit {
     Findings,
     /// 130: interrupted.
     Interrupted,
+    /// What another program ended with that was run in our place.
+    Of(u8),
 }
 
 impl Exit {
@@ -161,16 +163,17 @@ impl Exit {
             Exit::Refused => 3,
             Exit::Findings => 4,
             Exit::Interrupted => 130,
+            Exit::Of(code) => code,
         }
     }
 
     /// The `outcome` of the contract's JSON.
     pub fn outcome(self) -> &'static str {
         match self {
-            Exit::Done => "ok",
+            Exit::Done | Exit::Of(0) => "ok",
             Exit::Findings => "findings",
             Exit::Usage | Exit::Refused => "refused",
-            Exit::Failed | Exit::Interrupted => "failed",
+            Exit::Failed | Exit::Interrupted | Exit::Of(_) => "failed",
         }
     }
 }

@@ -5,11 +5,13 @@
 //! pico-args takes an option's next word whatever it is and lets unknown flags pass as positionals, so every word is
 //! checked against the definitions first (`words.rs`); what is left for pico-args is to pull out the values.
 
+mod cli_executor;
 mod common;
 mod complete;
 mod db_backup;
 mod db_check;
 mod db_create_migration;
+mod db_history;
 mod db_merge;
 mod db_migrate;
 mod db_rebase;
@@ -30,11 +32,13 @@ use std::ffi::OsString;
 use pico_args::Arguments;
 
 use crate::fail::Fail;
+pub use cli_executor::CliExecutor;
 pub use common::{Common, ServerChoice};
 pub use complete::{COMPLETE_COMMAND, Offer, Source, offer};
 pub use db_backup::{DbBackup, DbRestore, DbUndo};
 pub use db_check::{DbCheck, Format, Look};
 pub use db_create_migration::DbCreateMigration;
+pub use db_history::{DbHistory, Drawn};
 pub use db_merge::{DbMerge, Merge};
 pub use db_migrate::{DbMigrate, Show, Way};
 pub use db_rebase::{DbRebase, Rebase};
@@ -45,7 +49,7 @@ pub use db_sync::DbSync;
 pub use help::{command_help, commands_page, overview};
 pub use init::Init;
 pub use man::man_page;
-pub use small::{DbServer, Hooks, ShellName};
+pub use small::{DbServer, Doctor, Hooks, ShellName};
 pub use values::duration_of;
 
 use spec::{CommandRow, FlagRow, Parse, flag_rows, pull_all};
@@ -63,11 +67,13 @@ static SPECS: &[&dyn Parse] = &[
     &db_switch::SPEC,
     &db_create_migration::SPEC,
     &db_check::SPEC,
+    &db_history::SPEC,
     &db_backup::BACKUP,
     &db_backup::RESTORE,
     &db_backup::UNDO,
     &small::DB_SERVER,
     &small::HOOKS,
+    &cli_executor::SPEC,
     &small::DOCTOR,
     &init::SPEC,
     &small::CI,
@@ -88,13 +94,15 @@ pub enum Command {
     DbSwitch(DbSwitch),
     DbCreateMigration(DbCreateMigration),
     DbCheck(DbCheck),
+    DbHistory(DbHistory),
     DbBackup(DbBackup),
     DbRestore(DbRestore),
     DbUndo(DbUndo),
     DbServer(DbServer),
     Hooks(Hooks),
-    Doctor,
     Init(Init),
+    CliExecutor(CliExecutor),
+    Doctor(Doctor),
     Ci,
     Completions(ShellName),
     Man,
@@ -115,13 +123,15 @@ impl Command {
             Command::DbSwitch(_) => db_switch::SPEC.name,
             Command::DbCreateMigration(_) => db_create_migration::SPEC.name,
             Command::DbCheck(_) => db_check::SPEC.name,
+            Command::DbHistory(_) => db_history::SPEC.name,
             Command::DbBackup(_) => db_backup::BACKUP.name,
             Command::DbRestore(_) => db_backup::RESTORE.name,
             Command::DbUndo(_) => db_backup::UNDO.name,
             Command::DbServer(_) => small::DB_SERVER.name,
             Command::Hooks(_) => small::HOOKS.name,
-            Command::Doctor => small::DOCTOR.name,
             Command::Init(_) => init::SPEC.name,
+            Command::CliExecutor(_) => cli_executor::SPEC.name,
+            Command::Doctor(_) => small::DOCTOR.name,
             Command::Ci => small::CI.name,
             Command::Completions(_) => small::COMPLETIONS.name,
             Command::Man => small::MAN.name,
@@ -149,7 +159,7 @@ pub fn parse(words: Vec<OsString>) -> Result<(Common, Command), Fail> {
     check_words(&row, &rest)?;
     let mut args = Arguments::from_vec(rest.into_iter().map(OsString::from).collect());
     let mut common = Common::default();
-    pull_all(common::COMMON, &mut common, &mut args)?;
+    pull_all(common::COMMON.iter().filter(|flag| row.takes_named(flag.long)), &mut common, &mut args)?;
     let mut command = row.spec.parse(&mut args)?;
     agree_on_format(&mut common, &mut command)?;
     Ok((common, command))

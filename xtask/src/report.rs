@@ -1,9 +1,12 @@
 //! Values to text, tables and JSON. Nothing in here asks or decides anything.
 
 pub mod autogenerate;
+pub mod checks;
 pub mod diff;
+pub mod drawing;
 pub mod findings;
 pub mod github;
+pub mod history;
 pub mod json;
 pub mod junit;
 pub mod moved;

@@ -19,5 +19,7 @@ pub mod past;
 pub mod proof;
 pub mod put_back;
 pub mod realign;
+pub mod services;
 pub mod skipped;
+pub mod standing;
 pub mod take_back;

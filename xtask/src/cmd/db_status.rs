@@ -12,7 +12,7 @@ use crate::fail::Exit;
 use crate::flags;
 use crate::sys::project::Component;
 
-pub use look::{Report, look, standing};
+pub use look::{Report, look};
 pub use show::component_json;
 
 /// # Errors

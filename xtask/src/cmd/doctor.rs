@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, from_anyhow};
+use crate::flags::Doctor;
 use crate::model::action::own;
 use crate::sys::backup::shelf;
 use crate::sys::pg::{Db, Templates, application_name, swap};
@@ -27,7 +28,7 @@ struct Line {
 ///
 /// # Errors
 /// None of its own: what is missing is its answer (exit 4 when something that is needed is).
-pub fn run(ctx: &Ctx) -> Result<Exit> {
+pub fn run(ctx: &Ctx, _flags: Doctor) -> Result<Exit> {
     let lines = gather(ctx);
     let missing = lines.iter().any(|line| line.needed && line.result.is_err());
     let exit = if missing { Exit::Findings } else { Exit::Done };

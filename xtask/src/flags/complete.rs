@@ -51,7 +51,8 @@ pub fn source_of(value: &str) -> Option<Source> {
         "CODE" => Source::Rules,
         "COMMAND" => commands(),
         "HOW" => plain(&["exact"]),
-        "DUR" | "HOST" | "ID" | "K/N" | "KEY=VALUE" | "N" | "TEXT" | "URL" => Source::Nothing,
+        "LOOK" => plain(&["plain"]),
+        "CMD" | "DUR" | "HOST" | "ID" | "K/N" | "KEY=VALUE" | "N" | "TEXT" | "URL" => Source::Nothing,
         _ => return None,
     })
 }

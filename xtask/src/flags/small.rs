@@ -97,14 +97,20 @@ fn no_action(command: &str, words: &str) -> Fail {
         .run("See where it stands", own(command).word("status").plain())
 }
 
-pub static DOCTOR: Spec<()> = Spec {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doctor {
+    /// Do what is safe to do about it.
+    pub fix: bool,
+}
+
+pub static DOCTOR: Spec<Doctor> = Spec {
     without: &["--component"],
     ..Spec::new(
         "doctor",
         "each tool, version, config and connection: a line and a fix each",
         "Looks at everything the other commands need and says what is there, what is missing and what to do about it.\n\
          Exits 4 when something that is needed is missing.",
-        |()| Ok(Command::Doctor),
+        |doctor| Ok(Command::Doctor(doctor)),
     )
 };
 

@@ -187,8 +187,12 @@ pub fn pull_what_is_right<T>(flags: &[Flag<T>], into: &mut T, args: &mut Argumen
 }
 
 /// Fills all of a list's flags from what stands on the command line.
-pub fn pull_all<T>(flags: &[Flag<T>], into: &mut T, args: &mut Arguments) -> Result<(), Fail> {
-    flags.iter().try_for_each(|flag| flag.pull(into, args))
+pub fn pull_all<'a, T: 'static>(
+    mut flags: impl Iterator<Item = &'a Flag<T>>,
+    into: &mut T,
+    args: &mut Arguments,
+) -> Result<(), Fail> {
+    flags.try_for_each(|flag| flag.pull(into, args))
 }
 
 /// A flag as it is shown and checked.
@@ -228,7 +232,12 @@ pub struct CommandRow {
 impl CommandRow {
     /// Whether a common flag makes sense here.
     pub fn takes(&self, common: &FlagRow) -> bool {
-        !self.without.contains(&common.long)
+        self.takes_named(common.long)
+    }
+
+    /// The same by the flag's long name. A command may have a flag of its own that is called like a common one.
+    pub fn takes_named(&self, common: &str) -> bool {
+        !self.without.contains(&common)
     }
 }
 
@@ -259,7 +268,7 @@ impl<T: Default> Parse for Spec<T> {
 
     fn parse(&self, args: &mut Arguments) -> Result<Command, Fail> {
         let mut filled = T::default();
-        pull_all(self.flags, &mut filled, args)?;
+        pull_all(self.flags.iter(), &mut filled, args)?;
         for word in self.words {
             while let Some(text) = args.opt_free_from_str::<String>().map_err(from_pico)? {
                 word.set.fill(self.name, &mut filled, &text)?;

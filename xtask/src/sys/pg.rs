@@ -33,6 +33,7 @@ mod template;
 mod tls;
 mod tools;
 mod violation;
+mod written;
 
 pub use crate::model::sql::ident;
 pub use closed::is_closed;

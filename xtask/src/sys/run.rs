@@ -7,7 +7,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -226,6 +226,34 @@ impl Cmd {
         Ok(child.wait()?)
     }
 
+    /// Becomes it: its signals, its terminal and its exit code are ours from then on. Comes back only where it cannot be
+    /// started.
+    pub fn replace(&self, ui: &Ui) -> anyhow::Error {
+        ui.verbose(format!("$ {}", self.line()));
+        match self.command() {
+            Ok(mut command) => self.cannot_start(&command.exec()),
+            Err(error) => error,
+        }
+    }
+
+    /// Runs it to its end with its stdout on our stderr, and gives the exit code as a shell does. What asks us to stop is
+    /// passed on.
+    pub fn aside(&self, ui: &Ui) -> Result<u8> {
+        let mut child = self.spawn(ui, Stdio::null(), Stdio::from(std::io::stderr()), Stdio::inherit())?;
+        let mut is_told = false;
+        loop {
+            if let Some(status) = child.try_wait().context("waiting for a child process")? {
+                let by_signal = status.signal().map(|signal| 128 + signal);
+                return Ok(status.code().or(by_signal).and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
+            }
+            if interrupt::requested() && !is_told {
+                signal_group(&child, rustix::process::Signal::TERM);
+                is_told = true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Starts it with the given streams, in a process group of its own so that Ctrl-C reaches us first.
     pub fn spawn(&self, ui: &Ui, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Result<Child> {
         ui.verbose(format!("$ {}", self.line()));
@@ -298,11 +326,15 @@ pub fn shell(folder: &Path) -> Result<Shell> {
 
 /// Ends a child and everything in its process group, and waits for the child itself.
 pub fn kill_group(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
+    signal_group(child, rustix::process::Signal::KILL);
     let _ = child.kill();
     let _ = child.wait();
+}
+
+fn signal_group(child: &Child, signal: rustix::process::Signal) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, signal);
+    }
 }
 
 fn reader(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {

@@ -1,11 +1,36 @@
-//! Work on many files at once: reading and parsing them is most of what a look at a long history takes.
+//! Work on many files at once: reading and parsing them is most of what a look at a long history takes. And several looks at
+//! once, each with a time limit of its own.
 
 use std::num::NonZero;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
 /// How many files are at least worth a thread.
 const SHARE: usize = 32;
+
+/// Something to find out, and how long it may take.
+pub struct Look<R> {
+    pub limit: Duration,
+    pub work: Box<dyn FnOnce() -> R + Send>,
+}
+
+/// Begins all of them at once; the answers in their order, `None` for what did not answer within its limit. Nothing can end
+/// a thread that waits, so such a one is left to itself: the process that looks has not long to go.
+pub fn each_within<R: Send + 'static>(looks: Vec<Look<R>>) -> Vec<Option<R>> {
+    let began = Instant::now();
+    let asked: Vec<_> = looks
+        .into_iter()
+        .map(|look| {
+            let (answer, answered) = mpsc::channel();
+            std::thread::spawn(move || answer.send((look.work)()));
+            (look.limit, answered)
+        })
+        .collect();
+    let left = |limit: Duration| limit.saturating_sub(began.elapsed());
+    asked.into_iter().map(|(limit, answered)| answered.recv_timeout(left(limit)).ok()).collect()
+}
 
 /// Splits `items` into a share for each processor and gives every share to `work`; the answers in the order of the items.
 ///

@@ -13,12 +13,12 @@ use crate::sys::alembic::Draft;
 use crate::sys::pg::models::{Sides, sides};
 use crate::sys::project::Component;
 use crate::ui::Paint;
-use crate::work::models::{Ground, Subject};
+use crate::work::models::{HeadDatabase, Subject};
 
 /// What was found of a component.
 struct Compared<'a> {
     subject: Subject<'a>,
-    ground: String,
+    compared_with: String,
     is_clone: bool,
     operations: Vec<Operation>,
     /// What the models say besides, where autogenerate does not look.
@@ -52,13 +52,13 @@ fn compare<'a>(ctx: &'a Ctx, component: &'a Component, flags: &DbCheck) -> Resul
         Look::Since(reference) => Some(reference.as_str()),
         _ => None,
     };
-    let mut ground = Ground::before_the_change(ctx, &subject, &database, "db-check", base)?;
+    let mut at_head = HeadDatabase::before_the_change(ctx, &subject, &database, "db-check", base)?;
     let draft = Draft { autogenerate: true, ..Draft::default() };
-    let compared = ground.compare(ctx, &draft)?;
+    let compared = at_head.compare(ctx, &draft)?;
     if compared.models.tables.is_empty() {
         ctx.ui.not_looked_at(format!("any model of {}: target_metadata of env.py has no tables", component.name));
     }
-    let Sides { models, database: made, trouble } = sides(ground.db(), &compared.models)?;
+    let Sides { models, database: made, trouble } = sides(at_head.db(), &compared.models)?;
     let mut unseen = autogenerate::unseen(&models, &made);
     unseen.retain(|one| one.models.is_some());
     if let [first, more @ ..] = trouble.as_slice() {
@@ -66,7 +66,7 @@ fn compare<'a>(ctx: &'a Ctx, component: &'a Component, flags: &DbCheck) -> Resul
         ctx.ui.not_looked_at(format!("what autogenerate does not compare of {first}{more}"));
     }
     let operations = compared.operations;
-    let (words, is_clone) = (ground.words.clone(), ground.is_clone);
+    let (words, is_clone) = (at_head.words.clone(), at_head.is_clone);
     if is_clone && operations.is_empty() {
         ctx.ui.not_looked_at(format!(
             "whether {} lacks a migration: its history does not run from empty, and the clone may have been made from \
@@ -74,8 +74,8 @@ fn compare<'a>(ctx: &'a Ctx, component: &'a Component, flags: &DbCheck) -> Resul
             component.name
         ));
     }
-    ground.end(ctx)?;
-    Ok(Compared { subject, ground: words, is_clone, operations, unseen })
+    at_head.end(ctx)?;
+    Ok(Compared { subject, compared_with: words, is_clone, operations, unseen })
 }
 
 fn found(ctx: &Ctx, one: &Compared) -> Result<Vec<Finding>> {
@@ -101,7 +101,7 @@ fn show(ctx: &Ctx, one: &Compared) {
         }
         (number, ..) => of(ctx.ui.paint(Paint::Bad, "❌ Model changes without a migration"), number.to_string()),
     }];
-    let compared = format!("Compared with {}", one.ground);
+    let compared = format!("Compared with {}", one.compared_with);
     if one.operations.is_empty() && one.unseen.is_empty() {
         lines.push(compared);
         return ctx.ui.answer(lines.join("\n"));

@@ -1,19 +1,19 @@
 //! Finds out where the components' databases stand.
 
-use anyhow::{Result, anyhow};
 use serde_json::Value;
 
-use crate::ctx::{Ctx, Database, version_table};
+use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{Action, Own};
 use crate::model::graph::Graph;
-use crate::model::ledger::{Ledger, Undone};
+use crate::model::ledger::Undone;
 use crate::model::status::{Standing, State};
-use crate::sys::pg::{Db, application_name};
+use crate::sys::pg::Db;
 use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::ledger::{self, Edited};
 use crate::work::skipped::{self, AllSkipped};
+use crate::work::standing::{Answer, read_and_ask, stands};
 
 /// What is known of one component; `standing` is missing only where its files cannot be read.
 #[derive(Clone)]
@@ -62,15 +62,6 @@ pub struct SkippedRevisions {
     pub edited: Vec<Edited>,
 }
 
-/// What the database answered, and the session for further questions.
-struct Answer {
-    applied: Vec<String>,
-    ledger: Option<Ledger>,
-    server: String,
-    takes_no_writes: Option<Kind>,
-    db: Option<Db>,
-}
-
 /// Looks at one component.
 pub fn look(ctx: &Ctx, component: &Component) -> Report {
     let mut report = Report {
@@ -110,65 +101,6 @@ fn first(ctx: &Ctx, component: &Component, graph: &Graph, standing: &Standing, d
         }),
         _ => None,
     }
-}
-
-/// Where a component's database stands.
-///
-/// # Errors
-/// Whatever keeps its files from being read or its database from being asked.
-pub fn standing(ctx: &Ctx, component: &Component) -> Result<Standing> {
-    let (graph, answer) = read_and_ask(ctx, component)?;
-    let standing = stands(component, &graph, answer.as_ref());
-    match answer {
-        Err(error) if standing.state != State::NotSetUp => Err(error),
-        _ => Ok(standing),
-    }
-}
-
-fn stands(component: &Component, graph: &Graph, answer: Result<&Answer, &anyhow::Error>) -> Standing {
-    let optional = component.is_often_not_set_up();
-    match answer {
-        Ok(answer) if optional && answer.applied.is_empty() => Standing::not_set_up(graph),
-        Ok(answer) => Standing::new(graph, &answer.applied),
-        Err(error) if optional && from_anyhow(error).kind == Kind::DatabaseMissing => Standing::not_set_up(graph),
-        Err(_) => Standing::unreachable(graph),
-    }
-}
-
-/// The history, and what the database says. The server is asked while the scripts are read: letting somebody in takes
-/// it nearly as long.
-fn read_and_ask(ctx: &Ctx, component: &Component) -> Result<(Graph, Result<Answer>)> {
-    let config = ctx.config(component)?;
-    std::thread::scope(|scope| {
-        let asking = scope.spawn(|| ctx.database(&config).map(|database| ask(&database, component)));
-        let graph = ctx.history(&config);
-        let answer = asking.join().map_err(|_| anyhow!("asking the database broke off"))?;
-        Ok((graph?, answer?))
-    })
-}
-
-/// The version table's rows, and the server's version for the report. On the embedded server a database that is not
-/// there yet is one without a revision: the first migrate makes it.
-fn ask(database: &Database, component: &Component) -> Result<Answer> {
-    let connected = Db::connect_to_look(&database.url, &application_name("db-status"));
-    let mut db = match connected {
-        Err(error) if database.embedded && advice::is_database_missing(&error) => {
-            let (applied, server) = (Vec::new(), "not made yet".to_owned());
-            return Ok(Answer { applied, ledger: None, server, takes_no_writes: None, db: None });
-        }
-        connected => connected?,
-    };
-    let table = version_table(component);
-    let found = db.applied(&table)?;
-    let server = database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", db.server_version().text));
-    let server = format!("{}, {server}", database.place());
-    let (takes_no_writes, applied) = (db.takes_no_writes(), found.revisions.clone());
-    if db.is_pooled() {
-        // Further questions would be prepared statements, which not every pooler can pass on.
-        return Ok(Answer { applied, ledger: None, server, takes_no_writes, db: None });
-    }
-    let ledger = db.ledger(&table.found(&found));
-    Ok(Answer { applied, ledger, server, takes_no_writes, db: Some(db) })
 }
 
 impl Report {

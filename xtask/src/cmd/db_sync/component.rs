@@ -18,8 +18,10 @@ use crate::report::steps::Outcome;
 use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::at_stake::AtStake;
+use crate::work::last_change::{self, What, Whole};
 use crate::work::own_database::{OwnDatabase, Refusal};
 use crate::work::realign::{self, Found, Way};
+use crate::work::standing;
 
 /// A component and what has become of it so far.
 pub struct Part<'a> {
@@ -151,7 +153,16 @@ pub fn realign(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
         let instead = Action::run("Take one by hand (pg_dump), then see what the database needs", own("db-status"));
         backup = Some(database.backup(ctx, &instead).map_err(refuse)?);
     }
-    way.go(ctx, &mut database, backup.as_deref())?;
+    let words = format!("brought the database in line with the files: {}", way_lines(&way).join("; "));
+    let what = match backup.clone() {
+        Some(backup) => What::Whole(Whole { words, start: way.trip.before.clone(), backup }),
+        None => What::Nothing(format!("{COMMAND} {words}, on a fresh copy"), Vec::new()),
+    };
+    let before = last_change::begin(ctx, &mut database, COMMAND, what);
+    let gone = way.go(ctx, &mut database, backup.as_deref());
+    // It may come to the revisions that it began with, on other parents.
+    last_change::end(ctx, &mut database, before, gone.is_ok());
+    gone?;
     let remark = format!("{} taken back, {} put back", count(&way.taken_back()), count(&way.trip.up));
     part.realigned = Some(Realigned { way, at_stake, backup });
     Ok(Done::ok(remark))
@@ -201,7 +212,7 @@ fn claim<'a>(ctx: &'a Ctx, component: &'a Component) -> Result<OwnDatabase<'a>> 
         why: "It has to go down, which takes tables and columns away under them",
         instead: vec![Action::run("Then repeat the command", own_sync())],
     };
-    own.claim(ctx, elsewhere, others)?;
+    own.claim(ctx, elsewhere, None, others)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok(own)
 }
@@ -237,7 +248,7 @@ pub fn migrate(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
     if let Some(why) = part.rests {
         return Ok(Done::skipped(why));
     }
-    let standing = db_status::standing(ctx, ctx.component()?)?;
+    let standing = standing::standing(ctx, ctx.component()?)?;
     if standing.pending.is_empty() && standing.state != State::Diverged {
         return Ok(Done::skipped("nothing is pending"));
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::cmd::db_status;
 use crate::ctx::Ctx;
 use crate::fail::from_anyhow;
 use crate::flags::{Common, duration_of};
@@ -20,7 +19,7 @@ use crate::sys::project::Component;
 use crate::sys::server;
 use crate::sys::settings::Server;
 use crate::ui::{Options, Ui};
-use crate::work::advice;
+use crate::work::{advice, standing};
 
 /// How long it may take: what is felt as a pause after `git switch` is too long. A server behind a slow line may be given
 /// more by `XTASK_HOOK_LIMIT`.
@@ -64,7 +63,7 @@ fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
         return Ok(vec![unknown(&ctx.ui, "there is no Alembic config in this checkout")]);
     }
     let looks = std::thread::scope(|scope| {
-        let look = |component| db_status::standing(&ctx, component);
+        let look = |component| standing::standing(&ctx, component);
         let looks: Vec<_> = components.iter().map(|component| scope.spawn(move || look(component))).collect();
         looks.into_iter().map(|look| look.join()).collect::<Vec<_>>()
     });

@@ -148,7 +148,9 @@ pub(super) fn is_about_rights(said: &str) -> bool {
 pub(super) fn into(tool: &Path, url: &crate::model::url::DbUrl, options: &[&str]) -> Cmd {
     let cmd = Cmd::new(tool, "/").args(["--exit-on-error", "--no-password"]).args(options);
     let cmd = cmd.arg(database_argument(&url.target().database));
-    let cmd = for_libpq(cmd, url.target()).env("LC_ALL", "C").env("PGOPTIONS", "-c synchronous_commit=off");
+    // What is set for the database itself would keep its copy from being filled.
+    let options = "-c synchronous_commit=off -c default_transaction_read_only=off";
+    let cmd = for_libpq(cmd, url.target()).env("LC_ALL", "C").env("PGOPTIONS", options);
     cmd.limit(LIMIT).ends_with_us()
 }
 

@@ -1,0 +1,81 @@
+//! Where a component's database stands: its files and its version table, looked at side by side without Python.
+
+use anyhow::{Result, anyhow};
+
+use crate::ctx::{Ctx, Database, version_table};
+use crate::fail::{Kind, from_anyhow};
+use crate::model::graph::Graph;
+use crate::model::ledger::Ledger;
+use crate::model::status::{Standing, State};
+use crate::sys::pg::{Db, application_name};
+use crate::sys::project::Component;
+use crate::work::advice;
+
+/// What the database answered, and the session for further questions.
+pub struct Answer {
+    /// The version table's rows.
+    pub applied: Vec<String>,
+    pub ledger: Option<Ledger>,
+    pub server: String,
+    pub takes_no_writes: Option<Kind>,
+    pub db: Option<Db>,
+}
+
+/// Where a component's database stands.
+///
+/// # Errors
+/// Whatever keeps its files from being read or its database from being asked.
+pub fn standing(ctx: &Ctx, component: &Component) -> Result<Standing> {
+    let (graph, answer) = read_and_ask(ctx, component)?;
+    let standing = stands(component, &graph, answer.as_ref());
+    match answer {
+        Err(error) if standing.state != State::NotSetUp => Err(error),
+        _ => Ok(standing),
+    }
+}
+
+pub fn stands(component: &Component, graph: &Graph, answer: Result<&Answer, &anyhow::Error>) -> Standing {
+    let optional = component.is_often_not_set_up();
+    match answer {
+        Ok(answer) if optional && answer.applied.is_empty() => Standing::not_set_up(graph),
+        Ok(answer) => Standing::new(graph, &answer.applied),
+        Err(error) if optional && from_anyhow(error).kind == Kind::DatabaseMissing => Standing::not_set_up(graph),
+        Err(_) => Standing::unreachable(graph),
+    }
+}
+
+/// The history, and what the database says. The server is asked while the scripts are read: letting somebody in takes
+/// it nearly as long.
+pub fn read_and_ask(ctx: &Ctx, component: &Component) -> Result<(Graph, Result<Answer>)> {
+    let config = ctx.config(component)?;
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| ctx.database(&config).map(|database| ask(&database, component)));
+        let graph = ctx.history(&config);
+        let answer = asking.join().map_err(|_| anyhow!("asking the database broke off"))?;
+        Ok((graph?, answer?))
+    })
+}
+
+/// The version table's rows, and the server's version for the report. On the embedded server a database that is not
+/// there yet is one without a revision: the first migrate makes it.
+fn ask(database: &Database, component: &Component) -> Result<Answer> {
+    let connected = Db::connect_to_look(&database.url, &application_name("db-status"));
+    let mut db = match connected {
+        Err(error) if database.embedded && advice::is_database_missing(&error) => {
+            let (applied, server) = (Vec::new(), "not made yet".to_owned());
+            return Ok(Answer { applied, ledger: None, server, takes_no_writes: None, db: None });
+        }
+        connected => connected?,
+    };
+    let table = version_table(component);
+    let found = db.applied(&table)?;
+    let server = database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", db.server_version().text));
+    let server = format!("{}, {server}", database.place());
+    let (takes_no_writes, applied) = (db.takes_no_writes(), found.revisions.clone());
+    if db.is_pooled() {
+        // Further questions would be prepared statements, which not every pooler can pass on.
+        return Ok(Answer { applied, ledger: None, server, takes_no_writes, db: None });
+    }
+    let ledger = db.ledger(&table.found(&found));
+    Ok(Answer { applied, ledger, server, takes_no_writes, db: Some(db) })
+}
