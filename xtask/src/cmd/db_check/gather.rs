@@ -70,12 +70,13 @@ fn repo(ctx: &Ctx, flags: &DbCheck) -> Result<Option<Repo>> {
     let found = Repo::find(&ctx.ui, &ctx.project()?.root);
     let flag = match &flags.look {
         Look::WorkTree => {
-            return Ok(found.unwrap_or_else(|error| {
-                ctx.ui.not_looked_at(format!(
-                    "what is released: git cannot be asked ({error:#}); every script counts as new"
-                ));
-                None
-            }));
+            let (found, why) = match found {
+                Ok(Some(repo)) => return Ok(Some(repo)),
+                Ok(None) => (None, "this is no git checkout".to_owned()),
+                Err(error) => (None, format!("git cannot be asked ({error:#})")),
+            };
+            ctx.ui.not_looked_at(format!("what is released: {why}; every script counts as new"));
+            return Ok(found);
         }
         Look::Staged => "--staged",
         Look::Since(_) => "--base",
@@ -128,7 +129,11 @@ impl Gatherer<'_> {
             (self.sources(part), since.join())
         });
         let since = since.map_err(|_| anyhow!("asking git broke off"))??;
-        let mut context = Context::new(sources?, name.as_str());
+        let sources = sources?;
+        if sources.is_empty() && self.flags.look == Look::WorkTree {
+            self.ctx.ui.not_looked_at(format!("any script of {name}: there is none in its version folders"));
+        }
+        let mut context = Context::new(sources, name.as_str());
         context.spares_released = !self.flags.released;
         context.env = self.env(part)?;
         context.packages = packages(&self.ctx.project()?.root, &part.config);

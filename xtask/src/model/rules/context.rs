@@ -219,10 +219,12 @@ impl Context {
         self.by_path.get(path).and_then(|&at| self.sources.get(at))
     }
 
-    /// Whether a script that cannot be read may hold, or follow, this revision: it names it. Then nobody can say that the
-    /// revision is missing, or that nothing follows it.
+    /// Whether a script that cannot be read may hold, or follow, this revision: it names it, or computes what it names. Then
+    /// nobody can say that the revision is missing, or that nothing follows it.
     pub(super) fn may_be_in_unreadable(&self, id: &str) -> bool {
-        self.unreadable.iter().any(|&at| contains_word(&self.sources[at].text, id))
+        let is_computed = |source: &Source| source.header.as_ref().is_err_and(|error| error.may_be_told);
+        let may = |source: &Source| is_computed(source) || contains_word(&source.text, id);
+        self.unreadable.iter().any(|&at| may(&self.sources[at]))
     }
 
     /// Whether a script has branch labels that cannot be read.
