@@ -58,19 +58,18 @@ fn no_command_takes_them_for_diverged() {
 
     let git = |words: &str| drop(git(scene.root(), words));
     scene.write(".gitignore", "/state\n/.xtask\n__pycache__\n");
-    [
-        "init -q -b main",
-        "config user.name T",
-        "config user.email t@example.org",
-        "add .",
-        "commit -qm begin",
-        "switch -qc mine",
-    ]
-    .map(git);
+    let who = ["config user.name T", "config user.email t@example.org"];
+    for words in ["init -q -b main"].into_iter().chain(who).chain(["add .", "commit -qm begin", "switch -qc mine"]) {
+        git(words);
+    }
     scene.write("notes.txt", "mine\n");
-    ["add .", "commit -qm mine", "switch -q main"].map(git);
+    for words in ["add .", "commit -qm mine", "switch -q main"] {
+        git(words);
+    }
     scene.project.write_revision("b3", "b2", "op.execute('create table b3 (n int)')", "op.execute('drop table b3')");
-    ["add .", "commit -qm theirs", "switch -q mine"].map(git);
+    for words in ["add .", "commit -qm theirs", "switch -q mine"] {
+        git(words);
+    }
     let preview = scene.run("db-merge main --dry-run --json").code(0).json();
     assert_eq!(component(&preview, "is_diverged"), false, "{preview:#}");
     let merged = scene.run("db-merge main --no-roundtrip --json").code(0).json();

@@ -11,6 +11,7 @@ mod config;
 mod db_backup;
 mod db_check;
 mod db_create;
+mod db_history;
 mod db_merge;
 mod db_migrate;
 mod db_rebase;

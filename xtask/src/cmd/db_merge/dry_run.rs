@@ -77,7 +77,7 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
         }
         Some(target) => {
             let branch = flags.branch.as_deref().unwrap_or_default();
-            let merged = repo.foretell_merge(&target).map_err(refuse)?;
+            let merged = repo.trial_merge(&target).map_err(refuse)?;
             lines.push(String::new());
             let (tree, files) = conflicts_of(branch, &merged, &mut lines);
             conflicts = files;
@@ -108,20 +108,20 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
 /// The tree that git would make and the files in conflict; `None` where this git cannot say it.
 fn conflicts_of<'a>(
     branch: &str,
-    merged: &'a git::Foretold,
+    merged: &'a git::TrialMerge,
     lines: &mut Vec<String>,
 ) -> (Option<&'a Oid>, Option<Vec<String>>) {
     match merged {
-        git::Foretold::Unknown(version) => {
+        git::TrialMerge::Unknown(version) => {
             lines
                 .push(format!("Merge of {branch}: whether it would conflict is not known (git {version}; 2.38 tells)"));
             (None, None)
         }
-        git::Foretold::Tree { tree, conflicts } if conflicts.is_empty() => {
+        git::TrialMerge::Tree { tree, conflicts } if conflicts.is_empty() => {
             lines.push(format!("Merge of {branch}: no conflict"));
             (Some(tree), Some(Vec::new()))
         }
-        git::Foretold::Tree { tree, conflicts } => {
+        git::TrialMerge::Tree { tree, conflicts } => {
             let files: Vec<String> = conflicts.iter().map(|path| path.display().to_string()).collect();
             lines.push(format!("Merge of {branch}: {} in conflict, to be resolved by hand:", files.len()));
             lines.extend(files.iter().map(|path| format!("  - {path}")));
