@@ -21,7 +21,8 @@ use crate::sys::service_config::{Missing, ServiceConfig};
 use crate::sys::side_by_side::{Look, each_within};
 
 pub use command_line::{CommandLine, Offered};
-pub use files::{checkout, compose_file};
+pub use files::{any_compose_file, checkout};
+pub use machine::daemon as docker_daemon;
 
 /// How long a question to a server may take. Behind a slow line it may be given more by `XTASK_CHECK_LIMIT`.
 fn limit() -> Duration {

@@ -15,6 +15,7 @@ use crate::sys::pg::parked::{self, Databases, Named};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::advice;
+use crate::work::standing::is_not_set_up;
 
 /// A component's databases.
 struct Shelf<'a> {
@@ -35,7 +36,7 @@ pub fn list(ctx: &Ctx, repo: &Repo) -> Result<Exit> {
         for named in &shelf.list.clone() {
             let branch = named.branch.clone().or_else(|| here.clone().filter(|_| named.active));
             let exists = match &branch {
-                Some(branch) => repo.commits(&[branch])?.pop().flatten().is_some(),
+                Some(branch) => repo.branch_tips(&[branch])?.pop().flatten().is_some(),
                 None => false,
             };
             let revision = revision(&shelf, named);
@@ -175,7 +176,10 @@ fn find<'a>(ctx: &'a Ctx, branch: &str) -> Result<Vec<(Shelf<'a>, Named)>> {
 fn shelves(ctx: &Ctx) -> Result<Vec<Shelf<'_>>> {
     let mut shelves = Vec::new();
     for component in ctx.project()?.all()? {
-        let database = ctx.database(&ctx.config(component)?)?;
+        let database = match ctx.database(&ctx.config(component)?) {
+            Err(error) if is_not_set_up(component, &error) => continue,
+            database => database?,
+        };
         match Db::connect(&database.url, &application_name(COMMAND)) {
             Err(error) if advice::is_database_missing(&error) => continue,
             db => drop(db?),
