@@ -50,7 +50,7 @@ fn taken_listed_restored_and_swapped_back() {
     let scene = scene.sql("delete from b2; create table later (n int); insert into later values (1)");
     let _ = scene.fails("db-restore", Kind::Usage, 3, &["has to be confirmed"]);
     let guest = scene.client();
-    let _ = scene.fails("db-restore --yes", Kind::ActiveConnections, 3, &["pid "]);
+    let _ = scene.fails("db-restore --yes", Kind::ActiveConnections, 3, &["process ", "put in its place under them"]);
     drop(guest);
     let answer = scene.json("db-restore --yes");
     assert_eq!((&answer["verified"], &answer["differs"]), (&json!(true), &json!([])));

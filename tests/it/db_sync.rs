@@ -155,6 +155,15 @@ fn a_merge_that_was_aborted_behind_db_merge() {
     assert!(scene.rows(0).contains("t_a: (7)"), "{}", scene.rows(0));
     assert_eq!(tables(&scene), "a p");
     drop(scene.run("db-status --check").code(0));
+    // That was the last thing now, not the merge; only the backup as a whole takes it back, and names that again.
+    drop(scene.run("db-undo --dry-run").code(0).says("Last: db-sync brought the database in line with the files"));
+    let kept = |undone: &Output| undone.json()["kept"].as_str().unwrap().to_owned();
+    let undone = scene.run("db-undo --yes --json").code(0);
+    assert_eq!((scene.heads(), tables(&scene)), ("a".to_owned(), "a p r".to_owned()), "{undone}");
+    let again = scene.run("db-undo --yes --json").code(0);
+    assert_eq!((scene.heads(), tables(&scene)), ("a".to_owned(), "a p".to_owned()), "{again}");
+    let drop_it = format!("drop database \"{}\"", kept(&again));
+    crate::support::pg::cluster().client("postgres").batch_execute(&drop_it).unwrap();
     drop(scene.run("db-merge main").code(0));
     assert_eq!((scene.heads(), tables(&scene)), ("a".to_owned(), "a p r".to_owned()));
 }

@@ -21,7 +21,7 @@ use crate::support::python::python;
 use crate::support::random::Random;
 
 /// How many histories, unless `XTASK_TEST_HISTORIES` asks for more.
-const HISTORIES: u64 = 120;
+const HISTORIES: u64 = 50;
 
 #[test]
 fn histories_agree_with_alembic() {
@@ -40,7 +40,7 @@ fn histories_agree_with_alembic() {
     fs::remove_dir_all(&root).unwrap();
     // The comparison is worth what it has seen.
     let Tally { routes, refused, merges, rows, broken } = tally;
-    assert!(routes > 10_000 && refused > 5_000 && merges > 100 && rows > 5_000 && broken > 5, "{tally:?}");
+    assert!(routes > 4_000 && refused > 2_000 && merges > 40 && rows > 2_000 && broken > 2, "{tally:?}");
 }
 
 /// How much of each kind was compared.

@@ -28,6 +28,7 @@ mod git;
 mod headers;
 mod history;
 mod hooks;
+mod init;
 mod interrupts;
 mod journal;
 mod ledger;

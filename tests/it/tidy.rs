@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use xtask::flags;
+use xtask::model::rules;
 use xtask::sys::settings;
 
 use crate::support::pasted::shell_words;
@@ -26,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("work", &["ctx", "sys", "model", "report", "fail", "ui", "flags"]),
     ("cmd", &["work", "ctx", "sys", "model", "report", "fail", "ui", "flags"]),
     ("lib", &["work", "ctx", "cmd", "sys", "model", "report", "fail", "ui", "flags"]),
+    ("bin", &[]),
     ("main", &["work", "ctx", "cmd", "sys", "model", "report", "fail", "ui", "flags"]),
 ];
 
@@ -212,7 +214,7 @@ fn printed_commands_are_values() {
 #[test]
 fn commands_in_the_documentation_are_right() {
     let mut pages = vec![("help".into(), flags::commands_page())];
-    let mut folders = vec![root().join("docs")];
+    let mut folders = vec![root().join("docs"), root().join("xtask/rules")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -262,6 +264,32 @@ fn documented(page: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// A copy of the crate builds without the repository round it.
+#[test]
+fn the_crate_includes_nothing_from_outside() {
+    let crate_root = root().join("xtask");
+    let mut count = 0;
+    for (path, text) in all_rust().iter().filter(|(path, _)| path.starts_with("xtask/src")) {
+        let starts = ["include_str!(", "include_bytes!(", "include!(", "#[path = "];
+        for start in starts.iter().flat_map(|start| text.match_indices(start).map(|(at, start)| at + start.len())) {
+            let literal = text[start..].trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+            let Some(literal) = literal else { continue };
+            let included = root().join(path).with_file_name(literal).canonicalize();
+            let inside = included.is_ok_and(|included| included.starts_with(&crate_root));
+            assert!(inside, "{}: error: {literal} lies outside of xtask/, move it into the crate", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 50, "only {count} files are included");
+}
+
+#[test]
+fn the_readme_knows_how_many_rules_there_are() {
+    let count = format!(" {} rules;", rules::of_scripts().len());
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&count), "README.md says another number than{count}");
 }
 
 #[test]

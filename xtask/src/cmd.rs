@@ -18,6 +18,7 @@ pub mod db_sync;
 pub mod db_undo;
 pub mod doctor;
 pub mod hooks;
+pub mod init;
 
 use anyhow::Result;
 
@@ -44,6 +45,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbUndo(flags) => db_undo::run(ctx, flags),
         Command::DbServer(action) => db_server::run(ctx, *action),
         Command::Hooks(flags) => hooks::run(ctx, flags),
+        Command::Init(flags) => init::run(ctx, flags),
         Command::CliExecutor(flags) => cli_executor::run(ctx, flags),
         Command::Doctor(flags) => doctor::run(ctx, *flags),
         Command::Ci => ci::run(&ctx.ui),

@@ -25,6 +25,7 @@ use crate::sys::server::{Home, Lease};
 use crate::sys::settings::Server;
 use crate::sys::{interrupt, locations};
 use crate::ui::Ui;
+use url::named_admin;
 
 /// Built once per run.
 pub struct Ctx {
@@ -52,9 +53,16 @@ pub struct Database {
     pub tools: Vec<PathBuf>,
     /// What is imitated on the embedded server, for reports.
     pub remark: Option<String>,
+    /// Who creates databases, where that is said to be another role.
+    pub admin: Option<DbUrl>,
 }
 
 impl Database {
+    /// Who creates databases on its server.
+    pub fn maker(&self) -> &DbUrl {
+        self.admin.as_ref().unwrap_or(&self.url)
+    }
+
     /// `backend on localhost:8100`, `backend on the embedded server`; never a password.
     pub fn place(&self) -> String {
         let target = self.url.target();
@@ -218,7 +226,8 @@ impl Ctx {
         if self.server()? == Server::Embedded {
             return self.embedded(config);
         }
-        Ok(Database { url: self.configured_url(config)?, embedded: false, tools: Vec::new(), remark: None })
+        let (url, admin) = (self.configured_url(config)?, named_admin(&config.component)?);
+        Ok(Database { url, embedded: false, tools: Vec::new(), remark: None, admin })
     }
 
     /// Every database that is the component's own, as far as it is known: the one that commands work on, and those that the
@@ -250,6 +259,7 @@ impl Ctx {
             embedded: true,
             tools: vec![lease.binaries.bin.clone()],
             remark: (!lease.binaries.imitated.is_empty()).then(|| lease.binaries.summary()),
+            admin: None,
         })
     }
 
@@ -311,6 +321,16 @@ impl Ctx {
             Ok(inside) => Ok(inside.components().map(|_| "..").collect()),
             Err(_) => Ok(root.clone()),
         }
+    }
+
+    /// The project's folder from the root of the checkout, for services that read reports; empty where the two are one.
+    pub fn from_checkout(&self) -> PathBuf {
+        let below = || {
+            let root = &self.project().ok()?.root;
+            let repo = Repo::find(&self.ui, root).ok().flatten()?;
+            root.strip_prefix(repo.root()).ok().map(Path::to_owned)
+        };
+        below().unwrap_or_default()
     }
 
     /// Alembic by hand on a component's config, with the interpreter that has it as far as that is known.

@@ -19,6 +19,7 @@ mod db_status;
 mod db_switch;
 mod db_sync;
 mod help;
+mod init;
 mod man;
 mod small;
 mod spec;
@@ -44,6 +45,7 @@ pub use db_status::DbStatus;
 pub use db_switch::{DbSwitch, Switch};
 pub use db_sync::DbSync;
 pub use help::{command_help, commands_page, overview};
+pub use init::Init;
 pub use man::man_page;
 pub use small::{DbServer, Doctor, Hooks, ShellName};
 pub use values::duration_of;
@@ -70,6 +72,7 @@ static SPECS: &[&dyn Parse] = &[
     &small::HOOKS,
     &cli_executor::SPEC,
     &small::DOCTOR,
+    &init::SPEC,
     &small::CI,
     &small::COMPLETIONS,
     &small::MAN,
@@ -93,6 +96,7 @@ pub enum Command {
     DbUndo(DbUndo),
     DbServer(DbServer),
     Hooks(Hooks),
+    Init(Init),
     CliExecutor(CliExecutor),
     Doctor(Doctor),
     Ci,
@@ -120,6 +124,7 @@ impl Command {
             Command::DbUndo(_) => db_backup::UNDO.name,
             Command::DbServer(_) => small::DB_SERVER.name,
             Command::Hooks(_) => small::HOOKS.name,
+            Command::Init(_) => init::SPEC.name,
             Command::CliExecutor(_) => cli_executor::SPEC.name,
             Command::Doctor(_) => small::DOCTOR.name,
             Command::Ci => small::CI.name,

@@ -2,6 +2,7 @@
 //! everything can be tested by text in, value out.
 
 pub mod action;
+pub mod adopt;
 pub mod autogenerate;
 pub mod catalog;
 pub mod cause;
@@ -35,3 +36,4 @@ pub mod step;
 pub mod target;
 pub mod twins;
 pub mod url;
+pub mod written;

@@ -1,6 +1,7 @@
 //! The outside, each thing in one place: processes, git, Alembic, PostgreSQL, files. Nothing in here decides; it asks
 //! and does what it is told.
 
+pub mod adoption;
 pub mod alembic;
 pub mod alembic_ini;
 mod alembic_toml;

@@ -179,7 +179,8 @@ pub fn second_fails(first: &str) -> Branches {
 
 #[test]
 fn a_migration_that_fails_and_back() {
-    for place in ["b", "a", "r", "p", ""] {
+    // At `a` and at `p` it is taken back by others here and in `crash`.
+    for place in ["b", "r", ""] {
         let scene = second_fails(place);
         let before = scene.everything();
         let stopped = scene.run("db-merge main --json").code(1);

@@ -59,16 +59,48 @@ fn without_transactions_half_a_script_stays_and_that_is_said() {
 
 #[test]
 fn rows_that_a_script_committed_by_itself_may_have_stayed() {
-    let body = format!(
-        "with op.get_context().autocommit_block():\n    {}\n{}",
-        sql("insert into a1 values (1)"),
-        sql("select 1 / 0")
+    let fail = sql("select 1 / 0");
+    let insert = sql("insert into a1 values (1)");
+    let block = format!("with op.get_context().autocommit_block():\n    {insert}\n{fail}");
+    let scene = Scene::new().table("a1", "").revision("b2", "a1", &block, "pass").at("a1");
+    // Rows, by a commit that stands in the script and by one that nobody can read there.
+    let elsewhere = format!(
+        "import sqlalchemy\nwith op.get_bind().engine.begin() as other:\n    \
+         other.execute(sqlalchemy.text('insert into a1 values (2)'))\n{fail}"
     );
-    let scene = Scene::new().table("a1", "").revision("b2", "a1", &body, "pass").at("a1");
-    let failure = scene.fails("db-migrate", Kind::SqlError, 1, &["b2 commits by itself (line"]);
-    let failure = failure.says("rows that it wrote may have stayed");
-    assert!(!failure.output.stderr.contains("Nothing of this run was kept"), "{}", failure.output);
-    assert_eq!(failure.json.get("half_done"), None);
+    let mut scene = scene;
+    for (body, words) in [(&block, "b2 commits by itself (line"), (&elsewhere, "nobody else is at work there")] {
+        scene = scene.revision("b2", "a1", body, "pass");
+        let failure = scene.fails("db-migrate", Kind::SqlError, 1, &[words, "stay written: public.a1 (1 row)"]);
+        assert!(!failure.output.stderr.contains("Nothing of this run was kept"), "{}", failure.output);
+        assert_eq!(failure.json.get("half_done"), None);
+        let _ = failure.has("rows_stay", json!(["public.a1 (1 row)"]));
+    }
+    // A commit with nothing in it leaves nothing, which was looked at; a sequence goes on.
+    let empty = format!("{}\nop.get_bind().commit()\n{fail}", sql("select 1"));
+    let scene = scene.revision("b2", "a1", &empty, "pass");
+    let _ =
+        scene.fails("db-migrate", Kind::SqlError, 1, &["Nothing of this run was kept: the database is still at a1"]);
+    let next = format!("{}\n{fail}", sql("select nextval('s')"));
+    let scene = scene.revision("b2", "a1", &next, "pass").sql("create sequence s");
+    let _ = scene.fails("db-migrate", Kind::SqlError, 1, &["kept but where sequences stand", "(public.s)"]);
+}
+
+/// A downgrade that deletes, commits and fails: the version table says that nothing was done, and the rows come back all the
+/// same.
+#[test]
+fn rows_that_a_failed_downgrade_committed_come_back() {
+    let down = format!("{}\n{}\n{}", sql("delete from a1 where n < 4"), sql("commit"), sql("select 1 / 0"));
+    let scene = Scene::new().table("a1", "").revision("b2", "a1", &sql("create table b2 (n int)"), &down).at("b2");
+    let scene = scene.sql("alter table a1 add primary key (n); insert into a1 select generate_series(1, 5)");
+    let words = "db-migrate --direction=downgrade --target=a1 --yes";
+    let failure = scene.fails(words, Kind::SqlError, 1, &["stay written: public.a1 (3 rows)"]);
+    assert!(failure.json["error"]["actions"].to_string().contains("Put back the rows that went: cargo xtask db-undo"));
+    let scene = scene.sql("insert into a1 values (1)");
+    let undone = scene.json("db-undo --yes");
+    assert_eq!(undone["put_back"]["left"], json!([]));
+    let rows: i64 = scene.client().query_one("select count(*) from a1", &[]).unwrap().get(0);
+    assert_eq!((scene.versions(), rows), (vec!["b2".to_owned()], 5), "{undone}");
 }
 
 #[test]

@@ -37,6 +37,9 @@ fn remote_database() {
     let forward = format!("127.0.0.1:{} is a forward to another machine: {us}", near.1);
     scene.fails("db-migrate", Kind::RemoteDatabase, 3, &[&forward, "listens there and passes it on"]);
     scene.fails("db-roundtrip --in-place --yes", Kind::RemoteDatabase, 3, &[&forward]);
+    let swap = scene.fails("db-restore --swap-back --yes", Kind::RemoteDatabase, 3, &[&forward]);
+    let meant = format!("cargo xtask db-restore --swap-back --allow-remote=127.0.0.1:{}", near.1);
+    assert!(swap.output.stderr.contains(&meant), "{}", swap.output);
     assert_eq!(scene.tables(), "a1 b2");
     let _ = scene.run(&format!("db-migrate --allow-remote=127.0.0.1:{}", near.1)).code(0);
     assert_eq!(scene.tables(), "a1 b2 c3");
@@ -73,6 +76,8 @@ fn read_only_server() {
         scene.fails(words, Kind::ReadOnlyServer, 3, &names);
     }
     let _ = scene.run("db-migrate --dry-run").code(0);
+    // A backup only reads, and its proof writes into a database of its own.
+    assert_eq!(scene.json("db-backup")["proof"], "restored");
     let looked = scene.json("db-status");
     assert_eq!(looked["components"][0]["refuses"], "read-only-server");
     assert_eq!(scene.versions(), ["b2"]);
@@ -87,8 +92,9 @@ fn a_protected_database_wants_its_name() {
     };
     protect(true);
     let names = [&format!("{} on ", scene.database), "it is protected (Cargo.toml)"];
-    for words in ["db-migrate --direction=downgrade --target=-1 --yes", "db-roundtrip --in-place --yes"] {
-        scene.fails(words, Kind::WrongDatabase, 3, &names);
+    let ways = ["db-migrate --direction=downgrade --target=-1", "db-roundtrip --in-place", "db-restore --swap-back"];
+    for words in ways {
+        scene.fails(&format!("{words} --yes"), Kind::WrongDatabase, 3, &names);
     }
     assert_eq!(scene.versions(), ["c3"]);
     protect(false);

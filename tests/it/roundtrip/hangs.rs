@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::ways::{result, roundtrip, told};
+use super::ways::{result, told};
 use crate::support::scene::Scene;
 
 const LOCK: &str = "op.execute('lock table t')\n";
@@ -36,7 +36,7 @@ def hold():
     with engine.begin() as second:
         second.execute(sa.text('lock table t'))
         taken.set()
-        time.sleep(1)
+        time.sleep(0.5)
 thread = threading.Thread(target=hold)
 thread.start()
 taken.wait()
@@ -54,18 +54,24 @@ def wait():
     with engine.connect() as second:
         second.execute(sa.text('lock table t'))
 threading.Thread(target=wait).start()
-op.execute('select pg_sleep(4)')
+op.execute('select pg_sleep(2.5)')
 ";
 
 fn scene(driver: &str) -> Scene {
     Scene::on(driver).revision("a", "", "op.execute('create table t (id int)')", "op.execute('drop table t')")
 }
 
+/// All revisions, where a step may wait for itself for so many milliseconds.
+fn patient(scene: &Scene, patience: u32, code: i32) -> Value {
+    let xtask = scene.xtask("db-roundtrip --json -q --all").env("XTASK_TEST_PATIENCE", patience.to_string());
+    xtask.run().code(code).json()
+}
+
 /// `b` hangs on its way down and is found; what is below is tested all the same.
 #[track_caller]
 fn hangs(driver: &str, body: &str) -> Value {
     let up = "op.execute('alter table t add n int')";
-    let report = roundtrip(&scene(driver).revision("b", "a", up, &format!("{LOCK}{body}")), "--all", 4);
+    let report = patient(&scene(driver).revision("b", "a", up, &format!("{LOCK}{body}")), 500, 4);
     assert_eq!(told(&report), ["b failed downgrade", "a reversible"], "{driver}: {report:#}");
     let result = result(&report, "b").clone();
     assert_eq!(result["error"]["kind"], "step-timeout", "{result:#}");
@@ -91,7 +97,7 @@ fn who_waits_and_is_right_to_is_not_accused() {
     let scene = scene("psycopg2")
         .revision("b", "a", "pass", BUSY_THREAD)
         .revision("c", "b", "pass", BUSY_STEP)
-        .revision("d", "c", "op.execute('select pg_sleep(3.5)')", "import time\ntime.sleep(3.5)");
-    let report = roundtrip(&scene, "--all", 0);
+        .revision("d", "c", "op.execute('select pg_sleep(2)')", "import time\ntime.sleep(2)");
+    let report = patient(&scene, 1500, 0);
     assert_eq!(told(&report), ["d reversible", "c reversible", "b reversible", "a reversible"], "{report:#}");
 }

@@ -248,6 +248,42 @@ fn rows_that_a_policy_hides() {
     assert!(error["actions"].to_string().contains("BYPASSRLS"), "{error:#}");
 }
 
+/// As in Backend.AI's halfstack: a role that may not create databases and does not own its own. `admin_url` makes them for
+/// it, with the rights that it has; without one the embedded server takes a dump.
+#[test]
+fn a_role_that_may_not_create_databases() {
+    let scene = Scene::new();
+    let role = format!("worker_of_{}", scene.database);
+    let sql = format!("create role {role} login; grant connect on database {} to {role}", scene.database);
+    cluster().client("postgres").batch_execute(&sql).unwrap();
+    let admin = cluster().url("psycopg2", "postgres");
+    let url = cluster().url("psycopg2", &scene.database).replacen(&format!("{SUPERUSER}@"), &format!("{role}@"), 1);
+    let scene = scene.url(&url).sql(&format!("grant all on schema public to {role}"));
+    let forbidden = format!("create schema of_{role}");
+    let scene = scene
+        .revision("a", "", "op.execute('create table t (id int); insert into t values (1)')", DROP)
+        .revision("b", "a", "op.execute('create table u ()')", "op.execute('drop table u')")
+        .revision("c", "b", &format!("op.execute('{forbidden}')"), "pass");
+    let _ = scene.run("db-migrate -q --target=b").code(0);
+
+    let by_admin = scene.xtask("db-roundtrip --json").env("XTASK_ADMIN_URL", &admin).run().code(4).json();
+    assert_eq!(result(&by_admin, "c")["error"]["kind"], "permission-denied", "as in its own: {by_admin:#}");
+    std::fs::remove_file(scene.root().join("migrations/versions/c.py")).unwrap();
+    let busy = scene.client();
+    let by_admin = scene.xtask("db-roundtrip --json").env("XTASK_ADMIN_URL", &admin).run().code(0).json();
+    assert!(by_admin["baseline"].as_str().unwrap().contains("clone of"), "{by_admin:#}");
+    drop(busy);
+    let left = "select count(*) from pg_database where datname like 'xtask_scratch_%' and datdba = $1::text::regrole";
+    let count: i64 = cluster().client("postgres").query_one(left, &[&role]).unwrap().get(0);
+    assert_eq!(count, 0, "scratch databases of {role}");
+
+    let elsewhere = scene.run("db-roundtrip --json").code(0);
+    assert!(elsewhere.stderr.contains(&format!("{role} may not create databases")), "{}", elsewhere.stderr);
+    let report = elsewhere.json();
+    assert!(report["baseline"].as_str().unwrap().starts_with("a dump of "), "{report:#}");
+    assert_eq!(result(&report, "b")["verdict"], "reversible", "{report:#}");
+}
+
 #[test]
 fn the_projects_own_rows() {
     let scene = Scene::new();

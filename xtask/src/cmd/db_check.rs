@@ -3,7 +3,7 @@
 mod gather;
 mod models;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::json;
@@ -14,7 +14,6 @@ use crate::flags::{DbCheck, Format, Look};
 use crate::model::action::{Action, own};
 use crate::model::rules::{self, Finding, Level, Rule};
 use crate::report::{findings as report, github, junit, sarif};
-use crate::sys::git::Repo;
 use crate::sys::project::Component;
 use crate::ui::Paint;
 use gather::Judged;
@@ -35,15 +34,9 @@ pub fn run(ctx: &Ctx, flags: &DbCheck) -> Result<Exit> {
     Ok(print(ctx, flags, &rules, &findings, || judged.iter().for_each(|judged| show(ctx, flags, judged))))
 }
 
-/// Where a service that reads the report expects the files: from the root of the checkout, which is not always the project's
-/// folder.
+/// Where a service that reads the report expects the files.
 fn in_checkout(ctx: &Ctx, findings: &[Finding]) -> Vec<Finding> {
-    let below = || {
-        let root = &ctx.project().ok()?.root;
-        let repo = Repo::find(&ctx.ui, root).ok().flatten()?;
-        root.strip_prefix(repo.root()).ok().map(Path::to_owned)
-    };
-    let prefix = below().unwrap_or_default();
+    let prefix = ctx.from_checkout();
     findings.iter().map(|finding| Finding { path: prefix.join(&finding.path), ..finding.clone() }).collect()
 }
 
@@ -97,7 +90,7 @@ fn explain(ctx: &Ctx, word: &str) -> Result<Exit> {
         };
         let first = rules::RULES.first().map_or("DB101", |rule| rule.code);
         let last = rules::RULES.last().map_or(first, |rule| rule.code);
-        return Err(fail.details(format!("Rules have codes from {first} to {last}; docs/rules/ has them all")).into());
+        return Err(fail.details(format!("Rules have codes from {first} to {last}; xtask/rules/ has them all")).into());
     };
     let fields = json!({"code": rule.code, "name": rule.name, "severity": rule.level.name(), "page": rule.page});
     ctx.ui.json("db-check", Exit::Done, fields, None);

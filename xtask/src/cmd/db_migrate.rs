@@ -32,6 +32,8 @@ struct Outcome {
     seconds: f64,
     /// The revision that failed half-way, and what stays of it.
     half_done: Option<(String, Vec<Change>)>,
+    /// Tables with rows that were committed while it failed.
+    rows_stay: Vec<String>,
 }
 
 impl Outcome {
@@ -44,6 +46,7 @@ impl Outcome {
             backup: None,
             seconds: took.as_secs_f64(),
             half_done: None,
+            rows_stay: Vec::new(),
         }
     }
 }
@@ -87,8 +90,9 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
     let before = last_change::begin(ctx, &mut own, COMMAND, plan.change(backup.clone()));
     let walked = walker.go(&mut own, &facts.graph, &plan.walk);
     walker.end();
-    last_change::end(ctx, &mut own, before);
     let far = walked.as_ref().unwrap_or_else(|broken| &broken.walked);
+    let stays = backup.is_some() && (far.half_done.is_some() || !far.rows_stay.is_empty());
+    last_change::end(ctx, &mut own, before, stays);
     let outcome = Outcome {
         before: plan.walk.before.clone(),
         after: far.heads.clone(),
@@ -96,6 +100,7 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
         backup,
         seconds: started.elapsed().as_secs_f64(),
         half_done: far.half_done.clone(),
+        rows_stay: far.rows_stay.clone(),
     };
     match walked {
         Ok(_) => {
@@ -123,6 +128,12 @@ fn broke_off(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome, broken: B
     let mut fail: Fail = broken.fail;
     if let Some(path) = &outcome.backup {
         fail = fail.details(format!("The backup taken before: {}", path.display()));
+        if outcome.half_done.is_some() {
+            let whole = own("db-restore").of(&facts.component.name).word(path.display().to_string());
+            fail = fail.run("Or put the backup in the database's place as a whole", whole);
+        } else if !outcome.rows_stay.is_empty() {
+            fail = fail.run("Put back the rows that went", own("db-undo").of(&facts.component.name));
+        }
     }
     if matches!(fail.kind, Kind::Interrupted | Kind::WrongDatabase) {
         fail = fail.run("See where it stands", own("db-status").of(&facts.component.name));
@@ -149,6 +160,9 @@ fn outcome_json(plan: &Plan, outcome: &Outcome) -> serde_json::Value {
         let stays: Vec<_> =
             changes.iter().map(|change| json!({"object": change.object, "change": change.what.name()})).collect();
         fields["half_done"] = json!({"revision": revision, "stays": stays});
+    }
+    if !outcome.rows_stay.is_empty() {
+        fields["rows_stay"] = json!(outcome.rows_stay);
     }
     fields
 }

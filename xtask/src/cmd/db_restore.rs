@@ -9,13 +9,13 @@ use serde_json::json;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::flags::DbRestore;
-use crate::model::action::{Action, own};
+use crate::model::action::{Action, Own, own};
 use crate::sys::backup::shelf::{self, Entry};
 use crate::sys::backup::{self, restore};
-use crate::sys::pg::{Db, application_name, swap, sweep};
+use crate::sys::pg::{swap, sweep};
 use crate::ui::Paint;
-use crate::work::last_change::{self, What};
-use crate::work::own_database::OwnDatabase;
+use crate::work::last_change::{self, What, Whole};
+use crate::work::own_database::{OwnDatabase, Refusal, Remote};
 use crate::work::take_back;
 
 const COMMAND: &str = "db-restore";
@@ -28,16 +28,15 @@ const UNDO: &str = "db-undo";
 pub fn run(ctx: &Ctx, flags: &DbRestore) -> Result<Exit> {
     let component = ctx.component().map_err(refuse)?;
     let database = ctx.database(&ctx.config(component)?).map_err(refuse)?;
-    check_local(&database, flags).map_err(refuse)?;
     if flags.swap_back {
-        return swap_back(ctx, &database);
+        return swap_back(ctx, flags, &database);
     }
     let entry = find(ctx, &component.name, flags.file.as_deref()).map_err(refuse)?;
     check_digest(&entry).map_err(refuse)?;
-    check_alone(&database).map_err(refuse)?;
+    let claim = claimed(ctx, flags.allow_remote.as_deref(), own_command(flags)).map_err(refuse)?;
     agreed(ctx, &format!("Put the backup {} in the place of {}?", entry.path.display(), database.place()))?;
     sweep(&database.url).map_err(refuse)?;
-    let told = restored(ctx, flags, &database, &entry).map_err(refuse)?;
+    let told = restored(ctx, !flags.no_verify, claim, &entry).map_err(refuse)?;
     let fields = json!({
         "component": component.name,
         "backup": entry.path.display().to_string(),
@@ -75,19 +74,23 @@ struct Told {
     kept: String,
 }
 
-fn restored(ctx: &Ctx, flags: &DbRestore, database: &Database, entry: &Entry) -> Result<Told> {
+fn restored(ctx: &Ctx, verify: bool, own: OwnDatabase<'_>, entry: &Entry) -> Result<Told> {
+    let database = own.database.clone();
     let task = ctx.ui.task("Restoring the backup into a new database");
-    let record = entry.record.as_ref().filter(|_| !flags.no_verify);
+    let record = entry.record.as_ref().filter(|_| verify);
     let new = restore::into_new(&ctx.ui, &database.url, &database.tools, &entry.path, record)?;
     drop(task);
+    // No session may be in a database that is renamed, our lock's neither. Whoever comes in between keeps it from that.
+    drop(own);
     let kept = swap::swap_in(&database.url, new.scratch.name())?;
     note(ctx, &kept);
     Ok(Told { verified: record.is_some(), differs: new.differs, kept })
 }
 
-fn swap_back(ctx: &Ctx, database: &Database) -> Result<Exit> {
-    check_alone(database).map_err(refuse)?;
+fn swap_back(ctx: &Ctx, flags: &DbRestore, database: &Database) -> Result<Exit> {
+    let claim = claimed(ctx, flags.allow_remote.as_deref(), own_command(flags)).map_err(refuse)?;
     agreed(ctx, &format!("Put back what was there before {} was restored?", database.place()))?;
+    drop(claim);
     let (was, kept) = swap::swap_back(&database.url, None).map_err(refuse)?;
     note(ctx, &kept);
     ctx.ui.json(COMMAND, Exit::Done, json!({"swapped_back": was, "kept": kept}), None);
@@ -138,9 +141,10 @@ pub fn undo(ctx: &Ctx, kept: &str, dry_run: bool) -> Result<Exit> {
         ctx.ui.answer(format!("{headline}\n\n{}", said.join("\n")));
         return Ok(Exit::Done);
     }
-    check_alone(&database).map_err(refuse)?;
+    let claim = claimed(ctx, None, self::own(COMMAND).word("--swap-back")).map_err(refuse)?;
     ctx.ui.status(said.join("\n"));
     agreed(ctx, &format!("Put {kept} back in the place of {place}?"))?;
+    drop(claim);
     let (was, kept) = swap::swap_back(&database.url, Some(kept)).map_err(refuse)?;
     note(ctx, &kept);
     fields["kept"] = json!(kept);
@@ -148,6 +152,59 @@ pub fn undo(ctx: &Ctx, kept: &str, dry_run: bool) -> Result<Exit> {
     let headline = ctx.ui.paint(Paint::Good, &format!("✅ Taken back: {was} is {place} again"));
     let again = ctx.ui.shown(Action::run("That was a mistake", own(UNDO)));
     ctx.ui.answer(format!("{headline}\n\nWhat was there until now is kept as the database {kept}\n\n{again}"));
+    Ok(Exit::Done)
+}
+
+/// The same where only the backup that was taken before a thing brings it back: as a whole, in the database's place. Rows
+/// that were written `since` then are in the database that is kept, and only there.
+///
+/// # Errors
+/// A refusal with nothing changed.
+pub fn undo_whole(
+    ctx: &Ctx,
+    command: &str,
+    whole: &Whole,
+    since: Option<Vec<(String, u64)>>,
+    dry_run: bool,
+) -> Result<Exit> {
+    let component = ctx.component().map_err(refuse)?;
+    let entry = find(ctx, &component.name, Some(&whole.backup)).map_err(refuse)?;
+    check_digest(&entry).map_err(refuse)?;
+    let mut said = vec![
+        format!("Last: {command} {}", whole.words),
+        format!("Taken back, the backup {} is in the database's place as a whole", whole.backup.display()),
+    ];
+    let in_kept = "they are in the database that is kept, and not in the other";
+    match &since {
+        None => said.push(format!("What was written since cannot be told; {in_kept}")),
+        Some(since) => {
+            said.extend(since.iter().map(|(t, rows)| format!("{t}: {rows} rows were written since; {in_kept}")))
+        }
+    }
+    let mut fields = json!({
+        "component": component.name, "undone": {"command": command, "kind": "whole"},
+        "backup": whole.backup.display().to_string(), "after": whole.start, "dry_run": dry_run,
+    });
+    if dry_run {
+        ctx.ui.json(UNDO, Exit::Done, fields, None);
+        ctx.ui.answer(format!("{}\n\n{}", ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), said.join("\n")));
+        return Ok(Exit::Done);
+    }
+    let claim = claimed(ctx, None, self::own(COMMAND).word(whole.backup.display().to_string())).map_err(refuse)?;
+    ctx.ui.status(said.join("\n"));
+    agreed(ctx, &format!("Put the backup in the place of {}?", claim.place()))?;
+    sweep(&claim.database.url).map_err(refuse)?;
+    let told = restored(ctx, true, claim, &entry).map_err(refuse)?;
+    fields["kept"] = json!(told.kept);
+    fields["differs"] = json!(told.differs);
+    ctx.ui.json(UNDO, Exit::Done, fields, None);
+    let mut lines =
+        vec![ctx.ui.paint(Paint::Good, "✅ Taken back: the backup is in the database's place, and was compared")];
+    lines.push(String::new());
+    lines.push(format!("What was there until now is kept as the database {}", told.kept));
+    lines.extend(told.differs.iter().map(|line| format!("  - differs: {line}")));
+    lines.push(format!("\n{}", ctx.ui.shown(Action::run("That was a mistake", self::own(UNDO)))));
+    ctx.ui.answer(lines.join("\n"));
     Ok(Exit::Done)
 }
 
@@ -184,28 +241,24 @@ fn check_digest(entry: &Entry) -> Result<()> {
         .into())
 }
 
-fn check_local(database: &Database, flags: &DbRestore) -> Result<()> {
-    if database.url.is_local() || flags.allow_remote {
-        return Ok(());
-    }
-    Err(Fail::new(Kind::RemoteDatabase, "The database is not on this machine")
-        .details(database.place())
-        .run("If it is meant", own(COMMAND).word("--allow-remote"))
-        .related(own("db-status"))
-        .into())
+/// The database, ours alone until another one gets its place.
+fn claimed<'a>(ctx: &'a Ctx, allowed: Option<&str>, command: Own) -> Result<OwnDatabase<'a>> {
+    let mut own = OwnDatabase::connect(ctx, ctx.component()?, COMMAND)?;
+    let elsewhere =
+        Refusal { why: "Another database in the place of one that others use should be meant", instead: Vec::new() };
+    let others = Refusal {
+        why: "Another database is put in its place under them",
+        instead: vec!["Then repeat the command".into()],
+    };
+    let command = command.of(&own.component.name);
+    own.claim(ctx, elsewhere, Some(Remote { command, allowed }), others)?;
+    Ok(own)
 }
 
-/// Before anything is restored; the swap itself is refused by the server where somebody is connected then.
-fn check_alone(database: &Database) -> Result<()> {
-    let mut db = Db::connect(&database.url, &application_name(COMMAND))?;
-    let others = db.other_sessions(&[], &[&application_name(COMMAND)])?;
-    if others.is_empty() {
-        return Ok(());
-    }
-    let fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database")
-        .details("Another database is put in its place under them");
-    let fail = others.iter().take(5).fold(fail, |fail, other| fail.details(other.to_string()));
-    Err(fail.action("Stop what uses it, then repeat the command").related(own("db-status")).into())
+/// The command line as it was given.
+fn own_command(flags: &DbRestore) -> Own {
+    let command = flags.file.iter().fold(own(COMMAND), |command, file| command.word(file.display().to_string()));
+    if flags.swap_back { command.word("--swap-back") } else { command }
 }
 
 fn agreed(ctx: &Ctx, question: &str) -> Result<()> {

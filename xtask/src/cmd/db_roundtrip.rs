@@ -24,6 +24,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
 use crate::report::roundtrip::Report;
+use crate::sys::pg::may_not_create;
 use crate::work::bystander::Bystanders;
 
 use facts::{Facts, gather};
@@ -46,7 +47,7 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     if facts.route.tested.is_empty() {
         return nothing_to_test(ctx, &facts);
     }
-    let report = prove_facts(ctx, flags, &facts)?;
+    let report = prove_facts(ctx, flags, facts)?;
     ctx.ui.json("db-roundtrip", report.exit(), report.to_json(ctx.ui.around()), None);
     ctx.ui.answer(text(ctx, &report));
     Ok(report.exit())
@@ -57,10 +58,21 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
 /// # Errors
 /// As [`run`].
 pub fn prove(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
-    prove_facts(ctx, flags, &gather(ctx, flags)?)
+    prove_facts(ctx, flags, gather(ctx, flags)?)
 }
 
-fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
+/// On the component's own server; where nobody may create a database there, on ours.
+fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: Facts) -> Result<Report> {
+    match prove_on(ctx, flags, &facts) {
+        Err(error) if may_not_create(&from_anyhow(&error)) && !facts.database.embedded && !flags.in_place => {
+            let (facts, _dumped) = facts.elsewhere(ctx)?;
+            prove_on(ctx, flags, &facts)
+        }
+        proved => proved,
+    }
+}
+
+fn prove_on(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
     resume::check(ctx, facts, flags)?;
     let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { on_throwaway(ctx, facts, flags)? };
     let (report, log) = show::report(ctx, facts, findings);

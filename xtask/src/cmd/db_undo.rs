@@ -45,6 +45,13 @@ pub fn run(ctx: &Ctx, flags: &DbUndo) -> Result<Exit> {
             drop(own);
             db_merge::undo(ctx, folder, flags.dry_run)
         }
+        What::Whole(whole) => {
+            check_is_last(&mut own, &change).map_err(refuse)?;
+            let (table, db) = own.table_and_db();
+            let since = db.count_rows_since(table, change.end).map_err(refuse)?;
+            drop(own);
+            db_restore::undo_whole(ctx, &change.command, whole, since, flags.dry_run)
+        }
         What::Restore(kept) => {
             drop(own);
             db_restore::undo(ctx, kept, flags.dry_run)

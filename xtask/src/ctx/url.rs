@@ -42,18 +42,13 @@ impl Ctx {
     ///
     /// # Errors
     /// `config-invalid` for a URL that cannot be used.
-    pub fn admin_url(&self, component: &Component, database: &Database) -> Result<DbUrl> {
+    pub fn admin_url(&self, database: &Database) -> Result<DbUrl> {
         if database.embedded {
             let lease = self.lease()?;
             let name = &database.url.target().database;
             return Ok(database.url.on_socket(&lease.socket_dir, lease.port, lease.superuser, name));
         }
-        let named = std::env::var(ADMIN_URL).ok().filter(|text| !text.is_empty());
-        let text = component.admin_url.as_deref().or(named.as_deref());
-        match text {
-            None => Ok(database.url.clone()),
-            Some(text) => pg::complete(&announced(text, "`admin_url`", Kind::ConfigInvalid)?),
-        }
+        Ok(database.maker().clone())
     }
 
     /// The same for the embedded server, which needs no URL: where none is known, the component's name will do.
@@ -174,6 +169,15 @@ impl Ctx {
         };
         let there = |name: &&&str| folders.iter().any(|folder| folder.join(name).is_dir());
         Ok(order.iter().find(there).copied().unwrap_or("psycopg"))
+    }
+}
+
+/// Who may create databases, where the settings or the environment say it.
+pub(super) fn named_admin(component: &Component) -> Result<Option<DbUrl>> {
+    let named = std::env::var(ADMIN_URL).ok().filter(|text| !text.is_empty());
+    match component.admin_url.as_deref().or(named.as_deref()) {
+        None => Ok(None),
+        Some(text) => pg::complete(&announced(text, "`admin_url`", Kind::ConfigInvalid)?).map(Some),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Command;
-use super::spec::{Set, Spec, Word, switch};
+use super::spec::{Set, Spec, Word, option, optional, switch};
 
 #[derive(Clone, Debug, Default)]
 pub struct DbBackup {
@@ -44,8 +44,8 @@ pub struct DbRestore {
     pub swap_back: bool,
     /// Do not compare what was restored with the backup's record.
     pub no_verify: bool,
-    /// Go on though the database is on another machine.
-    pub allow_remote: bool,
+    /// Where the database may be; empty: whichever machine it is.
+    pub allow_remote: Option<String>,
 }
 
 pub static RESTORE: Spec<DbRestore> = Spec {
@@ -55,9 +55,12 @@ pub static RESTORE: Spec<DbRestore> = Spec {
         switch("--no-verify", "do not compare what was restored with the backup's record", |restore| {
             &mut restore.no_verify
         }),
-        switch("--allow-remote", "go on though the database is not on this machine", |restore| {
-            &mut restore.allow_remote
-        }),
+        optional(option(
+            "--allow-remote",
+            "HOST",
+            "go on though the database is not on this machine but on HOST; several with commas",
+            Set::Text(|restore| &mut restore.allow_remote),
+        )),
     ],
     exclusive: &[&["--swap-back", "--no-verify"]],
     without: &["--python"],
@@ -93,7 +96,7 @@ pub static UNDO: Spec<DbUndo> = Spec {
     ..Spec::new(
         "db-undo",
         "takes back the last thing that this tool did to the database",
-        "Takes back the last db-migrate (up or down), db-rebase, db-merge or db-restore of the component's database: says what\n\
+        "Takes back the last db-migrate (up or down), db-rebase, db-merge, db-sync or db-restore of the component's database: says what\n\
          it was and which rows would go, takes a backup, walks back by the scripts, and puts the rows back that the thing had\n\
          taken away. Rows that were written since stay. What it did is the last thing then, so that a second db-undo takes\n\
          the first one back. Refused where something else has migrated the database since.",

@@ -104,7 +104,7 @@ pub static SPEC: Spec<DbCheck> = Spec {
         "db-check",
         "static checks of the migration scripts; needs no Python and no database",
         "Reads the scripts and asks git, and names for each finding what is wrong, why it bites and the fix. Rules and\n\
-         their codes are in docs/rules/; a project sets their weight in [workspace.metadata.db.rules], one script\n\
+         their codes are in xtask/rules/; a project sets their weight in [workspace.metadata.db.rules], one script\n\
          switches a rule off by a comment: # xtask: allow CODE: reason. Rules of taste say nothing about scripts that\n\
          are on the main branch already. Exits 4 when there is an error; warnings alone exit 0.\n\
          With --models it answers another question instead: is there a change of the models without a migration? That\n\

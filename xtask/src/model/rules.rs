@@ -1,6 +1,6 @@
 //! What can be said about migration scripts without running them: rules as values in one table, and what they find.
 //!
-//! A rule is a file in `rules/` and a page in `docs/rules/`. It judges a [`Context`]: the scripts as they are in the work
+//! A rule is a file in `rules/` and a page in `xtask/rules/`. It judges a [`Context`]: the scripts as they are in the work
 //! tree or would be committed, the history they make, and what git knows of them. It never asks anything itself.
 
 mod allowed;

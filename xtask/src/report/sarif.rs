@@ -21,7 +21,7 @@ pub fn log(findings: &[Finding], rules: &[&Rule], around: &Around) -> String {
                 "rules": rules.iter().map(|rule| descriptor(rule)).collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
-            "originalUriBaseIds": {"PROJECT": {"description": {"text": "the folder of the Alembic configs"}}},
+            "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "the root of the checkout"}}},
             "results": results,
         }],
     });
@@ -46,7 +46,7 @@ fn title(rule: &Rule) -> &str {
 fn result(finding: &Finding, rules: &[&Rule], around: &Around) -> Value {
     let index = rules.iter().position(|rule| rule.code == finding.code);
     let place = json!({
-        "artifactLocation": {"uri": uri(&shown(&finding.path)), "uriBaseId": "PROJECT"},
+        "artifactLocation": {"uri": uri(&shown(&finding.path)), "uriBaseId": "%SRCROOT%"},
         "region": {"startLine": finding.line.max(1)},
     });
     json!({

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
@@ -326,8 +327,29 @@ fn state_dir(root: &Path, workspace: Option<&Path>, variable: impl Fn(&str) -> O
     if let Some(target) = named("CARGO_TARGET_DIR") {
         return absolute(target).join("xtask");
     }
-    let built_from = || Path::new(env!("CARGO_MANIFEST_DIR")).parent().filter(|folder| folder.is_dir());
-    workspace.or_else(built_from).unwrap_or(root).join("target/xtask")
+    match workspace {
+        Some(workspace) => workspace.join("target/xtask"),
+        None => shared_place(variable).unwrap_or_else(|| root.join("target/xtask")).join(folder_of(root)),
+    }
+}
+
+/// Where the things of projects lie that have no cargo workspace round them: in the one that this program was built in, as
+/// long as it is run from there; where it was installed, in the user's own place for such things.
+fn shared_place(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let is_there = |exe: PathBuf| exe.starts_with(built_in);
+    if std::env::current_exe().is_ok_and(is_there) {
+        return Some(built_in.join("target/xtask/projects"));
+    }
+    let absolute = |key: &str| variable(key).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state"))).map(|state| state.join("xtask"))
+}
+
+/// Two projects may have databases and components of one name.
+fn folder_of(root: &Path) -> String {
+    let digest = Sha256::digest(root.as_os_str().as_encoded_bytes());
+    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{digest}", root.file_name().unwrap_or_default().to_string_lossy())
 }
 
 fn components(root: &Path, settings: &Settings) -> Result<Vec<Component>> {
@@ -420,8 +442,10 @@ mod tests {
             Path::new("/w/target/xtask")
         );
         assert_eq!(state(&[("XTASK_STATE_DIR", "rel")], None), std::env::current_dir().unwrap().join("rel"));
-        // No workspace round the project: the one that this binary was built from.
-        let own = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        assert_eq!(state(&[], None), own.join("target/xtask"));
+        // No workspace round the project: the one that this binary was built in, and a folder for each.
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target/xtask/projects");
+        let place = state(&[], None);
+        assert!(place.parent() == Some(&own) && place.ends_with(folder_of(Path::new("/project"))), "{place:?}");
+        assert_ne!(folder_of(Path::new("/a/project")), folder_of(Path::new("/b/project")));
     }
 }

@@ -3,6 +3,7 @@
 //! whether anybody has migrated the database since. A file per database (its number, not its name, which a restore or a
 //! rename gives to another one), beside the backups.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -50,8 +51,21 @@ pub enum What {
     Merge(PathBuf),
     /// Another database got its name; what was there has this one.
     Restore(String),
+    /// Something whose scripts no file here has; only the backup that was taken before brings it back.
+    Whole(Whole),
     /// Nothing that could be taken back; why, and the words of the command that does it again, if one does.
     Nothing(String, Vec<String>),
+}
+
+/// What only a backup as a whole brings back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// What was done, in words.
+    pub words: String,
+    /// What the version table held before.
+    pub start: Vec<String>,
+    /// The backup that was taken before.
+    pub backup: PathBuf,
 }
 
 /// Revisions that were applied or reverted.
@@ -76,17 +90,19 @@ pub fn begin(ctx: &Ctx, own: &mut OwnDatabase<'_>, command: &str, what: What) ->
 }
 
 /// Writes down that it has ended; where the version table shows that nothing came of it, what was the last thing before is so
-/// again.
-pub fn end(ctx: &Ctx, own: &mut OwnDatabase<'_>, before: Option<LastChange>) {
+/// again, unless something `stays` all the same that a backup can bring back.
+pub fn end(ctx: &Ctx, own: &mut OwnDatabase<'_>, before: Option<LastChange>, stays: bool) {
     // The connection that is there may be what broke.
-    let is_lost = own.applied().is_err() && own.applied_anew().is_err();
-    let (table, db) = own.table_and_db();
-    let now = if is_lost { None } else { db.marks(table).ok() };
-    match before.filter(|before| now.is_some() && before.left == now) {
+    let heads = own.applied().or_else(|_| own.applied_anew()).ok();
+    let Ok(Some(change)) = find(ctx, own) else { return };
+    let is_where_it_was = heads.is_some_and(|heads| change.what.starts_at(&heads));
+    match before {
+        _ if stays || !is_where_it_was => leave(ctx, own, change),
         Some(before) => note(ctx, own, &before),
         None => {
-            if let Ok(Some(change)) = find(ctx, own) {
-                leave(ctx, own, change);
+            let component = own.component.name.clone();
+            if let Ok(path) = path(ctx, own.db(), &component) {
+                files::remove(&path);
             }
         }
     }
@@ -168,6 +184,13 @@ impl What {
         }
     }
 
+    /// Whether it began with these revisions.
+    fn starts_at(&self, heads: &[String]) -> bool {
+        let sorted = |ids: &[String]| ids.iter().cloned().collect::<BTreeSet<_>>();
+        let (What::Walk(Walked { start, .. }) | What::Whole(Whole { start, .. })) = self else { return false };
+        sorted(start) == sorted(heads)
+    }
+
     fn to_json(&self) -> Value {
         match self {
             What::Walk(Walked { direction, start, ids, backup }) => {
@@ -176,6 +199,9 @@ impl What {
             What::Rebase(folder) => json!({"kind": "rebase", "journal": folder}),
             What::Merge(folder) => json!({"kind": "merge", "journal": folder}),
             What::Restore(kept) => json!({"kind": "restore", "kept": kept}),
+            What::Whole(Whole { words, start, backup }) => {
+                json!({"kind": "whole", "words": words, "start": start, "backup": backup})
+            }
             What::Nothing(why, again) => json!({"kind": "nothing", "why": why, "again": again}),
         }
     }
@@ -192,6 +218,10 @@ impl What {
             Some("rebase") => What::Rebase(path("journal")?),
             Some("merge") => What::Merge(path("journal")?),
             Some("restore") => What::Restore(text(&value["kept"])?),
+            Some("whole") => {
+                let (words, start) = (text(&value["words"])?, texts(&value["start"])?);
+                What::Whole(Whole { words, start, backup: path("backup")? })
+            }
             _ => What::Nothing(text(&value["why"])?, texts(&value["again"])?),
         })
     }
@@ -268,6 +298,7 @@ mod tests {
             What::Rebase("/j".into()),
             What::Merge("/m".into()),
             What::Restore("app@1".into()),
+            What::Whole(Whole { words: "w".into(), start: vec!["b".into()], backup: "/b.dump".into() }),
             What::Nothing("it was undone".into(), vec!["db-rebase".into()]),
         ];
         for what in all {

@@ -35,7 +35,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRIES: u32 = 3;
 
 /// The way to go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Walk {
     /// All in one direction, in this order.
     pub steps: Vec<Step>,
@@ -47,6 +47,8 @@ pub struct Walk {
     pub skipped: Vec<String>,
     /// Revisions that are only taken out of the version table, or put back: what they made is there and stays.
     pub kept: Vec<String>,
+    /// How many steps of the same way were done before this walk began.
+    pub earlier: usize,
 }
 
 /// How long things may take.
@@ -71,8 +73,22 @@ pub struct Walked {
     pub seconds: f64,
     /// The revision that failed half-way, and what stays of it.
     pub half_done: Option<(String, Vec<Change>)>,
-    /// Whether it was looked at that nothing stays.
+    /// Tables with rows that were written and committed while it failed, in words.
+    pub rows_stay: Vec<String>,
+    /// Whether it was looked at that nothing stays of the step that failed.
     pub left_nothing: bool,
+}
+
+impl Walked {
+    /// This one, which went on where an earlier one broke off.
+    fn after(self, earlier: Walked) -> Walked {
+        Walked {
+            begun: earlier.done.len() + self.begun,
+            seconds: earlier.seconds + self.seconds,
+            done: [earlier.done, self.done].concat(),
+            ..self
+        }
+    }
 }
 
 /// A walk that did not come to its end.
@@ -96,7 +112,14 @@ impl Walk {
     /// These revisions in a direction, from a database that holds `before`.
     pub fn new(direction: Direction, ids: &[String], before: Vec<String>) -> Walk {
         let steps = ids.iter().map(|id| Step { direction, revision: id.clone() }).collect();
-        Walk { steps, before, target: ids.last().cloned().unwrap_or_default(), skipped: Vec::new(), kept: Vec::new() }
+        let target = ids.last().cloned().unwrap_or_default();
+        Walk { steps, before, target, skipped: Vec::new(), kept: Vec::new(), earlier: 0 }
+    }
+
+    /// What is left of it after the first `done` steps.
+    fn rest(&self, graph: &Graph, done: usize) -> Result<Walk> {
+        let (before, steps) = (self.after(graph, done)?, self.steps[done..].to_vec());
+        Ok(Walk { before, steps, earlier: self.earlier + done, ..self.clone() })
     }
 
     /// Which way; up where there is nothing to do.
@@ -226,27 +249,44 @@ impl<'a> Walker<'a> {
     /// # Errors
     /// [`BrokenOff`] with what stayed; also where every step ran and the database is not where they lead.
     pub fn go(&mut self, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Result<Walked, Box<BrokenOff>> {
-        for retry in 0..RETRIES {
-            match self.once(own, graph, walk) {
-                Err(mut broken) if broken.fail.kind == Kind::LockTimeout && broken.walked.left_nothing => {
-                    if let Err(error) = self.pause(retry) {
-                        broken.fail = from_anyhow(&error).details("Nothing of this run was kept");
-                        return Err(broken);
-                    }
+        let mut rest = walk.clone();
+        let mut earlier = Walked::default();
+        let mut tried = 1;
+        loop {
+            let mut broken = match self.once(own, graph, &rest) {
+                Ok(walked) => return Ok(walked.after(earlier)),
+                Err(broken) => broken,
+            };
+            let is_met_again = broken.fail.kind == Kind::LockTimeout && broken.walked.left_nothing;
+            let done = broken.walked.done.len();
+            // Where steps were done, it is another one that meets a lock.
+            tried = if done > 0 { 1 } else { tried };
+            if !is_met_again || tried > RETRIES {
+                if is_met_again {
+                    broken.fail = broken.fail.details(format!("It was tried {tried} times"));
                 }
-                done => return done,
+                broken.walked = broken.walked.after(earlier);
+                return Err(broken);
             }
+            if let Err(error) = self.pause(tried - 1) {
+                let stands = broken.walked.heads.as_deref().map_or_else(String::new, ids);
+                broken.fail = from_anyhow(&error).details(format!("The database is at {stands}, as it was looked at"));
+                broken.walked = broken.walked.after(earlier);
+                return Err(broken);
+            }
+            tried += 1;
+            match rest.rest(graph, done) {
+                Ok(left) => rest = left,
+                Err(error) => return Err(Box::new(BrokenOff { fail: from_anyhow(&error), ..*broken })),
+            }
+            earlier = broken.walked.after(earlier);
         }
-        self.once(own, graph, walk).map_err(|mut broken| {
-            broken.fail = broken.fail.details(format!("It was tried {} times", RETRIES + 1));
-            broken
-        })
     }
 
     /// Gives whoever waits behind us for the same lock its turn: longer each time.
     fn pause(&self, retry: u32) -> Result<()> {
         let pause = (self.limits.lock.unwrap_or(LOCK_TIMEOUT) / 2) * 2u32.pow(retry);
-        self.ctx.ui.status(format!("A lock was not to be had, and nothing was applied: again in {pause:?}"));
+        self.ctx.ui.status(format!("A lock was not to be had, and nothing of this step was kept: again in {pause:?}"));
         let until = Instant::now() + pause;
         while Instant::now() < until {
             interrupt::check()?;

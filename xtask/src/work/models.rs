@@ -137,8 +137,14 @@ impl Ground {
         command: &str,
         way: Way<'_>,
     ) -> Result<Result<Ground, Stopped>> {
-        let making =
-            Making { ui: &ctx.ui, why: command, name: None, file_copy: database.embedded, tools: &database.tools };
+        let making = Making {
+            ui: &ctx.ui,
+            why: command,
+            name: None,
+            file_copy: database.embedded,
+            tools: &database.tools,
+            admin: database.admin.as_ref(),
+        };
         let name = &database.url.target().database;
         let (scratch, words) = match way {
             Way::Empty => {

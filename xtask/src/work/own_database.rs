@@ -242,7 +242,7 @@ impl<'a> OwnDatabase<'a> {
         let why = "Take one by hand, put the files back by git, and see what the database needs";
         let instead = Action::run(why, own("db-status").of(&self.component.name));
         let wanted = wanted(self.component, &self.database, true, &applied, &instead);
-        let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table, end)?;
+        let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table, (backup, end))?;
         Ok(taken.path().to_owned())
     }
 

@@ -71,8 +71,14 @@ fn attempt(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
     if !database.url.is_local() {
         return Ok(Proof::GoesDown("no copy is made of a database on another machine".to_owned()));
     }
-    let making =
-        Making { ui: &ctx.ui, why: trial.command, name: None, file_copy: database.embedded, tools: &database.tools };
+    let making = Making {
+        ui: &ctx.ui,
+        why: trial.command,
+        name: None,
+        file_copy: database.embedded,
+        tools: &database.tools,
+        admin: database.admin.as_ref(),
+    };
     let mut first = Scratch::clone_of(&database.url, &database.url.target().database, &making)?;
     let second = first.twin(&database.url, &making)?;
     let mut copies = [Copy::new(trial, first, Vec::new())?, Copy::new(trial, second, trial.kept.clone())?];

@@ -22,7 +22,7 @@ use crate::sys::backup::record::Record;
 use crate::sys::backup::{reader, shelf};
 use crate::sys::pg::mend::{Job, Mended};
 use crate::sys::pg::rows::Memory;
-use crate::sys::pg::since::KEPT_IN;
+use crate::sys::pg::since::{KEPT_IN, Whose};
 use crate::sys::pg::{Db, VersionTable};
 use crate::sys::{files, journal};
 
@@ -80,15 +80,38 @@ pub fn check(path: &Path) -> Result<Record> {
 ///
 /// # Errors
 /// As [`backup::take`].
-/// `end` is the transaction with which the operation ended; without it, its last mark in the database counts.
-pub fn before(ctx: &Ctx, db: &mut Db, wanted: &Wanted<'_>, versions: &VersionTable, end: Option<u64>) -> Result<Taken> {
+/// `backup` is the one of then; `end` is the transaction with which the operation ended; without it, its last mark in the
+/// database counts.
+pub fn before(
+    ctx: &Ctx,
+    db: &mut Db,
+    wanted: &Wanted<'_>,
+    versions: &VersionTable,
+    (backup, end): (&Path, Option<u64>),
+) -> Result<Taken> {
     let taken = backup::take(ctx, db, wanted)?;
-    if !db.keep_rows_since(versions, end)? {
+    let backup = name_of(backup);
+    set_older_rows_aside(ctx, db, &backup)?;
+    if !db.keep_rows_since(versions, end, &Whose { backup: &backup, heads: wanted.applied })? {
         ctx.ui.verbose(
             "what was written since cannot be told from what the operation wrote; nothing of it is written over",
         );
     }
     Ok(taken)
+}
+
+fn name_of(backup: &Path) -> String {
+    backup.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// What an earlier operation could not put anywhere is not this one's.
+fn set_older_rows_aside(ctx: &Ctx, db: &mut Db, backup: &str) -> Result<()> {
+    if let Some(schema) = db.set_older_rows_aside(backup)? {
+        ctx.ui.warn(format!(
+            "Rows that an earlier operation has left in the schema {KEPT_IN} are in the schema {schema} now"
+        ));
+    }
+    Ok(())
 }
 
 /// After the scripts were walked back: puts back what the operation took away, and compares.
@@ -98,6 +121,7 @@ pub fn before(ctx: &Ctx, db: &mut Db, wanted: &Wanted<'_>, versions: &VersionTab
 pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
     let record = check(wish.backup)?;
     journal::crash_point();
+    set_older_rows_aside(ctx, db, &name_of(wish.backup))?;
     let task = ctx.ui.task("Putting back what was taken away, and comparing");
     let lock_wait = backup::LOCK_WAIT.as_millis();
     let now = db.contents(&mut Memory::default(), lock_wait)?;
@@ -109,10 +133,14 @@ pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
     let mut statements = sequences(&record.contents.sequences, &later.unwrap_or_default(), &now.sequences);
     let made_again = |name: &String| record.contents.relations.get(name) != now.relations.get(name);
     statements.extend(grants::statements(&record.contents.schema, &now.schema, |key| made_again(&key.name)));
+    let stale = db.filled_views()?.into_iter().filter(made_again);
+    statements.extend(stale.map(|view| format!("refresh materialized view {view}")));
     report.left.extend(db.put_right(&statements)?);
     let is_beside = mended.iter().any(|it| it.is_beside);
-    keep_what_is_left(db, &mut report, wish.may_go, is_beside)?;
-    let found = record.contents.differences(&db.contents(&mut Memory::default(), lock_wait)?);
+    keep_what_is_left(db, &mut report, wish, is_beside)?;
+    let after = db.contents(&mut Memory::default(), lock_wait)?;
+    report.lacks(&record.contents, &after, &mended);
+    let found = record.contents.differences(&after);
     report.differs = found.data.into_iter().chain(found.schema).filter(|line| !line.contains(KEPT_IN)).collect();
     report.is_as_it_was = report.differs.is_empty() && report.left.is_empty();
     drop(task);
@@ -133,6 +161,8 @@ fn jobs(was: &Contents, now: &Contents, wish: &Wish<'_>, report: &mut Report) ->
     let mut jobs = Vec::new();
     let tables =
         was.tables.iter().filter(|(name, _)| archive::parts(name).is_some_and(|(_, it)| it != wish.versions.name));
+    // What an earlier operation had left there has another name by now.
+    let tables = tables.filter(|(name, _)| !is_kept_aside(name));
     for (name, identity) in tables {
         let rows = was.rows.tables.get(name).map_or(0, |table| table.rows);
         let Some(here) = now.tables.get(name) else {
@@ -152,6 +182,11 @@ fn jobs(was: &Contents, now: &Contents, wish: &Wish<'_>, report: &mut Report) ->
         }
     }
     jobs
+}
+
+/// Whether it is a table of rows that an operation has kept aside, and nobody's own.
+pub fn is_kept_aside(table: &str) -> bool {
+    archive::parts(table).is_some_and(|(schema, _)| schema == KEPT_IN)
 }
 
 /// Whether a script names the table, and whether one that does deletes anything.
@@ -175,7 +210,7 @@ fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, jobs: Vec<Job>) -> Result<Vec<M
     let tool = reader(&ctx.ui, wish.tools, wish.backup)?;
     let wanted: BTreeMap<(String, String), String> =
         jobs.iter().filter_map(|job| Some((archive::parts(&job.table)?, job.table.clone()))).collect();
-    let mut mending = db.mend(jobs)?;
+    let mut mending = db.mend(jobs, &name_of(wish.backup))?;
     let mut encoding = "UTF8".to_owned();
     archive::read(&ctx.ui, &tool, wish.backup, &mut |piece| {
         match piece {
@@ -210,18 +245,27 @@ fn sequences(was: &Sequences, later: &Sequences, now: &Sequences) -> Vec<String>
 
 /// The rows that were kept aside and have no table any more stay where they are, and are told, unless they may go; all
 /// others are in place.
-fn keep_what_is_left(db: &mut Db, report: &mut Report, may_go: bool, is_beside: bool) -> Result<()> {
-    let Some(kept) = db.rows_since()? else { return Ok(()) };
+fn keep_what_is_left(db: &mut Db, report: &mut Report, wish: &Wish<'_>, is_beside: bool) -> Result<()> {
+    let (may_go, backup) = (wish.may_go, name_of(wish.backup));
+    let Some(kept) = db.rows_since(&backup)? else { return Ok(()) };
     let there = db.tables_by_number()?;
-    let homeless: Vec<_> = kept.iter().filter(|kept| !there.contains_key(&kept.table)).collect();
-    for kept in &homeless {
+    let homeless = kept.iter().filter(|kept| !there.contains_key(&kept.table));
+    let mut stay = is_beside;
+    for kept in homeless {
         let (table, rows, place) = (&kept.table, kept.rows, &kept.kept_in);
-        match may_go {
-            true => report.done.push(format!("{table}: {rows} rows written since went with it; the backup has them")),
-            false => report.left.push(format!("{table} is not there: {rows} rows written since are in {place}")),
+        let renamed = there.iter().find(|(_, number)| **number == kept.number);
+        stay |= !may_go || renamed.is_some();
+        match renamed {
+            Some((name, _)) => {
+                report.done.push(format!("{table} is {name} now: {rows} rows written since are there, and in {place}"))
+            }
+            None if may_go => {
+                report.done.push(format!("{table}: {rows} rows written since went with it; the backup has them"))
+            }
+            None => report.left.push(format!("{table} is not there: {rows} rows written since are in {place}")),
         }
     }
-    if is_beside || !may_go && !homeless.is_empty() { Ok(()) } else { db.forget_rows_since() }
+    if stay { Ok(()) } else { db.forget_rows_since() }
 }
 
 impl Report {
@@ -239,6 +283,23 @@ impl Report {
     /// For JSON.
     pub fn to_json(&self) -> Value {
         json!({"as_it_was": self.is_as_it_was, "done": self.done, "left": self.left, "differs": self.differs})
+    }
+
+    /// What is not back, though nothing that is told above says why.
+    fn lacks(&mut self, was: &Contents, now: &Contents, mended: &[Mended]) {
+        for Mended { table, left, .. } in mended {
+            let rows = |contents: &Contents| contents.rows.tables.get(table).map_or(0, |table| table.rows);
+            let (then, here) = (rows(was), rows(now));
+            if here < then && left.is_empty() {
+                self.left.push(format!("{table}: {here} rows are in it, the backup has {then}"));
+            }
+        }
+        if now.large_objects < was.large_objects {
+            let (then, here) = (was.large_objects, now.large_objects);
+            self.left.push(format!(
+                "{here} of {then} large objects are there: scripts bring none back, the backup as a whole does (db-restore)"
+            ));
+        }
     }
 
     fn tell(&mut self, mended: &[Mended]) {

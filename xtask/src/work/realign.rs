@@ -388,7 +388,7 @@ impl Way {
         // Without a backup it is a copy, which goes.
         let Some(backup) = backup else { return fail.into() };
         let backup_line = format!("The backup taken before: {}", backup.display());
-        if broken.walked.half_done.is_some() {
+        if broken.walked.half_done.is_some() || !broken.walked.rows_stay.is_empty() {
             return fail.details(backup_line).into();
         }
         if down.is_empty() && up.is_empty() {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::advice;
 use super::at_stake::{self, AtStake};
 use super::last_change::{self, LastChange, Walked, What};
-use super::migrate::{Walk, Way, sorted};
+use super::migrate::{Walk, Way};
 use super::own_database::{OwnDatabase, Refusal};
 use super::put_back::{self, Report};
 use crate::ctx::Ctx;
@@ -85,8 +85,8 @@ pub fn plan(ctx: &Ctx, own: &mut OwnDatabase<'_>, graph: &Graph, change: &LastCh
     let walk = Walk::new(*direction, way, start.clone());
     let done = walk.done(graph, &heads, way.len()).ok_or_else(|| moved_since(change, own, &heads))?;
     let back: Vec<String> = way[..done].iter().rev().cloned().collect();
-    let is_cut_off = change.left.is_none() && backup.is_some();
-    if back.is_empty() && !is_cut_off {
+    // With a backup there may be rows to put back, though no revision is.
+    if back.is_empty() && backup.is_none() {
         return Ok(None);
     }
     Ok(Some(TakeBack {
@@ -132,7 +132,7 @@ pub fn rows(ctx: &Ctx, own: &mut OwnDatabase<'_>, graph: &Graph, plan: &TakeBack
         let was = put_back::check(path).map_err(|error| without_its_rows(&error, plan))?.contents;
         let now = db.tables_by_number()?;
         let is_gone = |name: &String, number: u32| now.get(name).is_none_or(|here| *here != number);
-        let gone = was.tables.iter().filter(|(name, table)| is_gone(name, table.oid));
+        let gone = was.tables.iter().filter(|(name, table)| is_gone(name, table.oid) && !put_back::is_kept_aside(name));
         let counted = gone.map(|(name, _)| (name.clone(), was.rows.tables.get(name).map_or(0, |table| table.rows)));
         come_back = counted.filter(|(_, rows)| *rows > 0).collect();
     }
@@ -243,7 +243,7 @@ pub fn claim(ctx: &Ctx, own: &mut OwnDatabase<'_>) -> Result<()> {
         why: "The way back takes tables and columns away under them",
         instead: vec!["Then repeat the command".into()],
     };
-    own.claim(ctx, elsewhere, others)?;
+    own.claim(ctx, elsewhere, None, others)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)
 }
 
@@ -320,7 +320,7 @@ fn step(
             let now = noted(journal, NOW);
             // Down, what goes was agreed to; up, nothing does.
             let may_go = plan.direction == Direction::Down;
-            let scripts = put_back::scripts(ctx, &own.config, &plan.ids);
+            let scripts = put_back::scripts(ctx, &own.config, plan.way());
             return own.put_back_what_ran(ctx, then, now.as_deref(), &scripts, may_go).map(Some);
         }
         (_, None) => {}
@@ -361,9 +361,12 @@ pub fn forget(ctx: &Ctx, component: &str) -> Result<()> {
 }
 
 impl TakeBack {
-    /// Whether the way back leads where the way came from, from here.
-    pub fn is_nowhere(&self) -> bool {
-        self.ids.is_empty() && sorted(&self.heads) == sorted(&self.after)
+    /// Every revision of the way that is taken back, also one that failed half-way.
+    fn way(&self) -> &[String] {
+        match &self.change.what {
+            What::Walk(walked) => &walked.ids,
+            _ => &self.ids,
+        }
     }
 
     /// The backup of then.

@@ -47,8 +47,14 @@ pub fn try_out(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
     // A session in the database is in the way of a copy.
     drop(own);
     let database = &facts.database;
-    let making =
-        Making { ui: &ctx.ui, why: "dry run", name: None, file_copy: database.embedded, tools: &database.tools };
+    let making = Making {
+        ui: &ctx.ui,
+        why: "dry run",
+        name: None,
+        file_copy: database.embedded,
+        tools: &database.tools,
+        admin: database.admin.as_ref(),
+    };
     let scratch = Scratch::clone_of(&database.url, &database.url.target().database, &making)?;
     let mut db = Db::connect(scratch.url(), &application_name(COMMAND))?;
     let before = look(&mut db, facts)?;

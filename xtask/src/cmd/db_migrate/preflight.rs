@@ -121,7 +121,7 @@ fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
         .map_err(|error| advice::target(ctx, &error, &text, facts.component))?
         .steps;
     let revisions = steps.iter().map(|step| Revision::of(&facts.graph, &step.revision)).collect();
-    let walk = Walk { steps, before: facts.applied.clone(), target: text, skipped: Vec::new(), kept: Vec::new() };
+    let walk = Walk { steps, before: facts.applied.clone(), target: text, ..Walk::default() };
     Ok(Plan {
         component: facts.component.name.clone(),
         way: flags.way,

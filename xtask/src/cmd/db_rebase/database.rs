@@ -113,7 +113,7 @@ pub fn claim<'a>(ctx: &Ctx, component: &'a Component) -> Result<OwnDatabase<'a>>
         why: "It has to go down and up again, which takes tables and columns away under them",
         instead: vec!["Then repeat the command".into()],
     };
-    own.claim(ctx, elsewhere, others)?;
+    own.claim(ctx, elsewhere, None, others)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok(own)
 }

@@ -68,7 +68,11 @@ fn build(ctx: &Ctx, facts: &Facts, making: &Making, start: &dyn Fn() -> Result<O
         let driver = start()?;
         return Ok(Baseline { driver, ..clone(ctx, facts, making, &applied)? });
     }
-    made(ctx, facts, &how(ctx, facts)?, making, start)
+    let made = made(ctx, facts, &how(ctx, facts)?, making, start)?;
+    Ok(match &facts.dump_of {
+        Some(place) => Baseline { words: format!("a dump of {place}"), origin: format!("a dump of {place}"), ..made },
+        None => made,
+    })
 }
 
 /// A database to compare with, made in one of the ways of [`how::of_references`]; else why it is known that there is
@@ -165,6 +169,7 @@ pub fn making<'a>(ctx: &'a Ctx, facts: &'a Facts) -> Making<'a> {
         name: None,
         file_copy: facts.database.embedded,
         tools: &facts.database.tools,
+        admin: facts.database.admin.as_ref(),
     }
 }
 

@@ -6,15 +6,17 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::range;
-use crate::ctx::{Ctx, Database};
+use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
 use crate::flags::DbRoundtrip;
 use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::route::Route;
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::pg;
+use crate::sys::files;
+use crate::sys::pg::{self, Db};
 use crate::sys::project::Component;
+use crate::work::advice;
 
 pub struct Facts<'a> {
     pub component: &'a Component,
@@ -26,6 +28,8 @@ pub struct Facts<'a> {
     pub chosen: String,
     /// The dump that the command line names.
     pub dump: Option<PathBuf>,
+    /// Which database the dump is of that was taken because nobody may create one beside it.
+    pub dump_of: Option<String>,
     pub no_cache: bool,
     /// Whether pg_dump is asked, too.
     pub second_opinion: bool,
@@ -41,17 +45,57 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
     let (route, chosen) = range::choose(ctx, &graph, component, flags)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     let database = ctx.database(&config)?;
-    for name in pg::sweep(&database.url).unwrap_or_default() {
+    for name in pg::sweep(database.maker()).unwrap_or_default() {
         ctx.ui.status(format!("Removed what a killed run left behind: {name}"));
     }
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let dump = flags.baseline.as_ref().map(absolute);
     let outputs = flags.junit.iter().chain(&flags.html).map(absolute).collect();
     let (no_cache, second_opinion) = (flags.no_cache, flags.second_opinion);
-    Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, second_opinion, outputs })
+    let dump_of = None;
+    Ok(Facts { component, config, graph, database, route, chosen, dump, dump_of, no_cache, second_opinion, outputs })
 }
 
-impl Facts<'_> {
+/// A dump of the component's database, in a folder of our own that goes with it.
+pub struct Dumped(PathBuf);
+
+impl Drop for Dumped {
+    fn drop(&mut self) {
+        files::remove(&self.0);
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// The same on the embedded server with a dump of the component's database, where nobody may create one beside it.
+    ///
+    /// # Errors
+    /// What the dump and the server may meet.
+    pub fn elsewhere(self, ctx: &Ctx) -> Result<(Facts<'a>, Option<Dumped>)> {
+        let place = self.database.place();
+        ctx.ui.warn(format!(
+            "{} may not create databases beside {place}: the embedded server takes its place, with a dump of it. \
+             `admin_url` names a role that may",
+            self.database.url.target().user
+        ));
+        let embedded = ctx.embedded(&self.config)?;
+        let there = match Db::connect(&self.database.url, &pg::application_name("db-roundtrip")) {
+            Ok(mut db) => !db.applied(&version_table(self.component))?.revisions.is_empty(),
+            Err(error) if advice::is_database_missing(&error) => false,
+            Err(error) => return Err(error),
+        };
+        if self.dump.is_some() || !there {
+            return Ok((Facts { database: embedded, ..self }, None));
+        }
+        let _task = ctx.ui.task(format!("Dumping {place}"));
+        let file = ctx.project()?.state_dir.join(format!("{}-{}.dump", self.component.name, std::process::id()));
+        let dumped = Dumped(file.clone());
+        // Made by us, so that nobody else may read it.
+        files::write_private(&file, b"")?;
+        pg::dump_to(&ctx.ui, &embedded.tools, &self.database.url, &file)?;
+        let facts = Facts { database: embedded, dump: Some(file), dump_of: Some(place), no_cache: true, ..self };
+        Ok((facts, Some(dumped)))
+    }
+
     /// The refusal where no revision is to be tested. A run that tested nothing is no proof of anything: exit 4.
     pub fn nothing_to_test(&self) -> Fail {
         let why = if self.graph.is_empty() {

@@ -126,7 +126,7 @@ fn claim<'a>(ctx: &Ctx, facts: &Facts<'a>) -> Result<OwnDatabase<'a>> {
     };
     let others =
         Refusal { why: "A downgrade takes tables and columns away under them", instead: vec![ON_A_COPY.into()] };
-    own.claim(ctx, elsewhere, others)?;
+    own.claim(ctx, elsewhere, None, others)?;
     let held = own.applied()?;
     let unknown: Vec<String> = facts.graph.unknown(&held).into_iter().map(str::to_owned).collect();
     if !unknown.is_empty() {

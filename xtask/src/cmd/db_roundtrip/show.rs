@@ -32,7 +32,7 @@ pub fn report(ctx: &Ctx, facts: &Facts, findings: Findings) -> (Report, Option<L
 /// The files that were asked for besides.
 pub fn write_files(ctx: &Ctx, flags: &DbRoundtrip, report: &Report) -> Result<()> {
     if let Some(path) = &flags.junit {
-        files::write_atomic(path, report.junit(ctx.ui.around()).as_bytes())?;
+        files::write_atomic(path, report.junit(ctx.ui.around(), &ctx.from_checkout()).as_bytes())?;
     }
     if let Some(path) = &flags.html {
         files::write_atomic(path, report.html(ctx.ui.around()).as_bytes())?;

@@ -18,6 +18,7 @@ use crate::sys::interrupt;
 use crate::sys::journal::crash_point;
 use crate::sys::pg::parked::Databases;
 use crate::sys::pg::{Making, Scratch, sweep};
+use crate::work::last_change::{self, What};
 use crate::work::own_database::OwnDatabase;
 
 /// What came of it.
@@ -199,6 +200,8 @@ impl Run<'_> {
             let mut own = OwnDatabase::connect(&ctx, ctx.project()?.component(Some(&name))?, COMMAND)?;
             own.lock(&ctx, None)?;
             let report = way.undo(&ctx, &mut own, &backup)?;
+            let why = format!("{COMMAND} has put the database back, after it was brought in line with another branch");
+            last_change::done(&ctx, &mut own, COMMAND, What::Nothing(why, Vec::new()));
             if !report.is_as_it_was {
                 self.ctx.ui.warn(format!("{name} was walked back:\n{}", report.lines().join("\n")));
             }
@@ -218,7 +221,8 @@ fn clone(ctx: &Ctx, part: &Part<'_>) -> Result<Option<Scratch>> {
     sweep(&part.admin)?;
     let _task = ctx.ui.task(format!("Cloning {database}"));
     let tools = &part.database.tools;
-    let making = Making { ui: &ctx.ui, why: COMMAND, name: None, file_copy: part.database.embedded, tools };
+    let making =
+        Making { ui: &ctx.ui, why: COMMAND, name: None, file_copy: part.database.embedded, tools, admin: None };
     let scratch = Scratch::clone_of(&part.admin, database, &making)?;
     if let Some(lacks) = scratch.lacks() {
         ctx.ui.warn(lacks);

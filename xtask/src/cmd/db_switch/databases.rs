@@ -184,7 +184,7 @@ fn shelves(ctx: &Ctx) -> Result<Vec<Shelf<'_>>> {
             Err(error) if advice::is_database_missing(&error) => continue,
             db => drop(db?),
         }
-        let admin = ctx.admin_url(component, &database)?;
+        let admin = ctx.admin_url(&database)?;
         let mut databases = Databases::open(&admin, &database.url.target().database)?;
         let list = databases.list()?;
         shelves.push(Shelf { component, database, databases, list });

@@ -105,7 +105,7 @@ fn part<'a>(
         active => active?,
     };
     let applied = active.applied()?;
-    let admin = ctx.admin_url(component, &database)?;
+    let admin = ctx.admin_url(&database)?;
     let name = database.url.target().database.clone();
     let mut all = Databases::open(&admin, &name)?;
     let list = all.list()?;

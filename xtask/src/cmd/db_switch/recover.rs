@@ -56,7 +56,7 @@ fn is_swapped(databases: &mut Databases, swap: &Swap) -> Result<bool> {
 fn open(ctx: &Ctx, swap: &Swap) -> Result<Databases> {
     let component = ctx.project()?.component(Some(&swap.component))?;
     let database = ctx.database(&ctx.config(component)?)?;
-    let admin = ctx.admin_url(component, &database)?;
+    let admin = ctx.admin_url(&database)?;
     // Clones that were never put in place.
     sweep(&admin)?;
     Databases::open(&admin, &database.url.target().database)

@@ -19,6 +19,7 @@ use crate::report::steps::Outcome;
 use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::at_stake::AtStake;
+use crate::work::last_change::{self, What, Whole};
 use crate::work::ledger;
 use crate::work::own_database::{OwnDatabase, Refusal};
 use crate::work::realign::{self, Found, LeftOpen, Way};
@@ -157,9 +158,18 @@ pub fn realign(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
         let instead = Action::run("Take one by hand (pg_dump), then see what the database needs", own("db-status"));
         backup = Some(database.backup(ctx, &instead).map_err(refuse)?);
     }
+    let words = format!("brought the database in line with the files: {}", way_lines(&way).join("; "));
+    let what = match backup.clone() {
+        Some(backup) => What::Whole(Whole { words, start: way.trip.before.clone(), backup }),
+        None => What::Nothing(format!("{COMMAND} {words}, on a fresh copy"), Vec::new()),
+    };
+    let before = last_change::begin(ctx, &mut database, COMMAND, what);
     let open = LeftOpen::find(ctx, &mut database)?;
-    way.go(ctx, &mut database, backup.as_deref())?;
-    open.map_or(Ok(()), |open| open.go_on(ctx, &mut database))?;
+    let gone = way.go(ctx, &mut database, backup.as_deref());
+    let gone = gone.and_then(|()| open.map_or(Ok(()), |open| open.go_on(ctx, &mut database)));
+    // It may come to the revisions that it began with, on other parents.
+    last_change::end(ctx, &mut database, before, gone.is_ok());
+    gone?;
     let remark = format!("{} taken back, {} put back", count(&way.taken_back()), count(&way.trip.up));
     part.realigned = Some(Realigned { way, at_stake, backup });
     Ok(Done::ok(remark))
@@ -247,7 +257,7 @@ fn claim<'a>(ctx: &'a Ctx, component: &'a Component) -> Result<OwnDatabase<'a>> 
         why: "It has to go down, which takes tables and columns away under them",
         instead: vec![Action::run("Then repeat the command", own_sync())],
     };
-    own.claim(ctx, elsewhere, others)?;
+    own.claim(ctx, elsewhere, None, others)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     Ok(own)
 }

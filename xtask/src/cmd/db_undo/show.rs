@@ -49,6 +49,7 @@ pub fn change(change: &LastChange) -> Value {
         What::Rebase(_) => ("rebase", Vec::new()),
         What::Merge(_) => ("merge", Vec::new()),
         What::Restore(_) => ("restore", Vec::new()),
+        What::Whole(_) => ("whole", Vec::new()),
         What::Nothing(..) => ("nothing", Vec::new()),
     };
     json!({"command": change.command, "time": change.time, "kind": kind, "revisions": revisions, "ended": change.left.is_some()})
@@ -66,6 +67,7 @@ pub fn plan(planned: &Planned) -> Vec<String> {
         format!("Taken back, it is at {}:", ids(&plan.after)),
     ];
     lines.extend(steps.iter().map(|line| format!("  - {line}")));
+    lines.extend(steps.is_empty().then(|| "  - no revision goes or comes: rows alone are put back".to_owned()));
     lines.push("Rows:".to_owned());
     let before = lines.len();
     lines.extend(rows.at_stake.iter().map(|it| format!("  - {}", it.line())));

@@ -181,7 +181,7 @@ fn indexes(component: &Component, db: &mut Db) -> Vec<Check> {
 fn beside(ctx: &Ctx, component: &Component, database: &Database) -> Vec<Check> {
     let mut lines = Vec::new();
     let megabytes = |sizes: &[u64]| sizes.iter().sum::<u64>() >> 20;
-    let all = Templates::open(&database.url).and_then(|mut templates| templates.list()).unwrap_or_default();
+    let all = Templates::open(database.maker()).and_then(|mut templates| templates.list()).unwrap_or_default();
     let cached: Vec<u64> = all.iter().filter(|one| one.component == component.name).map(|one| one.bytes).collect();
     if !cached.is_empty() {
         let name = format!("{} baselines", component.name);
@@ -201,7 +201,7 @@ fn beside(ctx: &Ctx, component: &Component, database: &Database) -> Vec<Check> {
     }
     lines.extend(parked(ctx, component, database).unwrap_or_default());
     lines.extend(sharers(ctx, component, database));
-    let left = abandoned(&database.url).unwrap_or_default();
+    let left = abandoned(database.maker()).unwrap_or_default();
     if !left.is_empty() {
         let check =
             Check::warning(format!("{} scratch", component.name), format!("left by dead runs: {}", left.join(", ")));
@@ -225,7 +225,7 @@ fn sharers(ctx: &Ctx, component: &Component, database: &Database) -> Vec<Check> 
 
 /// Databases of branches; one whose branch is gone may hold rows that nobody looks for any more.
 fn parked(ctx: &Ctx, component: &Component, database: &Database) -> Result<Vec<Check>> {
-    let admin = ctx.admin_url(component, database)?;
+    let admin = ctx.admin_url(database)?;
     let mut databases = Databases::open(&admin, &database.url.target().database)?;
     let list: Vec<_> = databases.list()?.into_iter().filter(|it| !it.active).collect();
     if list.is_empty() {

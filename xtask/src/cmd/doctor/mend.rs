@@ -54,7 +54,7 @@ fn scratch(ctx: &Ctx) -> Result<Vec<String>> {
     for component in &ctx.project()?.components {
         let url = ctx.config(component).and_then(|config| ctx.database(&config));
         // A server that is not there is told by the look that follows.
-        let dropped = url.and_then(|database| sweep(&database.url)).unwrap_or_default();
+        let dropped = url.and_then(|database| sweep(database.maker())).unwrap_or_default();
         done.extend(dropped.into_iter().map(|name| format!("{name} is dropped, which a dead run had left")));
     }
     Ok(done)

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "allow-comment",
     level: Level::Error,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB208.md"),
+    page: include_str!("../../../rules/DB208.md"),
     check: Check::Each(check),
 };
 

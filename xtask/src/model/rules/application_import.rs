@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "application-import",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB403.md"),
+    page: include_str!("../../../rules/DB403.md"),
     check: Check::Each(check),
 };
 

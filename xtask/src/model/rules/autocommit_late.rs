@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     name: "autocommit-after-operations",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB413.md"),
+    page: include_str!("../../../rules/DB413.md"),
     check: Check::Each(check),
 };
 

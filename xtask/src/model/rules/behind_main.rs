@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "behind-main",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB304.md"),
+    page: include_str!("../../../rules/DB304.md"),
     check: Check::Together(check),
 };
 

@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     name: "below-released",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB303.md"),
+    page: include_str!("../../../rules/DB303.md"),
     check: Check::Together(check),
 };
 

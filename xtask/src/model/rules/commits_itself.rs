@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     name: "commits-itself",
     level: Level::Error,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB414.md"),
+    page: include_str!("../../../rules/DB414.md"),
     check: Check::Each(check),
 };
 

@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "concurrently-in-transaction",
     level: Level::Error,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB407.md"),
+    page: include_str!("../../../rules/DB407.md"),
     check: Check::Each(check),
 };
 

@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     name: "concurrently-if-not-exists",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB415.md"),
+    page: include_str!("../../../rules/DB415.md"),
     check: Check::Each(check),
 };
 

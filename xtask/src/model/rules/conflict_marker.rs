@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "conflict-marker",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB202.md"),
+    page: include_str!("../../../rules/DB202.md"),
     check: Check::Each(check),
 };
 

@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "contract-at-once",
     level: Level::Off,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB410.md"),
+    page: include_str!("../../../rules/DB410.md"),
     check: Check::Each(check),
 };
 

@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "cycle",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB104.md"),
+    page: include_str!("../../../rules/DB104.md"),
     check: Check::Together(check),
 };
 

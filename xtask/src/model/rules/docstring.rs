@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "docstring-lies",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB205.md"),
+    page: include_str!("../../../rules/DB205.md"),
     check: Check::Each(check),
 };
 

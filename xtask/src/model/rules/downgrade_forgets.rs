@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "downgrade-forgets",
     level: Level::Error,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB402.md"),
+    page: include_str!("../../../rules/DB402.md"),
     check: Check::Each(check),
 };
 

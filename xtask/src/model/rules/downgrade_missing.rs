@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     name: "downgrade-missing",
     level: Level::Error,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB401.md"),
+    page: include_str!("../../../rules/DB401.md"),
     check: Check::Each(check),
 };
 

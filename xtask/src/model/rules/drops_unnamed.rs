@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "drops-unnamed",
     level: Level::Error,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB416.md"),
+    page: include_str!("../../../rules/DB416.md"),
     check: Check::Each(check),
 };
 

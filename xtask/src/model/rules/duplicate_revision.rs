@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     name: "duplicate-revision",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB102.md"),
+    page: include_str!("../../../rules/DB102.md"),
     check: Check::Together(check),
 };
 

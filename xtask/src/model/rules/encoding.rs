@@ -7,7 +7,7 @@ pub(super) const RULE: Rule = Rule {
     name: "encoding",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB203.md"),
+    page: include_str!("../../../rules/DB203.md"),
     check: Check::Each(check),
 };
 

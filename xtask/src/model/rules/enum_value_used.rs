@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     name: "enum-value-used",
     level: Level::Error,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB417.md"),
+    page: include_str!("../../../rules/DB417.md"),
     check: Check::Each(check),
 };
 

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "env-silences-logging",
     level: Level::Warning,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB701.md"),
+    page: include_str!("../../../rules/DB701.md"),
     check: Check::Together(check),
 };
 

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "env-begins-transaction",
     level: Level::Warning,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB702.md"),
+    page: include_str!("../../../rules/DB702.md"),
     check: Check::Together(check),
 };
 

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "file-name-differs",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB107.md"),
+    page: include_str!("../../../rules/DB107.md"),
     check: Check::Each(check),
 };
 

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "ignored-by-git",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB207.md"),
+    page: include_str!("../../../rules/DB207.md"),
     check: Check::Each(check),
 };
 

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "illegal-name",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB110.md"),
+    page: include_str!("../../../rules/DB110.md"),
     check: Check::Together(check),
 };
 

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "interpolated-sql",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB411.md"),
+    page: include_str!("../../../rules/DB411.md"),
     check: Check::Each(check),
 };
 

@@ -7,7 +7,7 @@ pub(super) const RULE: Rule = Rule {
     name: "long-revision-id",
     level: Level::Error,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB111.md"),
+    page: include_str!("../../../rules/DB111.md"),
     check: Check::Each(check),
 };
 

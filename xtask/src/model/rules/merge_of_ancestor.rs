@@ -7,7 +7,7 @@ pub(super) const RULE: Rule = Rule {
     name: "merge-of-ancestor",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB105.md"),
+    page: include_str!("../../../rules/DB105.md"),
     check: Check::Together(check),
 };
 

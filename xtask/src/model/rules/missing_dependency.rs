@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "missing-dependency",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB109.md"),
+    page: include_str!("../../../rules/DB109.md"),
     check: Check::Together(check),
 };
 

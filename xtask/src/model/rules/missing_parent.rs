@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "missing-parent",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB103.md"),
+    page: include_str!("../../../rules/DB103.md"),
     check: Check::Together(check),
 };
 

@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     name: "model-change",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB601.md"),
+    page: include_str!("../../../rules/DB601.md"),
     check: Check::Models,
 };
 

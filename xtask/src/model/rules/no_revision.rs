@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "no-revision",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB106.md"),
+    page: include_str!("../../../rules/DB106.md"),
     check: Check::Each(check),
 };
 

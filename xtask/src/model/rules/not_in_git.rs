@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "not-in-git",
     level: Level::Warning,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB206.md"),
+    page: include_str!("../../../rules/DB206.md"),
     check: Check::Each(check),
 };
 

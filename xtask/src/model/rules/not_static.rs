@@ -7,7 +7,7 @@ pub(super) const RULE: Rule = Rule {
     name: "not-static",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB204.md"),
+    page: include_str!("../../../rules/DB204.md"),
     check: Check::Each(check),
 };
 

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "part-of-missing",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB501.md"),
+    page: include_str!("../../../rules/DB501.md"),
     check: Check::Together(check),
 };
 

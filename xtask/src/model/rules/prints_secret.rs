@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "prints-secret",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB405.md"),
+    page: include_str!("../../../rules/DB405.md"),
     check: Check::Each(check),
 };
 

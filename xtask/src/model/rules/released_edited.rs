@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     name: "released-edited",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB301.md"),
+    page: include_str!("../../../rules/DB301.md"),
     check: Check::Together(check),
 };
 

@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     name: "released-removed",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB302.md"),
+    page: include_str!("../../../rules/DB302.md"),
     check: Check::Together(check),
 };
 

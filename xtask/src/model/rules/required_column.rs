@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     name: "required-column",
     level: Level::Error,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB408.md"),
+    page: include_str!("../../../rules/DB408.md"),
     check: Check::Each(check),
 };
 

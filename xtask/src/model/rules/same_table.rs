@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     name: "same-table",
     level: Level::Warning,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB305.md"),
+    page: include_str!("../../../rules/DB305.md"),
     check: Check::Together(check),
 };
 

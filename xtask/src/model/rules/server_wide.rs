@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     name: "server-wide",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB418.md"),
+    page: include_str!("../../../rules/DB418.md"),
     check: Check::Each(check),
 };
 

@@ -7,7 +7,7 @@ pub(super) const RULE: Rule = Rule {
     name: "several-bases",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB108.md"),
+    page: include_str!("../../../rules/DB108.md"),
     check: Check::Together(check),
 };
 

@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     name: "several-changes",
     level: Level::Off,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB412.md"),
+    page: include_str!("../../../rules/DB412.md"),
     check: Check::Each(check),
 };
 

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "several-heads",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB101.md"),
+    page: include_str!("../../../rules/DB101.md"),
     check: Check::Together(check),
 };
 

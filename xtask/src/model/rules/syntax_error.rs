@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "syntax-error",
     level: Level::Error,
     scope: Scope::All,
-    page: include_str!("../../../../docs/rules/DB201.md"),
+    page: include_str!("../../../rules/DB201.md"),
     check: Check::Each(check),
 };
 

@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "type-rewrite",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB409.md"),
+    page: include_str!("../../../rules/DB409.md"),
     check: Check::Each(check),
 };
 

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "typed-revision-id",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB112.md"),
+    page: include_str!("../../../rules/DB112.md"),
     check: Check::Each(check),
 };
 

@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "unbounded-insert",
     level: Level::Warning,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB406.md"),
+    page: include_str!("../../../rules/DB406.md"),
     check: Check::Each(check),
 };
 

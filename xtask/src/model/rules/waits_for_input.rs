@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "waits-for-input",
     level: Level::Error,
     scope: Scope::Unreleased,
-    page: include_str!("../../../../docs/rules/DB404.md"),
+    page: include_str!("../../../rules/DB404.md"),
     check: Check::Each(check),
 };
 

@@ -1,20 +1,22 @@
 //! JUnit XML: a test case for each revision. What passed carries how it was proven. What is unproven, what the script
 //! declares irreversible and what could not be tested are skipped cases, since none of them passed.
 
+use std::path::Path;
+
 use super::{Report, RevisionResult};
 use crate::model::action::Around;
 use crate::model::roundtrip::Verdict;
 use crate::report::xml::escaped;
 
 impl Report {
-    /// The whole JUnit document.
-    pub fn junit(&self, around: &Around) -> String {
+    /// The whole JUnit document; its files are named from the checkout's root, in which the project is at `project`.
+    pub fn junit(&self, around: &Around, project: &Path) -> String {
         let failures = self.results.iter().filter(|result| self.is_failure(result)).count();
         let skipped = self.results.iter().filter(|result| !self.is_failure(result) && is_skipped(result)).count();
         let time: f64 = self.results.iter().map(seconds).sum();
         let all = self.results.len();
         let component = escaped(&self.component);
-        let cases: String = self.results.iter().map(|result| self.case(around, &component, result)).collect();
+        let cases: String = self.results.iter().map(|result| self.case(around, project, &component, result)).collect();
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <testsuites tests=\"{all}\" failures=\"{failures}\" errors=\"0\" time=\"{time:.3}\">\n  \
@@ -28,10 +30,12 @@ impl Report {
         result.verdict.is_finding() || (self.strict && result.verdict.is_gap())
     }
 
-    fn case(&self, around: &Around, component: &str, result: &RevisionResult) -> String {
+    fn case(&self, around: &Around, project: &Path, component: &str, result: &RevisionResult) -> String {
         let name = format!("{} {}", result.revision.id, result.revision.message);
         let path = result.revision.path.as_ref();
-        let path = path.map(|path| format!(" file=\"{}\"", escaped(&path.display().to_string()))).unwrap_or_default();
+        let path = path
+            .map(|path| format!(" file=\"{}\"", escaped(&project.join(path).display().to_string())))
+            .unwrap_or_default();
         let head = format!(
             "    <testcase classname=\"db-roundtrip.{component}\" name=\"{}\"{path} time=\"{:.3}\"",
             escaped(name.trim_end()),

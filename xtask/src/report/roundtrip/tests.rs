@@ -1,5 +1,7 @@
 //! The forms of one report, and a result that is written down and read again.
 
+use std::path::Path;
+
 use super::*;
 use crate::fail::Kind;
 use crate::model::action::{Around, own};
@@ -51,15 +53,15 @@ fn report() -> Report {
 
 #[test]
 fn every_revision_is_a_case() {
-    let xml = report().junit(&Around::default());
+    let xml = report().junit(&Around::default(), Path::new("services/api"));
     assert!(xml.contains("tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"2\""), "{xml}");
     assert!(xml.contains("name=\"b2 a &lt;b&gt; &amp; &quot;c&quot; \u{fffd}\""), "{xml}");
     assert!(xml.contains("<failure type=\"failed\" message=\"failed in the downgrade\">"), "{xml}");
     assert!(xml.contains("<skipped message=\"irreversible: the keys are gone\"/>"), "{xml}");
     assert!(xml.contains("<skipped message=\"unproven: what stood below it"), "{xml}");
     assert!(xml.contains("<system-out>proof: from-empty</system-out>"), "{xml}");
-    assert!(xml.contains("time=\"0.750\""), "{xml}");
-    let strict = Report { strict: true, ..report() }.junit(&Around::default());
+    assert!(xml.contains("time=\"0.750\"") && xml.contains("file=\"services/api/b2.py\""), "{xml}");
+    let strict = Report { strict: true, ..report() }.junit(&Around::default(), Path::new(""));
     assert!(strict.contains("failures=\"2\"") && strict.contains("<failure type=\"unproven\""), "{strict}");
 }
 

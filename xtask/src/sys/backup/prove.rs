@@ -115,7 +115,8 @@ enum Restored {
 fn restored(ui: &Ui, request: &Request<'_>, restore: &Path, file: &Path, contents: &Contents) -> Result<Restored> {
     let mut last = String::new();
     for options in [&[][..], &["--no-owner", "--no-privileges"][..]] {
-        let making = Making { ui, why: "proving a backup", name: None, file_copy: false, tools: request.tools };
+        let making =
+            Making { ui, why: "proving a backup", name: None, file_copy: false, tools: request.tools, admin: None };
         let scratch = match Scratch::like(&request.url, &request.url.target().database, &making) {
             Ok(scratch) => scratch,
             Err(error) if from_anyhow(&error).kind == Kind::PermissionDenied => {
@@ -147,7 +148,9 @@ pub(super) fn is_about_rights(said: &str) -> bool {
 pub(super) fn into(tool: &Path, url: &crate::model::url::DbUrl, options: &[&str]) -> Cmd {
     let cmd = Cmd::new(tool, "/").args(["--exit-on-error", "--no-password"]).args(options);
     let cmd = cmd.arg(database_argument(&url.target().database));
-    let cmd = for_libpq(cmd, url.target()).env("LC_ALL", "C").env("PGOPTIONS", "-c synchronous_commit=off");
+    // What is set for the database itself would keep its copy from being filled.
+    let options = "-c synchronous_commit=off -c default_transaction_read_only=off";
+    let cmd = for_libpq(cmd, url.target()).env("LC_ALL", "C").env("PGOPTIONS", options);
     cmd.limit(LIMIT).ends_with_us()
 }
 

@@ -27,7 +27,7 @@ pub struct New {
 /// # Errors
 /// `backup-failed` where it cannot be restored, or holds other rows than its record says; `permission-denied`.
 pub fn into_new(ui: &Ui, url: &DbUrl, tools: &[PathBuf], file: &Path, record: Option<&Record>) -> Result<New> {
-    let making = Making { ui, why: "restoring a backup", name: None, file_copy: false, tools };
+    let making = Making { ui, why: "restoring a backup", name: None, file_copy: false, tools, admin: None };
     let tool = reader(ui, tools, file)?;
     let failed = |said: &str| {
         Fail::new(Kind::BackupFailed, "The backup cannot be restored")

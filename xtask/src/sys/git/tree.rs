@@ -124,6 +124,21 @@ impl Repo {
         Ok(names.map(path).collect())
     }
 
+    /// Which of these files the patterns of the checkout leave out, known to git or not, there or not yet.
+    pub fn would_ignore(&self, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+        let mut input = Vec::new();
+        for path in self.relative_all(paths)? {
+            input.extend(path.as_os_str().as_bytes());
+            input.push(0);
+        }
+        // Not as a question: this one takes no literal pathspecs.
+        let answer = self.git.act(["check-ignore", "--no-index", "--stdin", "-z"]).stdin(input).run()?;
+        // 1: none of them.
+        let output = if answer.code() == Some(1) { Vec::new() } else { answer.ok()? };
+        let names = output.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        Ok(names.map(|name| self.root().join(std::ffi::OsStr::from_bytes(name))).collect())
+    }
+
     /// The files in conflict.
     pub fn conflicts(&self) -> Result<Vec<Conflict>> {
         parse::unmerged(&self.git.ask(["ls-files", "--unmerged", "-z"]).run()?.ok()?)

@@ -76,6 +76,17 @@ impl Db {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
+    /// The materialized views that are filled, in the order in which they were made.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn filled_views(&mut self) -> Result<Vec<String>> {
+        let sql = "select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c join pg_namespace n \
+            on n.oid = c.relnamespace where c.relkind = 'm' and c.relispopulated order by c.oid";
+        let rows = self.client().query(sql, &[]).map_err(|error| sql_fail(&error, "listing the materialized views"))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// Which server and database this is.
     ///
     /// # Errors

@@ -92,12 +92,12 @@ const FOREIGN_KEYS: &str = "with recursive up(oid, parent) as ( \
     from pg_constraint c where c.oid in (select oid from up where parent = 0) order by 1, 2";
 
 impl Db {
-    /// Begins to mend tables.
+    /// Begins to mend tables with the rows of a backup, which has this name.
     ///
     /// # Errors
     /// When the connection is lost, or a table is not there.
-    pub fn mend(&mut self, jobs: Vec<Job>) -> Result<Mending<'_>> {
-        let since = self.rows_since()?;
+    pub fn mend(&mut self, jobs: Vec<Job>, backup: &str) -> Result<Mending<'_>> {
+        let since = self.rows_since(backup)?;
         let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, DOING))?;
         let tables = prepare(&mut transaction, jobs).map_err(|error| sql_fail(&error, DOING))?;
         let keys = stand_aside(&mut transaction, &tables).map_err(|error| sql_fail(&error, DOING))?;
@@ -204,14 +204,18 @@ impl Mending<'_> {
     fn write(&mut self) -> Result<(), postgres::Error> {
         for table in &mut self.tables {
             let off = switched(&mut self.transaction, &table.job.table)?;
-            for (name, _) in &off {
-                let sql = format!("alter table {} disable trigger {}", table.job.table, ident(name));
+            for Switched { name, kind, .. } in &off {
+                let sql = format!("alter table {} disable {kind} {}", table.job.table, ident(name));
                 self.transaction.batch_execute(&sql)?;
             }
-            let kept = self.since.as_ref().map(|all| all.iter().find(|kept| kept.table == table.job.table));
+            let sql = "select $1::text::regclass::oid";
+            let number: u32 = self.transaction.query_one(sql, &[&table.job.table])?.get(0);
+            // The way back may have given it another name.
+            let is_its = |kept: &&Kept| kept.table == table.job.table || kept.number == number;
+            let kept = self.since.as_ref().map(|all| all.iter().find(is_its));
             table.write(&mut self.transaction, kept)?;
-            for (name, how) in &off {
-                let sql = format!("alter table {} enable {how} {}", table.job.table, ident(name));
+            for Switched { name, kind, how } in &off {
+                let sql = format!("alter table {} enable {how}{kind} {}", table.job.table, ident(name));
                 self.transaction.batch_execute(&sql)?;
             }
         }
@@ -245,17 +249,27 @@ impl Mending<'_> {
     }
 }
 
-/// The table's own triggers that fire, and the words that switch them on again.
-fn switched(transaction: &mut Transaction<'_>, table: &str) -> Result<Vec<(String, &'static str)>, postgres::Error> {
-    let sql = "select tgname::text, tgenabled::text from pg_trigger where tgrelid = $1::text::regclass \
-        and not tgisinternal and tgenabled <> 'D'";
+/// A trigger or a rule that is switched off for a while.
+struct Switched {
+    name: String,
+    kind: String,
+    /// The word that switches it on as it was.
+    how: &'static str,
+}
+
+/// The table's own triggers that fire, and its rules: both could do something else than is written.
+fn switched(transaction: &mut Transaction<'_>, table: &str) -> Result<Vec<Switched>, postgres::Error> {
+    let sql = "select tgname::text, 'trigger', tgenabled::text from pg_trigger where tgrelid = $1::text::regclass \
+          and not tgisinternal and tgenabled <> 'D' \
+        union all select rulename::text, 'rule', ev_enabled::text from pg_rewrite where ev_class = $1::text::regclass \
+          and rulename <> '_RETURN' and ev_enabled <> 'D'";
     let rows = transaction.query(sql, &[&table])?;
     let how = |letter: String| match letter.as_str() {
-        "R" => "replica trigger",
-        "A" => "always trigger",
-        _ => "trigger",
+        "R" => "replica ",
+        "A" => "always ",
+        _ => "",
     };
-    Ok(rows.iter().map(|row| (row.get(0), how(row.get(1)))).collect())
+    Ok(rows.iter().map(|row| Switched { name: row.get(0), kind: row.get(1), how: how(row.get(2)) }).collect())
 }
 
 impl Table {

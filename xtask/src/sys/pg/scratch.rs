@@ -24,6 +24,7 @@ use crate::sys::pg::for_libpq;
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
+const NO_RIGHT: &str = "No right to create a scratch database";
 /// How long a session of ours that was closed may still show.
 const OWN_SESSIONS: Duration = Duration::from_millis(500);
 
@@ -41,6 +42,8 @@ pub struct Making<'a> {
     pub file_copy: bool,
     /// More folders to look for `pg_dump` and `pg_restore` in.
     pub tools: &'a [PathBuf],
+    /// Who makes it, where the role that works in it may not.
+    pub admin: Option<&'a DbUrl>,
 }
 
 /// A database that goes when this value goes.
@@ -48,6 +51,10 @@ pub struct Scratch {
     owner: Db,
     name: String,
     url: DbUrl,
+    /// The role that works in it, where another one makes it.
+    role: Option<String>,
+    /// To whom it is to belong, if not to who makes it.
+    belongs_to: Option<String>,
     file_copy: bool,
     /// `set …` tails that `alter database` gives to each new copy; a template's are not copied by the server.
     settings: Vec<String>,
@@ -114,10 +121,13 @@ impl Scratch {
         scratch.wait_for_our_own(source)?;
         let facts = scratch.source(source)?;
         (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
+        // What the role may do in its own database it may do in the copy, and no more.
+        scratch.belongs_to = scratch.role.is_some().then_some(facts.owner);
         if !facts.in_use && scratch.copied(source, making.why)? {
-            scratch.lacks = close(&scratch.url)?;
+            scratch.lacks = close(&scratch.by_who_made_it())?;
             return Ok(scratch);
         }
+        scratch.belongs_to.clone_from(&scratch.role);
         let why = if facts.in_use { "another session is connected" } else { "it belongs to another role" };
         scratch.lacks = Some(format!(
             "the clone of {source} was made by pg_dump, since {why}: it has the same locale and tablespace, but its \
@@ -126,7 +136,7 @@ impl Scratch {
         scratch.create("template0", &facts.options, making.why)?;
         let from = scratch.url.with_database(source);
         dump_and_restore(making.ui, making.tools, &scratch.owner, (&from, &scratch.url))?;
-        if let Some(open) = close(&scratch.url)? {
+        if let Some(open) = close(&scratch.by_who_made_it())? {
             scratch.lacks = scratch.lacks.take().map(|lacks| format!("{lacks}; {open}"));
         }
         Ok(scratch)
@@ -141,6 +151,7 @@ impl Scratch {
         let mut twin = Scratch::claim(admin, making)?;
         let facts = self.source(&self.name.clone())?;
         (twin.settings, twin.grants) = (facts.settings, facts.grants);
+        twin.belongs_to.clone_from(&self.belongs_to);
         // The server waits for sessions that are about to end; a dump would be the long way round them.
         if !twin.copied(&self.name, making.why)? {
             return Err(Fail::new(Kind::ActiveConnections, "The scratch database is still in use")
@@ -169,18 +180,41 @@ impl Scratch {
     }
 
     /// A name, and the lock that says that somebody cares for it; no database yet.
-    fn claim(admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
-        let mut owner = maintenance(admin)?;
+    fn claim(url: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
+        let mut owner = maintenance(making.admin.unwrap_or(url))?;
         let name = making.name.map_or_else(new_name, str::to_owned);
         if !try_lock(owner.client(), SCRATCH_CLASS, key(&name))? {
             // Another scratch database's name has the same hash: rare, and only the name has to change.
             drop(owner);
-            return Scratch::claim(admin, &Making { name: None, ..*making });
+            return Scratch::claim(url, &Making { name: None, ..*making });
         }
-        let url = owner.url().with_database(&name);
+        let url = match making.admin {
+            None => owner.url().with_database(&name),
+            Some(_) => surroundings::complete(url)?.with_database(&name),
+        };
+        let role = making.admin.map(|_| url.target().user.clone());
         let file_copy = owner.server_version().major() >= 15 && (making.file_copy || waits_for_no_disk(&mut owner)?);
         let (settings, grants, saved) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Scratch { owner, name, url, file_copy, settings, grants, saved, count: 0, over: false, lacks: None })
+        let belongs_to = role.clone();
+        Ok(Scratch {
+            owner,
+            name,
+            url,
+            role,
+            belongs_to,
+            file_copy,
+            settings,
+            grants,
+            saved,
+            count: 0,
+            over: false,
+            lacks: None,
+        })
+    }
+
+    /// The database as whoever made it reaches it.
+    fn by_who_made_it(&self) -> DbUrl {
+        self.owner.url().with_database(&self.name)
     }
 
     /// A session of this process that was closed a moment ago may still show, and is no reason for a dump.
@@ -274,8 +308,8 @@ impl Scratch {
         self.over = true;
         let line = |program: &str, words: &[&str]| {
             // The environment part is what psql needs; the password is not in it.
-            let cmd = for_libpq(Cmd::new(program, "/").args(words), &self.url.target().clone());
-            cmd.line()
+            let by = if program == "psql" { self.url.clone() } else { self.by_who_made_it() };
+            for_libpq(Cmd::new(program, "/").args(words), &by.target().clone()).line()
         };
         Ok(Kept {
             psql: line("psql", &[]),
@@ -294,7 +328,7 @@ impl Scratch {
     fn drop_all(&mut self) -> Result<()> {
         // Asked, not assumed: a session that the server ended looks open until somebody uses it.
         if self.owner.client().batch_execute("").is_err() {
-            self.owner = maintenance(&self.url)?;
+            self.owner = maintenance(&self.owner.url().clone())?;
         }
         let names: Vec<String> = self.saved.drain(..).chain([self.name.clone()]).collect();
         let results: Vec<Result<()>> = names.iter().map(|name| drop_database(&mut self.owner, name)).collect();
@@ -330,7 +364,8 @@ impl Scratch {
 
     fn create_sql(&self, name: &str, template: &str, options: &str) -> String {
         let strategy = if self.file_copy { " strategy file_copy" } else { "" };
-        format!("create database {} template {}{strategy} {options}", ident(name), ident(template))
+        let owner = self.belongs_to.as_ref().map(|role| format!(" owner {}", ident(role))).unwrap_or_default();
+        format!("create database {} template {}{owner}{strategy} {options}", ident(name), ident(template))
     }
 
     /// The comment and the database's own settings.
@@ -346,6 +381,9 @@ impl Scratch {
         for grant in &self.grants {
             let (privilege, role) = grant.split_once(' ').unwrap_or_default();
             sql.push_str(&format!("grant {privilege} on database {} to {role};", ident(name)));
+        }
+        if let Some(role) = &self.role {
+            sql.push_str(&format!("grant connect on database {} to {};", ident(name), ident(role)));
         }
         let done = self.owner.client().batch_execute(&sql);
         done.map_err(|error| sql_fail(&error, "marking the scratch database").into())
@@ -364,10 +402,11 @@ impl Scratch {
         if fail.kind != Kind::PermissionDenied {
             return fail.into();
         }
-        Fail::new(Kind::PermissionDenied, "No right to create a scratch database")
+        Fail::new(Kind::PermissionDenied, NO_RIGHT)
             .details(format!("User {user} on {server}: {}", fail.details))
             .sqlstate(SqlState::INSUFFICIENT_PRIVILEGE.code())
             .action("Use an own server: repeat the command with --server=embedded")
+            .action("Or name a role that may: `admin_url` of the component's settings, or XTASK_ADMIN_URL")
             .action(format!("Or, as a superuser in SQL: ALTER ROLE {} CREATEDB", ident(&user)))
             .related(own("db-server").word("start"))
             .into()
@@ -392,7 +431,14 @@ impl Scratch {
         })?;
         let settings: Vec<String> = row.get("settings");
         let settings = settings.iter().filter_map(|setting| set_tail(setting)).collect();
-        Ok(Source { options: row.get("options"), in_use: row.get("in_use"), settings, grants: row.get("grants") })
+        let owner = row.get("owner");
+        Ok(Source {
+            owner,
+            options: row.get("options"),
+            in_use: row.get("in_use"),
+            settings,
+            grants: row.get("grants"),
+        })
     }
 }
 
@@ -410,8 +456,14 @@ fn waits_for_no_disk(owner: &mut Db) -> Result<bool> {
     Ok(owner.text("select current_setting('fsync')", "asking the server whether it waits for the disk")? == "off")
 }
 
+/// Whether a failure is that nobody here may create a scratch database.
+pub fn may_not_create(fail: &Fail) -> bool {
+    fail.kind == Kind::PermissionDenied && fail.summary == NO_RIGHT
+}
+
 /// What a clone has to know of its source.
 struct Source {
+    owner: String,
     /// For `create database`: encoding, locale, tablespace.
     options: String,
     in_use: bool,
@@ -428,6 +480,7 @@ select concat_ws(' ', format('encoding %L lc_collate %L lc_ctype %L', pg_encodin
          'icu_rules ' || quote_literal(j.rules),
          (select format('tablespace %I', spcname) from pg_tablespace t
            where t.oid = d.dattablespace and spcname <> 'pg_default')) as options,
+       pg_get_userbyid(d.datdba)::text as owner,
        exists (select from pg_stat_activity a
                 where a.datid = d.oid and a.backend_type = 'client backend') as in_use,
        coalesce(s.setconfig, '{}') as settings,

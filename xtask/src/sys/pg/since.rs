@@ -1,6 +1,7 @@
 //! Rows that were written after an operation stopped: kept aside before the database is walked back, so that a script which
 //! drops their table does not take them along. What tells them: the operation's last step left its mark in the version
-//! table (or in the ledger behind it), and a younger transaction wrote them.
+//! table (or in the ledger behind it), and a younger transaction wrote them. Whose they are stands in the schema's comment:
+//! what an earlier operation has left is nobody's but the user's, and is never taken for this one's.
 
 use anyhow::Result;
 use postgres::Transaction;
@@ -10,9 +11,23 @@ use super::{Db, SCHEMA, TABLE, VersionTable, ident, literal, sql_fail};
 /// Where they are kept. All values are text: no type that a script drops is held by them.
 pub const KEPT_IN: &str = "xtask_since";
 
+/// What the schema's comment begins with; the operation's backup and the revisions it was at follow.
+const MARK: &str = "xtask: rows that were written while an operation had stopped, of ";
+
+/// Whose rows are kept aside.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose<'w> {
+    /// The name of the backup that the operation began with.
+    pub backup: &'w str,
+    /// What the version table holds.
+    pub heads: &'w [String],
+}
+
 /// A table of rows that were kept aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
+    /// Its number; 0 where that is not known.
+    pub number: u32,
     /// Where the rows were, its name quoted.
     pub table: String,
     /// Where they are now.
@@ -34,14 +49,17 @@ impl Db {
     }
 
     /// Keeps every row aside that was written since the operation stopped, by its last mark or, where it has ended, by the
-    /// number of the transaction in which it did. Done once; a second call changes nothing.
+    /// number of the transaction in which it did. Done again as long as the database has not begun to be walked back; from
+    /// then on another call changes nothing.
     /// `false` where nothing tells what is younger, or this role may not.
     ///
     /// # Errors
     /// When the connection is lost, or a table cannot be read.
-    pub fn keep_rows_since(&mut self, versions: &VersionTable, end: Option<u64>) -> Result<bool> {
-        if self.rows_since()?.is_some() {
-            return Ok(true);
+    pub fn keep_rows_since(&mut self, versions: &VersionTable, end: Option<u64>, whose: &Whose<'_>) -> Result<bool> {
+        match self.kept_of()? {
+            Some((backup, heads)) if backup == whose.backup && heads != whose.heads.join(" ") => return Ok(true),
+            Some(_) => self.forget_rows_since()?,
+            None => {}
         }
         let may = "select has_database_privilege(current_database(), 'create')::text";
         if self.text(may, "asking for the right to make a schema")? != "true" {
@@ -52,7 +70,7 @@ impl Db {
         let Some(mark) = mark(&mut transaction, versions, end).map_err(|error| sql_fail(&error, doing))? else {
             return Ok(false);
         };
-        keep(&mut transaction, versions, mark).map_err(|error| sql_fail(&error, doing))?;
+        keep(&mut transaction, versions, mark, whose).map_err(|error| sql_fail(&error, doing))?;
         transaction.commit().map_err(|error| sql_fail(&error, doing))?;
         Ok(true)
     }
@@ -74,28 +92,58 @@ impl Db {
         Ok(counted?)
     }
 
-    /// What was kept aside; `None` where that was not done.
+    /// What was kept aside for the operation that began with this backup; `None` where that was not done.
     ///
     /// # Errors
     /// When the connection is lost.
-    pub fn rows_since(&mut self) -> Result<Option<Vec<Kept>>> {
-        let there = format!("select coalesce(to_regclass('{KEPT_IN}.tables')::text, '')");
-        let doing = "looking at the rows that were kept aside";
-        if self.text(&there, doing)?.is_empty() {
+    pub fn rows_since(&mut self, backup: &str) -> Result<Option<Vec<Kept>>> {
+        if self.kept_of()?.is_none_or(|(of, _)| of != backup) {
             return Ok(None);
         }
-        let sql = format!("select name, kept_in, columns, rows, older from {KEPT_IN}.tables order by name");
-        let rows = self.client().query(&sql, &[]).map_err(|error| sql_fail(&error, doing))?;
+        let sql = format!("select name, number, kept_in, columns, rows, older from {KEPT_IN}.tables order by name");
+        let rows = self.client().query(&sql, &[]).map_err(|error| sql_fail(&error, LOOKING))?;
         let kept = |row: &postgres::Row| Kept {
             table: row.get(0),
-            kept_in: row.get(1),
-            columns: row.get(2),
-            rows: u64::try_from(row.get::<_, i64>(3)).unwrap_or_default(),
-            older: u64::try_from(row.get::<_, i64>(4)).unwrap_or_default(),
+            number: row.get(1),
+            kept_in: row.get(2),
+            columns: row.get(3),
+            rows: u64::try_from(row.get::<_, i64>(4)).unwrap_or_default(),
+            older: u64::try_from(row.get::<_, i64>(5)).unwrap_or_default(),
         };
         Ok(Some(rows.iter().map(kept).collect()))
     }
+
+    /// Gives what another operation has left in the schema another name, which is given.
+    ///
+    /// # Errors
+    /// When the connection is lost, or this role may not.
+    pub fn set_older_rows_aside(&mut self, backup: &str) -> Result<Option<String>> {
+        let there = format!("select coalesce(to_regnamespace('{KEPT_IN}')::text, '')");
+        if self.text(&there, LOOKING)?.is_empty() || self.kept_of()?.is_some_and(|(of, _)| of == backup) {
+            return Ok(None);
+        }
+        let free = format!(
+            "select '{KEPT_IN}_' || min(n) from generate_series(1, 10000) n where to_regnamespace('{KEPT_IN}_' || n) is null"
+        );
+        let name = self.text(&free, LOOKING)?;
+        self.run(&format!("alter schema {KEPT_IN} rename to {name}"))?
+            .map_err(|refused| anyhow::anyhow!("{refused}"))?;
+        Ok(Some(name))
+    }
+
+    /// The backup of the operation whose rows are kept aside, and where the database was then.
+    fn kept_of(&mut self) -> Result<Option<(String, String)>> {
+        let sql = format!(
+            "select case when to_regclass('{KEPT_IN}.tables') is not null then \
+             coalesce(obj_description(to_regnamespace('{KEPT_IN}'), 'pg_namespace'), '') else '' end"
+        );
+        let comment = self.text(&sql, LOOKING)?;
+        let of = comment.strip_prefix(MARK).and_then(|rest| rest.split_once(" at "));
+        Ok(of.map(|(backup, heads)| (backup.to_owned(), heads.to_owned())))
+    }
 }
+
+const LOOKING: &str = "looking at the rows that were kept aside";
 
 /// The age of the operation's last transaction.
 fn mark(
@@ -138,11 +186,16 @@ fn count(
     Ok(Some(counted))
 }
 
-fn keep(transaction: &mut Transaction<'_>, versions: &VersionTable, mark: i32) -> Result<(), postgres::Error> {
+fn keep(
+    transaction: &mut Transaction<'_>,
+    versions: &VersionTable,
+    mark: i32,
+    whose: &Whose<'_>,
+) -> Result<(), postgres::Error> {
+    let comment = literal(&format!("{MARK}{} at {}", whose.backup, whose.heads.join(" ")));
     transaction.batch_execute(&format!(
-        "create schema {KEPT_IN}; comment on schema {KEPT_IN} is 'xtask: rows that were written while an operation had \
-         stopped; it goes when they are back'; \
-         create table {KEPT_IN}.tables (name text, kept_in text, columns text[], rows bigint, older bigint)"
+        "create schema {KEPT_IN}; comment on schema {KEPT_IN} is {comment}; \
+         create table {KEPT_IN}.tables (name text, number oid, kept_in text, columns text[], rows bigint, older bigint)"
     ))?;
     let tables = transaction.query(TABLES, &[&KEPT_IN, &versions.name])?;
     for (number, row) in tables.iter().enumerate() {
@@ -156,11 +209,11 @@ fn keep(transaction: &mut Transaction<'_>, versions: &VersionTable, mark: i32) -
         }
         let kept_in = format!("{KEPT_IN}.rows_{number}");
         let as_text: Vec<String> = columns.iter().map(|it| ident(it)).map(|it| format!("{it}::text as {it}")).collect();
+        let as_text = as_text.join(", ");
         let listed: Vec<String> = columns.iter().map(|column| literal(column)).collect();
         transaction.batch_execute(&format!(
-            "create table {kept_in} as select {} {younger}; \
-             insert into {KEPT_IN}.tables values ({}, {}, array[{}]::text[], {rows}, {})",
-            as_text.join(", "),
+            "create table {kept_in} as select {as_text} {younger}; \
+             insert into {KEPT_IN}.tables values ({0}, {0}::regclass, {1}, array[{2}]::text[], {rows}, {3})",
             literal(&name),
             literal(&kept_in),
             listed.join(", "),

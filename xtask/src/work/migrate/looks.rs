@@ -3,6 +3,7 @@
 //! session, in a savepoint that is rolled back.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use super::{Walk, sorted};
 use crate::ctx::Ctx;
@@ -10,8 +11,9 @@ use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
 use crate::model::ledger::{Delta, Run};
 use crate::model::target::Direction;
+use crate::model::written::{Since, Written};
 use crate::sys::alembic::Inside;
-use crate::sys::pg::Script;
+use crate::sys::pg::{Busy, Script};
 use crate::work::ledger;
 use crate::work::own_database::OwnDatabase;
 
@@ -28,13 +30,25 @@ pub struct Looks {
     sees_steps: bool,
     /// Whether the migration's own session lets us look through it.
     looks_through: bool,
+    /// What showed of rows before the first step, and when that was by the server's clock.
+    written: Option<(Written, SystemTime)>,
+}
+
+/// What became of rows while a walk was under way.
+pub struct Rows {
+    /// What was committed.
+    pub since: Since,
+    /// Who else was at work there.
+    pub others: Vec<Busy>,
 }
 
 impl Looks {
     /// Looks before the first step.
     pub fn begin(ctx: &Ctx, own: &mut OwnDatabase<'_>, graph: &Graph, walk: &Walk) -> Looks {
         let scripts = ledger::scripts(ctx, graph, &walk.steps);
-        let mut looks = Looks { seen: BTreeMap::new(), scripts, sees_steps: true, looks_through: true };
+        let (table, db) = own.table_and_db();
+        let written = db.written(table).ok().flatten().and_then(|written| Some((written, db.now().ok()?)));
+        let mut looks = Looks { seen: BTreeMap::new(), scripts, sees_steps: true, looks_through: true, written };
         looks.at(own, 0);
         looks
     }
@@ -63,6 +77,16 @@ impl Looks {
     pub fn at(&mut self, own: &mut OwnDatabase<'_>, done: usize) {
         // What cannot be seen is not known, and said to be so.
         self.seen.extend(own.catalog().ok().map(|seen| (done, seen)));
+    }
+
+    /// What was committed of rows since the first step, when the sessions of the walk have ended; `None` where that cannot be
+    /// seen.
+    pub fn rows(&self, own: &mut OwnDatabase<'_>) -> Option<Rows> {
+        let (before, at) = self.written.as_ref()?;
+        let (table, db) = own.table_and_db();
+        db.wait_for_counters(*at).ok()?;
+        let since = db.written(table).ok()??.since(before);
+        Some(Rows { since, others: db.busy(Some(*at)).ok()? })
     }
 
     /// What was seen when so many steps were done.

@@ -1,7 +1,7 @@
-//! What stays of a walk that broke off: by the version table, and by the schema before and after. 'Nothing was kept' is
-//! said only where that was looked at.
+//! What stays of a walk that broke off: by the version table, by the schema before and after, and by what was committed of
+//! rows. 'Nothing was kept' is said only where that was looked at.
 
-use super::looks::Looks;
+use super::looks::{Looks, Rows};
 use super::{Walk, Walked, sorted, verb};
 use crate::fail::{Fail, Kind};
 use crate::model::catalog::{Change, What, diff};
@@ -27,6 +27,9 @@ pub fn say(
     let heads = walked.heads.clone().unwrap_or_default();
     let done = walked.done.len();
     let at = standing(graph, &heads);
+    // What the steps that are done have written is no concern of this.
+    let rows = if done == 0 { looks.rows(own) } else { None };
+    walked.rows_stay = rows.as_ref().map(|rows| rows.since.rows.clone()).unwrap_or_default();
     if done == 0 && sorted(&heads) != sorted(&walk.before) {
         return fail.details(format!("This run has changed nothing, but the database has moved: it is {at}"));
     }
@@ -37,24 +40,59 @@ pub fn say(
         (Some(changes), Some(step)) if !changes.is_empty() => {
             let fail = half_done(fail, own, &step.revision, &changes);
             walked.half_done = Some((step.revision.clone(), changes));
+            let fail = rows.iter().filter_map(rows_line).fold(fail, Fail::details);
             fail.details(what_counts(walk, done, &at))
         }
         (None, _) => fail
             .details(what_counts(walk, done, &at))
             .details("Whether anything else stays was not looked at: the schema before or after could not be read"),
-        (Some(_), Some(step)) if commits(looks, walk, &step.revision).is_some() => {
-            let line = commits(looks, walk, &step.revision).unwrap_or_default();
-            fail.details(what_counts(walk, done, &at)).details(format!(
-                "The schema is as it was, but {} commits by itself (line {line}): rows that it wrote may have stayed",
-                step.revision
-            ))
+        (Some(_), half) => {
+            let committed = half.and_then(|step| Some((&step.revision, commits(looks, walk, &step.revision)?)));
+            let others = rows.as_ref().is_some_and(|rows| !rows.others.is_empty());
+            // Whoever else is at work there writes rows, too; that is no reason not to begin again.
+            walked.left_nothing = committed.is_none() && (walked.rows_stay.is_empty() || others);
+            let is_told = rows.as_ref().is_some_and(|rows| rows.since.rows.is_empty());
+            if done == 0 && walk.earlier == 0 && (is_told || rows.is_none() && committed.is_none()) {
+                return fail.details(nothing_kept(&at, rows.as_ref()));
+            }
+            let fail = fail.details(what_counts(walk, done, &at));
+            let fail = rows.iter().filter_map(rows_line).fold(fail, Fail::details);
+            match committed {
+                Some((id, line)) if !walked.rows_stay.is_empty() => {
+                    fail.details(format!("{id} commits by itself (line {line})"))
+                }
+                Some((id, line)) if !is_told => fail.details(format!(
+                    "The schema is as it was, but {id} commits by itself (line {line}): rows that it wrote may have stayed"
+                )),
+                _ => fail,
+            }
         }
-        (Some(_), _) if done == 0 => {
-            walked.left_nothing = true;
-            fail.details(format!("Nothing of this run was kept: the database is still {at}"))
-        }
-        (Some(_), _) => fail.details(what_counts(walk, done, &at)),
     }
+}
+
+fn nothing_kept(at: &str, rows: Option<&Rows>) -> String {
+    match rows {
+        None => format!(
+            "Nothing of the schema was kept: the database is still {at}. Whether rows were written was not looked at: the \
+             server does not count them (track_counts)"
+        ),
+        Some(rows) if !rows.since.sequences.is_empty() => format!(
+            "Nothing of this run was kept but where sequences stand, which no rollback takes back ({}): the database is \
+             still {at}",
+            rows.since.sequences.join(", ")
+        ),
+        Some(_) => format!("Nothing of this run was kept: the database is still {at}"),
+    }
+}
+
+/// The rows that were committed, and who may have written them.
+fn rows_line(rows: &Rows) -> Option<String> {
+    let first = rows.since.rows.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    let whose = match rows.others.first() {
+        Some(other) => format!("by the script, or by others that are at work there ({})", other.words),
+        None => "by the script, as it seems: nobody else is at work there".to_owned(),
+    };
+    (!first.is_empty()).then(|| format!("Rows were written meanwhile and stay written: {first}; {whose}"))
 }
 
 fn standing(graph: &Graph, heads: &[String]) -> String {
@@ -64,11 +102,12 @@ fn standing(graph: &Graph, heads: &[String]) -> String {
 
 /// What the version table says of it.
 fn what_counts(walk: &Walk, done: usize, at: &str) -> String {
-    match done {
+    match walk.earlier + done {
         0 => format!("The version table is as it was: the database counts as {at}"),
         _ => format!(
-            "{done} of {} revisions were {} and stay: the database is {at}",
-            walk.steps.len(),
+            "{} of {} revisions were {} and stay: the database is {at}",
+            walk.earlier + done,
+            walk.earlier + walk.steps.len(),
             verb(walk.direction())
         ),
     }

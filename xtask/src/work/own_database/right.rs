@@ -51,12 +51,13 @@ impl OwnDatabase<'_> {
     }
 
     /// Makes the database ours for a way that goes down: the right one, locked, with nobody else there, and meant.
-    /// `elsewhere` and `others` are what to say where it is on another machine, and where somebody is connected.
+    /// `elsewhere` and `others` are what to say where it is on another machine (`remote` lets one pass), and where somebody is
+    /// connected.
     ///
     /// # Errors
     /// `read-only-server`, `remote-database`, `already-running`, `active-connections`, `wrong-database`.
-    pub fn claim(&mut self, ctx: &Ctx, elsewhere: Refusal, others: Refusal) -> Result<()> {
-        self.require_right(ctx, elsewhere, None)?;
+    pub fn claim(&mut self, ctx: &Ctx, elsewhere: Refusal, remote: Option<Remote<'_>>, others: Refusal) -> Result<()> {
+        self.require_right(ctx, elsewhere, remote)?;
         self.lock(ctx, None)?;
         self.require_alone(ctx, others)?;
         self.require_meant(ctx)

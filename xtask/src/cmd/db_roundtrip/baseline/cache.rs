@@ -68,7 +68,7 @@ impl Cache {
 
     fn ask(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Cache> {
         let settings = ctx.project()?.cache;
-        let mut templates = Templates::open(&facts.database.url)?;
+        let mut templates = Templates::open(facts.database.maker())?;
         // One that is too old would stand in the way of its successor, which has the same name.
         drop_old(ctx, &mut templates)?;
         let looked_at = |tree: Tree| tree.look().map(|state| (tree, state));
@@ -219,7 +219,7 @@ fn changed(templates: &mut Templates, facts: &Facts, key: &Key) -> Result<Vec<St
 /// # Errors
 /// `interrupted`. A server that will not say or drop is left as it is.
 pub fn trim(ctx: &Ctx, facts: &Facts) -> Result<()> {
-    let done = Templates::open(&facts.database.url).and_then(|mut templates| drop_old(ctx, &mut templates));
+    let done = Templates::open(facts.database.maker()).and_then(|mut templates| drop_old(ctx, &mut templates));
     if let Err(error) = done {
         interrupt::check()?;
         ctx.ui.verbose(format!("Old baselines stay: {error:#}"));
@@ -243,7 +243,7 @@ fn drop_old(ctx: &Ctx, templates: &mut Templates) -> Result<()> {
 pub fn clear(ctx: &Ctx) -> Result<Exit> {
     let config = ctx.config(ctx.component()?)?;
     let database = ctx.database(&config)?;
-    let mut templates = Templates::open(&database.url)?;
+    let mut templates = Templates::open(database.maker())?;
     let dropped = templates.trim(Limits { age: Duration::ZERO, bytes: 0 })?;
     dead_ends::forget(&ctx.project()?.state_dir);
     let left = templates.list()?.len();

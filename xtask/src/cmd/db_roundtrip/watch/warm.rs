@@ -174,7 +174,19 @@ impl<'a> Warm<'a> {
         let (config, database, chosen) = (config.clone(), database.clone(), chosen.clone());
         let (dump, outputs) = (dump.clone(), outputs.clone());
         let (no_cache, second_opinion) = (*no_cache, *second_opinion);
-        Ok(Facts { component, config, graph, database, route, chosen, dump, no_cache, second_opinion, outputs })
+        Ok(Facts {
+            component,
+            config,
+            graph,
+            database,
+            route,
+            chosen,
+            dump,
+            dump_of: None,
+            no_cache,
+            second_opinion,
+            outputs,
+        })
     }
 
     /// Makes the process know the project as it is now.

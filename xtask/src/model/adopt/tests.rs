@@ -1,0 +1,75 @@
+//! What is there stays as it is, to the byte, and taking out gives back what was there.
+
+use super::{Shared, manifest_of_copy};
+
+/// Ours is put in once, and taken out without a trace.
+fn in_and_out(shared: Shared, before: &str, after: &str) {
+    let there = shared.put_in(before).unwrap().unwrap_or_else(|| panic!("already in {before}"));
+    assert_eq!(there, after);
+    assert_eq!(shared.put_in(&there), Ok(None), "a second time");
+    assert_eq!(shared.take_out(&there).as_deref(), Ok(before));
+}
+
+fn refused(shared: Shared, text: &str, why: &str) {
+    let conflict = shared.put_in(text).unwrap_err();
+    assert!(conflict.why.contains(why), "{}", conflict.why);
+}
+
+#[test]
+fn manifest() {
+    let fresh = Shared::Manifest.put_in("").unwrap().unwrap();
+    assert!(fresh.contains("members = [\"xtask\"]") && !fresh.contains("metadata"), "{fresh}");
+    in_and_out(Shared::Manifest, "", &fresh);
+    in_and_out(
+        Shared::Manifest,
+        "[workspace]\nmembers = [ \"a\", 'b' ] # two\nresolver = \"2\"\n",
+        "[workspace]\nmembers = [ \"a\", 'b', \"xtask\" ] # two\nresolver = \"2\"\n",
+    );
+    in_and_out(
+        Shared::Manifest,
+        "workspace.members = [\n    # the first\n    \"a\",\n    \"b\", # and this\n]\n",
+        "workspace.members = [\n    # the first\n    \"a\",\n    \"b\",\n    \"xtask\", # and this\n]\n",
+    );
+    in_and_out(
+        Shared::Manifest,
+        "[package]\nname = \"p\"\n\n[dependencies]\n",
+        "[package]\nname = \"p\"\n\n[dependencies]\n\n[workspace]\nmembers = [\"xtask\"]\n",
+    );
+    for there in ["members = [\"crates/*\", \"./xtask/\"]", "members = ['x*']", "members = ['*']"] {
+        assert_eq!(Shared::Manifest.put_in(&format!("[workspace]\n{there}\n")), Ok(None), "{there}");
+    }
+    assert!(Shared::Manifest.put_in("[workspace]\nmembers = ['crates/*', '*x']\n").unwrap().is_some());
+    refused(Shared::Manifest, "[workspace]\nexclude = ['xtask']\n", "exclude");
+    refused(Shared::Manifest, "[workspace\n", "no TOML");
+    refused(Shared::Manifest, "workspace = 1\n", "no table");
+    refused(Shared::Manifest, "[workspace]\nmembers = 'xtask'\n", "no array");
+}
+
+#[test]
+fn alias() {
+    let alias = "xtask = \"run --quiet --package xtask --bin xtask --\"\n";
+    in_and_out(Shared::Alias, "", &format!("[alias]\n{alias}"));
+    in_and_out(Shared::Alias, "[alias]\nt = 'test'\n", &format!("[alias]\nt = 'test'\n{alias}"));
+    in_and_out(Shared::Alias, "[net]\nretry = 3 # thrice\n", &format!("[net]\nretry = 3 # thrice\n\n[alias]\n{alias}"));
+    let words = "[alias]\nxtask = ['run', '--quiet', '--package', 'xtask', '--bin', 'xtask', '--']\n";
+    assert_eq!(Shared::Alias.put_in(words), Ok(None));
+    refused(Shared::Alias, "[alias]\nxtask = 'run --package their-tasks --'\n", "their-tasks");
+}
+
+#[test]
+fn ignored() {
+    in_and_out(Shared::Ignored, "", "/target/\n");
+    in_and_out(Shared::Ignored, "*.pyc\n", "*.pyc\n/target/\n");
+    in_and_out(Shared::Ignored, "*.pyc", "*.pyc\n/target/");
+    in_and_out(Shared::Ignored, "*.pyc\r\n", "*.pyc\r\n/target/\r\n");
+    for there in ["target\n", "/target/ \n", "a\ntarget/\nb\n"] {
+        assert_eq!(Shared::Ignored.put_in(there), Ok(None), "{there}");
+    }
+}
+
+#[test]
+fn the_copy_of_the_manifest_needs_nothing_outside() {
+    let copy = manifest_of_copy(include_str!("../../../Cargo.toml")).unwrap();
+    assert!(!copy.contains("../") && !copy.contains("workspace = true"), "{copy}");
+    assert!(copy.contains("[dependencies]") && copy.contains("name = \"xtask\""), "{copy}");
+}
