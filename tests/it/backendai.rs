@@ -92,7 +92,7 @@ fn the_scripts_are_read_as_alembic_reads_them() {
     assert_eq!(graphs.iter().map(Graph::len).collect::<Vec<_>>(), [556, 1, 9]);
     let routes: Vec<Vec<Value>> = graphs.iter().map(questions).collect();
     let request: Vec<Value> = (configs.iter().zip(&routes))
-        .map(|(config, routes)| json!({"folder": config.script_location, "sound": true, "routes": routes, "rows": []}))
+        .map(|(config, routes)| json!({"folder": config.script_location, "sound": true, "routes": routes, "ranges": [], "rows": []}))
         .collect();
     let theirs = checkout.ask(include_str!("history.py"), &json!(request));
     for (at, graph) in graphs.iter().enumerate() {

@@ -147,8 +147,8 @@ fn complaint(more_than_pg_dump: bool, judged: &Verdict, changes: &[Change], note
     }
 }
 
-#[test]
-fn equal_exactly_when_pg_dump_is_equal() {
+/// A database in which every case has been set up.
+fn set_up() -> (String, Client, Vec<(String, Case)>) {
     let cluster = cluster();
     judge::prepare(cluster);
     let database = cluster.database();
@@ -156,11 +156,17 @@ fn equal_exactly_when_pg_dump_is_equal() {
     let tagged = all_cases(server(&mut client));
     run_all(&mut client, &tagged, |_| "create schema @");
     run_all(&mut client, &tagged, |case| &case.setup);
-    let start = moment(cluster, &mut client, &database);
+    (database, client, tagged)
+}
+
+#[test]
+fn equal_exactly_when_pg_dump_is_equal() {
+    let (database, mut client, tagged) = set_up();
+    let start = moment(cluster(), &mut client, &database);
     run_all(&mut client, &tagged, |case| &case.change);
-    let changed = moment(cluster, &mut client, &database);
+    let changed = moment(cluster(), &mut client, &database);
     run_all(&mut client, &tagged, |case| &case.undo);
-    let undone = moment(cluster, &mut client, &database);
+    let undone = moment(cluster(), &mut client, &database);
 
     let mut wrong = Vec::new();
     let mut counts = [0, 0, 0];
@@ -306,13 +312,7 @@ const WITHOUT_CASE: &[&str] = &[
 
 #[test]
 fn every_attribute_has_a_case_that_only_it_tells() {
-    let cluster = cluster();
-    judge::prepare(cluster);
-    let database = cluster.database();
-    let mut client = cluster.client(&database);
-    let tagged = all_cases(server(&mut client));
-    run_all(&mut client, &tagged, |_| "create schema @");
-    run_all(&mut client, &tagged, |case| &case.setup);
+    let (_, mut client, tagged) = set_up();
     let before = take(&mut client, &Options::default()).unwrap();
     run_all(&mut client, &tagged, |case| &case.change);
     let after = take(&mut client, &Options::default()).unwrap();

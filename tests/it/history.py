@@ -7,6 +7,7 @@ import warnings
 
 from alembic.runtime.migration import HeadMaintainer, MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
+from alembic.util import to_tuple
 
 warnings.simplefilter("ignore")
 
@@ -28,12 +29,28 @@ def load(folder):
     return script, revisions
 
 
+def listed(r):
+    """What `db-history --json` says of a revision."""
+    return {
+        "revision": r.revision,
+        "down_revisions": list(r._versioned_down_revisions),
+        "depends_on": list(to_tuple(r.dependencies, default=())) if r.dependencies else [],
+        "branch_labels": sorted(r.branch_labels),
+        "message": r.doc,
+        "is_head": r.is_head,
+        "is_base": r.is_base,
+        "is_branch_point": r.is_branch_point,
+        "is_merge_point": r.is_merge_point,
+    }
+
+
 def describe(script, revisions):
     return {
         "heads": script.revision_map.heads,
         "effective_heads": script.revision_map._real_heads,
         "bases": script.revision_map.bases,
         "order": [r.revision for r in script.walk_revisions()],
+        "listed": [listed(r) for r in script.walk_revisions()],
         "revisions": {
             r.revision: {
                 "path": os.path.basename(r.path),
@@ -52,6 +69,13 @@ def describe(script, revisions):
 def route(script, query):
     revs = script._upgrade_revs if query["up"] else script._downgrade_revs
     return [step.revision.revision for step in revs(query["target"], tuple(query["current"]))]
+
+
+def part(script, query):
+    """As `alembic history -r` goes through a range; `current` stands for the rows of the version table."""
+    ends = [tuple(query["current"]) if end == "current" else end for end in query["range"].split(":")]
+    walk = script.walk_revisions(base=ends[0] or "base", head=ends[1] or "heads")
+    return [r.revision for r in walk]
 
 
 def rows(script, query):
@@ -75,6 +99,7 @@ def answer(request):
     return {
         "ok": describe(script, revisions),
         "routes": [attempt(lambda: route(script, query)) for query in request["routes"]],
+        "ranges": [attempt(lambda: part(script, query)) for query in request["ranges"]],
         "rows": [attempt(lambda: rows(script, query)) for query in request["rows"]],
     }
 

@@ -6,6 +6,7 @@ pub mod completions;
 pub mod db_backup;
 pub mod db_check;
 pub mod db_create_migration;
+pub mod db_history;
 pub mod db_merge;
 pub mod db_migrate;
 pub mod db_rebase;
@@ -40,6 +41,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbSwitch(flags) => db_switch::run(ctx, flags),
         Command::DbCreateMigration(flags) => db_create_migration::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
+        Command::DbHistory(flags) => db_history::run(ctx, flags),
         Command::DbBackup(flags) => db_backup::run(ctx, flags),
         Command::DbRestore(flags) => db_restore::run(ctx, flags),
         Command::DbUndo(flags) => db_undo::run(ctx, flags),

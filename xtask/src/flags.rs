@@ -11,6 +11,7 @@ mod complete;
 mod db_backup;
 mod db_check;
 mod db_create_migration;
+mod db_history;
 mod db_merge;
 mod db_migrate;
 mod db_rebase;
@@ -37,6 +38,7 @@ pub use complete::{COMPLETE_COMMAND, Offer, Source, offer};
 pub use db_backup::{DbBackup, DbRestore, DbUndo};
 pub use db_check::{DbCheck, Format, Look};
 pub use db_create_migration::DbCreateMigration;
+pub use db_history::{DbHistory, Drawn};
 pub use db_merge::{DbMerge, Merge};
 pub use db_migrate::{DbMigrate, Show, Way};
 pub use db_rebase::{DbRebase, Rebase};
@@ -65,6 +67,7 @@ static SPECS: &[&dyn Parse] = &[
     &db_switch::SPEC,
     &db_create_migration::SPEC,
     &db_check::SPEC,
+    &db_history::SPEC,
     &db_backup::BACKUP,
     &db_backup::RESTORE,
     &db_backup::UNDO,
@@ -91,6 +94,7 @@ pub enum Command {
     DbSwitch(DbSwitch),
     DbCreateMigration(DbCreateMigration),
     DbCheck(DbCheck),
+    DbHistory(DbHistory),
     DbBackup(DbBackup),
     DbRestore(DbRestore),
     DbUndo(DbUndo),
@@ -119,6 +123,7 @@ impl Command {
             Command::DbSwitch(_) => db_switch::SPEC.name,
             Command::DbCreateMigration(_) => db_create_migration::SPEC.name,
             Command::DbCheck(_) => db_check::SPEC.name,
+            Command::DbHistory(_) => db_history::SPEC.name,
             Command::DbBackup(_) => db_backup::BACKUP.name,
             Command::DbRestore(_) => db_backup::RESTORE.name,
             Command::DbUndo(_) => db_backup::UNDO.name,

@@ -3,8 +3,10 @@
 pub mod autogenerate;
 pub mod checks;
 pub mod diff;
+pub mod drawing;
 pub mod findings;
 pub mod github;
+pub mod history;
 pub mod json;
 pub mod junit;
 pub mod moved;

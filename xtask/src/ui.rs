@@ -139,6 +139,22 @@ impl Ui {
         self.gaps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How many columns the answer has: those of the terminal, where it goes to one.
+    pub fn width(&self) -> Option<usize> {
+        let stdout = io::stdout();
+        let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
+        let asked = || rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
+        stdout.is_terminal().then(|| columns().or_else(asked)).flatten().filter(|width| *width > 0)
+    }
+
+    /// Whether line-drawing characters show: not where the locale names another set of characters.
+    pub fn is_unicode(&self) -> bool {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .into_iter()
+            .find_map(|key| std::env::var(key).ok().filter(|it| !it.is_empty()));
+        locale.is_none_or(|locale| locale.to_lowercase().replace('-', "").contains("utf8"))
+    }
+
     /// What printed commands depend on.
     pub fn around(&self) -> &Around {
         &self.around

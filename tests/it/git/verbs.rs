@@ -1,6 +1,6 @@
 //! What git is told to do, and how its refusals come through: the kind, the files, its own words, nothing changed.
 
-use xtask::sys::git::{Foretold, Merged, Operation, WithCommit};
+use xtask::sys::git::{Merged, Operation, TrialMerge, WithCommit};
 
 use super::*;
 
@@ -128,7 +128,7 @@ fn adding_takes_names_as_they_stand() {
 fn a_merge_is_foretold() {
     let made = pair(("v/mine.py", "1"), ("v/theirs.py", "2"));
     let repo = find(made.root());
-    let Foretold::Tree { tree, conflicts } = repo.foretell_merge(&repo.commit("main").unwrap()).unwrap() else {
+    let TrialMerge::Tree { tree, conflicts } = repo.trial_merge(&repo.commit("main").unwrap()).unwrap() else {
         panic!("this git can tell");
     };
     assert_eq!(conflicts, Vec::<PathBuf>::new());
@@ -137,7 +137,7 @@ fn a_merge_is_foretold() {
 
     let made = pair(("both", "mine\n"), ("both", "theirs\n"));
     let (repo, before) = (find(made.root()), made.git(&["status", "--porcelain"]));
-    let Foretold::Tree { conflicts, .. } = repo.foretell_merge(&repo.commit("main").unwrap()).unwrap() else {
+    let TrialMerge::Tree { conflicts, .. } = repo.trial_merge(&repo.commit("main").unwrap()).unwrap() else {
         panic!("this git can tell");
     };
     assert_eq!(conflicts, [PathBuf::from("both")]);

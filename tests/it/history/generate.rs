@@ -8,6 +8,29 @@ use xtask::model::target::{Direction, Step};
 use super::RowQuery;
 use crate::support::random::Random;
 
+/// Ranges with ends of every kind.
+pub fn ranges(graph: &Graph, current: &[String], random: &mut Random) -> Vec<String> {
+    let ids: Vec<&str> = graph.scripts().map(|script| script.id.as_str()).collect();
+    let labels: Vec<&String> = ids.iter().flat_map(|id| graph.labels(id)).collect();
+    let mut end = |is_lower: bool| match random.below(9) {
+        0 => String::new(),
+        1 => "current".to_owned(),
+        2 if is_lower => "base".to_owned(),
+        2 => ["head", "heads"][random.below(2)].to_owned(),
+        3 if is_lower => format!("-{}", 1 + random.below(4)),
+        3 => format!("+{}", 1 + random.below(3)),
+        4 => random.pick(&ids).chars().take(4 + random.below(4)).collect(),
+        5 if !is_lower => format!("{}{}{}", random.pick(&ids), ["+", "-"][random.below(2)], 1 + random.below(3)),
+        6 if !labels.is_empty() => format!("{}@{}", random.pick(&labels), if is_lower { "base" } else { "head" }),
+        _ => (*random.pick(&ids)).to_owned(),
+    };
+    let mut ranges: Vec<String> = (0..8).map(|_| format!("{}:{}", end(true), end(false))).collect();
+    ranges.extend(["-3:current", "current:", ":current", "-2:"].map(str::to_owned));
+    // One of the two ends may not be the database's where alembic's answer is another one for an empty table.
+    ranges.retain(|range| !current.is_empty() || !range.contains("current"));
+    ranges
+}
+
 /// A script to be written.
 pub struct Draft {
     pub file: String,

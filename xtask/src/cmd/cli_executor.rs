@@ -33,7 +33,7 @@ pub fn run(ctx: &Ctx, flags: &CliExecutor) -> Result<Exit> {
     let Some(text) = &flags.subcommand else {
         return if flags.check { check(ctx, project, service, None) } else { offer(ctx, &project.root, service) };
     };
-    let words = words::read(ctx, service, text)?;
+    let words = words::read(service, text)?;
     if let Some(note) = &words.note {
         ctx.ui.status(note);
     }
@@ -54,7 +54,7 @@ fn chosen(ctx: &Ctx, flags: &CliExecutor) -> Result<&'static Service> {
             Some(typed) => format!("there is no component `{typed}`"),
             None => "`cli-executor` needs a component".to_owned(),
         };
-        let example = own(COMMAND).flag("--component", "mgr").plain();
+        let example = own(COMMAND).flag("--component", "mgr").of_no_component();
         Fail::new(Kind::Usage, summary).details(list).run("See what one of them can do", example).into()
     })
 }
@@ -132,7 +132,7 @@ fn agree(ctx: &Ctx, service: &Service, words: &Words, found: &[Check]) -> Result
     let fail = failed.iter().fold(fail, |fail, check| fail.details(format!("{}: {}", check.name, check.detail)));
     let fail = failed.iter().filter_map(|check| check.fix.clone()).fold(fail, Fail::action);
     let again = executor(service.name, &words.shown());
-    Err(fail.run("Or start it all the same", again.word("--yes")).related(own("doctor").plain()).refused())
+    Err(fail.run("Or start it all the same", again.word("--yes")).related(own("doctor")).refused())
 }
 
 /// The contract's kind of a check that failed.

@@ -23,7 +23,7 @@ use crate::sys::alembic::{Draft, Driver, Stop, Written};
 use crate::sys::pg::models::{Sides, sides};
 use crate::sys::{files, interrupt};
 use crate::work::driver::{self, Labels};
-use crate::work::models::Ground;
+use crate::work::models::HeadDatabase;
 use preflight::Facts;
 use stakes::Stake;
 
@@ -37,7 +37,7 @@ const NOT_IN_GIT: &str = "DB206";
 #[derive(Default)]
 struct Review {
     /// What the models were compared with; `None` where they were not.
-    ground: Option<String>,
+    compared_with: Option<String>,
     written: Vec<Written>,
     operations: Vec<Operation>,
     renames: Vec<Rename>,
@@ -70,11 +70,14 @@ pub fn run(ctx: &Ctx, flags: &DbCreateMigration) -> Result<Exit> {
     let draft = Draft {
         message: Some(flags.message.clone()),
         rev_id: flags.rev_id.clone(),
+        head: flags.head.clone(),
+        splice: flags.splice,
+        depends_on: flags.depends_on.clone(),
         autogenerate: !flags.empty,
         run_env: facts.runs_env,
     };
     let mut review = match facts.database {
-        Some(_) => on_ground(ctx, &facts, &draft)?,
+        Some(_) => on_head_database(ctx, &facts, &draft)?,
         None => alone(ctx, &facts, &draft)?,
     };
     if !review.written.is_empty() {
@@ -85,54 +88,54 @@ pub fn run(ctx: &Ctx, flags: &DbCreateMigration) -> Result<Exit> {
 }
 
 /// With a database: what autogenerate takes, or an empty revision of a project whose env.py has a say in it.
-fn on_ground(ctx: &Ctx, facts: &Facts, draft: &Draft) -> Result<Review> {
+fn on_head_database(ctx: &Ctx, facts: &Facts, draft: &Draft) -> Result<Review> {
     let database = facts.database.as_ref().context("asked for only with a database")?;
-    let mut ground = Ground::make(ctx, &facts.subject, database, COMMAND)?;
-    let compared = ground.compare(ctx, draft)?;
+    let mut at_head = HeadDatabase::make(ctx, &facts.subject, database, COMMAND)?;
+    let compared = at_head.compare(ctx, draft)?;
     if draft.autogenerate {
         stakes::check_models(ctx, facts, &compared)?;
     }
     let mut review = Review {
-        ground: draft.autogenerate.then(|| ground.words.clone()),
+        compared_with: draft.autogenerate.then(|| at_head.words.clone()),
         stakes: stakes::of(database, &compared.operations)?,
         renames: autogenerate::renames(&compared.operations),
         operations: compared.operations,
         ..Review::default()
     };
     if !(review.operations.is_empty() && draft.autogenerate) {
-        let written = write(ctx, ground.driver(), facts);
-        review.written = written.map_err(|stop| cannot_write(ground.stopped(stop), facts))?;
+        let written = write(ctx, at_head.driver(), facts);
+        review.written = written.map_err(|stop| cannot_write(at_head.stopped(stop), facts))?;
     }
-    let looked = look(ctx, draft, &mut ground, &compared.models, &mut review);
+    let looked = look(ctx, draft, &mut at_head, &compared.models, &mut review);
     looked.map_err(|error| after_writing(error, &review.written))?;
-    ground.end().map_err(|error| after_writing(error, &review.written))?;
+    at_head.end().map_err(|error| after_writing(error, &review.written))?;
     Ok(review)
 }
 
 /// What the throwaway database can tell: whether the new script runs there and back, and what differs still.
-fn look(ctx: &Ctx, draft: &Draft, ground: &mut Ground, models: &Models, review: &mut Review) -> Result<()> {
+fn look(ctx: &Ctx, draft: &Draft, at_head: &mut HeadDatabase, models: &Models, review: &mut Review) -> Result<()> {
     let _task = ctx.ui.task("Looking at what autogenerate does not see");
     interrupt::check()?;
     if !draft.autogenerate {
         return Ok(());
     }
     let steps: Vec<Step> = review.written.iter().map(|script| Step::up(&script.revision)).collect();
-    review.problem = try_out(ground, &steps)?;
+    review.problem = try_out(at_head, &steps)?;
     if review.problem.is_some() {
         return Ok(());
     }
-    let Sides { models, database, trouble } = sides(ground.db(), models)?;
+    let Sides { models, database, trouble } = sides(at_head.db(), models)?;
     review.unseen = autogenerate::unseen(&models, &database);
     review.trouble = trouble;
     let back: Vec<Step> = review.written.iter().rev().map(|script| Step::down(&script.revision)).collect();
-    review.problem = try_out(ground, &back)?;
+    review.problem = try_out(at_head, &back)?;
     Ok(())
 }
 
 /// Runs steps on the throwaway database; the first that fails. Ctrl-C is no finding.
-fn try_out(ground: &mut Ground, steps: &[Step]) -> Result<Option<(Direction, Box<Fail>)>> {
+fn try_out(at_head: &mut HeadDatabase, steps: &[Step]) -> Result<Option<(Direction, Box<Fail>)>> {
     for step in steps {
-        match ground.apply(step.clone()) {
+        match at_head.apply(step.clone()) {
             Ok(()) => {}
             Err(fail) if fail.kind == Kind::Interrupted => return Err((*fail).into()),
             Err(fail) => return Ok(Some((step.direction, fail))),

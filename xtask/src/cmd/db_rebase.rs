@@ -80,7 +80,7 @@ enum Planned<'a> {
 fn planned<'a>(ctx: &'a Ctx, component: &'a Component, flags: &Rebase) -> Result<Planned<'a>> {
     let config = ctx.config(component).map_err(refuse)?;
     let graph = ctx.history(&config).map_err(refuse)?;
-    if graph.heads().len() < 2 && flags.onto.is_none() {
+    if (graph.heads().len() < 2 || !graph.is_diverged() && !flags.merge) && flags.onto.is_none() {
         return Ok(Planned::Nothing(graph));
     }
     let facts = facts::gather(ctx, flags, component, config, graph).map_err(refuse)?;

@@ -102,7 +102,7 @@ fn nothing_to_test(ctx: &Ctx, facts: &Facts) -> Result<Exit> {
     let fields = json!({
         "component": facts.component.name, "baseline": null, "cache": null, "results": [], "tested": 0, "failed": 0,
     });
-    ctx.ui.json("db-roundtrip", Exit::Findings, fields, Some(&fail));
+    ctx.ui.json("db-roundtrip", fail.exit, fields, Some(&fail));
     ctx.ui.error(&fail);
-    Ok(Exit::Findings)
+    Ok(fail.exit)
 }

@@ -51,6 +51,7 @@ pub fn source_of(value: &str) -> Option<Source> {
         "CODE" => Source::Rules,
         "COMMAND" => commands(),
         "HOW" => plain(&["exact"]),
+        "LOOK" => plain(&["plain"]),
         "CMD" | "DUR" | "HOST" | "ID" | "K/N" | "KEY=VALUE" | "N" | "TEXT" | "URL" => Source::Nothing,
         _ => return None,
     })

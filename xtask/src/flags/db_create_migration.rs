@@ -11,6 +11,11 @@ pub struct DbCreateMigration {
     pub message: String,
     /// Its id, where Alembic is not to make one.
     pub rev_id: Option<String>,
+    /// The revision that it follows, as Alembic's command line has it; else the one head.
+    pub head: Option<String>,
+    /// It may follow a revision that is no head.
+    pub splice: bool,
+    pub depends_on: Vec<String>,
     /// Two empty functions, to be filled by hand.
     pub empty: bool,
     /// Prove at once that it goes down and up again.
@@ -40,6 +45,18 @@ pub static SPEC: Spec<DbCreateMigration> = Spec {
             "the revision's id (made by Alembic unless given)",
             Set::Text(|create| &mut create.rev_id),
         ),
+        option(
+            "--head",
+            "REV",
+            "the revision that it follows, LABEL@head for one of several lines (the one head unless given)",
+            Set::Text(|create| &mut create.head),
+        ),
+        switch("--splice", "with --head: it may follow a revision that others follow, too", |create| {
+            &mut create.splice
+        }),
+        option("--depends-on", "REV", "a revision of another line that has to run before it; may be repeated", {
+            Set::Texts(|create| &mut create.depends_on)
+        }),
         switch("--roundtrip", "prove at once that it goes down and up again", |create| &mut create.roundtrip),
         switch("--add", "git add the new file", |create| &mut create.add),
     ],
@@ -47,6 +64,7 @@ pub static SPEC: Spec<DbCreateMigration> = Spec {
     examples: &[
         ("After a change of the models", "cargo xtask db-create-migration -m \"add email to users\""),
         ("To be written by hand, and proven later", "cargo xtask db-create-migration --empty -m \"fill emails\""),
+        ("On one of several lines", "cargo xtask db-create-migration --head billing@head -m \"add invoices\""),
         ("With the proof", "cargo xtask db-create-migration --roundtrip -m \"add email to users\""),
     ],
     ..Spec::new(

@@ -135,7 +135,8 @@ pub fn plan(graph: &Graph, released: &HashSet<String>, wish: &Wish) -> Result<Pl
     let released: Vec<&str> = released.iter().map(String::as_str).collect();
     let released = graph.closure(graph.indices(&released), Links::WithDependencies);
     let (kept, tip) = match wish {
-        _ if heads.len() < 2 && !matches!(wish, Wish::Onto(_)) => return Ok(plan(None, Change::Nothing)),
+        Wish::Usual if !graph.is_diverged() => return Ok(plan(None, Change::Nothing)),
+        Wish::Merge if heads.len() < 2 => return Ok(plan(None, Change::Nothing)),
         Wish::Merge => return Ok(plan(None, joined(Why::Asked))),
         Wish::Usual => match tips(graph, &released)[..] {
             [] => (released, None),
@@ -156,8 +157,8 @@ pub fn plan(graph: &Graph, released: &HashSet<String>, wish: &Wish) -> Result<Pl
     let moved = place::on_top(graph, &kept, tip)?;
     let change = if moved.is_empty() { Change::Nothing } else { Change::Move(moved) };
     let after = applied(graph, &change)?;
-    if let several @ [_, _, ..] = &after.heads()[..] {
-        return Err(Refusal::StillDiverged(several.iter().map(|&id| id.to_owned()).collect()));
+    if after.is_diverged() {
+        return Err(Refusal::StillDiverged(after.heads().iter().map(|&id| id.to_owned()).collect()));
     }
     Ok(plan(tip.map(|at| graph.id(at)), change))
 }

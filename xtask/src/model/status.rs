@@ -12,7 +12,7 @@ pub enum State {
     UpToDate,
     /// There are revisions to apply.
     Behind,
-    /// The scripts have several heads.
+    /// The scripts have several heads, and not on purpose.
     Diverged,
     /// The database holds no revision at all.
     NoRevision,
@@ -122,7 +122,7 @@ impl Standing {
         let heads = graph.heads();
         let state = if !unknown.is_empty() {
             State::UnknownRevision
-        } else if heads.len() > 1 {
+        } else if graph.is_diverged() {
             State::Diverged
         } else if applied.is_empty() {
             State::NoRevision

@@ -9,12 +9,14 @@
 
 mod error;
 mod parse;
+mod range;
 mod resolve;
 
 use std::fmt;
 
 pub use super::step::{Direction, Step};
 pub use error::TargetError;
+pub use range::Range;
 
 use crate::model::graph::Graph;
 

@@ -1,7 +1,20 @@
 //! A plain table: columns as wide as their widest cell, two blanks between, no lines and no colours, so that it can be
 //! piped.
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// A line that is no wider than that on a terminal; what was cut off shows as `…`.
+pub fn cut(line: &str, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|width| line.width() > *width) else { return line.to_owned() };
+    let mut room = width.saturating_sub(1);
+    let fits = |c: &char| {
+        let wide = c.width().unwrap_or(0);
+        let fits = wide <= room;
+        room -= wide.min(room);
+        fits
+    };
+    line.chars().take_while(fits).chain(['…']).take(width).collect()
+}
 
 /// Lays out rows under a heading; the last column is not padded.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
@@ -24,6 +37,13 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn wide_characters_are_cut_where_the_terminal_ends() {
+        let cut = |width| super::cut("한글 message", Some(width));
+        assert_eq!([cut(0), cut(1), cut(3), cut(4), cut(6), cut(12)].join("|"), "|…|한…|한…|한글 …|한글 message");
+        assert_eq!(super::cut("한글", None), "한글");
+    }
+
     #[test]
     fn columns_line_up() {
         let rows = [vec!["a".into(), "long cell".into()], vec!["한글".into(), "ü".into()], vec!["longer".into()]];

@@ -268,6 +268,9 @@ impl Driver {
             "do": "compare",
             "message": draft.message,
             "rev_id": draft.rev_id,
+            "head": draft.head,
+            "splice": draft.splice,
+            "depends_on": draft.depends_on,
             "autogenerate": draft.autogenerate,
             "run_env": draft.autogenerate || draft.run_env,
         }))?;

@@ -4,9 +4,10 @@
 //!
 //! What a question costs, in processes of about 3 ms: [`Repo::find`] 1 (2 where only `GIT_DIR` names the repository),
 //! [`Repo::merge_bases`] 2, [`Repo::sightings`] 2 and one per commit found (at most 3), [`Repo::tags_with`] 2,
-//! [`Repo::foretell_merge`] 2, [`Repo::merge`] 3, [`Repo::reached_by`] 1 to 3, [`Repo::published_besides`] 3 to 5, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
+//! [`Repo::trial_merge`] 2, [`Repo::merge`] 3, [`Repo::reached_by`] 1 to 3, [`Repo::published_besides`] 3 to 5, every other one 1 (a refused act 1 more), whatever the number of files. What [`Repo::find`] found
 //! (folders, shallow or not) costs nothing.
 
+mod additions;
 mod answer;
 mod export;
 mod find;
@@ -27,6 +28,7 @@ use anyhow::{Context, Result};
 use crate::fail::{Fail, Kind};
 use crate::model::action::git;
 
+pub use additions::Addition;
 pub use answer::{Changed, Conflict, File, Head, Oid, State};
 pub use find::{HookEnv, version};
 pub use history::{MainBranch, To, Unclear};
@@ -34,7 +36,7 @@ pub use mentions::{Mention, ReachedBy, WorkTree};
 pub use operation::{Operation, Ours};
 pub use process::GitError;
 pub use search::{Needle, Sighting, Tagged};
-pub use tree::{Foretold, Index, Status};
+pub use tree::{Index, Status, TrialMerge};
 pub use verbs::{Merged, SWITCHING, WithCommit, checked_out_elsewhere};
 
 use process::Git;
@@ -49,7 +51,7 @@ pub struct Repo {
     hooks: PathBuf,
     is_shallow: bool,
     empty_tree: Oid,
-    foretold: Option<Oid>,
+    to_merge: Option<Oid>,
 }
 
 impl Repo {
@@ -80,7 +82,7 @@ impl Repo {
 
     /// The same repository, answering what it would answer while this commit was being merged.
     pub fn as_if_merging(self, commit: Oid) -> Repo {
-        Repo { foretold: Some(commit), ..self }
+        Repo { to_merge: Some(commit), ..self }
     }
 
     /// What is checked out.

@@ -1,7 +1,7 @@
-//! The ground on which models are compared with migrations: a throwaway database at the head, and the driver on it. Made
-//! from empty by the migrations, so that nothing done by hand to the component's own database counts; where the history
-//! does not run from empty, a clone of the component's. Never by the baseline command: that takes the models, and models
-//! compared with themselves never differ.
+//! What models are compared on: a throwaway database at the head of the migrations, and the driver on it. Made from empty
+//! by the migrations, so that nothing done by hand to the component's own database counts; where the history does not run
+//! from empty, a clone of the component's. Never by the baseline command: that takes the models, and models compared with
+//! themselves never differ.
 
 use anyhow::Result;
 
@@ -28,16 +28,14 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Reads config and history; the history must have one head at most.
+    /// Reads config and history; the history must not be diverged.
     ///
     /// # Errors
     /// `multiple-heads`, and what reading them may meet.
     pub fn gather(ctx: &Ctx, component: &'a Component) -> Result<Subject<'a>> {
-        let config = ctx.config(component)?;
-        let graph = ctx.history(&config)?;
-        let subject = Subject { component, config, graph };
+        let subject = Subject::with_all_heads(ctx, component)?;
         let heads = subject.graph.heads();
-        if heads.len() > 1 {
+        if subject.graph.is_diverged() {
             return Err(Fail::new(Kind::MultipleHeads, "Multiple heads detected")
                 .details(format!("The scripts of {} have {} heads: {}", component.name, heads.len(), heads.join(", ")))
                 .details("Models can be compared with one history only, and a new revision needs one to follow")
@@ -48,10 +46,20 @@ impl<'a> Subject<'a> {
         }
         Ok(subject)
     }
+
+    /// The same, however many heads there are.
+    ///
+    /// # Errors
+    /// What reading config and history may meet.
+    pub fn with_all_heads(ctx: &Ctx, component: &'a Component) -> Result<Subject<'a>> {
+        let config = ctx.config(component)?;
+        let graph = ctx.history(&config)?;
+        Ok(Subject { component, config, graph })
+    }
 }
 
 /// The database at the head, with the driver on it. Both go with the value.
-pub struct Ground {
+pub struct HeadDatabase {
     /// How the database came to be, for the report.
     pub words: String,
     /// Whether it holds what the component's own database held, however that came to be.
@@ -73,29 +81,30 @@ enum Way<'a> {
     Past(&'a Past, &'a Base, &'a [String]),
 }
 
-impl Ground {
+impl HeadDatabase {
     /// Makes it.
     ///
     /// # Errors
     /// What connecting may meet; what a migration or env.py may meet, where there is no other way.
-    pub fn make(ctx: &Ctx, subject: &Subject, database: &Database, command: &str) -> Result<Ground> {
+    pub fn make(ctx: &Ctx, subject: &Subject, database: &Database, command: &str) -> Result<HeadDatabase> {
         for name in pg::sweep(&database.url).unwrap_or_default() {
             ctx.ui.status(format!("Swept what a run that was killed left behind: {name}"));
         }
         let can_clone = can_clone(subject, database, command)?;
         // A baseline command says that the history does not run from empty: trying would only take time.
         if can_clone && subject.component.baseline.is_some() {
-            return Ground::by(ctx, subject, database, command, Way::Clone)?.map_err(|stopped| stopped.fail.into());
+            return HeadDatabase::by(ctx, subject, database, command, Way::Clone)?
+                .map_err(|stopped| stopped.fail.into());
         }
-        match Ground::by(ctx, subject, database, command, Way::Empty)? {
-            Ok(ground) => Ok(ground),
+        match HeadDatabase::by(ctx, subject, database, command, Way::Empty)? {
+            Ok(head) => Ok(head),
             Err(stopped) if can_clone && stopped.in_step => {
                 ctx.ui.warn(format!(
                     "The history does not run from empty ({}), so a clone of {} is taken",
                     stopped.fail.summary,
                     database.place()
                 ));
-                Ground::by(ctx, subject, database, command, Way::Clone)?.map_err(|stopped| stopped.fail.into())
+                HeadDatabase::by(ctx, subject, database, command, Way::Clone)?.map_err(|stopped| stopped.fail.into())
             }
             Err(stopped) => Err(stopped.hopeless().into()),
         }
@@ -105,27 +114,27 @@ impl Ground {
     /// take the models, so it is run as it was before the models changed.
     ///
     /// # Errors
-    /// As [`Ground::make`]; what git and the baseline command may meet.
+    /// As [`HeadDatabase::make`]; what git and the baseline command may meet.
     pub fn before_the_change(
         ctx: &Ctx,
         subject: &Subject,
         database: &Database,
         command: &str,
         reference: Option<&str>,
-    ) -> Result<Ground> {
+    ) -> Result<HeadDatabase> {
         let Some(Baseline::Command { words, .. }) = &subject.component.baseline else {
-            return Ground::make(ctx, subject, database, command);
+            return HeadDatabase::make(ctx, subject, database, command);
         };
         match Base::of(ctx, reference)? {
             Ok(base) => {
                 let past = Past::lay_out(ctx, &base)?;
-                Ground::by(ctx, subject, database, command, Way::Past(&past, &base, words))?
+                HeadDatabase::by(ctx, subject, database, command, Way::Past(&past, &base, words))?
                     .map_err(|stopped| stopped.fail.into())
             }
             Err(why) => {
                 let hint = if reference.is_none() { "; name what to compare with: --base HEAD~1" } else { "" };
                 ctx.ui.not_looked_at(format!("changes of the models: {why}{hint}"));
-                Ground::make(ctx, subject, database, command)
+                HeadDatabase::make(ctx, subject, database, command)
             }
         }
     }
@@ -136,7 +145,7 @@ impl Ground {
         database: &Database,
         command: &str,
         way: Way<'_>,
-    ) -> Result<Result<Ground, Stopped>> {
+    ) -> Result<Result<HeadDatabase, Stopped>> {
         let making = Making {
             ui: &ctx.ui,
             why: command,
@@ -168,21 +177,21 @@ impl Ground {
         let launch = driver::launch_throwaway(ctx, &subject.config, &mut db, command)?;
         let driver = Driver::start(&ctx.ui, &launch)?;
         let labels = Labels::new(ctx, subject.component)?;
-        let mut ground = Ground { words, is_clone: matches!(way, Way::Clone), driver, db, labels, scratch };
+        let mut head = HeadDatabase { words, is_clone: matches!(way, Way::Clone), driver, db, labels, scratch };
         if steps.is_empty() {
-            return Ok(Ok(ground));
+            return Ok(Ok(head));
         }
         let count = if steps.len() == 1 { "1 migration".to_owned() } else { format!("{} migrations", steps.len()) };
         let _task = ctx.ui.task(format!("Making a throwaway database: {count}"));
-        match ground.walk(steps) {
-            Ok(()) => Ok(Ok(ground)),
+        match head.walk(steps) {
+            Ok(()) => Ok(Ok(head)),
             Err(Stop::Error(error)) => {
-                driver::end_sessions(&mut ground.db, &ground.driver);
+                driver::end_sessions(&mut head.db, &head.driver);
                 Err(error)
             }
             Err(Stop::Trouble(trouble)) => {
                 let in_step = trouble.fault() == Fault::Revision;
-                Ok(Err(Stopped { fail: ground.explain(&trouble), in_step }))
+                Ok(Err(Stopped { fail: head.explain(&trouble), in_step }))
             }
         }
     }

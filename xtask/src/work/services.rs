@@ -119,7 +119,7 @@ fn work(uses: Uses) -> Work {
 
 /// `cargo xtask cli-executor` for a command of a service.
 pub fn executor(service: &str, command: &str) -> Own {
-    own("cli-executor").flag("--component", service).flag("--subcommand", command).plain()
+    own("cli-executor").flag("--component", service).flag("--subcommand", command).of_no_component()
 }
 
 /// What cannot be looked at where the config cannot be read.

@@ -68,7 +68,7 @@ pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, ledger: Option<&Ledger>, head
     let healed = heal(ctx, graph, db, heads, &mut skipped);
     let target = if skipped.is_empty() { None } else { remedy(graph, heads, &skipped) };
     let by_hand = target.as_ref().and_then(|target| by_hand(graph, target, &skipped));
-    AllSkipped { is_diverged: graph.heads().len() > 1, by_hand, skipped, healed, target }
+    AllSkipped { is_diverged: graph.is_diverged(), by_hand, skipped, healed, target }
 }
 
 /// Takes those out whose twin does the same.

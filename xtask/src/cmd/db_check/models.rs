@@ -12,12 +12,12 @@ use crate::model::rules::{self, Finding, model_change};
 use crate::sys::alembic::Draft;
 use crate::sys::project::Component;
 use crate::ui::Paint;
-use crate::work::models::{Ground, Subject};
+use crate::work::models::{HeadDatabase, Subject};
 
 /// What was found of a component.
 struct Compared<'a> {
     subject: Subject<'a>,
-    ground: String,
+    compared_with: String,
     is_clone: bool,
     operations: Vec<Operation>,
 }
@@ -46,14 +46,14 @@ fn compare<'a>(ctx: &'a Ctx, component: &'a Component, flags: &DbCheck) -> Resul
         Look::Since(reference) => Some(reference.as_str()),
         _ => None,
     };
-    let mut ground = Ground::before_the_change(ctx, &subject, &database, "db-check", base)?;
+    let mut at_head = HeadDatabase::before_the_change(ctx, &subject, &database, "db-check", base)?;
     let draft = Draft { autogenerate: true, ..Draft::default() };
-    let compared = ground.compare(ctx, &draft)?;
+    let compared = at_head.compare(ctx, &draft)?;
     if compared.models.tables.is_empty() {
         ctx.ui.not_looked_at(format!("any model of {}: target_metadata of env.py has no tables", component.name));
     }
     let operations = compared.operations;
-    let (words, is_clone) = (ground.words.clone(), ground.is_clone);
+    let (words, is_clone) = (at_head.words.clone(), at_head.is_clone);
     if is_clone && operations.is_empty() {
         ctx.ui.not_looked_at(format!(
             "whether {} lacks a migration: its history does not run from empty, and the clone may have been made from \
@@ -61,8 +61,8 @@ fn compare<'a>(ctx: &'a Ctx, component: &'a Component, flags: &DbCheck) -> Resul
             component.name
         ));
     }
-    ground.end()?;
-    Ok(Compared { subject, ground: words, is_clone, operations })
+    at_head.end()?;
+    Ok(Compared { subject, compared_with: words, is_clone, operations })
 }
 
 fn found(ctx: &Ctx, one: &Compared) -> Result<Vec<Finding>> {
@@ -88,14 +88,14 @@ fn show(ctx: &Ctx, one: &Compared) {
             }
         };
         ctx.ui.answer(line);
-        ctx.ui.answer(format!("Compared with {}", one.ground));
+        ctx.ui.answer(format!("Compared with {}", one.compared_with));
         return;
     }
     let sign = ctx.ui.paint(Paint::Bad, "❌ Model changes without a migration");
     let mut lines = vec![format!("{sign} in {component}: {}", one.operations.len()), String::new()];
     lines.extend(one.operations.iter().map(|operation| format!("  - {operation}")));
     lines.push(String::new());
-    lines.push(format!("Compared with {}", one.ground));
+    lines.push(format!("Compared with {}", one.compared_with));
     let make = own("db-create-migration").of(component).words(["-m", "what it does"]);
     lines.push(ctx.ui.shown(Action::run("Make the migration", make)));
     ctx.ui.answer(lines.join("\n"));

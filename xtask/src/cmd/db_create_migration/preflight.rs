@@ -8,6 +8,7 @@ use crate::fail::{Fail, Kind};
 use crate::flags::DbCreateMigration;
 use crate::model::action::own;
 use crate::model::status::{Revision, Standing, State};
+use crate::model::target::{self, Direction, Target};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::Repo;
 use crate::sys::pg::{Db, application_name};
@@ -31,7 +32,13 @@ pub struct Facts<'a> {
 }
 
 pub fn gather<'a>(ctx: &'a Ctx, flags: &DbCreateMigration) -> Result<Facts<'a>> {
-    let subject = Subject::gather(ctx, ctx.component()?)?;
+    let subject = match &flags.head {
+        Some(head) => on_a_line(ctx, head, flags.splice)?,
+        None => with_one_head(Subject::gather(ctx, ctx.component()?)?)?,
+    };
+    for revision in &flags.depends_on {
+        located(ctx, &subject, revision)?;
+    }
     if let Some(id) = &flags.rev_id {
         check_id(&subject, id)?;
     }
@@ -41,6 +48,40 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbCreateMigration) -> Result<Facts<'a>> 
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     let database = if runs_env { Some(at_head(ctx, &subject)?) } else { None };
     Ok(Facts { subject, message: flags.message.clone(), database, runs_env, repo })
+}
+
+fn with_one_head(subject: Subject<'_>) -> Result<Subject<'_>> {
+    let (name, heads) = (&subject.component.name, subject.graph.heads());
+    if heads.len() < 2 {
+        return Ok(subject);
+    }
+    let fail = Fail::new(Kind::MultipleHeads, "There are several lines, so one has to be named")
+        .details(format!("{name} has {} heads on purpose: {}", heads.len(), heads.join(", ")))
+        .action("Say which one the new revision follows: --head=LABEL@head");
+    Err(fail.run("Look at them", own("db-status")).related(own("db-status")).into())
+}
+
+/// The history, several heads or not, where it is said which of them the new revision follows.
+fn on_a_line<'a>(ctx: &'a Ctx, head: &str, splice: bool) -> Result<Subject<'a>> {
+    let subject = Subject::with_all_heads(ctx, ctx.component()?)?;
+    let found = located(ctx, &subject, head)?;
+    match found.iter().find(|id| !subject.graph.is_head(id)) {
+        Some(id) if !splice => {
+            Err(Fail::new(Kind::MultipleHeads, format!("{id} is no head, so a second one would come of it"))
+                .details(format!("Heads: {}", subject.graph.heads().join(", ")))
+                .action("If that is what you want, add --splice")
+                .action("Else name a head, or leave --head out")
+                .related(own("db-status"))
+                .into())
+        }
+        _ => Ok(subject),
+    }
+}
+
+/// The revisions that a word of the command line names.
+fn located(ctx: &Ctx, subject: &Subject, word: &str) -> Result<Vec<String>> {
+    let route = Target::parse(word).and_then(|it| target::resolve(&subject.graph, Direction::Up, &[], &it));
+    Ok(route.map_err(|error| advice::target(ctx, &error, word, subject.component))?.destination)
 }
 
 fn check_id(subject: &Subject, id: &str) -> Result<()> {

@@ -58,7 +58,7 @@ fn heading(ctx: &Ctx, facts: &Facts, review: &Review) -> Vec<String> {
         lines.push(format!("Revision: {} (follows {head})", script.revision));
         lines.push(format!("File: {}", relative(ctx, &script.path).display()));
     }
-    lines.extend(review.ground.iter().map(|words| format!("Compared with: {words}")));
+    lines.extend(review.compared_with.iter().map(|words| format!("Compared with: {words}")));
     lines
 }
 
@@ -182,7 +182,7 @@ fn to_json(ctx: &Ctx, facts: &Facts, review: &Review) -> Value {
         "component": facts.subject.component.name,
         "revision": review.written.first().map(one),
         "revisions": review.written.iter().map(one).collect::<Vec<_>>(),
-        "compared_with": review.ground,
+        "compared_with": review.compared_with,
         "operations": operations_json(&review.operations),
         "renames": renames_json(&review.renames),
         "unseen": unseen_json(&review.unseen),

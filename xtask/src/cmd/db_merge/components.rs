@@ -110,8 +110,8 @@ impl Flow<'_> {
         self.each(|flow, ctx, component| {
             if flow.kept(&component.name)?.is_none() {
                 let graph = ctx.history(&ctx.config(component)?)?;
-                if graph.heads().len() < 2 {
-                    return Ok(Done::skipped("one head".to_owned()));
+                if !graph.is_diverged() {
+                    return Ok(Done::skipped(heads(&graph)));
                 }
                 let ends = db_rebase::Ends {
                     resume: to_continue(),
@@ -230,7 +230,8 @@ impl Flow<'_> {
                 (applied, Some(path))
             }
         };
-        let steps = Target::parse("head").and_then(|head| target::resolve(graph, Direction::Up, &start, &head));
+        let steps =
+            Target::parse(graph.usual_target()).and_then(|head| target::resolve(graph, Direction::Up, &start, &head));
         let steps = match steps {
             Ok(route) => route.steps.into_iter().map(|step| step.revision).collect(),
             // db-migrate refuses it, in its own words.

@@ -27,6 +27,7 @@ use crate::work::at_stake::AtStake;
 struct Preview {
     component: String,
     heads: Vec<Revision>,
+    is_diverged: bool,
     needs_merge_revision: Option<bool>,
     /// What the database would go through, where it is known.
     database: Option<Trip>,
@@ -45,7 +46,7 @@ impl Preview {
         json!({
             "component": self.component,
             "heads": revisions(&self.heads),
-            "is_diverged": self.error.is_none().then_some(self.heads.len() > 1),
+            "is_diverged": self.error.is_none().then_some(self.is_diverged),
             "needs_merge_revision": self.needs_merge_revision,
             "database": database,
             "rows": self.rows,
@@ -76,7 +77,7 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
         }
         Some(target) => {
             let branch = flags.branch.as_deref().unwrap_or_default();
-            let merged = repo.foretell_merge(&target).map_err(refuse)?;
+            let merged = repo.trial_merge(&target).map_err(refuse)?;
             lines.push(String::new());
             let (tree, files) = conflicts_of(branch, &merged, &mut lines);
             conflicts = files;
@@ -107,20 +108,20 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
 /// The tree that git would make and the files in conflict; `None` where this git cannot say it.
 fn conflicts_of<'a>(
     branch: &str,
-    merged: &'a git::Foretold,
+    merged: &'a git::TrialMerge,
     lines: &mut Vec<String>,
 ) -> (Option<&'a Oid>, Option<Vec<String>>) {
     match merged {
-        git::Foretold::Unknown(version) => {
+        git::TrialMerge::Unknown(version) => {
             lines
                 .push(format!("Merge of {branch}: whether it would conflict is not known (git {version}; 2.38 tells)"));
             (None, None)
         }
-        git::Foretold::Tree { tree, conflicts } if conflicts.is_empty() => {
+        git::TrialMerge::Tree { tree, conflicts } if conflicts.is_empty() => {
             lines.push(format!("Merge of {branch}: no conflict"));
             (Some(tree), Some(Vec::new()))
         }
-        git::Foretold::Tree { tree, conflicts } => {
+        git::TrialMerge::Tree { tree, conflicts } => {
             let files: Vec<String> = conflicts.iter().map(|path| path.display().to_string()).collect();
             lines.push(format!("Merge of {branch}: {} in conflict, to be resolved by hand:", files.len()));
             lines.extend(files.iter().map(|path| format!("  - {path}")));
@@ -133,7 +134,7 @@ fn conflicts_of<'a>(
 fn after(ctx: &Ctx, flags: &Merge, component: &Component, repo: &Repo, tree: &Oid) -> Preview {
     let looked = ctx.config(component).and_then(|config| {
         let (graph, texts) = history::at(&ctx.project()?.root, &config, &ctx.headers(&config)?, repo, tree)?;
-        let is_diverged = graph.heads().len() > 1;
+        let is_diverged = graph.is_diverged();
         let rebase = || db_rebase::after_merge(ctx, component, repo, &graph, &texts, flags.no_db);
         let rebase = is_diverged.then(rebase).transpose()?;
         Ok((graph, rebase))
@@ -151,6 +152,7 @@ fn preview(component: &Component, graph: &Graph, rebase: Option<&AfterMerge>) ->
     let mut lines = vec![String::new(), format!("Component: {}", component.name)];
     lines.push(match heads.len() {
         1 => "  one head, nothing to rebase".to_owned(),
+        count if !graph.is_diverged() => format!("  {count} heads on purpose, nothing to rebase:"),
         count => format!("  {count} heads:"),
     });
     if heads.len() > 1 {
@@ -181,6 +183,7 @@ fn preview(component: &Component, graph: &Graph, rebase: Option<&AfterMerge>) ->
     Preview {
         component: component.name.clone(),
         heads,
+        is_diverged: graph.is_diverged(),
         needs_merge_revision: Some(matches!(rebase.map(|it| &it.plan.change), Some(Change::Merge { .. }))),
         database: trip.cloned(),
         // Whether it can stay as it is only shows when the files are merged.
@@ -198,6 +201,7 @@ fn not_known_yet(component: &Component, fail: Fail) -> Preview {
     Preview {
         component: component.name.clone(),
         heads: Vec::new(),
+        is_diverged: false,
         needs_merge_revision: None,
         database: None,
         rows: Value::Null,
@@ -210,7 +214,7 @@ fn not_known_yet(component: &Component, fail: Fail) -> Preview {
 /// A component as the files are now: db-rebase has a dry run of its own.
 fn as_it_is(ctx: &Ctx, flags: &Merge, component: &Component) -> Result<Preview> {
     let graph = ctx.history(&ctx.config(component)?).map_err(refuse)?;
-    if graph.heads().len() < 2 {
+    if !graph.is_diverged() {
         return Ok(preview(component, &graph, None));
     }
     let step = ctx.for_step(ctx.ui.clone(), Some(component));

@@ -111,7 +111,7 @@ fn steps(ctx: &Ctx, facts: &Facts, flags: &DbMigrate) -> Result<Plan> {
     if let Some(fail) = advice::overlapping(ctx, &standing, facts.component) {
         return Err(fail.into());
     }
-    let text = flags.target.clone().unwrap_or_else(|| "head".to_owned());
+    let text = flags.target.clone().unwrap_or_else(|| facts.graph.usual_target().to_owned());
     let direction = match flags.way {
         Way::Upgrade => Direction::Up,
         Way::Downgrade => Direction::Down,

@@ -5,6 +5,17 @@
 use super::{Graph, Links};
 
 impl Graph {
+    /// Whether there are several heads that nobody means. Beside one line without a name, branches that somebody has named
+    /// are several heads on purpose.
+    pub fn is_diverged(&self) -> bool {
+        self.heads().iter().filter(|id| self.labels(id).is_empty()).count() > 1
+    }
+
+    /// What an upgrade without a target goes to.
+    pub fn usual_target(&self) -> &'static str {
+        if self.heads().len() > 1 && !self.is_diverged() { "heads" } else { "head" }
+    }
+
     /// Hands out all labels. Needs all links.
     pub(super) fn spread_labels(&mut self) {
         for (label, at) in std::mem::take(&mut self.by_label) {

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::Graph;
+use super::{Graph, Links};
 
 impl Graph {
     /// The wanted revisions, newest first, beginning at the tips in `heads`. `wanted` must have no gaps: what lies
@@ -17,6 +17,50 @@ impl Graph {
         heads.sort_unstable();
         heads.dedup();
         Walk::new(self, wanted, heads).run()
+    }
+}
+
+impl Graph {
+    /// The same where `wanted` may have gaps, as a range of a history with dependencies has: above stands then also what
+    /// stands above by what is not wanted. It takes a look at all of history for each tip.
+    pub(in crate::model) fn sorted_with_gaps(&self, wanted: Vec<bool>, heads: Vec<usize>) -> Vec<usize> {
+        let marked: Vec<usize> = (0..wanted.len()).filter(|&at| wanted[at]).collect();
+        let below = self.closure(marked.clone(), Links::WithDependencies);
+        let above = self.upward(marked, Links::WithDependencies);
+        if !(0..wanted.len()).any(|at| !wanted[at] && below[at] && above[at]) {
+            return self.sorted(wanted, heads);
+        }
+        let mut todo = wanted;
+        let mut tips: Vec<usize> = heads.into_iter().filter(|&at| todo[at]).collect();
+        tips.sort_unstable();
+        tips.dedup();
+        let ancestors = |at: usize| self.closure(vec![at], Links::WithDependencies);
+        let mut below: Vec<Vec<bool>> = tips.iter().map(|&at| ancestors(at)).collect();
+        let (mut at, mut order) = (0, Vec::new());
+        while let Some(&candidate) = tips.get(at) {
+            if let Some(other) = (0..tips.len()).find(|&tip| tip != at && below[tip][candidate]) {
+                at = other;
+                continue;
+            }
+            if std::mem::take(&mut todo[candidate]) {
+                order.push(candidate);
+            }
+            let down = self.nodes[candidate].down.iter().copied();
+            let next: Vec<usize> = down.filter(|&down| todo[down] && !tips.contains(&down)).collect();
+            match next.split_first() {
+                None => {
+                    tips.remove(at);
+                    below.remove(at);
+                    at = at.saturating_sub(1);
+                }
+                Some((first, others)) => {
+                    (tips[at], below[at]) = (*first, ancestors(*first));
+                    tips.extend(others);
+                    below.extend(others.iter().map(|&at| ancestors(at)));
+                }
+            }
+        }
+        order
     }
 }
 

@@ -86,7 +86,8 @@ fn dependencies_decide_the_order_of_own_heads() {
 #[test]
 fn a_branch_that_is_meant_is_left_alone() {
     let refused = "w begins a branch of its own: it has a branch label and no parent";
-    assert_eq!(usual("p; r < p; w [web]", "p r"), refused);
+    assert_eq!(usual("p; r < p; w [web]", "p r"), "nothing", "two heads on purpose");
+    assert_eq!(usual("p; r < p; a < p; w [web]", "p r"), refused);
     assert_eq!(usual("p; r < p; w", "p r"), "w: <base> → r");
 }
 

@@ -22,9 +22,7 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
     if context.has_unread_labels() || heads.iter().any(|id| context.may_be_in_unreadable(id)) {
         return;
     }
-    // Beside one line without a name, branches that a person named are several heads on purpose.
-    let unnamed = heads.iter().filter(|id| graph.labels(id).is_empty()).count();
-    if unnamed < 2 {
+    if !graph.is_diverged() {
         return;
     }
     let scripts: Vec<_> = heads.iter().filter_map(|id| graph.get(id)).collect();

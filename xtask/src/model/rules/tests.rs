@@ -478,6 +478,9 @@ fn what_an_empty_downgrade_is_said_to_forget() {
     assert!(said("do_it(op.get_bind())").contains("does something"));
     assert_eq!(said("op.execute(\"ALTER TYPE mood ADD VALUE 'glad'\")"), "", "a value stays in any case");
     assert_eq!(said("op.execute('ALTER TABLE t ADD COLUMN IF NOT EXISTS a int')"), "", "a repair");
+    // Only where the column is not there yet: nobody can say that there is something to take back.
+    assert_eq!(said("if missing(op, 't', 'a'):\n        op.add_column('t', sa.Column('a'))"), "", "a repair");
+    assert!(said("op.add_column('t', sa.Column('a'))").contains("changes the structure"));
 }
 
 #[test]

@@ -55,6 +55,8 @@ pub enum TargetError {
         /// Where the database is.
         current: Vec<String>,
     },
+    /// The lower end of a range does not lie below its upper one.
+    NotBelow { lower: String, upper: String },
     /// `+N` for a downgrade, or `-N` for an upgrade.
     WrongDirection {
         target: String,
@@ -106,6 +108,10 @@ impl fmt::Display for TargetError {
             }
             TargetError::NotAnAncestor { target, current } => {
                 write!(f, "'{target}' is not an ancestor of where the database is ({})", current.join(", "))
+            }
+            TargetError::NotBelow { lower, upper } => {
+                let nothing = |ids: &String| if ids.is_empty() { "nothing".to_owned() } else { ids.clone() };
+                write!(f, "{} does not lie below {}", nothing(lower), nothing(upper))
             }
             TargetError::WrongDirection { target, direction } => write!(f, "'{target}' is no target for {direction}"),
             TargetError::TooFar { target, available } => {

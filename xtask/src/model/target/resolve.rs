@@ -27,10 +27,10 @@ pub(super) fn resolve(
     }
 }
 
-struct Resolver<'a> {
-    graph: &'a Graph,
-    current: Vec<usize>,
-    target: &'a Target,
+pub(super) struct Resolver<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) current: Vec<usize>,
+    pub(super) target: &'a Target,
 }
 
 /// A revision, or the empty database below all of them.
@@ -55,11 +55,7 @@ impl Resolver<'_> {
         match self.target {
             Target::Current => Ok(self.current.clone()),
             Target::Absolute { branch, point } => self.all(point, branch.as_deref()),
-            Target::Relative { branch, from: None, steps } if *steps > 0 => {
-                let start = self.start_up(branch.as_deref())?;
-                Ok(vec![self.walk_up(start, *steps, branch.as_deref())?])
-            }
-            Target::Relative { from: None, .. } => Err(self.wrong_direction(Direction::Up)),
+            Target::Relative { branch, from: None, steps } => Ok(vec![self.up_by(*steps, branch.as_deref())?]),
             Target::Relative { branch, from: Some(from), steps } if *steps > 0 => {
                 let start = self.one(from, None)?;
                 Ok(vec![self.walk_up(start, *steps, branch.as_deref())?])
@@ -75,9 +71,17 @@ impl Resolver<'_> {
         }
     }
 
+    /// `+N`.
+    pub(super) fn up_by(&self, steps: i64, branch: Option<&str>) -> Result<usize, TargetError> {
+        if steps <= 0 {
+            return Err(self.wrong_direction(Direction::Up));
+        }
+        self.walk_up(self.start_up(branch)?, steps, branch)
+    }
+
     /// Where `+N` starts: where the database is, on the given branch, or at the branch's last applied revision, or
     /// before all revisions.
-    fn start_up(&self, branch: Option<&str>) -> Result<Place, TargetError> {
+    pub(super) fn start_up(&self, branch: Option<&str>) -> Result<Place, TargetError> {
         let mut start = self.current.clone();
         if let Some(label) = branch {
             let on_branch = self.lineage(label)?;
@@ -192,7 +196,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn walk_up(&self, start: Place, steps: i64, branch: Option<&str>) -> Result<usize, TargetError> {
+    pub(super) fn walk_up(&self, start: Place, steps: i64, branch: Option<&str>) -> Result<usize, TargetError> {
         let on_branch = branch.map(|label| self.lineage(label)).transpose()?;
         let mut at = start;
         for done in 0..usize::try_from(steps).unwrap_or(0) {
@@ -210,7 +214,7 @@ impl Resolver<'_> {
         at.ok_or_else(|| self.too_far(0))
     }
 
-    fn walk_down(&self, start: Place, steps: i64) -> Result<Place, TargetError> {
+    pub(super) fn walk_down(&self, start: Place, steps: i64) -> Result<Place, TargetError> {
         let mut at = start.ok_or_else(|| self.too_far(0))?;
         let steps = usize::try_from(steps.unsigned_abs()).unwrap_or(usize::MAX);
         for done in 0..steps {
@@ -225,7 +229,7 @@ impl Resolver<'_> {
     }
 
     /// A point as one revision.
-    fn one(&self, point: &Point, branch: Option<&str>) -> Result<Place, TargetError> {
+    pub(super) fn one(&self, point: &Point, branch: Option<&str>) -> Result<Place, TargetError> {
         let mut all = self.all(point, branch)?;
         let one = all.pop();
         if !all.is_empty() {
@@ -236,7 +240,7 @@ impl Resolver<'_> {
     }
 
     /// A point as all the revisions it may mean; none for `base`.
-    fn all(&self, point: &Point, branch: Option<&str>) -> Result<Vec<usize>, TargetError> {
+    pub(super) fn all(&self, point: &Point, branch: Option<&str>) -> Result<Vec<usize>, TargetError> {
         let on_branch = branch.map(|label| self.lineage(label)).transpose()?;
         let on_branch = |at: usize| on_branch.as_ref().is_none_or(|on_branch| on_branch[at]);
         let heads =
@@ -266,7 +270,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn lineage(&self, label: &str) -> Result<Vec<bool>, TargetError> {
+    pub(super) fn lineage(&self, label: &str) -> Result<Vec<bool>, TargetError> {
         self.graph.lineage(label).map_err(|error| self.not_found(error, label, None))
     }
 

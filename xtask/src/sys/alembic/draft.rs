@@ -15,6 +15,11 @@ pub struct Draft {
     pub message: Option<String>,
     /// Its id; Alembic (or a hook of the project) makes one otherwise.
     pub rev_id: Option<String>,
+    /// The revision that it follows; else the one head.
+    pub head: Option<String>,
+    /// It may follow a revision that is no head.
+    pub splice: bool,
+    pub depends_on: Vec<String>,
     /// Compare the models with the database; else the revision is to be empty.
     pub autogenerate: bool,
     /// Run env.py for an empty revision, too: what `revision_environment` asks for.

@@ -110,7 +110,7 @@ impl Repo {
         let git = Git::new(ui, &found.root, local);
         let empty_tree = empty_tree(&found.object_format)?;
         let Found { root, git_dir, common_dir, hooks, is_shallow, .. } = found;
-        Ok(Repo { git, root, git_dir, common_dir, hooks, is_shallow, empty_tree, foretold: None })
+        Ok(Repo { git, root, git_dir, common_dir, hooks, is_shallow, empty_tree, to_merge: None })
     }
 }
 

@@ -73,9 +73,9 @@ impl Repo {
         head: &Head,
         parents: &[Oid],
     ) -> Result<Vec<Oid>> {
-        let (first, incoming) = match (self.operation()?, &self.foretold) {
+        let (first, incoming) = match (self.operation()?, &self.to_merge) {
             (Some(Operation::Merge { heads }), _) => (head.commit.clone(), heads),
-            (None, Some(foretold)) => (head.commit.clone(), vec![foretold.clone()]),
+            (None, Some(to_merge)) => (head.commit.clone(), vec![to_merge.clone()]),
             (None, None) => (parents.first().cloned(), parents.get(1..).unwrap_or_default().to_vec()),
             _ => return Ok(Vec::new()),
         };

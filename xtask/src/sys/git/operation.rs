@@ -106,7 +106,7 @@ impl Repo {
         let merging = self.merge_heads(merge);
         // A reference of this name stays behind when some versions of git end a rebase.
         let stopped_at = rebase.clone().filter(|_| self.rebase_folder().is_some());
-        let incoming = merging.iter().chain(&stopped_at).chain(pick).chain(&self.foretold).cloned().collect();
+        let incoming = merging.iter().chain(&stopped_at).chain(pick).chain(&self.to_merge).cloned().collect();
         let operation = if let Some(folder) = self.rebase_folder() {
             Some(rebasing(&self.git_dir.join(folder), stopped_at))
         } else if self.git_dir.join("rebase-apply/applying").exists() {

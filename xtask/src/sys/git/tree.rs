@@ -29,7 +29,7 @@ pub struct Status {
 
 /// What a merge would give, told without touching index and files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Foretold {
+pub enum TrialMerge {
     /// This git (its version) cannot tell.
     Unknown(String),
     /// The tree that it would leave, and the files in it that would be in conflict.
@@ -146,16 +146,16 @@ impl Repo {
 
     /// What a merge of a commit into the head would give. git writes the tree into its object store, where nothing
     /// refers to it, and touches nothing else.
-    pub fn foretell_merge(&self, commit: &Oid) -> Result<Foretold> {
+    pub fn trial_merge(&self, commit: &Oid) -> Result<TrialMerge> {
         let (version, number) = parse::version(&self.git.ask(["version"]).run()?.ok()?)?;
         if number < MERGE_TREE {
-            return Ok(Foretold::Unknown(version));
+            return Ok(TrialMerge::Unknown(version));
         }
         let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "HEAD", commit.as_str()];
         let answer = self.git.ask(args).run()?;
         let output = if answer.code() == Some(1) { answer.stdout } else { answer.ok()? };
         let (tree, conflicts) = parse::merge_tree(&output)?;
-        Ok(Foretold::Tree { tree, conflicts })
+        Ok(TrialMerge::Tree { tree, conflicts })
     }
 
     /// Paths as literal pathspecs; the root is `.`, since an empty one is refused.

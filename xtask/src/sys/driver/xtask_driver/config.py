@@ -38,4 +38,7 @@ def revision_options(launch, command):
     words = ["-c", launch["config"], *launch["options"], "revision", "--message=%s" % (command["message"] or "")]
     words += ["--autogenerate"] if command["autogenerate"] else []
     words += ["--rev-id=%s" % command["rev_id"]] if command["rev_id"] else []
+    words += ["--head=%s" % command["head"]] if command["head"] else []
+    words += ["--splice"] if command["splice"] else []
+    words += ["--depends-on=%s" % revision for revision in command["depends_on"]]
     return CommandLine(prog="alembic").parser.parse_args(words)

@@ -37,12 +37,12 @@ class Draft:
                 message=command["message"],
                 autogenerate=command["autogenerate"],
                 sql=False,
-                head="head",
-                splice=False,
+                head=command["head"] or "head",
+                splice=command["splice"],
                 branch_label=None,
                 version_path=None,
                 rev_id=command["rev_id"],
-                depends_on=None,
+                depends_on=command["depends_on"] or None,
             ),
         )
         self.options = {"template_args": self._context.template_args, "revision_context": self._context}
