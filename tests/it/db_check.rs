@@ -4,6 +4,7 @@
 mod formats;
 mod history;
 mod odd;
+mod past;
 mod silence;
 
 use std::path::Path;

@@ -43,3 +43,4 @@ mod support;
 mod tidy;
 mod tls;
 mod url;
+mod warm;

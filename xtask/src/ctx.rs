@@ -118,9 +118,6 @@ impl Ctx {
             let project = Project::find(&self.cwd, self.common.project.as_deref())?;
             // The clones of a `Ui` share it, so the run as a whole ends as the project wants it.
             let _ = self.ui.clone().strict(project.strict);
-            for key in &project.unused {
-                self.ui.warn(format!("`{key}` in [workspace.metadata.db]: nothing uses it yet"));
-            }
             let around = self.ui.around();
             let _ = around.root.set(project.root.clone());
             if let Ok(component) = project.component(None) {

@@ -18,9 +18,8 @@ use crate::flags::{DbSwitch, Switch};
 use crate::model::action::{git, own};
 use crate::sys::git::{Repo, checked_out_elsewhere};
 
+use record::COMMAND;
 pub use record::check_nothing_pending;
-
-const COMMAND: &str = "db-switch";
 
 /// Runs it.
 ///
@@ -46,7 +45,7 @@ fn checkout(ctx: &Ctx) -> Result<Repo> {
 }
 
 fn to(ctx: &Ctx, repo: &Repo, flags: &Switch) -> Result<Exit> {
-    let from = current_branch(repo).map_err(refuse)?;
+    let from = databases::current_branch(repo).map_err(refuse)?;
     if from == flags.branch {
         return show::already_there(ctx, &from);
     }
@@ -76,24 +75,4 @@ fn by_git_alone(branch: &str, error: anyhow::Error) -> anyhow::Error {
     }
     let fail = fail.run("Or switch by git alone", git(["switch", branch]));
     fail.run("and bring its database afterwards", own(COMMAND).flag("--here", branch).of_no_component()).into()
-}
-
-/// The branch that is checked out.
-fn current_branch(repo: &Repo) -> Result<String> {
-    if let Some(branch) = repo.head()?.branch {
-        return Ok(branch);
-    }
-    let fail = Fail::new(Kind::Usage, "No branch is checked out, so its database has no name");
-    Err(match repo.operation()? {
-        Some(operation) => {
-            let name = operation.name();
-            let fail = fail.details(format!("A {name} is in progress"));
-            fail.run("End it", git([name, "--continue"])).run("Or give it up", git([name, "--abort"])).into()
-        }
-        None if repo.is_stepping() => fail.run("End the bisect", git(["bisect", "reset"])).into(),
-        None => fail
-            .run("Go back to a branch; its database is left alone by that", git(["switch", "-"]))
-            .run("Or give what is checked out a name", git(["switch", "--create", "NAME"]))
-            .into(),
-    })
 }

@@ -62,6 +62,7 @@ fn look(ctx: &Ctx) -> Vec<Check> {
         // What is printed for the rest depends on it, and the whole run has the same.
         let _ = ctx.project();
         looks.push(work("python", &shared, tools::python));
+        looks.push(work("warm python", &shared, tools::warm_python));
         looks.push(work("postgresql", &shared, tools::postgresql));
         looks.push(work("docker", &shared, tools::docker));
         if project.components.is_empty() {

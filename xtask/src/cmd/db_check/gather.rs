@@ -51,14 +51,14 @@ pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Ve
 }
 
 /// A component, and where its scripts are.
-struct Part<'a> {
+pub(super) struct Part<'a> {
     component: &'a Component,
-    config: AlembicConfig,
-    folders: Vec<PathBuf>,
+    pub(super) config: AlembicConfig,
+    pub(super) folders: Vec<PathBuf>,
 }
 
 impl<'a> Part<'a> {
-    fn new(ctx: &Ctx, component: &'a Component) -> Result<Part<'a>> {
+    pub(super) fn new(ctx: &Ctx, component: &'a Component) -> Result<Part<'a>> {
         let config = ctx.config(component)?;
         ctx.look_at_locations(&config)?;
         Ok(Part { component, folders: folders(&config)?, config })
@@ -301,7 +301,7 @@ fn packages(root: &Path, config: &AlembicConfig) -> Vec<String> {
 }
 
 /// The folders that are in the checkout. Those of an installed package are in none.
-fn inside(repo: &Repo, folders: &[PathBuf]) -> Vec<PathBuf> {
+pub(super) fn inside(repo: &Repo, folders: &[PathBuf]) -> Vec<PathBuf> {
     folders.iter().filter(|folder| folder.starts_with(repo.root())).cloned().collect()
 }
 

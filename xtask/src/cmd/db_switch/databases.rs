@@ -3,11 +3,10 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::record::{self, Record, Swap};
-use super::{COMMAND, current_branch};
+use super::record::{self, COMMAND, Record, Swap};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, refuse};
-use crate::model::action::own;
+use crate::model::action::{git, own};
 use crate::report::table::table;
 use crate::sys::git::Repo;
 use crate::sys::journal::crash_point;
@@ -190,4 +189,24 @@ fn shelves(ctx: &Ctx) -> Result<Vec<Shelf<'_>>> {
         shelves.push(Shelf { component, database, databases, list });
     }
     Ok(shelves)
+}
+
+/// The branch that is checked out.
+pub fn current_branch(repo: &Repo) -> Result<String> {
+    if let Some(branch) = repo.head()?.branch {
+        return Ok(branch);
+    }
+    let fail = Fail::new(Kind::Usage, "No branch is checked out, so its database has no name");
+    Err(match repo.operation()? {
+        Some(operation) => {
+            let name = operation.name();
+            let fail = fail.details(format!("A {name} is in progress"));
+            fail.run("End it", git([name, "--continue"])).run("Or give it up", git([name, "--abort"])).into()
+        }
+        None if repo.is_stepping() => fail.run("End the bisect", git(["bisect", "reset"])).into(),
+        None => fail
+            .run("Go back to a branch; its database is left alone by that", git(["switch", "-"]))
+            .run("Or give what is checked out a name", git(["switch", "--create", "NAME"]))
+            .into(),
+    })
 }

@@ -11,6 +11,7 @@ use crate::model::url::{DbUrl, Driver};
 use crate::sys::run::Cmd;
 use crate::sys::server;
 use crate::sys::settings::Server;
+use crate::sys::warm;
 use crate::work::services;
 
 /// Versions as the packages say them themselves: importing them would take ten times as long.
@@ -89,6 +90,18 @@ fn drivers(ctx: &Ctx) -> Vec<Driver> {
         }
     }
     all
+}
+
+/// The warm Pythons of the project; no line where there are none.
+pub fn warm_python(ctx: &Ctx) -> Vec<Check> {
+    let words = |parent: warm::Parent| {
+        let state = parent.changed.map(|path| format!(", no longer used: {path} has changed")).unwrap_or_default();
+        let (pid, seconds, looks) = (parent.pid, parent.seconds, parent.looks);
+        format!("process {pid}, {seconds:.0} s old, by {looks} files and folders{state}")
+    };
+    let all = ctx.project().map(|project| warm::of_project(&project.root)).unwrap_or_default();
+    let all: Vec<String> = all.into_iter().map(words).collect();
+    if all.is_empty() { Vec::new() } else { vec![Check::ok("warm python", all.join("; "))] }
 }
 
 pub fn postgresql(ctx: &Ctx) -> Vec<Check> {

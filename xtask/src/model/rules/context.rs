@@ -150,6 +150,22 @@ impl Source {
         }
     }
 
+    /// Takes a text whose header was read before.
+    pub fn known(path: &Path, text: &str, header: &Result<Script, Unreadable>) -> Source {
+        Source {
+            path: path.to_owned(),
+            header: header.clone(),
+            allowed: OnceCell::new(),
+            text: text.to_owned(),
+            broken_line: None,
+            io_error: None,
+            is_released: false,
+            is_checked: false,
+            tracking: Tracking::Known,
+            body: OnceCell::new(),
+        }
+    }
+
     /// For what lies in a script's place and cannot be read: a FIFO, a link to nowhere.
     pub fn unreadable(path: &Path, why: String) -> Source {
         let error = Unreadable { path: path.to_owned(), line: None, what: why, may_be_told: false };
