@@ -99,6 +99,11 @@ pub fn take(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
     })
 }
 
+/// Removes what killed runs were writing in a project; the names.
+pub fn sweep(project_root: &Path) -> Vec<String> {
+    shelf::sweep(&shelf::folder(project_root))
+}
+
 /// A program that does not do what it should (a wrapper round another machine's, a broken one) makes way for the next.
 fn with_any_tool(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
     let folder = files::own_folder(request.project_root, FOLDER)?;
