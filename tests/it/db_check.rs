@@ -4,6 +4,7 @@
 mod formats;
 mod history;
 mod odd;
+mod past;
 mod silence;
 
 use std::path::Path;
@@ -55,7 +56,8 @@ Found 1 error in 2 scripts of manager
 More about one: cargo xtask db-check --explain DB401
 ";
     assert_eq!(output.stdout, expected);
-    assert_eq!(output.stderr, "");
+    let gap = "⚠️  Warning: Not looked at: what is released: this is no git checkout; every script counts as new\n";
+    assert_eq!(output.stderr, gap);
     project.write_revision("b1", "a1", "op.execute(f'DROP TABLE {name()}')", "raise NotImplementedError");
     check(&project, "").code(0).says("warning[DB411]").says("Found 1 warning in 2 scripts");
 }
@@ -77,6 +79,7 @@ fn json_is_the_contracts() {
             "message": "Revision b1 follows 'a1', which no script holds: every Alembic command fails (KeyError: 'a1')",
             "help": "Perhaps b1 is meant; else pull what is missing: git pull",
         }],
+        "not_looked_at": ["what is released: this is no git checkout; every script counts as new"],
     });
     assert_eq!(output.json(), expected);
     assert_eq!(check(&project, "--format json").stdout, output.stdout);

@@ -246,6 +246,10 @@ fn overlapping_rows_are_named_with_what_puts_them_right() {
     drop(Xtask::program(crate::support::python::python(), scene.root(), words).run().code(0));
     assert_eq!(scene.versions(), ["b2"]);
     drop(scene.run("db-migrate").code(0));
+    // The same once more, where nothing keeps the rows apart.
+    let twice = "alter table alembic_version drop constraint if exists alembic_version_pkc, drop constraint if exists \
+                 alembic_version_pkey; insert into alembic_version select * from alembic_version";
+    let _ = scene.sql(twice).run("db-migrate").code(3).complains("It holds c3 twice").complains("stamp --purge c3");
 }
 
 #[test]

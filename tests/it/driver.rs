@@ -16,6 +16,7 @@ use xtask::model::target::Step;
 use xtask::sys::alembic::{
     Database, Driver, Event, Expect, IDENTITY_SQL, Launch, Outcome, Plan, Stop, Trouble, TroubleKind,
 };
+use xtask::sys::warm::Warmth;
 use xtask::ui::{Options, Ui};
 
 use crate::support::pg::cluster;
@@ -64,12 +65,18 @@ impl Driven for Scene {
             database: Database { url: None, expect: expect(&self.database) },
             throwaway: None,
             network: true,
+            warmth: warmth(),
             lock_timeout: Some(Duration::from_secs(20)),
             state_dir: self.path("state"),
             application_name: "xtask test".to_owned(),
             env: Vec::new(),
         }
     }
+}
+
+/// As the other tests have it (`support/xtask.rs`).
+fn warmth() -> Warmth {
+    if std::env::var("XTASK_WARM").is_ok_and(|value| value == "0") { Warmth::Cold } else { Warmth::Packages }
 }
 
 pub fn expect(database: &str) -> Expect {
@@ -97,7 +104,9 @@ pub fn trouble<T>(outcome: Outcome<T>) -> Trouble {
 fn up_and_down_on_all_four_drivers() {
     for name in ["asyncpg", "psycopg", "psycopg2", "pg8000"] {
         let bench = Scene::on(name).revision("a", "", TABLE, DROP).revision("b", "a", "pass", "pass");
-        let mut driver = bench.driver();
+        // The cold way, whatever the other tests do.
+        let launch = Launch { warmth: Warmth::Cold, ..bench.launch() };
+        let mut driver = Driver::start(&ui(), &launch).unwrap();
         let mut events = Vec::new();
         let up = plan(&[Step::up("a"), Step::up("b")]);
         let migrated = driver.migrate(&up, LIMIT, &mut |event| events.push(event.clone())).unwrap();

@@ -133,7 +133,7 @@ fn ctrl_c_in_a_round_trip_takes_the_scratch_database_away() {
 #[test]
 fn after_kill_9_the_next_round_trip_sweeps() {
     let scene = sleeping_down();
-    let mut child = scene.xtask("db-roundtrip").spawn();
+    let mut child = scene.xtask("db-roundtrip --cold").spawn();
     let streams = Streams::of(&mut child);
     let pid = child.id();
     sleeps(&scene, pid, "db-roundtrip");
@@ -148,7 +148,8 @@ fn after_kill_9_the_next_round_trip_sweeps() {
     wait_until("the Python of the killed run is gone", || !runs_in(scene.root()));
 }
 
-/// Whether a process has this folder in its command line (the driver is started from the project's state folder).
+/// Whether a process has this folder in its command line: a fresh driver is started from the project's state folder, and one
+/// that was forked from a warm one has the command line of that.
 pub fn runs_in(folder: &std::path::Path) -> bool {
     let folder = folder.display().to_string();
     let lines = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -162,7 +163,7 @@ fn ctrl_c_takes_the_embedded_server_away() {
     let mark = scene.project.path("sleeping");
     let body = format!("open('{}', 'w').close()\n{}", mark.display(), sql(SLEEP));
     let scene = scene.revision("b2", "a1", &sql("create table b2 (n int)"), &body);
-    let mut child = scene.xtask("db-roundtrip --server=embedded --json").spawn();
+    let mut child = scene.xtask("db-roundtrip --server=embedded --json --cold").spawn();
     let streams = Streams::of(&mut child);
     wait_until("the downgrade sleeps", || mark.exists());
     signal(&child, Signal::INT);

@@ -58,7 +58,8 @@ fn no_command_takes_them_for_diverged() {
 
     let git = |words: &str| drop(git(scene.root(), words));
     scene.write(".gitignore", "/state\n/.xtask\n__pycache__\n");
-    for words in ["init -q -b main", "add .", "commit -qm begin", "switch -qc mine"] {
+    let who = ["config user.name T", "config user.email t@example.org"];
+    for words in ["init -q -b main"].into_iter().chain(who).chain(["add .", "commit -qm begin", "switch -qc mine"]) {
         git(words);
     }
     scene.write("notes.txt", "mine\n");
@@ -96,6 +97,8 @@ fn a_new_revision_goes_where_it_is_told() {
         let refused = scene.run(&format!("db-create-migration --empty -m x {words}")).code(3);
         assert!(refused.stderr.contains(says), "{words}: {}", refused.stderr);
     }
-    let _ = scene.run("db-create-migration --empty -m side --rev-id=s1 --head=a1 --splice").code(0);
+    // It is made, and its review says what has come of it.
+    let spliced = scene.run("db-create-migration --empty -m side --rev-id=s1 --head=a1 --splice").code(4);
+    assert!(spliced.stdout.contains("DB101"), "{}", spliced.stdout);
     assert!(text_of(&scene, "s1").contains("down_revision = 'a1'"));
 }

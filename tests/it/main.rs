@@ -42,3 +42,4 @@ mod support;
 mod tidy;
 mod tls;
 mod url;
+mod warm;

@@ -130,13 +130,20 @@ fn a_clone_is_like_its_source_and_closed_to_others() {
     admin_client
         .batch_execute(&format!("create role {role} login; grant create on database {source} to {role}"))
         .unwrap();
-    let user = cluster().client(&source);
+    let mut user = cluster().client(&source);
+    // A dump leaves out an index that was not finished, and knows nothing of what is set for a role.
+    let given = format!("alter role {SUPERUSER} in database {source} set search_path = \"S\", public");
+    user.batch_execute(&format!("create table d as select 1 as n from generate_series(1, 2); {given}")).unwrap();
+    let _ = user.batch_execute("create unique index concurrently broken on d (n)").unwrap_err();
     let dumped = Scratch::clone_of(&admin(), &source, &making(&ui)).unwrap();
     drop(user);
     let copied = Scratch::clone_of(&admin(), &source, &making(&ui)).unwrap();
     assert!(dumped.lacks().unwrap().contains("another session is connected"), "{:?}", dumped.lacks());
+    assert!(dumped.lacks().unwrap().ends_with("in it index public.broken is missing"), "{:?}", dumped.lacks());
     assert_eq!(copied.lacks(), None);
     for scratch in [&dumped, &copied] {
+        let path: String = cluster().client(scratch.name()).query_one("show search_path", &[]).unwrap().get(0);
+        assert_eq!(path, "\"S\", public");
         let sql = format!(
             "select datlocprovider::text, coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'), \
              has_database_privilege('{role}', oid, 'create'), has_database_privilege('{role}', oid, 'connect') \
@@ -327,7 +334,7 @@ fn a_lost_owner_session_is_opened_again() {
     let pid: i32 = client.query_one(sql, &[&name]).unwrap().get(0);
     client.query_one(end, &[&pid]).unwrap();
     let mut db = Db::connect(&admin(), "xtask test").unwrap();
-    assert!(db.wait_gone(pid, std::time::Duration::from_secs(10)).unwrap());
+    assert!(db.wait_gone(pid, std::time::Duration::from_secs(60)).unwrap());
     scratch.remove().unwrap();
     assert!(!there(&name));
 }

@@ -219,7 +219,12 @@ fn commands_in_the_documentation_are_right() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             match path.extension().and_then(|extension| extension.to_str()) {
-                Some("md") => pages.push((path.display().to_string(), fs::read_to_string(&path).unwrap())),
+                Some("md" | "yml" | "yaml") => {
+                    // What a CI service puts in the place of its variables.
+                    let text = fs::read_to_string(&path).unwrap();
+                    let text = CI_VARIABLES.iter().fold(text, |text, (name, value)| text.replace(name, value));
+                    pages.push((path.display().to_string(), text));
+                }
                 _ if path.is_dir() => folders.push(path),
                 _ => {}
             }
@@ -241,6 +246,14 @@ fn commands_in_the_documentation_are_right() {
     }
     assert!(count > 60, "only {count} commands were found");
 }
+
+/// Variables of CI services, and something that may stand in their place.
+const CI_VARIABLES: [(&str, &str); 4] = [
+    ("${{ matrix.part }}", "1"),
+    ("\"$BASE\"", "main"),
+    ("\"${CI_MERGE_REQUEST_DIFF_BASE_SHA:-$CI_COMMIT_BEFORE_SHA}\"", "main"),
+    ("\"$CI_NODE_INDEX/$CI_NODE_TOTAL\"", "1/2"),
+];
 
 /// Our commands in a page: in backticks, or in a line of code to its end or to what the shell does next.
 fn documented(page: &str) -> Vec<String> {

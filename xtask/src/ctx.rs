@@ -118,9 +118,6 @@ impl Ctx {
             let project = Project::find(&self.cwd, self.common.project.as_deref())?;
             // The clones of a `Ui` share it, so the run as a whole ends as the project wants it.
             let _ = self.ui.clone().strict(project.strict);
-            for key in &project.unused {
-                self.ui.warn(format!("`{key}` in [workspace.metadata.db]: nothing uses it yet"));
-            }
             let around = self.ui.around();
             let _ = around.root.set(project.root.clone());
             if let Ok(component) = project.component(None) {
@@ -179,7 +176,8 @@ impl Ctx {
         Ok(project.components.iter().collect())
     }
 
-    /// Says which version folders are not there; scripts that only Python could read are refused.
+    /// Says which version folders are not there, and which scripts lie where Alembic does not look; scripts that only Python
+    /// could read are refused.
     ///
     /// # Errors
     /// `migration-file-invalid` for compiled scripts without their source.
@@ -188,6 +186,14 @@ impl Ctx {
         for folder in locations::missing(config) {
             let folder = shown(self.project()?, folder);
             self.ui.not_looked_at(format!("{} is not there (a version folder of {file})", folder.display()));
+        }
+        if let [first, more @ ..] = locations::passed_over(config).as_slice() {
+            let first = shown(self.project()?, first);
+            let others = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            self.ui.not_looked_at(format!(
+                "{}{others}, in a subfolder: Alembic does not look there either without recursive_version_locations = true",
+                first.display()
+            ));
         }
         locations::refuse_sourceless(config)
     }

@@ -36,7 +36,7 @@ pub use cli_executor::CliExecutor;
 pub use common::{Common, ServerChoice};
 pub use complete::{COMPLETE_COMMAND, Offer, Source, offer};
 pub use db_backup::{DbBackup, DbRestore, DbUndo};
-pub use db_check::{DbCheck, Format, Look};
+pub use db_check::{DbCheck, Format, Look, Span};
 pub use db_create_migration::DbCreateMigration;
 pub use db_history::{DbHistory, Drawn};
 pub use db_merge::{DbMerge, Merge};

@@ -17,6 +17,7 @@ pub mod forward;
 pub mod grants;
 pub mod graph;
 pub mod harmless;
+pub mod hindsight;
 pub mod imprint;
 pub mod ini;
 pub mod ledger;

@@ -6,6 +6,7 @@ pub mod diff;
 pub mod drawing;
 pub mod findings;
 pub mod github;
+pub mod hindsight;
 pub mod history;
 pub mod json;
 pub mod junit;

@@ -39,3 +39,4 @@ pub mod settings;
 pub mod side_by_side;
 pub mod valkey;
 pub mod verdicts;
+pub mod warm;

@@ -95,8 +95,7 @@ fn the_section_says_everything() {
         assert_eq!(names(&project), ["manager", "audit", "billing"]);
         let manager = project.component(None).unwrap();
         assert_eq!((manager.config.to_str().unwrap(), manager.services.len()), ("alembic.ini", 0));
-        assert!(project.strict);
-        assert_eq!(project.unused, ["warm"]);
+        assert!(project.strict && project.warm);
         let billing = project.component(Some("billing")).unwrap();
         assert_eq!((billing.section.as_str(), billing.url.as_deref()), ("billing", Some("env:BILLING")));
         assert_eq!(

@@ -67,6 +67,24 @@ fn a_version_folder_that_is_not_there() {
     );
 }
 
+/// ✅ on no script at all, on a part of them, and where git cannot say what is released.
+#[test]
+fn what_lies_elsewhere_or_nowhere() {
+    let none = committed(project(), "main");
+    is_said(&none, "db-check", "any script of manager: there is none in its version folders");
+    let below = two();
+    let folder = below.path("migrations/versions/2024");
+    fs::create_dir(&folder).unwrap();
+    fs::rename(below.path("migrations/versions/b1.py"), folder.join("b1.py")).unwrap();
+    fs::write(folder.join("helper.py"), "revision_of = None\n").unwrap();
+    let below = committed(below, "main");
+    let missing = "migrations/versions/2024/b1.py, in a subfolder: Alembic does not look there either";
+    is_said(&below, "db-check", missing);
+    set(&below, "recursive_version_locations = true");
+    let _ = in_ci(&below, "db-check").code(4).says("Found 1 error in 3 scripts");
+    is_said(&two(), "db-check", "what is released: this is no git checkout");
+}
+
 #[test]
 fn compiled_scripts_without_their_source_are_refused() {
     let project = two().file("migrations/versions/__pycache__/c1_gone.cpython-311.pyc", "");

@@ -22,8 +22,30 @@ fn found_and_not_found() {
         assert_eq!((&found["findings"][0]["path"], &found["findings"][0]["line"]), (&json!("alembic.ini"), &json!(2)));
         let _ = scene.run("db-check --models --format github").code(4).says("::error file=alembic.ini,line=2");
         // No rule is reported as passed that was not asked.
-        let _ = scene.run("db-check --models --format junit").code(4).says("<testsuites tests=\"1\" failures=\"1\"");
+        let _ = scene.run("db-check --models --format junit").code(4).says("<testsuites tests=\"2\" failures=\"1\"");
     }
+}
+
+/// What autogenerate passes over is compared, too: told, and an error where the project says so.
+#[test]
+fn what_autogenerate_does_not_compare() {
+    let scene = scene("psycopg");
+    add_column(
+        &scene,
+        "sa.Column('score', sa.Integer, server_default='1'), sa.Column('kind', sa.Enum('a', 'b', name='kind')), sa.CheckConstraint('score > 0', name='ck')",
+    );
+    let up = "op.execute(\"create type kind as enum ('a')\")\nop.execute('alter table users add score int default 2, add kind kind')";
+    let down = "op.execute('alter table users drop score, drop kind; drop type kind')";
+    let scene = scene.revision("b2", "a1", up, down);
+    let text =
+        scene.run("db-check --models").code(0).says("⚠️  Model changes without a migration in manager: 3, none of");
+    let text = text.says("server default of users.score: the models say 1, the database has 2");
+    let _ = text.says("enum type kind: b only in the models").says("check constraint ck of users: only in the models");
+    let found = scene.json("db-check --models");
+    assert_eq!(texts(&found["findings"], "code"), ["DB602", "DB602", "DB602"], "{found:#}");
+    let rules = "[workspace]\n[workspace.metadata.db.rules]\nunseen-model-change = \"error\"\n";
+    scene.project.write("Cargo.toml", rules);
+    let _ = scene.run("db-check --models").code(4);
 }
 
 /// In CI there is a server and nothing on it yet; and a database that is behind is no measure either.

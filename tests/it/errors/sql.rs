@@ -174,6 +174,35 @@ fn some_refusals_have_their_own_words() {
     }
 }
 
+/// What the script leaves in the session is met by Alembic's own statement: neither env.py nor a missing table is to blame.
+#[test]
+fn what_a_script_leaves_behind_for_alembic_itself() {
+    let leaves = |statement: &str| Scene::new().revision("a1", "", &sql(statement), "pass");
+    for (statement, kind) in [
+        ("create schema s; set search_path = s", Kind::UndefinedObject),
+        ("set transaction read only", Kind::ReadOnlyServer),
+    ] {
+        let failure = leaves(statement).fails("db-migrate", kind, 1, &["It is Alembic's own statement", "Revision a1"]);
+        let said = failure.output.stderr;
+        assert!(!said.contains("env.py raised") && said.contains("put back at its end what it sets"), "{said}");
+    }
+    // What env.py hangs on the bookkeeping is env.py's, and so is the schema of the version table.
+    let env = |from: &str, to: &str| {
+        let scene = leaves("select 1");
+        let text = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
+        assert!(text.contains(from), "{text}");
+        scene.project.write("migrations/env.py", &text.replace(from, to));
+        scene.run("db-migrate --json").code(1).json()["error"].clone()
+    };
+    let apply = "context.configure(on_version_apply=lambda **kw: 1 / 0, ";
+    let schema = "context.configure(version_table_schema='meta', ";
+    for (to, words) in [(apply, "migrations/env.py:"), (schema, "cannot make or read its version table")] {
+        let error = env("context.configure(", to);
+        assert_eq!((&error["kind"], &error["revision"]), (&json!("env-failed"), &json!(null)), "{error:#}");
+        assert!(error.to_string().contains(words) && !error.to_string().contains("versions/a1.py"), "{error:#}");
+    }
+}
+
 #[test]
 fn disk_full() {
     let fill = "create function fill() returns void language plpgsql as $f$ \

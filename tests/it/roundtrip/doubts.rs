@@ -162,3 +162,19 @@ fn a_history_that_does_not_begin_with_an_empty_database() {
     assert_eq!(told(&report), ["d unproven", "c failed downgrade", "b unproven", "a unproven"], "{report:#}");
     assert!(notes(&report, "a").contains("c cannot be taken down"), "{report:#}");
 }
+
+/// One by one is not how db-migrate applies several: what one leaves in the session makes another schema of the next.
+#[test]
+fn what_is_applied_together_comes_to_another_schema() {
+    let scene = Scene::new()
+        .revision("a", "", A.0, A.1)
+        .revision("b", "a", "op.execute('create schema s; set search_path = s, public')", "op.execute('drop schema s')")
+        .revision("c", "b", "op.execute('create table u (n int)')", "op.execute('drop table u')")
+        .revision("d", "c", "op.execute('create table v (n int)')", "op.execute('drop table v')");
+    let report = roundtrip(&scene, "--all", 4);
+    let expected = ["d reversible", "c schema-differs upgrade", "b reversible", "a reversible"];
+    assert_eq!(told(&report), expected, "{report:#}");
+    let objects = result(&report, "c")["schema_changes"].to_string();
+    assert!(objects.contains("table public.u") && objects.contains("table s.u"), "{objects}");
+    assert!(notes(&report, "c").contains("another schema together with what is pending before it"), "{report:#}");
+}

@@ -18,6 +18,7 @@ fn what_env_py_does_is_no_verdict_on_a_revision() {
         (format!("import no_such_package\n{env}"), "env.py cannot import no_such_package"),
         ("pass\n".to_owned(), "env.py does not run the migrations"),
         (early, "env.py does not commit the migrations"),
+        (format!("{env}\nraise RuntimeError('after the migrations')\n"), "env.py raised RuntimeError"),
         ("import os\nos._exit(1)\n".to_owned(), "The Python process is gone"),
     ];
     for (text, summary) in ways {

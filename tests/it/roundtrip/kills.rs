@@ -60,7 +60,7 @@ fn at_random_moments() {
 fn with_an_own_server() {
     let scene = scene();
     let mut random = Random::new(4712);
-    let words = "db-roundtrip --all --server=embedded";
+    let words = "db-roundtrip --all --server=embedded --cold";
     let began = Instant::now();
     assert_eq!(verdicts(&scene, words), FROM_EMPTY);
     let whole = began.elapsed();

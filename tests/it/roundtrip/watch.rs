@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::interrupts::signal;
-use crate::support::pg::cluster;
+use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::project::path;
 use crate::support::scene::{Scene, sql, wait_until};
 
@@ -153,6 +153,13 @@ fn every_edit_of_the_newest_revision_is_answered_by_the_same_process() {
     save_by_rename(&scene, "b2", |text| text.replace("drop table b3", "drop table b2"));
     assert_eq!(watch.answer(), "✅ b2 (revision b2): reversible");
     assert_eq!(processes(&scene).len(), 1, "one process answers them all");
+    // What gets past the wall is noticed here, too.
+    let psql = format!("{}/psql -h {} -U {SUPERUSER}", cluster().bin.display(), cluster().socket_dir.display());
+    let line = format!("{psql} -d {} -Xqc \"create table canary ()\"", scene.database);
+    let go = format!("import subprocess\nopen('go.sh', 'w').write('{line}')\nsubprocess.run(['sh', 'go.sh'])");
+    scene.project.write_revision("b2", "a1", &go, "pass");
+    assert_eq!(watch.answer(), "⚠️ b2 (revision b2): unproven");
+    scene.client().batch_execute("drop table canary").unwrap();
     assert!(scene.tables().is_empty(), "the component's own database is not touched");
     assert_eq!(watch.end(Signal::INT).0, 130);
 }
@@ -186,6 +193,9 @@ fn a_changed_module_or_environment_starts_python_anew() {
     scene.project.write("migrations/env.py", &format!("raise RuntimeError('not now')\n{env}"));
     assert_eq!(watch.answer(), "❌ env.py raised RuntimeError (env-failed)");
     watch.with("not now");
+    // When the migrations are done, it fails every upgrade just as well.
+    scene.project.write("migrations/env.py", &format!("{env}\nraise ValueError('not then')\n"));
+    assert_eq!(watch.answer(), "❌ env.py raised ValueError (env-failed)");
     scene.project.write("migrations/env.py", &env);
     // Everything begins anew after it, so it may be said twice.
     while watch.answer() != "✅ a1 (revision a1): reversible" {}

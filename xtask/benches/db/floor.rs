@@ -10,6 +10,7 @@ use xtask::model::target::Step;
 use xtask::sys::alembic::{Database, Driver, Expect, IDENTITY_SQL, Launch};
 use xtask::sys::pg::{catalog, rows};
 use xtask::sys::run::Cmd;
+use xtask::sys::warm::Warmth;
 
 use crate::example::Example;
 use crate::measure::{Goal, Row, Rows, in_turns};
@@ -119,6 +120,7 @@ fn launch(example: &Example, env: Vec<(String, String)>) -> Launch {
         database: Database { url: None, expect },
         throwaway: None,
         network: true,
+        warmth: Warmth::Cold,
         lock_timeout: None,
         state_dir: example.root().join("state"),
         application_name: "xtask bench".to_owned(),

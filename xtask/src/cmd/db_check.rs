@@ -1,6 +1,7 @@
 //! `db-check`: judges the migration scripts by the rules of `model/rules`, from files and git alone.
 
 mod gather;
+mod history;
 mod models;
 
 use std::path::PathBuf;
@@ -27,6 +28,9 @@ pub fn run(ctx: &Ctx, flags: &DbCheck) -> Result<Exit> {
     }
     if flags.models {
         return models::run(ctx, flags, &components(ctx, flags)?);
+    }
+    if let Some(span) = &flags.history {
+        return history::run(ctx, flags, span, &components(ctx, flags)?);
     }
     let judged = gather::judge(ctx, flags, &components(ctx, flags)?)?;
     let findings: Vec<Finding> = judged.iter().flat_map(|judged| judged.findings.iter().cloned()).collect();

@@ -108,7 +108,7 @@ fn on_head_database(ctx: &Ctx, facts: &Facts, draft: &Draft) -> Result<Review> {
     }
     let looked = look(ctx, draft, &mut at_head, &compared.models, &mut review);
     looked.map_err(|error| after_writing(error, &review.written))?;
-    at_head.end().map_err(|error| after_writing(error, &review.written))?;
+    at_head.end(ctx).map_err(|error| after_writing(error, &review.written))?;
     Ok(review)
 }
 

@@ -25,6 +25,7 @@ use crate::fail::{Exit, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
 use crate::report::roundtrip::Report;
 use crate::sys::pg::may_not_create;
+use crate::sys::warm;
 use crate::work::bystander::Bystanders;
 
 use facts::{Facts, gather};
@@ -74,15 +75,26 @@ fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: Facts) -> Result<Report> {
 
 fn prove_on(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
     resume::check(ctx, facts, flags)?;
-    let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { on_throwaway(ctx, facts, flags)? };
+    let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { on_fresh_files(ctx, facts, flags)? };
     let (report, log) = show::report(ctx, facts, findings);
-    match (show::write_files(ctx, flags, &report), log) {
+    match (show::write_files(ctx, flags, facts, &report), log) {
         (Ok(()), Some(log)) => log.end(),
         // The verdicts are kept, for a run that can write the files.
         (Err(error), Some(log)) => return Err(log.broke_off(from_anyhow(&error)).into()),
         (written, None) => written?,
     }
     Ok(report)
+}
+
+/// The same again where Python was forked from a warm one and something that it was made from has changed meanwhile.
+fn on_fresh_files(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
+    let found = on_throwaway(ctx, facts, flags);
+    let Some(changed) = warm::changed_meanwhile() else { return found };
+    drop(found);
+    ctx.ui.status(format!("{changed} has changed meanwhile: once more, with a fresh Python"));
+    warm::only_cold();
+    // What was found is not taken over.
+    on_throwaway(ctx, facts, &DbRoundtrip { resume: false, ..flags.clone() })
 }
 
 /// On a throwaway database; the component's own ones are looked at before and after.

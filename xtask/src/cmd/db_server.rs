@@ -13,6 +13,7 @@ use crate::flags::DbServer;
 use crate::model::action::{Action, own, program};
 use crate::sys::run::Cmd;
 use crate::sys::server::{self, Home, Lease, State};
+use crate::sys::warm;
 use crate::ui::{Paint, Ui};
 
 const COMMAND: &str = "db-server";
@@ -21,7 +22,10 @@ pub fn run(ctx: &Ctx, action: DbServer) -> Result<Exit> {
     let home = ctx.home()?;
     match action {
         DbServer::Start => start(&ctx.ui, &home),
-        DbServer::Stop => stop(&ctx.ui, &home),
+        DbServer::Stop => {
+            warm::end(&ctx.project()?.root);
+            stop(&ctx.ui, &home)
+        }
         DbServer::Status => status(&ctx.ui, &home),
         DbServer::Psql => {
             let config = ctx.config(ctx.component()?)?;

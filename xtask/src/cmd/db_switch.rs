@@ -10,7 +10,7 @@ mod record;
 mod recover;
 mod show;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, refuse};
@@ -19,8 +19,6 @@ use crate::model::action::git;
 use crate::sys::git::Repo;
 
 pub use record::check_nothing_pending;
-
-const COMMAND: &str = "db-switch";
 
 /// Runs it.
 ///
@@ -46,7 +44,7 @@ fn checkout(ctx: &Ctx) -> Result<Repo> {
 }
 
 fn to(ctx: &Ctx, repo: &Repo, flags: &Switch) -> Result<Exit> {
-    let from = current_branch(repo).map_err(refuse)?;
+    let from = databases::current_branch(repo).map_err(refuse)?;
     if from == flags.branch {
         return show::already_there(ctx, &from);
     }
@@ -57,14 +55,4 @@ fn to(ctx: &Ctx, repo: &Repo, flags: &Switch) -> Result<Exit> {
     let differs = differs::between(ctx, repo, &plan.head, &plan.target)?;
     let done = apply::apply(ctx, repo, flags, &plan);
     show::report(ctx, &plan, &differs, done)
-}
-
-/// The branch that is checked out.
-fn current_branch(repo: &Repo) -> Result<String> {
-    let head = repo.head()?;
-    head.branch.context("no branch is checked out").map_err(|_| {
-        Fail::new(Kind::Usage, "No branch is checked out, so its database has no name")
-            .run("Give what is checked out a name", git(["switch", "--create", "NAME"]))
-            .into()
-    })
 }

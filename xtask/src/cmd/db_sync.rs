@@ -15,22 +15,9 @@ use crate::flags::DbSync;
 use crate::model::action::git;
 use crate::report::steps::{ComponentReport, Outcome, StepReport};
 use crate::sys::git::{Merged, Repo};
-use component::Done;
+use component::{Done, STEPS, Work, parts};
 
 pub use component::{Part, Realigned};
-
-const COMMAND: &str = "db-sync";
-
-/// What a step does for a component.
-type Work = fn(&Ctx, &mut Part<'_>) -> Result<Done>;
-
-/// The steps that every component goes through, by the names of the contract's JSON.
-const STEPS: [(&str, Work); 4] = [
-    ("db-status", component::look),
-    ("realign", component::realign),
-    ("db-migrate", component::migrate),
-    ("db-status", component::look_again),
-];
 
 /// Runs it.
 ///
@@ -54,15 +41,6 @@ pub fn run(ctx: &Ctx, flags: &DbSync) -> Result<Exit> {
 /// The steps of these components, also for a flow that has brought their databases here.
 pub fn bring_in_line(ctx: &Ctx, parts: &mut [Part<'_>]) -> Vec<StepReport> {
     STEPS.into_iter().map(|(name, work)| step(ctx, name, work, parts)).collect()
-}
-
-/// Every component, or the one that was named.
-fn parts(ctx: &Ctx) -> Result<Vec<Part<'_>>> {
-    let components = match &ctx.common.component {
-        Some(_) => vec![ctx.component()?],
-        None => ctx.project()?.all()?.iter().collect(),
-    };
-    Ok(components.into_iter().map(Part::new).collect())
 }
 
 fn pull(ctx: &Ctx) -> Result<StepReport> {

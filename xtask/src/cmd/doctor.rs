@@ -1,5 +1,7 @@
 //! `doctor`: each tool, version, config and connection: a line and a fix each. Changes nothing, starts no server.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -13,6 +15,7 @@ use crate::sys::project::Component;
 use crate::sys::run::Cmd;
 use crate::sys::server;
 use crate::sys::settings::Server;
+use crate::sys::warm;
 use crate::ui::Paint;
 use crate::work::advice;
 
@@ -54,6 +57,7 @@ fn gather(ctx: &Ctx) -> Vec<Line> {
     });
     let Ok(project) = project else { return lines };
     lines.push(Line { name: "python".into(), result: python(ctx).map_err(boxed), needed: true });
+    lines.extend(warm_python(&project.root));
     lines.push(Line { name: "postgresql".into(), result: postgresql(ctx).map_err(boxed), needed: true });
     for component in &project.components {
         let name = |part: &str| format!("{} {part}", component.name);
@@ -63,6 +67,22 @@ fn gather(ctx: &Ctx) -> Vec<Line> {
     }
     lines.push(Line { name: "backups".into(), result: backups(ctx).map_err(boxed), needed: false });
     lines
+}
+
+/// The warm Pythons of the project; no line where there are none.
+fn warm_python(root: &Path) -> Option<Line> {
+    let words = |parent: warm::Parent| {
+        let state = parent.changed.map(|path| format!(", no longer used: {path} has changed"));
+        format!(
+            "process {}, {:.0} s old, by {} files and folders{}",
+            parent.pid,
+            parent.seconds,
+            parent.looks,
+            state.unwrap_or_default()
+        )
+    };
+    let all: Vec<String> = warm::of_project(root).into_iter().map(words).collect();
+    (!all.is_empty()).then(|| Line { name: "warm python".into(), result: Ok(all.join("; ")), needed: false })
 }
 
 /// How many there are and what they take, and what killed runs have left.

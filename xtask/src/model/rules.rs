@@ -61,7 +61,7 @@ use std::collections::BTreeMap;
 
 pub use context::{Change, Context, Env, Merged, Past, Sighted, Source, Tracking};
 pub use finding::{Finding, Level, Sink};
-pub use model_change::model_change;
+pub use model_change::{Place, model_change, unseen_model_change};
 
 use super::nearest;
 
@@ -155,7 +155,8 @@ pub const RULES: &[&Rule] = &[
     &enum_value_used::RULE,
     &server_wide::RULE,
     &part_of::RULE,
-    &model_change::RULE,
+    &model_change::SEEN,
+    &model_change::UNSEEN,
     &env_logging::RULE,
     &env_transaction::RULE,
 ];

@@ -74,7 +74,7 @@ impl Revision {
     }
 }
 
-/// Two rows of the version table of which one is enough: a revision, and one that has it below it. Alembic cannot go on
+/// Two rows of the version table of which one is enough: a revision, and one that has it below it, or the same once more. Alembic cannot go on
 /// from there ('overlaps with other requested revisions').
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlap {
@@ -87,6 +87,10 @@ pub struct Overlap {
 /// The overlapping rows of a version table.
 pub fn overlaps(graph: &Graph, applied: &[String]) -> Vec<Overlap> {
     let mut found = Vec::new();
+    let is_twice = |at: &usize| applied[..*at].contains(&applied[*at]);
+    for row in (0..applied.len()).filter(is_twice).map(|at| &applied[at]) {
+        found.push(Overlap { revision: row.clone(), below: row.clone() });
+    }
     for above in applied {
         let below = graph.ancestors(std::slice::from_ref(above), Links::Parents);
         let rows = applied.iter().filter(|row| *row != above && below.contains(&row.as_str()));

@@ -18,6 +18,7 @@ use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::model::rows::DataChange;
 use crate::model::status::Revision;
 
+pub use html::Page;
 pub use text::{Tone, rows as rows_lines};
 
 /// What a run has found.

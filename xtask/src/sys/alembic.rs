@@ -27,6 +27,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::model::target::Step;
+use crate::sys::warm::{self, Warmth};
 use crate::ui::Ui;
 
 pub use draft::{Compared, Draft, Written};
@@ -121,9 +122,10 @@ impl Driver {
     /// # Errors
     /// `python-missing` when the interpreter cannot be started; plain errors when the state folder cannot be written.
     pub fn start(ui: &Ui, launch: &Launch) -> Result<Driver> {
-        let folder = install::driver(&launch.state_dir)?;
-        let mut process = Process::spawn(ui, launch, &folder)?;
-        process.send(&launch.to_json());
+        // A warm process outlives the project's own folders.
+        let shared = if launch.warmth == Warmth::Cold { None } else { warm::folder() };
+        let folder = install::driver(shared.as_ref().unwrap_or(&launch.state_dir))?;
+        let process = Process::spawn(ui, launch, &folder)?;
         let launch = launch.clone();
         let (backends, opened) = (Vec::new(), Vec::new());
         Ok(Driver { process, launch, versions: None, failed: None, backends, opened, hangs: false, pauses: 0, owed: 0 })

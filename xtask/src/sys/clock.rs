@@ -29,6 +29,11 @@ pub fn utc_date(time: SystemTime) -> String {
     format!("{}-{}-{}", &stamp[..4], &stamp[4..6], &stamp[6..8])
 }
 
+/// `2026-11-22T17:15:59Z`.
+pub fn utc_moment(time: SystemTime) -> String {
+    format!("{}T{}", utc_date(time), utc_time(time))
+}
+
 /// `17:15:59Z`, for lines that are read as they appear.
 pub fn utc_time(time: SystemTime) -> String {
     let stamp = utc_stamp(time);

@@ -1,19 +1,46 @@
 //! What a config's version folders do not give although somebody who reads the config would think so: a folder that is
-//! not there, compiled scripts without their source. Alembic passes over the first in silence and runs the second.
+//! not there, scripts in its subfolders, compiled scripts without their source. Alembic passes over the first two in silence
+//! and runs the third.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
+use crate::model::revision::is_script_name;
 use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::files::read_regular;
 
 /// The version folders that the config names and that are not there.
 pub fn missing(config: &AlembicConfig) -> Vec<&Path> {
     config.version_locations.iter().map(PathBuf::as_path).filter(|folder| !folder.is_dir()).collect()
+}
+
+/// The scripts that lie in subfolders, which Alembic does not look into.
+pub fn passed_over(config: &AlembicConfig) -> Vec<PathBuf> {
+    if config.recursive {
+        return Vec::new();
+    }
+    let entries = |folder: &PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_folder = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let folders = config.version_locations.iter().flat_map(entries).filter(is_folder).map(|entry| entry.path());
+    let is_read = |folder: &PathBuf| config.version_locations.contains(folder) || folder.ends_with("__pycache__");
+    let below: Vec<PathBuf> = folders.filter(|folder| !is_read(folder)).collect();
+    let files = below.iter().flat_map(entries).map(|entry| entry.path());
+    let mut scripts: Vec<PathBuf> = files.filter(|path| is_script(path)).collect();
+    scripts.sort();
+    scripts
+}
+
+/// Whether it is a migration script, and not a module beside them.
+fn is_script(path: &Path) -> bool {
+    let named = path.file_name().and_then(|name| name.to_str()).is_some_and(is_script_name);
+    let text = || String::from_utf8_lossy(&read_regular(path).unwrap_or_default()).into_owned();
+    named && ["\nrevision", "\ndown_revision"].iter().all(|start| text().contains(start))
 }
 
 /// Refuses a config whose `sourceless = true` makes Alembic run compiled scripts that have no source here: they cannot be

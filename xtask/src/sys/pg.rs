@@ -35,7 +35,7 @@ mod tools;
 mod violation;
 mod written;
 
-pub use crate::model::sql::ident;
+pub use crate::model::sql::{ident, literal};
 pub use closed::is_closed;
 pub use connect::{Db, Here, ServerVersion};
 pub use copy::dump_to;
@@ -55,9 +55,3 @@ pub use sweep::{new_name, sweep};
 pub use template::{Key, Limits, Template, Templates};
 pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq};
 pub use violation::{Rows, Violation};
-
-/// A string for SQL text, quoted; right whatever `standard_conforming_strings` says.
-pub fn literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
-}

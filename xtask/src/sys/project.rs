@@ -49,8 +49,8 @@ pub struct Project {
     pub declared: bool,
     /// What could not be looked at or proven fails.
     pub strict: bool,
-    /// Settings that nothing uses yet, in full.
-    pub unused: Vec<String>,
+    /// Python may be forked from one that an earlier command has left.
+    pub warm: bool,
 }
 
 /// One database and its migrations.
@@ -128,8 +128,8 @@ impl Project {
             main: settings.main,
             cache: settings.cache,
             strict: settings.strict,
+            warm: settings.warm,
             declared,
-            unused: settings.unused,
             root,
         })
     }

@@ -30,8 +30,6 @@ pub const COMPONENT_KEYS: &[&str] = &[
     "env",
     "protected",
 ];
-/// Keys that are right and that nothing uses yet: whoever sets one is told so.
-const UNUSED: &[&str] = &["warm"];
 pub const CACHE_KEYS: &[&str] = &["where", "days", "megabytes", "milliseconds"];
 
 /// Which PostgreSQL is used.
@@ -63,8 +61,8 @@ pub struct Settings {
     pub cache: Cache,
     /// What could not be looked at or proven fails.
     pub strict: bool,
-    /// Keys that are set and that nothing uses yet, in full.
-    pub unused: Vec<String>,
+    /// Python may be forked from one that an earlier command has left.
+    pub warm: bool,
 }
 
 /// What of the databases that round trips begin with is kept for the next run.
@@ -199,11 +197,10 @@ impl File<'_> {
                 "rules" => settings.rules = self.rules(value)?,
                 "cache" => settings.cache = self.cache(value)?,
                 "strict" => settings.strict = self.flag(value, key)?,
-                "warm" => drop(self.flag(value, key)?),
+                "warm" => settings.warm = self.flag(value, key)?,
                 _ => return Err(self.unknown(&name.span(), "", key, KEYS)),
             }
         }
-        settings.unused = unused(table);
         Ok(settings)
     }
 
@@ -394,20 +391,6 @@ impl File<'_> {
             .related(own("doctor"))
             .into()
     }
-}
-
-/// The keys in the table that nothing uses yet, in full.
-fn unused(table: &DeTable<'_>) -> Vec<String> {
-    let here = |table: &DeTable<'_>, before: &str| -> Vec<String> {
-        UNUSED.iter().filter(|key| table.contains_key(**key)).map(|key| format!("{before}{key}")).collect()
-    };
-    let mut found = here(table, "");
-    let components = table.get("components").and_then(|value| value.get_ref().as_table());
-    for (name, value) in components.into_iter().flatten() {
-        let table = value.get_ref().as_table();
-        found.extend(table.map(|table| here(table, &format!("components.{}.", name.get_ref()))).unwrap_or_default());
-    }
-    found
 }
 
 fn file_name(path: &Path) -> String {

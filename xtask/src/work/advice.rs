@@ -75,8 +75,10 @@ pub fn overlapping(ctx: &Ctx, standing: &Standing, component: &Component) -> Opt
 
 /// What is wrong with overlapping rows, and where they come from.
 pub fn overlap_lines(standing: &Standing) -> Vec<String> {
-    let line =
-        |it: &Overlap| format!("It holds {} and also {}, which is above it: one row too many", it.revision, it.below);
+    let line = |it: &Overlap| match it.revision == it.below {
+        true => format!("It holds {} twice", it.revision),
+        false => format!("It holds {} and also {}, which is above it: one row too many", it.revision, it.below),
+    };
     let cause = "Alembic itself cannot go on from there. Such a row comes from two migrations at the same time, a stamp, \
                  or a row that was written by hand or by a restored dump";
     standing.overlaps.iter().map(line).chain([cause.to_owned()]).collect()
@@ -84,8 +86,11 @@ pub fn overlap_lines(standing: &Standing) -> Vec<String> {
 
 /// The command that leaves the rows that are enough; it changes nothing but the version table.
 pub fn without_overlap(ctx: &Ctx, standing: &Standing, component: &Component) -> Program {
-    let is_enough = |id: &&str| !standing.overlaps.iter().any(|overlap| overlap.revision == *id);
-    let enough: Vec<&str> = standing.current.iter().map(|it| it.id.as_str()).filter(is_enough).collect();
+    let is_too_many = |it: &Overlap, id: &str| it.revision == id && it.below != id;
+    let is_enough = |id: &&str| !standing.overlaps.iter().any(|overlap| is_too_many(overlap, id));
+    let mut enough: Vec<&str> = standing.current.iter().map(|it| it.id.as_str()).filter(is_enough).collect();
+    enough.sort_unstable();
+    enough.dedup();
     ctx.alembic_by_hand(component).words(["stamp", "--purge"]).words(enough)
 }
 

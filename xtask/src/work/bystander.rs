@@ -17,7 +17,7 @@ const NAMED: usize = 3;
 
 /// The databases as they were at the beginning.
 pub struct Bystanders {
-    command: &'static str,
+    command: String,
     seen: Vec<Seen>,
 }
 
@@ -39,15 +39,20 @@ pub struct Touched {
 impl Bystanders {
     /// Looks at what can be reached. With the embedded server a database on another machine is not: nobody has asked for
     /// that, and the scripts have no network there where the kernel can take it away.
-    pub fn look(ctx: &Ctx, config: &AlembicConfig, embedded: bool, command: &'static str) -> Bystanders {
+    pub fn look(ctx: &Ctx, config: &AlembicConfig, embedded: bool, command: &str) -> Bystanders {
         let urls = ctx.own_databases(config);
         let near = urls.into_iter().filter(|url| !embedded || url.is_local());
-        Bystanders { command, seen: near.filter_map(|url| Seen::now(url, command).ok()).collect() }
+        Bystanders { seen: near.filter_map(|url| Seen::now(url, command).ok()).collect(), command: command.to_owned() }
+    }
+
+    /// Says what has changed since: for commands that try something on a copy and give no verdict.
+    pub fn warn(&self, ctx: &Ctx) {
+        self.touched().iter().for_each(|it| ctx.ui.warn(it.words()));
     }
 
     /// What has changed since.
     pub fn touched(&self) -> Vec<Touched> {
-        let one = |seen: &Seen| seen.touched(self.command).unwrap_or_else(|error| seen.gone(&error));
+        let one = |seen: &Seen| seen.touched(&self.command).unwrap_or_else(|error| seen.gone(&error));
         self.seen.iter().filter_map(one).collect()
     }
 }

@@ -16,6 +16,7 @@ use crate::sys::pg::{Db, OtherSession, application_name};
 use crate::sys::project::Component;
 use crate::sys::python::MANAGED_VARIABLE;
 use crate::sys::settings::Server;
+use crate::sys::warm::Warmth;
 use crate::work::backup;
 
 /// How long the server may take to end a session that we asked it to end.
@@ -67,14 +68,16 @@ impl Labels {
     }
 }
 
-/// What the driver needs to work on the database that `db` is connected to, and on no other.
+/// What the driver needs to work on the database that `db` is connected to, and on no other. On a database of another
+/// machine only a fresh Python works.
 pub fn launch(ctx: &Ctx, config: &AlembicConfig, db: &mut Db, command: &str) -> Result<Launch> {
-    launch_on(ctx, config, database(db)?, command)
+    let launch = launch_on(ctx, config, database(db)?, command)?;
+    Ok(if db.url().is_local() { launch } else { Launch { warmth: Warmth::Cold, ..launch } })
 }
 
 /// What the driver needs to work on this throwaway database: what its scripts open leads to no other.
 pub fn launch_throwaway(ctx: &Ctx, config: &AlembicConfig, db: &mut Db, command: &str) -> Result<Launch> {
-    Ok(walled(ctx, config, launch(ctx, config, db, command)?))
+    Ok(walled(ctx, config, launch_on(ctx, config, database(db)?, command)?))
 }
 
 /// What the driver needs where env.py is not run: every connection is refused.
@@ -124,6 +127,7 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
         database,
         throwaway: None,
         network: true,
+        warmth: Warmth::wanted(ctx.common.cold, project.warm),
         lock_timeout: None,
         state_dir: project.state_dir.clone(),
         application_name: application_name(command),

@@ -14,6 +14,7 @@ use crate::sys::alembic::{Compared, Draft, Driver, Fault, Plan, Stop, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{self, Db, Making, Scratch, application_name};
 use crate::sys::project::{Baseline, Component};
+use crate::work::bystander::Bystanders;
 use crate::work::driver::{self, Labels};
 use crate::work::past::{Base, Past};
 use crate::work::{advice, baseline_command};
@@ -68,6 +69,8 @@ pub struct HeadDatabase {
     db: Db,
     labels: Labels,
     scratch: Scratch,
+    /// The component's own database, in case that a script or the models reach it.
+    own: Bystanders,
 }
 
 /// How a database at the head is made.
@@ -171,13 +174,14 @@ impl HeadDatabase {
                 (scratch, format!("{made}, upgraded to the head"))
             }
         };
+        let own = Bystanders::look(ctx, &subject.config, database.embedded, command);
         let mut db = Db::connect(scratch.url(), &application_name(command))?;
         let applied = db.applied(&version_table(subject.component))?.revisions;
         let steps: Vec<Step> = subject.graph.pending(&applied).into_iter().map(Step::up).collect();
         let launch = driver::launch_throwaway(ctx, &subject.config, &mut db, command)?;
         let driver = Driver::start(&ctx.ui, &launch)?;
         let labels = Labels::new(ctx, subject.component)?;
-        let mut head = HeadDatabase { words, is_clone: matches!(way, Way::Clone), driver, db, labels, scratch };
+        let mut head = HeadDatabase { words, is_clone: matches!(way, Way::Clone), driver, db, labels, scratch, own };
         if steps.is_empty() {
             return Ok(Ok(head));
         }
@@ -222,8 +226,9 @@ impl HeadDatabase {
     }
 
     /// Puts everything away, and says if that fails.
-    pub fn end(self) -> Result<()> {
+    pub fn end(self, ctx: &Ctx) -> Result<()> {
         self.driver.stop();
+        self.own.warn(ctx);
         drop(self.db);
         self.scratch.remove()
     }

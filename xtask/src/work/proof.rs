@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::bystander::Bystanders;
 use super::driver::{self, Labels};
 use super::migrate::Walk;
 use crate::ctx::{Ctx, version_table};
@@ -79,6 +80,7 @@ fn attempt(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
         tools: &database.tools,
         admin: database.admin.as_ref(),
     };
+    let own = Bystanders::look(ctx, trial.config, database.embedded, trial.command);
     let mut first = Scratch::clone_of(&database.url, &database.url.target().database, &making)?;
     let second = first.twin(&database.url, &making)?;
     let mut copies = [Copy::new(trial, first, Vec::new())?, Copy::new(trial, second, trial.kept.clone())?];
@@ -104,6 +106,7 @@ fn attempt(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
         drop(db);
         scratch.remove()?;
     }
+    own.warn(ctx);
     match differs.as_slice() {
         [] => Ok(Proof::Stays),
         changes => Ok(Proof::GoesDown(format!("staying as it is comes to another schema: {}", named(changes)))),

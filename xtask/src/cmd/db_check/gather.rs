@@ -51,14 +51,14 @@ pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Ve
 }
 
 /// A component, and where its scripts are.
-struct Part<'a> {
+pub(super) struct Part<'a> {
     component: &'a Component,
-    config: AlembicConfig,
-    folders: Vec<PathBuf>,
+    pub(super) config: AlembicConfig,
+    pub(super) folders: Vec<PathBuf>,
 }
 
 impl<'a> Part<'a> {
-    fn new(ctx: &Ctx, component: &'a Component) -> Result<Part<'a>> {
+    pub(super) fn new(ctx: &Ctx, component: &'a Component) -> Result<Part<'a>> {
         let config = ctx.config(component)?;
         ctx.look_at_locations(&config)?;
         Ok(Part { component, folders: folders(&config)?, config })
@@ -70,12 +70,13 @@ fn repo(ctx: &Ctx, flags: &DbCheck) -> Result<Option<Repo>> {
     let found = Repo::find(&ctx.ui, &ctx.project()?.root);
     let flag = match &flags.look {
         Look::WorkTree => {
-            return Ok(found.unwrap_or_else(|error| {
-                ctx.ui.not_looked_at(format!(
-                    "what is released: git cannot be asked ({error:#}); every script counts as new"
-                ));
-                None
-            }));
+            let (found, why) = match found {
+                Ok(Some(repo)) => return Ok(Some(repo)),
+                Ok(None) => (None, "this is no git checkout".to_owned()),
+                Err(error) => (None, format!("git cannot be asked ({error:#})")),
+            };
+            ctx.ui.not_looked_at(format!("what is released: {why}; every script counts as new"));
+            return Ok(found);
         }
         Look::Staged => "--staged",
         Look::Since(_) => "--base",
@@ -128,7 +129,11 @@ impl Gatherer<'_> {
             (self.sources(part), since.join())
         });
         let since = since.map_err(|_| anyhow!("asking git broke off"))??;
-        let mut context = Context::new(sources?, name.as_str());
+        let sources = sources?;
+        if sources.is_empty() && self.flags.look == Look::WorkTree {
+            self.ctx.ui.not_looked_at(format!("any script of {name}: there is none in its version folders"));
+        }
+        let mut context = Context::new(sources, name.as_str());
         context.spares_released = !self.flags.released;
         context.env = self.env(part)?;
         context.packages = packages(&self.ctx.project()?.root, &part.config);
@@ -301,7 +306,7 @@ fn packages(root: &Path, config: &AlembicConfig) -> Vec<String> {
 }
 
 /// The folders that are in the checkout. Those of an installed package are in none.
-fn inside(repo: &Repo, folders: &[PathBuf]) -> Vec<PathBuf> {
+pub(super) fn inside(repo: &Repo, folders: &[PathBuf]) -> Vec<PathBuf> {
     folders.iter().filter(|folder| folder.starts_with(repo.root())).cloned().collect()
 }
 

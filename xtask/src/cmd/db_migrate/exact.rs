@@ -13,6 +13,7 @@ use crate::report::json::{data_change, schema_change};
 use crate::report::roundtrip::rows_lines;
 use crate::sys::alembic::{Driver, Event, Patience, Stop};
 use crate::sys::pg::{Db, Making, Scratch, application_name, catalog as pg_catalog, rows as pg_rows};
+use crate::work::bystander::Bystanders;
 use crate::work::driver::{self, Labels};
 
 const COMMAND: &str = "db-migrate";
@@ -55,6 +56,7 @@ pub fn try_out(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
         tools: &database.tools,
         admin: database.admin.as_ref(),
     };
+    let own = Bystanders::look(ctx, &config, database.embedded, COMMAND);
     let scratch = Scratch::clone_of(&database.url, &database.url.target().database, &making)?;
     let mut db = Db::connect(scratch.url(), &application_name(COMMAND))?;
     let before = look(&mut db, facts)?;
@@ -79,6 +81,7 @@ pub fn try_out(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
     let lacks = scratch.lacks().map(str::to_owned);
     drop(db);
     scratch.remove()?;
+    own.warn(ctx);
     Ok(Exact {
         schema: catalog::diff(&before.schema, &after.schema),
         rows: rows::diff(&before.rows, &after.rows),

@@ -28,11 +28,23 @@ impl Findings {
         self.notes.extend(touched.iter().map(Touched::words));
         let Some(by_nobody) = touched.iter().find(|it| !it.is_explained()) else { return self };
         let passed = |result: &&mut RevisionResult| result.verdict == Verdict::Reversible && !result.taken_over;
-        for result in self.results.iter_mut().filter(passed) {
-            result.verdict = Verdict::Unproven;
-            result.proof = None;
-            result.reason = Some(format!("goes down and up again alike; but {}", by_nobody.words()));
-        }
+        self.results.iter_mut().filter(passed).for_each(|result| doubt(result, by_nobody));
         self
     }
+}
+
+/// The same for the one result of `--watch`.
+pub fn beside(mut result: RevisionResult, touched: &[Touched]) -> RevisionResult {
+    result.notes.extend(touched.iter().map(Touched::words));
+    match touched.iter().find(|it| !it.is_explained()) {
+        Some(by_nobody) if result.verdict == Verdict::Reversible => doubt(&mut result, by_nobody),
+        _ => {}
+    }
+    result
+}
+
+fn doubt(result: &mut RevisionResult, by_nobody: &Touched) {
+    result.verdict = Verdict::Unproven;
+    result.proof = None;
+    result.reason = Some(format!("goes down and up again alike; but {}", by_nobody.words()));
 }

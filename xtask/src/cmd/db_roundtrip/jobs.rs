@@ -99,8 +99,8 @@ impl Joined {
             Some(alone) if !alone.verdict.is_finding() => *alone = result,
             Some(alone) => alone.notes.extend(result.notes),
             None => {
-                let summary = result.error.map(|fail| fail.summary).unwrap_or_default();
-                self.notes.push(format!("{} fails together with all that is pending ({summary})", result.revision.id));
+                let summary = result.error.map(|fail| format!(" ({})", fail.summary)).unwrap_or_default();
+                self.notes.push(format!("{} {}{summary}", result.revision.id, result.notes.join("; ")));
             }
         }
     }

@@ -235,13 +235,20 @@ impl<'a> Sandbox<'a> {
         self.since.pop()
     }
 
-    /// What the database holds.
-    pub fn point(&mut self) -> Result<Point> {
+    /// The schema alone.
+    pub fn schema(&mut self) -> Result<Snapshot> {
         let options = self.options();
-        self.db()?;
-        let client = self.db.as_mut().context("connected just now")?.client();
+        let client = self.db()?.client();
         let mut schema = catalog::take(client, &options).context("reading the throwaway schema")?;
         shared::add_settings(client, &mut schema)?;
+        Ok(schema)
+    }
+
+    /// What the database holds.
+    pub fn point(&mut self) -> Result<Point> {
+        let schema = self.schema()?;
+        let options = self.options();
+        let client = self.db.as_mut().context("connected just now")?.client();
         let rows =
             rows::take_again(client, &options, &mut self.memory).context("reading the throwaway database's rows")?;
         let sequences = rows::sequence_positions(client)?;

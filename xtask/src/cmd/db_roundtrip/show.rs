@@ -1,5 +1,7 @@
 //! The report of a run, the files that were asked for, and the text in the terminal's colours.
 
+use std::time::SystemTime;
+
 use anyhow::Result;
 
 use super::facts::Facts;
@@ -7,8 +9,11 @@ use super::findings::Findings;
 use super::resume::Log;
 use crate::ctx::Ctx;
 use crate::flags::DbRoundtrip;
-use crate::report::roundtrip::{Kept, Report, Tone};
+use crate::report::drawing::{Drawing, Known};
+use crate::report::roundtrip::{Kept, Page, Report, Tone};
+use crate::sys::clock::utc_moment;
 use crate::sys::files;
+use crate::sys::git::Repo;
 use crate::ui::Paint;
 
 /// The report, and the log that ends when it is out.
@@ -30,14 +35,41 @@ pub fn report(ctx: &Ctx, facts: &Facts, findings: Findings) -> (Report, Option<L
 }
 
 /// The files that were asked for besides.
-pub fn write_files(ctx: &Ctx, flags: &DbRoundtrip, report: &Report) -> Result<()> {
+pub fn write_files(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts, report: &Report) -> Result<()> {
     if let Some(path) = &flags.junit {
         files::write_atomic(path, report.junit(ctx.ui.around(), &ctx.from_checkout()).as_bytes())?;
     }
     if let Some(path) = &flags.html {
-        files::write_atomic(path, report.html(ctx.ui.around()).as_bytes())?;
+        let page = Page { about: about(ctx, flags)?, picture: picture(facts, report) };
+        files::write_atomic(path, report.html(ctx.ui.around(), &page).as_bytes())?;
     }
     Ok(())
+}
+
+/// What was tested, when and with what.
+fn about(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Vec<(&'static str, String)>> {
+    let root = &ctx.project()?.root;
+    let head = Repo::find(&ctx.ui, root).ok().flatten().and_then(|repo| repo.head().ok());
+    let branch = head.as_ref().map(|head| head.branch.clone().unwrap_or_else(|| "(none is checked out)".to_owned()));
+    let commit = head.and_then(|head| head.commit).map(|commit| commit.as_str().to_owned());
+    let known = [
+        ("Date", Some(utc_moment(SystemTime::now()))),
+        ("Project", Some(root.display().to_string())),
+        ("Branch", branch),
+        ("Commit", commit),
+        ("Tool", Some(format!("xtask {}", env!("CARGO_PKG_VERSION")))),
+        ("Command", Some(ctx.ui.shown(flags.again()))),
+    ];
+    Ok(known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+}
+
+/// The revisions that were looked at, as they follow each other, with their verdicts.
+fn picture(facts: &Facts, report: &Report) -> String {
+    let verdicts = report.results.iter().map(|result| (result.revision.id.clone(), result.verdict)).collect();
+    let known = Known { verdicts, ..Known::default() };
+    let is_in = |id: &&str| known.verdicts.contains_key(*id);
+    let ids: Vec<&str> = facts.graph.scripts().map(|script| script.id.as_str()).filter(is_in).collect();
+    Drawing::new(&facts.graph, &ids, report.component.as_str(), &known).svg()
 }
 
 /// The report as text.

@@ -53,7 +53,7 @@ pub struct Walked {
     pub cache: Option<CacheUse>,
     /// Why the database could not be brought to where a test begins.
     pub obstacle: Option<Fail>,
-    /// Where all that is pending fails when it is applied together.
+    /// Where all that is pending fails, or comes to another schema, when it is applied together.
     pub together: Option<Together>,
     /// What is to be said of the whole run.
     pub notes: Vec<String>,
@@ -105,6 +105,7 @@ pub fn run(shared: Shared<'_>, baseline: Baseline, wanted: HashSet<String>) -> R
     let mut walk = Walk::new(shared, &mut sandbox, ground, wanted)?;
     walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
     let Walk { found, obstacle, together, notes, .. } = walk;
+    sandbox.end_env()?;
     sandbox.prove_rows()?;
     let cache = (!is_clone).then(|| sandbox.cache().to_use());
     let kept = sandbox.end(flags.keep)?;
@@ -153,8 +154,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let (above, below) = (self.tests_any(&lacking), self.tests_any(&held));
         self.obstacle = self.upward(&lacking)?;
         if above && self.is_worth_trying_together(&lacking) {
-            self.begin_again(came_seeded)?;
-            self.all_at_once(&lacking)?;
+            self.try_together(&lacking, came_seeded)?;
         }
         if above && below {
             self.begin_again(came_seeded)?;

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Result;
 
 use super::facts::{Facts, gather};
+use super::findings::beside;
 use super::resume::Log;
 use super::show::painter;
 use super::walk::Shared;
@@ -31,6 +32,7 @@ use crate::sys::changes::{Places, Watcher};
 use crate::sys::clock::utc_time;
 use crate::sys::files;
 use crate::ui::Paint;
+use crate::work::bystander::Bystanders;
 
 use warm::{Answer, Warm};
 
@@ -102,8 +104,10 @@ impl Watch<'_> {
         let shared = Shared { ctx: self.ctx, facts: &facts, flags: self.flags, log: &log, progress: &progress };
         let mut warm = Warm::new(shared)?;
         self.ctx.ui.status(format!("Baseline: {}", warm.words));
-        while let Some(answer) = warm.answer()? {
-            self.say(&answer);
+        loop {
+            let own = Bystanders::look(self.ctx, &facts.config, facts.database.embedded, "db-roundtrip");
+            let Some(answer) = warm.answer()? else { break };
+            self.say(&answer.map(|result| beside(result, &own.touched())));
             let modules = warm.get_ready()?;
             let asks = match self.turn_to(&facts, modules, warm.since) {
                 Some(asks) => asks,

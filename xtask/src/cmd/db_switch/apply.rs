@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::COMMAND;
 use super::plan::{Other, Part, Plan, Way};
-use super::record::{self, Record, Swap};
+use super::record::{self, COMMAND, Record, Swap};
 use crate::cmd::db_sync::{self, Realigned};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow, refuse};

@@ -1,13 +1,12 @@
 //! The databases that there are: listed, dropped, brought to this checkout.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::record::{self, Record, Swap};
-use super::{COMMAND, current_branch};
+use super::record::{self, COMMAND, Record, Swap};
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, refuse};
-use crate::model::action::own;
+use crate::model::action::{git, own};
 use crate::report::table::table;
 use crate::sys::git::Repo;
 use crate::sys::journal::crash_point;
@@ -186,4 +185,14 @@ fn shelves(ctx: &Ctx) -> Result<Vec<Shelf<'_>>> {
         shelves.push(Shelf { component, database, databases, list });
     }
     Ok(shelves)
+}
+
+/// The branch that is checked out.
+pub fn current_branch(repo: &Repo) -> Result<String> {
+    let head = repo.head()?;
+    head.branch.context("no branch is checked out").map_err(|_| {
+        Fail::new(Kind::Usage, "No branch is checked out, so its database has no name")
+            .run("Give what is checked out a name", git(["switch", "--create", "NAME"]))
+            .into()
+    })
 }

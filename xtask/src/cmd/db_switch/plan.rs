@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::COMMAND;
+use super::record::COMMAND;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Fail, Kind};
 use crate::flags::Switch;

@@ -10,6 +10,8 @@ use crate::fail::refuse;
 use crate::model::action::own;
 use crate::sys::journal::{self, Journal, Operation};
 
+/// The command, as it is typed.
+pub const COMMAND: &str = "db-switch";
 /// The note's name.
 pub const NOTE: &str = "switch";
 
@@ -37,7 +39,7 @@ pub struct Swap {
 
 /// The folder of the journal.
 pub fn folder(ctx: &Ctx) -> Result<PathBuf> {
-    Ok(journal::folder(&ctx.project()?.root, super::COMMAND))
+    Ok(journal::folder(&ctx.project()?.root, COMMAND))
 }
 
 /// Writes down what is about to be done.
@@ -45,9 +47,9 @@ pub fn folder(ctx: &Ctx) -> Result<PathBuf> {
 /// # Errors
 /// As [`Journal::begin_with`].
 pub fn begin(ctx: &Ctx, record: &Record, back: &str) -> Result<Journal> {
-    let again = |branch: &str| own(super::COMMAND).word(branch).of_no_component();
+    let again = |branch: &str| own(COMMAND).word(branch).of_no_component();
     let operation = Operation {
-        name: super::COMMAND.to_owned(),
+        name: COMMAND.to_owned(),
         arguments: vec![record.to.clone()],
         resume: again(&record.to),
         abort: again(back),

@@ -3,10 +3,10 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::COMMAND;
 use super::apply::Done;
 use super::differs::{self, Differs};
 use super::plan::{Other, Part, Plan, Way};
+use super::record::COMMAND;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
 use crate::model::action::own;

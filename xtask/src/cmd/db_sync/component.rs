@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::COMMAND;
 use crate::cmd::db_migrate;
 use crate::cmd::db_status::{self, Report};
 use crate::ctx::Ctx;
@@ -22,6 +21,16 @@ use crate::work::last_change::{self, What, Whole};
 use crate::work::own_database::{OwnDatabase, Refusal};
 use crate::work::realign::{self, Found, Way};
 use crate::work::standing;
+
+/// The command, as it is typed.
+pub const COMMAND: &str = "db-sync";
+
+/// What a step does for a component.
+pub type Work = fn(&Ctx, &mut Part<'_>) -> Result<Done>;
+
+/// The steps that every component goes through, by the names of the contract's JSON.
+pub const STEPS: [(&str, Work); 4] =
+    [("db-status", look), ("realign", realign), ("db-migrate", migrate), ("db-status", look_again)];
 
 /// A component and what has become of it so far.
 pub struct Part<'a> {
@@ -85,6 +94,15 @@ impl<'a> Part<'a> {
     pub fn is_changed(&self) -> bool {
         self.realigned.is_some() || !self.applied.is_empty()
     }
+}
+
+/// Every component, or the one that was named.
+pub fn parts(ctx: &Ctx) -> Result<Vec<Part<'_>>> {
+    let components = match &ctx.common.component {
+        Some(_) => vec![ctx.component()?],
+        None => ctx.project()?.all()?.iter().collect(),
+    };
+    Ok(components.into_iter().map(Part::new).collect())
 }
 
 /// Where it stands, and whether there is anything that cannot be gone on from.

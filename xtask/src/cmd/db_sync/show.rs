@@ -3,8 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::component::{Part, Realigned, way, way_lines};
-use super::{COMMAND, STEPS, parts};
+use super::component::{COMMAND, Part, Realigned, STEPS, parts, way, way_lines};
 use crate::cmd::db_status;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, from_anyhow};

@@ -150,6 +150,22 @@ impl Source {
         }
     }
 
+    /// Takes a text whose header was read before.
+    pub fn known(path: &Path, text: &str, header: &Result<Script, Unreadable>) -> Source {
+        Source {
+            path: path.to_owned(),
+            header: header.clone(),
+            allowed: OnceCell::new(),
+            text: text.to_owned(),
+            broken_line: None,
+            io_error: None,
+            is_released: false,
+            is_checked: false,
+            tracking: Tracking::Known,
+            body: OnceCell::new(),
+        }
+    }
+
     /// For what lies in a script's place and cannot be read: a FIFO, a link to nowhere.
     pub fn unreadable(path: &Path, why: String) -> Source {
         let error = Unreadable { path: path.to_owned(), line: None, what: why, may_be_told: false };
@@ -203,10 +219,12 @@ impl Context {
         self.by_path.get(path).and_then(|&at| self.sources.get(at))
     }
 
-    /// Whether a script that cannot be read may hold, or follow, this revision: it names it. Then nobody can say that the
-    /// revision is missing, or that nothing follows it.
+    /// Whether a script that cannot be read may hold, or follow, this revision: it names it, or computes what it names. Then
+    /// nobody can say that the revision is missing, or that nothing follows it.
     pub(super) fn may_be_in_unreadable(&self, id: &str) -> bool {
-        self.unreadable.iter().any(|&at| contains_word(&self.sources[at].text, id))
+        let is_computed = |source: &Source| source.header.as_ref().is_err_and(|error| error.may_be_told);
+        let may = |source: &Source| is_computed(source) || contains_word(&source.text, id);
+        self.unreadable.iter().any(|&at| may(&self.sources[at]))
     }
 
     /// Whether a script has branch labels that cannot be read.

@@ -31,7 +31,13 @@ fn lie(line: &str, script: &Script) -> Option<(String, String)> {
         return (!is_same).then(|| (line.to_owned(), script.id.clone()));
     }
     let said = ids(line.strip_prefix("Revises:")?);
-    let means = |said: &String, parent: &String| parent == said || (said.len() >= SHORTEST && parent.starts_with(said));
+    // Or the parent's file, with its id in front.
+    let is_file = |said: &str, parent: &str| {
+        said.ends_with(".py") && said.rsplit('/').next().is_some_and(|name| name.starts_with(parent))
+    };
+    let means = |said: &String, parent: &String| {
+        parent == said || (said.len() >= SHORTEST && parent.starts_with(said)) || is_file(said, parent)
+    };
     let all_said = script.down.iter().all(|parent| said.iter().any(|said| means(said, parent)));
     let all_true = said.iter().all(|said| script.down.iter().any(|parent| means(said, parent)));
     let is = if script.down.is_empty() { "no parent".to_owned() } else { script.down.join(", ") };

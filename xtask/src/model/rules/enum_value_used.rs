@@ -58,14 +58,18 @@ fn value(sql: &str, function: &Function) -> Option<String> {
 /// Whether the value stands in a statement, or as a default. To add another value beside it is no use.
 fn uses(found: &Found, value: &str) -> bool {
     let quoted = format!("'{value}'");
-    if let Some(sql) = &found.sql {
-        let statements = sql.text.split(';');
-        return statements.into_iter().any(|it| it.contains(&quoted) && !it.to_lowercase().contains("add value"));
+    let adds = |text: &str| text.to_lowercase().contains("add value");
+    if found.sql.as_ref().is_some_and(|sql| sql.text.split(';').any(|it| it.contains(&quoted) && !adds(it))) {
+        return true;
     }
     let mut is_used = false;
-    found.call.texts(&mut |text| is_used |= text.text == value || text.text.contains(&quoted));
+    // As a text of its own it is a default, a row's value, or a parameter: sa.text("…").bindparams(v="glad").
+    found.call.texts(&mut |text| {
+        is_used |= text.text == value || found.sql.is_none() && text.text.contains(&quoted) && !adds(&text.text);
+    });
     // An enumerated type that is only described is not used.
-    let is_change = matches!(found.call.last(), "add_column" | "alter_column" | "bulk_insert" | "values" | "where");
+    let changes = ["add_column", "alter_column", "bulk_insert", "values", "where", "execute"];
+    let is_change = changes.contains(&found.call.last());
     is_used && is_change && !is_listed(found, value)
 }
 

@@ -94,6 +94,8 @@ fn graph() {
 
     assert_eq!(found(&[("a.py", &base), ("x.py", &base)]), ["DB102 x.py:3"]);
     assert_eq!(found(&[("b.py", &left)]), ["DB103 b.py:4"]);
+    let computed = base.replacen("'a'", "FIRST + ''", 1);
+    assert_eq!(found(&[("a.py", &computed), ("b.py", &left)]), ["DB204 a.py:3"], "it may be the parent");
     assert_eq!(found(&[("a.py", &of("a", "'b'")), ("b.py", &left)]), ["DB104 a.py:4"]);
     assert_eq!(found(&[("a.py", &of("a", "'a'"))]), ["DB104 a.py:4"]);
     assert_eq!(found(&[("a.py", &base), ("b.py", &left), ("d.py", &of("d", "('a', 'b')"))]), ["DB105 d.py:4"]);
@@ -140,6 +142,7 @@ fn file() {
         "[\"a1b2\", \"c3d4\"]",
         "a1b2 c3d4",
         "a1b2 (x), c3d4 (y)",
+        "migrations/versions/a1b2_left.py, c3d4",
     ] {
         assert_eq!(revises(right, "('a1b2', 'c3d4')"), 0, "{right}");
     }
@@ -552,6 +555,7 @@ fn what_is_left_broken_or_fails_later() {
     let used = |more: &str| body(&format!("{add}; {more}"), raises);
     assert_eq!(used("op.execute(\"UPDATE t SET a = 'glad' WHERE a = 'sad'\")"), ["DB417 a.py:6"]);
     assert_eq!(used("op.alter_column('t', 'a', server_default='glad')"), ["DB417 a.py:6"]);
+    assert_eq!(used("op.execute(t.update().values(a='glad'))"), ["DB417 a.py:6"]);
     assert_eq!(used("op.execute(\"UPDATE t SET a = 'sad' WHERE b\")"), NONE);
     assert_eq!(used("op.execute(\"ALTER TYPE mood ADD VALUE 'merry' AFTER 'glad'\")"), NONE);
     assert_eq!(

@@ -5,6 +5,12 @@ pub fn ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A string for SQL text, quoted; right whatever `standard_conforming_strings` says.
+pub fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
 /// The name that a text begins with, without its quotes, and what comes behind it. Without quotes it ends at one of `ends`.
 pub fn first_name<'a>(text: &'a str, ends: &[char]) -> Option<(String, &'a str)> {
     let Some(mut rest) = text.strip_prefix('"') else {

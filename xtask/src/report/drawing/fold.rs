@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Drawing, Node};
+use crate::model::roundtrip::Verdict;
 
 /// A shorter run stays as it is.
 const SHORTEST: usize = 4;
@@ -39,7 +40,8 @@ impl Drawing {
     fn run(&self, from: usize, number: &HashMap<&str, usize>, is_plain: &impl Fn(&Node) -> bool) -> Vec<usize> {
         let mut run = Vec::new();
         let mut next = Some(from);
-        while let Some(at) = next.filter(|&at| is_plain(&self.nodes[at])) {
+        let verdict = self.nodes[from].verdict;
+        while let Some(at) = next.filter(|&at| is_plain(&self.nodes[at]) && self.nodes[at].verdict == verdict) {
             run.push(at);
             next = self.nodes[at].parents.first().and_then(|id| number.get(id.as_str())).copied();
         }
@@ -48,9 +50,10 @@ impl Drawing {
 
     fn as_one(&self, newest: usize, oldest: usize, count: usize) -> Node {
         let (newest, oldest) = (&self.nodes[newest], &self.nodes[oldest]);
+        let all = newest.verdict.map(|verdict| format!(", all {}", verdict.name())).unwrap_or_default();
         Node {
             id: newest.id.clone(),
-            message: format!("{count} revisions, {} to {}", oldest.id, newest.id),
+            message: format!("{count} revisions{all}, {} to {}", oldest.id, newest.id),
             parents: oldest.parents.clone(),
             side: newest.side,
             folded: Some((count, oldest.id.clone())),
@@ -62,7 +65,8 @@ impl Drawing {
 impl Node {
     fn says_nothing(&self) -> bool {
         let is_marked = self.is_current || self.is_head || self.is_base || self.is_branch_point || self.is_merge_point;
-        let has_more = !self.labels.is_empty() || !self.dependencies.is_empty() || self.verdict.is_some();
+        let is_passed = self.verdict.is_none_or(|verdict| verdict == Verdict::Reversible);
+        let has_more = !self.labels.is_empty() || !self.dependencies.is_empty() || !is_passed;
         self.parents.len() == 1 && !is_marked && !has_more && !self.is_own
     }
 }

@@ -67,7 +67,16 @@ fn every_revision_is_a_case() {
 
 #[test]
 fn the_page_hides_nothing_and_executes_nothing() {
-    let page = report().html(&Around::default());
+    let about = vec![("Branch", "a<b>".to_owned()), ("Command", "cargo xtask db-roundtrip".to_owned())];
+    let mut report = report();
+    report.results[1].revision.message = "w".repeat(1_000_000);
+    let page = report
+        .html(&Around::default(), &Page { about, picture: "<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_owned() });
+    assert!(page.len() < 30_000 && page.contains("<dt>Branch</dt><dd>a&lt;b&gt;</dd>"), "{}", page.len());
+    assert!(
+        page.contains("#f-failed:checked ~ table > tbody > tr:not(.v-failed)")
+            && page.contains("<tr class=\"v-failed bad\">")
+    );
     let seen = ["a &lt;b&gt; &amp;", "x &lt; y", "the keys are gone", "b2.py", "failed in the downgrade", "from-empty"];
     for text in seen.iter().chain(&[Proof::FromEmpty.meaning()]) {
         assert!(page.contains(text), "{text} is not in {page}");

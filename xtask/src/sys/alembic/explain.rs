@@ -76,13 +76,20 @@ impl Trouble {
         if let Some(code) = &self.sqlstate {
             fail = fail.sqlstate(code);
         }
-        if let Some(step) = self.step.as_ref().filter(|_| self.fault() != Fault::Table) {
+        if let Some(step) = self.step.as_ref().filter(|_| !self.is_beside_the_script()) {
             fail = fail.revision(&step.revision);
         }
         if let Some(file) = self.file.as_ref().filter(|_| self.fault() != Fault::Table && !self.is_at_commit()) {
             fail = fail.at(Path::new(&names.relative(file)), self.line);
         }
         fail.related(related(kind, names))
+    }
+}
+
+impl Trouble {
+    /// Whether it happened when the script of the step was done: in Alembic's bookkeeping, or in what env.py hangs on it.
+    fn is_beside_the_script(&self) -> bool {
+        self.fault() == Fault::Table || self.phase == Phase::Table && self.fault() == Fault::Env
     }
 }
 
@@ -110,6 +117,8 @@ fn sql_kind(trouble: &Trouble) -> Kind {
     let code = trouble.sqlstate.as_deref().unwrap_or_default();
     match (kind_of(code), trouble.fault()) {
         (Kind::UniqueViolation | Kind::DuplicateObject, Fault::Table) => Kind::AlreadyRunning,
+        // Its schema, say.
+        (Kind::UndefinedObject, Fault::Table) => Kind::EnvFailed,
         // What the server itself refuses is the same whoever asked.
         (kind @ (Kind::PermissionDenied | Kind::LockTimeout), Fault::Env) => kind,
         (_, Fault::Env) if !trouble.is_at_commit() => Kind::EnvFailed,

@@ -39,6 +39,10 @@ const FILES: &[(&str, &str)] = files![
     "xtask_driver/run.py",
     "xtask_driver/traces.py",
     "xtask_driver/process.py",
+    "xtask_driver/looks.py",
+    "xtask_driver/warm.py",
+    "xtask_driver/warm_project.py",
+    "xtask_driver/told.py",
 ];
 
 /// The folder to give to Python; written where it is not complete.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::model::url::Secret;
+use crate::sys::warm::Warmth;
 
 /// One value that tells this database on this server from every other one: ask it of the announced database and put
 /// the answer into [`Expect::identity`]. The driver asks the same of every connection that env.py opens.
@@ -68,6 +69,8 @@ pub struct Launch {
     pub throwaway: Option<Vec<OwnDatabase>>,
     /// Whether it is to have a network, where the system can take that away.
     pub network: bool,
+    /// Whether it may come from a warm process.
+    pub warmth: Warmth,
     /// `lock_timeout` of every connection; `None` leaves the server's.
     pub lock_timeout: Option<Duration>,
     /// A folder for the driver's own files, made if it is not there.
@@ -87,6 +90,14 @@ impl Launch {
         let place = url.expose().split_once("://").map_or("", |(_, place)| place);
         let value = |text: &str| text.replace("{url}", url.expose()).replace("{place}", place);
         self.told_by.iter().map(|(name, text)| (name.clone(), Value::from(value(text)))).collect()
+    }
+
+    /// What decides which project is imported, and how; which database is announced does not.
+    pub(super) fn imports(&self) -> Value {
+        let all = self.to_json();
+        let fixed = ["project", "config", "options", "script_location", "versions", "state_dir"];
+        let told: Vec<&str> = self.told_by.iter().map(|(name, _)| name.as_str()).collect();
+        json!([fixed.map(|key| all[key].clone()), told])
     }
 
     /// The first line that the driver is sent.

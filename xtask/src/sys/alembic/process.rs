@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +21,7 @@ use crate::fail::{self, Kind};
 use crate::model::action::{Action, own};
 use crate::sys::interrupt;
 use crate::sys::run::{Cmd, kill_group};
+use crate::sys::warm::{self, Forked, Streams, Warmth, Wish};
 use crate::ui::Ui;
 
 /// How often a wait looks at the clock, at Ctrl-C and at the process.
@@ -32,9 +33,15 @@ const KEPT_LINES: usize = 20;
 /// How much of one printed line is kept; a script may print a megabyte without a line end.
 const KEPT_BYTES: u64 = 8 * 1024;
 
+/// One that we have started, or one that was forked from a warm one for us.
+enum Python {
+    Started(Child),
+    Forked(Forked),
+}
+
 /// The process and the pipes to it.
 pub struct Process {
-    child: Child,
+    python: Python,
     stdin: Option<ChildStdin>,
     lines: Receiver<Value>,
     printed: Arc<Mutex<VecDeque<String>>>,
@@ -43,30 +50,30 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts Python on the driver in `folder`.
+    /// Starts Python on the driver in `folder`, or has a warm one forked.
     pub fn spawn(ui: &Ui, launch: &Launch, folder: &Path) -> Result<Process> {
-        let isolated = if launch.network { None } else { without_network(ui) };
-        let mut cmd = match isolated {
-            Some((program, words)) => Cmd::new(program, &launch.project).args(*words).arg("--").arg(&launch.python),
-            None => Cmd::new(&launch.python, &launch.project),
-        }
-        .arg(folder);
-        for (key, value) in &launch.env {
-            cmd = cmd.env(key, value);
-        }
-        let mut child =
-            cmd.spawn(ui, Stdio::piped(), Stdio::piped(), Stdio::piped()).map_err(|error| no_python(error, launch))?;
-        let stdin = child.stdin.take();
-        let stdout = child.stdout.take().context("the driver has no stdout")?;
-        let stderr = child.stderr.take().context("the driver has no stderr")?;
+        let wish = wish(ui, launch, folder);
+        let mut first = launch.to_json();
+        let (python, streams, first) = match wish.as_ref().and_then(|wish| warm::fork(ui, wish, &first)) {
+            Some((forked, streams)) => (Python::Forked(forked), streams, None),
+            None => {
+                first["warm"] = wish.map(|wish| wish.to_leave()).into();
+                let (child, streams) = start(ui, launch, folder)?;
+                (Python::Started(child), streams, Some(first))
+            }
+        };
+        let Streams { stdin, stdout, stderr } = streams;
         let mask = Arc::new(Mutex::new(Mask::default()));
         let printed = Arc::new(Mutex::new(VecDeque::new()));
         let (sender, lines) = channel();
         std::thread::spawn(move || read_events(stdout, &sender));
         let (kept, masked, ui) = (Arc::clone(&printed), Arc::clone(&mask), ui.clone());
         std::thread::spawn(move || read_printed(stderr, &kept, &masked, &ui));
-        let mut process = Process { child, stdin, lines, printed, mask, migrating: false };
+        let mut process = Process { python, stdin: Some(stdin), lines, printed, mask, migrating: false };
         process.hide(&launch.database);
+        if let Some(first) = first {
+            process.send(&first);
+        }
         Ok(process)
     }
 
@@ -89,7 +96,7 @@ impl Process {
 
     /// Whether the process has not ended.
     pub fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        matches!(self.python.try_wait(), Ok(None))
     }
 
     /// Whether the last command was one of several steps.
@@ -116,7 +123,7 @@ impl Process {
                         self.kill();
                         interrupt::check()?;
                     }
-                    if self.child.try_wait().context("waiting for the driver")?.is_some() {
+                    if self.python.try_wait().context("waiting for the driver")?.is_some() {
                         let last = self.last_event();
                         return Ok(last.ok_or_else(|| self.ended()));
                     }
@@ -150,7 +157,7 @@ impl Process {
         let until = Instant::now() + limit;
         let mut ended = false;
         while !ended && Instant::now() < until {
-            ended = !matches!(self.child.try_wait(), Ok(None));
+            ended = !self.is_alive();
             std::thread::sleep(Duration::from_millis(1));
         }
         self.kill();
@@ -160,12 +167,12 @@ impl Process {
     /// Kills the process and everything that it has started.
     fn kill(&mut self) {
         self.stdin = None;
-        kill_group(&mut self.child);
+        self.python.kill();
     }
 
     /// The process has gone without an answer.
     fn ended(&mut self) -> Trouble {
-        let status = self.child.wait();
+        let status = self.python.wait();
         let mut trouble = Trouble::new(TroubleKind::Ended);
         trouble.message = match status {
             Ok(status) => format!("the Python process ended with {status}"),
@@ -188,6 +195,68 @@ impl Process {
         }
         value
     }
+}
+
+impl Python {
+    fn try_wait(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        match self {
+            Python::Started(child) => child.try_wait(),
+            Python::Forked(forked) => Ok(forked.try_wait()),
+        }
+    }
+
+    fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        match self {
+            Python::Started(child) => child.wait(),
+            Python::Forked(forked) => Ok(forked.wait()),
+        }
+    }
+
+    /// With everything that it has started.
+    fn kill(&mut self) {
+        match self {
+            Python::Started(child) => kill_group(child),
+            Python::Forked(forked) => forked.kill(),
+        }
+    }
+}
+
+/// The warm Python that would do; `None` where it is to be a fresh one.
+fn wish(ui: &Ui, launch: &Launch, folder: &Path) -> Option<Wish> {
+    let project = match launch.warmth {
+        Warmth::Cold => return None,
+        Warmth::Packages => None,
+        Warmth::Project => Some(launch.imports()),
+    };
+    let start = warm::Start {
+        python: &launch.python,
+        driver: folder,
+        folder: &launch.project,
+        env: &launch.env,
+        network: launch.network,
+        project,
+        state_dir: &launch.state_dir,
+    };
+    Wish::new(ui, &start)
+}
+
+/// Starts a fresh Python on the driver in `folder`.
+fn start(ui: &Ui, launch: &Launch, folder: &Path) -> Result<(Child, Streams)> {
+    let isolated = if launch.network { None } else { without_network(ui) };
+    let mut cmd = match isolated {
+        Some((program, words)) => Cmd::new(program, &launch.project).args(*words).arg("--").arg(&launch.python),
+        None => Cmd::new(&launch.python, &launch.project),
+    }
+    .arg(folder);
+    for (key, value) in &launch.env {
+        cmd = cmd.env(key, value);
+    }
+    let mut child =
+        cmd.spawn(ui, Stdio::piped(), Stdio::piped(), Stdio::piped()).map_err(|error| no_python(error, launch))?;
+    let stdin = child.stdin.take().context("the driver has no stdin")?;
+    let stdout = child.stdout.take().context("the driver has no stdout")?;
+    let stderr = child.stderr.take().context("the driver has no stderr")?;
+    Ok((child, Streams { stdin, stdout, stderr }))
 }
 
 impl Drop for Process {

@@ -250,6 +250,16 @@ impl Trouble {
             printed: String::new(),
             waits: Vec::new(),
         }
+        .at_env_py()
+    }
+
+    /// What env.py's own code raises while Alembic writes its version table (`on_version_apply`) is not in the script.
+    fn at_env_py(mut self) -> Trouble {
+        let is_there = self.phase == Phase::Table && self.kind == TroubleKind::Raised && self.line.is_none();
+        if let Some((file, line)) = self.traceback.last().filter(|_| is_there).and_then(|frame| place_of(frame)) {
+            (self.file, self.line) = (Some(file), Some(line));
+        }
+        self
     }
 
     /// The same, happened during `step` if it does not know better.
@@ -336,10 +346,27 @@ impl Trouble {
         schema.is_some_and(|schema| schema == "information_schema" || schema.starts_with("pg_"))
     }
 
+    /// Whether Alembic's own statement fails for what the script of the step has left behind it: `SET search_path`, a
+    /// read-only transaction. That its id is too long is the revision's own affair.
+    pub fn is_left_over(&self) -> bool {
+        let is_its_own = self.sqlstate.as_deref() == Some("22001");
+        self.phase == Phase::Table
+            && self.is_bookkeeping()
+            && self.step.is_some()
+            && self.fault() == Fault::Revision
+            && !is_its_own
+    }
+
     /// The function of the script that was running.
     pub fn function(&self) -> &'static str {
         self.step.as_ref().map_or(Direction::Up, |step| step.direction).function()
     }
+}
+
+/// File and line of `file:line in function`.
+pub fn place_of(frame: &str) -> Option<(PathBuf, usize)> {
+    let (file, line) = frame.rsplit_once(" in ")?.0.rsplit_once(':')?;
+    Some((PathBuf::from(file), line.parse().ok()?))
 }
 
 /// Whether a statement on the version table fails for what somebody else does, not for what the script did before it.

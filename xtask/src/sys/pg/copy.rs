@@ -7,13 +7,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Db, client_tool, database_argument, for_libpq};
+use super::surroundings::application_name;
+use super::{Db, catalog, client_tool, database_argument, for_libpq, ident};
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::own;
+use crate::model::catalog::{Change, What, diff as catalog_diff};
 use crate::model::url::DbUrl;
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
 /// Long enough for any database that somebody would clone.
 const LONG: Duration = Duration::from_secs(24 * 3600);
+/// How many differences are named.
+const NAMED: usize = 3;
 
 /// The slow copy, which disturbs nobody. The dump lies in a folder of ours alone, for as long as it takes.
 pub(super) fn dump_and_restore(ui: &Ui, tools: &[PathBuf], owner: &Db, (from, to): (&DbUrl, &DbUrl)) -> Result<()> {
@@ -27,8 +33,61 @@ pub(super) fn dump_and_restore(ui: &Ui, tools: &[PathBuf], owner: &Db, (from, to
         .args(["--no-password", "--exit-on-error", "--no-owner", "--no-subscriptions"])
         .limit(LONG);
     let restore = restore.arg(database_argument(&to.target().database)).arg(&file);
-    for_libpq(restore, to.target()).read(ui).context("copying a database that is in use")?;
+    for_libpq(restore, to.target()).read(ui).map_err(|error| cannot_copy(&error, from))?;
     Ok(())
+}
+
+/// Rights are what a dump lacks that a copy by the server would not have needed.
+fn cannot_copy(error: &anyhow::Error, from: &DbUrl) -> anyhow::Error {
+    if from_anyhow(error).kind == Kind::Interrupted {
+        return from_anyhow(error).into();
+    }
+    let text = format!("{error:#}");
+    let (kind, summary) = if text.contains("row-level security") {
+        (Kind::PermissionDenied, "Row security keeps this user from copying the database")
+    } else if text.contains("permission denied") {
+        (Kind::PermissionDenied, "This user may not copy the whole database")
+    } else {
+        (Kind::SqlError, "The database cannot be copied by pg_dump and pg_restore")
+    };
+    let said = text.lines().find(|line| line.contains("error: ")).unwrap_or(&text);
+    let fail = Fail::new(kind, summary).details(format!("{}: {}", from.target().database, said.trim()));
+    let fail = match kind {
+        Kind::PermissionDenied => fail.action(format!(
+            "Let {} read everything, as a superuser in SQL: ALTER ROLE {} BYPASSRLS; GRANT pg_read_all_data TO {}",
+            from.target().user,
+            ident(&from.target().user),
+            ident(&from.target().user)
+        )),
+        _ => fail,
+    };
+    fail.action("Or work on an own server, on a database made from empty: repeat the command with --server=embedded")
+        .related(own("db-status"))
+        .into()
+}
+
+/// What the copy has otherwise than the original, in words; not to whom things belong and what others may do with them.
+/// A dump leaves out what has broken (an INVALID index) and makes extensions in their newest version.
+pub(super) fn unlike(original: &DbUrl, copy: &DbUrl) -> Result<Option<String>> {
+    let take = |url: &DbUrl| {
+        let mut db = Db::connect(url, &application_name("scratch"))?;
+        catalog::take(db.client(), &catalog::Options::default())
+    };
+    let is_of_roles = |name: &str| ["owner", "privileges"].contains(&name);
+    let counts = |change: &Change| {
+        change.what != What::Changed || change.attributes().iter().any(|attribute| !is_of_roles(&attribute.name))
+    };
+    let changes: Vec<Change> = catalog_diff(&take(original)?, &take(copy)?).into_iter().filter(counts).collect();
+    let word = |change: &Change| match change.what {
+        What::Removed => format!("{} is missing", change.object),
+        What::Added => format!("{} is new", change.object),
+        What::Changed => format!("{} is another one", change.object),
+    };
+    let mut words: Vec<String> = changes.iter().take(NAMED).map(word).collect();
+    if changes.len() > NAMED {
+        words.push(format!("{} more differ", changes.len() - NAMED));
+    }
+    Ok((!words.is_empty()).then(|| format!("in it {}", words.join(", "))))
 }
 
 /// A dump of a database, for a copy of it on another server. Its file is ours alone.
@@ -44,7 +103,7 @@ fn dump_at(ui: &Ui, tools: &[PathBuf], major: u32, from: &DbUrl, file: &Path) ->
     let folder = file.parent().unwrap_or(Path::new("/"));
     let dump = Cmd::new(client_tool(ui, "pg_dump", major, tools)?, folder);
     let dump = dump.args(["-Fc", "-Z0", "--no-password", "-f"]).arg(file).limit(LONG);
-    for_libpq(dump, from.target()).read(ui).context("dumping a database to copy it")?;
+    for_libpq(dump, from.target()).read(ui).map_err(|error| cannot_copy(&error, from))?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use anyhow::Result;
 use postgres::error::SqlState;
 
 use super::closed::close;
-use super::copy::dump_and_restore;
+use super::copy::{dump_and_restore, unlike};
 use super::errors::createdb;
 use super::session::try_lock;
 use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
@@ -56,8 +56,8 @@ pub struct Scratch {
     /// To whom it is to belong, if not to who makes it.
     belongs_to: Option<String>,
     file_copy: bool,
-    /// `set …` tails that `alter database` gives to each new copy; a template's are not copied by the server.
-    settings: Vec<String>,
+    /// What is set for the database, alone or for a role in it, and each new copy gets: the server copies none of it.
+    settings: Vec<Setting>,
     /// What others may do in it: a privilege and a role each.
     grants: Vec<String>,
     saved: Vec<String>,
@@ -136,9 +136,9 @@ impl Scratch {
         scratch.create("template0", &facts.options, making.why)?;
         let from = scratch.url.with_database(source);
         dump_and_restore(making.ui, making.tools, &scratch.owner, (&from, &scratch.url))?;
-        if let Some(open) = close(&scratch.by_who_made_it())? {
-            scratch.lacks = scratch.lacks.take().map(|lacks| format!("{lacks}; {open}"));
-        }
+        let more = [unlike(&from, &scratch.url)?, close(&scratch.by_who_made_it())?];
+        let words: Vec<String> = [scratch.lacks.take()].into_iter().chain(more).flatten().collect();
+        scratch.lacks = Some(words.join("; "));
         Ok(scratch)
     }
 
@@ -284,7 +284,7 @@ impl Scratch {
     pub(super) fn copy_settings(&mut self, point: &SavePoint) -> Result<()> {
         let name = self.name.clone();
         for setting in self.source(&name)?.settings {
-            let sql = format!("alter database {} {setting}", ident(&point.0));
+            let sql = setting.sql(&point.0);
             self.owner
                 .client()
                 .batch_execute(&sql)
@@ -376,7 +376,7 @@ impl Scratch {
         // Its rows are the component's own, and it is nobody else's affair.
         sql.push_str(&format!("revoke all on database {} from public;", ident(name)));
         for setting in &self.settings {
-            sql.push_str(&format!("alter database {} {setting};", ident(name)));
+            sql.push_str(&format!("{};", setting.sql(name)));
         }
         for grant in &self.grants {
             let (privilege, role) = grant.split_once(' ').unwrap_or_default();
@@ -429,8 +429,9 @@ impl Scratch {
                 .run("Create it", createdb(self.owner.endpoint(), &self.owner.url().target().user, source))
                 .related(own("db-status"))
         })?;
-        let settings: Vec<String> = row.get("settings");
-        let settings = settings.iter().filter_map(|setting| set_tail(setting)).collect();
+        let (roles, texts): (Vec<Option<String>>, Vec<String>) = (row.get("roles"), row.get("settings"));
+        let setting = |(role, text): (Option<String>, &String)| Some(Setting { role, tail: set_tail(text)? });
+        let settings = roles.into_iter().zip(&texts).filter_map(setting).collect();
         let owner = row.get("owner");
         Ok(Source {
             owner,
@@ -467,13 +468,37 @@ struct Source {
     /// For `create database`: encoding, locale, tablespace.
     options: String,
     in_use: bool,
-    settings: Vec<String>,
+    settings: Vec<Setting>,
     grants: Vec<String>,
 }
 
+/// One thing that is set for a database.
+struct Setting {
+    /// Only for this role (`alter role … in database …`), ready for SQL.
+    role: Option<String>,
+    /// `set …`
+    tail: String,
+}
+
+impl Setting {
+    fn sql(&self, database: &str) -> String {
+        let (database, tail) = (ident(database), &self.tail);
+        match &self.role {
+            Some(role) => format!("alter role {role} in database {database} {tail}"),
+            None => format!("alter database {database} {tail}"),
+        }
+    }
+}
+
 /// What stands in `pg_database` and beside it, whatever the server's version calls it. Who may connect is left out: the
-/// copy is closed to others.
+/// copy is closed to others. What is set for other roles only a superuser may set, and concerns nobody here.
 const SOURCE: &str = r"
+with set_for as (
+  select quote_ident(r.rolname) as role, c.text, c.at
+    from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase left join pg_roles r on r.oid = s.setrole
+   cross join lateral unnest(s.setconfig) with ordinality c(text, at)
+   where d.datname = $1
+     and (s.setrole = 0 or r.rolname = current_user or (select rolsuper from pg_roles where rolname = current_user)))
 select concat_ws(' ', format('encoding %L lc_collate %L lc_ctype %L', pg_encoding_to_char(d.encoding), d.datcollate, d.datctype),
          case j.provider when 'i' then format('locale_provider icu icu_locale %L', j.locale)
                          when 'b' then format('locale_provider builtin builtin_locale %L', j.locale) end,
@@ -483,7 +508,8 @@ select concat_ws(' ', format('encoding %L lc_collate %L lc_ctype %L', pg_encodin
        pg_get_userbyid(d.datdba)::text as owner,
        exists (select from pg_stat_activity a
                 where a.datid = d.oid and a.backend_type = 'client backend') as in_use,
-       coalesce(s.setconfig, '{}') as settings,
+       array(select c.text from set_for c order by c.role nulls first, c.at) as settings,
+       array(select c.role from set_for c order by c.role nulls first, c.at) as roles,
        array(select concat(a.privilege_type, ' ',
                       case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end)
                from aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
@@ -492,7 +518,6 @@ select concat_ws(' ', format('encoding %L lc_collate %L lc_ctype %L', pg_encodin
   cross join lateral (select to_jsonb(d) as j) r
   cross join lateral (select r.j ->> 'datlocprovider' as provider, coalesce(r.j ->> 'datlocale', r.j ->> 'daticulocale') as locale,
                              coalesce(r.j ->> 'daticurules', r.j ->> 'datcollrules') as rules) j
-  left join pg_db_role_setting s on s.setdatabase = d.oid and s.setrole = 0
  where d.datname = $1";
 
 /// `search_path=a, "B"` to `set search_path = a, "B"`. Lists are stored quoted, other values plain.

@@ -9,7 +9,7 @@ use super::{Failure, OWN, Sandbox};
 use crate::cmd::db_roundtrip::baseline;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::own;
-use crate::sys::alembic::Driver;
+use crate::sys::alembic::{Driver, Fault, Stop};
 use crate::sys::pg::Scratch;
 use crate::work::driver;
 
@@ -48,6 +48,21 @@ impl Sandbox<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Lets env.py come to its end: what it raises after the migrations fails every `alembic upgrade`, and no walk has seen it.
+    ///
+    /// # Errors
+    /// That, as `env-failed`.
+    pub fn end_env(&mut self) -> Result<()> {
+        match self.driver.release() {
+            // `sys.exit(0)` fails nothing.
+            Err(Stop::Trouble(trouble)) if trouble.fault() == Fault::Env && trouble.status != Some(0) => {
+                Err(self.explain(Stop::Trouble(trouble))?.fail.into())
+            }
+            // A connection that cannot be closed is closed by the server.
+            _ => Ok(()),
+        }
     }
 
     /// A process in which no script has run yet: like one of two `alembic` commands.

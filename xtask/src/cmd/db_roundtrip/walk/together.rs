@@ -1,6 +1,7 @@
 //! What is pending, tried together: a walk commits after each revision, db-migrate applies all of them as the project's
 //! env.py says, often in one transaction. There a new enum value cannot be used (55P04), an index cannot be built
-//! concurrently, and pending trigger events bar an ALTER.
+//! concurrently, and pending trigger events bar an ALTER. And what one leaves in the session or in the Python process
+//! (`SET search_path`, `SET ROLE`, a value that a helper keeps) makes another schema of the next.
 
 use anyhow::Result;
 
@@ -9,6 +10,7 @@ use crate::cmd::db_roundtrip::explain::said;
 use crate::cmd::db_roundtrip::result;
 use crate::cmd::db_roundtrip::sandbox::{Deed, Failure, Mode};
 use crate::cmd::db_roundtrip::trial::{Stuck, depends_on_mode, leaves_open, upgrading};
+use crate::model::catalog::{self, Change};
 use crate::model::roundtrip::{Leg, Verdict};
 use crate::model::route::applied_set;
 use crate::model::target::Direction;
@@ -16,10 +18,15 @@ use crate::report::roundtrip::RevisionResult;
 use crate::sys::alembic::TroubleKind;
 use crate::work::advice;
 
-/// The revision that fails among all that is pending, though it passes one by one.
+/// The revision that fails among all that is pending, or makes something else there, though it passes one by one.
 pub struct Together {
     pub result: RevisionResult,
 }
+
+const FAILS: &str = "fails together with what is pending before it, and passes alone";
+const MAKES_OTHERS: &str = "makes another schema together with what is pending before it, as db-migrate applies it, than one \
+                            revision at a time; perhaps an earlier one leaves a setting in the session (search_path, role) or \
+                            a value in the Python process";
 
 impl Walk<'_, '_> {
     /// Whether the walk has shown that every one of several pending revisions goes up by itself.
@@ -31,23 +38,37 @@ impl Walk<'_, '_> {
         lacking.len() > 1 && is_last && self.obstacle.is_none() && self.found.values().all(goes_up)
     }
 
-    /// Applies all that is pending, as db-migrate would.
-    pub(super) fn all_at_once(&mut self, lacking: &[String]) -> Result<()> {
+    /// Applies all that is pending, as db-migrate would, and compares with what the walk has come to.
+    pub(super) fn try_together(&mut self, lacking: &[String], came_seeded: bool) -> Result<()> {
         let last = lacking.iter().rposition(|id| self.facts.route.tests(id)).unwrap_or_default();
+        let is_as_it_was_kept = |result: &RevisionResult| !result.verdict.is_finding();
+        if !self.found.values().all(is_as_it_was_kept) {
+            self.sandbox.rebuild()?;
+        }
+        let alone = self.sandbox.schema()?;
+        self.begin_again(came_seeded)?;
         let has = applied_set(&self.facts.graph, &self.sandbox.held()?);
         let ids: Vec<String> = lacking[..=last].iter().filter(|id| !has.contains(*id)).cloned().collect();
-        if ids.len() < 2 {
+        if ids.len() < 2 || !self.all_at_once(lacking, &ids)? {
             return Ok(());
         }
+        if !catalog::diff(&alone, &self.sandbox.schema()?).is_empty() {
+            self.together = self.first_that_makes_others(&ids, came_seeded)?;
+        }
+        Ok(())
+    }
+
+    /// Whether all went through.
+    fn all_at_once(&mut self, lacking: &[String], ids: &[String]) -> Result<bool> {
         let _task = self.ctx.ui.task(upgrading(ids.len()));
-        let all = Deed::steps(Direction::Up, &ids, Mode::Own);
-        let Err(mut failure) = self.sandbox.attempt(&all)? else { return Ok(()) };
+        let all = Deed::steps(Direction::Up, ids, Mode::Own);
+        let Err(mut failure) = self.sandbox.attempt(&all)? else { return Ok(true) };
         if failure.trouble.kind == TroubleKind::Timeout && failure.opened_by.is_none() {
             // Perhaps it has waited for what is no part of this; nobody is accused before that is ruled out.
             self.sandbox.renew()?;
             self.sandbox.rebuild()?;
             match self.sandbox.attempt(&all)? {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(true),
                 Err(again) => failure = again,
             }
         }
@@ -60,14 +81,54 @@ impl Walk<'_, '_> {
             result.notes.extend(others.map(|step| format!("{}: {}", step.revision, leaves_open(step))));
             self.together = Some(Together { result });
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// The revision at which the two ways part: looked for among all by halves, since each look is two upgrades.
+    fn first_that_makes_others(&mut self, ids: &[String], came_seeded: bool) -> Result<Option<Together>> {
+        let (mut same, mut other, mut seen) = (1, ids.len(), Vec::new());
+        while same < other {
+            let middle = (same + other) / 2;
+            let changes = self.parted(&ids[..middle], came_seeded)?;
+            if changes.is_empty() {
+                same = middle + 1;
+            } else {
+                (other, seen) = (middle, changes);
+            }
+        }
+        if seen.is_empty() {
+            seen = self.parted(&ids[..other], came_seeded)?;
+        }
+        let result = RevisionResult {
+            step: Some(Leg::Upgrade),
+            notes: vec![MAKES_OTHERS.to_owned()],
+            schema_changes: seen,
+            ..RevisionResult::new(&self.facts.graph, &ids[other - 1], Verdict::SchemaDiffers)
+        };
+        // Once more, and no difference: then it is not known what it was.
+        Ok((!result.schema_changes.is_empty()).then_some(Together { result }))
+    }
+
+    /// How the schema that these make together differs from the one that they make one by one.
+    fn parted(&mut self, ids: &[String], came_seeded: bool) -> Result<Vec<Change>> {
+        let mut made = Vec::new();
+        for mode in [Mode::Walk, Mode::Own] {
+            self.begin_again(came_seeded)?;
+            if self.sandbox.attempt(&Deed::steps(Direction::Up, ids, mode))?.is_ok() {
+                made.push(self.sandbox.schema()?);
+            }
+        }
+        Ok(match made.as_slice() {
+            [alone, together] => catalog::diff(alone, together),
+            _ => Vec::new(),
+        })
     }
 
     fn fails_together(&self, id: &str, mut failure: Box<Failure>) -> RevisionResult {
         failure.fail = failure.fail.details(
             "It passes one revision at a time; this is all that is pending together, as db-migrate applies it",
         );
-        let mut notes = vec!["fails together with what is pending before it, and passes alone".to_owned()];
+        let mut notes = vec![FAILS.to_owned()];
         if let Some(step) = &failure.opened_by {
             notes = vec![format!("{}, and what is pending after it waits for that session", leaves_open(step))];
         }

@@ -148,6 +148,7 @@ impl<'a> Warm<'a> {
             Err(answer) => return Ok(Some(*answer)),
         };
         let mut outcome = self.test(&now, &id, &before.state)?;
+        self.sandbox.end_env()?;
         outcome.notes.extend(before.note);
         Ok(Some(Ok(outcome)))
     }

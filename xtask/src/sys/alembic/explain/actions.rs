@@ -4,12 +4,18 @@ use super::Names;
 use crate::fail::Kind;
 use crate::model::action::{Action, own};
 use crate::model::target::Direction;
-use crate::sys::alembic::trouble::{Phase, Trouble, TroubleKind};
+use crate::sys::alembic::trouble::{Fault, Phase, Trouble, TroubleKind};
 use crate::sys::pg::Rows;
 
 /// What to do, in order. `Words` holds what most of the sentences need.
 pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Action> {
     let words = Words::new(trouble, names);
+    if trouble.is_left_over() {
+        let (function, file) = (words.function, &words.file);
+        let back =
+            format!("Let {function}() in {file} put back at its end what it sets (SET search_path, SET ROLE, …)");
+        return vec![back.into(), words.prove, words.retry];
+    }
     match kind {
         Kind::ForeignKeyViolation | Kind::UniqueViolation | Kind::NotNullViolation | Kind::CheckViolation => {
             violation_actions(trouble, names, words)
@@ -106,14 +112,21 @@ fn sql_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
         ],
         "40001" | "40P01" => vec!["Stop what else writes to these tables".into(), status, retry],
         "55P04" => vec![
-            format!("In {place} add the value in `with op.get_context().autocommit_block():`").into(),
+            "Where the value is added (ALTER TYPE … ADD VALUE), do it in `with op.get_context().autocommit_block():`"
+                .into(),
             "Or let a later revision use it, with transaction_per_migration=True in env.py".into(),
             prove,
             retry,
         ],
         "57014" if trouble.message.contains("statement timeout") => vec![
             "env.py or the script sets a statement_timeout (those of the role and the database do not reach it)".into(),
-            format!("Let {function}() in {place} begin with op.execute(\"set local statement_timeout = 0\")").into(),
+            match trouble.phase {
+                Phase::Step => {
+                    format!("Let {function}() in {place} begin with op.execute(\"set local statement_timeout = 0\")")
+                        .into()
+                }
+                _ => "Let env.py set it to 0 before the migrations, or not at all".into(),
+            },
             retry,
         ],
         "57014" => vec!["Ask who cancelled it: an administrator, or a program that watches".into(), status, retry],
@@ -136,15 +149,27 @@ fn other_actions(names: &Names, words: Words) -> Vec<Action> {
 fn object_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
     let Words { file, place, retry, prove, .. } = words;
     match kind {
-        Kind::UndefinedObject => vec![
-            format!("Compare the name in {place} with the database: {}", trouble.message).into(),
-            Action::run(
-                "If an earlier downgrade() removed it, let its upgrade() bring it back; the order of the revisions",
-                names.alembic(["history"]),
-            ),
-            prove,
-            retry,
-        ],
+        Kind::UndefinedObject => {
+            let is_first =
+                trouble.heads.is_empty() && trouble.step.as_ref().is_some_and(|it| it.direction == Direction::Up);
+            let second = match is_first {
+                true => Action::run(
+                    "Perhaps the history begins with tables that were made otherwise (create_all): make them, and say to \
+                     Alembic where they stand",
+                    names.alembic(["stamp", "REVISION"]),
+                ),
+                false => Action::run(
+                    "If an earlier downgrade() removed it, let its upgrade() bring it back; the order of the revisions",
+                    names.alembic(["history"]),
+                ),
+            };
+            vec![
+                format!("Compare the name in {place} with the database: {}", trouble.message).into(),
+                second,
+                prove,
+                retry,
+            ]
+        }
         Kind::DuplicateObject => duplicate_actions(trouble, names, &file, prove, retry),
         Kind::DependentObjects => {
             let first = format!("Drop the dependent objects first in {place}; the detail above names them");
@@ -304,6 +329,11 @@ fn env_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
             format!("Say the encoding in the URL of {}: ?client_encoding=utf8", names.config).into(),
             alembic,
             words.retry,
+        ],
+        TroubleKind::Sql if trouble.fault() == Fault::Table => vec![
+            format!("Make what it lacks before the first migration, by hand or in env.py: {}", trouble.message).into(),
+            alembic,
+            doctor,
         ],
         TroubleKind::Import => import_actions(&place, trouble, names).into_iter().chain([doctor]).collect(),
         _ => vec![format!("Look at {place}").into(), alembic, doctor],

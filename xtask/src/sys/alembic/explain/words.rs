@@ -2,7 +2,7 @@
 
 use super::Names;
 use crate::fail::Kind;
-use crate::sys::alembic::trouble::{Fault, Phase, Trouble, TroubleKind};
+use crate::sys::alembic::trouble::{Fault, Phase, Trouble, TroubleKind, place_of};
 
 /// What happened, in a line.
 pub(super) fn summary(kind: Kind, trouble: &Trouble) -> String {
@@ -38,6 +38,7 @@ pub(super) fn summary(kind: Kind, trouble: &Trouble) -> String {
         Kind::EnvFailed => env_summary(trouble),
         Kind::StepTimeout => "A migration does not end".into(),
         Kind::DiskFull => "The disk of the database server is full".into(),
+        Kind::ReadOnlyServer => "PostgreSQL lets nothing be written here".into(),
         Kind::SqlError => sql_summary(trouble),
         Kind::ConfigInvalid => match trouble.kind {
             TroubleKind::NoModels => "env.py gives Alembic no models to compare with".into(),
@@ -58,6 +59,7 @@ fn env_summary(trouble: &Trouble) -> String {
         TroubleKind::Import => format!("env.py cannot import {}", trouble.module.as_deref().unwrap_or("a module")),
         TroubleKind::Syntax => "env.py, or a module that it imports, has a syntax error".into(),
         TroubleKind::NeedsInput => "env.py asks a question and nobody can answer".into(),
+        TroubleKind::Sql if trouble.fault() == Fault::Table => "Alembic cannot make or read its version table".into(),
         TroubleKind::Sql => {
             format!("A statement of env.py fails (SQLSTATE {})", trouble.sqlstate.as_deref().unwrap_or("?"))
         }
@@ -92,7 +94,9 @@ pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
     if let Some(step) = &trouble.step {
         let (revision, function) = (&step.revision, step.direction.function());
         lines.push(match trouble.phase {
-            Phase::Table if is_of_table => format!("Alembic was noting down that {function}() of {revision} has run"),
+            Phase::Table if trouble.is_beside_the_script() => {
+                format!("Alembic was noting down that {function}() of {revision} has run")
+            }
             _ => format!("Revision {revision}, {function}()"),
         });
     }
@@ -110,6 +114,14 @@ pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
     if trouble.is_at_commit() {
         lines.push("It was checked at the end of the transaction: one of the revisions that ran in it broke it".into());
     }
+    if trouble.is_left_over() {
+        lines.push(
+            "It is Alembic's own statement: the script has left the session or the transaction otherwise than it was \
+             (search_path, role, read-only)"
+                .to_owned(),
+        );
+    }
+    lines.extend(raised_elsewhere(trouble, names));
     let shown = |detail: &String| if names.verbose { detail.clone() } else { without_values(detail) };
     lines.extend(trouble.detail.iter().map(|detail| format!("Detail: {}", shown(detail))));
     lines.extend(trouble.hint.iter().map(|hint| format!("Hint: {hint}")));
@@ -137,6 +149,16 @@ fn object(trouble: &Trouble) -> Option<String> {
     let constraint = trouble.constraint.as_ref().map(|constraint| format!("constraint {constraint}"));
     let parts: Vec<String> = [constraint, column, table].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("Concerns {}", parts.join(" of ")))
+}
+
+/// Where it was raised, if that is another file of the project than the script: a helper, a listener of env.py.
+fn raised_elsewhere(trouble: &Trouble, names: &Names) -> Option<String> {
+    let (file, line) = place_of(trouble.traceback.last()?)?;
+    let root = names.project.canonicalize().ok()?;
+    let is_elsewhere =
+        trouble.phase == Phase::Step && trouble.sqlstate.is_none() && trouble.file.as_ref() != Some(&file);
+    let is_own = file.starts_with(root) && trouble.file.is_some();
+    (is_elsewhere && is_own).then(|| format!("Raised in {}:{line}", names.relative(&file)))
 }
 
 /// PostgreSQL's detail without what rows hold: the names of a key stay, its values are for `--verbose`.

@@ -11,6 +11,8 @@ from xtask_driver.own import server
 
 # Set while this process gives its place to a fresh one of ours.
 open_for_us = False
+# The addresses of the servers that were asked for.
+KNOWN = {}
 
 
 def install(wall):
@@ -64,13 +66,17 @@ def is_at(address, pair):
     return server(wanted, port)[0] == host or wanted in addresses(host, port)
 
 
-def addresses(host, port, known={}):  # noqa: B006 (remembered on purpose)
-    if (host, port) not in known:
+def addresses(host, port):
+    if (host, port) not in KNOWN:
         try:
-            known[host, port] = {found[4][0] for found in socket.getaddrinfo(host, port)}
+            KNOWN[host, port] = {found[4][0] for found in socket.getaddrinfo(host, port)}
         except OSError:
-            known[host, port] = set()
-    return known[host, port]
+            KNOWN[host, port] = set()
+    return KNOWN[host, port]
+
+
+def forget():
+    KNOWN.clear()
 
 
 def library(wall, name):

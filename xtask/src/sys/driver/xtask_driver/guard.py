@@ -39,6 +39,13 @@ class Guard:
         self._settings = launch["settings"]
         self._wall.stand_round(launch)
 
+    def forget(self):
+        """Another command, in a process that was forked for it."""
+        self._wall.forget()
+
+    def use_channel(self, channel):
+        self._channel = channel
+
     def begin(self):
         """A new run of env.py: what the last one did is no longer of interest."""
         self.refusal = None

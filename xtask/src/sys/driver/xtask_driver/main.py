@@ -17,27 +17,91 @@ def main():
     refuse_questions()
     handed = process.handed()
     launch = handed.get("launch") or channel.first()
-    os.chdir(launch["project"])
-    sys.argv = ["alembic"]
     try:
-        session = start(channel, launch)
-        if session is not None:
-            if not handed:
-                channel.answer("ready", seconds=time.monotonic() - began, **versions())
-            process.work(channel, session, handed)
+        if handed or not launch.get("warm"):
+            if has_alembic(channel):
+                serve(channel, launch, handed, began)
+        else:
+            serve_and_leave(channel, launch, began)
     finally:
         process.end()
 
 
-def start(channel, launch):
-    """The session, ready for commands; after an error event, None."""
+def has_alembic(channel):
+    """Imports what every command needs; after an error event, False."""
     # Nearly all that an import makes stays; looking for garbage in it takes a tenth of the start.
     gc.disable()
     try:
-        from xtask_driver.session import Session
+        import xtask_driver.session  # noqa: F401
+
+        return True
     except ImportError as error:
         channel.answer("error", kind="alembic-missing", phase="start", message=str(error), module=error.name)
-        return None
+        return False
+
+
+def serve(channel, launch, handed, began):
+    """The work for one command."""
+    session = start(channel, launch)
+    if session is not None:
+        if not handed:
+            ready(channel, began)
+        process.work(channel, session, handed)
+
+
+def serve_and_leave(channel, launch, began):
+    """The same, and processes that are warm stay behind (`warm.py`): one as this is when Alembic is imported, one as it is
+    when the project is."""
+    from xtask_driver import looks
+
+    variables = looks.Variables()
+    try:
+        if not has_alembic(channel):
+            return
+    finally:
+        variables.stop()
+    from xtask_driver import warm, warm_project
+
+    parent = warm.Parent(launch["warm"]["packages"], variables)
+    request = warm.leave(channel, parent)
+    if request is not None:
+        # In a process that was forked for another command.
+        began, channel, launch = time.monotonic(), Channel(), request["launch"]
+    if launch["warm"]["project"] is None:
+        return serve(channel, launch, {}, began)
+    record = warm_project.Record()
+    session = start(channel, launch)
+    if session is None:
+        return
+    ready(channel, began)
+    parent = warm_project.ProjectParent(launch["warm"]["project"], record, session, parent.looks)
+    request = warm.leave(channel, parent)
+    if request is None:
+        parent.let_go()
+    else:
+        began, channel = time.monotonic(), Channel()
+        session.use_channel(channel)
+        if request["scripts_changed"] and not session.guarded(session.read_again):
+            return
+        ready(channel, began)
+    process.work(channel, session, {})
+
+
+def ready(channel, began):
+    import alembic
+    import sqlalchemy
+
+    python = "%d.%d.%d" % sys.version_info[:3]
+    versions = {"alembic": alembic.__version__, "sqlalchemy": sqlalchemy.__version__, "python": python}
+    channel.answer("ready", seconds=time.monotonic() - began, **versions)
+
+
+def start(channel, launch):
+    """The session, ready for commands; after an error event, None."""
+    from xtask_driver.session import Session
+
+    os.chdir(launch["project"])
+    sys.argv = ["alembic"]
     # As `python -m alembic` has it; what the config says in prepend_sys_path is Alembic's own to add. Only now, so
     # that a folder of scripts that is called alembic does not hide the package.
     sys.path.insert(0, launch["project"])
@@ -48,14 +112,3 @@ def start(channel, launch):
         gc.freeze()
     gc.enable()
     return session
-
-
-def versions():
-    import alembic
-    import sqlalchemy
-
-    return {
-        "alembic": alembic.__version__,
-        "sqlalchemy": sqlalchemy.__version__,
-        "python": "%d.%d.%d" % sys.version_info[:3],
-    }

@@ -73,6 +73,11 @@ class Channel:
         os.dup2(self._in, 0)
         os.dup2(self._out.fileno(), 1)
 
+    def close(self):
+        """For a process that is forked off and works for somebody else."""
+        self._out.close()
+        os.close(self._in)
+
     def is_forked(self):
         """Whether this is a child that a script has forked."""
         return os.getpid() != self._pid

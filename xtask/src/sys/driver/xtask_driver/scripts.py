@@ -24,6 +24,9 @@ class Bytecode:
         self._old = self._read()
         self._new = {}
         self._loaded = {}
+        # Each script with how many modules there were before it; then those among them that have brought some.
+        self._before = []
+        self.importing = frozenset()
 
     def _read(self):
         try:
@@ -44,7 +47,13 @@ class Bytecode:
 
         loader.get_code = get_code
 
+    def loaded_all(self):
+        """Every script was loaded once."""
+        counts = [count for _path, count in self._before] + [len(sys.modules)]
+        self.importing = {path for (path, count), after in zip(self._before, counts[1:]) if after > count}
+
     def _code(self, loader, path):
+        self._before.append((path, len(sys.modules)))
         source = loader.get_data(path)
         key = self._loaded[path] = digest(path, source)
         code = self._new.get(key) or self._old.get(key)

@@ -23,6 +23,7 @@ from xtask_driver.guard import Guard
 from xtask_driver.look import look
 from xtask_driver.run import Run, Step
 from xtask_driver.scripts import Bytecode
+from xtask_driver.told import Told
 from xtask_driver.traces import Traces
 
 # Commands that begin something, which the traces of what went before must not reach.
@@ -56,6 +57,7 @@ class Session:
         self._must_reload = False
         self._files = set()
         self._draft = None
+        self._told = Told()
         self._guard = Guard(channel)
         self._guard.install()
         os.environ.update(launch["variables"])
@@ -77,6 +79,7 @@ class Session:
         self._bytecode = Bytecode(self._launch["state_dir"], (script.dir,) + self._script_folders)
         self._bytecode.install()
         self._read(script)
+        self._bytecode.loaded_all()
         self._bytecode.save()
 
     def _directory(self):
@@ -96,7 +99,8 @@ class Session:
         self._ran = set()
         self._run_now = Run("env")
 
-    def _read_again(self):
+    def read_again(self):
+        """Reads the scripts anew, from the same folders."""
         before = list(sys.path)
         try:
             script = self._directory()
@@ -116,6 +120,38 @@ class Session:
         os.environ.update(launch["variables"])
         self._set_url(launch["url"])
         self._guard.expect(launch)
+
+    # In a warm process and its children
+
+    def tell_imports_to(self, pipe):
+        """The first run of env.py is to say there what it has imported."""
+        self._told = Told(pipe)
+
+    def script_places(self):
+        """The scripts, and the folders that they are found in."""
+        folders = {folder for place in self._script_folders for folder, _folders, _names in os.walk(place)}
+        return folders | {os.path.realpath(script.path) for script in self._script.walk_revisions("base", "heads")}
+
+    def scripts_that_import(self):
+        """Those whose first import has brought modules into the process."""
+        return self._bytecode.importing
+
+    def config_places(self):
+        """The files beside the modules that say how the project is migrated."""
+        names = (self._launch["config"], "pyproject.toml", "alembic.ini")
+        return [os.path.join(self._launch["project"], name) for name in names] + [os.path.join(self._script.dir, "env.py")]
+
+    def aim_again(self, launch, disabled):
+        """For another command: nothing of the database before is remembered. `disabled`: the loggers that env.py has left
+        disabled."""
+        self._is_alone = bool(os.environ.get("XTASK_PROCESS_PER_STEP"))
+        self._told = Told(None, disabled)
+        self._guard.forget()
+        self._aim(launch)
+
+    def use_channel(self, channel):
+        self._channel = channel
+        self._guard.use_channel(channel)
 
     # The commands
 
@@ -192,7 +228,7 @@ class Session:
 
     def do_reload(self, _command):
         """Reads the scripts anew: one came, went, or has another parent. The same folders, the same config."""
-        self._read_again()
+        self.read_again()
         self._successor.note(self._state())
         self._channel.answer("ok")
 
@@ -319,15 +355,17 @@ class Session:
     def _run(self, steps, target, per_migration=False, **options):
         os.chdir(self._launch["project"])
         if self._must_reload:
-            self._read_again()
+            self.read_again()
         self._guard.begin()
         self._recorder.begin_run()
         self._traces.begin_run()
         run = self._run_now = Run("env", self._launch["ledger"])
+        self._told.begin()
 
         def fn(heads, context):
             run.count_call()
             run.phase = "env"
+            self._told.tell()
             self._guard.check_env()
             run.phase = "table"
             self._heads = set(heads)

@@ -15,6 +15,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
 
+from xtask_driver import origin
+
 # SET and its like, unless for the transaction alone; what else lives as long as the session.
 SESSION = re.compile(
     r"(?:^|;|\n)\s*(?:set\s+(?!local\b|constraints\b|transaction\b)(?:role\b|session\b|time\s+zone\b|[\w.]+\s*(?:=|to\b))"
@@ -48,26 +50,27 @@ class Traces:
         self.in_session = False
 
     def begin_step(self, connection):
-        self._before = (set(self._used), of_session(connection), of_process())
+        self._before = (set(self._used), of_session(connection), of_process(), set(sys.modules))
 
     def end_step(self, connection):
         """Looks at what has changed. The server processes of the sessions that the step has opened and not closed."""
-        used, session, process = self._before
+        used, session, process, modules = self._before
         self._before = None
         left = self._left(used)
         if left:
             gc.collect()  # what nobody holds any more is about to be closed
             left = self._left(used)
         self.in_session = self.in_session or session != of_session(connection)
-        self.in_process = self.in_process or bool(left) or process != of_process()
+        self.in_process = self.in_process or bool(left) or process != of_process() or has_imported(modules)
         return [self._used[key] for key in left]
 
     def break_off(self):
         """The step has failed; what it has left counts all the same."""
         if self._before is not None:
-            used, _session, process = self._before
+            used, _session, process, modules = self._before
             self._before = None
-            self.in_process = self.in_process or bool(self._left(used)) or process != of_process()
+            left = bool(self._left(used)) or process != of_process() or has_imported(modules)
+            self.in_process = self.in_process or left
 
     def has_open(self):
         """Whether a connection is open still."""
@@ -105,6 +108,12 @@ def autocommit_of(connection):
         return connection.connection.dbapi_connection.autocommit
     except Exception:  # a driver without it, an older SQLAlchemy, no connection at all
         return None
+
+
+def has_imported(before):
+    """Whether modules of the project's own have come since: they may keep what they have seen (a list of tables, say)."""
+    came = [module for name, module in list(sys.modules.items()) if name not in before]
+    return bool(came and origin.own(origin.path_of(module) for module in came))
 
 
 def of_process():

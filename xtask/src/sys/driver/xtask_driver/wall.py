@@ -55,6 +55,12 @@ class Wall:
         self.log = self.log or os.path.join(launch["state_dir"], "refused-%d" % os.getpid())
         self._surroundings.lead_to(launch["url"], self.own, self._for_children())
 
+    def forget(self):
+        """Round nothing, and as if it had never stood."""
+        self._surroundings.leave()
+        self._expect, self.own, self.log = None, (), None
+        exits.forget()
+
     def settle(self):
         """Puts right what was added to the environment since: some applications read a file into it."""
         if self._expect is not None:
