@@ -1,5 +1,7 @@
 //! `doctor`: each line red and green for real, what it says to do, and what `--fix` does by itself.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
 
 use crate::support::private::private_cluster;
@@ -125,6 +127,12 @@ fn hooks_operations_and_configs() {
     doctor("").has("hooks", &["warning | outdated", "pre-commit", "cargo xtask hooks install"]);
     assert!(doctor("--fix").0.json()["mended"].to_string().contains("the hook pre-commit is written anew"));
     doctor("").has("hooks", &["ok | pre-commit"]);
+
+    // An environment that a command makes when it needs it is not made to be looked at.
+    repo.write("Cargo.toml", "[workspace]\n[workspace.metadata.db]\nrequirements = \"requirements.txt\"\n");
+    repo.write("requirements.txt", "no-such-package-anywhere==1\n").write("py", "#!/bin/sh\nexit 9\n");
+    std::fs::set_permissions(repo.root().join("py"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    Found(Xtask::new(repo.root(), "doctor --json").run()).has("python", &["ok | none yet"]);
 
     repo.write(".xtask/journals/db-merge/journal.json", "{}");
     doctor("").has("operations", &["failed | The journal of an operation that did not end cannot be read"]);

@@ -8,6 +8,7 @@ use crate::ctx::Ctx;
 use crate::model::action::{Action, program};
 use crate::model::check::{Check, State};
 use crate::model::url::{DbUrl, Driver};
+use crate::sys::python::Origin;
 use crate::sys::run::Cmd;
 use crate::sys::server;
 use crate::sys::settings::Server;
@@ -22,6 +23,8 @@ const VERSIONS: &str = "import json, sys\n\
         except metadata.PackageNotFoundError: return None\n\
     names = ['alembic', 'SQLAlchemy', 'asyncpg', 'psycopg', 'psycopg2', 'psycopg2-binary', 'pg8000']\n\
     print(json.dumps({'python': sys.version.split()[0], **{name: version(name) for name in names}}))";
+
+const NOT_MADE: &str = "none yet: the first command that needs one makes an environment";
 
 pub fn git(ctx: &Ctx) -> Vec<Check> {
     let said = || -> Result<Check> {
@@ -42,7 +45,17 @@ pub fn python(ctx: &Ctx) -> Vec<Check> {
 
 fn versions(ctx: &Ctx) -> Result<Check> {
     const NAME: &str = "python";
-    let (project, python) = (ctx.project()?, ctx.python()?);
+    let project = ctx.project()?;
+    let is_made_for_it = project.requirements.is_some() || ctx.server()? == Server::Embedded;
+    let python = match ctx.look_for_python(project) {
+        Err(_) if is_made_for_it => return Ok(Check::ok(NAME, NOT_MADE)),
+        Ok(python)
+            if python.origin == Origin::Project && project.requirements.is_some() && python.managed.is_none() =>
+        {
+            return Ok(Check::ok(NAME, NOT_MADE));
+        }
+        found => found?,
+    };
     python.require_alembic(&ctx.ui, project)?;
     let said = python.cmd(project).args(["-c", VERSIONS]).read(&ctx.ui)?;
     let said: Value =
