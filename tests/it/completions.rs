@@ -77,6 +77,8 @@ fn what_the_disk_knows_is_offered() {
     assert!(offered("__complete db-status --component").contains("manager"));
     assert!(offered("__complete db-check --explain").contains("DB101\tseveral-heads"));
     assert_eq!(offered("__complete db-roundtrip --junit"), ":files\n");
+    assert_eq!(offered("__complete db-roundtrip --merge-reports 1.json"), ":files\n");
+    assert!(offered("__complete db-roundtrip").contains("--all\t"));
     // Where there is no project, nothing is offered and nothing said across the line.
     let nowhere = Folder::new();
     let output = Xtask::new(nowhere.path(), "__complete db-migrate --target").arg("").run().code(0);

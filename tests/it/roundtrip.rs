@@ -8,6 +8,7 @@ mod faults;
 mod hangs;
 mod jobs;
 mod kills;
+mod merge;
 mod references;
 mod resume;
 mod wall;

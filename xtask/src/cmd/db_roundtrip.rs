@@ -1,13 +1,15 @@
 //! `db-roundtrip`: proves on a throwaway database that revisions go down and up again and leave schema and rows as
 //! they were. `facts.rs` says what is tested, `baseline.rs` makes the database, `jobs.rs` shares the revisions out,
-//! `walk.rs` tests them, `show.rs` makes the report; the verdicts are in `model/roundtrip`.
+//! `walk.rs` tests them, `show.rs` makes the report, `merge.rs` one of several; the verdicts are in `model/roundtrip`.
 
 mod baseline;
 mod explain;
 mod facts;
 mod findings;
+mod identity;
 mod in_place;
 mod jobs;
+mod merge;
 mod range;
 mod result;
 mod resume;
@@ -41,12 +43,15 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     if flags.clear_cache {
         return baseline::cache::clear(ctx);
     }
+    if !flags.reports.is_empty() {
+        return merge::run(ctx, flags);
+    }
     if flags.watch {
         return watch::run(ctx, flags);
     }
     let facts = gather(ctx, flags).map_err(refuse)?;
     if facts.route.tested.is_empty() {
-        return nothing_to_test(ctx, &facts);
+        return nothing_to_test(ctx, &facts, flags);
     }
     let report = prove_facts(ctx, flags, facts)?;
     ctx.ui.json("db-roundtrip", report.exit(), report.to_json(ctx.ui.around()), None);
@@ -75,9 +80,10 @@ fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: Facts) -> Result<Report> {
 
 fn prove_on(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
     resume::check(ctx, facts, flags)?;
+    let run = identity::of(ctx, facts, flags);
     let findings = if flags.in_place { in_place::run(ctx, facts, flags)? } else { on_fresh_files(ctx, facts, flags)? };
-    let (report, log) = show::report(ctx, facts, findings);
-    match (show::write_files(ctx, flags, facts, &report), log) {
+    let (report, log) = show::report(ctx, facts, findings, run);
+    match (show::write_files(ctx, flags, &facts.graph, &report), log) {
         (Ok(()), Some(log)) => log.end(),
         // The verdicts are kept, for a run that can write the files.
         (Err(error), Some(log)) => return Err(log.broke_off(from_anyhow(&error)).into()),
@@ -109,10 +115,12 @@ fn on_throwaway(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Finding
     }
 }
 
-fn nothing_to_test(ctx: &Ctx, facts: &Facts) -> Result<Exit> {
+fn nothing_to_test(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Exit> {
     let fail = facts.nothing_to_test();
+    let run = identity::of(ctx, facts, flags).to_json(ctx.strict());
     let fields = json!({
-        "component": facts.component.name, "baseline": null, "cache": null, "results": [], "tested": 0, "failed": 0,
+        "component": facts.component.name, "revisions": facts.chosen, "baseline": null, "cache": null, "results": [],
+        "tested": 0, "failed": 0, "run": run,
     });
     ctx.ui.json("db-roundtrip", fail.exit, fields, Some(&fail));
     ctx.ui.error(&fail);

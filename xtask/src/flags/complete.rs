@@ -104,7 +104,8 @@ impl Given<'_> {
     /// The word that is no flag, if the command takes one more; else flags.
     fn word(&self, row: &CommandRow) -> Source {
         let taken = self.plain_words();
-        match row.words.get(taken).or_else(|| row.words.last().filter(|word| word.many)) {
+        let words = row.words_beside(self.words);
+        match words.get(taken).or_else(|| words.last().filter(|word| word.many)) {
             Some(word) if !word.allowed.is_empty() => plain(&word.allowed),
             Some(word) => source_of(word.name).unwrap_or(Source::Nothing),
             None => self.flags_left(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Command;
-use super::spec::{Set, Spec, option, step_timeout, switch, switch_by};
+use super::spec::{Set, Spec, Word, option, step_timeout, switch, switch_by};
 use super::values::{duration_text, usage, whole_number};
 use crate::model::action::{Own, own};
 use crate::model::route::Part;
@@ -37,6 +37,9 @@ pub struct DbRoundtrip {
     pub jobs: usize,
     /// How long one step may take.
     pub step_timeout: Option<Duration>,
+    /// Test nothing: make one report of these.
+    pub merge_reports: bool,
+    pub reports: Vec<PathBuf>,
 }
 
 impl DbRoundtrip {
@@ -49,7 +52,7 @@ impl DbRoundtrip {
             Range::From(id) => own("db-roundtrip").flag("--from", id),
             Range::All => own("db-roundtrip").word("--all"),
         };
-        let part = self.partition.map(|part| format!("{}/{}", part.number, part.of));
+        let part = self.partition.map(|part| part.to_string());
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let flags = [
             ("--partition", part),
@@ -60,6 +63,7 @@ impl DbRoundtrip {
             ("--html", path(&self.html)),
         ];
         let switches = [
+            ("--merge-reports", self.merge_reports),
             ("--in-place", self.in_place),
             ("--no-cache", self.no_cache),
             ("--second-opinion", self.second_opinion),
@@ -67,7 +71,8 @@ impl DbRoundtrip {
         ];
         let flags = flags.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
         let command = flags.fold(command, |command, (flag, value)| command.flag(flag, value));
-        command.words(switches.into_iter().filter(|(_, is_set)| *is_set).map(|(switch, _)| switch))
+        let command = command.words(switches.into_iter().filter(|(_, is_set)| *is_set).map(|(switch, _)| switch));
+        command.words(self.reports.iter().map(|path| path.display().to_string()))
     }
 }
 
@@ -90,6 +95,14 @@ pub enum Range {
 }
 
 pub static SPEC: Spec<DbRoundtrip> = Spec {
+    words: &[Word {
+        name: "FILE…",
+        set: Set::By(|trip, text| {
+            trip.reports.push(PathBuf::from(text));
+            Ok(())
+        }),
+    }],
+    words_with: Some("--merge-reports"),
     flags: &[
         option(
             "--steps",
@@ -180,6 +193,11 @@ pub static SPEC: Spec<DbRoundtrip> = Spec {
         ),
         switch("--keep", "keep the scratch database and say how to connect", |trip| &mut trip.keep),
         step_timeout(|trip| &mut trip.step_timeout),
+        switch(
+            "--merge-reports",
+            "test nothing: make one report of all parts of a run, whose --json each FILE holds",
+            |trip| &mut trip.merge_reports,
+        ),
     ],
     exclusive: &[
         &["--all", "--steps", "--from", "--since"],
@@ -189,12 +207,16 @@ pub static SPEC: Spec<DbRoundtrip> = Spec {
         &["--watch", "--json"],
     ],
     // `--watch` is the newest revision, again and again: what chooses revisions, or is written or kept at the end of a
-    // run, does not go with it; and JSON is one object.
-    alone: &[("--watch", &["--step-timeout", "--baseline", "--no-cache"])],
+    // run, does not go with it; and JSON is one object. `--merge-reports` tests nothing.
+    alone: &[
+        ("--watch", &["--step-timeout", "--baseline", "--no-cache"]),
+        ("--merge-reports", &["FILE…", "--junit", "--html"]),
+    ],
     examples: &[
         ("The newest revision", "cargo xtask db-roundtrip"),
         ("The newest five of another component", "cargo xtask db-roundtrip -c appproxy --steps 5"),
         ("While you write a revision", "cargo xtask db-roundtrip --watch"),
+        ("One report of two parts", "cargo xtask db-roundtrip --merge-reports --html all.html 1.json 2.json"),
     ],
     ..Spec::new(
         "db-roundtrip",
@@ -210,6 +232,10 @@ pub static SPEC: Spec<DbRoundtrip> = Spec {
 
 /// One walker is what there is without `--jobs`, so `--jobs 1` goes with everything.
 fn finish(mut flags: DbRoundtrip) -> Result<Command, crate::fail::Fail> {
+    if flags.merge_reports && flags.reports.is_empty() {
+        let all = own("db-roundtrip").words(["--merge-reports", "1.json", "2.json"]).plain();
+        return Err(usage("`--merge-reports` needs the files that the parts were written to").action(all));
+    }
     if flags.jobs > 1 && flags.in_place {
         return Err(super::values::conflict("--in-place", "--jobs"));
     }

@@ -73,7 +73,8 @@ pub fn commands_page() -> String {
 pub(super) fn usage(row: &CommandRow) -> String {
     let mut text = format!("cargo xtask {}", row.name);
     for word in &row.words {
-        text.push_str(&format!(" [{}]", word.name));
+        let with = row.words_with.map(|flag| format!("{flag} ")).unwrap_or_default();
+        text.push_str(&format!(" [{with}{}]", word.name));
     }
     text.push_str(" [flags]");
     text

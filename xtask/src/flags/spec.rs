@@ -23,6 +23,8 @@ pub struct Spec<T: 'static> {
     pub about: &'static str,
     /// The words that it takes besides flags, in order.
     pub words: &'static [Word<T>],
+    /// The flag without which it takes no words.
+    pub words_with: Option<&'static str>,
     pub flags: &'static [Flag<T>],
     /// Common flags that make no sense here.
     pub without: &'static [&'static str],
@@ -221,6 +223,7 @@ pub struct CommandRow {
     pub summary: &'static str,
     pub about: &'static str,
     pub words: Vec<WordRow>,
+    pub words_with: Option<&'static str>,
     pub flags: Vec<FlagRow>,
     pub without: &'static [&'static str],
     pub exclusive: &'static [&'static [&'static str]],
@@ -238,6 +241,12 @@ impl CommandRow {
     /// The same by the flag's long name. A command may have a flag of its own that is called like a common one.
     pub fn takes_named(&self, common: &str) -> bool {
         !self.without.contains(&common)
+    }
+
+    /// The words that it takes on this command line.
+    pub fn words_beside(&self, line: &[String]) -> &[WordRow] {
+        let is_there = |flag: &str| line.iter().any(|word| word == flag);
+        if self.words_with.is_none_or(is_there) { &self.words } else { &[] }
     }
 }
 
@@ -257,6 +266,7 @@ impl<T: Default> Parse for Spec<T> {
             summary: self.summary,
             about: self.about,
             words: self.words.iter().map(word).collect(),
+            words_with: self.words_with,
             flags: flag_rows(self.flags),
             without: self.without,
             exclusive: self.exclusive,
@@ -298,6 +308,7 @@ impl<T> Spec<T> {
             summary,
             about,
             words: &[],
+            words_with: None,
             flags: &[],
             without: &[],
             exclusive: &[],

@@ -37,6 +37,7 @@ fn a_round_trip_says_its_own_command() {
         "db-roundtrip --steps=4 --baseline=x.dump --step-timeout=5m --keep",
         "db-roundtrip --since=main --partition=2/3 --step-timeout=1500ms",
         "db-roundtrip --from=ab12 --step-timeout=2h --in-place",
+        "db-roundtrip --html=c.html --merge-reports a.json b.json",
     ] {
         let Command::DbRoundtrip(flags) = parse(words(line)).expect(line).1 else { panic!("{line}") };
         assert_eq!(flags.again().text(&Around::default()), format!("cargo xtask {line}"));

@@ -42,7 +42,7 @@ pub(super) fn no_command(words: Vec<String>) -> Result<(Common, Command), Fail> 
 pub(super) fn check_words(row: &CommandRow, words: &[String]) -> Result<(), Fail> {
     let common = common_rows();
     let mut seen: Vec<&str> = Vec::new();
-    let mut slots = row.words.iter().peekable();
+    let mut slots = row.words_beside(words).iter().peekable();
     let mut rest = words.iter().peekable();
     while let Some(word) = rest.next() {
         if !looks_like_flag(word) && (!word.starts_with('-') || slots.peek().is_some()) {

@@ -2,6 +2,7 @@
 //! in which the history can be applied; what a database holds already comes first, since it can only be taken down.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use super::graph::{Graph, Links};
 
@@ -39,11 +40,19 @@ impl Part {
     }
 }
 
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
 /// An order of the whole history, and what of it is tested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// Every revision, in an order in which they can be applied.
     pub order: Vec<String>,
+    /// The wanted ones in that order, whatever the part.
+    pub chosen: Vec<String>,
     /// The ones that are put to the test.
     pub tested: HashSet<String>,
 }
@@ -59,15 +68,14 @@ pub fn route(graph: &Graph, wanted: Wanted<'_>, part: Option<Part>) -> Route {
         Wanted::These(ids) => order.iter().copied().filter(|id| ids.contains(*id)).collect(),
         Wanted::All => order.iter().copied().collect(),
     };
-    let mut tested: Vec<&str> = order.iter().copied().filter(|id| chosen.contains(id)).collect();
-    if let Some(Part { number, of }) = part {
-        let all = tested.len();
-        tested = tested[all * (number - 1) / of..all * number / of].to_vec();
-    }
-    Route {
-        order: order.into_iter().map(str::to_owned).collect(),
-        tested: tested.into_iter().map(str::to_owned).collect(),
-    }
+    let chosen: Vec<&str> = order.iter().copied().filter(|id| chosen.contains(id)).collect();
+    let all = chosen.len();
+    let tested = match part {
+        Some(Part { number, of }) => &chosen[all * (number - 1) / of..all * number / of],
+        None => &chosen[..],
+    };
+    let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+    Route { order: owned(&order), chosen: owned(&chosen), tested: tested.iter().map(|id| (*id).to_owned()).collect() }
 }
 
 /// What passing a revision by costs a walker, as a part of what testing it costs: one bare step against three steps

@@ -1,9 +1,11 @@
 //! What a round trip has found, as values, and the forms in which it is told: JSON (`json.rs`), text (`text.rs`), JUnit
-//! XML (`junit.rs`), one HTML page (`html.rs`). `saved.rs` writes a result down for a later run (`--resume`).
+//! XML (`junit.rs`), one HTML page (`html.rs`). `saved.rs` reads the JSON again (`--resume`), `merge.rs` makes one report of several.
 
 mod html;
 mod json;
 mod junit;
+mod merge;
+mod run;
 mod saved;
 mod text;
 
@@ -19,6 +21,8 @@ use crate::model::rows::DataChange;
 use crate::model::status::Revision;
 
 pub use html::Page;
+pub use merge::{Told, again, merged};
+pub use run::Run;
 pub use text::{Tone, rows as rows_lines};
 
 /// What a run has found.
@@ -40,6 +44,8 @@ pub struct Report {
     pub kept: Option<Kept>,
     /// Whether what could not be proven or looked at fails the run.
     pub strict: bool,
+    /// What tells this run from others.
+    pub run: Run,
 }
 
 /// What was found about one revision.

@@ -24,7 +24,7 @@ use crate::sys::pg::{self, Db, Making, Scratch, application_name};
 use crate::work::past::Past;
 use crate::work::{advice, baseline_command, driver};
 use cache::Cache;
-use how::{How, how, origin, words};
+use how::{How, Origin, how, origin, words};
 
 /// The database and how it came to be.
 pub struct Baseline {
@@ -32,7 +32,7 @@ pub struct Baseline {
     /// For the report: `clone of backend`, `empty, upgraded`, `made by ./backend.ai mgr schema …`.
     pub words: String,
     /// The same without what differs from run to run.
-    pub origin: String,
+    pub origin: Origin,
     /// Whether it can be made again at any revision: only what began empty can.
     pub from_empty: bool,
     /// Whether its rows are the component's own.
@@ -70,7 +70,10 @@ fn build(ctx: &Ctx, facts: &Facts, making: &Making, start: &dyn Fn() -> Result<O
     }
     let made = made(ctx, facts, &how(ctx, facts)?, making, start)?;
     Ok(match &facts.dump_of {
-        Some(place) => Baseline { words: format!("a dump of {place}"), origin: format!("a dump of {place}"), ..made },
+        Some(place) => {
+            let words = format!("a dump of {place}");
+            Baseline { origin: Origin::of(&words), words, ..made }
+        }
         None => made,
     })
 }
@@ -147,7 +150,7 @@ pub fn nothing(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
     Ok(Baseline {
         scratch: empty(ctx, facts)?,
         words: String::new(),
-        origin: String::new(),
+        origin: Origin::default(),
         from_empty: true,
         is_clone: false,
         is_seeded: true,
@@ -265,6 +268,6 @@ fn clone(ctx: &Ctx, facts: &Facts, making: &Making, applied: &[String]) -> Resul
     let scratch = Scratch::clone_of(url, &url.target().database, making)?;
     let words = format!("clone of {} at {}", facts.database.place(), applied.join(", "));
     let cache = Cache::default();
-    let (origin, driver) = (words.clone(), None);
+    let (origin, driver) = (Origin::of(&words), None);
     Ok(Baseline { scratch, words, origin, from_empty: false, is_clone: true, is_seeded: false, cache, driver })
 }

@@ -8,6 +8,8 @@ use crate::work::bystander::Touched;
 
 pub struct Findings {
     pub baseline: String,
+    /// The same without what differs from run to run and from machine to machine.
+    pub origin: String,
     /// What of the baseline is cached; `None` for a clone.
     pub cache: Option<CacheUse>,
     pub server: String,

@@ -67,7 +67,8 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let words = format!("{} itself (backup: {})", facts.database.place(), backup.display());
     let (results, more) = compared(ctx, facts, flags, results)?;
     let notes = run.notes.into_iter().chain(more).collect();
-    Ok(Findings { baseline: words, cache: None, server, notes, results, kept: None, log: None })
+    let origin = format!("{} itself", facts.database.place());
+    Ok(Findings { baseline: words, origin, cache: None, server, notes, results, kept: None, log: None })
 }
 
 /// Holds what nobody has recorded against other databases, and gives what is to be said of them.

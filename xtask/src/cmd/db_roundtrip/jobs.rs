@@ -22,10 +22,10 @@ use crate::sys::pg::{Db, Kept, application_name};
 /// Makes the databases, walks them, and puts everything away.
 pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings> {
     let baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
-    let words = baseline.words.clone();
+    let (words, origin) = (baseline.words.clone(), baseline.origin.everywhere.clone());
     let lacks = baseline.scratch.lacks().map(str::to_owned);
     let (server, held) = look(facts, &baseline)?;
-    let start = Start { server: &server, baseline: &baseline.origin, held: &held };
+    let start = Start { server: &server, baseline: &baseline.origin.here, held: &held };
     let (log, taken) = Log::open(ctx, facts, flags, &start)?;
     let taken = by_id(taken);
     let rest = |id: &&String| facts.route.tests(id) && !taken.contains_key(*id);
@@ -43,7 +43,7 @@ pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings
     // Newest first, each of them once.
     let results = facts.route.order.iter().rev().filter_map(|id| results.remove(id)).collect();
     cache::trim(ctx, facts)?;
-    Ok(Findings { baseline: words, cache, server, notes, results, kept, log: Some(log) })
+    Ok(Findings { baseline: words, origin, cache, server, notes, results, kept, log: Some(log) })
 }
 
 /// The server's version, and the revisions that the database holds.

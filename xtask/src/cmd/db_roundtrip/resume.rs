@@ -99,7 +99,8 @@ impl Log {
     pub fn add(&self, ctx: &Ctx, found: &RevisionResult) {
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = verdicts.as_mut().filter(|_| result::is_lasting(found)) else { return };
-        let line = serde_json::json!({"key": self.keys.get(&found.revision.id), "result": found.save(ctx.ui.around())});
+        let line =
+            serde_json::json!({"key": self.keys.get(&found.revision.id), "result": found.to_json(ctx.ui.around())});
         if let Err(error) = open.add(&line) {
             ctx.ui.warn(format!("An interrupted run could not be gone on with from here: {error:#}"));
             *verdicts = None;

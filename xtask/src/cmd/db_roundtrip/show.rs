@@ -9,15 +9,16 @@ use super::findings::Findings;
 use super::resume::Log;
 use crate::ctx::Ctx;
 use crate::flags::DbRoundtrip;
+use crate::model::graph::Graph;
 use crate::report::drawing::{Drawing, Known};
-use crate::report::roundtrip::{Kept, Page, Report, Tone};
+use crate::report::roundtrip::{Kept, Page, Report, Run, Tone};
 use crate::sys::clock::utc_moment;
 use crate::sys::files;
 use crate::sys::git::Repo;
 use crate::ui::Paint;
 
 /// The report, and the log that ends when it is out.
-pub fn report(ctx: &Ctx, facts: &Facts, findings: Findings) -> (Report, Option<Log>) {
+pub fn report(ctx: &Ctx, facts: &Facts, findings: Findings, run: Run) -> (Report, Option<Log>) {
     let server = facts.database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", findings.server));
     let kept = findings.kept.map(|kept| Kept { database: kept.database, psql: kept.psql, drop: kept.drop });
     let report = Report {
@@ -30,17 +31,18 @@ pub fn report(ctx: &Ctx, facts: &Facts, findings: Findings) -> (Report, Option<L
         results: findings.results,
         kept,
         strict: ctx.strict(),
+        run: Run { origin: Some(findings.origin), ..run },
     };
     (report, findings.log)
 }
 
 /// The files that were asked for besides.
-pub fn write_files(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts, report: &Report) -> Result<()> {
+pub fn write_files(ctx: &Ctx, flags: &DbRoundtrip, graph: &Graph, report: &Report) -> Result<()> {
     if let Some(path) = &flags.junit {
         files::write_atomic(path, report.junit(ctx.ui.around(), &ctx.from_checkout()).as_bytes())?;
     }
     if let Some(path) = &flags.html {
-        let page = Page { about: about(ctx, flags)?, picture: picture(facts, report) };
+        let page = Page { about: about(ctx, flags)?, picture: picture(graph, report) };
         files::write_atomic(path, report.html(ctx.ui.around(), &page).as_bytes())?;
     }
     Ok(())
@@ -64,12 +66,12 @@ fn about(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Vec<(&'static str, String)>> 
 }
 
 /// The revisions that were looked at, as they follow each other, with their verdicts.
-fn picture(facts: &Facts, report: &Report) -> String {
+fn picture(graph: &Graph, report: &Report) -> String {
     let verdicts = report.results.iter().map(|result| (result.revision.id.clone(), result.verdict)).collect();
     let known = Known { verdicts, ..Known::default() };
     let is_in = |id: &&str| known.verdicts.contains_key(*id);
-    let ids: Vec<&str> = facts.graph.scripts().map(|script| script.id.as_str()).filter(is_in).collect();
-    Drawing::new(&facts.graph, &ids, report.component.as_str(), &known).svg()
+    let ids: Vec<&str> = graph.scripts().map(|script| script.id.as_str()).filter(is_in).collect();
+    Drawing::new(graph, &ids, report.component.as_str(), &known).svg()
 }
 
 /// The report as text.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{CacheUse, Kept, Report, RevisionResult};
 use crate::model::action::Around;
+use crate::model::catalog::{AttributeChange, Change};
 use crate::model::roundtrip::Verdict;
 use crate::report::json::{data_change, revision, schema_change};
 
@@ -23,6 +24,7 @@ impl Report {
             "unproven": self.count(Verdict::Unproven),
             "taken_over": self.taken_over(),
             "kept": self.kept.as_ref().map(Kept::to_json),
+            "run": self.run.to_json(self.strict),
         })
     }
 
@@ -33,12 +35,13 @@ impl Report {
 }
 
 impl RevisionResult {
-    pub(super) fn to_json(&self, around: &Around) -> Value {
+    /// One of the contract's results; `saved.rs` reads it.
+    pub fn to_json(&self, around: &Around) -> Value {
         let mut fields = revision(&self.revision);
         fields["verdict"] = json!(self.verdict.name());
         fields["proof"] = json!(self.proof.map(|proof| proof.name()));
         fields["step"] = json!(self.step.map(|step| step.name()));
-        fields["schema_changes"] = self.schema_changes.iter().map(schema_change).collect();
+        fields["schema_changes"] = self.schema_changes.iter().map(with_attributes).collect();
         fields["data_changes"] = self.data_changes.iter().map(data_change).collect();
         fields["error"] = self.error.as_ref().map_or(Value::Null, |fail| fail.to_json(around));
         fields["reason"] = json!(self.reason);
@@ -53,6 +56,15 @@ impl RevisionResult {
         fields["seconds"] = json!({"down": self.down, "up": self.up});
         fields
     }
+}
+
+/// With its kind and its attributes each, so that it can be read again.
+fn with_attributes(change: &Change) -> Value {
+    let attribute = |it: &AttributeChange| json!([it.name, it.before, it.after]);
+    let mut fields = schema_change(change);
+    fields["kind"] = json!(change.kind);
+    fields["attributes"] = change.attributes().iter().map(attribute).collect();
+    fields
 }
 
 impl CacheUse {

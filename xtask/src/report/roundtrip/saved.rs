@@ -1,42 +1,43 @@
-//! A result as it is written down for `--resume`: all that the reports need of it.
+//! Reads a report's own JSON: the results that an interrupted run has left (`--resume`), the whole of a part
+//! (`--merge-reports`).
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::RevisionResult;
+use super::{Report, RevisionResult, Run};
 use crate::fail::{Fail, Kind};
-use crate::model::action::{Action, Around};
+use crate::model::action::Action;
 use crate::model::catalog::{AttributeChange, Change, Key, What};
 use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::model::rows::{ColumnLoss, DataChange};
 use crate::model::status::Revision;
 
-impl RevisionResult {
-    /// Writes it down.
-    pub fn save(&self, around: &Around) -> Value {
-        json!({
-            "revision": self.revision.id,
-            "message": self.revision.message,
-            "path": self.revision.path.as_ref().map(|path| path.display().to_string()),
-            "verdict": self.verdict.name(),
-            "proof": self.proof.map(Proof::name),
-            "step": self.step.map(Leg::name),
-            "schema_changes": self.schema_changes.iter().map(save_change).collect::<Vec<_>>(),
-            "data_changes": self.data_changes.iter().map(save_data).collect::<Vec<_>>(),
-            "error": self.error.as_ref().map(|fail| fail.to_json(around)),
-            "cause": self.cause,
-            "reason": self.reason,
-            "to_prove": self.to_prove.as_ref().map(|action| action.text(around)),
-            "notes": self.notes,
-            "without_rows": self.without_rows,
-            "second_opinion": self.second_opinion,
-            "down": self.down,
-            "up": self.up,
+impl Report {
+    /// Reads the whole of [`Report::to_json`]; `None` for anything else. Neither a cached baseline nor the scratch database of
+    /// another run is of use to a later one.
+    pub fn saved(value: &Value) -> Option<Report> {
+        let result = |value: &Value| {
+            let taken_over = value["taken_over"].as_bool()?;
+            Some(RevisionResult { taken_over, ..RevisionResult::saved(value)? })
+        };
+        Some(Report {
+            component: text(&value["component"])?,
+            revisions: text(&value["revisions"])?,
+            baseline: text(&value["baseline"]).unwrap_or_default(),
+            cache: None,
+            server: text(&value["server"]).unwrap_or_default(),
+            notes: list(&value["notes"]).filter_map(text).collect(),
+            results: value["results"].as_array()?.iter().map(result).collect::<Option<_>>()?,
+            kept: None,
+            strict: value["run"]["strict"].as_bool()?,
+            run: Run::saved(&value["run"])?,
         })
     }
+}
 
-    /// Reads what [`RevisionResult::save`] has written; `None` for anything else.
+impl RevisionResult {
+    /// Reads what [`RevisionResult::to_json`] has made; `None` for anything else.
     pub fn saved(value: &Value) -> Option<RevisionResult> {
         let revision = Revision {
             id: text(&value["revision"])?,
@@ -58,67 +59,36 @@ impl RevisionResult {
             without_rows: value["without_rows"].as_bool()?,
             second_opinion: value["second_opinion"].as_array().map(|says| says.iter().filter_map(text).collect()),
             taken_over: true,
-            down: value["down"].as_f64(),
-            up: value["up"].as_f64(),
+            down: value["seconds"]["down"].as_f64(),
+            up: value["seconds"]["up"].as_f64(),
         })
     }
-}
-
-fn save_key(key: &Key) -> Value {
-    json!([key.kind, key.name])
-}
-
-fn save_change(change: &Change) -> Value {
-    let attribute = |it: &AttributeChange| json!([it.name, it.before, it.after]);
-    json!({
-        "what": change.what.name(),
-        "key": save_key(change.key()),
-        "parent": change.parent().map(save_key),
-        "attributes": change.attributes().iter().map(attribute).collect::<Vec<_>>(),
-        "cause": change.cause,
-    })
-}
-
-fn save_data(change: &DataChange) -> Value {
-    let column = |it: &ColumnLoss| json!([it.column, it.before_values, it.after_values, it.same_count_but_different]);
-    json!({
-        "table": change.table,
-        "before": change.before_rows,
-        "after": change.after_rows,
-        "its_own": change.is_its_own,
-        "columns": change.columns_lost.iter().map(column).collect::<Vec<_>>(),
-    })
-}
-
-fn key(value: &Value) -> Option<Key> {
-    Some(Key::new(value[0].as_str()?, value[1].as_str()?))
 }
 
 fn change(value: &Value) -> Option<Change> {
     let attribute =
         |it: &Value| Some(AttributeChange { name: text(&it[0])?, before: text(&it[1]), after: text(&it[2]) });
     let attributes = list(&value["attributes"]).map(attribute).collect::<Option<Vec<_>>>()?;
-    let mut change =
-        Change::new(What::parse(value["what"].as_str()?)?, &key(&value["key"])?, key(&value["parent"]), attributes);
+    let (object, kind) = (value["object"].as_str()?, value["kind"].as_str()?);
+    let key = Key::new(kind, object.strip_prefix(kind)?.trim_start());
+    let mut change = Change::new(What::parse(value["change"].as_str()?)?, &key, None, attributes);
     change.cause = text(&value["cause"]);
     Some(change)
 }
 
 fn data(value: &Value) -> Option<DataChange> {
     let column = |it: &Value| {
-        Some(ColumnLoss {
-            column: text(&it[0])?,
-            before_values: it[1].as_u64()?,
-            after_values: it[2].as_u64()?,
-            same_count_but_different: it[3].as_bool()?,
-        })
+        let (before_values, after_values) = (it["before_values"].as_u64()?, it["after_values"].as_u64()?);
+        // Without a loss it would not be told, so that as many are other ones.
+        let same_count_but_different = before_values == after_values;
+        Some(ColumnLoss { column: text(&it["column"])?, before_values, after_values, same_count_but_different })
     };
     Some(DataChange {
         table: text(&value["table"])?,
-        before_rows: value["before"].as_u64(),
-        after_rows: value["after"].as_u64(),
+        before_rows: value["before_rows"].as_u64(),
+        after_rows: value["after_rows"].as_u64(),
         is_its_own: value["its_own"].as_bool().unwrap_or_default(),
-        columns_lost: list(&value["columns"]).map(column).collect::<Option<_>>()?,
+        columns_lost: list(&value["columns_lost"]).map(column).collect::<Option<_>>()?,
     })
 }
 

@@ -48,6 +48,7 @@ fn report() -> Report {
         results: vec![failed, declared, unproven, good],
         kept: None,
         strict: false,
+        run: Run::default(),
     }
 }
 
@@ -128,7 +129,7 @@ fn what_is_saved_is_read_back() {
         ..report().results.remove(0)
     };
     let around = Around::default();
-    let read = RevisionResult::saved(&full.save(&around)).unwrap();
+    let read = RevisionResult::saved(&full.to_json(&around)).unwrap();
     assert_eq!(read.to_json(&around), RevisionResult { taken_over: true, ..full.clone() }.to_json(&around));
     let plain = |_: Tone, word: &str| word.to_owned();
     assert_eq!(read.text(&around, &plain)[1..], full.text(&around, &plain)[1..]);

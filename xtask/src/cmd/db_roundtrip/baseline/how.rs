@@ -107,11 +107,27 @@ pub fn words(how: &How) -> String {
     }
 }
 
-/// A dump is told by its place, its size and its time; one may be too large to be read for this.
-pub fn origin(how: &How) -> String {
-    let meta = match how {
-        How::Dump(file) => files::size_and_time(file),
-        _ => None,
-    };
-    format!("{} {meta:?}", words(how))
+/// What a baseline was made of.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// What tells it from others on this machine.
+    pub here: String,
+    /// What tells it from others on every machine: the parts of one run have it in common.
+    pub everywhere: String,
+}
+
+impl Origin {
+    pub fn of(words: &str) -> Origin {
+        Origin { here: words.to_owned(), everywhere: words.to_owned() }
+    }
+}
+
+/// A dump is told by its place, its size and its time, on other machines by its name and size; one may be too large to
+/// be read for this.
+pub fn origin(how: &How) -> Origin {
+    let How::Dump(file) = how else { return Origin::of(&words(how)) };
+    let meta = files::size_and_time(file);
+    let size = meta.map(|(size, _)| size).unwrap_or_default();
+    let name = file.file_name().unwrap_or_default().display().to_string();
+    Origin { here: format!("{} {meta:?}", words(how)), everywhere: format!("the dump {name} of {size} bytes") }
 }
