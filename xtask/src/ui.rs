@@ -135,7 +135,8 @@ impl Ui {
         if exit == Exit::Done && self.strict.load(Ordering::Relaxed) && !is_whole { Exit::Findings } else { exit }
     }
 
-    fn gaps(&self) -> Vec<String> {
+    /// What was not looked at so far.
+    pub fn gaps(&self) -> Vec<String> {
         self.gaps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -139,6 +139,8 @@ fn what_base_has_is_released_on_main_itself_too() {
     edit(&project, "a1");
     commit(&project);
     assert_eq!(codes(&project, ""), NONE, "compared with itself");
+    let itself = Xtask::new(project.root(), "db-check --base main").env("CI", "true").run().code(4);
+    let _ = itself.complains("Not looked at: any change since main").complains("cargo xtask db-check --base='HEAD~1'");
     for base in ["v1.0", "HEAD~1"] {
         assert_eq!(codes(&project, &format!("--base {base}")), ["DB301 a1.py:6"], "{base}");
     }

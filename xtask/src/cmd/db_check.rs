@@ -124,7 +124,9 @@ fn show(ctx: &Ctx, flags: &DbCheck, judged: &Judged) {
     // A hook that found nothing has nothing to say.
     if judged.findings.is_empty() {
         if flags.look != Look::Staged {
-            ctx.ui.answer(format!("{} in {what}", ctx.ui.paint(Paint::Good, "✅ Nothing found")));
+            let is_empty = judged.checked == 0 && !ctx.ui.gaps().is_empty();
+            let (paint, sign) = if is_empty { (Paint::Warn, "⚠️  ") } else { (Paint::Good, "✅ ") };
+            ctx.ui.answer(format!("{} in {what}", ctx.ui.paint(paint, &format!("{sign}Nothing found"))));
         }
         return;
     }

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbCheck, Look};
-use crate::model::action::{git, own};
+use crate::model::action::{Action, git, own};
 use crate::model::graph::Problem;
 use crate::model::rules::{self, Context, Env, Finding, Past, Sighted, Tracking};
 use crate::sys::files::{self, read_regular};
@@ -47,6 +47,7 @@ pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Ve
     let parts: Vec<Part> = components.iter().map(|component| Part::new(ctx, component)).collect::<Result<_>>()?;
     let folders: Vec<&PathBuf> = parts.iter().flat_map(|part| &part.folders).collect();
     look.changed = look.changed(&folders)?;
+    look.tell_what_follows_nothing()?;
     parts.iter().map(|part| look.judge(part)).collect()
 }
 
@@ -116,6 +117,18 @@ struct Gatherer<'a> {
 }
 
 impl Gatherer<'_> {
+    /// A branch that is in what it is compared with already, as main is in main, has no change of its own.
+    fn tell_what_follows_nothing(&self) -> Result<()> {
+        let (Some(repo), Look::Since(reference)) = (&self.repo, &self.flags.look) else { return Ok(()) };
+        let is_clean = self.changed.as_ref().is_some_and(BTreeSet::is_empty);
+        if is_clean && repo.head()?.commit == Some(since(repo, reference)?) {
+            let before = own("db-check").flag("--base", "HEAD~1");
+            let text = format!("any change since {reference}: it has what is checked out already. For the last commit");
+            self.ctx.ui.not_looked_at(self.ctx.ui.shown(Action::run(text, before)));
+        }
+        Ok(())
+    }
+
     fn judge(&self, part: &Part) -> Result<Judged> {
         let name = part.component.name.clone();
         let changed = self.changed_in(part)?;
