@@ -225,10 +225,12 @@ fn model_changes_without_a_migration() {
     let columns = ["circuits.created_at", "circuits.updated_at", "workers.created_at", "workers.updated_at"];
     let messages: Vec<&str> =
         found["findings"].as_array().unwrap().iter().map(|one| one["message"].as_str().unwrap()).collect();
-    assert_eq!(messages.len(), columns.len(), "{found}");
+    assert_eq!(messages.len(), columns.len() + 1, "{found}");
     for (message, column) in messages.iter().zip(columns) {
         assert!(message.starts_with(&format!("alter_column {column}: NULL: ")), "{message}");
     }
+    // What Alembic's own check does not see: the models' enum has labels that no migration adds.
+    assert_eq!(messages[columns.len()], "enum type proxyprotocol: PREOPEN, VNC, RDP only in the models");
     let _ = xtask(&checkout, "db-migrate -c appproxy -q").code(0);
     let theirs = checkout.ask(ALEMBIC_CHECK, &json!(null));
     assert_eq!(theirs, json!(columns));
