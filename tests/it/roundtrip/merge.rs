@@ -141,4 +141,10 @@ fn an_empty_part_is_a_part() {
     let merged = roundtrip(&scene, "--merge-reports 1.json 2.json", 0);
     assert_eq!(told(&merged), ["b reversible"]);
     assert_eq!(merged["run"]["partition"], json!(null));
+    // Of nothing, all parts are empty, and so is the whole.
+    for id in ["a", "b"] {
+        std::fs::remove_file(scene.path(&format!("migrations/versions/{id}.py"))).unwrap();
+    }
+    let _ = part(&scene, "--partition 1/1", 4, "1.json");
+    let _ = scene.run("db-roundtrip --merge-reports 1.json").code(4).complains("There is nothing to test");
 }

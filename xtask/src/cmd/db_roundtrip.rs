@@ -23,9 +23,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::ctx::Ctx;
-use crate::fail::{Exit, from_anyhow, refuse};
+use crate::fail::{Exit, Fail, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
-use crate::report::roundtrip::Report;
+use crate::report::roundtrip::{Report, Run};
 use crate::sys::pg::may_not_create;
 use crate::sys::warm;
 use crate::work::bystander::Bystanders;
@@ -51,7 +51,9 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     }
     let facts = gather(ctx, flags).map_err(refuse)?;
     if facts.route.tested.is_empty() {
-        return nothing_to_test(ctx, &facts, flags);
+        let (component, run) = (&facts.component.name, identity::of(ctx, &facts, flags));
+        let fail = facts.nothing_to_test();
+        return Ok(told_nothing(ctx, component, &facts.chosen, &run, &fail));
     }
     let report = prove_facts(ctx, flags, facts)?;
     ctx.ui.json("db-roundtrip", report.exit(), report.to_json(ctx.ui.around()), None);
@@ -115,14 +117,13 @@ fn on_throwaway(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Finding
     }
 }
 
-fn nothing_to_test(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Exit> {
-    let fail = facts.nothing_to_test();
-    let run = identity::of(ctx, facts, flags).to_json(ctx.strict());
+/// Says so, as one object and in words.
+fn told_nothing(ctx: &Ctx, component: &str, chosen: &str, run: &Run, fail: &Fail) -> Exit {
     let fields = json!({
-        "component": facts.component.name, "revisions": facts.chosen, "baseline": null, "cache": null, "results": [],
-        "tested": 0, "failed": 0, "run": run,
+        "component": component, "revisions": chosen, "baseline": null, "cache": null, "results": [], "tested": 0, "failed": 0,
+        "run": run.to_json(ctx.strict()),
     });
-    ctx.ui.json("db-roundtrip", fail.exit, fields, Some(&fail));
-    ctx.ui.error(&fail);
-    Ok(fail.exit)
+    ctx.ui.json("db-roundtrip", fail.exit, fields, Some(fail));
+    ctx.ui.error(fail);
+    fail.exit
 }

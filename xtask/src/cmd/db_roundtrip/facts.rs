@@ -96,21 +96,26 @@ impl<'a> Facts<'a> {
         Ok((facts, Some(dumped)))
     }
 
-    /// The refusal where no revision is to be tested. A run that tested nothing is no proof of anything: exit 4.
+    /// The refusal where no revision is to be tested.
     pub fn nothing_to_test(&self) -> Fail {
-        let why = if self.graph.is_empty() {
-            format!("The history of {} has no revision", self.component.name)
-        } else {
-            format!("No revision of {} was chosen: {}", self.component.name, self.chosen)
-        };
-        Fail {
-            exit: Exit::Findings,
-            ..Fail::new(Kind::MigrationFileMissing, "There is nothing to test")
-                .details(why)
-                .run("Test the whole history", own("db-roundtrip").of(&self.component.name).word("--all"))
-                .action(format!("See where the scripts are: {}", self.config.path.display()))
-                .related(own("doctor"))
-        }
+        nothing_to_test(&self.config, &self.graph, &self.component.name, &self.chosen)
+    }
+}
+
+/// The refusal where no revision is to be tested. A run that tested nothing is no proof of anything: exit 4.
+pub fn nothing_to_test(config: &AlembicConfig, graph: &Graph, component: &str, chosen: &str) -> Fail {
+    let why = if graph.is_empty() {
+        format!("The history of {component} has no revision")
+    } else {
+        format!("No revision of {component} was chosen: {chosen}")
+    };
+    Fail {
+        exit: Exit::Findings,
+        ..Fail::new(Kind::MigrationFileMissing, "There is nothing to test")
+            .details(why)
+            .run("Test the whole history", own("db-roundtrip").of(component).word("--all"))
+            .action(format!("See where the scripts are: {}", config.path.display()))
+            .related(own("doctor"))
     }
 }
 

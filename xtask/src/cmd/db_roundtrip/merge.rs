@@ -6,13 +6,15 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::{identity, show};
+use super::facts::nothing_to_test;
+use super::{identity, show, told_nothing};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::DbRoundtrip;
 use crate::model::action::{git, own};
 use crate::model::graph::Graph;
 use crate::report::roundtrip::{Report, Told, again, merged};
+use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::files;
 
 /// Runs it.
@@ -25,13 +27,18 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     let read: Vec<(Told, Vec<String>)> = flags.reports.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
     let (told, gaps): (Vec<Told>, Vec<Vec<String>>) = read.into_iter().unzip();
     let report = merged(told)?;
-    let graph = history(ctx, &report)?;
+    let config = config(ctx, &report)?;
+    let graph = ctx.history(&config)?;
     is_of_this_checkout(ctx, &report, &graph)?;
     if report.strict {
         let _ = ctx.ui.clone().strict(true);
     }
     let report = Report { strict: report.strict || ctx.strict(), ..report };
     gaps.into_iter().flatten().for_each(|gap| ctx.ui.not_looked_at(gap));
+    if report.run.chosen.is_empty() {
+        let fail = nothing_to_test(&config, &graph, &report.component, &report.revisions);
+        return Ok(told_nothing(ctx, &report.component, &report.revisions, &report.run, &fail));
+    }
     show::write_files(ctx, flags, &graph, &report)?;
     ctx.ui.json("db-roundtrip", report.exit(), report.to_json(ctx.ui.around()), None);
     ctx.ui.answer(show::text(ctx, &report));
@@ -64,13 +71,13 @@ fn read(path: &Path) -> Result<(Told, Vec<String>), Fail> {
     Ok((Told { file, report }, gaps.map(str::to_owned).collect()))
 }
 
-fn history(ctx: &Ctx, report: &Report) -> Result<Graph> {
+fn config(ctx: &Ctx, report: &Report) -> Result<AlembicConfig> {
     if let Some(other) = ctx.common.component.as_ref().filter(|name| **name != report.component) {
         let why = format!("They are of {}; --component says {other}", report.component);
         return Err(elsewhere("component").details(why).into());
     }
     let component = ctx.project()?.component(Some(&report.component))?;
-    ctx.history(&ctx.config(component)?)
+    ctx.config(component)
 }
 
 fn elsewhere(what: &str) -> Fail {
