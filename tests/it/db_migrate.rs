@@ -287,7 +287,7 @@ fn one_python_process_for_a_migration() {
     scene.project.write("counted", &format!("#!/bin/sh\necho \"$*\" >>{}\nexec {python} \"$@\"\n", log.display()));
     let counted = scene.project.path("counted");
     std::fs::set_permissions(&counted, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let _ = scene.xtask("db-migrate").env("XTASK_PYTHON", &counted).run().code(0);
+    let _ = scene.xtask("db-migrate --cold").env("XTASK_PYTHON", &counted).run().code(0);
     let started = std::fs::read_to_string(&log).unwrap();
     let drivers: Vec<&str> = started.lines().filter(|line| line.contains("driver")).collect();
     assert_eq!(drivers.len(), 1, "{started}");
