@@ -33,7 +33,8 @@ impl Report {
 }
 
 impl RevisionResult {
-    pub(super) fn to_json(&self, around: &Around) -> Value {
+    /// One of the contract's `results`.
+    pub fn to_json(&self, around: &Around) -> Value {
         let mut fields = revision(&self.revision);
         fields["verdict"] = json!(self.verdict.name());
         fields["proof"] = json!(self.proof.map(|proof| proof.name()));
