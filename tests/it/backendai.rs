@@ -276,3 +276,29 @@ fn find<'a>(trip: &'a Value, revision: &str) -> &'a Value {
     let result = trip["results"].as_array().unwrap().iter().find(|result| result["revision"] == revision);
     result.unwrap_or_else(|| panic!("no result for {revision}: {trip}"))
 }
+
+/// Its own command line, behind the pre-flight: what it offers, its words, its exit code; and the words of an old document.
+#[test]
+#[ignore = "installs 440 MB: cargo test -- --ignored, as cargo xtask ci does"]
+fn its_own_command_line() {
+    if !is_possible() {
+        return;
+    }
+    let checkout = Checkout::new([NONE, NONE, NONE]);
+    let run = |component: &str, subcommand: &str| {
+        let xtask = Xtask::new(checkout.root(), &format!("cli-executor --component={component} --subcommand"));
+        xtask.arg(subcommand).env("XTASK_CHECK_LIMIT", "1s").run()
+    };
+    let offered = xtask(&checkout, "cli-executor --component=mgr --json").code(0).json();
+    let names: Vec<&str> =
+        offered["commands"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    for name in ["dependencies", "etcd", "fixture", "health", "schema", "start-server"] {
+        assert!(names.contains(&name), "{offered}");
+    }
+    drop(run("mgr", "dbschema --help").code(0).says("apply-missing-revisions").says("oneshot"));
+    // Without a config nothing is started, and its own check says the same as ours.
+    drop(run("mgr", "start-server").code(3).complains("❌ config: there is none"));
+    drop(run("mgr", "dependencies verify").code(1).says("bootstrap-config"));
+    drop(run("app-proxy-coordinator", "schema --help").code(0).says("oneshot"));
+    drop(xtask(&checkout, "cli-executor --component=ag").code(1).complains("No such command 'ag'"));
+}

@@ -107,7 +107,7 @@ fn quiet_is_silent() {
 #[test]
 fn verbose_shows_commands_that_can_be_pasted_and_no_secret() {
     let scene = Scene::three().at("head");
-    let output = scene.run("db-migrate -v --direction=downgrade --target=-1").code(0);
+    let output = scene.run("db-migrate -v --cold --direction=downgrade --target=-1").code(0);
     let output = output.never_says(PASSWORD).never_says(PASSWORD_IN_URL);
     let lines: Vec<&str> = output.stderr.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
     let shown = |name: &str| lines.iter().any(|line| line.contains(name));

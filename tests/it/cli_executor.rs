@@ -131,7 +131,7 @@ const SCRIPT: &str = r#"#!/bin/sh
 case "$*" in
   "mgr --help") printf 'Usage: x\n\nCommands:\n  schema        Command set for managing the\n                schema.\n  start-server  Start the manager.\n';;
   *--help) echo "Error: No such command '$1'." >&2; exit 2;;
-  *start-server*) echo "started $*" >&2; trap 'echo ended >ended; exit 7' TERM; while :; do sleep 0.05; done;;
+  *start-server*) trap 'echo ended >ended; exit 7' TERM; echo "started $*" >&2; while :; do sleep 0.05; done;;
   *) echo "ran $*"; cat; exit 5;;
 esac
 "#;

@@ -206,3 +206,59 @@ fn a_role_that_may_not_create_databases() {
     assert_eq!((scene.heads(), scene.rows(0).contains("t_x")), ("q".to_owned(), false), "{done}");
     assert_eq!(json!(branch(&scene)), "main");
 }
+
+/// A branch that was renamed finds its database; a tag is no branch; a rebase that is under way is told as such.
+#[test]
+fn names_of_branches() {
+    let scene = scene();
+    drop(scene.run("db-switch main -q").code(0));
+    scene.repo.git(&["branch", "-m", "feature", "Ren/amed"]);
+    scene.repo.git(&["tag", "feature", "main"]);
+    assert_eq!(listed(&scene), "main in use at q, feature (gone) parked at x");
+    drop(scene.run("db-switch feature").code(2).complains("git knows no branch `feature`"));
+    let back = scene.run("db-switch Ren/amed --json").code(0);
+    assert_eq!(back.json()["databases"][0]["way"], "parked", "{back}");
+    assert!(scene.rows(0).contains("t_x: (2)"), "{}", scene.rows(0));
+    assert_eq!(listed(&scene), "Ren/amed in use at x, main parked at q");
+
+    scene.repo.commit("Mine", &[("notes", "mine")]);
+    scene.repo.switch("main");
+    scene.repo.commit("Theirs", &[("notes", "theirs")]);
+    scene.repo.switch("Ren/amed");
+    let before = scene.rows(0);
+    assert_ne!(scene.repo.rebase("main"), crate::support::repo::Outcome::Clean);
+    drop(scene.run("db-switch main").code(2).complains("A rebase is in progress").complains("git rebase --continue"));
+    drop(scene.run("db-sync --dry-run").code(0));
+    drop(scene.run("db-sync").complains("in the middle of a rebase"));
+    scene.repo.git(&["rebase", "--abort"]);
+    assert_eq!(scene.rows(0), before);
+}
+
+/// A linked work tree that names the same database is told of; a database without a revision stays, and is told as such.
+#[test]
+fn work_trees_that_share_and_a_database_without_a_revision() {
+    let scene = scene();
+    let other = scene.repo.beside("linked");
+    let shown = other.display().to_string();
+    scene.repo.git(&["worktree", "add", "--quiet", "-b", "linked", &shown, "main"]);
+    let switch = "db-switch main --dry-run";
+    let config = scene.root().join("alembic.ini");
+    let copy = other.join("alembic.ini");
+    if !copy.exists() {
+        std::fs::copy(&config, &copy).unwrap();
+    }
+    crate::support::xtask::as_backend_ai(&other);
+    let told = format!("{shown} (branch linked) uses the same database {}", scene.databases[0]);
+    drop(scene.run(switch).code(0).complains(&told));
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&copy, text.replace(&scene.databases[0], "another")).unwrap();
+    drop(scene.run(switch).code(0).never_says("uses the same database"));
+    drop(
+        scene.run("db-switch linked").code(2).complains("linked is checked out in another work tree").complains(&shown),
+    );
+
+    sql(&scene, "delete from alembic_version");
+    drop(scene.run(switch).code(0).says("stays: it holds no revision yet"));
+    drop(scene.run("db-switch main").code(0));
+    assert_eq!(branch(&scene), "main");
+}

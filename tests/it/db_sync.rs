@@ -97,6 +97,14 @@ fn a_script_that_is_in_one_place_only() {
     assert_eq!(fail.kind(), "unknown-revision", "{fail}");
     drop(fail.complains("its script is nowhere").complains("nearest to p").complains("stamp --purge p"));
     assert_eq!(scene.heads(), "x");
+
+    // Where the ledger has seen the same schema, that is certain.
+    let mut client = crate::support::pg::cluster().client(&scene.databases[0]);
+    client.batch_execute("drop table t_x; update alembic_version set version_num = 'p'").unwrap();
+    drop(scene.run("db-migrate -q").code(0));
+    client.batch_execute("update alembic_version set version_num = 'nowhere'").unwrap();
+    let fail = scene.run("db-sync").code(3).complains("Its whole schema is as it was when q had run here");
+    drop(fail.complains("stamp --purge q"));
 }
 
 /// A merge revision and both of its sides; one side's downgrade fails after the other's: everything is as before, rows too.
@@ -158,6 +166,32 @@ fn a_merge_that_was_aborted_behind_db_merge() {
     crate::support::pg::cluster().client("postgres").batch_execute(&drop_it).unwrap();
     drop(scene.run("db-merge main").code(0));
     assert_eq!((scene.heads(), tables(&scene)), ("a".to_owned(), "a p r".to_owned()));
+}
+
+/// Killed where the way turns: what is there and is not in the version table is known, nothing else migrates, and the next run
+/// ends it.
+#[test]
+fn killed_between_down_and_up() {
+    let scene = Branches::diverged("p", "r < p", "a < p");
+    drop(scene.run("db-migrate -q").code(0));
+    scene.sql(0, "insert into t_a values (7)");
+    drop(scene.run("db-merge main").code(0));
+    scene.repo.git(&["merge", "--abort"]);
+    let killed = scene.xtask("db-sync -q").env("XTASK_CRASH_AT", "1").run();
+    assert_ne!(killed.code, 0, "{killed}");
+    assert_eq!((scene.heads(), tables(&scene)), ("p".to_owned(), "a p".to_owned()), "{killed}");
+    let refused = scene
+        .run("db-migrate --json")
+        .code(3)
+        .complains("db-sync did not end")
+        .complains("Let it end: cargo xtask db-sync");
+    assert_eq!(refused.kind(), "already-running", "{refused}");
+    drop(scene.run("db-status").code(0).complains("db-sync did not end on this database"));
+    drop(scene.run("db-sync").code(0).says("1 revision put back that a killed run had taken out"));
+    assert_eq!((scene.heads(), tables(&scene)), ("a".to_owned(), "a p".to_owned()));
+    assert!(scene.rows(0).contains("t_a: (7)"), "{}", scene.rows(0));
+    drop(scene.run("db-status --check").code(0));
+    drop(scene.run("db-sync").code(0).says("✅ Nothing to do"));
 }
 
 /// What comes with a pull is migrated; an empty database begins as its component says; a squash is told as one.

@@ -69,6 +69,25 @@ fn an_upgrade_and_what_cannot_be_undone() {
     );
 }
 
+/// An upgrade that drops and deletes is saved first, and its undo brings the rows; one that takes nothing is as quick as ever.
+#[test]
+fn an_upgrade_that_takes_rows() {
+    let up = format!("{}\n{}", sql("delete from a1 where n < 3"), sql("drop table b2"));
+    let scene = Scene::three().at("b2").revision("c3", "b2", &up, &sql("create table b2 (n int)"));
+    assert_eq!(scene.json("db-migrate --target=c3")["backup"], json!(null));
+    let _ = scene.run("db-migrate --direction=downgrade --target=b2 --no-backup -q").code(0);
+    let fill = "alter table a1 add primary key (n); insert into a1 select generate_series(1, 5); insert into b2 values (7), (7)";
+    let scene = scene.sql(fill);
+    let answer = scene.json("db-migrate");
+    assert!(answer["backup"].is_string(), "{answer}");
+    assert_eq!(count(&scene, "a1"), 3);
+    let scene = scene.sql("insert into a1 values (2), (9)");
+    let undone = scene.json("db-undo --yes");
+    assert_eq!(undone["put_back"]["left"], json!([]), "{undone}");
+    assert_eq!((scene.versions(), count(&scene, "a1"), count(&scene, "b2")), (vec!["b2".to_owned()], 6, 2));
+    assert_eq!(scene.json("db-migrate --no-backup")["backup"], json!(null));
+}
+
 /// A backup that is lost is no dead end, and a restore is taken back by names.
 #[test]
 fn a_lost_backup_and_a_restore() {

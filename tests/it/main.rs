@@ -21,6 +21,7 @@ mod db_status;
 mod db_switch;
 mod db_sync;
 mod db_undo;
+mod doctor;
 mod driver;
 mod dry_run;
 mod edit;

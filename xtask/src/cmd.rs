@@ -70,16 +70,22 @@ fn warn_of_unfinished(ctx: &Ctx, command: &Command) -> Result<()> {
     let both = || merge().and_then(|()| db_rebase::check_nothing_pending(ctx));
     let way = || take_back::check_nothing_pending(ctx);
     let all = || both().and_then(|()| way());
+    let sync = || db_sync::check_nothing_pending(ctx);
     let switch = || db_switch::check_nothing_pending(ctx);
     let pending = match command {
-        Command::DbStatus(_) | Command::DbMigrate(_) | Command::DbSync(_) => switch().and_then(|()| all()),
+        Command::DbStatus(_) | Command::DbMigrate(_) => switch().and_then(|()| all()).and_then(|()| sync()),
+        Command::DbSync(_) => switch().and_then(|()| all()),
         Command::DbRestore(_) | Command::DbUndo(_) => switch().and_then(|()| both()),
-        Command::DbRoundtrip(flags) if flags.in_place => both().and_then(|()| take_back::check_no_way_back(ctx)),
-        Command::DbRebase(DbRebase::Begin(_)) => switch().and_then(|()| merge()).and_then(|()| way()),
-        Command::DbMerge(DbMerge::Begin(_)) => switch().and_then(|()| way()),
+        Command::DbRoundtrip(flags) if flags.in_place => {
+            both().and_then(|()| take_back::check_no_way_back(ctx)).and_then(|()| sync())
+        }
+        Command::DbRebase(DbRebase::Begin(_)) => {
+            switch().and_then(|()| merge()).and_then(|()| way()).and_then(|()| sync())
+        }
+        Command::DbMerge(DbMerge::Begin(_)) => switch().and_then(|()| way()).and_then(|()| sync()),
         Command::DbMerge(_) => switch(),
         // A switch that did not end is put right by the next one.
-        Command::DbSwitch(_) => all(),
+        Command::DbSwitch(_) => all().and_then(|()| sync()),
         _ => Ok(()),
     };
     match (pending, command) {

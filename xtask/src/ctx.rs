@@ -162,9 +162,17 @@ impl Ctx {
 
     /// The interpreter, if there is one without anything being installed.
     pub fn python_that_is_there(&self, project: &Project) -> Option<Interpreter> {
+        self.look_for_python(project).ok()
+    }
+
+    /// The interpreter that is there; nothing is installed, and nobody is asked.
+    ///
+    /// # Errors
+    /// As [`python::find`].
+    pub fn look_for_python(&self, project: &Project) -> Result<Interpreter> {
         let flag = self.common.python.as_ref().map(|path| self.cwd.join(path));
         let wish = Wish { flag, makes_nothing: true, ..Wish::from_environment(Server::Configured) };
-        self.python.get().cloned().or_else(|| python::find(&self.ui, project, &wish).ok())
+        self.python.get().cloned().map_or_else(|| python::find(&self.ui, project, &wish), Ok)
     }
 
     /// Every component. Where there is none, nothing is looked at, and that is said.

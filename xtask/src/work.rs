@@ -20,6 +20,7 @@ pub mod proof;
 pub mod put_back;
 pub mod realign;
 pub mod services;
+pub mod shared_tree;
 pub mod skipped;
 pub mod standing;
 pub mod take_back;

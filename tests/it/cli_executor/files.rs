@@ -23,7 +23,7 @@ fn configs_that_are_not_there_or_do_not_agree() {
     // The ports and the databases of several files.
     let db = |port: u16, name: &str| format!("addr = {{ host = 'localhost', port = {port} }}\nname = '{name}'");
     checkout.manager(&db(8101, "backend"), 8121, [free_port(), free_port()]);
-    checkout.check("mgr").has("files agree", &["ok | PostgreSQL at port 8101, etcd at port 8121 (3 places)"]);
+    checkout.check("mgr").has("files agree", &["ok | PostgreSQL at port 8101, etcd at port 8121 (in 3 places)"]);
     project.write("docker-compose.halfstack.current.yml", "    ports:\n      - \"8100:5432\"\n");
     checkout.check("mgr").has("files agree", &["failed", "current.yml 8100, manager.toml 8101, alembic.ini 8101"]);
     project.write("docker-compose.halfstack.current.yml", "");

@@ -28,7 +28,7 @@ fn a_command_runs_in_our_place() {
         run("-c mgr", "health").code(5).says("ran mgr health check").complains("`health` is called `health check` now"),
     );
     drop(run("-c mgr", "dbschema migrate").code(2).complains("Migrate it: cargo xtask db-migrate"));
-    drop(run("-c mgr", "dbschema history").code(2).complains("-m alembic -c alembic.ini history"));
+    drop(run("-c mgr", "dbschema history").code(2).complains("See it: cargo xtask db-history"));
     drop(run("-c ag", "list-slots").code(2).complains("cargo xtask cli-executor --component=ag"));
     drop(run("-c mgr", "a 'b").code(2).complains("cannot be read"));
 }

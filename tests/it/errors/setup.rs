@@ -139,6 +139,8 @@ fn tool_missing() {
 #[test]
 fn backup_failed() {
     let scene = Scene::three().at("head");
+    // Where this scene is the first to come there, it has been migrated here.
+    let _ = std::fs::remove_dir_all(scene.project.path(".xtask"));
     scene.project.write(".xtask", "a file where a folder should be");
     let failure =
         scene.fails("db-migrate --direction=downgrade --target=-1", Kind::BackupFailed, 3, &["manager", ".xtask"]);

@@ -119,6 +119,39 @@ fn the_rows_in_the_way_can_be_listed() {
     assert!(verbose.stderr.contains("Key (Id)=(1)") && !quiet.stderr.contains("(1)"), "{quiet}");
 }
 
+/// A unique index of some rows lists those alone; an exclusion names no values; what is checked at the end of the transaction
+/// is no fault of env.py.
+#[test]
+fn constraints_of_some_rows_and_at_the_end() {
+    let schema = "create table p (id int primary key); create table c (p int, w int, during int4range default '[1,5)'); \
+                  insert into c (w) values (1), (1), (3), (3), (null), (null)";
+    let mut scene = Scene::new().revision("a1", "", &sql(schema), "pass").at("a1");
+    let late = format!(
+        "{}\n{}",
+        sql("alter table c add constraint late foreign key (p) references p deferrable initially deferred not valid"),
+        sql("insert into c (p) values (5)")
+    );
+    let (few, apart) =
+        ("create unique index few on c (w) where w < 2", "alter table c add exclude using gist (during with &&)");
+    for (body, kind, words) in [
+        (sql(few), Kind::UniqueViolation, "Key (w) is duplicated"),
+        (sql(apart), Kind::SqlError, "conflicts with key (during) (its values"),
+        (late, Kind::ForeignKeyViolation, "checked at the end of the transaction"),
+    ] {
+        scene = scene.revision("b2", "a1", &body, "pass");
+        let failure = scene.fails("db-migrate", kind, 1, &[words]);
+        assert!(
+            !failure.output.stderr.contains("[1,5)") && !failure.output.stderr.contains("env.py"),
+            "{}",
+            failure.output
+        );
+        let action = failure.json["error"]["actions"][0].as_str().unwrap();
+        if let Some(query) = action.strip_prefix("Find the rows in the way, in SQL: ") {
+            assert_eq!((scene.client().query(query, &[]).unwrap().len(), kind), (1, Kind::UniqueViolation), "{query}");
+        }
+    }
+}
+
 /// Errors that have words of their own, though the contract has no kind for them.
 #[test]
 fn some_refusals_have_their_own_words() {

@@ -20,6 +20,7 @@ mod start;
 #[allow(dead_code, reason = "what tests stand on; a benchmark needs some of it")]
 #[path = "../../../tests/it/support/mod.rs"]
 mod support;
+mod switch;
 
 use measure::{Row, Rows};
 use support::python::say;
@@ -28,13 +29,14 @@ use support::python::say;
 type Part = (&'static str, fn() -> Rows);
 
 /// The parts of the table, in its order.
-const PARTS: [Part; 13] = [
+const PARTS: [Part; 14] = [
     ("start", start::rows),
     ("generated", generated::rows),
     ("rebase", rebase::rows),
     ("status", backendai::status),
     ("check", check::rows),
     ("hooks", hooks::rows),
+    ("switch", switch::rows),
     ("migrate", backendai::migrate),
     ("roundtrip", backendai::roundtrip),
     ("pytest-alembic", pytest_alembic::rows),

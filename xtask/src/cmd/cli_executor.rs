@@ -16,6 +16,7 @@ use crate::model::action::own;
 use crate::model::check::{Check, State};
 use crate::report::checks;
 use crate::sys::backend_ai::{SERVICES, Service, service};
+use crate::sys::interrupt;
 use crate::sys::project::Project;
 use crate::work::services::{Asking, CommandLine, executor, preflight};
 use words::Words;
@@ -32,7 +33,7 @@ pub fn run(ctx: &Ctx, flags: &CliExecutor) -> Result<Exit> {
     let Some(text) = &flags.subcommand else {
         return if flags.check { check(ctx, project, service, None) } else { offer(ctx, &project.root, service) };
     };
-    let words = words::read(ctx, service, text)?;
+    let words = words::read(service, text)?;
     if let Some(note) = &words.note {
         ctx.ui.status(note);
     }
@@ -53,7 +54,7 @@ fn chosen(ctx: &Ctx, flags: &CliExecutor) -> Result<&'static Service> {
             Some(typed) => format!("there is no component `{typed}`"),
             None => "`cli-executor` needs a component".to_owned(),
         };
-        let example = own(COMMAND).flag("--component", "mgr").plain();
+        let example = own(COMMAND).flag("--component", "mgr").of_no_component();
         Fail::new(Kind::Usage, summary).details(list).run("See what one of them can do", example).into()
     })
 }
@@ -68,17 +69,20 @@ fn offer(ctx: &Ctx, root: &Path, service: &Service) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn look(ctx: &Ctx, project: &Project, service: &'static Service, words: Option<&Words>) -> Vec<Check> {
+fn look(ctx: &Ctx, project: &Project, service: &'static Service, words: Option<&Words>) -> Result<Vec<Check>> {
     let _task = ctx.ui.task(format!("Looking at what {} needs", service.name));
     let (named, is_start) = words.map_or((None, false), |words| (words.config(), words.is_start()));
-    preflight(Asking::new(ctx.for_step(ctx.ui.clone(), None), &project.root, service, named, is_start))
+    let asking = Asking::new(ctx.for_step(ctx.ui.clone(), None), &project.root, service, named, is_start);
+    let found = preflight(asking);
+    interrupt::check()?;
+    Ok(found)
 }
 
 fn check(ctx: &Ctx, project: &Project, service: &'static Service, words: Option<&Words>) -> Result<Exit> {
-    let found = look(ctx, project, service, words);
+    let found = look(ctx, project, service, words)?;
     let has = |state| found.iter().any(|check| check.state == state);
-    let is_good = !has(State::Failed) && !(ctx.strict() && has(State::Skipped));
-    let exit = if is_good { Exit::Done } else { Exit::Findings };
+    let is_bad = has(State::Failed) || ctx.strict() && has(State::Skipped);
+    let exit = if is_bad { Exit::Findings } else { Exit::Done };
     ctx.ui.json(
         COMMAND,
         exit,
@@ -91,7 +95,7 @@ fn check(ctx: &Ctx, project: &Project, service: &'static Service, words: Option<
 
 fn execute(ctx: &Ctx, project: &Project, service: &'static Service, words: &Words) -> Result<Exit> {
     let line = CommandLine::find(ctx, &project.root)?;
-    let found = if words.is_help() { Vec::new() } else { look(ctx, project, service, Some(words)) };
+    let found = if words.is_help() { Vec::new() } else { look(ctx, project, service, Some(words))? };
     if !found.is_empty() {
         ctx.ui.status(show::preflight(ctx, service, &found));
     }
@@ -128,7 +132,7 @@ fn agree(ctx: &Ctx, service: &Service, words: &Words, found: &[Check]) -> Result
     let fail = failed.iter().fold(fail, |fail, check| fail.details(format!("{}: {}", check.name, check.detail)));
     let fail = failed.iter().filter_map(|check| check.fix.clone()).fold(fail, Fail::action);
     let again = executor(service.name, &words.shown());
-    Err(fail.run("Or start it all the same", again.word("--yes")).related(own("doctor").plain()).refused())
+    Err(fail.run("Or start it all the same", again.word("--yes")).related(own("doctor")).refused())
 }
 
 /// The contract's kind of a check that failed.

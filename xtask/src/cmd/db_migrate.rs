@@ -114,13 +114,15 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
 }
 
 fn take_backup(ctx: &Ctx, flags: &DbMigrate, own: &mut OwnDatabase<'_>, plan: &Plan) -> Result<Option<PathBuf>> {
-    if flags.no_backup || !plan.is_downgrade() {
+    let tables = (!plan.is_downgrade()).then(|| plan.loses_rows_of());
+    if flags.no_backup || tables.as_ref().is_some_and(Vec::is_empty) {
         return Ok(None);
     }
     if flags.no_verify {
         own.verify_by_reading();
     }
-    own.backup(ctx, &"Take one by hand, then repeat the command with --no-backup".into()).map(Some)
+    let instead = "Take one by hand, then repeat the command with --no-backup".into();
+    own.backup_for(ctx, &instead, tables).map(Some)
 }
 
 /// A failure half-way: the backup is named, and the JSON says what was changed, too.

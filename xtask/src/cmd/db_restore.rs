@@ -47,6 +47,9 @@ pub fn run(ctx: &Ctx, flags: &DbRestore) -> Result<Exit> {
     });
     ctx.ui.json(COMMAND, Exit::Done, fields, None);
     let headline = match told.verified {
+        true if !told.differs.is_empty() => {
+            ctx.ui.paint(Paint::Warn, "⚠️  Restored; compared with what the backup has to hold, it differs")
+        }
         true => ctx.ui.paint(Paint::Good, "✅ Restored, and compared with what the backup has to hold"),
         false => {
             ctx.ui.paint(Paint::Warn, "⚠️  Restored; nothing says what the backup has to hold, so nothing was compared")
@@ -196,11 +199,19 @@ pub fn undo_whole(
     sweep(&claim.database.url).map_err(refuse)?;
     let told = restored(ctx, true, claim, &entry).map_err(refuse)?;
     fields["kept"] = json!(told.kept);
+    fields["verified"] = json!(told.verified);
     fields["differs"] = json!(told.differs);
     ctx.ui.json(UNDO, Exit::Done, fields, None);
-    let mut lines =
-        vec![ctx.ui.paint(Paint::Good, "✅ Taken back: the backup is in the database's place, and was compared")];
-    lines.push(String::new());
+    let headline = match (told.verified, told.differs.is_empty()) {
+        (false, _) => {
+            "⚠️  Taken back: the backup is in the database's place; nothing says what it has to hold, so nothing was \
+                       compared"
+        }
+        (true, false) => "⚠️  Taken back: the backup is in the database's place, and it differs from what was saved",
+        (true, true) => "✅ Taken back: the backup is in the database's place, and was compared",
+    };
+    let paint = if headline.starts_with('✅') { Paint::Good } else { Paint::Warn };
+    let mut lines = vec![ctx.ui.paint(paint, headline), String::new()];
     lines.push(format!("What was there until now is kept as the database {}", told.kept));
     lines.extend(told.differs.iter().map(|line| format!("  - differs: {line}")));
     lines.push(format!("\n{}", ctx.ui.shown(Action::run("That was a mistake", self::own(UNDO)))));

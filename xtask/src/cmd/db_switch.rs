@@ -13,11 +13,12 @@ mod show;
 use anyhow::Result;
 
 use crate::ctx::Ctx;
-use crate::fail::{Exit, Fail, Kind, refuse};
+use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::{DbSwitch, Switch};
-use crate::model::action::git;
-use crate::sys::git::Repo;
+use crate::model::action::{git, own};
+use crate::sys::git::{Repo, checked_out_elsewhere};
 
+use record::COMMAND;
 pub use record::check_nothing_pending;
 
 /// Runs it.
@@ -48,11 +49,30 @@ fn to(ctx: &Ctx, repo: &Repo, flags: &Switch) -> Result<Exit> {
     if from == flags.branch {
         return show::already_there(ctx, &from);
     }
-    let plan = plan::plan(ctx, repo, flags, &from).map_err(refuse)?;
+    let plan =
+        plan::plan(ctx, repo, flags, &from).map_err(|error| by_git_alone(&flags.branch, error)).map_err(refuse)?;
+    if !plan.is_git_only() {
+        // git would say so as well, but not before the databases are cloned.
+        let mut trees = repo.other_work_trees()?.into_iter();
+        if let Some(tree) = trees.find(|tree| tree.branch.as_deref() == Some(&flags.branch)) {
+            return Err(checked_out_elsewhere(&flags.branch, &tree.root).into());
+        }
+        show::warn_of_sharers(ctx, repo, &plan);
+    }
     if flags.dry_run {
         return show::dry_run(ctx, repo, &plan);
     }
     let differs = differs::between(ctx, repo, &plan.head, &plan.target)?;
     let done = apply::apply(ctx, repo, flags, &plan);
     show::report(ctx, &plan, &differs, done)
+}
+
+/// A checkout whose own files cannot be read (a branch without them) must not hold anybody back.
+fn by_git_alone(branch: &str, error: anyhow::Error) -> anyhow::Error {
+    let fail = from_anyhow(&error);
+    if !matches!(fail.kind, Kind::ConfigInvalid | Kind::ConfigMissing) {
+        return error;
+    }
+    let fail = fail.run("Or switch by git alone", git(["switch", branch]));
+    fail.run("and bring its database afterwards", own(COMMAND).flag("--here", branch).of_no_component()).into()
 }

@@ -33,9 +33,29 @@ pub fn run(ctx: &Ctx, flags: &DbSync) -> Result<Exit> {
     }
     // The project may be another one after the pull.
     let ctx = &ctx.for_step(ctx.ui.clone(), None);
+    warn_of_stepping(ctx)?;
     let mut parts = parts(ctx).map_err(refuse)?;
     steps.extend(bring_in_line(ctx, &mut parts));
     show::report(ctx, &steps, &parts)
+}
+
+/// In the middle of a rebase or a bisect the files are those of a moment.
+fn warn_of_stepping(ctx: &Ctx) -> Result<()> {
+    let repo = Repo::find(&ctx.ui, &ctx.project()?.root).unwrap_or_default();
+    if repo.is_some_and(|repo| repo.is_stepping()) {
+        ctx.ui.warn("git is in the middle of a rebase or a bisect: the files are those of a moment in it, and so will the database be");
+    }
+    Ok(())
+}
+
+/// Refuses what must not happen before a killed run has ended.
+///
+/// # Errors
+/// `already-running`.
+pub fn check_nothing_pending(ctx: &Ctx) -> Result<()> {
+    // What is wrong with the project itself is for the command to say.
+    let Ok(project) = ctx.project() else { return Ok(()) };
+    project.components.iter().try_for_each(|component| component::check_nothing_open(ctx, component))
 }
 
 /// The steps of these components, also for a flow that has brought their databases here.

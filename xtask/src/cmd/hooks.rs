@@ -6,9 +6,9 @@ mod pre_push;
 mod run;
 mod status_line;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::ctx::{Ctx, shown};
@@ -44,10 +44,7 @@ fn hooks_folder(ctx: &Ctx) -> Result<HooksFolder> {
             .details(format!("{} is in none", project.root.display()))
             .action(git(["init"]))
     })?;
-    let exe = std::env::current_exe().context("asking for the path of this program")?;
-    let exe = exe.canonicalize().unwrap_or(exe);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(|folder| folder.canonicalize().ok());
-    Ok(HooksFolder::new(&repo, &project.root, &exe, source.as_deref()))
+    HooksFolder::of_this_program(&repo, &project.root)
 }
 
 /// Every refusal comes before the first change.

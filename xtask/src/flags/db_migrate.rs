@@ -94,7 +94,11 @@ pub static SPEC: Spec<DbMigrate> = Spec {
             migrate.show = Some(Show::Sql);
             Ok(())
         }),
-        switch("--no-backup", "take no backup before a downgrade", |migrate| &mut migrate.no_backup),
+        switch(
+            "--no-backup",
+            "take no backup before a downgrade, or an upgrade that drops or deletes rows",
+            |migrate| &mut migrate.no_backup,
+        ),
         switch("--no-verify", "count the backup's rows only, and do not restore it for the proof", |migrate| {
             &mut migrate.no_verify
         }),

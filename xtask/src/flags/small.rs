@@ -105,6 +105,12 @@ pub struct Doctor {
 
 pub static DOCTOR: Spec<Doctor> = Spec {
     without: &["--component"],
+    flags: &[switch(
+        "--fix",
+        "do what is safe: sweep what killed runs have left, bring our hooks up to date",
+        |doctor| &mut doctor.fix,
+    )],
+    examples: &[("What is missing here?", "cargo xtask doctor"), ("Tidy up", "cargo xtask doctor --fix")],
     ..Spec::new(
         "doctor",
         "each tool, version, config and connection: a line and a fix each",

@@ -42,6 +42,10 @@ pub struct Action {
     pub is_required: bool,
     /// `ALTER COLUMN … TYPE`.
     pub retyped: Option<Retyped>,
+    /// `ALTER COLUMN … SET NOT NULL`.
+    pub becomes_required: bool,
+    /// Whether each row that is there gets a value of its own: a volatile default, an identity, a generated column.
+    pub fills_rows: bool,
 }
 
 /// A new type for a column.
@@ -136,8 +140,26 @@ pub fn leading_words(sql: &str) -> Vec<Vec<String>> {
     parts.map(words).collect()
 }
 
+/// Functions that give another value for each row.
+const VOLATILE: [&str; 9] = [
+    "random",
+    "gen_random_uuid",
+    "uuidv4",
+    "uuidv7",
+    "uuid_generate_v1",
+    "uuid_generate_v4",
+    "clock_timestamp",
+    "timeofday",
+    "nextval",
+];
+
+/// Whether an expression in SQL gives another value for each row, as far as its words tell.
+pub fn is_volatile(expression: &str) -> bool {
+    VOLATILE.iter().any(|name| mentions(expression, name))
+}
+
 /// As many words as say what kind of thing a statement is about.
-const LEADING: usize = 4;
+const LEADING: usize = 8;
 
 /// Whether a word stands in a text, as SQL reads it: outside of strings and comments, whatever its case.
 pub fn mentions(sql: &str, word: &str) -> bool {
@@ -226,8 +248,15 @@ fn action(tokens: &[Token]) -> Option<Action> {
     let has_value = says("default") || says("generated") || says("serial") || says("bigserial");
     let is_required = verb == Verb::Create && object == Object::Column && says("not") && says("null") && !has_value;
     let name = rest.name();
-    let retyped = if verb == Verb::Alter && object == Object::Column { retyped(rest) } else { None };
-    Some(Action { verb, object, name, is_required, retyped })
+    let is_column = object == Object::Column;
+    let becomes_required = verb == Verb::Alter
+        && is_column
+        && tokens.windows(3).any(|it| it[0].is("set") && it[1].is("not") && it[2].is("null"));
+    let serials = ["generated", "serial", "bigserial", "smallserial"];
+    let is_volatile = says("default") && VOLATILE.iter().any(|name| says(name));
+    let fills_rows = verb == Verb::Create && is_column && (is_volatile || serials.iter().any(|word| says(word)));
+    let retyped = if verb == Verb::Alter && is_column { retyped(rest) } else { None };
+    Some(Action { verb, object, name, is_required, retyped, becomes_required, fills_rows })
 }
 
 /// `[SET DATA] TYPE numeric(10, 2) USING a::numeric`, behind the column's name.

@@ -180,6 +180,9 @@ pub const ACCOUNT_MANAGER_FILE: &str = "account-manager.toml";
 /// The compose file in use, and what it is made from.
 pub const COMPOSE: [&str; 2] = ["docker-compose.halfstack.current.yml", "docker-compose.halfstack-main.yml"];
 
+/// What compose looks for where no file is named.
+pub const USUAL_COMPOSE: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+
 pub fn service(name: &str) -> Option<&'static Service> {
     SERVICES.iter().find(|service| service.name == name)
 }

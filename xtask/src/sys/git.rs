@@ -39,7 +39,7 @@ pub use operation::{Operation, Ours};
 pub use process::GitError;
 pub use search::{Needle, Sighting, Tagged};
 pub use tree::{Index, Status, TrialMerge};
-pub use verbs::{Merged, SWITCHING, WithCommit};
+pub use verbs::{Merged, SWITCHING, WithCommit, checked_out_elsewhere};
 
 use process::Git;
 
@@ -100,6 +100,35 @@ impl Repo {
         let specs: Vec<String> = names.iter().map(|name| format!("{name}^{{commit}}")).collect();
         let specs: Vec<&[u8]> = specs.iter().map(String::as_bytes).collect();
         self.look_up(&specs)
+    }
+
+    /// The tips of branches; `None` for one that there is not, whatever tag has its name.
+    pub fn branch_tips(&self, branches: &[&str]) -> Result<Vec<Option<Oid>>> {
+        let names: Vec<String> = branches.iter().map(|branch| format!("refs/heads/{branch}")).collect();
+        self.commits(&names.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The tip of a branch, or of the one that `git switch` would make it of: that name at the only remote that has it.
+    pub fn branch_to_be(&self, branch: &str) -> Result<Option<Oid>> {
+        if let Some(tip) = self.branch_tips(&[branch])?.pop().flatten() {
+            return Ok(Some(tip));
+        }
+        let pattern = format!("refs/remotes/*/{branch}");
+        let said = self.git.ask(["for-each-ref", "--format=%(objectname)"]).arg(pattern).run()?.ok()?;
+        let tips: Vec<Oid> = String::from_utf8_lossy(&said).lines().filter_map(Oid::parse).collect();
+        Ok(if let [tip] = tips.as_slice() { Some(tip.clone()) } else { None })
+    }
+
+    /// The names that a branch had before, by its reflog; the last one first.
+    pub fn old_names(&self, branch: &str) -> Result<Vec<String>> {
+        let question = self.git.ask(["log", "--walk-reflogs", "--format=%gs"]).arg(format!("refs/heads/{branch}"));
+        // A branch that is not there, or has no reflog, had none.
+        let said = question.run()?.ok().unwrap_or_default();
+        let renamed = |line: &str| {
+            let (old, _) = line.strip_prefix("Branch: renamed refs/heads/")?.split_once(" to refs/heads/")?;
+            Some(old.to_owned())
+        };
+        Ok(String::from_utf8_lossy(&said).lines().filter_map(renamed).collect())
     }
 
     /// The commit that a name from the command line stands for.

@@ -166,6 +166,17 @@ impl HooksFolder {
         HooksFolder { path: folder, reach, root: repo.root().to_owned(), wiring }
     }
 
+    /// Where the hooks of a checkout are that run this very program.
+    ///
+    /// # Errors
+    /// Where the system does not tell the path of this program.
+    pub fn of_this_program(repo: &Repo, project: &Path) -> Result<HooksFolder> {
+        let exe = std::env::current_exe().context("asking for the path of this program")?;
+        let exe = exe.canonicalize().unwrap_or(exe);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(|folder| folder.canonicalize().ok());
+        Ok(HooksFolder::new(repo, project, &exe, source.as_deref()))
+    }
+
     /// Whether hooks can be put here.
     ///
     /// # Errors

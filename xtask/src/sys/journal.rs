@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
-use crate::fail::{Fail, Kind};
+use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{Own, git, own};
 
 pub use disk::crash_point;
@@ -34,6 +34,18 @@ const LOCK: &str = "lock";
 /// neither.
 pub fn folder(project_root: &Path, command: &str) -> PathBuf {
     project_root.join(".xtask/journals").join(command)
+}
+
+/// Every operation of a project that did not end, as the refusal of whatever comes after it.
+pub fn all_pending(project_root: &Path) -> Vec<Fail> {
+    let folders = fs::read_dir(project_root.join(".xtask/journals")).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = folders.map(|entry| entry.path()).collect();
+    folders.sort();
+    let pending = |folder: &PathBuf| match Journal::pending(folder) {
+        Ok(journal) => journal.map(|journal| journal.unfinished()),
+        Err(error) => Some(from_anyhow(&error)),
+    };
+    folders.iter().filter_map(pending).collect()
 }
 
 /// Removes a folder of journals that nobody needs any more.

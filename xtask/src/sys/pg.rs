@@ -51,7 +51,7 @@ pub use scratch::{Kept, Making, SavePoint, Scratch, may_not_create};
 pub use script::Refused;
 pub use session::{Applied, MigrationLock, OtherSession, Prepared, VersionTable};
 pub use surroundings::{application_name, complete};
-pub use sweep::{new_name, sweep};
+pub use sweep::{abandoned, new_name, sweep};
 pub use template::{Key, Limits, Template, Templates};
 pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq};
 pub use violation::{Rows, Violation};

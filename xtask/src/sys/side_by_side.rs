@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
+use crate::sys::interrupt;
+
 /// How many files are at least worth a thread.
 const SHARE: usize = 32;
 
@@ -28,8 +30,20 @@ pub fn each_within<R: Send + 'static>(looks: Vec<Look<R>>) -> Vec<Option<R>> {
             (look.limit, answered)
         })
         .collect();
-    let left = |limit: Duration| limit.saturating_sub(began.elapsed());
-    asked.into_iter().map(|(limit, answered)| answered.recv_timeout(left(limit)).ok()).collect()
+    asked.into_iter().map(|(limit, answered)| wait(&answered, began + limit)).collect()
+}
+
+/// Until the answer is there, its time is over, or somebody asked us to stop.
+fn wait<R>(answered: &mpsc::Receiver<R>, until: Instant) -> Option<R> {
+    const GLANCE: Duration = Duration::from_millis(20);
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match answered.recv_timeout(left.min(GLANCE)) {
+            Ok(answer) => return Some(answer),
+            Err(mpsc::RecvTimeoutError::Timeout) if !left.is_zero() && !interrupt::requested() => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 /// Splits `items` into a share for each processor and gives every share to `work`; the answers in the order of the items.

@@ -134,13 +134,23 @@ pub fn never_ran(lines: &[String], commands: Vec<Own>) -> Fail {
 }
 
 /// The scripts of these revisions are nowhere: the nearest one that the files know, as far as tables and columns tell.
-pub fn nowhere(ctx: &Ctx, unknown: &[String], component: &Component, graph: &Graph, db: &mut Db) -> Fail {
+///
+/// `seen`: the revision at which the schema was seen to be as it is now.
+pub fn nowhere(
+    ctx: &Ctx,
+    unknown: &[String],
+    component: &Component,
+    graph: &Graph,
+    (db, seen): (&mut Db, Option<String>),
+) -> Fail {
     let fail = Fail::new(Kind::UnknownRevision, format!("Cannot locate revision '{}'", unknown.join("', '")))
         .details("The database holds it, and its script is nowhere: not in the ledger, on no branch, in no stash,")
         .details("not in git's reflog and in no other work tree of this repository")
         .revision(unknown.first().cloned().unwrap_or_default())
         .run("It may be on the server only; fetch, then repeat the command", git(["fetch", "--all"]));
-    let fail = match skipped::nearest(ctx, graph, db) {
+    let stamp = |revision: &str| ctx.alembic_by_hand(component).words(["stamp", "--purge", revision]);
+    let nearest = if seen.is_none() { skipped::nearest(ctx, graph, db) } else { None };
+    let fail = match nearest {
         Some(Nearest { revision, lacks, has_more }) => {
             let more = |list: &[String], what: &str| match list {
                 [] => String::new(),
@@ -149,9 +159,15 @@ pub fn nowhere(ctx: &Ctx, unknown: &[String], component: &Component, graph: &Gra
             let (lacks, has_more) = (more(&lacks, "no"), more(&has_more, "besides"));
             fail.details(format!("By its tables and columns it is nearest to {revision}{lacks}{has_more}")).run(
                 "If it may count as being there, put what differs right by hand, then say so to Alembic",
-                ctx.alembic_by_hand(component).words(["stamp", "--purge", revision.as_str()]),
+                stamp(&revision),
             )
         }
+        None => fail,
+    };
+    let fail = match seen {
+        Some(revision) => fail
+            .details(format!("Its whole schema is as it was when {revision} had run here"))
+            .run("If it may count as being there, say so to Alembic", stamp(&revision)),
         None => fail,
     };
     let fail = fail.action("Or put a backup from before back, or make the database anew");

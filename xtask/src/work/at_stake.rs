@@ -163,6 +163,12 @@ impl AtStake {
         self.may_hold_rows && self.rows.is_none_or(|rows| rows > 0)
     }
 
+    /// The table that rows or values go with, without its schema; `None` where the text does not tell.
+    pub fn table(&self) -> Option<String> {
+        let counted = count(&self.what)?;
+        Some(counted.table.rsplit('.').next()?.trim_matches('"').to_owned())
+    }
+
     /// `500 rows of mine go (m1, migrations/versions/m1.py:12)`.
     pub fn line(&self) -> String {
         let place = format!("({}, {}:{})", self.revision, self.path, self.line);

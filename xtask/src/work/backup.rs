@@ -58,9 +58,11 @@ impl Taken {
 
     /// Looks again, just before the first change: where somebody wrote since, that is said and the backup is taken anew.
     ///
+    /// Where it is for the sake of some `tables`, writing elsewhere is only told.
+    ///
     /// # Errors
     /// `active-connections` where they do not stop; else as [`take`].
-    pub fn refresh(&mut self, ctx: &Ctx, wanted: &Wanted<'_>) -> Result<()> {
+    pub fn refresh(&mut self, ctx: &Ctx, wanted: &Wanted<'_>, tables: Option<&[String]>) -> Result<()> {
         let mut lines = self.backup.written_since()?;
         for _ in 0..TRIES {
             let Some(first) = lines.first() else { return Ok(()) };
@@ -73,7 +75,12 @@ impl Taken {
             self.backup.path = path;
             lines = self.backup.written_since()?;
         }
-        if lines.is_empty() {
+        let concerns = |line: &String| tables.is_none_or(|tables| tables.iter().any(|table| line.contains(table)));
+        let Some(first) = lines.first() else { return Ok(()) };
+        if !lines.iter().any(concerns) {
+            ctx.ui.warn(format!(
+                "Somebody keeps writing ({first}), but not into what goes; the backup has not all of that"
+            ));
             return Ok(());
         }
         let fail = Fail::new(Kind::ActiveConnections, "Somebody keeps writing into the database")

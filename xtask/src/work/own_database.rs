@@ -39,9 +39,17 @@ pub struct OwnDatabase<'a> {
     db: Db,
     lock: Option<MigrationLock>,
     /// A backup that is still to be compared with the database, just before its first change.
-    backup: Option<(Taken, Action)>,
+    backup: Option<ToCheck>,
     /// Whether a backup is restored for its proof.
     verify: bool,
+}
+
+/// A backup that was taken, until the first change.
+struct ToCheck {
+    taken: Taken,
+    instead: Action,
+    /// The tables that it is for; `None`: all of them.
+    tables: Option<Vec<String>>,
 }
 
 /// Why a command refuses, and what can be done instead.
@@ -212,11 +220,19 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// `backup-failed`.
     pub fn backup(&mut self, ctx: &Ctx, instead: &Action) -> Result<PathBuf> {
+        self.backup_for(ctx, instead, None)
+    }
+
+    /// The same for the sake of some tables, while others may go on writing elsewhere.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn backup_for(&mut self, ctx: &Ctx, instead: &Action, tables: Option<Vec<String>>) -> Result<PathBuf> {
         let applied = self.applied()?;
         let wanted = wanted(self.component, &self.database, self.verify, &applied, instead);
         let taken = backup::take(ctx, &mut self.db, &wanted)?;
         let path = taken.path().to_owned();
-        self.backup = Some((taken, instead.clone()));
+        self.backup = Some(ToCheck { taken, instead: instead.clone(), tables });
         Ok(path)
     }
 
@@ -226,9 +242,10 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// `active-connections` where they do not stop; `backup-failed`.
     pub fn check_backup(&mut self, ctx: &Ctx) -> Result<()> {
-        let Some((mut taken, instead)) = self.backup.take() else { return Ok(()) };
+        let Some(ToCheck { mut taken, instead, tables }) = self.backup.take() else { return Ok(()) };
         let applied = self.applied()?;
-        taken.refresh(ctx, &wanted(self.component, &self.database, self.verify, &applied, &instead))
+        let wanted = wanted(self.component, &self.database, self.verify, &applied, &instead);
+        taken.refresh(ctx, &wanted, tables.as_deref())
     }
 
     /// Before the database is walked back to a backup: one of what is there now, and the rows aside that were written since

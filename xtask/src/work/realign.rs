@@ -3,9 +3,10 @@
 //! put together again from the ledger and from git, in a folder of its own; with these scripts the database goes down to the newest
 //! revisions that both know, and with those on the disk up again to what it had of them.
 //!
-//! Nothing is remembered between two runs: where a killed one has come to is asked of the database again. That is not enough
-//! for revisions that only leave the version table and come back (`kept`): killed between the two, their next upgrade meets
-//! what they have made. A journal as db-rebase has it would tell.
+//! Where a killed run has come to is asked of the database again. That is not enough for revisions that only leave the version
+//! table and come back (`kept`): `left_open.rs` writes those down.
+
+mod left_open;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::at_stake::{self, AtStake};
 use super::lost_scripts::{LostScript, Search};
-use super::migrate::{BrokenOff, Limits, Walk, Walker};
+use super::migrate::{self, BrokenOff, Limits, Walk, Walker};
 use super::own_database::OwnDatabase;
 use super::proof::{self, Proof, Trial};
 use super::put_back::Report;
@@ -30,8 +31,11 @@ use crate::model::revision::{self, Script};
 use crate::model::target::Direction;
 use crate::sys::files::read_script;
 use crate::sys::interrupt;
+use crate::sys::journal::crash_point;
 use crate::sys::overlay::Overlay;
 use crate::sys::project::Component;
+
+pub use left_open::LeftOpen;
 
 /// What was found out.
 pub enum Found {
@@ -304,10 +308,30 @@ impl Way {
     /// # Errors
     /// What a migration may meet; where the database stands then is said.
     pub fn go(&self, ctx: &Ctx, own: &mut OwnDatabase<'_>, backup: Option<&Path>) -> Result<()> {
+        let open = self.write_down(ctx, own, backup)?;
+        let done = self.there(ctx, own, backup);
+        let is_back = done.is_err() && own.applied().is_ok_and(|now| now == self.trip.before);
+        if let Some(open) = open.filter(|_| done.is_ok() || is_back) {
+            open.end();
+        }
+        done
+    }
+
+    /// A copy goes where anything fails, so nothing is written down for one.
+    fn write_down(&self, ctx: &Ctx, own: &mut OwnDatabase<'_>, backup: Option<&Path>) -> Result<Option<LeftOpen>> {
+        if backup.is_none() || self.kept.is_empty() {
+            return Ok(None);
+        }
+        let Trip { between, up, .. } = &self.trip;
+        LeftOpen::begin(ctx, own, &migrate::Way { start: between, direction: Direction::Up, ids: up, kept: &self.kept })
+    }
+
+    fn there(&self, ctx: &Ctx, own: &mut OwnDatabase<'_>, backup: Option<&Path>) -> Result<()> {
         let mut walker = Walker::start_with(ctx, own, Limits::default(), self.overlay.versions())?;
         walker.ready()?;
         let down = walker.go(own, &self.graph, &self.down());
         walker.end();
+        crash_point();
         if let Err(broken) = down {
             let done = broken.walked.done.clone();
             return Err(self.back(ctx, own, backup, *broken, (&done, &[])));
@@ -319,6 +343,7 @@ impl Way {
         let mut walker = Walker::start(ctx, own, Limits::default())?;
         let up = walker.go(own, &files, &self.up());
         walker.end();
+        crash_point();
         match up {
             Ok(_) => Ok(()),
             Err(broken) => {

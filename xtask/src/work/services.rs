@@ -21,7 +21,8 @@ use crate::sys::service_config::{Missing, ServiceConfig};
 use crate::sys::side_by_side::{Look, each_within};
 
 pub use command_line::{CommandLine, Offered};
-pub use files::{checkout, compose_file};
+pub use files::{any_compose_file, checkout};
+pub use machine::daemon as docker_daemon;
 
 /// How long a question to a server may take. Behind a slow line it may be given more by `XTASK_CHECK_LIMIT`.
 fn limit() -> Duration {
@@ -118,7 +119,7 @@ fn work(uses: Uses) -> Work {
 
 /// `cargo xtask cli-executor` for a command of a service.
 pub fn executor(service: &str, command: &str) -> Own {
-    own("cli-executor").flag("--component", service).flag("--subcommand", command).plain()
+    own("cli-executor").flag("--component", service).flag("--subcommand", command).of_no_component()
 }
 
 /// What cannot be looked at where the config cannot be read.

@@ -35,13 +35,18 @@ pub fn standing(ctx: &Ctx, component: &Component) -> Result<Standing> {
 }
 
 pub fn stands(component: &Component, graph: &Graph, answer: Result<&Answer, &anyhow::Error>) -> Standing {
-    let optional = component.is_often_not_set_up();
     match answer {
-        Ok(answer) if optional && answer.applied.is_empty() => Standing::not_set_up(graph),
+        Ok(answer) if component.is_often_not_set_up() && answer.applied.is_empty() => Standing::not_set_up(graph),
         Ok(answer) => Standing::new(graph, &answer.applied),
-        Err(error) if optional && from_anyhow(error).kind == Kind::DatabaseMissing => Standing::not_set_up(graph),
+        Err(error) if is_not_set_up(component, error) => Standing::not_set_up(graph),
         Err(_) => Standing::unreachable(graph),
     }
+}
+
+/// Whether an error only means what is usual of a component: nobody has made its database, or its config.
+pub fn is_not_set_up(component: &Component, error: &anyhow::Error) -> bool {
+    let kind = from_anyhow(error).kind;
+    component.is_often_not_set_up() && matches!(kind, Kind::DatabaseMissing | Kind::ConfigMissing)
 }
 
 /// The history, and what the database says. The server is asked while the scripts are read: letting somebody in takes
@@ -52,7 +57,10 @@ pub fn read_and_ask(ctx: &Ctx, component: &Component) -> Result<(Graph, Result<A
         let asking = scope.spawn(|| ctx.database(&config).map(|database| ask(&database, component)));
         let graph = ctx.history(&config);
         let answer = asking.join().map_err(|_| anyhow!("asking the database broke off"))?;
-        Ok((graph?, answer?))
+        Ok((
+            graph?,
+            answer.or_else(|error| if is_not_set_up(component, &error) { Ok(Err(error)) } else { Err(error) })?,
+        ))
     })
 }
 

@@ -28,7 +28,7 @@ pub fn offered(ctx: &Ctx, line: &CommandLine, service: &Service, offered: &[Offe
     lines.push(String::new());
     lines.push("Next:".to_owned());
     let start = offered.iter().find(|it| it.name == "start-server").or(offered.first());
-    let check = own("cli-executor").flag("--component", service.name).word("--check").plain();
+    let check = own("cli-executor").flag("--component", service.name).word("--check").of_no_component();
     let commands = start.map(|it| executor(service.name, &it.name)).into_iter().chain([check]);
     lines.extend(commands.enumerate().map(|(at, it)| format!("  {}. {}", at + 1, ctx.ui.shown(it))));
     lines.join("\n")

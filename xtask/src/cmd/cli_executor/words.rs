@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::model::action::{own, quoted};
 use crate::sys::backend_ai::Service;
@@ -50,7 +49,7 @@ impl Words {
 ///
 /// # Errors
 /// A quote that nothing ends; a word of old that no command stands for any more.
-pub fn read(ctx: &Ctx, service: &Service, text: &str) -> Result<Words, Fail> {
+pub fn read(service: &Service, text: &str) -> Result<Words, Fail> {
     let words = split(text).filter(|words| !words.is_empty()).ok_or_else(|| {
         let fail = Fail::new(Kind::Usage, "`--subcommand` cannot be read").details(format!("{text:?}"));
         fail.run("See what there is", listed(service))
@@ -59,16 +58,12 @@ pub fn read(ctx: &Ctx, service: &Service, text: &str) -> Result<Words, Fail> {
     let real: Vec<&str> = match (typed.as_slice(), service.migrations) {
         (["dbschema", "migrate" | "upgrade", ..], Some(component)) => {
             let fail = gone(service, "dbschema migrate", "Alembic migrates the database");
-            return Err(fail.run("Migrate it", own("db-migrate").of(component).plain()));
+            return Err(fail.run("Migrate it", own("db-migrate").of(component)));
         }
         (["dbschema", "history", ..], Some(component)) => {
             let fail = gone(service, "dbschema history", "Alembic tells the history");
-            let by_hand = ctx.project().and_then(|project| project.component(Some(component)));
-            let fail = match by_hand {
-                Ok(component) => fail.run("See it", ctx.alembic_by_hand(component).words(["history"])),
-                Err(_) => fail,
-            };
-            return Err(fail.run("See where the database stands", own("db-status").of(component).plain()));
+            let fail = fail.run("See it", own("db-history").of(component));
+            return Err(fail.run("See where the database stands", own("db-status").of(component)));
         }
         (["dbschema", rest @ ..], Some(_)) => [&["schema"], rest].concat(),
         (["health" | "status"], _) => vec!["health", "check"],
@@ -87,7 +82,7 @@ pub fn read(ctx: &Ctx, service: &Service, text: &str) -> Result<Words, Fail> {
 }
 
 fn listed(service: &Service) -> crate::model::action::Own {
-    own("cli-executor").flag("--component", service.name).plain()
+    own("cli-executor").flag("--component", service.name).of_no_component()
 }
 
 fn gone(service: &Service, word: &str, instead: &str) -> Fail {

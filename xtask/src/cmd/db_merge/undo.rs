@@ -91,7 +91,7 @@ pub fn undo(ctx: &Ctx, place: &Path, dry_run: bool) -> Result<Exit> {
     at_stake::agree_to_take_back(
         ctx,
         &lost,
-        "They are in the backups that are taken first, and in the schema xtask_since.",
+        "They are in the backups that are taken first; those written since are in the schema xtask_since, too.",
         own(COMMAND),
     )?;
     move_to(journal, &record, &live)?;

@@ -186,6 +186,11 @@ impl Plan {
         self.way == Way::Downgrade
     }
 
+    /// The tables that rows or values go with, as far as the scripts tell.
+    pub fn loses_rows_of(&self) -> Vec<String> {
+        self.at_stake.iter().filter(|it| it.is_loss()).filter_map(AtStake::table).collect()
+    }
+
     /// What db-undo has to know.
     pub fn change(&self, backup: Option<PathBuf>) -> What {
         let ids = self.walk.steps.iter().map(|step| step.revision.clone()).collect();

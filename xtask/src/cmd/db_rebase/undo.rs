@@ -46,7 +46,7 @@ pub fn undo(ctx: &Ctx, folder: &Path, dry_run: bool) -> Result<Exit> {
     at_stake::agree_to_take_back(
         ctx,
         &lost,
-        "They are in the backup that is taken first, and in the schema xtask_since.",
+        "They are in the backup that is taken first; those written since are in the schema xtask_since, too.",
         own(COMMAND).of(&work.component),
     )?;
     let live = journal_folder(ctx)?;

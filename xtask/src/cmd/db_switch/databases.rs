@@ -1,6 +1,6 @@
 //! The databases that there are: listed, dropped, brought to this checkout.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::record::{self, COMMAND, Record, Swap};
@@ -14,6 +14,7 @@ use crate::sys::pg::parked::{self, Databases, Named};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::advice;
+use crate::work::standing::is_not_set_up;
 
 /// A component's databases.
 struct Shelf<'a> {
@@ -34,7 +35,7 @@ pub fn list(ctx: &Ctx, repo: &Repo) -> Result<Exit> {
         for named in &shelf.list.clone() {
             let branch = named.branch.clone().or_else(|| here.clone().filter(|_| named.active));
             let exists = match &branch {
-                Some(branch) => repo.commits(&[branch])?.pop().flatten().is_some(),
+                Some(branch) => repo.branch_tips(&[branch])?.pop().flatten().is_some(),
                 None => false,
             };
             let revision = revision(&shelf, named);
@@ -174,7 +175,10 @@ fn find<'a>(ctx: &'a Ctx, branch: &str) -> Result<Vec<(Shelf<'a>, Named)>> {
 fn shelves(ctx: &Ctx) -> Result<Vec<Shelf<'_>>> {
     let mut shelves = Vec::new();
     for component in ctx.project()?.all()? {
-        let database = ctx.database(&ctx.config(component)?)?;
+        let database = match ctx.database(&ctx.config(component)?) {
+            Err(error) if is_not_set_up(component, &error) => continue,
+            database => database?,
+        };
         match Db::connect(&database.url, &application_name(COMMAND)) {
             Err(error) if advice::is_database_missing(&error) => continue,
             db => drop(db?),
@@ -189,10 +193,20 @@ fn shelves(ctx: &Ctx) -> Result<Vec<Shelf<'_>>> {
 
 /// The branch that is checked out.
 pub fn current_branch(repo: &Repo) -> Result<String> {
-    let head = repo.head()?;
-    head.branch.context("no branch is checked out").map_err(|_| {
-        Fail::new(Kind::Usage, "No branch is checked out, so its database has no name")
-            .run("Give what is checked out a name", git(["switch", "--create", "NAME"]))
-            .into()
+    if let Some(branch) = repo.head()?.branch {
+        return Ok(branch);
+    }
+    let fail = Fail::new(Kind::Usage, "No branch is checked out, so its database has no name");
+    Err(match repo.operation()? {
+        Some(operation) => {
+            let name = operation.name();
+            let fail = fail.details(format!("A {name} is in progress"));
+            fail.run("End it", git([name, "--continue"])).run("Or give it up", git([name, "--abort"])).into()
+        }
+        None if repo.is_stepping() => fail.run("End the bisect", git(["bisect", "reset"])).into(),
+        None => fail
+            .run("Go back to a branch; its database is left alone by that", git(["switch", "-"]))
+            .run("Or give what is checked out a name", git(["switch", "--create", "NAME"]))
+            .into(),
     })
 }

@@ -18,6 +18,7 @@ use crate::sys::pg::parked::{self, Databases, Named};
 use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::own_database::{OwnDatabase, Refusal};
+use crate::work::standing::is_not_set_up;
 
 /// A switch, worked out.
 pub struct Plan<'a> {
@@ -74,10 +75,8 @@ pub enum Other {
 /// # Errors
 /// A branch that git does not know; what connecting may meet; `active-connections`.
 pub fn plan<'a>(ctx: &'a Ctx, repo: &Repo, flags: &Switch, from: &str) -> Result<Plan<'a>> {
-    let names = ["HEAD", &flags.branch, &format!("origin/{}", flags.branch)];
-    let mut commits = repo.commits(&names)?.into_iter();
-    let (head, target) = (commits.next().flatten(), commits.next().flatten().or(commits.next().flatten()));
-    let (Some(head), Some(target)) = (head, target) else {
+    let head = repo.commits(&["HEAD"])?.pop().flatten();
+    let (Some(head), Some(target)) = (head, repo.branch_to_be(&flags.branch)?) else {
         let fail = Fail::new(Kind::Usage, format!("git knows no branch `{}`", flags.branch));
         return Err(fail.run("See which there are", git(["branch", "--all"])).into());
     };
@@ -88,7 +87,7 @@ pub fn plan<'a>(ctx: &'a Ctx, repo: &Repo, flags: &Switch, from: &str) -> Result
     Ok(plan)
 }
 
-/// `None` for a component whose database is not there, or that nobody has begun to use.
+/// `None` for a component whose database is not there.
 fn part<'a>(
     ctx: &'a Ctx,
     repo: &Repo,
@@ -97,15 +96,15 @@ fn part<'a>(
     component: &'a Component,
 ) -> Result<Option<Part<'a>>> {
     let config = ctx.config(component)?;
-    let database = ctx.database(&config)?;
+    let database = match ctx.database(&config) {
+        Err(error) if is_not_set_up(component, &error) => return Ok(None),
+        database => database?,
+    };
     let mut active = match OwnDatabase::connect_to(component, config.clone(), database.clone(), COMMAND) {
         Err(error) if advice::is_database_missing(&error) => return Ok(None),
         active => active?,
     };
     let applied = active.applied()?;
-    if applied.is_empty() {
-        return Ok(None);
-    }
     let admin = ctx.admin_url(&database)?;
     let name = database.url.target().database.clone();
     let mut all = Databases::open(&admin, &name)?;
@@ -149,9 +148,15 @@ impl Asking<'_> {
     fn way(&self, flags: &Switch, may_rename: bool) -> Result<Way> {
         let to = &self.plan.to;
         let leaving = self.leaving()?;
-        let parked = parked::newest(self.list, to);
+        let parked = match parked::newest(self.list, to) {
+            None => self.of_an_old_name()?,
+            parked => parked,
+        };
         if leaving == *to {
             return Ok(Way::Stays("it is that branch's own"));
+        }
+        if parked.is_none() && self.applied.is_empty() {
+            return Ok(Way::Stays("it holds no revision yet"));
         }
         if parked.is_none() && !self.scripts_differ()? {
             return Ok(Way::Stays("no migration differs"));
@@ -175,11 +180,27 @@ impl Asking<'_> {
         let from = &self.plan.from;
         let said = self.list.iter().find(|it| it.active).and_then(|it| it.branch.clone());
         let Some(said) = said.filter(|said| said != from) else { return Ok(from.clone()) };
-        let Some(commit) = self.repo.commits(&[&said])?.pop().flatten() else { return Ok(from.clone()) };
+        let Some(commit) = self.repo.branch_tips(&[&said])?.pop().flatten() else {
+            let is_renamed = self.repo.old_names(&self.plan.to)?.contains(&said);
+            return Ok(if is_renamed { self.plan.to.clone() } else { from.clone() });
+        };
         let root = &self.ctx.project()?.root;
         let history = history::at(root, self.config, &self.ctx.headers(self.config)?, self.repo, &commit);
         let knows = history.is_ok_and(|(graph, _)| graph.unknown(self.applied).is_empty());
         Ok(if knows { said } else { from.clone() })
+    }
+
+    /// The parked database of the branch that is to be checked out, under the name that the branch had before.
+    fn of_an_old_name(&self) -> Result<Option<&Named>> {
+        let parked: Vec<&str> =
+            self.list.iter().filter(|it| !it.active).filter_map(|it| it.branch.as_deref()).collect();
+        let tips = self.repo.branch_tips(&parked)?;
+        let gone: Vec<&str> = parked.into_iter().zip(tips).filter(|(_, tip)| tip.is_none()).map(|(it, _)| it).collect();
+        if gone.is_empty() {
+            return Ok(None);
+        }
+        let old = self.repo.old_names(&self.plan.to)?;
+        Ok(old.iter().filter(|name| gone.contains(&name.as_str())).find_map(|name| parked::newest(self.list, name)))
     }
 
     fn scripts_differ(&self) -> Result<bool> {
@@ -195,7 +216,7 @@ impl Asking<'_> {
         let named: Vec<(&Named, String)> = self.list.iter().filter_map(|it| Some((it, branch(it)?))).collect();
         let names: Vec<&str> = named.iter().map(|(_, branch)| branch.as_str()).collect();
         let mut best = None;
-        for ((it, branch), commit) in named.iter().zip(self.repo.commits(&names)?) {
+        for ((it, branch), commit) in named.iter().zip(self.repo.branch_tips(&names)?) {
             let Some(commit) = commit else { continue };
             let far = self.repo.apart(&self.plan.target, &commit)?;
             if best.as_ref().is_none_or(|(nearest, _)| far < *nearest) {

@@ -13,12 +13,28 @@ use crate::model::action::own;
 use crate::report::steps::{StepReport, steps as table};
 use crate::sys::git::Repo;
 use crate::ui::Paint;
+use crate::work::shared_tree;
 
 /// Nothing to do.
 pub fn already_there(ctx: &Ctx, branch: &str) -> Result<Exit> {
     ctx.ui.json(COMMAND, Exit::Done, json!({"from": branch, "branch": branch, "steps": []}), None);
     ctx.ui.answer(format!("✅ Nothing to do: {branch} is checked out"));
     Ok(Exit::Done)
+}
+
+/// Other work trees of this repository that use a database which is about to become another one.
+pub fn warn_of_sharers(ctx: &Ctx, repo: &Repo, plan: &Plan<'_>) {
+    for part in plan.parts.iter().filter(|part| !matches!(part.way, Way::Stays(_))) {
+        for sharer in shared_tree::sharers(ctx, repo, part.component, &part.database) {
+            ctx.ui.warn(format!(
+                "{} uses the same database {}: it gets that of {} as well. Give it one of its own: another name in its {}",
+                sharer.words(),
+                part.database.url.target().database,
+                plan.to,
+                part.component.config.display(),
+            ));
+        }
+    }
 }
 
 /// `--dry-run`.
@@ -60,7 +76,7 @@ pub fn report(ctx: &Ctx, plan: &Plan<'_>, differs: &Differs, done: Done) -> Resu
 
 fn part_lines(plan: &Plan<'_>) -> Vec<String> {
     match plan.parts.as_slice() {
-        [] => vec!["No component's database is set up here".to_owned()],
+        [] => vec!["No component's database is there".to_owned()],
         parts => parts.iter().map(|part| format!("{}: {}", part.component.name, part.words())).collect(),
     }
 }

@@ -11,6 +11,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, refuse};
 use crate::flags::DbMigrate;
 use crate::model::action::{Action, Own, git, own};
+use crate::model::graph::Graph;
 use crate::model::rebase::ids;
 use crate::model::status::{Revision, Standing, State};
 use crate::report::steps::Outcome;
@@ -18,8 +19,9 @@ use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::at_stake::AtStake;
 use crate::work::last_change::{self, What, Whole};
+use crate::work::ledger;
 use crate::work::own_database::{OwnDatabase, Refusal};
-use crate::work::realign::{self, Found, Way};
+use crate::work::realign::{self, Found, LeftOpen, Way};
 use crate::work::standing;
 
 /// The command, as it is typed.
@@ -153,7 +155,10 @@ pub fn realign(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
     }
     let component = ctx.component()?;
     let Some(way) = way(ctx, component)? else {
-        return Ok(Done::skipped("files and database agree"));
+        return match LeftOpen::may_be(ctx, &component.name) {
+            true => end_what_is_open(ctx, component),
+            false => Ok(Done::skipped("files and database agree")),
+        };
     };
     ctx.ui.status(format!("{}:\n{}", component.name, way_lines(&way).join("\n")));
     let mut database = claim(ctx, component)?;
@@ -177,13 +182,45 @@ pub fn realign(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
         None => What::Nothing(format!("{COMMAND} {words}, on a fresh copy"), Vec::new()),
     };
     let before = last_change::begin(ctx, &mut database, COMMAND, what);
+    let open = LeftOpen::find(ctx, &mut database)?;
     let gone = way.go(ctx, &mut database, backup.as_deref());
+    let gone = gone.and_then(|()| open.map_or(Ok(()), |open| open.go_on(ctx, &mut database)));
     // It may come to the revisions that it began with, on other parents.
     last_change::end(ctx, &mut database, before, gone.is_ok());
     gone?;
     let remark = format!("{} taken back, {} put back", count(&way.taken_back()), count(&way.trip.up));
     part.realigned = Some(Realigned { way, at_stake, backup });
     Ok(Done::ok(remark))
+}
+
+/// A run before this one was killed on its way: what is left of it.
+fn end_what_is_open(ctx: &Ctx, component: &Component) -> Result<Done> {
+    let mut database = OwnDatabase::connect(ctx, component, COMMAND)?;
+    let Some(open) = LeftOpen::find(ctx, &mut database)? else { return Ok(Done::skipped("files and database agree")) };
+    drop(database);
+    let mut database = claim(ctx, component)?;
+    let remark = format!("{} put back that a killed run had taken out", count(open.ids()));
+    open.go_on(ctx, &mut database)?;
+    Ok(Done::ok(remark))
+}
+
+/// Refuses what must not happen before a way that was killed has ended.
+///
+/// # Errors
+/// `already-running`.
+pub fn check_nothing_open(ctx: &Ctx, component: &Component) -> Result<()> {
+    if !LeftOpen::may_be(ctx, &component.name) {
+        return Ok(());
+    }
+    // Where the database cannot be asked, the command itself will say so.
+    let Ok(mut database) = OwnDatabase::connect(ctx, component, COMMAND) else { return Ok(()) };
+    let Some(open) = LeftOpen::find(ctx, &mut database)? else { return Ok(()) };
+    let ids = open.ids().join(", ");
+    let fail = Fail::new(Kind::AlreadyRunning, "db-sync did not end on this database");
+    let fail = fail
+        .details(database.place())
+        .details(format!("The version table lacks {ids} for the time being, and what they made is there"));
+    Err(fail.run("Let it end", own_sync()).related(own("db-status")).about(&component.name).refused().into())
 }
 
 fn own_sync() -> Own {
@@ -202,9 +239,17 @@ pub fn way(ctx: &Ctx, component: &Component) -> Result<Option<Box<Way>>> {
         Found::Nowhere(ids) => {
             let graph = ctx.history(&ctx.config(component)?)?;
             let mut own = OwnDatabase::connect(ctx, component, COMMAND)?;
-            Err(advice::nowhere(ctx, &ids, component, &graph, own.db()).refused().into())
+            let seen = seen_at(&mut own, &graph);
+            Err(advice::nowhere(ctx, &ids, component, &graph, (own.db(), seen)).refused().into())
         }
     }
+}
+
+/// The revision of these files at which this tool saw the whole schema as it is now.
+fn seen_at(own: &mut OwnDatabase<'_>, graph: &Graph) -> Option<String> {
+    let now = ledger::digest(&own.catalog().ok()?);
+    let (table, db) = own.table_and_db();
+    db.seen_at(table, &now).ok()?.into_iter().find(|id| graph.get(id).is_some())
 }
 
 /// What was found, a line each.

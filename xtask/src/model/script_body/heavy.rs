@@ -2,7 +2,7 @@
 //! building an index.
 
 use super::{Found, Function, Operation, Subject, Value};
-use crate::model::sql::{Object, Statement, Verb};
+use crate::model::sql::{Object, Statement, Verb, is_volatile, leading_words};
 
 /// Work on a whole table under a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub fn heavy(function: &Function) -> Vec<Heavy> {
         Some(Heavy { table: operation.table()?.to_owned(), what, line: found.line })
     });
     let by_sql = function.statements().flat_map(|(statement, found)| of_sql(&statement, found.line));
+    let upkeep = function.calls.iter().filter_map(|found| Some((found.sql.as_ref()?, found.line)));
+    let by_sql = by_sql.chain(upkeep.flat_map(|(sql, line)| upkeep_of(&sql.text, line)));
     let made: Vec<String> = created(function);
     let mut all: Vec<Heavy> = by_operation.chain(by_sql).filter(|it| !made.contains(&it.table)).collect();
     all.sort_by_key(|it| it.line);
@@ -42,6 +44,7 @@ fn of_operation(operation: &Operation, found: &Found) -> Option<String> {
     match (operation.name.as_str(), operation.subject) {
         ("alter_column", _) if found.call.get("type_").is_some() => Some(retyped(object)),
         ("alter_column", _) if is("nullable", false) => Some(required(object)),
+        ("add_column", _) if fills_rows(found) => Some(filled(object)),
         ("create_index", _) if !is("postgresql_concurrently", true) => Some(indexed(object)),
         (name, Subject::Constraint) if name.starts_with("create_") && !is("postgresql_not_valid", true) => {
             Some(checked(object))
@@ -61,6 +64,8 @@ fn of_sql(statement: &Statement, line: usize) -> Vec<Heavy> {
             .iter()
             .filter_map(|action| match (action.verb, action.object) {
                 _ if action.retyped.is_some() => Some(retyped(&action.name)),
+                _ if action.becomes_required => Some(required(&action.name)),
+                _ if action.fills_rows => Some(filled(&action.name)),
                 (Verb::Create, Object::Constraint) => Some(checked(&action.name)),
                 _ => None,
             })
@@ -68,6 +73,42 @@ fn of_sql(statement: &Statement, line: usize) -> Vec<Heavy> {
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// `VACUUM FULL users`, `CLUSTER users USING ix`: no statements about structure.
+fn upkeep_of(sql: &str, line: usize) -> Vec<Heavy> {
+    let one = |words: Vec<String>| {
+        let is_word = |word: &&str| word.contains(char::is_alphanumeric) && *word != "verbose";
+        let words: Vec<&str> = words.iter().map(String::as_str).filter(is_word).collect();
+        let (table, name) = match words.as_slice() {
+            ["vacuum", "full", table, ..] => (*table, "VACUUM FULL"),
+            ["cluster", table, ..] => (*table, "CLUSTER"),
+            _ => return None,
+        };
+        let what = format!("{name} writes the whole table anew; nobody can read or write it meanwhile");
+        Some(Heavy { table: table.to_owned(), what, line })
+    };
+    leading_words(sql).into_iter().filter_map(one).collect()
+}
+
+/// A column whose default is another value for each row, or that counts or computes it.
+fn fills_rows(found: &Found) -> bool {
+    let Some(Value::Call(column)) = found.call.args.iter().find(|value| matches!(value, Value::Call(_))) else {
+        return false;
+    };
+    let is_made = |value: &Value| matches!(value, Value::Call(made) if ["Computed", "Identity"].contains(&made.last()));
+    let default = match column.get("server_default") {
+        Some(Value::Call(text)) if is_made(&Value::Call(text.clone())) => return true,
+        Some(Value::Call(text)) => text.args.first().and_then(Value::text),
+        default => default.and_then(Value::text),
+    };
+    column.args.iter().any(is_made) || default.is_some_and(|text| is_volatile(&text.text))
+}
+
+fn filled(column: &str) -> String {
+    format!(
+        "column {column} gets a value of its own in every row, which writes the whole table anew; nobody can read or write it meanwhile"
+    )
 }
 
 fn retyped(column: &str) -> String {

@@ -145,6 +145,11 @@ def upgrade():
     op.create_foreign_key("fk_users", "users", "other", ["a"], ["id"])
     op.create_foreign_key("fk_later", "users", "other", ["b"], ["id"], postgresql_not_valid=True)
     op.execute("create index ix_sql on users (age); alter table users alter age type text")
+    op.execute("alter table users alter name set not null, add u uuid default gen_random_uuid(), add w timestamptz default now()")
+    op.execute("vacuum (full) users; cluster verbose users using ix")
+    op.add_column("users", sa.Column("k", sa.Uuid(), server_default=sa.text("gen_random_uuid()")))
+    op.add_column("users", sa.Column("n", sa.Integer(), sa.Identity()))
+    op.add_column("users", sa.Column("m", sa.Integer(), server_default=sa.text("7")))
 "#;
     let found: Vec<String> = heavy(&body(text).upgrade.unwrap())
         .into_iter()
@@ -159,6 +164,12 @@ def upgrade():
             "12 users: constraint fk_users is checked on every row",
             "14 users: index ix_sql is built",
             "14 users: a new type for age may write the whole table anew",
+            "15 users: NOT NULL on name reads every row",
+            "15 users: column u gets a value of its own in every row, which writes the whole table anew",
+            "16 users: VACUUM FULL writes the whole table anew",
+            "16 users: CLUSTER writes the whole table anew",
+            "17 users: column k gets a value of its own in every row, which writes the whole table anew",
+            "18 users: column n gets a value of its own in every row, which writes the whole table anew",
         ]
     );
 }

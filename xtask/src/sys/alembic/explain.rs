@@ -79,7 +79,7 @@ impl Trouble {
         if let Some(step) = self.step.as_ref().filter(|_| !self.is_beside_the_script()) {
             fail = fail.revision(&step.revision);
         }
-        if let Some(file) = self.file.as_ref().filter(|_| self.fault() != Fault::Table) {
+        if let Some(file) = self.file.as_ref().filter(|_| self.fault() != Fault::Table && !self.is_at_commit()) {
             fail = fail.at(Path::new(&names.relative(file)), self.line);
         }
         fail.related(related(kind, names))
@@ -121,7 +121,7 @@ fn sql_kind(trouble: &Trouble) -> Kind {
         (Kind::UndefinedObject, Fault::Table) => Kind::EnvFailed,
         // What the server itself refuses is the same whoever asked.
         (kind @ (Kind::PermissionDenied | Kind::LockTimeout), Fault::Env) => kind,
-        (_, Fault::Env) => Kind::EnvFailed,
+        (_, Fault::Env) if !trouble.is_at_commit() => Kind::EnvFailed,
         (kind, _) => kind,
     }
 }

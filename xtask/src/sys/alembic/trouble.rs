@@ -315,6 +315,12 @@ impl Trouble {
         self.kind == TroubleKind::NoFunction || raised && self.phase == Phase::Step
     }
 
+    /// Whether a constraint was checked where env.py ends the transaction of all revisions: that is no statement of env.py's.
+    pub fn is_at_commit(&self) -> bool {
+        let is_constraint = self.sqlstate.as_deref().is_some_and(|code| code.starts_with("23"));
+        is_constraint && self.kind == TroubleKind::Sql && self.phase == Phase::Env && self.statement.is_none()
+    }
+
     /// What PostgreSQL said of a broken constraint; not of its own catalog's, nor of the version table's.
     pub fn violation(&self) -> Option<Violation<'_>> {
         let is_ours = self.kind == TroubleKind::Sql && !self.is_bookkeeping() && !self.is_about_catalog();

@@ -167,16 +167,18 @@ pub fn parts(project_root: &Path) -> (usize, u64) {
 }
 
 /// Removes what killed runs were writing; what is being written just now is locked, and stays.
-pub(super) fn sweep(folder: &Path) {
+pub(super) fn sweep(folder: &Path) -> Vec<String> {
+    let mut removed = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_dead = |path: &Path| File::open(path).is_ok_and(|file| file.try_lock().is_ok());
         let is_orphan = || name.strip_suffix(".json").is_some_and(|dump| !folder.join(dump).exists());
         if name.contains(PART) && is_dead(&path) || name.ends_with(".dump.json") && is_orphan() && is_dead(&path) {
-            let _ = fs::remove_file(&path);
+            removed.extend(fs::remove_file(&path).is_ok().then_some(name));
         }
     }
+    removed
 }
 
 /// The file beside a backup.

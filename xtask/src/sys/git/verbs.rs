@@ -9,7 +9,7 @@ use super::operation::Progress;
 use super::process::Answer;
 use super::{Conflict, Oid, Repo, no_option, parse};
 use crate::fail::{Fail, Kind};
-use crate::model::action::git;
+use crate::model::action::{git, program};
 
 /// Tells our own hooks that the databases are about to be switched as well, so that they say nothing yet.
 pub const SWITCHING: &str = "XTASK_SWITCHING";
@@ -167,7 +167,11 @@ impl Repo {
             let fail = Fail::new(Kind::Usage, format!("git knows no branch `{branch}`"));
             return Err(fail.details(answer.error().to_string()).action(git(["branch", "--all"])).into());
         }
-        if answer.code() == Some(0) { Ok(()) } else { Err(self.refusal(&format!("switch to {branch}"), &answer)) }
+        match (answer.code(), not_to_be_had(branch, &answer.stderr)) {
+            (Some(0), _) => Ok(()),
+            (_, Some(fail)) => Err(fail.into()),
+            (_, None) => Err(self.refusal(&format!("switch to {branch}"), &answer)),
+        }
     }
 
     /// Refuses to do something before every conflict is resolved.
@@ -220,4 +224,26 @@ fn dirty(what: &str, files: &[String]) -> Fail {
 
 fn count(files: usize) -> String {
     if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
+}
+
+/// git checks a branch out in one work tree only.
+pub fn checked_out_elsewhere(branch: &str, place: &Path) -> Fail {
+    let place = place.display().to_string();
+    let fail = Fail::new(Kind::Usage, format!("{branch} is checked out in another work tree"));
+    fail.details(&place).run("Work on it there", program(["cd", &place]))
+}
+
+/// A branch that is checked out in another work tree, or something that is no branch.
+fn not_to_be_had(branch: &str, said: &str) -> Option<Fail> {
+    let fatal = said.lines().find_map(|line| line.strip_prefix("fatal: "))?;
+    let place = ["already used by worktree at '", "already checked out at '"]
+        .iter()
+        .find_map(|words| fatal.split(*words).nth(1));
+    if let Some(place) = place {
+        return Some(checked_out_elsewhere(branch, Path::new(place.trim_end_matches('\''))));
+    }
+    let is_other = fatal.starts_with("a branch is expected");
+    is_other.then(|| {
+        Fail::new(Kind::Usage, format!("{branch} is no branch")).details(fatal).action(git(["branch", "--all"]))
+    })
 }

@@ -153,7 +153,14 @@ fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail
             .related(own("doctor")),
         Kind::ConnectionLost => fail(Kind::ConnectionLost, "Connection to the database was lost")
             .action("Wait until the server is up and try again"),
-        kind => fail(kind, "The database server refuses the connection"),
+        kind if code == "53300" => fail(kind, "The database server has no connection left")
+            .action(
+                "Stop what holds connections that nobody needs, or raise the limit (of the server, database or role)",
+            )
+            .run("Try it by hand", psql(endpoint, target)),
+        kind => fail(kind, "The database server refuses the connection")
+            .run("Try it by hand", psql(endpoint, target))
+            .run("Check the whole set-up", own("doctor")),
     }
 }
 

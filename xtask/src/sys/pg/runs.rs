@@ -110,6 +110,21 @@ impl Db {
         Ok(rows.iter().map(text).collect())
     }
 
+    /// The revisions at which the schema was seen as this digest says, the last time first.
+    ///
+    /// # Errors
+    /// As [`Db::runs`].
+    pub fn seen_at(&mut self, table: &VersionTable, schema: &str) -> Result<Vec<String>> {
+        if !self.has_runs()? {
+            return Ok(Vec::new());
+        }
+        let key = key(&table.quoted());
+        let sql =
+            format!("select revision from xtask.run where version_table = {key} and above = $1 order by run_at desc");
+        let rows = self.client().query(&sql, &[&schema]).context("reading where the schema was like this")?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// The text of a script that ran.
     ///
     /// # Errors

@@ -29,20 +29,38 @@ pub(super) const KEPT: &str = "xtask scratch database, kept on purpose";
 /// # Errors
 /// What connecting may meet. A database that cannot be dropped (another user's) is left where it is.
 pub fn sweep(admin: &DbUrl) -> Result<Vec<String>> {
+    each_abandoned(admin, |db, name| {
+        let is_dropped = drop_database(db, name).is_ok();
+        if is_dropped {
+            remove_dump_of(name);
+        }
+        is_dropped
+    })
+}
+
+/// What [`sweep`] would drop.
+///
+/// # Errors
+/// What connecting may meet.
+pub fn abandoned(admin: &DbUrl) -> Result<Vec<String>> {
+    each_abandoned(admin, |_, _| true)
+}
+
+/// The names of those of dead runs with which `work` has done what it does.
+fn each_abandoned(admin: &DbUrl, work: impl Fn(&mut Db, &str) -> bool) -> Result<Vec<String>> {
     let mut db = maintenance(admin)?;
     let sql = "select datname::text from pg_database where datname ~ '^xtask_scratch_[0-9]+_[0-9a-f]{8}(_s[0-9]+)?$' \
         and pg_has_role(datdba, 'member') \
         and coalesce(shobj_description(oid, 'pg_database'), $1) ~ ('^' || $1 || '($| \\()') order by 1";
     let rows = db.client().query(sql, &[&MARK]).map_err(|error| sql_fail(&error, "looking for scratch databases"))?;
-    let mut dropped = Vec::new();
+    let mut done = Vec::new();
     for name in rows.iter().map(|row| row.get::<_, String>(0)) {
         interrupt::check()?;
-        if is_abandoned(&mut db, &name)? && drop_database(&mut db, &name).is_ok() {
-            remove_dump_of(&name);
-            dropped.push(name);
+        if is_abandoned(&mut db, &name)? && work(&mut db, &name) {
+            done.push(name);
         }
     }
-    Ok(dropped)
+    Ok(done)
 }
 
 /// Whether the owner's lock is free, in whatever database it was taken. Having taken it ourselves, nobody else sweeps

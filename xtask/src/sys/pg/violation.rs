@@ -38,8 +38,10 @@ impl Db {
         let table = format!("{}.{}", ident(violation.schema?), ident(violation.table?));
         let query = match violation.sqlstate {
             "23502" => Some(format!("select * from {table} where {} is null", ident(violation.column?))),
-            "23505" => key(violation.detail?)
-                .map(|key| format!("select {key}, count(*) from {table} group by {key} having count(*) > 1")),
+            "23505" => key(violation.detail?).map(|key| {
+                let only = which_rows(self.client(), violation, key);
+                format!("select {key}, count(*) from {table}{only} group by {key} having count(*) > 1")
+            }),
             "23514" => {
                 check(self.client(), violation, &table).map(|it| format!("select * from {table} where not ({it})"))
             }
@@ -62,6 +64,28 @@ fn tried(client: &mut Client, query: &str) -> Option<bool> {
 /// The columns of a unique index, as PostgreSQL writes them.
 fn key(detail: &str) -> Option<&str> {
     Some(detail.strip_prefix("Key (")?.split_once(")=(")?.0)
+}
+
+/// The rows that a unique index is about: those of its condition, and without empty values where these are no duplicates.
+fn which_rows(client: &mut Client, violation: &Violation, key: &str) -> String {
+    let known = "select pg_get_expr(i.indpred, i.indrelid), coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) \
+        from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace \
+        where c.relname = $1 and n.nspname = $2";
+    let (name, schema) = (violation.constraint.unwrap_or_default(), violation.schema.unwrap_or_default());
+    let (condition, are_empty_ones_alike) = match client.query_opt(known, &[&name, &schema]) {
+        Ok(Some(row)) => (row.get(0), row.get(1)),
+        _ => {
+            let statement = violation.statement.unwrap_or_default();
+            let lower = statement.to_ascii_lowercase();
+            let makes = lower.trim_start().starts_with("create unique index");
+            let at = lower.rfind(" where ").filter(|_| makes).map(|at| at + " where ".len());
+            (at.map(|at| statement[at..].trim().to_owned()), lower.contains("nulls not distinct"))
+        }
+    };
+    let condition = condition.map(|it: String| format!("({it})"));
+    let filled = (!are_empty_ones_alike).then(|| format!("({key}) is not null"));
+    let all: Vec<String> = condition.into_iter().chain(filled).collect();
+    if all.is_empty() { String::new() } else { format!(" where {}", all.join(" and ")) }
 }
 
 /// The condition of a check constraint: the catalog's, or the statement's that wants to add it.

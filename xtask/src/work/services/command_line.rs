@@ -79,7 +79,7 @@ impl CommandLine {
             Some(fix) => fail.action(fix),
             None => fail.action("Install the packages of this service into the same environment"),
         };
-        fail.related(own("doctor").plain())
+        fail.related(own("doctor"))
     }
 
     /// What its script needs and does not find, as it says itself.
@@ -98,7 +98,7 @@ fn missing(root: &Path) -> Fail {
         .details(format!("Looked for {}, beside the project's Python, and on PATH", root.join(NAME).display()))
         .action("Name the Python of the environment that it is installed in: --python=PATH")
         .action("Or name the checkout's folder: --project=DIR")
-        .related(own("doctor").plain())
+        .related(own("doctor"))
         .refused()
 }
 

@@ -8,7 +8,7 @@ use crate::ctx::Ctx;
 use crate::model::action::{Action, program};
 use crate::model::check::Check;
 use crate::model::compose;
-use crate::sys::backend_ai::{self, COMPOSE, Service, Uses};
+use crate::sys::backend_ai::{self, COMPOSE, Service, USUAL_COMPOSE, Uses};
 use crate::sys::files;
 use crate::sys::service_config::{Missing, ServiceConfig};
 use crate::sys::settings::Server;
@@ -66,13 +66,21 @@ pub fn checkout(ctx: &Ctx, root: &Path) -> Vec<Check> {
     }
     let mut checks = mounted(root);
     checks.push(agreement(ctx, root, &ServerKind::ALL));
-    checks.push(secrets(root));
+    if SHARING.iter().any(|file| root.join(file).is_file()) {
+        checks.push(secrets(root));
+    }
     checks
 }
 
 /// The compose file that is in use, else what it is made from.
-pub fn compose_file(root: &Path) -> Option<&'static str> {
+fn compose_file(root: &Path) -> Option<&'static str> {
     COMPOSE.into_iter().find(|file| root.join(file).is_file())
+}
+
+/// A compose file of whatever project.
+pub fn any_compose_file(root: &Path) -> Option<&'static str> {
+    let usual = USUAL_COMPOSE.into_iter().find(|file| root.join(file).is_file());
+    compose_file(root).or(usual)
 }
 
 /// Files that compose mounts. Docker makes a folder of one that is missing, and then no copy helps any more.
@@ -226,7 +234,9 @@ fn agreement(ctx: &Ctx, root: &Path, kinds: &[ServerKind]) -> Check {
             check.fix("Correct the files that do not have what compose publishes, or what the service uses")
         }
         (true, 0) => Check::ok(NAME, "no file here names a server of this machine"),
-        (true, count) => Check::ok(NAME, format!("{} ({count} places)", agreed.join(", "))),
+        (true, count) => {
+            Check::ok(NAME, format!("{} (in {count} place{})", agreed.join(", "), if count == 1 { "" } else { "s" }))
+        }
     }
 }
 
@@ -275,11 +285,14 @@ fn by_alembic(ctx: &Ctx) -> Vec<Said> {
     project.components.iter().filter_map(of).collect()
 }
 
-/// Secrets that coordinator and worker must share; only whether they are the same is told.
+/// The configs of coordinator and worker.
+const SHARING: [&str; 2] = ["app-proxy-coordinator.toml", "app-proxy-worker.toml"];
+
+/// Secrets that both must have; only whether they are the same is told.
 fn secrets(root: &Path) -> Check {
     const NAME: &str = "secrets agree";
     const KEYS: [&str; 3] = ["secrets.api_secret", "secrets.jwt_secret", "permit_hash.secret"];
-    let files = ["app-proxy-coordinator.toml", "app-proxy-worker.toml"];
+    let files = SHARING;
     let read = files.map(|file| ServiceConfig::find(root, file, None));
     let [Ok(coordinator), Ok(worker)] = read else {
         return Check::skipped(NAME, format!("not looked at: {} are not both here", files.join(" and ")));

@@ -10,7 +10,7 @@ use crate::model::compose;
 use crate::model::status::State as Standing;
 use crate::model::url::DbUrl;
 use crate::report::checks;
-use crate::sys::backend_ai::{COMPOSE, Uses};
+use crate::sys::backend_ai::{COMPOSE, USUAL_COMPOSE, Uses};
 use crate::sys::etcd::Etcd;
 use crate::sys::files;
 use crate::sys::net::{self, Place, Trouble};
@@ -24,8 +24,7 @@ pub fn start(root: &Path) -> Action {
     let up = |file: &str| program(["docker", "compose", "-f", file, "up", "-d", "--wait"]).at_root();
     let is_there = |file: &str| root.join(file).is_file();
     let [current, template] = COMPOSE;
-    let usual = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
-    match usual.into_iter().find(|file| is_there(file)) {
+    match USUAL_COMPOSE.into_iter().find(|file| is_there(file)) {
         _ if is_there(current) => Action::run("Start the servers", up(current)),
         _ if is_there(template) => {
             let copy = program(["cp", template, current]).at_root();

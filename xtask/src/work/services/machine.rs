@@ -11,21 +11,27 @@ use crate::sys::backend_ai::Uses;
 use crate::sys::files;
 use crate::sys::net::{self, Answer, Place, Trouble};
 use crate::sys::run::Cmd;
+use crate::ui::Ui;
 
 pub fn docker(asking: &Asking, name: &str) -> Vec<Check> {
     let mode = asking.config().and_then(|config| config.text("agent.mode").or(config.text("agent.backend")));
     if let Some(mode) = mode.filter(|mode| *mode != "docker") {
         return vec![Check::ok(name, format!("not needed: the agent's mode is {mode}"))];
     }
-    let address = daemon(asking);
+    vec![daemon(&asking.ctx.ui, &asking.root, name)]
+}
+
+/// Whether the Docker daemon answers.
+pub fn daemon(ui: &Ui, root: &Path, name: &str) -> Check {
+    let address = address(ui, root);
     let asked = match address.strip_prefix("unix://") {
         Some(socket) => net::get_by_socket(Path::new(socket), "/_ping", limit()),
         None => match Place::parse(&address) {
             Some(place) => net::get(&place, "/_ping", limit()),
-            None => return vec![Check::skipped(name, format!("not looked at: Docker is reached by {address}"))],
+            None => return Check::skipped(name, format!("not looked at: Docker is reached by {address}")),
         },
     };
-    vec![match asked {
+    match asked {
         Ok(Answer { status: 200, .. }) => Check::ok(name, format!("the daemon answers at {address}")),
         Ok(answer) => {
             let check =
@@ -45,11 +51,11 @@ pub fn docker(asking: &Asking, name: &str) -> Vec<Check> {
             };
             Check::failed(name, trouble.words(&address)).fix(fix)
         }
-    }]
+    }
 }
 
 /// Where the daemon is: as the environment says, at its usual place, else as the `docker` command knows it.
-fn daemon(asking: &Asking) -> String {
+fn address(ui: &Ui, root: &Path) -> String {
     const USUAL: &str = "/var/run/docker.sock";
     let usual = || format!("unix://{USUAL}");
     if let Some(named) = std::env::var("DOCKER_HOST").ok().filter(|named| !named.is_empty()) {
@@ -59,7 +65,7 @@ fn daemon(asking: &Asking) -> String {
         return usual();
     }
     let words = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
-    let said = Cmd::new("docker", &asking.root).args(words).limit(limit()).read(&asking.ctx.ui);
+    let said = Cmd::new("docker", root).args(words).limit(limit()).read(ui);
     said.ok().map(|said| said.trim().to_owned()).filter(|said| said.contains("://")).unwrap_or_else(usual)
 }
 

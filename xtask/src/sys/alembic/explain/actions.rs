@@ -95,7 +95,10 @@ fn violation_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Acti
         Some(Rows::None) => Some("No such row is in the database now: the migration writes it itself".to_owned()),
         None => None,
     };
-    let correct = format!("Correct the rows, or let {function}() in {place} correct them before the constraint");
+    let correct = match trouble.is_at_commit() {
+        true => "Correct the rows, or let the revision that writes them correct them".to_owned(),
+        false => format!("Correct the rows, or let {function}() in {place} correct them before the constraint"),
+    };
     found.into_iter().map(Action::from).chain([correct.into(), prove, retry]).collect()
 }
 

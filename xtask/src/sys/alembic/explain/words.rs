@@ -100,7 +100,7 @@ pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
             _ => format!("Revision {revision}, {function}()"),
         });
     }
-    if let Some(file) = trouble.file.as_ref().filter(|_| !is_of_table) {
+    if let Some(file) = trouble.file.as_ref().filter(|_| !is_of_table && !trouble.is_at_commit()) {
         let file = names.relative(file);
         lines.push(trouble.line.map_or_else(|| file.clone(), |line| format!("{file}:{line}")));
     }
@@ -110,6 +110,9 @@ pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
         lines.push(format!("PostgreSQL: {}", trouble.message));
     } else if !trouble.message.is_empty() {
         lines.push(trouble.message.clone());
+    }
+    if trouble.is_at_commit() {
+        lines.push("It was checked at the end of the transaction: one of the revisions that ran in it broke it".into());
     }
     if trouble.is_left_over() {
         lines.push(
@@ -165,10 +168,17 @@ fn without_values(detail: &str) -> String {
     if detail.starts_with("Failing row contains (") {
         return "Failing row contains (…) (its values: --verbose)".to_owned();
     }
+    if let Some((key, _)) =
+        detail.split_once(") = (").filter(|(key, _)| key.starts_with("Partition key of the failing"))
+    {
+        return format!("{key}) (its values: --verbose)");
+    }
     let Some((key, values)) = detail.split_once(")=(").filter(|(key, _)| key.starts_with("Key (")) else {
         return detail.to_owned();
     };
     let rest = AFTER.iter().find_map(|after| values.rfind(after)).map_or("", |at| &values[at + 1..]);
+    // An exclusion names the other row's key, too.
+    let rest = rest.split("=(").next().unwrap_or_default();
     format!("{key}){} (its values: --verbose)", rest.trim_end_matches('.'))
 }
 
