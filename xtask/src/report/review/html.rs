@@ -1,7 +1,7 @@
 //! A review as one HTML page, complete in itself: no script, nothing from elsewhere.
 
 use super::Review;
-use super::parts::Block;
+use super::parts::{Block, bounded};
 use crate::model::action::Around;
 use crate::model::harmless::{harmless, on_a_line};
 use crate::report::roundtrip::STYLE;
@@ -64,14 +64,7 @@ fn inline(text: &str) -> String {
 }
 
 fn lines(text: &str) -> String {
-    let (shown, rest) = match text.char_indices().nth(LINES) {
-        Some((at, _)) => text.split_at(at),
-        None => (text, ""),
-    };
-    let more = match rest.chars().count() {
-        0 => String::new(),
-        count => format!("\n… {count} more characters are not shown here"),
-    };
-    let shown: Vec<String> = harmless(shown).lines().map(|line| escaped(&line.replace('\t', "    "))).collect();
-    format!("<pre>{}{more}</pre>\n", shown.join("\n"))
+    let shown: Vec<String> =
+        harmless(&bounded(text, LINES)).lines().map(|line| escaped(&line.replace('\t', "    "))).collect();
+    format!("<pre>{}</pre>\n", shown.join("\n"))
 }

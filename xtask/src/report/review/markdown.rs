@@ -2,7 +2,7 @@
 //! is never longer than a comment may be.
 
 use super::Review;
-use super::parts::{Block, Part};
+use super::parts::{Block, Part, bounded};
 use crate::model::action::Around;
 use crate::model::harmless::{harmless, on_a_line};
 use crate::report::table::cut;
@@ -104,14 +104,6 @@ fn plain(text: &str, width: usize) -> String {
 
 /// Lines as they are.
 fn lines(text: &str) -> String {
-    let (shown, rest) = match text.char_indices().nth(LINES) {
-        Some((at, _)) => text.split_at(at),
-        None => (text, ""),
-    };
-    let more = match rest.chars().count() {
-        0 => String::new(),
-        count => format!("\n… {count} more characters are not shown here"),
-    };
-    let escaped = harmless(shown).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    format!("<pre>\n{escaped}{more}\n</pre>")
+    let escaped = harmless(&bounded(text, LINES)).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!("<pre>\n{escaped}\n</pre>")
 }

@@ -136,3 +136,14 @@ fn sql(step: &str, statements: Option<&[String]>) -> Block {
         }
     }
 }
+
+/// A text of that many characters at most, with words for what is not shown.
+pub fn bounded(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        None => text.to_owned(),
+        Some((at, _)) => {
+            let (shown, rest) = text.split_at(at);
+            format!("{shown}\n… {} more characters are not shown here", rest.chars().count())
+        }
+    }
+}
