@@ -76,7 +76,7 @@ impl Driven for Scene {
 
 /// As the other tests have it (`support/xtask.rs`).
 fn warmth() -> Warmth {
-    if std::env::var("XTASK_WARM").is_ok_and(|value| value == "0") { Warmth::Cold } else { Warmth::Packages }
+    if std::env::var("XTASK_WARM").is_ok_and(|value| value == "packages") { Warmth::Packages } else { Warmth::Cold }
 }
 
 pub fn expect(database: &str) -> Expect {

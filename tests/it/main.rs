@@ -15,6 +15,7 @@ mod db_history;
 mod db_merge;
 mod db_migrate;
 mod db_rebase;
+mod db_review;
 mod db_roundtrip;
 mod db_status;
 mod db_switch;

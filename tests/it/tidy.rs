@@ -34,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Flows are made of commands: a command of the first kind runs those of the second.
 const FLOWS: &[(&str, &[&str])] = &[
     ("db_merge", &["db_migrate", "db_rebase", "db_roundtrip", "db_status"]),
+    ("db_review", &["db_check", "db_roundtrip"]),
     ("db_undo", &["db_merge", "db_rebase", "db_restore"]),
     ("db_sync", &["db_migrate", "db_status"]),
     ("db_switch", &["db_sync"]),

@@ -11,6 +11,7 @@ pub mod db_merge;
 pub mod db_migrate;
 pub mod db_rebase;
 pub mod db_restore;
+pub mod db_review;
 pub mod db_roundtrip;
 pub mod db_server;
 pub mod db_status;
@@ -42,6 +43,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::DbCreateMigration(flags) => db_create_migration::run(ctx, flags),
         Command::DbCheck(flags) => db_check::run(ctx, flags),
         Command::DbHistory(flags) => db_history::run(ctx, flags),
+        Command::DbReview(flags) => db_review::run(ctx, flags),
         Command::DbBackup(flags) => db_backup::run(ctx, flags),
         Command::DbRestore(flags) => db_restore::run(ctx, flags),
         Command::DbUndo(flags) => db_undo::run(ctx, flags),

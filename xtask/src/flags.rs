@@ -15,6 +15,7 @@ mod db_history;
 mod db_merge;
 mod db_migrate;
 mod db_rebase;
+mod db_review;
 mod db_roundtrip;
 mod db_status;
 mod db_switch;
@@ -42,6 +43,7 @@ pub use db_history::{DbHistory, Drawn};
 pub use db_merge::{DbMerge, Merge};
 pub use db_migrate::{DbMigrate, Show, Way};
 pub use db_rebase::{DbRebase, Rebase};
+pub use db_review::DbReview;
 pub use db_roundtrip::{DbRoundtrip, Range};
 pub use db_status::DbStatus;
 pub use db_switch::{DbSwitch, Switch};
@@ -68,6 +70,7 @@ static SPECS: &[&dyn Parse] = &[
     &db_create_migration::SPEC,
     &db_check::SPEC,
     &db_history::SPEC,
+    &db_review::SPEC,
     &db_backup::BACKUP,
     &db_backup::RESTORE,
     &db_backup::UNDO,
@@ -95,6 +98,7 @@ pub enum Command {
     DbCreateMigration(DbCreateMigration),
     DbCheck(DbCheck),
     DbHistory(DbHistory),
+    DbReview(DbReview),
     DbBackup(DbBackup),
     DbRestore(DbRestore),
     DbUndo(DbUndo),
@@ -124,6 +128,7 @@ impl Command {
             Command::DbCreateMigration(_) => db_create_migration::SPEC.name,
             Command::DbCheck(_) => db_check::SPEC.name,
             Command::DbHistory(_) => db_history::SPEC.name,
+            Command::DbReview(_) => db_review::SPEC.name,
             Command::DbBackup(_) => db_backup::BACKUP.name,
             Command::DbRestore(_) => db_backup::RESTORE.name,
             Command::DbUndo(_) => db_backup::UNDO.name,

@@ -11,6 +11,7 @@ pub mod history;
 pub mod json;
 pub mod junit;
 pub mod moved;
+pub mod review;
 pub mod roundtrip;
 pub mod sarif;
 pub mod steps;

@@ -109,9 +109,8 @@ pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
         set("XTASK_TEST_PATIENCE", "2500"),
         set("PGPASSFILE", "/dev/null"),
     ];
-    // Unless it is said otherwise (`XTASK_WARM=0 cargo test`), all tests of a run share what imports Alembic; those of the
-    // cold way say `--cold`.
-    env.push(("XTASK_WARM".into(), std::env::var_os("XTASK_WARM").unwrap_or("packages".into())));
+    // With `XTASK_WARM=packages cargo test` all tests of a run share what imports Alembic; those of the cold way say `--cold`.
+    env.push(("XTASK_WARM".into(), std::env::var_os("XTASK_WARM").unwrap_or("0".into())));
     env.push(("HOME".into(), folder.as_os_str().into()));
     env.push(("XTASK_STATE_DIR".into(), folder.join("state").into()));
     // What reaches package registries on this machine stays, or pip could not be used at all.

@@ -79,6 +79,17 @@ pub fn review(ctx: &Ctx, component: &Component, scripts: &[PathBuf]) -> Result<V
         .collect())
 }
 
+/// What `db-check --base` finds in a component, each finding with its line of text.
+///
+/// # Errors
+/// As [`run`].
+pub fn since(ctx: &Ctx, component: &Component, base: &str) -> Result<Vec<(Finding, String)>> {
+    let flags = DbCheck { look: Look::Since(base.to_owned()), ..DbCheck::default() };
+    let judged = gather::judge(ctx, &flags, &[component])?;
+    let findings = judged.iter().flat_map(|judged| judged.findings.iter().map(move |finding| (finding, judged)));
+    Ok(findings.map(|(finding, judged)| (finding.clone(), judged.line(finding).to_owned())).collect())
+}
+
 /// The component that is named, or the default one; every one for `--staged` and `--base`, since a change may be anywhere.
 fn components<'a>(ctx: &'a Ctx, flags: &DbCheck) -> Result<Vec<&'a Component>> {
     let everywhere = flags.all || (flags.look != Look::WorkTree && ctx.common.component.is_none());

@@ -32,6 +32,7 @@ use crate::work::bystander::Bystanders;
 
 use facts::{Facts, gather};
 use findings::Findings;
+pub use range::added;
 pub use show::text;
 
 /// Runs it.

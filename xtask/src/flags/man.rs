@@ -42,7 +42,7 @@ fn push_flags<'a>(page: &mut String, flags: impl Iterator<Item = &'a FlagRow>) {
 /// A backslash, a dash, and a dot or quote at a line's beginning mean something to roff.
 fn roff(text: &str) -> String {
     let line = |line: &str| {
-        let line = line.replace('\\', "\\e").replace('-', "\\-").replace('`', "\\(ga");
+        let line = line.replace('\\', "\\e").replace('-', "\\-").replace('`', "\\(ga").replace('…', "...");
         if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line }
     };
     text.lines().map(line).collect::<Vec<_>>().join("\n")

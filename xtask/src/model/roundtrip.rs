@@ -180,6 +180,8 @@ pub struct Judgement {
     pub notes: Vec<String>,
     /// No table that the revision changes held a row, so that little was proven.
     pub without_rows: bool,
+    /// What the upgrade after the downgrade makes of the schema.
+    pub made: Vec<Change>,
     /// The upgrade has changed neither schema nor rows.
     pub changed_nothing: bool,
     /// Where `pg_dump` does not say the same as we; `None` where it was not asked.
@@ -237,6 +239,7 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
         data_changes: Vec::new(),
         notes,
         without_rows: touches_no_rows(trip),
+        made: catalog::diff(&trip.lower.schema, &trip.again.schema),
         changed_nothing: changed_nothing(trip),
         second_opinion: second_opinion(trip),
         shared_changes: shared_changes(trip),

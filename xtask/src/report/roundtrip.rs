@@ -20,7 +20,7 @@ use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::model::rows::DataChange;
 use crate::model::status::Revision;
 
-pub use html::Page;
+pub use html::{Page, STYLE};
 pub use merge::{Told, again, merged};
 pub use run::Run;
 pub use text::{Tone, rows as rows_lines};
@@ -58,6 +58,12 @@ pub struct RevisionResult {
     pub step: Option<Leg>,
     pub schema_changes: Vec<Change>,
     pub data_changes: Vec<DataChange>,
+    /// What the upgrade makes of the schema, where that was compared.
+    pub made: Option<Vec<Change>>,
+    /// The statements of the steps that went through here, where they did.
+    pub sql_up: Option<Vec<String>>,
+    /// See `sql_up`.
+    pub sql_down: Option<Vec<String>>,
     pub error: Option<Fail>,
     /// Why it failed, where the pattern is known.
     pub cause: Option<String>,
@@ -146,6 +152,9 @@ impl RevisionResult {
             step: None,
             schema_changes: Vec::new(),
             data_changes: Vec::new(),
+            made: None,
+            sql_up: None,
+            sql_down: None,
             error: None,
             cause: None,
             reason: None,

@@ -216,6 +216,16 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
     })
 }
 
+/// Adds to the end of a file that may be there already.
+///
+/// # Errors
+/// What the file system may meet.
+pub fn append(path: &Path, content: &[u8]) -> Result<()> {
+    let opened = File::options().create(true).append(true).open(path);
+    let written = opened.and_then(|mut file| file.write_all(content));
+    written.with_context(|| format!("writing {}", path.display()))
+}
+
 fn write_synced(path: &Path, content: &[u8], like: Option<fs::Metadata>) -> std::io::Result<()> {
     let mut file = File::create_new(path)?;
     if let Some(old) = like {

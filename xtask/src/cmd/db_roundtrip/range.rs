@@ -72,7 +72,11 @@ fn since(ctx: &Ctx, graph: &Graph, reference: &str) -> Result<HashSet<String>> {
     added(&repo, graph, &root, reference)
 }
 
-fn added(repo: &Repo, graph: &Graph, root: &std::path::Path, reference: &str) -> Result<HashSet<String>> {
+/// The revisions whose scripts are in none of the commits where the work tree and `reference` went apart.
+///
+/// # Errors
+/// What git may meet.
+pub fn added(repo: &Repo, graph: &Graph, root: &std::path::Path, reference: &str) -> Result<HashSet<String>> {
     // Mid-history there may be several; what any of them has is not new.
     let mut known: HashSet<std::path::PathBuf> = HashSet::new();
     let folders: HashSet<std::path::PathBuf> =

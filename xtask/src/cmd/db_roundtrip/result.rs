@@ -49,6 +49,7 @@ fn of_passed(graph: &Graph, id: &str, passed: Passed, said: &Downgrade) -> Revis
         reason: (found.verdict == Verdict::Unproven).then(|| UNPROVEN.to_owned()),
         step: found.step,
         schema_changes: found.schema_changes,
+        made: Some(found.made),
         data_changes: found.data_changes,
         notes: passed.notes.into_iter().chain(found.notes).collect(),
         without_rows: found.without_rows,

@@ -6,6 +6,7 @@ mod copies;
 mod other;
 mod restore;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::Point;
 use crate::model::second_opinion::Dumped;
 use crate::model::target::{Direction, Step};
-use crate::sys::alembic::{Driver, Event, Fault, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
+use crate::sys::alembic::{Done, Driver, Event, Fault, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
 use crate::sys::pg::{
     Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, dumped, rows, shared, sql_fail,
@@ -100,6 +101,8 @@ pub struct Sandbox<'a> {
     /// What was done since `saved`, or since the database was made.
     since: Vec<Deed>,
     sessions_left: Vec<Step>,
+    /// The statements of each step that went through, the last time.
+    ran: HashMap<Step, Vec<String>>,
     /// The project's files that the last trouble came through.
     troubled_files: Vec<PathBuf>,
 }
@@ -149,6 +152,7 @@ impl<'a> Sandbox<'a> {
             saved: None,
             since: Vec::new(),
             sessions_left: Vec::new(),
+            ran: HashMap::new(),
             troubled_files: Vec::new(),
         })
     }
@@ -167,13 +171,14 @@ impl<'a> Sandbox<'a> {
             Deed::Steps(steps, Mode::Own) => {
                 let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
                 let plan = Plan { steps: steps.to_vec(), before: None, target, skipped: Vec::new() };
-                let mut left = Vec::new();
-                let mut on = |event: &Event| match event {
-                    Event::Done(done) if !done.left.is_empty() => left.push(done.step.clone()),
-                    _ => {}
+                let mut each = Vec::new();
+                let mut on = |event: &Event| {
+                    if let Event::Done(done) = event {
+                        each.push(done.clone());
+                    }
                 };
                 let done = self.watched(|driver, patience| driver.migrate(&plan, patience, &mut on))?;
-                self.sessions_left.extend(left);
+                each.into_iter().for_each(|done| self.passed(done));
                 match done {
                     Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
                     Err(stop) => stop,
@@ -218,6 +223,11 @@ impl<'a> Sandbox<'a> {
     /// The steps that have left a session open since this was last asked.
     pub fn sessions_left(&mut self) -> Vec<Step> {
         std::mem::take(&mut self.sessions_left)
+    }
+
+    /// What a revision's step has sent to the server, if it went through here.
+    pub fn ran(&self, direction: Direction, revision: &str) -> Option<Vec<String>> {
+        self.ran.get(&Step { direction, revision: revision.to_owned() }).cloned()
     }
 
     /// The project's files that the last trouble came through.
@@ -330,12 +340,17 @@ impl<'a> Sandbox<'a> {
             match self.watched(|driver, patience| driver.step(step, patience))? {
                 Ok(done) => {
                     seconds += done.seconds;
-                    self.sessions_left.extend((!done.left.is_empty()).then(|| step.clone()));
+                    self.passed(done);
                 }
                 Err(stop) => return Ok(Err(stop)),
             }
         }
         Ok(Ok(seconds))
+    }
+
+    fn passed(&mut self, done: Done) {
+        self.sessions_left.extend((!done.left.is_empty()).then(|| done.step.clone()));
+        self.ran.insert(done.step, done.statements);
     }
 
     /// Lets the driver do something while the hang_watch looks on.

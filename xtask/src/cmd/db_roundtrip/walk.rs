@@ -26,8 +26,10 @@ use super::{baseline::seed, result};
 use crate::ctx::Ctx;
 use crate::fail::Fail;
 use crate::flags::DbRoundtrip;
+use crate::model::catalog::Change;
 use crate::model::roundtrip::Verdict;
 use crate::model::route::applied_set;
+use crate::model::target::Direction;
 use crate::report::roundtrip::{CacheUse, RevisionResult};
 use crate::sys::pg::Kept;
 use crate::ui::Steps;
@@ -212,9 +214,9 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// The script says so itself, and is believed.
-    fn declared(&mut self, id: &str, reason: String) {
+    fn declared(&mut self, id: &str, reason: String, made: Option<Vec<Change>>) {
         let result = RevisionResult::new(&self.facts.graph, id, Verdict::Irreversible);
-        self.settle(RevisionResult { reason: Some(reason), ..result });
+        self.settle(RevisionResult { reason: Some(reason), made, ..result });
     }
 
     fn record(&mut self, id: &str, trial: Result<Stuck, Passed>) {
@@ -223,11 +225,13 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// The verdict on a revision is final; on the reference it is what the test of the database itself is held against.
-    fn settle(&mut self, result: RevisionResult) {
+    fn settle(&mut self, mut result: RevisionResult) {
         if self.reference.is_walked() {
             self.reference.add(result);
             return;
         }
+        let id = result.revision.id.as_str();
+        (result.sql_up, result.sql_down) = (self.sandbox.ran(Direction::Up, id), self.sandbox.ran(Direction::Down, id));
         self.shared.log.add(self.ctx, &result);
         self.found.insert(result.revision.id.clone(), result);
     }

@@ -15,7 +15,8 @@ const MESSAGE: usize = 300;
 /// How much of anything else.
 const TEXT: usize = 20_000;
 
-const STYLE: &str = "
+/// How the pages look.
+pub const STYLE: &str = "
 :root { color-scheme: light dark; --paper: #fff; --ink: #1f2328; --line: #d1d9e0; --good: #1a7f37; --bad: #cf222e; --warn: #9a6700;
   --soft: #f6f8fa; --dim: #59636e; --down: #8250df; --up: #0969da }
 @media (prefers-color-scheme: dark) { :root { --paper: #0d1117; --ink: #e6edf3; --line: #3d444d; --good: #3fb950; --bad: #ff7b72;

@@ -51,6 +51,10 @@ impl RevisionResult {
             step: value["step"].as_str().and_then(Leg::parse),
             schema_changes: list(&value["schema_changes"]).map(change).collect::<Option<_>>()?,
             data_changes: list(&value["data_changes"]).map(data).collect::<Option<_>>()?,
+            // What a review shows besides is of the run that it belongs to.
+            made: None,
+            sql_up: None,
+            sql_down: None,
             error: if value["error"].is_null() { None } else { Some(fail(&value["error"])?) },
             cause: text(&value["cause"]),
             reason: text(&value["reason"]),

@@ -83,7 +83,7 @@ impl RevisionResult {
     }
 
     /// What was found, without the indentation: the same lines in every form that is read by a person.
-    pub(super) fn lines(&self, around: &Around) -> Vec<String> {
+    pub fn lines(&self, around: &Around) -> Vec<String> {
         let mut lines = Vec::new();
         lines.extend(self.reason.clone());
         let path = self.revision.path.as_ref().filter(|_| self.verdict.is_finding());

@@ -19,6 +19,8 @@ pub struct Done {
     pub seconds: f64,
     /// The server processes of sessions that the script has opened and not closed.
     pub left: Vec<i32>,
+    /// What it has sent through SQLAlchemy, in its order and without the values of parameters.
+    pub statements: Vec<String>,
 }
 
 /// What runs in the project's Python.
@@ -87,6 +89,7 @@ impl Event {
                 heads: texts(value, "heads"),
                 seconds: value["seconds"].as_f64()?,
                 left: pids(value, "left"),
+                statements: texts(value, "statements"),
             }),
             "migrated" => {
                 let sees_ledger = value["sees_ledger"].as_bool().unwrap_or(true);

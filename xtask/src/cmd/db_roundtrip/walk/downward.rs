@@ -114,7 +114,7 @@ impl Walk<'_, '_> {
             None => self.sandbox.point()?,
         };
         if let Some(reason) = explain::said(self.ctx, self.facts, id).irreversible {
-            self.declared(id, reason);
+            self.declared(id, reason, None);
             return self.stamp_if_more(id, declares(id)).map(|()| Some(upper));
         }
         let ids = std::slice::from_ref(id);

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use anyhow::Result;
 
 use super::Walk;
-use crate::cmd::db_roundtrip::explain;
 use crate::cmd::db_roundtrip::sandbox::{Deed, Failure, Mode};
 use crate::cmd::db_roundtrip::trial::{self, Passed, Stuck, Trial, depends_on_mode, upgrading};
+use crate::cmd::db_roundtrip::{explain, result};
 use crate::fail::Fail;
+use crate::model::catalog;
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
@@ -116,7 +117,8 @@ impl Walk<'_, '_> {
         match trial {
             Trial::Up(point) => {
                 self.sandbox.keep(Deed::steps(Direction::Up, ids, Mode::Walk));
-                self.declared(id, declared.unwrap_or_default());
+                let made = catalog::diff(&before.schema, &point.schema);
+                self.declared(id, declared.unwrap_or_default(), Some(made));
                 let seeded = self.seed(Some(id))?;
                 Ok((!seeded).then_some(*point))
             }
@@ -125,7 +127,9 @@ impl Walk<'_, '_> {
             Trial::Failed(stuck) => {
                 self.sandbox.keep(Deed::steps(Direction::Up, ids, stuck.mode));
                 let (undamaged, upper) = (stuck.undamaged, stuck.upper.clone());
-                self.record(id, Ok(*stuck));
+                let made = upper.as_ref().map(|upper| catalog::diff(&before.schema, &upper.schema));
+                let result = result::of(self.ctx, self.facts, id, Ok(*stuck));
+                self.settle(RevisionResult { made, ..result });
                 let seeded = self.seed(Some(id))?;
                 if undamaged && !seeded {
                     return Ok(upper);
@@ -164,7 +168,10 @@ impl Walk<'_, '_> {
             let Passed { notes, mut judgement, .. } = *passed;
             judgement.notes.push(trial::only_in_own_mode(Leg::Upgrade, &stuck.failure));
             judgement.notes.extend(notes);
-            self.record(id, Err(Passed { judgement, notes: Vec::new(), ..*passed }));
+            let passed = Passed { judgement, notes: Vec::new(), ..*passed };
+            let result = result::of(self.ctx, self.facts, id, Err(passed));
+            // What both make is not what this one makes.
+            self.settle(RevisionResult { made: None, ..result });
             self.rebuild_if_more()?;
             return Ok(None);
         }

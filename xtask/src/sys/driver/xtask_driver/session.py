@@ -475,6 +475,7 @@ class Session:
             heads=sorted(self._heads),
             seconds=step.seconds(),
             left=step.left,
+            statements=self._traces.statements(),
         )
 
     # Errors

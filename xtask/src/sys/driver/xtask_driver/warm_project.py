@@ -112,10 +112,13 @@ class ProjectParent(Parent):
         self._disabled = told["disabled"]
         return {tuple(module) for module in told["modules"]} == set(imported(before))
 
+    def differing_variables(self, request):
+        return differing(told_apart(self._wanted["environment"]), told_apart(request["environment"]))
+
     def take_place(self, request, files):
         wanted = self._wanted["environment"]
         environment = request["environment"]
-        changed = differing(told_apart(wanted), told_apart(environment)) or self.looks.changed()
+        changed = self.looks.changed()
         if changed:
             return "%s has changed" % changed
         for name in set(wanted) | set(environment):

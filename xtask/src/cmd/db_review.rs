@@ -1,0 +1,165 @@
+//! `db-review`: what the revisions that a branch adds do, as Markdown for a pull request and as a page. The round trip is
+//! db-roundtrip's, the findings are db-check's; nothing is changed but throwaway databases.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::Result;
+
+use crate::cmd::{db_check, db_roundtrip};
+use crate::ctx::Ctx;
+use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
+use crate::flags::{DbReview, DbRoundtrip, Range};
+use crate::model::action::{Action, own};
+use crate::model::graph::Graph;
+use crate::model::harmless::on_a_line;
+use crate::model::status::Revision;
+use crate::report::drawing::{Drawing, Known};
+use crate::report::review::{Review, Reviewed};
+use crate::report::roundtrip::Report;
+use crate::sys::clock::utc_moment;
+use crate::sys::files;
+use crate::sys::git::Repo;
+
+/// What is known before anything runs.
+struct Facts {
+    repo: Repo,
+    graph: Graph,
+    component: String,
+    /// As it is named on a command line.
+    base: String,
+    added: HashSet<String>,
+}
+
+/// # Errors
+/// A refusal where there is nothing to compare the branch with, else what db-roundtrip may meet.
+pub fn run(ctx: &Ctx, flags: &DbReview) -> Result<Exit> {
+    let facts = gather(ctx, flags).map_err(refuse)?;
+    let review = review(ctx, &facts)?;
+    let exit = review.exit();
+    write(ctx, flags, &review)?;
+    ctx.ui.json("db-review", exit, review.to_json(ctx.ui.around()), None);
+    Ok(exit)
+}
+
+fn gather(ctx: &Ctx, flags: &DbReview) -> Result<Facts> {
+    let root = ctx.project()?.root.clone();
+    let component = ctx.component()?;
+    let repo = Repo::find(&ctx.ui, &root)?.ok_or_else(|| {
+        Fail::new(Kind::Usage, "db-review needs a git checkout")
+            .details(format!("{} is in none, so nobody can tell what a branch adds", root.display()))
+            .run("Test the newest revision instead", own("db-roundtrip"))
+    })?;
+    let base = match &flags.base {
+        Some(base) => base.clone(),
+        None => ctx.main_branch(&repo).map_err(|error| by_hand(&error))?.name,
+    };
+    repo.commit(&base)?;
+    let graph = ctx.history(&ctx.config(component)?)?;
+    let added = db_roundtrip::added(&repo, &graph, &root, &base)?;
+    Ok(Facts { repo, graph, component: component.name.clone(), base, added })
+}
+
+fn by_hand(error: &anyhow::Error) -> anyhow::Error {
+    from_anyhow(error).action("Or name it here, as `--base GITREF`").into()
+}
+
+fn review(ctx: &Ctx, facts: &Facts) -> Result<Review> {
+    let findings = db_check::since(ctx, ctx.component()?, &facts.base)?;
+    let report = match facts.added.is_empty() {
+        true => None,
+        false => Some(roundtrip(ctx, facts)?),
+    };
+    let ids = facts.graph.scripts().map(|script| script.id.as_str()).filter(|id| facts.added.contains(*id));
+    let reviewed = |id: &str| Reviewed {
+        revision: Revision::of(&facts.graph, id),
+        parents: facts.graph.parents(id).into_iter().map(str::to_owned).collect(),
+        result: report.iter().flat_map(|report| &report.results).find(|result| result.revision.id == id).cloned(),
+    };
+    Ok(Review {
+        component: facts.component.clone(),
+        base: facts.base.clone(),
+        about: about(facts),
+        revisions: ids.map(reviewed).collect(),
+        history: history(facts, report.as_ref()),
+        findings,
+        repeat: repeat(facts, report.is_some()),
+        report,
+    })
+}
+
+fn roundtrip(ctx: &Ctx, facts: &Facts) -> Result<Report> {
+    let ids: BTreeSet<String> = facts.added.iter().cloned().collect();
+    let range = Range::These { ids, words: format!("added since {}", facts.base) };
+    db_roundtrip::prove(ctx, &DbRoundtrip { range, ..DbRoundtrip::default() })
+}
+
+fn about(facts: &Facts) -> Vec<(&'static str, String)> {
+    let head = facts.repo.head().ok();
+    let branch = head.as_ref().and_then(|head| head.branch.clone());
+    let commit = head.and_then(|head| head.commit).map(|commit| commit.as_str().to_owned());
+    let base = facts.repo.commit(&facts.base).map(|commit| format!("{} ({})", facts.base, commit.as_str())).ok();
+    let known = [
+        ("Date", Some(utc_moment(SystemTime::now()))),
+        ("Branch", branch),
+        ("Commit", commit.map(|commit| format!("{commit}, with what the work tree has besides"))),
+        ("Compared with", base),
+        ("Tool", Some(format!("xtask {}", env!("CARGO_PKG_VERSION")))),
+    ];
+    known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// The branch's revisions and what they stand on.
+fn history(facts: &Facts, report: Option<&Report>) -> Drawing {
+    let verdicts = report.iter().flat_map(|report| &report.results);
+    let known = Known {
+        own: Some(facts.added.clone()),
+        verdicts: verdicts.map(|result| (result.revision.id.clone(), result.verdict)).collect(),
+        ..Known::default()
+    };
+    let below: HashSet<&str> = facts.added.iter().flat_map(|id| facts.graph.parents(id)).collect();
+    let is_in = |id: &&str| facts.added.contains(*id) || below.contains(*id);
+    let ids: Vec<&str> = facts.graph.scripts().map(|script| script.id.as_str()).filter(is_in).collect();
+    let ids = if facts.added.is_empty() { Vec::new() } else { ids };
+    Drawing::new(&facts.graph, &ids, facts.component.as_str(), &known)
+}
+
+fn repeat(facts: &Facts, is_tested: bool) -> Vec<Action> {
+    let again = own("db-review").of(&facts.component).flag("--base", &facts.base);
+    let trip = own("db-roundtrip").of(&facts.component).flag("--since", &facts.base);
+    let check = own("db-check").of(&facts.component).flag("--base", &facts.base);
+    let trip = is_tested.then(|| Action::run("The round trip", trip));
+    [Some(Action::run("This page", again)), trip, Some(Action::run("The checks", check))]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Where it was asked for, and where GitHub Actions looks.
+fn write(ctx: &Ctx, flags: &DbReview, review: &Review) -> Result<()> {
+    let markdown = review.markdown(ctx.ui.around());
+    if let Some(path) = &flags.html {
+        files::write_atomic(path, review.html(ctx.ui.around()).as_bytes())?;
+    }
+    match &flags.markdown {
+        None => ctx.ui.exact_answer(&markdown),
+        Some(path) => {
+            files::write_atomic(path, markdown.as_bytes())?;
+            ctx.ui.answer(review.summary());
+        }
+    }
+    if let Some(path) = of_github("GITHUB_STEP_SUMMARY") {
+        files::append(&path, markdown.as_bytes())?;
+    }
+    if let Some(path) = of_github("GITHUB_OUTPUT") {
+        let ids: Vec<_> = review.revisions.iter().map(|one| on_a_line(&one.revision.id)).collect();
+        let outcome = ctx.ui.settled(review.exit()).outcome();
+        files::append(&path, format!("outcome={outcome}\nrevisions={}\n", ids.join(" ")).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn of_github(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}

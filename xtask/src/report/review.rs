@@ -1,0 +1,114 @@
+//! What a branch's revisions do, as values, and as parts of a page (`parts.rs`) that two writers put down: `markdown.rs` for
+//! a comment, `html.rs` for a page. What stands in both is the same, but for what a comment has no room for.
+
+mod html;
+mod markdown;
+mod parts;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Value, json};
+
+use crate::fail::Exit;
+use crate::model::action::{Action, Around};
+use crate::model::roundtrip::Verdict;
+use crate::model::rules::{Finding, Level};
+use crate::model::status::Revision;
+use crate::report::drawing::Drawing;
+use crate::report::findings;
+use crate::report::json::{revision, schema_change};
+use crate::report::roundtrip::{Report, RevisionResult};
+
+/// Everything that is said of a branch.
+#[derive(Clone, Debug)]
+pub struct Review {
+    pub component: String,
+    /// What the branch is compared with, as it was named.
+    pub base: String,
+    /// Name and value: date, branch, commit, versions.
+    pub about: Vec<(&'static str, String)>,
+    /// Newest first.
+    pub revisions: Vec<Reviewed>,
+    /// The round trip of these; `None` where there is none to test.
+    pub report: Option<Report>,
+    /// What `db-check --base` found, each with its line of text.
+    pub findings: Vec<(Finding, String)>,
+    pub history: Drawing,
+    /// The commands that repeat it.
+    pub repeat: Vec<Action>,
+}
+
+/// A revision that the branch adds.
+#[derive(Clone, Debug)]
+pub struct Reviewed {
+    pub revision: Revision,
+    pub parents: Vec<String>,
+    /// `None` where the round trip has nothing of it.
+    pub result: Option<RevisionResult>,
+}
+
+impl Review {
+    /// A revision that failed, a finding that is an error; where nothing may stay open also what was not proven.
+    pub fn exit(&self) -> Exit {
+        let is_bad = |report: &Report| report.exit() == Exit::Findings;
+        let has_error = self.findings.iter().any(|(finding, _)| finding.severity == Level::Error);
+        if has_error || self.report.as_ref().is_some_and(is_bad) { Exit::Findings } else { Exit::Done }
+    }
+
+    /// In a sentence, what came of it.
+    pub fn summary(&self) -> String {
+        let found: Vec<Finding> = self.findings.iter().map(|(finding, _)| finding.clone()).collect();
+        let checked = format!("db-check found {}.", findings::count(&found));
+        match &self.report {
+            None => format!("The branch adds no revision of {} to {}. {checked}", self.component, self.base),
+            Some(report) => format!("{} {checked}", report.summary()),
+        }
+    }
+
+    /// The fields of the contract's `db-review`.
+    pub fn to_json(&self, around: &Around) -> Value {
+        let findings: Vec<Finding> = self.findings.iter().map(|(finding, _)| finding.clone()).collect();
+        json!({
+            "component": self.component,
+            "base": self.base,
+            "revisions": self.revisions.iter().map(|one| one.to_json(around)).collect::<Vec<_>>(),
+            "findings": findings::to_json(&findings, around),
+        })
+    }
+}
+
+impl Reviewed {
+    fn to_json(&self, around: &Around) -> Value {
+        let result = self.result.as_ref();
+        let mut fields = result.map_or_else(|| revision(&self.revision), |result| result.to_json(around));
+        fields["parents"] = json!(self.parents);
+        let made = result.and_then(|result| result.made.as_ref());
+        fields["upgrade_makes"] = json!(made.map(|made| made.iter().map(schema_change).collect::<Vec<_>>()));
+        fields["sql"] = json!({
+            "up": result.and_then(|result| result.sql_up.as_ref()),
+            "down": result.and_then(|result| result.sql_down.as_ref()),
+        });
+        fields
+    }
+
+    /// The verdict with its sign.
+    fn verdict(&self) -> String {
+        let Some(result) = &self.result else { return "⚠️ not tested".to_owned() };
+        let sign = match result.verdict {
+            Verdict::Reversible => "✅",
+            verdict if verdict.is_finding() => "❌",
+            _ => "⚠️",
+        };
+        let bare = if result.without_rows { " (no rows in the tables it touches)" } else { "" };
+        format!("{sign} {}{bare}", result.verdict_words())
+    }
+
+    /// How it was proven, or that it was not.
+    fn proof(&self) -> String {
+        match self.result.as_ref().and_then(|result| result.proof) {
+            Some(proof) => proof.name().to_owned(),
+            None => "not proven".to_owned(),
+        }
+    }
+}
