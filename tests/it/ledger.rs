@@ -168,8 +168,8 @@ fn without_a_ledger_git_and_the_database_tell_it() {
     case.repo.git(&["commit", "--quiet", "--all", "-m", "by hand"]);
     let files = case.files();
     case.repo.git(&["reset", "--quiet", "--hard", "main"]);
-    for (name, bytes) in &files {
-        case.repo.write(format!("migrations/versions/{name}"), &String::from_utf8_lossy(bytes));
+    for (path, bytes) in &files {
+        case.repo.write(path, &String::from_utf8_lossy(bytes));
     }
     assert_eq!(implied(&case), "s r");
     put_right(&case);
