@@ -6,8 +6,9 @@ use std::fmt::Write;
 use xtask::model::target::Step;
 use xtask::model::url::Secret;
 use xtask::sys::alembic::{Database, Driver, Launch, Outcome, OwnDatabase, Stop, TroubleKind};
+use xtask::sys::warm::Warmth;
 
-use super::{Driven, LIMIT, expect, ui};
+use super::{Driven, LIMIT, expect, trouble, ui};
 use crate::support::pg::{SUPERUSER, cluster};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,6 +207,24 @@ fn walled(own: &str, throwaway: &str) -> (Scene, Launch) {
         launch.env.push((name.to_owned(), value));
     }
     (bench, launch)
+}
+
+/// Also where the driver's files lie elsewhere, and its state folder is not there yet.
+#[test]
+fn what_processes_of_a_script_are_refused_is_told_by_a_forked_driver_too() {
+    let (_, _, body) = WAYS.iter().find(|(id, ..)| *id == "multiprocessing").unwrap();
+    let socket = cluster().socket_dir.display().to_string();
+    // Whatever the first one finds, it leaves the warm process that the second one is forked from.
+    for _ in 0..2 {
+        let (own, throwaway) = (cluster().database(), cluster().database());
+        let body = body.replace("OWN", &own).replace("DIR", &socket).replace("USER", SUPERUSER).replace("WRITE", WRITE);
+        let (bench, launch) = walled(&own, &throwaway);
+        let bench = bench.revision("a", "", &body, "pass");
+        let mut driver = Driver::start(&ui(), &Launch { warmth: Warmth::Packages, ..launch }).unwrap();
+        let found = trouble(driver.step(&Step::up("a"), LIMIT));
+        assert_eq!(found.kind, TroubleKind::WrongDatabase, "{found:?}");
+        drop((driver, bench));
+    }
 }
 
 #[test]

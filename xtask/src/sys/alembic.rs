@@ -23,7 +23,7 @@ mod wanted;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::model::target::Step;
@@ -125,6 +125,9 @@ impl Driver {
         // A warm process outlives the project's own folders.
         let shared = if launch.warmth == Warmth::Cold { None } else { warm::folder() };
         let folder = install::driver(shared.as_ref().unwrap_or(&launch.state_dir))?;
+        // It keeps bytecode there, and what processes of a script were refused.
+        let state = &launch.state_dir;
+        std::fs::create_dir_all(state).with_context(|| format!("creating {}", state.display()))?;
         let process = Process::spawn(ui, launch, &folder)?;
         let launch = launch.clone();
         let (backends, opened) = (Vec::new(), Vec::new());
