@@ -18,8 +18,9 @@ pub fn overview() -> String {
     let mut text = String::from(
         "Database workflows round Alembic, PostgreSQL and git\n\nUsage: cargo xtask COMMAND [flags]\n\nCommands:\n",
     );
+    let width = command_rows().map(|row| row.name.len()).max().unwrap_or_default();
     for row in command_rows() {
-        text.push_str(&format!("  {:14} {}\n", row.name, row.summary));
+        text.push_str(&format!("  {:width$} {}\n", row.name, row.summary));
     }
     text.push_str("\nCommon flags:\n");
     push_flags(&mut text, common_rows().iter());
