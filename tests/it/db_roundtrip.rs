@@ -60,7 +60,8 @@ fn a_revision_that_goes_down_and_up_again() {
             "failed",
             "unproven",
             "taken_over",
-            "kept"
+            "kept",
+            "run"
         ]
     );
     assert_eq!((&json["tested"], &json["failed"], &json["kept"]), (&json!(1), &json!(0), &Value::Null));
