@@ -36,6 +36,8 @@ json.dump(facts, open('facts.json', 'w'))
 
 /// A command that may be forked from what earlier ones have left in this folder.
 fn warm(scene: &Scene, folder: &Folder, words: &str) -> Xtask {
+    // What was written a moment before a Python starts keeps it from staying: the clock of a file system is coarse.
+    std::thread::sleep(std::time::Duration::from_millis(60));
     scene.xtask(&format!("{words} -v")).env("XTASK_WARM", "packages").env("XDG_RUNTIME_DIR", folder.path())
 }
 
