@@ -187,7 +187,7 @@ fn killed_between_down_and_up() {
         .complains("Let it end: cargo xtask db-sync");
     assert_eq!(refused.kind(), "already-running", "{refused}");
     drop(scene.run("db-status").code(0).complains("db-sync did not end on this database"));
-    drop(scene.run("db-sync").code(0).says("1 revision put back that a killed run had taken out"));
+    drop(scene.run("db-sync").code(0).says("the way of a killed run is at its end (1 revision in all)"));
     assert_eq!((scene.heads(), tables(&scene)), ("a".to_owned(), "a p".to_owned()));
     assert!(scene.rows(0).contains("t_a: (7)"), "{}", scene.rows(0));
     drop(scene.run("db-status --check").code(0));

@@ -16,7 +16,6 @@ use crate::sys::clock;
 use crate::sys::pg::swap::{self, PutAside};
 use crate::sys::pg::{Db, application_name, for_libpq, ident};
 use crate::sys::run::Cmd;
-use crate::sys::server;
 use crate::sys::settings::Server;
 use crate::ui::Paint;
 use crate::work::backup::{self, LOCK_WAIT, Wanted};
@@ -122,10 +121,7 @@ fn kept(ctx: &Ctx) -> Vec<(DbUrl, PutAside)> {
 
 /// Our own server is not started for a list.
 fn is_not_started(ctx: &Ctx) -> bool {
-    let none_runs = |ctx: &Ctx| -> Result<bool> {
-        Ok(server::states(&ctx.ui, &ctx.home()?)?.iter().all(|it| it.running.is_none()))
-    };
-    matches!(ctx.server(), Ok(Server::Embedded)) && none_runs(ctx).unwrap_or(true)
+    ctx.is_embedded_down().unwrap_or_else(|_| matches!(ctx.server(), Ok(Server::Embedded)))
 }
 
 fn kept_json(kept: &[(DbUrl, PutAside)]) -> Value {

@@ -114,10 +114,11 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
 }
 
 fn take_backup(ctx: &Ctx, flags: &DbMigrate, own: &mut OwnDatabase<'_>, plan: &Plan) -> Result<Option<PathBuf>> {
-    let tables = (!plan.is_downgrade()).then(|| plan.loses_rows_of());
-    if flags.no_backup || tables.as_ref().is_some_and(Vec::is_empty) {
+    let named = plan.loses_rows_of();
+    if flags.no_backup || !plan.is_downgrade() && named.is_empty() {
         return Ok(None);
     }
+    let tables = (!plan.is_downgrade() && !plan.loses_unnamed_rows()).then_some(named);
     if flags.no_verify {
         own.verify_by_reading();
     }

@@ -63,9 +63,10 @@ impl Taken {
     /// # Errors
     /// `active-connections` where they do not stop; else as [`take`].
     pub fn refresh(&mut self, ctx: &Ctx, wanted: &Wanted<'_>, tables: Option<&[String]>) -> Result<()> {
+        let concerns = |line: &String| tables.is_none_or(|tables| tables.iter().any(|table| names(line, table)));
         let mut lines = self.backup.written_since()?;
         for _ in 0..TRIES {
-            let Some(first) = lines.first() else { return Ok(()) };
+            let Some(first) = lines.iter().find(|line| concerns(line)) else { break };
             ctx.ui.warn(format!("Somebody wrote while the backup was taken ({first}); it is taken again"));
             let url = self.backup.url().clone();
             // Under the old name, which is in journals and reports by now.
@@ -75,11 +76,12 @@ impl Taken {
             self.backup.path = path;
             lines = self.backup.written_since()?;
         }
-        let concerns = |line: &String| tables.is_none_or(|tables| tables.iter().any(|table| line.contains(table)));
         let Some(first) = lines.first() else { return Ok(()) };
         if !lines.iter().any(concerns) {
             ctx.ui.warn(format!(
-                "Somebody keeps writing ({first}), but not into what goes; the backup has not all of that"
+                "Somebody wrote while the backup was taken ({first}), but not into a table that the scripts name as going ({}); \
+                 the backup has not all of that",
+                tables.unwrap_or_default().join(", ")
             ));
             return Ok(());
         }
@@ -152,4 +154,11 @@ fn commit(ctx: &Ctx, root: &Path) -> Option<String> {
 /// What the journals and records of operations say, to be searched for a backup's name.
 fn needed_by_journals(folders: &[PathBuf]) -> Vec<String> {
     folders.iter().flat_map(|folder| shelf::texts(folder, backup::FOLDER)).collect()
+}
+
+/// Whether a line of differences is about this table: its name as a word, wherever it stands.
+fn names(line: &str, table: &str) -> bool {
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let is_one_word = table.chars().all(is_word);
+    line.contains(table) && (!is_one_word || line.split(|letter| !is_word(letter)).any(|word| word == table))
 }

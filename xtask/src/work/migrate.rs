@@ -268,6 +268,10 @@ impl<'a> Walker<'a> {
                 broken.walked = broken.walked.after(earlier);
                 return Err(broken);
             }
+            if !broken.walked.rows_stay.is_empty() {
+                let rows = broken.walked.rows_stay.join(", ");
+                self.ctx.ui.warn(format!("Rows were written meanwhile, by others as it seems: {rows}"));
+            }
             if let Err(error) = self.pause(tried - 1) {
                 let stands = broken.walked.heads.as_deref().map_or_else(String::new, ids);
                 broken.fail = from_anyhow(&error).details(format!("The database is at {stands}, as it was looked at"));
@@ -275,6 +279,9 @@ impl<'a> Walker<'a> {
                 return Err(broken);
             }
             tried += 1;
+            if done == 0 && rest.earlier == 0 {
+                own.check_backup_again();
+            }
             match rest.rest(graph, done) {
                 Ok(left) => rest = left,
                 Err(error) => return Err(Box::new(BrokenOff { fail: from_anyhow(&error), ..*broken })),

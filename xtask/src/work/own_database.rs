@@ -40,6 +40,8 @@ pub struct OwnDatabase<'a> {
     lock: Option<MigrationLock>,
     /// A backup that is still to be compared with the database, just before its first change.
     backup: Option<ToCheck>,
+    /// The same, once that was done.
+    checked: Option<ToCheck>,
     /// Whether a backup is restored for its proof.
     verify: bool,
 }
@@ -91,6 +93,7 @@ impl<'a> OwnDatabase<'a> {
             db,
             lock: None,
             backup: None,
+            checked: None,
             verify: true,
         })
     }
@@ -242,10 +245,18 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// `active-connections` where they do not stop; `backup-failed`.
     pub fn check_backup(&mut self, ctx: &Ctx) -> Result<()> {
+        self.checked = None;
         let Some(ToCheck { mut taken, instead, tables }) = self.backup.take() else { return Ok(()) };
         let applied = self.applied()?;
         let wanted = wanted(self.component, &self.database, self.verify, &applied, &instead);
-        taken.refresh(ctx, &wanted, tables.as_deref())
+        taken.refresh(ctx, &wanted, tables.as_deref())?;
+        self.checked = Some(ToCheck { taken, instead, tables });
+        Ok(())
+    }
+
+    /// Nothing was changed yet: before the next try the backup is looked at again.
+    pub fn check_backup_again(&mut self) {
+        self.backup = self.checked.take();
     }
 
     /// Before the database is walked back to a backup: one of what is there now, and the rows aside that were written since

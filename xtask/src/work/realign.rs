@@ -22,7 +22,7 @@ use super::proof::{self, Proof, Trial};
 use super::put_back::Report;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
-use crate::model::action::{Action, Around, git};
+use crate::model::action::{Action, Around, git, own as own_command};
 use crate::model::edit::{Places, repoint};
 use crate::model::graph::{Graph, Links};
 use crate::model::ledger::{Ledger, Reparented, links};
@@ -389,7 +389,8 @@ impl Way {
         let Some(backup) = backup else { return fail.into() };
         let backup_line = format!("The backup taken before: {}", backup.display());
         if broken.walked.half_done.is_some() || !broken.walked.rows_stay.is_empty() {
-            return fail.details(backup_line).into();
+            let whole = own_command("db-restore").of(&own.component.name).word(backup.display().to_string());
+            return fail.details(backup_line).run("Or put the backup in the database's place as a whole", whole).into();
         }
         if down.is_empty() && up.is_empty() {
             return fail.into();

@@ -106,7 +106,7 @@ pub fn moved_since(change: &LastChange, own: &OwnDatabase<'_>, heads: &[String])
     let fail = Fail::new(Kind::WrongDatabase, "Something else has migrated the database since")
         .details(format!("The last thing that this tool did is {} of {}", change.command, change.time))
         .details(format!(
-            "{} holds {holds}, written by something else since (Alembic itself, db-sync, another checkout)",
+            "{} holds {holds}, written by something else since (Alembic itself, another checkout)",
             own.place()
         ));
     let fail = fail.run("See where it stands", self::own("db-status"));

@@ -198,9 +198,10 @@ impl Flow<'_> {
             if graph.pending(&applied).is_empty() {
                 return Ok(Done::skipped("nothing is pending".to_owned()));
             }
-            let no_backup = flow.write_down(ctx, component, &graph, &database, &mut db, applied)?;
+            flow.write_down(ctx, component, &graph, &database, &mut db, applied)?;
             drop(db);
-            db_migrate::run(ctx, &DbMigrate { no_backup, ..DbMigrate::default() })?;
+            // Where rows go it takes a backup of its own, which it compares just before the first change.
+            db_migrate::run(ctx, &DbMigrate::default())?;
             let count =
                 flow.record.migrated.iter().find(|it| it.component == component.name).map_or(0, |it| it.steps.len());
             Ok(Done::ok(format!("{count} revision{} applied", if count == 1 { "" } else { "s" })))
@@ -208,7 +209,7 @@ impl Flow<'_> {
     }
 
     /// What taking back will need: where the database was, the way up, its rows. After an earlier attempt the start and
-    /// the backup are those of then. Gives whether a backup was taken just now.
+    /// the backup are those of then.
     fn write_down(
         &mut self,
         ctx: &Ctx,
@@ -217,11 +218,10 @@ impl Flow<'_> {
         database: &Database,
         db: &mut Db,
         applied: Vec<String>,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let before = self.record.migrated.iter().position(|it| it.component == component.name);
         let earlier = before.map(|at| self.record.migrated.remove(at));
         let has_backup = self.kept(&component.name)?.is_some_and(|kept| kept.backup.is_some());
-        let is_new = earlier.is_none() && !has_backup;
         let (start, backup) = match earlier {
             Some(earlier) => (earlier.start, earlier.backup),
             None if has_backup => (applied, None),
@@ -241,7 +241,7 @@ impl Flow<'_> {
         let migrated =
             Migrated { component: component.name.clone(), place: database.place(), start, steps, backup, end: None };
         self.record.migrated.push(migrated);
-        self.save().map(|()| is_new)
+        self.save()
     }
 }
 

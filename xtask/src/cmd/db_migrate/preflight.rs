@@ -191,6 +191,11 @@ impl Plan {
         self.at_stake.iter().filter(|it| it.is_loss()).filter_map(AtStake::table).collect()
     }
 
+    /// Whether rows may go besides of which no script names the table.
+    pub fn loses_unnamed_rows(&self) -> bool {
+        self.at_stake.iter().any(|it| it.is_loss() && it.table().is_none())
+    }
+
     /// What db-undo has to know.
     pub fn change(&self, backup: Option<PathBuf>) -> What {
         let ids = self.walk.steps.iter().map(|step| step.revision.clone()).collect();

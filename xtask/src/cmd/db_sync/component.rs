@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cmd::db_migrate;
 use crate::cmd::db_status::{self, Report};
 use crate::ctx::Ctx;
-use crate::fail::{Fail, Kind, refuse};
+use crate::fail::{Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbMigrate;
 use crate::model::action::{Action, Own, git, own};
 use crate::model::graph::Graph;
@@ -177,16 +177,22 @@ pub fn realign(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
         backup = Some(database.backup(ctx, &instead).map_err(refuse)?);
     }
     let words = format!("brought the database in line with the files: {}", way_lines(&way).join("; "));
+    // The backup of a run before this one that was cut off has the rows that it took away.
+    let cut_off = last_change::find(ctx, &mut database)?.filter(|it| it.left.is_none()).map(|it| it.what);
     let what = match backup.clone() {
-        Some(backup) => What::Whole(Whole { words, start: way.trip.before.clone(), backup }),
+        Some(backup) => match cut_off {
+            Some(What::Whole(first)) => What::Whole(first),
+            _ => What::Whole(Whole { words, start: way.trip.before.clone(), backup }),
+        },
         None => What::Nothing(format!("{COMMAND} {words}, on a fresh copy"), Vec::new()),
     };
     let before = last_change::begin(ctx, &mut database, COMMAND, what);
     let open = LeftOpen::find(ctx, &mut database)?;
     let gone = way.go(ctx, &mut database, backup.as_deref());
     let gone = gone.and_then(|()| open.map_or(Ok(()), |open| open.go_on(ctx, &mut database)));
-    // It may come to the revisions that it began with, on other parents.
-    last_change::end(ctx, &mut database, before, gone.is_ok());
+    // It may come to the revisions that it began with, on other parents, or have left a part of a step.
+    let stays = gone.as_ref().map_or_else(|error| from_anyhow(error).kind == Kind::HalfDone, |()| true);
+    last_change::end(ctx, &mut database, before, stays);
     gone?;
     let remark = format!("{} taken back, {} put back", count(&way.taken_back()), count(&way.trip.up));
     part.realigned = Some(Realigned { way, at_stake, backup });
@@ -199,8 +205,9 @@ fn end_what_is_open(ctx: &Ctx, component: &Component) -> Result<Done> {
     let Some(open) = LeftOpen::find(ctx, &mut database)? else { return Ok(Done::skipped("files and database agree")) };
     drop(database);
     let mut database = claim(ctx, component)?;
-    let remark = format!("{} put back that a killed run had taken out", count(open.ids()));
+    let remark = format!("the way of a killed run is at its end ({} in all)", count(open.ids()));
     open.go_on(ctx, &mut database)?;
+    last_change::end(ctx, &mut database, None, true);
     Ok(Done::ok(remark))
 }
 

@@ -26,7 +26,7 @@ pub struct Whose<'w> {
 /// A table of rows that were kept aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// Its number; 0 where that is not known.
+    /// Its number in `pg_class`.
     pub number: u32,
     /// Where the rows were, its name quoted.
     pub table: String,
@@ -58,7 +58,14 @@ impl Db {
     pub fn keep_rows_since(&mut self, versions: &VersionTable, end: Option<u64>, whose: &Whose<'_>) -> Result<bool> {
         match self.kept_of()? {
             Some((backup, heads)) if backup == whose.backup && heads != whose.heads.join(" ") => return Ok(true),
-            Some(_) => self.forget_rows_since()?,
+            Some(_) => {
+                // What a step that failed half-way has dropped is in here alone.
+                let (there, kept) = (self.tables_by_number()?, self.rows_since(whose.backup)?.unwrap_or_default());
+                if kept.iter().any(|it| there.get(&it.table) != Some(&it.number)) {
+                    return Ok(true);
+                }
+                self.forget_rows_since()?;
+            }
             None => {}
         }
         let may = "select has_database_privilege(current_database(), 'create')::text";
