@@ -5,7 +5,10 @@ use serde_json::json;
 use xtask::fail::Kind;
 
 use crate::support::repo::git;
-use crate::support::scene::{Scene, sql};
+use crate::support::scene::{PASSWORD, PASSWORD_IN_URL, Scene, sql};
+
+/// A statement with the database's password in it.
+const ASKS: &str = "op.execute(\"select '%s'\" % op.get_bind().engine.url.password)";
 
 /// `main` has a table; `topic` begins there.
 fn branch() -> Scene {
@@ -21,13 +24,14 @@ fn branch() -> Scene {
 fn a_branch_with_a_good_an_irreversible_and_a_failing_revision() {
     let good = ("create table b2 (n int)", "drop table b2");
     let scene = branch()
-        .revision("b2", "a1", &sql(good.0), &sql(good.1))
+        .revision("b2", "a1", &format!("{}\n{ASKS}", sql(good.0)), &sql(good.1))
         .revision("c3", "b2", &sql("alter table b2 add c3 text"), "raise NotImplementedError('one <way>')")
         .revision("d4", "c3", &sql("create table d4 (n int)"), &sql("drop table d5"));
     let (summary, outputs) = (scene.path("summary.md"), scene.path("outputs"));
     let run = scene.xtask("db-review --markdown review.md --html review.html --json");
     let run = run.env("GITHUB_STEP_SUMMARY", &summary).env("GITHUB_OUTPUT", &outputs);
-    let json = run.run().code(4).json();
+    let output = run.run().code(4).never_says(PASSWORD).never_says(PASSWORD_IN_URL);
+    let json = output.json();
     let told: Vec<_> =
         json["revisions"].as_array().unwrap().iter().map(|it| (&it["revision"], &it["verdict"])).collect();
     assert_eq!(json!(told), json!([["d4", "failed"], ["c3", "irreversible"], ["b2", "reversible"]]), "{json}");
@@ -46,6 +50,8 @@ fn a_branch_with_a_good_an_irreversible_and_a_failing_revision() {
     assert_eq!(std::fs::read_to_string(summary).unwrap(), markdown);
     assert_eq!(std::fs::read_to_string(outputs).unwrap(), "outcome=findings\nrevisions=d4 c3 b2\n");
     for text in [&markdown, &html] {
+        assert!(text.contains("select &#39;***&#39;") || text.contains("select '***'"), "{text}");
+        assert!(!text.contains(PASSWORD) && !text.contains(PASSWORD_IN_URL), "{text}");
         for words in
             ["✅ reversible", "❌ failed in the downgrade", "⚠️ irreversible", "create table b2 (n int)", "Not shown"]
         {

@@ -4,6 +4,7 @@
 mod edits;
 
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
@@ -56,8 +57,18 @@ fn is_fresh(command: Xtask, why: &str) {
     assert!(!was_forked(&output) && output.stderr.contains(why), "{output}");
 }
 
+/// Waits until what an earlier command has left listens: it gets ready while that command goes on.
+pub fn wait_for_packages(folder: &Path) {
+    let place = folder.join(format!("xtask-warm-{}", rustix::process::geteuid().as_raw()));
+    wait_until("a warm process listens", || {
+        let mut names = std::fs::read_dir(&place).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.any(|name| name.to_string_lossy().ends_with(".packages"))
+    });
+}
+
 #[track_caller]
-fn is_forked(command: Xtask) {
+fn is_forked(folder: &Folder, command: Xtask) {
+    wait_for_packages(folder.path());
     let output = command.run().code(0);
     assert!(was_forked(&output), "{output}");
 }
@@ -78,6 +89,7 @@ fn a_forked_child_is_as_a_fresh_process() {
     let cold = facts(warm(&scene, &folder, "db-migrate --cold"), false);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "--cold leaves something behind");
     let first = facts(warm(&scene, &folder, UP), false);
+    wait_for_packages(folder.path());
     let second = facts(warm(&scene, &folder, UP), true);
     for (name, value) in cold.as_object().unwrap() {
         assert_eq!(&first[name], value, "{name}, in the command that leaves a warm process");
@@ -97,20 +109,20 @@ fn what_would_be_another_python_is_a_fresh_one() {
     let (scene, folder, packages) = (Scene::new().table("a1", ""), Folder::new(), Folder::new());
     let run = |words: &str| warm(&scene, &folder, words).env("PYTHONPATH", packages.path());
     is_fresh(run(UP), "");
-    is_forked(run(DOWN));
+    is_forked(&folder, run(DOWN));
     // Read while Alembic is imported.
     is_fresh(run(UP).env("DISABLE_SQLALCHEMY_CEXT_RUNTIME", "1"), "DISABLE_SQLALCHEMY_CEXT_RUNTIME has another value");
     // For those who have the value of then, it stays.
-    is_forked(run(DOWN));
-    is_forked(run(UP));
+    is_forked(&folder, run(DOWN));
+    is_forked(&folder, run(UP));
     // A file in a folder that was searched: it may hide a module.
     std::fs::write(packages.path().join("hidden.py"), "").unwrap();
     is_fresh(run(DOWN), "has changed");
-    is_forked(run(UP));
+    is_forked(&folder, run(UP));
     is_fresh(run(DOWN).env("PYTHONOPTIMIZE", "1"), "");
     is_fresh(run(UP).env("XTASK_WARM", "0"), "");
     is_fresh(run(DOWN).env("XTASK_WARM", "").env("CI", "true"), "");
-    is_forked(run(UP));
+    is_forked(&folder, run(UP));
     let limited = Xtask::program(std::path::Path::new("/bin/sh"), scene.root(), "-c")
         .arg(&format!("ulimit -n 200; exec {} {DOWN} -v", env!("CARGO_BIN_EXE_xtask")))
         .env("XTASK_WARM", "packages")
@@ -144,6 +156,7 @@ fn a_command_that_is_killed_takes_its_child_along() {
     let (scene, folder) =
         (Scene::new().revision("a1", "", &sql("create table a1 ()"), &sql("drop table a1")), Folder::new());
     is_fresh(warm(&scene, &folder, UP), "");
+    wait_for_packages(folder.path());
     for (signal, body) in [(Signal::KILL, sleeps), (Signal::KILL, holds), (Signal::INT, holds)] {
         scene.project.write_revision("b2", "a1", body, "pass");
         let mut child = warm(&scene, &folder, UP).spawn();
@@ -154,10 +167,13 @@ fn a_command_that_is_killed_takes_its_child_along() {
         kill_process(Pid::from_child(&child), signal).unwrap();
         child.wait().unwrap();
         wait_until("its worker is gone", || is_gone(worker));
+        let mut said = String::new();
+        std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut said).unwrap();
+        assert!(said.contains("forked from the warm one with"), "{said}");
         std::fs::remove_file(&file).unwrap();
     }
     scene.project.write_revision("b2", "a1", "pass", "pass");
-    is_forked(warm(&scene, &folder, UP));
+    is_forked(&folder, warm(&scene, &folder, UP));
 }
 
 /// Whether a process has ended, though perhaps nobody has asked how.

@@ -20,7 +20,10 @@ enum End {
     /// It goes through, and the row is in the component's own database, where only a look at that shows it.
     Past,
 }
+use crate::support::process;
 use crate::support::scene::Scene;
+use crate::support::xtask::Folder;
+use crate::warm::wait_for_packages;
 use End::{Led, Past, Stopped};
 
 const WRITE: &str = "insert into canary values (1)";
@@ -212,6 +215,14 @@ fn walled(own: &str, throwaway: &str) -> (Scene, Launch) {
 /// Also where the driver's files lie elsewhere, and its state folder is not there yet.
 #[test]
 fn what_processes_of_a_script_are_refused_is_told_by_a_forked_driver_too() {
+    // The folder of warm processes is found by the environment.
+    let name = "driver::wall::what_processes_of_a_script_are_refused_is_told_by_a_forked_driver_too";
+    if process::wanted().is_none() {
+        let folder = Folder::new();
+        let done = process::part(name, "forked").env("XDG_RUNTIME_DIR", folder.path()).status();
+        return assert!(done.unwrap().success());
+    }
+    let place = std::path::PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR").unwrap());
     let (_, _, body) = WAYS.iter().find(|(id, ..)| *id == "multiprocessing").unwrap();
     let socket = cluster().socket_dir.display().to_string();
     // Whatever the first one finds, it leaves the warm process that the second one is forked from.
@@ -224,6 +235,7 @@ fn what_processes_of_a_script_are_refused_is_told_by_a_forked_driver_too() {
         let found = trouble(driver.step(&Step::up("a"), LIMIT));
         assert_eq!(found.kind, TroubleKind::WrongDatabase, "{found:?}");
         drop((driver, bench));
+        wait_for_packages(&place);
     }
 }
 

@@ -26,6 +26,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
 use crate::report::roundtrip::{Report, Run};
+use crate::sys::interrupt;
 use crate::sys::pg::may_not_create;
 use crate::sys::warm;
 use crate::work::bystander::Bystanders;
@@ -98,7 +99,11 @@ fn prove_on(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
 /// The same again where Python was forked from a warm one and something that it was made from has changed meanwhile.
 fn on_fresh_files(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let found = on_throwaway(ctx, facts, flags);
+    interrupt::check()?;
     let Some(changed) = warm::changed_meanwhile() else { return found };
+    if let Ok(Findings { kept: Some(kept), .. }) = &found {
+        ctx.ui.warn(format!("{} of the first try stays, too. Drop it: {}", kept.database, kept.drop));
+    }
     drop(found);
     ctx.ui.status(format!("{changed} has changed meanwhile: once more, with a fresh Python"));
     warm::only_cold();

@@ -71,6 +71,15 @@ impl Verdict {
         Verdict::ALL.into_iter().find(|verdict| verdict.name() == name)
     }
 
+    /// `good`, `bad` or `warn`, as pages and pictures colour it.
+    pub fn tone(self) -> &'static str {
+        match self {
+            Verdict::Reversible => "good",
+            verdict if verdict.is_finding() => "bad",
+            _ => "warn",
+        }
+    }
+
     /// A finding: something is wrong with the revision. The one definition that every command uses.
     pub fn is_finding(self) -> bool {
         matches!(self, Verdict::SchemaDiffers | Verdict::DataLost | Verdict::DataDiffers | Verdict::Failed)

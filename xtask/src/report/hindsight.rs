@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::findings::to_json as findings_json;
-use super::table::{cut, table};
+use super::table::{count, cut, table};
 use super::xml::escaped;
 use crate::model::action::Around;
 use crate::model::harmless::on_a_line;
@@ -109,11 +109,16 @@ impl Pasts {
         let sum = |of: fn(&Event) -> usize| self.events.iter().map(of).sum::<usize>();
         let told = || self.events.iter().flat_map(errors);
         let repaired = told().filter(|told| told.repaired.is_some()).count();
+        let begun = if self.before > 1 { ", and was so before the first commit" } else { "" };
         vec![
             match diverged.len() {
+                0 if self.events.is_empty() => "Several heads: no commit tells".to_owned(),
                 0 => "Several heads: never".to_owned(),
                 times => {
-                    format!("Several heads: {}, {all} h in all, {longest} h the longest{open}", count(times, "time"))
+                    format!(
+                        "Several heads: {}, {all} h in all, {longest} h the longest{begun}{open}",
+                        count(times, "time")
+                    )
                 }
             },
             format!("Ids that vanished: {}", sum(|event| event.vanished.len())),
@@ -131,8 +136,10 @@ impl Pasts {
     }
 
     fn diverged(&self) -> Vec<Diverged<'_>> {
-        let mut found: Vec<Diverged<'_>> = Vec::new();
-        let mut is_open = self.before > 1;
+        // What stood before the first commit is told from that one on.
+        let stood = self.events.first().filter(|_| self.before > 1);
+        let mut found: Vec<Diverged<'_>> = stood.map(|from| Diverged { from, to: None }).into_iter().collect();
+        let mut is_open = stood.is_some();
         for event in &self.events {
             match (event.heads.len() > 1, is_open) {
                 (true, false) => found.push(Diverged { from: event, to: None }),
@@ -241,8 +248,4 @@ svg { --paper: #fff; --ink: #1f2328; --soft: #59636e; --line: #8c959f; --bad: #c
 
 fn errors(event: &Event) -> impl Iterator<Item = &Told> {
     event.findings.iter().filter(|told| told.finding.severity == Level::Error)
-}
-
-fn count(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

@@ -61,6 +61,9 @@ fn past(ctx: &Ctx, repo: &Repo, component: &Component, span: &Span) -> Result<Pa
             (commit.to_owned(), Some(since), format!("{line} since {}", day(since)))
         }
     };
+    if folders.is_empty() {
+        ctx.ui.not_looked_at(format!("the past of {}: its version folders are not in this checkout", component.name));
+    }
     // For git, no folder is every folder.
     let commits = if folders.is_empty() { Vec::new() } else { repo.main_line(&reached, since, &folders)? };
     let is_script = |path: &Path| {

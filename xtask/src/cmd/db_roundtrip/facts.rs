@@ -73,7 +73,7 @@ impl<'a> Facts<'a> {
     pub fn elsewhere(self, ctx: &Ctx) -> Result<(Facts<'a>, Option<Dumped>)> {
         let place = self.database.place();
         ctx.ui.warn(format!(
-            "{} may not create databases beside {place}: the embedded server takes its place, with a dump of it. \
+            "{} may not create databases beside {place}: the embedded server takes its place. \
              `admin_url` names a role that may",
             self.database.url.target().user
         ));
@@ -87,6 +87,7 @@ impl<'a> Facts<'a> {
             return Ok((Facts { database: embedded, ..self }, None));
         }
         let _task = ctx.ui.task(format!("Dumping {place}"));
+        pg::sweep_dumps(&ctx.project()?.state_dir, &self.component.name);
         let file = ctx.project()?.state_dir.join(format!("{}-{}.dump", self.component.name, std::process::id()));
         let dumped = Dumped(file.clone());
         // Made by us, so that nobody else may read it.

@@ -193,6 +193,10 @@ impl Process {
         if value["event"] == "error" {
             mask_texts(&mask, &mut value);
         }
+        // What a script sends may hold the password: CREATE USER MAPPING, dblink.
+        if value["event"] == "done" {
+            mask_texts(&mask, &mut value["statements"]);
+        }
         value
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, test_kill_process};
 
 use super::surroundings::application_name;
 use super::{Db, catalog, client_tool, database_argument, for_libpq, ident};
@@ -13,6 +14,7 @@ use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::own;
 use crate::model::catalog::{Change, What, diff as catalog_diff};
 use crate::model::url::DbUrl;
+use crate::sys::files;
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
@@ -88,6 +90,19 @@ pub(super) fn unlike(original: &DbUrl, copy: &DbUrl) -> Result<Option<String>> {
         words.push(format!("{} more differ", changes.len() - NAMED));
     }
     Ok((!words.is_empty()).then(|| format!("in it {}", words.join(", "))))
+}
+
+/// Removes the dumps of a component (`NAME-PROCESS.dump`) that killed runs have left in a folder.
+pub fn sweep_dumps(folder: &Path, component: &str) {
+    for path in files::entries(folder) {
+        let process = path.file_name().and_then(|name| {
+            let name = name.to_str()?.strip_prefix(component)?.strip_prefix('-')?.strip_suffix(".dump")?;
+            Pid::from_raw(name.parse().ok()?)
+        });
+        if process.is_some_and(|process| test_kill_process(process).is_err()) {
+            files::remove(&path);
+        }
+    }
 }
 
 /// A dump of a database, for a copy of it on another server. Its file is ours alone.

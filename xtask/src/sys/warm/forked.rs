@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a child that was killed may take to be gone.
 const KILLED: Duration = Duration::from_secs(3);
 
-/// The sockets by which we have had a child, and until when the parent lives.
-static USED: Mutex<Vec<(PathBuf, Instant)>> = Mutex::new(Vec::new());
+/// The sockets by which we have had a child, the parent's process, and until when it lives.
+static USED: Mutex<Vec<(PathBuf, i64, Instant)>> = Mutex::new(Vec::new());
 
 /// The child.
 pub struct Forked {
@@ -72,7 +72,11 @@ fn fork_at(ui: &Ui, socket: &Path, request: &Value) -> Option<(Forked, Streams)>
     ui.verbose(format!("# Python: process {}, forked from the warm one {of}", pid.as_raw_nonzero()));
     connection.set_nonblocking(true).ok()?;
     let left = Duration::from_secs_f64(answer["left"].as_f64().unwrap_or_default().max(0.0));
-    USED.lock().unwrap_or_else(PoisonError::into_inner).push((socket.to_owned(), Instant::now() + left));
+    USED.lock().unwrap_or_else(PoisonError::into_inner).push((
+        socket.to_owned(),
+        answer["parent"].as_i64().unwrap_or_default(),
+        Instant::now() + left,
+    ));
     let streams = Streams {
         stdin: OwnedFd::from(stdin).into(),
         stdout: OwnedFd::from(stdout).into(),
@@ -81,8 +85,8 @@ fn fork_at(ui: &Ui, socket: &Path, request: &Value) -> Option<(Forked, Streams)>
     Some((Forked { connection, pid, said: Vec::new(), status: None }, streams))
 }
 
-/// The sockets by which this run has had a child, and until when the parent lives.
-pub(super) fn used() -> Vec<(PathBuf, Instant)> {
+/// The sockets by which this run has had a child, the parent's process, and until when it lives.
+pub(super) fn used() -> Vec<(PathBuf, i64, Instant)> {
     USED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 

@@ -55,10 +55,10 @@ pub fn end(root: &Path) -> usize {
 /// What has changed of the files that a Python of ours was forked with, since it was; `None` where nothing has, or where a
 /// parent is gone since its time was over.
 pub fn changed_meanwhile() -> Option<String> {
-    forked::used().iter().find_map(|(socket, until)| match ask(socket, "state") {
-        Some(state) => state["changed"].as_str().map(str::to_owned),
-        // Another command has found it out of date.
-        None => (Instant::now() < *until).then(|| "a file or variable".to_owned()),
+    forked::used().iter().find_map(|(socket, parent, until)| match ask(socket, "state") {
+        Some(state) if state["pid"] == *parent => state["changed"].as_str().map(str::to_owned),
+        // Another command has found it out of date; perhaps another one listens there now.
+        _ => (Instant::now() < *until).then(|| "a file or variable".to_owned()),
     })
 }
 

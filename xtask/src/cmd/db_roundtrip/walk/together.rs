@@ -99,14 +99,21 @@ impl Walk<'_, '_> {
         if seen.is_empty() {
             seen = self.parted(&ids[..other], came_seeded)?;
         }
+        if seen.is_empty() {
+            self.notes.push(
+                "What is pending made another schema together, as db-migrate applies it, than one by one; tried again it did \
+                 not, so nobody knows which revision it was"
+                    .to_owned(),
+            );
+            return Ok(None);
+        }
         let result = RevisionResult {
             step: Some(Leg::Upgrade),
             notes: vec![MAKES_OTHERS.to_owned()],
             schema_changes: seen,
             ..RevisionResult::new(&self.facts.graph, &ids[other - 1], Verdict::SchemaDiffers)
         };
-        // Once more, and no difference: then it is not known what it was.
-        Ok((!result.schema_changes.is_empty()).then_some(Together { result }))
+        Ok(Some(Together { result }))
     }
 
     /// How the schema that these make together differs from the one that they make one by one.

@@ -20,7 +20,8 @@ NOISE = ("_", "SHLVL", "OLDPWD", "COLUMNS", "LINES")
 MODULES = (*importlib.machinery.all_suffixes(), ".pth", ".egg-link", ".dist-info", ".egg-info")
 # What a project may do while it is imported that leads to an answer from elsewhere.
 BEYOND = frozenset(
-    ("subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn", "socket.connect", "socket.getaddrinfo")
+    ("subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn", "socket.connect", "socket.sendto",
+     "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
 )
 HARMLESS = ("ldconfig", "gcc", "cc", "ld", "objdump", "uname")
 

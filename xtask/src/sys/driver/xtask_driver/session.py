@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 from alembic.util import load_python_file
 
-from xtask_driver import origin
+from xtask_driver import origin, process
 from xtask_driver.config import alembic_config, revision_options
 from xtask_driver.draft import Draft
 from xtask_driver.failure import Recorder, Refused, chain, describe, frames_of_error, is_network_missing, last_in, shown
@@ -23,6 +23,7 @@ from xtask_driver.guard import Guard
 from xtask_driver.look import look
 from xtask_driver.run import Run, Step
 from xtask_driver.scripts import Bytecode
+from xtask_driver.surroundings import put
 from xtask_driver.told import Told
 from xtask_driver.traces import Traces
 
@@ -147,6 +148,8 @@ class Session:
         self._is_alone = bool(os.environ.get("XTASK_PROCESS_PER_STEP"))
         self._told = Told(None, disabled)
         self._guard.forget()
+        for name in self._launch["variables"]:
+            put(name, process.ENVIRONMENT.get(name))
         self._aim(launch)
 
     def use_channel(self, channel):

@@ -251,7 +251,7 @@ class Parent:
             self._end()
             tell(connection, no=stale)
             os._exit(0)
-        tell(connection, pid=os.getpid(), left=self._until - time.monotonic())
+        tell(connection, pid=os.getpid(), parent=os.getppid(), left=self._until - time.monotonic())
         connection.close()
         return request
 

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from xtask_driver import looks, process
+from xtask_driver import looks, origin, process
 from xtask_driver.surroundings import put
 from xtask_driver.told import imported
 from xtask_driver.warm import AGE, GLANCE, Parent, differing, has_children, take_streams
@@ -77,7 +77,9 @@ class ProjectParent(Parent):
         ours = os.path.join(os.path.abspath(self._wanted["state"]), "")
         opened = {path for path in self._record.opened.files if not path.endswith(".pyc") and not path.startswith(ours)}
         scripts = self._session.script_places()
-        places = looks.places(opened | set(self._session.config_places())) - scripts
+        # A script that another one imports is a module, too, which stays as it was.
+        modules = {os.path.realpath(path) for path in map(origin.path_of, list(sys.modules.values())) if path}
+        places = looks.places(opened | set(self._session.config_places())) - (scripts - modules)
         self.looks = looks.Looks(places, self._record.opened.folders - scripts)
         self._scripts = looks.Looks(scripts)
         self._values = self._read.read_in(os.environ)
