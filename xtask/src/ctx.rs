@@ -21,7 +21,7 @@ use crate::sys::history::{self, Headers};
 use crate::sys::pg::VersionTable;
 use crate::sys::project::{Component, Project};
 use crate::sys::python::{self, Interpreter, Wish};
-use crate::sys::server::{Home, Lease};
+use crate::sys::server::{self, Home, Lease};
 use crate::sys::settings::Server;
 use crate::sys::{interrupt, locations};
 use crate::ui::Ui;
@@ -173,6 +173,12 @@ impl Ctx {
         let flag = self.common.python.as_ref().map(|path| self.cwd.join(path));
         let wish = Wish { flag, makes_nothing: true, ..Wish::from_environment(Server::Configured) };
         self.python.get().cloned().map_or_else(|| python::find(&self.ui, project, &wish), Ok)
+    }
+
+    /// Whether the project's databases are on the embedded server, and none runs.
+    pub fn is_embedded_down(&self) -> Result<bool> {
+        let is_down = || Ok(server::states(&self.ui, &self.home()?)?.iter().all(|it| it.running.is_none()));
+        if self.server()? == Server::Embedded { is_down() } else { Ok(false) }
     }
 
     /// Every component. Where there is none, nothing is looked at, and that is said.

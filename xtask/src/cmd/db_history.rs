@@ -14,6 +14,7 @@ use crate::model::graph::Graph;
 use crate::model::target::{Range, TargetError};
 use crate::report::drawing::{Drawing, Look, Node};
 use crate::report::history;
+use crate::report::table::count;
 use crate::sys::files;
 use crate::ui::Paint;
 use crate::work::advice;
@@ -54,7 +55,7 @@ fn show(ctx: &Ctx, flags: &DbHistory, graph: &Graph, drawing: &Drawing) -> Resul
         Drawn::Dot => ctx.ui.exact_answer(drawing.dot()),
         Drawn::Svg(path) => {
             files::write_atomic(path, drawing.svg().as_bytes())?;
-            ctx.ui.answer(format!("Wrote {}: {} revisions", path.display(), drawing.revisions));
+            ctx.ui.answer(format!("Wrote {}: {}", path.display(), count(drawing.revisions, "revision")));
         }
         _ if drawing.nodes.is_empty() && graph.is_empty() => ctx.ui.answer("No revision: there is no script yet."),
         _ if drawing.nodes.is_empty() => ctx.ui.answer("No revision in this range."),

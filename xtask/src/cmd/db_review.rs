@@ -2,7 +2,7 @@
 //! db-roundtrip's, the findings are db-check's; nothing is changed but throwaway databases.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Result;
@@ -20,7 +20,7 @@ use crate::report::review::{Review, Reviewed};
 use crate::report::roundtrip::Report;
 use crate::sys::clock::utc_moment;
 use crate::sys::files;
-use crate::sys::git::Repo;
+use crate::sys::git::{Oid, Repo, State};
 
 /// What is known before anything runs.
 struct Facts {
@@ -29,6 +29,9 @@ struct Facts {
     component: String,
     /// As it is named on a command line.
     base: String,
+    base_commit: Oid,
+    /// The folders in which the component's scripts and env.py are, as far as they are in the checkout.
+    folders: Vec<PathBuf>,
     added: HashSet<String>,
 }
 
@@ -55,10 +58,13 @@ fn gather(ctx: &Ctx, flags: &DbReview) -> Result<Facts> {
         Some(base) => base.clone(),
         None => ctx.main_branch(&repo).map_err(|error| by_hand(&error))?.name,
     };
-    repo.commit(&base)?;
-    let graph = ctx.history(&ctx.config(component)?)?;
+    let base_commit = repo.commit(&base)?;
+    let config = ctx.config(component)?;
+    let graph = ctx.history(&config)?;
+    let folders = config.version_locations.iter().chain([&config.script_location]);
+    let folders = folders.filter(|folder| folder.starts_with(repo.root()) && folder.exists()).cloned().collect();
     let added = db_roundtrip::added(&repo, &graph, &root, &base)?;
-    Ok(Facts { repo, graph, component: component.name.clone(), base, added })
+    Ok(Facts { repo, graph, component: component.name.clone(), base, base_commit, folders, added })
 }
 
 fn by_hand(error: &anyhow::Error) -> anyhow::Error {
@@ -95,16 +101,31 @@ fn roundtrip(ctx: &Ctx, facts: &Facts) -> Result<Report> {
     db_roundtrip::prove(ctx, &DbRoundtrip { range, ..DbRoundtrip::default() })
 }
 
+impl Facts {
+    /// Whether the scripts are as the last commit has them.
+    fn is_committed(&self) -> bool {
+        let is_other = |path: &Path, state: &State| {
+            path.extension().is_some_and(|it| it == "py") && !matches!(state, State::Clean | State::Ignored)
+        };
+        // For git, no folder is every folder.
+        !self.folders.is_empty()
+            && self
+                .repo
+                .status(&self.folders)
+                .is_ok_and(|it| !it.files.iter().any(|(path, state)| is_other(path, state)))
+    }
+}
+
 fn about(facts: &Facts) -> Vec<(&'static str, String)> {
     let head = facts.repo.head().ok();
     let branch = head.as_ref().and_then(|head| head.branch.clone());
     let commit = head.and_then(|head| head.commit).map(|commit| commit.as_str().to_owned());
-    let base = facts.repo.commit(&facts.base).map(|commit| format!("{} ({})", facts.base, commit.as_str())).ok();
+    let besides = if facts.is_committed() { "" } else { ", with what is not committed of the scripts" };
     let known = [
         ("Date", Some(utc_moment(SystemTime::now()))),
         ("Branch", branch),
-        ("Commit", commit.map(|commit| format!("{commit}, with what the work tree has besides"))),
-        ("Compared with", base),
+        ("Commit", commit.map(|commit| format!("{commit}{besides}"))),
+        ("Compared with", Some(format!("{} ({})", facts.base, facts.base_commit.as_str()))),
         ("Tool", Some(format!("xtask {}", env!("CARGO_PKG_VERSION")))),
     ];
     known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

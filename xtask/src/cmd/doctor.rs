@@ -42,7 +42,7 @@ pub fn run(ctx: &Ctx, flags: Doctor) -> Result<Exit> {
     if flags.fix {
         fields["mended"] = json!(mended);
         match mended.is_empty() {
-            true => ctx.ui.answer("Nothing to mend that is safe to mend."),
+            true => ctx.ui.answer("Nothing was mended."),
             false => ctx.ui.answer(format!("Mended:\n  {}\n", mended.join("\n  "))),
         }
     }

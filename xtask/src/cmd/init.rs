@@ -12,9 +12,9 @@ use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind};
 use crate::flags::Init;
 use crate::model::action::own;
-use crate::model::adopt::MEMBER;
+use crate::model::adopt::{MEMBER, Shared};
 use crate::sys::{adoption, interrupt};
-use plan::{Change, Plan};
+use plan::{Change, Plan, Step};
 
 const COMMAND: &str = "init";
 
@@ -46,7 +46,18 @@ fn checkout(flags: &Init) -> Result<PathBuf> {
         return Err(Fail::new(Kind::Usage, format!("{} is no folder", root.display())).into());
     }
     let is_own = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().is_ok_and(|own| own == root.join(MEMBER));
-    if is_own && adoption::record(&root)?.is_none() {
+    let is_copy = adoption::record(&root)?.is_some();
+    if is_own && is_copy && !flags.undo {
+        // What was edited there would look like ours, and the next version would overwrite it.
+        return Err(Fail::new(
+            Kind::Usage,
+            "This program was built from the copy itself, so it has nothing newer to put in",
+        )
+        .details(format!("The copy is {}", root.join(MEMBER).display()))
+        .run("In the tool's own repository", own(COMMAND).flag("--into", root.display().to_string()).plain())
+        .into());
+    }
+    if is_own && !is_copy {
         return Err(Fail::new(Kind::Usage, "This is the tool's own repository")
             .details(format!("A copy is made of {}, for another checkout", root.join(MEMBER).display()))
             .run("Name the checkout", own(COMMAND).flag("--into", "../backend.ai").plain())
@@ -55,19 +66,30 @@ fn checkout(flags: &Init) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// Files first, then the lines by which cargo and git find them; the record last. Whatever an interrupt leaves is compared
-/// file by file by the next run, which goes on.
+/// Files first, then the record, since `--undo` goes by it, then the lines by which cargo and git find them. Whatever an
+/// interrupt leaves is compared file by file by the next run, which goes on.
 fn apply(root: &Path, plan: &Plan) -> Result<()> {
-    for step in &plan.steps {
+    let is_shared = |step: &&Step| Shared::ALL.iter().any(|it| it.path() == step.path);
+    let (lines, files): (Vec<&Step>, Vec<&Step>) = plan.steps.iter().partition(is_shared);
+    let Some(record) = &plan.record else {
+        each(root, &lines)?;
+        each(root, &files)?;
+        return adoption::remove_record(root);
+    };
+    each(root, &files)?;
+    if !plan.record_is_right {
+        adoption::write_record(root, record)?;
+    }
+    each(root, &lines)
+}
+
+fn each(root: &Path, steps: &[&Step]) -> Result<()> {
+    for step in steps {
         interrupt::check()?;
         match (&step.change, &step.content) {
             (Change::Removed, _) | (_, None) => adoption::take_away(root, &step.path)?,
             (_, Some(content)) => adoption::put(root, &step.path, content)?,
         }
     }
-    match &plan.record {
-        Some(_) if plan.steps.is_empty() && plan.record_is_right => Ok(()),
-        Some(record) => adoption::write_record(root, record),
-        None => adoption::remove_record(root),
-    }
+    Ok(())
 }

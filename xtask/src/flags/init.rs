@@ -35,7 +35,7 @@ pub static SPEC: Spec<Init> = Spec {
          its own files: a member of the workspace in Cargo.toml, the alias in .cargo/config.toml, target/ in .gitignore.\n\
          What stands there already stays; what contradicts is refused before anything is changed. A second run changes\n\
          nothing, one of a newer version brings the copy up to date, and files of it that were edited are never overwritten.\n\
-         docs/guides/backend-ai.md has the other way, without a copy: cargo install.",
+         docs/guides/adoption.md has the other way, without a copy: cargo install.",
         |flags| Ok(Command::Init(flags)),
     )
 };

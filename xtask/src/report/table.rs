@@ -35,6 +35,11 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     std::iter::once(&heading).chain(rows).map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// `1 head`, `2 heads`.
+pub fn count(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

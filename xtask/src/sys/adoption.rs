@@ -167,7 +167,7 @@ pub fn record(root: &Path) -> Result<Option<Record>> {
     }))
 }
 
-/// Writes the record. The last thing that is done: without it the files are compared as they are.
+/// Writes the record. It is written before the lines in shared files: what `--undo` takes out is what it names.
 ///
 /// # Errors
 /// When it cannot be written.

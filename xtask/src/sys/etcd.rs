@@ -33,16 +33,19 @@ impl Etcd {
         })
     }
 
-    /// The value of Backend.AI's key in its namespace; `None` where there is none.
+    /// The values of Backend.AI's keys in its namespace; `None` where there is none.
     ///
     /// # Errors
     /// Why it cannot be told, as a sentence without secrets.
-    pub fn value(&self, key: &str, limit: Duration) -> Result<Option<String>, String> {
+    pub fn values(&self, keys: &[&str], limit: Duration) -> Result<Vec<Option<String>>, String> {
         let header = self.token(limit)?.map(|token| format!("Authorization: {token}\r\n")).unwrap_or_default();
-        let key = format!("/sorna/{}/{key}", self.namespace);
-        let said = self.call("kv/range", &header, &json!({"key": BASE64_STANDARD.encode(key)}), limit)?;
-        let value = said["kvs"][0]["value"].as_str();
-        Ok(value.and_then(|value| String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok()))
+        let one = |key: &&str| {
+            let key = format!("/sorna/{}/{key}", self.namespace);
+            let said = self.call("kv/range", &header, &json!({"key": BASE64_STANDARD.encode(key)}), limit)?;
+            let value = said["kvs"][0]["value"].as_str();
+            Ok(value.and_then(|value| String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok()))
+        };
+        keys.iter().map(one).collect()
     }
 
     fn token(&self, limit: Duration) -> Result<Option<String>, String> {

@@ -43,6 +43,8 @@ impl Place {
     pub fn parse(text: &str) -> Option<Place> {
         let text = text.split_once("://").map_or(text, |(_, rest)| rest);
         let text = text.split('/').next()?.trim();
+        // A name and a password are no part of the place, and are not to be shown.
+        let text = text.rsplit_once('@').map_or(text, |(_, place)| place);
         let (host, port) = text.rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         Some(Place::new(host, port.parse().ok()?))

@@ -96,7 +96,13 @@ fn split(text: &str) -> Option<Vec<String>> {
     while let Some(letter) = letters.next() {
         match (letter, quote) {
             (_, Some(open)) if letter == open => quote = None,
-            ('\\', None | Some('"')) => word.get_or_insert_default().push(letters.next()?),
+            ('\\', None) => word.get_or_insert_default().push(letters.next()?),
+            ('\\', Some('"')) => {
+                let (next, word) = (letters.next()?, word.get_or_insert_default());
+                // Between these quotes it only means something before some.
+                word.extend((!"\"\\$`".contains(next)).then_some('\\'));
+                word.push(next);
+            }
             (_, Some(_)) => word.get_or_insert_default().push(letter),
             ('\'' | '"', None) => {
                 quote = Some(letter);
@@ -119,6 +125,7 @@ mod tests {
         let shown = |text| split(text).map(|words| Words { words, note: None }.shown());
         assert_eq!(shown("etcd put a 'b c'  \"d\\\"e\"").as_deref(), Some("etcd put a 'b c' 'd\"e'"));
         assert_eq!((shown("a 'b"), shown("''").as_deref()), (None, Some("''")));
+        assert_eq!(shown("a \"C:\\d\"").as_deref(), Some("a 'C:\\d'"));
         for text in ["start-server -f x.toml", "start-server --config=x.toml --debug"] {
             let words = Words { words: split(text).unwrap(), note: None };
             assert_eq!((words.config(), words.is_start()), (Some(Path::new("x.toml")), true), "{text}");

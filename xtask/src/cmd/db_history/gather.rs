@@ -14,8 +14,6 @@ use crate::sys::clock::utc_date;
 use crate::sys::git::{Addition, Repo};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
-use crate::sys::server;
-use crate::sys::settings::Server;
 
 /// What git says of files, by absolute path.
 #[derive(Default)]
@@ -32,7 +30,13 @@ struct Past {
 pub fn gather(ctx: &Ctx, component: &Component, needs_current: bool) -> Result<(Graph, Known)> {
     let config = ctx.config(component)?;
     let (graph, past, current) = std::thread::scope(|scope| {
-        let past = scope.spawn(|| past(ctx, &config).unwrap_or_default());
+        let past = scope.spawn(|| {
+            past(ctx, &config).unwrap_or_else(|error| {
+                let why = from_anyhow(&error).summary;
+                ctx.ui.status(format!("Nobody is named, and nothing is marked as own: {why}"));
+                Past::default()
+            })
+        });
         let current = scope.spawn(|| current(ctx, &config, needs_current));
         (ctx.history(&config), past.join(), current.join())
     });
@@ -84,9 +88,7 @@ fn past(ctx: &Ctx, config: &AlembicConfig) -> Result<Past> {
 
 /// The rows of the version table. Unless they are needed, the embedded server is asked only where it is up already.
 fn current(ctx: &Ctx, config: &AlembicConfig, is_needed: bool) -> Result<Option<Vec<String>>> {
-    let is_up =
-        || -> Result<bool> { Ok(server::states(&ctx.ui, &ctx.home()?)?.iter().any(|state| state.running.is_some())) };
-    if !is_needed && ctx.server()? == Server::Embedded && !is_up()? {
+    if !is_needed && ctx.is_embedded_down()? {
         return Ok(None);
     }
     let database = ctx.database(config)?;

@@ -13,11 +13,9 @@ use crate::report::checks as report;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::files;
 use crate::sys::git::Repo;
-use crate::sys::pg::parked::Databases;
+use crate::sys::pg::parked::{Databases, Named};
 use crate::sys::pg::{Db, Templates, abandoned, application_name, client_tool, swap};
 use crate::sys::project::Component;
-use crate::sys::server;
-use crate::sys::settings::Server;
 use crate::work::{advice, shared_tree};
 
 pub fn checks(ctx: &Ctx, name: &str) -> Vec<Check> {
@@ -133,9 +131,7 @@ enum Found {
 }
 
 fn connect(ctx: &Ctx, config: &AlembicConfig) -> Result<Found> {
-    let is_down =
-        || -> Result<bool> { Ok(server::states(&ctx.ui, &ctx.home()?)?.iter().all(|it| it.running.is_none())) };
-    if ctx.server()? == Server::Embedded && is_down()? {
+    if ctx.is_embedded_down()? {
         return Ok(Found::Nothing("on the embedded server, which is started when it is needed".to_owned()));
     }
     let database = ctx.database(config)?;
@@ -199,7 +195,10 @@ fn beside(ctx: &Ctx, component: &Component, database: &Database) -> Vec<Check> {
                 .fix(Action::run("Which, and how to drop them", list)),
         );
     }
-    lines.extend(parked(ctx, component, database).unwrap_or_default());
+    lines.extend(
+        parked(ctx, component, database)
+            .unwrap_or_else(|error| line(&format!("{} parked", component.name), Err(error))),
+    );
     lines.extend(sharers(ctx, component, database));
     let left = abandoned(database.maker()).unwrap_or_default();
     if !left.is_empty() {
@@ -232,21 +231,18 @@ fn parked(ctx: &Ctx, component: &Component, database: &Database) -> Result<Vec<C
         return Ok(Vec::new());
     }
     let repo = Repo::find(&ctx.ui, &ctx.project()?.root)?.context("no git")?;
-    let mut sizes = Vec::new();
-    let mut gone = Vec::new();
-    for named in &list {
-        sizes.push(u64::try_from(databases.bytes(&named.database).unwrap_or_default()).unwrap_or_default());
-        let branch = named.branch.clone().unwrap_or_default();
-        if repo.branch_tips(&[&branch])?.pop().flatten().is_none() {
-            gone.push(branch);
-        }
-    }
+    let branches: Vec<&str> = list.iter().map(|it| it.branch.as_deref().unwrap_or_default()).collect();
+    let tips = repo.branch_tips(&branches)?;
+    let gone: Vec<&str> = branches.iter().zip(tips).filter(|(_, tip)| tip.is_none()).map(|(it, _)| *it).collect();
+    let mut size =
+        |named: &Named| u64::try_from(databases.bytes(&named.database).unwrap_or_default()).unwrap_or_default();
+    let sizes: Vec<u64> = list.iter().map(&mut size).collect();
     let name = format!("{} parked", component.name);
     let text = format!("{} of other branches, {} MB", list.len(), sizes.iter().sum::<u64>() >> 20);
     Ok(vec![match gone.first() {
         None => Check::ok(name, text),
         Some(first) => {
-            let drop = own("db-switch").words(["--drop", first]).of_no_component();
+            let drop = own("db-switch").words(["--drop", *first]).of_no_component();
             let check = Check::warning(name, format!("{text}; the branch is gone of: {}", gone.join(", ")));
             check.fix(Action::run("Drop it, if its rows may go", drop))
         }

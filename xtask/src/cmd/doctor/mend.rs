@@ -7,8 +7,6 @@ use crate::ctx::Ctx;
 use crate::sys::backup;
 use crate::sys::hooks::{Hook, State};
 use crate::sys::pg::sweep;
-use crate::sys::server;
-use crate::sys::settings::Server;
 
 /// Does it; what was done, a line each.
 pub fn mend(ctx: &Ctx) -> Vec<String> {
@@ -45,9 +43,7 @@ fn parts(ctx: &Ctx) -> Result<Vec<String>> {
 
 /// Scratch databases of dead runs, on the servers that are up.
 fn scratch(ctx: &Ctx) -> Result<Vec<String>> {
-    let is_down =
-        || -> Result<bool> { Ok(server::states(&ctx.ui, &ctx.home()?)?.iter().all(|it| it.running.is_none())) };
-    if ctx.server()? == Server::Embedded && is_down()? {
+    if ctx.is_embedded_down()? {
         return Ok(Vec::new());
     }
     let mut done = Vec::new();

@@ -16,8 +16,6 @@ use crate::sys::git::{Repo, SWITCHING};
 use crate::sys::hooks::Hook;
 use crate::sys::pg::parked::Databases;
 use crate::sys::project::Component;
-use crate::sys::server;
-use crate::sys::settings::Server;
 use crate::ui::{Options, Ui};
 use crate::work::{advice, standing};
 
@@ -114,10 +112,7 @@ fn is_in_the_middle(ctx: &Ctx, hook: Hook) -> Result<bool> {
 
 /// Our own server is asked when it is up; starting it would take seconds.
 fn is_up(ctx: &Ctx) -> Result<bool> {
-    if ctx.server()? == Server::Configured {
-        return Ok(true);
-    }
-    Ok(server::states(&ctx.ui, &ctx.home()?)?.iter().any(|state| state.running.is_some()))
+    Ok(!ctx.is_embedded_down()?)
 }
 
 fn line(ctx: &Ctx, component: &Component, standing: &Standing) -> Option<String> {

@@ -111,7 +111,8 @@ fn new_record(root: &Path, wanted: &Files, old: Option<&Record>, shared: Vec<Sha
     let digest = |(path, content): (&String, &Vec<u8>)| (path.clone(), adoption::digest(content));
     let mut files: std::collections::BTreeMap<String, String> = wanted.iter().map(digest).collect();
     // A lock file that was there before us, or that cargo has changed, is the checkout's.
-    let is_ours = old.is_some_and(|old| old.files.contains_key(LOCK)) || !root.join(LOCK).is_file();
+    let is_the_same = || std::fs::read(root.join(LOCK)).is_ok_and(|there| wanted.get(LOCK) == Some(&there));
+    let is_ours = old.is_some_and(|old| old.files.contains_key(LOCK)) || !root.join(LOCK).is_file() || is_the_same();
     if !is_ours {
         files.remove(LOCK);
     }

@@ -39,6 +39,7 @@ pub fn report(ctx: &Ctx, flags: &Init, root: &Path, plan: &Plan) -> Result<()> {
 fn heading(flags: &Init, root: &Path, plan: &Plan) -> String {
     let (root, version) = (root.display(), env!("CARGO_PKG_VERSION"));
     match (plan.steps.is_empty(), flags.undo, flags.dry_run) {
+        (true, true, _) => format!("Nothing of the copy in {root} was left but its record"),
         (true, ..) => format!("✅ {root} has this version ({version}) already; nothing was changed"),
         (_, false, false) => format!("✅ xtask {version} is in {root}"),
         (_, false, true) => format!("xtask {version} would be put into {root} (dry run, nothing was changed)"),

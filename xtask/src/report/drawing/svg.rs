@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Drawing, Node};
 use crate::model::roundtrip::Verdict;
-use crate::report::table::cut;
+use crate::report::table::{count, cut};
 use crate::report::xml::escaped;
 
 /// How high a row is: its node, and what leads to the next one.
@@ -56,9 +56,9 @@ impl Drawing {
         let name = escaped(&self.title);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
-             role=\"img\" aria-labelledby=\"history-title\">\n<title id=\"history-title\">{name}: {} revisions</title>\n\
+             role=\"img\" aria-labelledby=\"history-title\">\n<title id=\"history-title\">{name}: {}</title>\n\
              <style>{STYLE}</style>\n<rect class=\"paper\" width=\"{width}\" height=\"{height}\"/>\n",
-            self.revisions
+            count(self.revisions, "revision")
         );
         svg.push_str(&folded.headline(self.revisions));
         for (at, (row, node)) in rows.iter().zip(&folded.nodes).enumerate() {
@@ -73,7 +73,6 @@ impl Drawing {
     /// The title, and what the signs mean.
     fn headline(&self, revisions: usize) -> String {
         let heads = self.nodes.iter().filter(|node| node.is_head).count();
-        let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         let title = format!("{}: {}, {}", self.title, count(revisions, "revision"), count(heads, "head"));
         let mut svg = format!("<text class=\"title\" x=\"{LEFT}\" y=\"28\">{}</text>\n", escaped(&title));
         let mut x = LEFT;
@@ -190,7 +189,7 @@ impl Node {
         at += id.width() * LETTER + 8;
         for mark in self.marks() {
             let wide = mark.width() * LETTER;
-            let class = self.verdict.filter(|verdict| verdict.name() == mark).map_or("", tone);
+            let class = self.verdict.filter(|verdict| verdict.name() == mark).map_or("", Verdict::tone);
             svg.push_str(&format!(
                 "<rect class=\"tag\" x=\"{at}\" y=\"{}\" width=\"{}\" height=\"18\" rx=\"9\"/>",
                 y - 9,
@@ -227,13 +226,5 @@ impl Node {
         }
         let radius = if self.is_head { 7 } else { 5 };
         format!("<circle {class} cx=\"{x}\" cy=\"{y}\" r=\"{radius}\"/>\n")
-    }
-}
-
-fn tone(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Reversible => "good",
-        verdict if verdict.is_finding() => "bad",
-        _ => "warn",
     }
 }

@@ -94,12 +94,22 @@ fn words(text: &str) -> String {
 
 /// Text in a line: no markup, no mention, no link, no reference to an issue.
 fn plain(text: &str, width: usize) -> String {
-    let one = |c: char| match c {
-        '@' | '#' => format!("&#{};\u{200b}", u32::from(c)),
-        c if c.is_ascii_punctuation() && !",.():;'".contains(c) => format!("&#{};", u32::from(c)),
-        c => c.to_string(),
+    let text = cut(&on_a_line(text), Some(width));
+    let one = |(at, c): (usize, char)| {
+        let (before, behind) = (text[..at].chars().next_back(), text[at + c.len_utf8()..].chars().next());
+        let is_inside = |it: Option<char>| it.is_some_and(char::is_alphanumeric);
+        match c {
+            '@' | '#' => format!("&#{};\u{200b}", u32::from(c)),
+            // A list begins with a dash, a link has two slashes or `www.`; elsewhere they are only text.
+            '-' if at > 0 => c.to_string(),
+            '/' if before != Some('/') && behind != Some('/') => c.to_string(),
+            '_' if is_inside(before) && is_inside(behind) => c.to_string(),
+            '.' if text[..at].to_ascii_lowercase().ends_with("www") => "&#46;".to_owned(),
+            c if c.is_ascii_punctuation() && !",.():;'".contains(c) => format!("&#{};", u32::from(c)),
+            c => c.to_string(),
+        }
     };
-    cut(&on_a_line(text), Some(width)).chars().map(one).collect()
+    text.char_indices().map(one).collect()
 }
 
 /// Lines as they are.

@@ -5,6 +5,7 @@ use super::{Review, Reviewed};
 use crate::model::action::Around;
 use crate::model::catalog::Change;
 use crate::report::findings;
+use crate::report::table::count;
 
 /// What the page cannot say, whatever it shows.
 const NOT_SHOWN: [&str; 3] = [
@@ -132,7 +133,7 @@ fn sql(step: &str, statements: Option<&[String]>) -> Block {
         Some([]) => Block::Words(format!("The {step} sent nothing through SQLAlchemy.")),
         Some(statements) => {
             let lines: Vec<&str> = statements.iter().map(|statement| statement.trim()).collect();
-            Block::Folded(format!("SQL of the {step}: {} statements", lines.len()), lines.join(";\n\n"))
+            Block::Folded(format!("SQL of the {step}: {}", count(lines.len(), "statement")), lines.join(";\n\n"))
         }
     }
 }

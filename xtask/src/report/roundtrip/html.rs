@@ -133,16 +133,8 @@ fn picture(page: &Page) -> String {
     format!("<h2>The history</h2>\n<div class=\"graph\" tabindex=\"0\">{svg}</div>\n")
 }
 
-fn class(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Reversible => "good",
-        verdict if verdict.is_finding() => "bad",
-        _ => "warn",
-    }
-}
-
 fn row(around: &Around, result: &RevisionResult, longest: f64) -> String {
-    let (class, verdict) = (class(result.verdict), result.verdict.name());
+    let (class, verdict) = (result.verdict.tone(), result.verdict.name());
     let message = cut(&result.revision.title(), Some(MESSAGE));
     let message = if message.is_empty() { "(no message)".to_owned() } else { escaped(&message) };
     let more = details(around, result);
@@ -217,6 +209,10 @@ fn data_rows(change: &DataChange) -> Vec<String> {
             format!("{} values", column.before_values),
             after,
         ));
+    }
+    if change.is_its_own && change.is_loss() {
+        let why = "the revision itself makes what they stood in: every downgrade takes them along";
+        rows.push(format!("<tr><td colspan=\"3\">{why}</td></tr>"));
     }
     rows
 }

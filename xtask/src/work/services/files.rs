@@ -65,6 +65,12 @@ pub fn checkout(ctx: &Ctx, root: &Path) -> Vec<Check> {
         return Vec::new();
     }
     let mut checks = mounted(root);
+    let broken = |it: &Service| {
+        let path = root.join(it.file);
+        let missing = path.is_file().then(|| ServiceConfig::read(&path).err()).flatten()?;
+        Some(no_config(root, it.file, it, &missing))
+    };
+    checks.extend(backend_ai::SERVICES.iter().filter_map(broken));
     checks.push(agreement(ctx, root, &ServerKind::ALL));
     if SHARING.iter().any(|file| root.join(file).is_file()) {
         checks.push(secrets(root));

@@ -149,12 +149,14 @@ fn in_etcd(asking: &Asking, name: &str, config: &ServiceConfig) -> Vec<Check> {
     if net::knock(&etcd.place, limit()).is_err() {
         return vec![Check::skipped(name, "not looked at: its address is in etcd, which is not there")];
     }
-    let value = |key: &str| etcd.value(&format!("config/redis/{key}"), limit());
-    let told = || -> Result<_, String> {
-        Ok((value("addr")?, value("sentinel")?, value("service_name")?, value("password")?))
-    };
-    let (addr, sentinel, service, password) = match told() {
-        Ok(told) => told,
+    const KEYS: [&str; 4] =
+        ["config/redis/addr", "config/redis/sentinel", "config/redis/service_name", "config/redis/password"];
+    let (addr, sentinel, service, password) = match etcd.values(&KEYS, limit()) {
+        Ok(told) => {
+            let mut told = told.into_iter();
+            let mut next = || told.next().flatten();
+            (next(), next(), next(), next())
+        }
         Err(why) => return vec![Check::skipped(name, format!("not looked at: its address is in etcd. {why}"))],
     };
     let first = |text: &String| text.split(',').next().and_then(Place::parse);

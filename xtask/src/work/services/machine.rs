@@ -24,9 +24,10 @@ pub fn docker(asking: &Asking, name: &str) -> Vec<Check> {
 /// Whether the Docker daemon answers.
 pub fn daemon(ui: &Ui, root: &Path, name: &str) -> Check {
     let address = address(ui, root);
+    let is_tls = std::env::var_os("DOCKER_TLS_VERIFY").is_some_and(|it| !it.is_empty());
     let asked = match address.strip_prefix("unix://") {
         Some(socket) => net::get_by_socket(Path::new(socket), "/_ping", limit()),
-        None => match Place::parse(&address) {
+        None => match address.strip_prefix("tcp://").and_then(Place::parse).filter(|_| !is_tls) {
             Some(place) => net::get(&place, "/_ping", limit()),
             None => return Check::skipped(name, format!("not looked at: Docker is reached by {address}")),
         },
@@ -146,7 +147,10 @@ pub fn folders(asking: &Asking, name: &str) -> Vec<Check> {
             let fix = format!("Make it writable for this user, or correct `{key}` in {}", config.path.display());
             vec![Check::failed(name, lines.join("\n")).fix(fix)]
         }
-        None if paths.is_empty() => vec![Check::ok(name, "the config names none")],
+        None if paths.is_empty() => {
+            let why = "not looked at: the config names none, and what the service takes then is not known here";
+            vec![Check::skipped(name, why)]
+        }
         None => vec![Check::ok(name, format!("{} can be written to", list(paths.iter().map(|(_, path)| path))))],
     }
 }

@@ -69,9 +69,11 @@ pub fn coordinator(asking: &Asking, name: &str) -> Vec<Check> {
 
 fn by_endpoint(name: &str, endpoint: &str, service: &str, paths: &[&str]) -> Check {
     if let Some(rest) = endpoint.strip_prefix("https://") {
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
         let url = format!("https://{}{}", rest.trim_end_matches('/'), paths[0]);
         let curl = program(["curl", "-fsS", url.as_str()]);
-        return Check::skipped(name, format!("not looked at: {endpoint} speaks TLS")).fix(Action::run("Ask it", curl));
+        return Check::skipped(name, format!("not looked at: https://{rest} speaks TLS"))
+            .fix(Action::run("Ask it", curl));
     }
     let host = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest).split('/').next().unwrap_or_default();
     let place = Place::parse(endpoint).unwrap_or_else(|| Place::new(host, 80));
