@@ -57,7 +57,7 @@ struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }
@@ -69,8 +69,10 @@ fn program(names: &[&str]) -> Option<PathBuf> {
 
 #[expect(clippy::disallowed_methods)]
 fn server(program: &Path, args: &[String], data: Folder, port: u16) -> Server {
-    let mut command = Command::new(program);
-    command.args(args).current_dir(data.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // It ends with this process, however that ends: its end of the pipe closes then.
+    let mut command = Command::new("sh");
+    command.args(["-c", "\"$@\" & cat >/dev/null; kill -KILL $!", "sh"]).arg(program);
+    command.args(args).current_dir(data.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let server = Server { child: command.spawn().unwrap(), port, _data: data };
     let place = Place::new("127.0.0.1", port);
     wait_until("the server to listen", || net::knock(&place, std::time::Duration::from_secs(1)).is_ok());

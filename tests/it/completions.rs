@@ -34,12 +34,13 @@ while read -l line
 end
 "#;
 
-/// zsh completes only on a terminal: one is typed to, and what it then shows is read up to a mark; the echo of what was typed is
-/// no command that we print.
+/// zsh completes only on a terminal: one is typed to once its prompt shows that its editor listens (what comes before is echoed
+/// by the terminal itself, the mark too), and what it then shows is read up to a mark; the echo of what was typed is no command
+/// that we print.
 const ZSH: &str = r#"
 zmodload zsh/zpty
 zpty -b shell zsh -f -i
-zpty -w shell "PS1=; unsetopt prompt_sp; autoload -U compinit; compinit -u -D; source <($XTASK completions zsh); echo READ''Y"
+zpty -w shell "unsetopt prompt_sp; autoload -U compinit; compinit -u -D; source <($XTASK completions zsh); PS1=READ''Y"
 zpty -r shell shown '*READY*'
 while IFS= read -r line; do
     zpty -n -w shell "$line"$'\t''END'$'\C-u'
