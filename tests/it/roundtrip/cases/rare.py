@@ -73,7 +73,7 @@ def downgrade():
 
 # case the sequence of an identity keeps its step
 # given create table @t (id int generated always as identity)
-# expect schema-differs downgrade: column public.@t.id
+# expect schema-differs downgrade: sequence public.@t_id_seq
 def upgrade():
     op.execute("alter table @t alter id set increment by 5")
 def downgrade():
@@ -189,7 +189,7 @@ def downgrade():
 
 # case default privileges in a schema stay
 # given create schema @s
-# expect schema-differs downgrade: default privileges of postgres in @s on functions
+# expect schema-differs downgrade: default privileges for postgres in @s on functions
 def upgrade():
     op.execute("alter default privileges in schema @s revoke execute on functions from public; alter default privileges in schema @s grant execute on functions to pg_monitor")
 def downgrade():
@@ -197,7 +197,7 @@ def downgrade():
 
 # case an update that sets nothing fires a trigger that does
 # given create table @t (id int primary key, seen int not null default 0); create function @f() returns trigger language plpgsql as $$ begin new.seen = old.seen + 1; return new; end $$; create trigger @g before update on @t for each row execute function @f(); insert into @t values (1)
-# expect data-lost downgrade: public.@t.seen
+# expect data-differs downgrade: public.@t.seen
 def upgrade():
     op.add_column("@t", sa.Column("n", sa.Integer))
 def downgrade():
@@ -246,7 +246,7 @@ def downgrade():
 
 # case numbers lose the zeros that stood after the point
 # given create table @t (id int, n numeric); insert into @t values (1, 1.50)
-# expect data-lost downgrade: public.@t.n
+# expect data-differs downgrade: public.@t.n
 def upgrade():
     op.execute("alter table @t alter n type float")
 def downgrade():
@@ -262,7 +262,7 @@ def downgrade():
 
 # case a JSON text loses a key that was there twice
 # given create table @t (id int, j json); insert into @t values (1, '{"a": 1, "a": 2}')
-# expect data-lost downgrade: public.@t.j
+# expect data-differs downgrade: public.@t.j
 def upgrade():
     op.execute("alter table @t alter j type jsonb")
 def downgrade():
