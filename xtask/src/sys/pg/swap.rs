@@ -13,6 +13,7 @@ use crate::model::action::{own, program};
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
 use crate::sys::interrupt;
+use crate::sys::journal::crash_point;
 
 /// How the comment on a database begins that was put aside.
 const MARK: &str = "xtask: put aside by db-restore; it was ";
@@ -58,6 +59,7 @@ pub fn swap_in(url: &DbUrl, new: &str) -> Result<String> {
     ];
     sql.extend(like);
     in_one(&mut db, &[&name, new], &sql)?;
+    crash_point();
     Ok(aside)
 }
 
@@ -123,6 +125,7 @@ pub fn swap_back(url: &DbUrl, named: Option<&str>) -> Result<(String, String)> {
         format!("comment on database {} is null", ident(&name)),
     ];
     in_one(&mut db, &[&name, &found], &sql)?;
+    crash_point();
     Ok((found, aside))
 }
 
