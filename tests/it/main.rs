@@ -43,5 +43,6 @@ mod server;
 mod support;
 mod tidy;
 mod tls;
+mod trips;
 mod url;
 mod warm;

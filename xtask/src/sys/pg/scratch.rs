@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Result;
 use postgres::error::SqlState;
 
+use super::ask::Ask;
 use super::closed::close;
 use super::copy::{dump_and_restore, unlike};
 use super::errors::createdb;
@@ -224,7 +225,7 @@ impl Scratch {
                    and application_name like 'xtask %' and right(application_name, length($2)) = $2)";
         let until = Instant::now() + OWN_SESSIONS;
         loop {
-            let row = self.owner.client().query_one(sql, &[&source, &ours]);
+            let row = self.owner.client().ask_one(sql, &[&source, &ours]);
             let shows: bool = row.map_err(|error| sql_fail(&error, "looking at the database to clone"))?.get(0);
             if !shows || Instant::now() > until {
                 return Ok(());
@@ -391,7 +392,7 @@ impl Scratch {
 
     fn may_create(&mut self) -> Result<bool> {
         let sql = "select rolsuper or rolcreatedb from pg_roles where rolname = current_user";
-        let row = self.owner.client().query_one(sql, &[]);
+        let row = self.owner.client().ask_one(sql, &[]);
         Ok(row.map_err(|error| sql_fail(&error, "asking for CREATEDB"))?.get(0))
     }
 
@@ -421,7 +422,7 @@ impl Scratch {
     }
 
     fn source(&mut self, source: &str) -> Result<Source> {
-        let row = self.owner.client().query_opt(SOURCE, &[&source]);
+        let row = self.owner.client().ask_opt(SOURCE, &[&source]);
         let row = row.map_err(|error| sql_fail(&error, "looking at the database to clone"))?;
         let row = row.ok_or_else(|| {
             Fail::new(Kind::DatabaseMissing, "The database does not exist")
