@@ -102,19 +102,21 @@ impl Db {
         }
     }
 
-    /// Who else is connected to this database; `since` leaves out who was idle all the time.
+    /// The server's clock, and who else is connected to this database; `since` leaves out who was idle all the time.
     ///
     /// # Errors
     /// When the connection is lost.
-    pub fn busy(&mut self, since: Option<SystemTime>) -> Result<Vec<Busy>> {
+    pub fn busy(&mut self, since: Option<SystemTime>) -> Result<(SystemTime, Vec<Busy>)> {
         let ours = format!("xtask % {}", std::process::id());
-        let sql = "select pid, concat_ws(', ', 'process ' || pid, 'user ' || usename, nullif(application_name, ''), \
+        let sql = "select clock.at, pid, concat_ws(', ', 'process ' || pid, 'user ' || usename, nullif(application_name, ''), \
                      'from ' || coalesce(host(client_addr), 'this machine')) \
-                   from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() \
+                   from (select clock_timestamp() as at) clock left join pg_stat_activity on datname = current_database() and pid <> pg_backend_pid() \
                    and backend_type = 'client backend' and coalesce(application_name, '') not like $1 \
                    and ($2::timestamptz is null or coalesce(state, '') <> 'idle' or state_change > $2)";
         let rows = self.client().ask(sql, &[&ours, &since]).map_err(|error| sql_fail(&error, LOOKING))?;
-        Ok(rows.iter().map(|row| Busy { pid: row.get(0), words: row.get(1) }).collect())
+        let now = rows.first().map_or(SystemTime::UNIX_EPOCH, |row| row.get(0));
+        let busy = |row: &postgres::Row| Some(Busy { pid: row.get::<_, Option<i32>>(1)?, words: row.get(2) });
+        Ok((now, rows.iter().filter_map(busy).collect()))
     }
 
     /// The server's clock.

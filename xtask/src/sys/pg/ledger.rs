@@ -69,8 +69,20 @@ impl Db {
     /// # Errors
     /// As [`Db::applied`].
     pub fn records(&mut self, table: &VersionTable) -> Result<Records> {
+        self.read_records(table, self.keeps("run"))
+    }
+
+    /// The same without what last ran.
+    ///
+    /// # Errors
+    /// As [`Db::applied`].
+    pub fn applied_and_ledger(&mut self, table: &VersionTable) -> Result<(Applied, Option<Ledger>)> {
+        self.read_records(table, false).map(|records| (records.applied, records.ledger))
+    }
+
+    fn read_records(&mut self, table: &VersionTable, has_runs: bool) -> Result<Records> {
         let mut sql = session::versions_sql(table);
-        let (has_ledger, has_runs) = (self.keeps(TABLE), self.keeps("run"));
+        let has_ledger = self.keeps(TABLE);
         if has_ledger {
             sql.push_str(&ledger_sql(table));
         }
