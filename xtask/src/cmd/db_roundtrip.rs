@@ -107,7 +107,10 @@ fn prove_on(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
 /// The same again where Python was forked from a warm one and something that it was made from has changed meanwhile.
 fn on_fresh_files(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let found = on_throwaway(ctx, facts, flags);
-    interrupt::check()?;
+    // An interruption says itself what is kept.
+    if found.is_err() && interrupt::requested() {
+        return found;
+    }
     let Some(changed) = warm::changed_meanwhile() else { return found };
     if let Ok(Findings { kept: Some(kept), .. }) = &found {
         ctx.ui.warn(format!("{} of the first try stays, too. Drop it: {}", kept.database, kept.drop));

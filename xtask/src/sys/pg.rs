@@ -2,6 +2,7 @@
 //! locks and other people's sessions, scratch databases. The catalog is read in `pg/catalog.rs`.
 
 mod ask;
+mod batch;
 pub mod catalog;
 mod closed;
 mod connect;
@@ -14,6 +15,7 @@ mod hang;
 mod imprint;
 mod indexes;
 mod ledger;
+mod look;
 pub mod mend;
 pub mod models;
 pub mod parked;
@@ -45,6 +47,7 @@ pub use frozen::{Frozen, Identity};
 pub use imprint::Busy;
 pub use indexes::InvalidIndex;
 pub use ledger::{SCHEMA, TABLE, Writing};
+pub use look::{Look, Seen};
 pub use roles::{ensure_database, ensure_role};
 pub use runs::{LastText, Script};
 pub use scratch::{Kept, Making, SavePoint, Scratch, may_not_create};

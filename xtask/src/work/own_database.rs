@@ -20,7 +20,9 @@ use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
 use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::pg::{Db, InvalidIndex, MigrationLock, VersionTable, application_name, catalog, for_libpq, shared};
+use crate::sys::pg::{
+    Db, InvalidIndex, Look, MigrationLock, VersionTable, application_name, catalog, for_libpq, shared,
+};
 use crate::sys::project::Component;
 use crate::sys::run::Cmd;
 pub use right::Remote;
@@ -37,6 +39,8 @@ pub struct OwnDatabase<'a> {
     command: &'static str,
     table: VersionTable,
     db: Db,
+    /// What is remembered of earlier looks at its schema.
+    look: Look,
     lock: Option<MigrationLock>,
     /// A backup that is still to be compared with the database, just before its first change.
     backup: Option<ToCheck>,
@@ -44,6 +48,10 @@ pub struct OwnDatabase<'a> {
     checked: Option<ToCheck>,
     /// Whether a backup is restored for its proof.
     verify: bool,
+}
+
+fn options(component: &Component) -> catalog::Options {
+    catalog::Options { version_tables: vec![version_table(component).name] }
 }
 
 /// A backup that was taken, until the first change.
@@ -91,6 +99,7 @@ impl<'a> OwnDatabase<'a> {
             command,
             table: version_table(component),
             db,
+            look: Look::new(options(component)),
             lock: None,
             backup: None,
             checked: None,
@@ -143,14 +152,7 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// When the connection is lost, or a catalog is not readable for this user.
     pub fn catalog(&mut self) -> Result<Snapshot> {
-        let options = self.catalog_options();
-        let mut schema = catalog::take(self.db.client(), &options)?;
-        shared::add_settings(self.db.client(), &mut schema)?;
-        Ok(schema)
-    }
-
-    fn catalog_options(&self) -> catalog::Options {
-        catalog::Options { version_tables: vec![version_table(self.component).name] }
+        self.look.schema(&mut self.db)
     }
 
     /// The schema while a walk is under way, where the version table holds `heads` for everybody to see; `None` where it
@@ -165,7 +167,7 @@ impl<'a> OwnDatabase<'a> {
 
     /// The same as another session sees it that is in the middle of its transaction.
     pub fn catalog_through(&mut self, ask: catalog::Ask<'_>) -> Option<Snapshot> {
-        let options = self.catalog_options();
+        let options = options(self.component);
         let mut schema = catalog::take_through(self.db.client(), &mut *ask, &options).ok().flatten()?;
         shared::add_settings_through(ask, &mut schema).then_some(schema)
     }
