@@ -2,6 +2,7 @@
 
 pub mod backendai;
 pub mod branches;
+pub mod browser;
 pub mod crashes;
 pub mod door;
 pub mod made;
