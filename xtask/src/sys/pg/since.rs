@@ -7,6 +7,7 @@
 use anyhow::Result;
 use postgres::Transaction;
 
+use super::ask::Ask;
 use super::{Db, SCHEMA, TABLE, VersionTable, ident, literal, sql_fail};
 
 /// Where they are kept. All values are text: no type that a script drops is held by them.
@@ -104,7 +105,7 @@ impl Db {
         }
         let sql =
             format!("select name, number, kept_in, columns, rows, older, at from {KEPT_IN}.tables order by ordinal");
-        let rows = self.client().query(&sql, &[]).map_err(|error| sql_fail(&error, LOOKING))?;
+        let rows = self.client().ask(&sql, &[]).map_err(|error| sql_fail(&error, LOOKING))?;
         let kept = |row: &postgres::Row| Kept {
             table: row.get(0),
             number: row.get(1),
@@ -239,24 +240,24 @@ struct Mark {
 impl Mark {
     fn last(transaction: &mut Transaction<'_>, versions: &VersionTable) -> Result<Option<Mark>, postgres::Error> {
         // A transaction of our own first: all ages are then taken against it.
-        transaction.execute("select txid_current()", &[])?;
+        transaction.tell("select txid_current()", &[])?;
         let mut tables = Vec::new();
         for table in [versions.quoted(), format!("{SCHEMA}.{TABLE}"), format!("{SCHEMA}.run")] {
-            let found: Option<String> = transaction.query_one("select to_regclass($1)::text", &[&table])?.get(0);
+            let found: Option<String> = transaction.ask_one("select to_regclass($1)::text", &[&table])?.get(0);
             tables.extend(found.map(|_| format!("select xmin::text as number, age(xmin) as age from {table}")));
         }
         if tables.is_empty() {
             return Ok(None);
         }
         let sql = format!("select number, age from ({}) marks order by age limit 1", tables.join(" union all "));
-        Ok(transaction.query_opt(&sql, &[])?.map(|row| Mark { number: row.get(0), age: row.get(1) }))
+        Ok(transaction.ask_opt(&sql, &[])?.map(|row| Mark { number: row.get(0), age: row.get(1) }))
     }
 
     /// The age of what is too old to be written since: where it is known when the operation ended, of that.
     fn age(&self, transaction: &mut Transaction<'_>, end: Option<u64>) -> Result<i32, postgres::Error> {
         let Some(end) = end else { return Ok(self.age) };
         // The server shows the lower half of a number only.
-        Ok(transaction.query_one(&format!("select age('{}'::xid)", end % (1 << 32)), &[])?.get(0))
+        Ok(transaction.ask_one(&format!("select age('{}'::xid)", end % (1 << 32)), &[])?.get(0))
     }
 }
 
@@ -271,10 +272,10 @@ fn count(
         (None, None) => return Ok(None),
     };
     let mut counted = Vec::new();
-    for row in transaction.query(TABLES, &[&KEPT_IN, &versions.name])? {
+    for row in transaction.ask(TABLES, &[&KEPT_IN, &versions.name])? {
         let name: String = row.get(0);
         let sql = format!("select count(*) from only {name} where age(xmin) < {mark}");
-        let rows = u64::try_from(transaction.query_one(&sql, &[])?.get::<_, i64>(0)).unwrap_or_default();
+        let rows = u64::try_from(transaction.ask_one(&sql, &[])?.get::<_, i64>(0)).unwrap_or_default();
         counted.extend((rows > 0).then_some((name, rows)));
     }
     Ok(Some(counted))
@@ -310,13 +311,13 @@ fn keep(
     let (at, mark) = (&mark.number, mark.age(transaction, end)?);
     // A number is given once, also where its table has gone.
     let first = format!("select coalesce(max(ordinal), 0) from {KEPT_IN}.tables");
-    let mut number: i64 = transaction.query_one(&first, &[])?.get(0);
-    let tables = transaction.query(TABLES, &[&KEPT_IN, &versions.name])?;
+    let mut number: i64 = transaction.ask_one(&first, &[])?.get(0);
+    let tables = transaction.ask(TABLES, &[&KEPT_IN, &versions.name])?;
     for row in &tables {
         let (name, columns): (String, Vec<String>) = (row.get(0), row.get(1));
         let younger = format!("from only {name} where age(xmin) < {mark}");
         let counts = format!("select count(*) filter (where age(xmin) < {mark}), count(*) from only {name}");
-        let counts = transaction.query_one(&counts, &[])?;
+        let counts = transaction.ask_one(&counts, &[])?;
         let (rows, all): (i64, i64) = (counts.get(0), counts.get(1));
         if rows == 0 {
             continue;
