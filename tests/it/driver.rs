@@ -65,6 +65,7 @@ impl Driven for Scene {
             versions: Vec::new(),
             database: Database { url: None, expect: expect(&self.database) },
             throwaway: None,
+            effects: false,
             network: true,
             warmth: warmth(),
             lock_timeout: Some(Duration::from_secs(20)),

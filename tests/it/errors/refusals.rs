@@ -54,7 +54,7 @@ fn active_connections() {
     let failure = scene.fails(words, Kind::ActiveConnections, 3, &names);
     assert!(failure.output.stderr.contains("--allow-connections"), "{}", failure.output);
     assert_eq!(scene.tables(), "a1 b2 c3");
-    assert!(!scene.root().join(".xtask").exists(), "no backup before a refusal");
+    assert!(!scene.path(".xtask/backups").exists(), "no backup before a refusal");
     let _ = scene.run(&format!("{words} --allow-connections")).code(0);
     assert_eq!(scene.tables(), "a1 b2");
     // An upgrade does not mind, but says who holds locks.

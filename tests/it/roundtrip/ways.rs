@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::repo::git;
@@ -134,6 +134,18 @@ fn parts_are_disjoint_and_complete() {
         (1..=3).flat_map(|k| told(&roundtrip(&scene, &format!("--all --partition {k}/3"), 0))).collect();
     let once: HashSet<&String> = parts.iter().collect();
     assert_eq!((parts.len(), once.len()), (5, 5), "{parts:?}");
+    // By the times of an earlier run: one that took as long as all others together is a part of its own.
+    let slow = |id: &str| json!({"revision": id, "seconds": {"down": if id == "p0" { 9.0 } else { 0.5 }, "up": 1.0}});
+    let times: Vec<_> = ["p0", "p1", "p2", "p3"].map(slow).to_vec();
+    scene.write("times.json", &json!({"results": times}).to_string());
+    let part = |words: &str| scene.run(&format!("db-roundtrip --all --partition 1/2 {words} --json")).code(0).json();
+    let first = part("--timings times.json");
+    assert_eq!((told(&first).len(), first["results"][0]["revision"].as_str()), (1, Some("p0")), "{first}");
+    // None yet: by number, as without.
+    assert_eq!(told(&part("--timings none.json")).len(), 2);
+    scene.write("times.json", "[]");
+    let _ =
+        scene.run("db-roundtrip --partition 1/2 --timings times.json").code(2).complains("no times of a round trip");
     let _ = scene.run("db-roundtrip --partition 4/3").code(2).complains("K/N");
 }
 

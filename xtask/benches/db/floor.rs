@@ -120,6 +120,7 @@ fn launch(example: &Example, env: Vec<(String, String)>) -> Launch {
         versions: Vec::new(),
         database: Database { url: None, expect },
         throwaway: None,
+        effects: false,
         network: true,
         warmth: Warmth::Cold,
         lock_timeout: None,

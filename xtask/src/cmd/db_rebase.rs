@@ -23,6 +23,7 @@ use crate::flags::{DbRebase, Rebase};
 use crate::model::graph::Graph;
 use crate::model::rebase::{self, Change, Trip};
 use crate::report::moved::MovedRevision;
+use crate::sys::files::write_atomic;
 use crate::sys::journal::Journal;
 use crate::sys::project::Component;
 pub use ends::Ends;
@@ -62,6 +63,9 @@ fn rebase(ctx: &Ctx, component: &Component, flags: &Rebase, ends: &Ends) -> Resu
         Planned::Nothing(graph) => return show::nothing(ctx, component, &graph),
         Planned::Rebase(rebase) => *rebase,
     };
+    if let Some(path) = &flags.svg {
+        write_atomic(path, show::picture(&facts, &prepared)?.as_bytes())?;
+    }
     if flags.dry_run {
         return show::dry_run(ctx, &facts, &prepared);
     }

@@ -71,6 +71,14 @@ pub fn prove(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
     prove_facts(ctx, flags, gather(ctx, flags)?)
 }
 
+/// The same, and each statement is looked at: what it does to tables.
+///
+/// # Errors
+/// As [`run`].
+pub fn prove_and_look(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
+    prove_facts(ctx, flags, Facts { effects: true, ..gather(ctx, flags)? })
+}
+
 /// On the component's own server; where nobody may create a database there, on ours.
 fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: Facts) -> Result<Report> {
     match prove_on(ctx, flags, &facts) {
@@ -99,7 +107,10 @@ fn prove_on(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
 /// The same again where Python was forked from a warm one and something that it was made from has changed meanwhile.
 fn on_fresh_files(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let found = on_throwaway(ctx, facts, flags);
-    interrupt::check()?;
+    // An interruption says itself what is kept.
+    if found.is_err() && interrupt::requested() {
+        return found;
+    }
     let Some(changed) = warm::changed_meanwhile() else { return found };
     if let Ok(Findings { kept: Some(kept), .. }) = &found {
         ctx.ui.warn(format!("{} of the first try stays, too. Drop it: {}", kept.database, kept.drop));

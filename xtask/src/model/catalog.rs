@@ -51,35 +51,37 @@ impl Object {
 /// A database's schema at one moment. Two are equal when [`diff`] finds nothing; the order of columns does not count.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    objects: BTreeMap<Key, Object>,
+    // A look at what did not change shares them with the one before.
+    objects: Arc<BTreeMap<Key, Object>>,
     /// Per table the column names by position.
-    columns: BTreeMap<Key, BTreeMap<u32, String>>,
+    columns: Arc<BTreeMap<Key, BTreeMap<u32, String>>>,
 }
 
 impl PartialEq for Snapshot {
     fn eq(&self, other: &Snapshot) -> bool {
-        self.objects == other.objects
+        Arc::ptr_eq(&self.objects, &other.objects) || self.objects == other.objects
     }
 }
 
 impl Snapshot {
     /// Puts an object in; a second one under the same key replaces the first.
     pub fn insert(&mut self, key: Key, object: Object) {
-        self.objects.insert(key, object);
+        Arc::make_mut(&mut self.objects).insert(key, object);
     }
 
     /// Says at which position a column stands in its table.
     pub fn place(&mut self, table: &Key, position: u32, column: &str) {
-        match self.columns.get_mut(table) {
+        let all = Arc::make_mut(&mut self.columns);
+        match all.get_mut(table) {
             Some(columns) => columns.insert(position, column.to_owned()),
-            None => self.columns.entry(table.clone()).or_default().insert(position, column.to_owned()),
+            None => all.entry(table.clone()).or_default().insert(position, column.to_owned()),
         };
     }
 
     /// Takes an object out, with everything that belongs to it.
     pub fn remove(&mut self, key: &Key) {
-        self.objects.remove(key);
-        self.columns.remove(key);
+        Arc::make_mut(&mut self.objects).remove(key);
+        Arc::make_mut(&mut self.columns).remove(key);
         let children: Vec<Key> = self.children(key).map(|(child, _)| child.clone()).collect();
         for child in children {
             self.remove(&child);
@@ -139,7 +141,7 @@ pub fn differing<'s>(before: &'s Snapshot, after: &'s Snapshot) -> impl Iterator
 /// Where only the order of columns differs: one sentence per table. Columns that are not in both are left aside.
 pub fn order_notes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     let mut notes = Vec::new();
-    for (table, old) in &before.columns {
+    for (table, old) in before.columns.iter() {
         let Some(new) = after.columns.get(table) else { continue };
         let in_both = |a: &BTreeMap<u32, String>, b: &BTreeMap<u32, String>| -> Vec<String> {
             let other: BTreeSet<&String> = b.values().collect();

@@ -240,8 +240,8 @@ fn write_synced(path: &Path, content: &[u8], like: Option<fs::Metadata>) -> std:
     file.sync_all()
 }
 
-/// A name that no two writers share and that Alembic does not take for a script.
-fn temporary_name(path: &Path) -> String {
+/// A name beside a file that no two writers share, threads neither, and that Alembic does not take for a script.
+pub fn temporary_name(path: &Path) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = path.file_name().unwrap_or(OsStr::new("file")).to_string_lossy();

@@ -2,11 +2,13 @@
 //! locks and other people's sessions, scratch databases. The catalog is read in `pg/catalog.rs`.
 
 mod ask;
+mod batch;
 pub mod catalog;
 mod closed;
 mod connect;
 mod copy;
 mod count;
+mod door;
 pub mod dumped;
 mod errors;
 mod frozen;
@@ -14,6 +16,7 @@ mod hang;
 mod imprint;
 mod indexes;
 mod ledger;
+mod look;
 pub mod mend;
 pub mod models;
 pub mod parked;
@@ -44,7 +47,8 @@ pub use errors::{kind_of, sql_fail};
 pub use frozen::{Frozen, Identity};
 pub use imprint::Busy;
 pub use indexes::InvalidIndex;
-pub use ledger::{SCHEMA, TABLE, Writing};
+pub use ledger::{Records, SCHEMA, TABLE, Writing};
+pub use look::{Look, Seen};
 pub use roles::{ensure_database, ensure_role};
 pub use runs::{LastText, Script};
 pub use scratch::{Kept, Making, SavePoint, Scratch, may_not_create};

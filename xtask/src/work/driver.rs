@@ -127,6 +127,7 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
         versions: Vec::new(),
         database,
         throwaway: None,
+        effects: false,
         network: true,
         warmth: Warmth::wanted(ctx.common.cold, project.warm),
         lock_timeout: None,

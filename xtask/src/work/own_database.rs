@@ -18,9 +18,12 @@ use crate::fail::from_anyhow;
 use crate::model::action::{Action, own};
 use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
+use crate::model::ledger::Ledger;
 use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::pg::{Db, InvalidIndex, MigrationLock, VersionTable, application_name, catalog, for_libpq, shared};
+use crate::sys::pg::{
+    Db, InvalidIndex, Look, MigrationLock, VersionTable, application_name, catalog, for_libpq, shared,
+};
 use crate::sys::project::Component;
 use crate::sys::run::Cmd;
 pub use right::Remote;
@@ -37,6 +40,8 @@ pub struct OwnDatabase<'a> {
     command: &'static str,
     table: VersionTable,
     db: Db,
+    /// What is remembered of earlier looks at its schema.
+    look: Look,
     lock: Option<MigrationLock>,
     /// A backup that is still to be compared with the database, just before its first change.
     backup: Option<ToCheck>,
@@ -44,6 +49,10 @@ pub struct OwnDatabase<'a> {
     checked: Option<ToCheck>,
     /// Whether a backup is restored for its proof.
     verify: bool,
+}
+
+fn options(component: &Component) -> catalog::Options {
+    catalog::Options { version_tables: vec![version_table(component).name] }
 }
 
 /// A backup that was taken, until the first change.
@@ -91,6 +100,7 @@ impl<'a> OwnDatabase<'a> {
             command,
             table: version_table(component),
             db,
+            look: Look::new(options(component)),
             lock: None,
             backup: None,
             checked: None,
@@ -129,7 +139,18 @@ impl<'a> OwnDatabase<'a> {
         Ok(applied.revisions)
     }
 
-    /// The same on a fresh connection: the one that is there may be what broke.
+    /// The same, with the ledger.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn applied_and_ledger(&mut self) -> Result<(Vec<String>, Option<Ledger>)> {
+        let table = version_table(self.component);
+        let (applied, ledger) = self.db.applied_and_ledger(&table)?;
+        self.table = table.found(&applied);
+        Ok((applied.revisions, ledger))
+    }
+
+    /// What the version table holds, on a fresh connection: the one that is there may be what broke.
     ///
     /// # Errors
     /// As there, and what connecting may meet.
@@ -143,14 +164,7 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// When the connection is lost, or a catalog is not readable for this user.
     pub fn catalog(&mut self) -> Result<Snapshot> {
-        let options = self.catalog_options();
-        let mut schema = catalog::take(self.db.client(), &options)?;
-        shared::add_settings(self.db.client(), &mut schema)?;
-        Ok(schema)
-    }
-
-    fn catalog_options(&self) -> catalog::Options {
-        catalog::Options { version_tables: vec![version_table(self.component).name] }
+        self.look.schema(&mut self.db)
     }
 
     /// The schema while a walk is under way, where the version table holds `heads` for everybody to see; `None` where it
@@ -165,7 +179,7 @@ impl<'a> OwnDatabase<'a> {
 
     /// The same as another session sees it that is in the middle of its transaction.
     pub fn catalog_through(&mut self, ask: catalog::Ask<'_>) -> Option<Snapshot> {
-        let options = self.catalog_options();
+        let options = options(self.component);
         let mut schema = catalog::take_through(self.db.client(), &mut *ask, &options).ok().flatten()?;
         shared::add_settings_through(ask, &mut schema).then_some(schema)
     }

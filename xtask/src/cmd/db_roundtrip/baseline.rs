@@ -17,7 +17,7 @@ use crate::ctx::{Ctx, version_table};
 use crate::fail::{Fail, Kind, refuse};
 use crate::model::action::{git, own, program};
 use crate::model::url::DbUrl;
-use crate::sys::alembic::Driver;
+use crate::sys::alembic::{Driver, Launch};
 use crate::sys::dead_ends::DeadEnd;
 use crate::sys::dump::{Destination, Dump};
 use crate::sys::pg::{self, Db, Making, Scratch, application_name};
@@ -52,6 +52,7 @@ pub fn make(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
     let url = facts.database.url.with_database(&name);
     build(ctx, facts, &Making { name: Some(&name), ..making(ctx, facts) }, &|| {
         let launch = driver::launch_ahead(ctx, &facts.config, &url, "db-roundtrip")?;
+        let launch = Launch { effects: facts.effects, ..launch };
         Driver::start(&ctx.ui, &launch).map(Some)
     })
 }

@@ -20,13 +20,12 @@ use crate::ctx::{Ctx, version_table};
 use crate::fail::{Exit, Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbRoundtrip;
 use crate::model::action::own;
-use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::{Leg, Point, Trip, Verdict, judge};
 use crate::model::route::applied_set;
 use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
-use crate::sys::pg::{catalog, rows, shared};
+use crate::sys::pg::{Look, Seen, catalog};
 use crate::work::at_stake::{self, AtStake};
 use crate::work::last_change::{self, Walked, What};
 use crate::work::migrate::{BrokenOff, Limits, Walk, Walker};
@@ -42,8 +41,8 @@ struct InPlace<'r> {
     facts: &'r Facts<'r>,
     own: OwnDatabase<'r>,
     walker: Walker<'r>,
-    /// What the tables held at the last look.
-    memory: rows::Memory,
+    /// What is remembered of earlier looks.
+    look: Look,
     /// What became of rows that went.
     notes: Vec<String>,
 }
@@ -60,7 +59,8 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let mut walker = Walker::start(ctx, &mut own, limits).map_err(refuse)?;
     let backup = own.backup(ctx, &ON_A_COPY.into()).map_err(refuse)?;
     walker.ready().map_err(refuse)?;
-    let mut run = InPlace { ctx, facts, own, walker, memory: rows::Memory::default(), notes: Vec::new() };
+    let options = catalog::Options { version_tables: vec![version_table(facts.component).name] };
+    let mut run = InPlace { ctx, facts, own, walker, look: Look::new(options), notes: Vec::new() };
     let results = run.journalled(&backup).map_err(|error| where_it_stands(facts, &error, &backup))?;
     let server = run.own.db().server_version().text.clone();
     run.walker.end();
@@ -315,13 +315,8 @@ impl InPlace<'_> {
 
     /// What the database holds.
     fn point(&mut self) -> Result<Point> {
-        let options = catalog::Options { version_tables: vec![version_table(self.facts.component).name] };
-        let client = self.own.db().client();
-        let mut schema = catalog::take(client, &options)?;
-        shared::add_settings(client, &mut schema)?;
-        let rows = rows::take_again(client, &options, &mut self.memory)?;
-        let sequences = rows::sequence_positions(client)?;
-        Ok(Point { schema, rows, sequences, shared: Snapshot::default(), dumped: None })
+        let Seen { schema, rows, sequences, shared } = self.look.all(self.own.db(), false)?;
+        Ok(Point { schema, rows, sequences, shared, dumped: None })
     }
 }
 

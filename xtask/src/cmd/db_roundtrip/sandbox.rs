@@ -20,11 +20,12 @@ use crate::fail::{Fail, Kind};
 use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::Point;
 use crate::model::second_opinion::Dumped;
+use crate::model::statement::Statement;
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{Done, Driver, Event, Fault, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
 use crate::sys::pg::{
-    Db, Kept, OtherSession, SavePoint, Scratch, application_name, catalog, dumped, rows, shared, sql_fail,
+    Db, Kept, Look, OtherSession, SavePoint, Scratch, Seen, application_name, catalog, dumped, sql_fail,
 };
 use crate::work::driver::{self, Labels};
 use crate::work::hangs::HangWatch;
@@ -91,8 +92,8 @@ pub struct Sandbox<'a> {
     launch: Launch,
     driver: Driver,
     db: Option<Db>,
-    /// What the tables held at the last look.
-    memory: rows::Memory,
+    /// What is remembered of earlier looks.
+    look: Look,
     /// `None`: the component's own database, which has no way back but its backup.
     scratch: Option<Scratch>,
     from_empty: bool,
@@ -102,9 +103,13 @@ pub struct Sandbox<'a> {
     since: Vec<Deed>,
     sessions_left: Vec<Step>,
     /// The statements of each step that went through, the last time.
-    ran: HashMap<Step, Vec<String>>,
+    ran: HashMap<Step, Vec<Statement>>,
     /// The project's files that the last trouble came through.
     troubled_files: Vec<PathBuf>,
+}
+
+fn options(facts: &Facts<'_>) -> catalog::Options {
+    catalog::Options { version_tables: vec![version_table(facts.component).name] }
 }
 
 /// Whether what earlier steps have left in the process may be why it failed.
@@ -129,6 +134,7 @@ impl<'a> Sandbox<'a> {
         driver: Option<Driver>,
     ) -> Result<Sandbox<'a>> {
         let launch = driver::launch_throwaway(ctx, &facts.config, &mut db, "db-roundtrip")?;
+        let launch = Launch { effects: facts.effects, ..launch };
         let driver = match driver {
             Some(mut driver) => {
                 driver.aim(&launch.database);
@@ -145,7 +151,7 @@ impl<'a> Sandbox<'a> {
             driver,
             launch,
             db: Some(db),
-            memory: rows::Memory::default(),
+            look: Look::new(options(facts)),
             scratch: None,
             from_empty: false,
             cache: Cache::default(),
@@ -226,7 +232,7 @@ impl<'a> Sandbox<'a> {
     }
 
     /// What a revision's step has sent to the server, if it went through here.
-    pub fn ran(&self, direction: Direction, revision: &str) -> Option<Vec<String>> {
+    pub fn ran(&self, direction: Direction, revision: &str) -> Option<Vec<Statement>> {
         self.ran.get(&Step { direction, revision: revision.to_owned() }).cloned()
     }
 
@@ -247,50 +253,38 @@ impl<'a> Sandbox<'a> {
 
     /// The schema alone.
     pub fn schema(&mut self) -> Result<Snapshot> {
-        let options = self.options();
-        let client = self.db()?.client();
-        let mut schema = catalog::take(client, &options).context("reading the throwaway schema")?;
-        shared::add_settings(client, &mut schema)?;
-        Ok(schema)
+        self.db()?;
+        let db = self.db.as_mut().context("connected just now")?;
+        self.look.schema(db).context("reading the throwaway schema")
     }
 
     /// What the database holds.
     pub fn point(&mut self) -> Result<Point> {
-        let schema = self.schema()?;
-        let options = self.options();
-        let client = self.db.as_mut().context("connected just now")?.client();
-        let rows =
-            rows::take_again(client, &options, &mut self.memory).context("reading the throwaway database's rows")?;
-        let sequences = rows::sequence_positions(client)?;
+        self.db()?;
+        let db = self.db.as_mut().context("connected just now")?;
         // Our own server is nobody else's.
         let is_shared = self.scratch.is_some() && !self.facts.database.embedded;
-        let shared = if is_shared { shared::take(client)? } else { Snapshot::default() };
-        let dumped = if self.facts.second_opinion { Some(self.dumped(&options)?) } else { None };
+        let Seen { schema, rows, sequences, shared } =
+            self.look.all(db, is_shared).context("looking at the throwaway database")?;
+        let dumped = if self.facts.second_opinion { Some(self.dumped()?) } else { None };
         Ok(Point { schema, rows, sequences, shared, dumped })
     }
 
-    fn dumped(&mut self, options: &catalog::Options) -> Result<Dumped> {
+    fn dumped(&mut self) -> Result<Dumped> {
+        let options = options(self.facts);
         let (ui, tools) = (&self.ctx.ui, &self.facts.database.tools);
         let db = self.db.as_ref().context("connected just now")?;
         dumped::take(ui, db, &options.version_tables, tools)
     }
 
-    /// Reads every row once more, whatever was remembered of them.
+    /// Reads the schema and every row once more, whatever was remembered of them.
     ///
     /// # Errors
     /// A defect of ours, if what was remembered is not what is there.
-    pub fn prove_rows(&mut self) -> Result<()> {
-        let options = self.options();
+    pub fn prove_looks(&mut self) -> Result<()> {
         self.db()?;
-        let client = self.db.as_mut().context("connected just now")?.client();
-        let remembered = rows::take_again(client, &options, &mut self.memory)?;
-        let whole = rows::take(client, &options, None).context("reading the throwaway database's rows")?;
-        anyhow::ensure!(remembered == whole, "rows have changed and were not seen to");
-        Ok(())
-    }
-
-    fn options(&self) -> catalog::Options {
-        catalog::Options { version_tables: vec![version_table(self.facts.component).name] }
+        let db = self.db.as_mut().context("connected just now")?;
+        self.look.prove(db)
     }
 
     /// Whether the database holds just that.

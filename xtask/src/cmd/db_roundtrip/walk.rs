@@ -108,7 +108,7 @@ pub fn run(shared: Shared<'_>, baseline: Baseline, wanted: HashSet<String>) -> R
     walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
     let Walk { found, obstacle, together, notes, .. } = walk;
     sandbox.end_env()?;
-    sandbox.prove_rows()?;
+    sandbox.prove_looks()?;
     let cache = (!is_clone).then(|| sandbox.cache().to_use());
     let kept = sandbox.end(flags.keep)?;
     Ok(Walked { results: found.into_values().collect(), kept, cache, obstacle, together, notes })
@@ -231,7 +231,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             return;
         }
         let id = result.revision.id.as_str();
-        (result.sql_up, result.sql_down) = (self.sandbox.ran(Direction::Up, id), self.sandbox.ran(Direction::Down, id));
+        (result.ran_up, result.ran_down) = (self.sandbox.ran(Direction::Up, id), self.sandbox.ran(Direction::Down, id));
         self.shared.log.add(self.ctx, &result);
         self.found.insert(result.revision.id.clone(), result);
     }

@@ -8,6 +8,7 @@ use crate::fail::{Fail, Kind};
 use crate::model::action::{git, own, program};
 use crate::model::adopt::{Conflict, MEMBER, Shared};
 use crate::sys::adoption::{self, Files, Record};
+use crate::sys::files;
 use crate::ui::Ui;
 
 /// Cargo writes it anew whenever it wants; it is nobody's edit.
@@ -111,7 +112,7 @@ fn new_record(root: &Path, wanted: &Files, old: Option<&Record>, shared: Vec<Sha
     let digest = |(path, content): (&String, &Vec<u8>)| (path.clone(), adoption::digest(content));
     let mut files: std::collections::BTreeMap<String, String> = wanted.iter().map(digest).collect();
     // A lock file that was there before us, or that cargo has changed, is the checkout's.
-    let is_the_same = || std::fs::read(root.join(LOCK)).is_ok_and(|there| wanted.get(LOCK) == Some(&there));
+    let is_the_same = || files::read(&root.join(LOCK)).is_ok_and(|there| wanted.get(LOCK) == Some(&there));
     let is_ours = old.is_some_and(|old| old.files.contains_key(LOCK)) || !root.join(LOCK).is_file() || is_the_same();
     if !is_ours {
         files.remove(LOCK);

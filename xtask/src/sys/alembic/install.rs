@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+use crate::sys::files::temporary_name;
+
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
         &[$(($name, include_str!(concat!("../driver/", $name)))),*]
@@ -37,6 +39,7 @@ const FILES: &[(&str, &str)] = files![
     "xtask_driver/origin.py",
     "xtask_driver/session.py",
     "xtask_driver/run.py",
+    "xtask_driver/statements.py",
     "xtask_driver/traces.py",
     "xtask_driver/process.py",
     "xtask_driver/looks.py",
@@ -60,7 +63,7 @@ pub fn driver(state_dir: &Path) -> Result<PathBuf> {
             continue;
         }
         // Renamed into place: another process may be reading.
-        let part = path.with_extension(format!("py.{}", std::process::id()));
+        let part = path.with_file_name(temporary_name(&path));
         std::fs::write(&part, text)
             .and_then(|()| std::fs::rename(&part, &path))
             .with_context(|| format!("writing {}", path.display()))?;
@@ -99,4 +102,25 @@ pub fn digest() -> String {
         hasher.update([0]);
     }
     hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Several components start their drivers at once, in one process, where no folder was before.
+    #[test]
+    fn threads_may_write_it_side_by_side() {
+        let state = std::env::temp_dir().join(format!("xtask-install-{}", std::process::id()));
+        for round in 0..5 {
+            let folder = state.join(round.to_string());
+            std::thread::scope(|scope| {
+                (0..4).for_each(|_| drop(scope.spawn(|| driver(&folder).unwrap())));
+            });
+            let left = std::fs::read_dir(own_folder(&folder).unwrap().join("xtask_driver")).unwrap().count();
+            let meant = FILES.iter().filter(|(name, _)| name.starts_with("xtask_driver/")).count();
+            assert_eq!(left, meant, "in round {round}");
+        }
+        std::fs::remove_dir_all(state).unwrap();
+    }
 }

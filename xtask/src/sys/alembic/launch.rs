@@ -69,6 +69,8 @@ pub struct Launch {
     /// Set where it, and every one that the driver is turned to, is thrown away: the component's own databases, from which
     /// a wall keeps the scripts. `None`: it is the component's own.
     pub throwaway: Option<Vec<OwnDatabase>>,
+    /// Whether it looks at what each statement does to tables.
+    pub effects: bool,
     /// Whether it is to have a network, where the system can take that away.
     pub network: bool,
     /// Whether it may come from a warm process.
@@ -126,6 +128,7 @@ impl Launch {
             "variables": self.variables(),
             "throwaway": self.throwaway.as_ref().map(|own| json!({"own": own.iter().map(to_json).collect::<Vec<_>>()})),
             "network": self.network,
+            "effects": self.effects,
             "expect": {
                 "database": expect.database,
                 "servers": expect.servers,

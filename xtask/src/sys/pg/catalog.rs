@@ -10,13 +10,19 @@
 //! planning a query costs more than it takes to find nothing. On the session they stay prepared for the next snapshot,
 //! for the same reason: a third of the time would go into planning.
 
-use std::collections::HashMap;
+mod gate;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use postgres::{Client, IsolationLevel, SimpleQueryMessage, Transaction};
+use postgres::{Client, GenericClient, SimpleQueryMessage, Transaction};
 
+use super::batch::{Answer, Reading};
+use super::literal;
 use crate::model::catalog::{Key, Object, Snapshot};
+
+pub(super) use gate::Gate;
 
 /// The queries, in the order in which they are sent; rows with `more of` come after what they add to.
 const QUERIES: &[&str] =
@@ -51,13 +57,7 @@ impl Default for Options {
 /// # Errors
 /// When the connection is lost, or a catalog is not readable for this user.
 pub fn take(client: &mut Client, options: &Options) -> Result<Snapshot> {
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .context("beginning to read the schema")?;
-    take_within(&mut transaction, options)
+    read(Reading::new(client), options)
 }
 
 /// The same inside a transaction that is already open, its own uncommitted work included. Leaves the transaction's
@@ -66,23 +66,30 @@ pub fn take(client: &mut Client, options: &Options) -> Result<Snapshot> {
 /// # Errors
 /// As [`take`].
 pub fn take_within(transaction: &mut Transaction<'_>, options: &Options) -> Result<Snapshot> {
-    let server = Server::ask(transaction)?;
-    let script = server.script();
-    // Never committed: rolling back puts the search path back as well.
-    let mut inner = transaction.transaction().context("beginning to read the schema")?;
-    let messages = inner.simple_query(&script).context("reading the schema")?;
-    inner.rollback().context("ending to read the schema")?;
-    let mut reading = Reading::default();
-    for message in messages {
-        match message {
-            SimpleQueryMessage::RowDescription(columns) => {
-                reading.fields = columns.iter().map(|column| Field::of(column.name())).collect()
-            }
-            SimpleQueryMessage::Row(row) => reading.row(|index| row.get(index))?,
-            _ => {}
-        }
+    read(Reading::within(transaction), options)
+}
+
+fn read<C: GenericClient>(mut reading: Reading<'_, C>, options: &Options) -> Result<Snapshot> {
+    let answers = reading.ask(&Server::question()).context("asking the server's version")?;
+    let answer = answers.first().context("asking the server's version: no answer")?;
+    let mut server = Server::read(&values(answer))?;
+    let answers = reading.end(&server.script()).context("reading the schema")?;
+    snapshot(&answers, options)
+}
+
+/// The first row of an answer.
+fn values(answer: &Answer) -> Vec<Option<String>> {
+    let row = answer.rows.first();
+    row.map(|row| (0..row.len()).map(|index| row.get(index).map(str::to_owned)).collect()).unwrap_or_default()
+}
+
+fn snapshot(answers: &[Answer], options: &Options) -> Result<Snapshot> {
+    let mut rows = Rows::default();
+    for answer in answers {
+        rows.fields = answer.columns.iter().map(|column| Field::of(column)).collect();
+        answer.rows.iter().try_for_each(|row| rows.row(|index| row.get(index)))?;
     }
-    Ok(reading.finish(options))
+    Ok(rows.finish(options))
 }
 
 /// What gives the rows of some queries, each row as the text of a record; nothing where it cannot.
@@ -97,12 +104,12 @@ pub fn take_through(client: &mut Client, ask: Ask<'_>, options: &Options) -> Res
     let Some(server) = ask(&[whole(&Server::question())]) else { return Ok(None) };
     let first = server.into_iter().flatten().next().context("asking the server's version: no answer")?;
     let server = Server::read(&fields(&first))?;
-    let texts: Vec<String> = server.queries.iter().map(|(_, query)| query.text(server.major)).collect();
+    let texts: Vec<String> = server.open().map(|(_, query)| query.text(server.major)).collect();
     let Some(answers) = ask(&texts.iter().map(|text| whole(text)).collect::<Vec<_>>()) else { return Ok(None) };
     let empty = |text: &String| format!("select * from ({}) q limit 0;", text.trim().trim_end_matches(';'));
     let names = client.simple_query(&texts.iter().map(empty).collect::<String>()).context("reading the schema")?;
     let mut answers = answers.into_iter();
-    let mut reading = Reading::default();
+    let mut reading = Rows::default();
     for message in names {
         let SimpleQueryMessage::RowDescription(columns) = message else { continue };
         reading.fields = columns.iter().map(|column| Field::of(column.name())).collect();
@@ -166,60 +173,77 @@ fn queries() -> Vec<Query> {
 /// What the first round trip tells: for what server the queries are to be written, and which are worth asking.
 struct Server {
     major: i32,
-    /// The queries by their number, which is also in the name under which they are prepared.
-    queries: Vec<(usize, Query)>,
-    prepared: String,
+    queries: Vec<Query>,
+    /// Which of them have any row.
+    is_open: Vec<bool>,
+    /// The names of what is prepared on this session.
+    prepared: HashSet<String>,
+    /// The catalogs in which a change of the schema shows (`catalog/gate.rs`).
+    catalogs: Vec<String>,
 }
 
 impl Server {
-    fn ask(transaction: &mut Transaction<'_>) -> Result<Server> {
-        let messages = transaction.simple_query(&Server::question()).context("asking the server's version")?;
-        let row = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
-        let row = row.context("asking the server's version: no answer")?;
-        let values: Vec<Option<String>> = (0..row.len()).map(|index| row.get(index).map(str::to_owned)).collect();
-        Server::read(&values)
-    }
-
     fn question() -> String {
-        let mut sql = format!(
+        let left_out = gate::LEFT_OUT.map(literal).join(", ");
+        let among = gate::SHARED.map(literal).join(", ");
+        format!(
             "select pg_catalog.current_setting('server_version_num'), \
              (select pg_catalog.string_agg(name, ' ') from pg_catalog.pg_prepared_statements \
-              where name like '{PREPARED}%')"
-        );
-        for query in queries().iter().filter(|query| !query.when.is_empty()) {
-            sql.push_str(&format!(", exists (select from pg_catalog.{})", query.when));
-        }
-        sql
+              where name like '{PREPARED}%'), \
+             (select pg_catalog.string_agg(relname, ' ') from pg_catalog.pg_class \
+              where relnamespace = 11 and relkind = 'r' and relname not in ({left_out}) \
+              and (not relisshared or relname in ({among})) and pg_catalog.has_table_privilege(oid, 'select')){};",
+            Server::which().map(|exists| format!(", {exists}")).collect::<String>()
+        )
+    }
+
+    /// For each query that not every database has rows for, whether this one has.
+    fn which() -> impl Iterator<Item = String> {
+        let gated = queries().into_iter().filter(|query| !query.when.is_empty());
+        gated.map(|query| format!("exists (select from pg_catalog.{})", query.when))
     }
 
     fn read(answer: &[Option<String>]) -> Result<Server> {
         let value = |index: usize| answer.get(index).and_then(Option::as_deref).unwrap_or_default();
+        let words = |index: usize| value(index).split(' ').filter(|word| !word.is_empty()).map(str::to_owned);
         let version: i32 = value(0).parse().context("reading the server's version")?;
-        let mut gate = 1;
-        let mut open = |query: &Query| {
-            gate += usize::from(!query.when.is_empty());
-            query.when.is_empty() || value(gate) == "t"
-        };
-        Ok(Server {
+        let mut server = Server {
             major: version / 10_000,
-            queries: queries().into_iter().enumerate().filter(|(_, query)| open(query)).collect(),
-            prepared: value(1).to_owned(),
-        })
+            queries: queries(),
+            is_open: Vec::new(),
+            prepared: words(1).collect(),
+            catalogs: words(2).collect(),
+        };
+        server.know_which(answer.get(3..).unwrap_or_default());
+        Ok(server)
     }
 
-    fn script(&self) -> String {
+    fn know_which(&mut self, answer: &[Option<String>]) {
+        let mut flags = answer.iter();
+        let mut is_open = |query: &Query| query.when.is_empty() || flags.next() == Some(&Some("t".to_owned()));
+        self.is_open = self.queries.iter().map(&mut is_open).collect();
+    }
+
+    /// The queries that are worth asking, by their number, which is also in the name under which they are prepared.
+    fn open(&self) -> impl Iterator<Item = (usize, &Query)> {
+        self.queries.iter().enumerate().filter(|(number, _)| self.is_open[*number])
+    }
+
+    fn script(&mut self) -> String {
         let mut script = String::from("set local search_path = ''; set local jit = off;\n");
-        for (number, query) in &self.queries {
-            let name = format!("{PREPARED}{number}");
-            if !self.prepared.split(' ').any(|prepared| prepared == name) {
-                script.push_str(&format!("prepare {name} as {}", query.text(self.major)));
-            }
-            script.push_str(&format!("execute {name};\n"));
+        let numbered = self.open().map(|(number, query)| (number.to_string(), query.text(self.major)));
+        for (number, text) in numbered.collect::<Vec<_>>() {
+            script.push_str(&self.execute(&number, &text));
         }
         script
+    }
+
+    /// Executes what stays prepared on the session under a name, from its first time on.
+    fn execute(&mut self, name: &str, text: &str) -> String {
+        let name = format!("{PREPARED}{name}");
+        let prepare =
+            if self.prepared.insert(name.clone()) { format!("prepare {name} as {text}") } else { String::new() };
+        format!("{prepare}execute {name};\n")
     }
 }
 
@@ -298,7 +322,7 @@ impl Field {
 
 /// A snapshot while its rows come in.
 #[derive(Default)]
-struct Reading {
+struct Rows {
     /// What the columns of the present answer are.
     fields: Vec<Field>,
     objects: Vec<(Key, Object)>,
@@ -307,7 +331,7 @@ struct Reading {
     snapshot: Snapshot,
 }
 
-impl Reading {
+impl Rows {
     fn row<'v>(&mut self, value: impl Fn(usize) -> Option<&'v str>) -> Result<()> {
         let mut object = Object::default();
         let (mut kind, mut name, mut child, mut at, mut more_of) = ("", "", None, "", None);

@@ -1,6 +1,6 @@
 //! Counts and digests what the tables hold: exact, not estimated. Two round trips for all tables: one asks which tables
 //! have any page at all (an empty one has none and needs no reading) and of which columns they are made, the other reads
-//! those tables once each.
+//! those tables once each; a third where a table that was remembered has changed.
 //!
 //! A digest is the sum of the values' 64-bit hashes, so it depends neither on the order of the rows nor of the columns,
 //! and equal values do not cancel each other out. The session's settings that decide how a value looks as text are
@@ -8,19 +8,21 @@
 
 mod memory;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use postgres::error::SqlState;
-use postgres::{Client, IsolationLevel, Row, SimpleQueryMessage, Transaction};
+use postgres::{Client, GenericClient, SimpleQueryRow, Transaction};
 
 use crate::fail::Fail;
 use crate::model::action::own;
 use crate::model::rows::{Column, Rows, Sequences, Table};
+use crate::sys::pg::batch::{Answer, Reading, batch};
 use crate::sys::pg::catalog::Options;
 use crate::sys::pg::sql_fail;
 
 pub use memory::Memory;
+pub(super) use memory::horizon;
 
 /// What decides how values look as text. Row security is off so that a policy which would hide rows is an error.
 const SETTINGS: &str = "set local search_path = ''; set local datestyle = 'ISO, YMD'; set local timezone = 'UTC'; \
@@ -39,13 +41,13 @@ select quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
                       timestamptz,interval,json,jsonb,inet,cidr,macaddr}')))
             then array_to_string(array(select concat_ws(' ', a.attnum, a.attname, a.atttypid) from pg_attribute a
                    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum), ',') end as fixed,
-       case when s.size > 0 then array(select a.attname::text from pg_attribute a
-              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as columns,
-       case when s.size > 0 then array(select quote_ident(a.attname) from pg_attribute a
-              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as quoted,
-       case when s.size > 0 then array(select case when a.atttypid < 16384 then t.typname::text else 'text' end
+       case when s.size > 0 then array_to_json(array(select a.attname::text from pg_attribute a
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname)) end as columns,
+       case when s.size > 0 then array_to_json(array(select quote_ident(a.attname) from pg_attribute a
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname)) end as quoted,
+       case when s.size > 0 then array_to_json(array(select case when a.atttypid < 16384 then t.typname::text else 'text' end
                from pg_attribute a join pg_type t on t.oid = a.atttypid
-              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname) end as types
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname)) end as types
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   cross join lateral (select pg_relation_size(c.oid) as size offset 0) s
@@ -53,14 +55,14 @@ select quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
    and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'
    and not exists (select from pg_depend d
                     where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
- order by 1";
+ order by 1;";
 
 /// What the tables hold now. `only` restricts it to tables of these schema-qualified names.
 ///
 /// # Errors
 /// When the connection is lost, a table is not readable for this user, or is hidden from it by row security.
 pub fn take(client: &mut Client, options: &Options, only: Option<&BTreeSet<String>>) -> Result<Rows> {
-    take_within(&mut begin(client)?, options, only)
+    Stages { only, ..Stages::new(options, None) }.read(Reading::new(client))
 }
 
 /// What all tables hold now; the large ones that hold what `memory` has of them are not digested again.
@@ -68,76 +70,126 @@ pub fn take(client: &mut Client, options: &Options, only: Option<&BTreeSet<Strin
 /// # Errors
 /// As [`take`].
 pub fn take_again(client: &mut Client, options: &Options, memory: &mut Memory) -> Result<Rows> {
-    read(&mut begin(client)?, options, None, Some(memory))
+    Stages::new(options, Some(memory)).read(Reading::new(client))
 }
 
-/// The same inside a transaction that is already open; its settings are left as they were.
-///
-/// # Errors
-/// As [`take`].
-pub fn take_within(
-    transaction: &mut Transaction<'_>,
-    options: &Options,
-    only: Option<&BTreeSet<String>>,
-) -> Result<Rows> {
-    read(transaction, options, only, None)
-}
-
-/// As [`take_within`]; `memory` learns what was read, for [`take_again`].
+/// As [`take_again`], inside a transaction that is already open; its settings are left as they were.
 ///
 /// # Errors
 /// As [`take`].
 pub fn learn_within(transaction: &mut Transaction<'_>, options: &Options, memory: &mut Memory) -> Result<Rows> {
-    read(transaction, options, None, Some(memory))
+    Stages::new(options, Some(memory)).read(Reading::within(transaction))
 }
 
-fn begin(client: &mut Client) -> Result<Transaction<'_>> {
-    let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-    transaction.start().context("beginning to read the rows")
+/// A reading of rows as it goes on: each stage gives the statements whose answers the next one is given.
+pub(super) struct Stages<'r> {
+    options: &'r Options,
+    only: Option<&'r BTreeSet<String>>,
+    memory: Option<&'r mut Memory>,
+    used: Vec<Layout>,
+    /// The tables that may be as they are remembered, and those that are to be digested, by their place in `used`.
+    known: Vec<usize>,
+    other: Vec<usize>,
+    rows: Rows,
 }
 
-fn read(
-    transaction: &mut Transaction<'_>,
-    options: &Options,
-    only: Option<&BTreeSet<String>>,
-    mut memory: Option<&mut Memory>,
-) -> Result<Rows> {
-    // Never committed: rolling back puts the settings back as well.
-    let mut inner = transaction.transaction().context("beginning to read the rows")?;
-    let mut rows = Rows::default();
-    let mut used = Vec::new();
-    for row in inner.query(TABLES, &[]).context("listing the tables")? {
-        let name: String = row.get("name");
-        if options.leaves_out(&name) || only.is_some_and(|only| !only.contains(&name)) {
-            continue;
-        }
-        rows.tables.insert(name, Table::default());
-        if row.get("used") {
-            used.push(Layout::of(&row));
-        }
+impl<'r> Stages<'r> {
+    pub fn new(options: &'r Options, memory: Option<&'r mut Memory>) -> Stages<'r> {
+        let (used, known, other) = (Vec::new(), Vec::new(), Vec::new());
+        Stages { options, only: None, memory, used, known, other, rows: Rows::default() }
     }
-    inner.batch_execute(SETTINGS).context("counting the rows")?;
-    let same = match &mut memory {
-        Some(memory) => memory.unchanged(&mut inner, &used)?,
-        None => HashMap::new(),
-    };
-    let other = |(at, _): &(usize, &Layout)| !same.contains_key(at);
-    let other: Vec<&Layout> = used.iter().enumerate().filter(other).map(|(_, layout)| layout).collect();
-    let script: String = other.iter().map(|layout| layout.select()).collect();
-    let answers = match answers(&mut inner, &script) {
-        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => return Err(unreadable(&error).into()),
-        answers => answers.context("counting the rows")?,
-    };
-    for (layout, answer) in other.iter().zip(answers) {
-        let table = layout.table(&answer.split(' ').collect::<Vec<_>>())?;
-        if let Some(memory) = &mut memory {
-            memory.learn(layout, &table);
-        }
-        rows.tables.insert(layout.name.clone(), table);
+
+    fn read<C: GenericClient>(mut self, mut reading: Reading<'_, C>) -> Result<Rows> {
+        let mut answers = reading.ask(&self.question()).context("listing the tables")?.into_iter();
+        let script = self.listed(&mut answers)?;
+        let answers = if self.known.is_empty() {
+            reading.end(&script).map_err(counting)?
+        } else {
+            let answers = reading.ask(&script).map_err(counting)?;
+            let script = self.counted(&mut answers.into_iter())?;
+            reading.end(&script).map_err(counting)?
+        };
+        self.finish(&mut answers.into_iter())
     }
-    rows.tables.extend(same.into_iter().map(|(at, table)| (used[at].name.clone(), table)));
-    inner.rollback().context("ending to read the rows")?;
-    Ok(rows)
+
+    /// Which tables there are, and which transactions are over.
+    pub fn question(&self) -> String {
+        format!("{TABLES}{}", horizon(self.memory.as_ref().map_or(0, |memory| memory.before())))
+    }
+
+    /// The digests of the tables that nothing is known of, and whether the others are as they were.
+    pub fn listed(&mut self, answers: &mut dyn Iterator<Item = Answer>) -> Result<String> {
+        let tables = answers.next().context("listing the tables: no answer")?;
+        for row in &tables.rows {
+            let name = row.get("name").unwrap_or_default();
+            if self.options.leaves_out(name) || self.only.is_some_and(|only| !only.contains(name)) {
+                continue;
+            }
+            self.rows.tables.insert(name.to_owned(), Table::default());
+            if row.get("used") == Some("t") {
+                self.used.push(Layout::of(row)?);
+            }
+        }
+        let horizon = answers.next().context("asking which transactions are over: no answer")?;
+        let mut script = String::from(SETTINGS);
+        if let Some(memory) = &mut self.memory {
+            self.known = memory.may_hold(&self.used, &horizon)?;
+            self.known.iter().for_each(|at| script.push_str(&memory.count(&self.used[*at])));
+        }
+        self.other = (0..self.used.len()).filter(|at| !self.known.contains(at)).collect();
+        Ok(script + &self.digests())
+    }
+
+    fn digests(&self) -> String {
+        self.other.iter().map(|at| self.used[*at].select()).collect()
+    }
+
+    /// How many answers there are to what [`Stages::listed`] gave, and whether they may be the last ones.
+    pub fn asked(&self) -> (usize, bool) {
+        (self.used.len(), self.known.is_empty())
+    }
+
+    /// The digests of those that are not as they were.
+    pub fn counted(&mut self, answers: &mut dyn Iterator<Item = Answer>) -> Result<String> {
+        let mut changed = Vec::new();
+        for at in std::mem::take(&mut self.known) {
+            let (layout, answer) = (&self.used[at], answers.next().context("counting the rows: no answer")?);
+            let same = self.memory.as_mut().and_then(|memory| memory.if_same(layout, answer.text(0)));
+            match same {
+                Some(table) => drop(self.rows.tables.insert(layout.name.clone(), table)),
+                None => changed.push(at),
+            }
+        }
+        self.digested(answers)?;
+        self.other = changed;
+        Ok(self.digests())
+    }
+
+    fn digested(&mut self, answers: &mut dyn Iterator<Item = Answer>) -> Result<()> {
+        for at in std::mem::take(&mut self.other) {
+            let (layout, answer) = (&self.used[at], answers.next().context("counting the rows: no answer")?);
+            let table = layout.table(&answer.text(0).unwrap_or_default().split(' ').collect::<Vec<_>>())?;
+            if let Some(memory) = &mut self.memory {
+                memory.learn(layout, &table);
+            }
+            self.rows.tables.insert(layout.name.clone(), table);
+        }
+        Ok(())
+    }
+
+    /// What the tables hold.
+    pub fn finish(mut self, answers: &mut dyn Iterator<Item = Answer>) -> Result<Rows> {
+        self.digested(answers)?;
+        Ok(self.rows)
+    }
+}
+
+/// Why the rows could not be counted.
+pub(super) fn counting(error: postgres::Error) -> anyhow::Error {
+    if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+        return unreadable(&error).into();
+    }
+    anyhow::Error::new(error).context("counting the rows")
 }
 
 /// Rows that this role may not see, or that a policy hides from it, cannot be compared.
@@ -153,16 +205,6 @@ fn unreadable(error: &postgres::Error) -> Fail {
         .refused()
 }
 
-/// The answers to statements that give one text each.
-fn answers(transaction: &mut Transaction<'_>, script: &str) -> Result<Vec<String>, postgres::Error> {
-    let messages = transaction.simple_query(script)?;
-    let answers = messages.into_iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
-        _ => None,
-    });
-    Ok(answers.collect())
-}
-
 /// A table that may hold rows, its columns sorted by name.
 struct Layout {
     oid: u32,
@@ -175,15 +217,19 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(row: &Row) -> Layout {
-        Layout {
-            oid: row.get("oid"),
-            name: row.get("name"),
-            fixed: row.get("fixed"),
-            columns: row.get("columns"),
-            quoted: row.get("quoted"),
-            types: row.get("types"),
-        }
+    fn of(row: &SimpleQueryRow) -> Result<Layout> {
+        let text = |name: &str| row.get(name).map(str::to_owned);
+        let list = |name: &str| -> Result<Vec<String>> {
+            serde_json::from_str(row.get(name).unwrap_or("[]")).context("listing the columns of a table")
+        };
+        Ok(Layout {
+            oid: row.get("oid").and_then(|oid| oid.parse().ok()).context("listing the tables")?,
+            name: text("name").unwrap_or_default(),
+            fixed: text("fixed"),
+            columns: list("columns")?,
+            quoted: list("quoted")?,
+            types: list("types")?,
+        })
     }
 
     /// A statement that gives one row with one text: the count, then per column the count of values and the digest.
@@ -231,8 +277,15 @@ fn hash(column: &str, kind: &str) -> String {
 /// # Errors
 /// When the connection is lost.
 pub fn sequence_positions(client: &mut Client) -> Result<Sequences> {
-    const POSITIONS: &str = r"select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value
-        from pg_catalog.pg_sequences where increment_by > 0 and schemaname not like 'pg\_%'";
-    let rows = client.query(POSITIONS, &[]).context("asking where the sequences stand")?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    let answers = batch(client, SEQUENCES).context("asking where the sequences stand")?;
+    Ok(answers.first().map(sequences).unwrap_or_default())
+}
+
+/// The statement, for [`sequences`].
+pub(super) const SEQUENCES: &str = r"select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value
+  from pg_catalog.pg_sequences where increment_by > 0 and schemaname not like 'pg\_%';";
+
+pub(super) fn sequences(answer: &Answer) -> Sequences {
+    let number = |text: &str| text.parse().ok();
+    answer.rows.iter().map(|row| (row.get(0).unwrap_or_default().to_owned(), row.get(1).and_then(number))).collect()
 }

@@ -1,14 +1,12 @@
 //! What a database shares with the others of its server: roles with their settings and memberships, databases,
 //! tablespaces. A script that changes them reaches beyond the throwaway database.
 
-use anyhow::{Context, Result};
-use postgres::Client;
-
+use super::batch::Answer;
 use super::catalog::{Ask, fields, whole};
 use crate::model::catalog::{Key, Object, Snapshot};
 
 /// Our own throwaway databases come and go, and what is set for them is ours.
-const SHARED: &str = r"
+pub(super) const SHARED: &str = r"
 select 'role' as kind, quote_ident(rolname) as name,
        concat_ws(' ', case when rolsuper then 'superuser' end, case when not rolinherit then 'noinherit' end,
          case when rolcreaterole then 'createrole' end, case when rolcreatedb then 'createdb' end,
@@ -28,34 +26,30 @@ select 'database', quote_ident(datname),
   from pg_database where datname !~ '^xtask_'
 union all
 select 'tablespace', quote_ident(spcname), concat_ws(' ', pg_get_userbyid(spcowner), spcacl::text, spcoptions::text)
-  from pg_tablespace";
+  from pg_tablespace;";
 
-const OWN: &str = "
+/// For [`add`].
+pub(super) const OWN: &str = "
 select coalesce((select string_agg(concat(quote_ident(r.rolname) || ': ', c), ', ' order by r.rolname, c)
                    from pg_db_role_setting s left join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) c
                   where s.setdatabase = d.oid), ''),
        coalesce(nullif(d.datconnlimit, -1)::text, '')
-  from pg_database d where d.datname = current_database()";
+  from pg_database d where d.datname = current_database();";
 
 /// Adds what is set for the database as such (`ALTER DATABASE … SET`). Its name is left out: a copy has another one.
-///
-/// # Errors
-/// When the connection is lost.
-pub fn add_settings(client: &mut Client, schema: &mut Snapshot) -> Result<()> {
-    let row = client.query_one(OWN, &[]).context("reading the settings of the database")?;
-    add(schema, &[row.get(0), row.get(1)]);
-    Ok(())
+pub(super) fn add(schema: &mut Snapshot, answer: &Answer) {
+    add_values(schema, &[0, 1].map(|column| answer.text(column).unwrap_or_default().to_owned()));
 }
 
 /// The same through a session of somebody else, as [`super::catalog::take_through`]; whether that was to be asked.
 pub fn add_settings_through(ask: Ask<'_>, schema: &mut Snapshot) -> bool {
     let Some(row) = ask(&[whole(OWN)]).and_then(|answers| answers.into_iter().flatten().next()) else { return false };
     let values: Vec<String> = fields(&row).into_iter().map(Option::unwrap_or_default).collect();
-    add(schema, &values);
+    add_values(schema, &values);
     true
 }
 
-fn add(schema: &mut Snapshot, values: &[String]) {
+fn add_values(schema: &mut Snapshot, values: &[String]) {
     let named = ["settings", "connection limit"].into_iter().zip(values);
     let set = named.filter(|(_, value)| !value.is_empty());
     let attributes: Vec<_> = set.map(|(name, value)| (name.into(), value.clone())).collect();
@@ -64,15 +58,13 @@ fn add(schema: &mut Snapshot, values: &[String]) {
     }
 }
 
-/// What the whole server shares now.
-///
-/// # Errors
-/// When the connection is lost.
-pub fn take(client: &mut Client) -> Result<Snapshot> {
+/// What the whole server shares, from the answer to [`SHARED`].
+pub(super) fn snapshot(answer: &Answer) -> Snapshot {
     let mut shared = Snapshot::default();
-    for row in client.query(SHARED, &[]).context("reading the server's roles and databases")? {
-        let (kind, name, is): (String, String, String) = (row.get(0), row.get(1), row.get(2));
-        shared.insert(Key::new(kind, name), Object { parent: None, attributes: vec![("is".into(), is)] });
+    for row in &answer.rows {
+        let text = |column: usize| row.get(column).unwrap_or_default().to_owned();
+        let attributes = vec![("is".into(), text(2))];
+        shared.insert(Key::new(text(0), text(1)), Object { parent: None, attributes });
     }
-    Ok(shared)
+    shared
 }

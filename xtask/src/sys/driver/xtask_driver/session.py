@@ -23,6 +23,7 @@ from xtask_driver.guard import Guard
 from xtask_driver.look import look
 from xtask_driver.run import Run, Step
 from xtask_driver.scripts import Bytecode
+from xtask_driver.statements import Statements
 from xtask_driver.surroundings import put
 from xtask_driver.told import Told
 from xtask_driver.traces import Traces
@@ -64,6 +65,7 @@ class Session:
         os.environ.update(launch["variables"])
         self._guard.expect(launch)
         self._recorder = Recorder(self._locate)
+        self._statements = Statements()
         self._traces = Traces()
         self._run_now = Run("config")
 
@@ -430,6 +432,7 @@ class Session:
         os.chdir(self._launch["project"])
         self._guard.begin_step()
         self._traces.begin_step(context.connection)
+        self._statements.begin_step(self._launch["effects"], context.version_table)
         run.step.ran_before, self._steps = self._steps, self._steps + 1
         self._channel.tell("start", direction=direction, revision=script.revision, ran_before=run.step.ran_before)
         make = MigrationStep.downgrade_from_script if direction == "down" else MigrationStep.upgrade_from_script
@@ -469,6 +472,7 @@ class Session:
         self._run_now.phase = "step"
         self._guard.check()
         self._run_now.phase = "table"
+        self._statements.end_step()
         self._run_now.step.left = self._traces.end_step(context.connection)
 
     def _done(self, say):
@@ -483,7 +487,7 @@ class Session:
             heads=sorted(self._heads),
             seconds=step.seconds(),
             left=step.left,
-            statements=self._traces.statements(),
+            statements=self._statements.told(),
         )
 
     # Errors

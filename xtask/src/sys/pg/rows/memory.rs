@@ -10,19 +10,23 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context, Result};
-use postgres::Transaction;
+use anyhow::{Result, bail};
 
-use super::{Layout, answers};
+use super::Layout;
 use crate::model::rows::Table;
+use crate::sys::pg::batch::Answer;
 
 /// Tables as they were last read. Of one database: another one, also one that was put back, begins anew.
 #[derive(Default)]
 pub struct Memory {
-    database: u32,
+    database: i64,
     /// Transactions before it were over when the tables were read.
     horizon: i64,
+    /// The age of the horizon before that.
+    age: i64,
     tables: HashMap<u32, Remembered>,
+    /// Those of the last reading, while it is asked which of them are as they were.
+    in_question: HashMap<u32, Remembered>,
 }
 
 struct Remembered {
@@ -31,46 +35,45 @@ struct Remembered {
 }
 
 impl Memory {
-    /// The tables among `used` that hold what they held, by their place in `used`.
-    pub(super) fn unchanged(
-        &mut self,
-        transaction: &mut Transaction<'_>,
-        used: &[Layout],
-    ) -> Result<HashMap<usize, Table>> {
-        let (database, now) = horizon(transaction)?;
-        let before = std::mem::replace(&mut self.horizon, now);
-        // What is not looked at now is forgotten: the new horizon says nothing about it.
-        let mut tables = std::mem::take(&mut self.tables);
-        if std::mem::replace(&mut self.database, database) != database {
-            tables.clear();
-        }
-        let known = |(_, layout): &(usize, &Layout)| {
-            tables.get(&layout.oid).is_some_and(|old| layout.fixed.as_ref() == Some(&old.columns))
-        };
-        let known: Vec<(usize, &Layout)> = used.iter().enumerate().filter(known).collect();
-        if known.is_empty() {
-            return Ok(HashMap::new());
-        }
-        // Reckoned once, since both ages are taken against the same xid within a transaction.
-        let age = "select age(($1 & 4294967295)::text::xid)";
-        let age: i32 = transaction.query_one(age, &[&before]).context("asking for the age of the last reading")?.get(0);
-        let select = |(_, layout): &(usize, &Layout)| {
-            let name = &layout.name;
-            format!("select count(*) || ' ' || count(*) filter (where pg_catalog.age(xmin) <= {age}) from only {name};")
-        };
-        let script: String = known.iter().map(select).collect();
-        let answers = answers(transaction, &script).context("looking for rows that are new")?;
-        let mut same = HashMap::new();
-        for ((at, layout), answer) in known.iter().zip(answers) {
-            if let Some(old) = tables.remove(&layout.oid).filter(|old| answer == format!("{} 0", old.table.rows)) {
-                same.insert(*at, old.table.clone());
-                self.tables.insert(layout.oid, old);
-            }
-        }
-        Ok(same)
+    /// The horizon of the last reading.
+    pub(super) fn before(&self) -> i64 {
+        self.horizon
     }
 
-    /// Remembers what was read, in the transaction that [`Memory::unchanged`] has looked in.
+    /// The tables among `used` that may hold what they held, by their place in `used`; `answer` is that to [`horizon`].
+    pub(super) fn may_hold(&mut self, used: &[Layout], answer: &Answer) -> Result<Vec<usize>> {
+        let number = |column: usize| answer.text(column).and_then(|text| text.parse::<i64>().ok());
+        let numbers = (number(0), number(1), number(2));
+        let (Some(database), Some(now), Some(age)) = numbers else { bail!("asking which transactions are over") };
+        (self.horizon, self.age) = (now, age);
+        if std::mem::replace(&mut self.database, database) != database {
+            self.tables.clear();
+        }
+        // What is not looked at now is forgotten: the new horizon says nothing about it.
+        let tables = std::mem::take(&mut self.tables);
+        let is_known =
+            |layout: &Layout| tables.get(&layout.oid).is_some_and(|old| layout.fixed.as_ref() == Some(&old.columns));
+        let known = used.iter().enumerate().filter(|(_, layout)| is_known(layout)).map(|(at, _)| at).collect();
+        self.in_question = tables;
+        Ok(known)
+    }
+
+    /// A statement that counts the rows of a table, and those that were written since.
+    pub(super) fn count(&self, Layout { name, .. }: &Layout) -> String {
+        let age = self.age;
+        format!("select count(*) || ' ' || count(*) filter (where pg_catalog.age(xmin) <= {age}) from only {name};")
+    }
+
+    /// What a table held, if by that answer it holds it still.
+    pub(super) fn if_same(&mut self, layout: &Layout, answer: Option<&str>) -> Option<Table> {
+        let old = self.in_question.remove(&layout.oid)?;
+        let is_same = answer == Some(format!("{} 0", old.table.rows).as_str());
+        let table = is_same.then(|| old.table.clone())?;
+        self.tables.insert(layout.oid, old);
+        Some(table)
+    }
+
+    /// Remembers what was read, in the transaction that [`Memory::may_hold`] was given the answer of.
     pub(super) fn learn(&mut self, layout: &Layout, table: &Table) {
         if let Some(columns) = &layout.fixed {
             let remembered = Remembered { columns: columns.clone(), table: table.clone() };
@@ -79,9 +82,11 @@ impl Memory {
     }
 }
 
-fn horizon(transaction: &mut Transaction<'_>) -> Result<(u32, i64)> {
-    let sql =
-        "select oid, txid_snapshot_xmin(txid_current_snapshot()) from pg_database where datname = current_database()";
-    let row = transaction.query_one(sql, &[]).context("asking which transactions are over")?;
-    Ok((row.get(0), row.get(1)))
+/// A statement that gives the database's number, the horizon of now and the age of the one before, which is reckoned
+/// against the same xid as all other ages of the transaction.
+pub fn horizon(before: i64) -> String {
+    format!(
+        "select oid, pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()), \
+         pg_catalog.age(({before} & 4294967295)::text::xid) from pg_catalog.pg_database where datname = current_database();\n"
+    )
 }
