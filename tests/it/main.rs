@@ -45,5 +45,6 @@ mod server;
 mod support;
 mod tidy;
 mod tls;
+mod trips;
 mod url;
 mod warm;

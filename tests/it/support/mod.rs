@@ -4,6 +4,7 @@ pub mod backendai;
 pub mod branches;
 pub mod browser;
 pub mod crashes;
+pub mod door;
 pub mod made;
 pub mod pasted;
 pub mod pg;

@@ -82,6 +82,11 @@ impl Repo {
         self.is_shallow
     }
 
+    /// The same repository for a command that changes nothing in it: what was asked is not asked again.
+    pub fn remembering(self) -> Repo {
+        Repo { git: self.git.remembering(), ..self }
+    }
+
     /// The same repository, answering what it would answer while this commit was being merged.
     pub fn as_if_merging(self, commit: Oid) -> Repo {
         Repo { to_merge: Some(commit), ..self }

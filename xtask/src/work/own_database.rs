@@ -18,6 +18,7 @@ use crate::fail::from_anyhow;
 use crate::model::action::{Action, own};
 use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
+use crate::model::ledger::Ledger;
 use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{
@@ -138,7 +139,18 @@ impl<'a> OwnDatabase<'a> {
         Ok(applied.revisions)
     }
 
-    /// The same on a fresh connection: the one that is there may be what broke.
+    /// The same, with the ledger.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn applied_and_ledger(&mut self) -> Result<(Vec<String>, Option<Ledger>)> {
+        let table = version_table(self.component);
+        let (applied, ledger) = self.db.applied_and_ledger(&table)?;
+        self.table = table.found(&applied);
+        Ok((applied.revisions, ledger))
+    }
+
+    /// What the version table holds, on a fresh connection: the one that is there may be what broke.
     ///
     /// # Errors
     /// As there, and what connecting may meet.

@@ -68,7 +68,7 @@ impl<'a> Part<'a> {
 
 /// The checkout. Without git everything can be checked that does not ask for it by name.
 fn repo(ctx: &Ctx, flags: &DbCheck) -> Result<Option<Repo>> {
-    let found = Repo::find(&ctx.ui, &ctx.project()?.root);
+    let found = Repo::find(&ctx.ui, &ctx.project()?.root).map(|found| found.map(Repo::remembering));
     let flag = match &flags.look {
         Look::WorkTree => {
             let (found, why) = match found {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::ctx::{Ctx, version_table};
+use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{Action, Own};
 use crate::model::graph::Graph;
@@ -106,15 +106,13 @@ fn first(ctx: &Ctx, component: &Component, graph: &Graph, standing: &Standing, d
 impl Report {
     /// What is known from the database's answer besides.
     fn add(&mut self, ctx: &Ctx, graph: &Graph, answer: Answer) {
-        let Answer { applied, ledger, server, takes_no_writes, db } = answer;
+        let Answer { applied, ledger, last_texts, server, takes_no_writes, db } = answer;
         (self.server, self.takes_no_writes) = (Some(server), takes_no_writes);
         if let Some(mut db) = db {
             self.first = self.standing.as_ref().and_then(|it| first(ctx, &self.component, graph, it, &mut db));
             let found = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied);
             let json = found.json(graph);
-            let table = version_table(&self.component);
-            let edited = ledger.as_ref().map(|_| ledger::edited(ctx, graph, &mut db, &table, &applied));
-            let edited = edited.unwrap_or_default();
+            let edited = ledger::edited(ctx, graph, &mut db, last_texts, &applied);
             self.skipped = SkippedRevisions { lines: found.lines(graph), found, json, edited };
         }
         self.undone = ledger.map(|ledger| ledger.undone(graph, &applied)).unwrap_or_default();

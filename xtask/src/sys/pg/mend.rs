@@ -7,6 +7,7 @@ use std::io::Read;
 use anyhow::{Context, Result};
 use postgres::Transaction;
 
+use super::ask::Ask;
 use super::since::{KEPT_IN, Kept};
 use super::{Db, ident, literal, sql_fail};
 
@@ -140,9 +141,9 @@ fn prepare(transaction: &mut Transaction<'_>, jobs: Vec<Job>) -> Result<Vec<Tabl
     )?;
     let mut tables = Vec::new();
     for job in jobs {
-        let columns = transaction.query(COLUMNS, &[&job.table])?;
+        let columns = transaction.ask(COLUMNS, &[&job.table])?;
         let columns = columns.iter().map(|row| Column { name: row.get(0), kind: row.get(1) }).collect();
-        let key = transaction.query_opt(KEY, &[&job.table])?.map(|row| row.get(0)).unwrap_or_default();
+        let key = transaction.ask_opt(KEY, &[&job.table])?.map(|row| row.get(0)).unwrap_or_default();
         let mended = Mended { table: job.table.clone(), ..Mended::default() };
         tables.push(Table { job, columns, key, stage: None, mended });
     }
@@ -152,7 +153,7 @@ fn prepare(transaction: &mut Transaction<'_>, jobs: Vec<Job>) -> Result<Vec<Tabl
 /// Takes foreign keys out and switches triggers off; gives the keys.
 fn stand_aside(transaction: &mut Transaction<'_>, tables: &[Table]) -> Result<Vec<ForeignKey>, postgres::Error> {
     let names: Vec<&str> = tables.iter().map(|table| table.job.table.as_str()).collect();
-    let rows = transaction.query(FOREIGN_KEYS, &[&names])?;
+    let rows = transaction.ask(FOREIGN_KEYS, &[&names])?;
     let keys: Vec<ForeignKey> = rows
         .iter()
         .map(|row| ForeignKey { table: row.get(0), name: row.get(1), definition: row.get(2), comment: row.get(3) })
@@ -209,7 +210,7 @@ impl Mending<'_> {
                 self.transaction.batch_execute(&sql)?;
             }
             let sql = "select $1::text::regclass::oid";
-            let number: u32 = self.transaction.query_one(sql, &[&table.job.table])?.get(0);
+            let number: u32 = self.transaction.ask_one(sql, &[&table.job.table])?.get(0);
             // The way back may have given it another name.
             let is_its = |kept: &&Kept| kept.table == table.job.table || kept.number == number;
             let kept = self.since.as_ref().map(|all| all.iter().find(is_its));
@@ -263,7 +264,7 @@ fn switched(transaction: &mut Transaction<'_>, table: &str) -> Result<Vec<Switch
           and not tgisinternal and tgenabled <> 'D' \
         union all select rulename::text, 'rule', ev_enabled::text from pg_rewrite where ev_class = $1::text::regclass \
           and rulename <> '_RETURN' and ev_enabled <> 'D'";
-    let rows = transaction.query(sql, &[&table])?;
+    let rows = transaction.ask(sql, &[&table])?;
     let how = |letter: String| match letter.as_str() {
         "R" => "replica ",
         "A" => "always ",
@@ -280,7 +281,7 @@ impl Table {
                 columns.into_iter().partition(|name| self.columns.iter().any(|column| column.name == *name));
             for name in lost {
                 let sql = format!("select count({}) from {stage}", ident(&name));
-                let values: i64 = transaction.query_one(&sql, &[])?.get(0);
+                let values: i64 = transaction.ask_one(&sql, &[])?.get(0);
                 if values > 0 {
                     self.mended.left.push(format!(
                         "{}: the column {name} is not there, its {values} values stay in the backup",
@@ -310,7 +311,7 @@ impl Table {
     ) -> Result<(), postgres::Error> {
         let table = self.job.table.clone();
         let count = |transaction: &mut Transaction<'_>, from: &str| -> Result<u64, postgres::Error> {
-            let rows: i64 = transaction.query_one(&format!("select count(*) from only {from}"), &[])?.get(0);
+            let rows: i64 = transaction.ask_one(&format!("select count(*) from only {from}"), &[])?.get(0);
             Ok(u64::try_from(rows).unwrap_or_default())
         };
         let (was, now) = (count(transaction, stage)?, count(transaction, &table)?);
@@ -357,7 +358,7 @@ impl Table {
         common: &[String],
     ) -> Result<(), postgres::Error> {
         transaction.batch_execute(&format!("delete from only {}", self.job.table))?;
-        self.mended.rows = transaction.execute(&self.insert(stage, common, "true"), &[])?;
+        self.mended.rows = transaction.tell(&self.insert(stage, common, "true"), &[])?;
         Ok(())
     }
 
@@ -378,8 +379,7 @@ impl Table {
         let there = format!("exists (select from {stage} o where {})", self.same_key("o", "n"));
         if self.job.is_new {
             // Whatever came with the way back and was in no backup: rows that the scripts put in.
-            transaction
-                .execute(&format!("delete from only {table} n where not {there} and not {written_since}"), &[])?;
+            transaction.tell(&format!("delete from only {table} n where not {there} and not {written_since}"), &[])?;
         }
         // What is written over: where it is known what was written since, everything else; else what was made anew.
         let over = |name: &&String| {
@@ -399,14 +399,14 @@ impl Table {
                 self.same_key("o", "n"),
                 differ.join(" or ")
             );
-            self.mended.values = transaction.execute(&sql, &[])?;
+            self.mended.values = transaction.tell(&sql, &[])?;
         }
         let missing = format!("not exists (select from only {table} n where {})", self.same_key("o", "n"));
         if self.job.is_new || self.job.deletes {
-            self.mended.rows = transaction.execute(&self.insert(stage, common, &missing), &[])?;
+            self.mended.rows = transaction.tell(&self.insert(stage, common, &missing), &[])?;
         } else {
             let sql = format!("select count(*) from {stage} o where {missing}");
-            let gone: i64 = transaction.query_one(&sql, &[])?.get(0);
+            let gone: i64 = transaction.ask_one(&sql, &[])?.get(0);
             if gone > 0 {
                 self.mended.left.push(format!("{table}: {gone} rows of the backup were deleted since and stay so"));
             }
@@ -457,7 +457,7 @@ impl Table {
         let place = &kept.kept_in;
         for name in lost {
             let sql = format!("select count({}) from {place}", ident(name));
-            let values: i64 = transaction.query_one(&sql, &[])?.get(0);
+            let values: i64 = transaction.ask_one(&sql, &[])?.get(0);
             if values > 0 {
                 let table = &self.job.table;
                 self.mended.left.push(format!(
@@ -473,7 +473,7 @@ impl Table {
         let (table, place) = (&self.job.table, &kept.kept_in);
         if self.key.is_empty() || !self.key.iter().all(|name| common.contains(name)) {
             // Rows were only added since, and the same row may be there twice.
-            return transaction.execute(&self.insert(place, common, "true"), &[]).map(drop);
+            return transaction.tell(&self.insert(place, common, "true"), &[]).map(drop);
         }
         let others: Vec<&String> = common.iter().filter(|name| !self.key.contains(name)).collect();
         if !others.is_empty() {
@@ -484,10 +484,10 @@ impl Table {
                 set.join(", "),
                 self.same_key("o", "n")
             );
-            transaction.execute(&sql, &[])?;
+            transaction.tell(&sql, &[])?;
         }
         let missing = format!("not exists (select from only {table} n where {})", self.same_key("o", "n"));
-        transaction.execute(&self.insert(place, common, &missing), &[]).map(drop)
+        transaction.tell(&self.insert(place, common, &missing), &[]).map(drop)
     }
 
     fn insert(&self, from: &str, common: &[String], condition: &str) -> String {

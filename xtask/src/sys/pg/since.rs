@@ -6,6 +6,7 @@
 use anyhow::Result;
 use postgres::Transaction;
 
+use super::ask::Ask;
 use super::{Db, SCHEMA, TABLE, VersionTable, ident, literal, sql_fail};
 
 /// Where they are kept. All values are text: no type that a script drops is held by them.
@@ -108,7 +109,7 @@ impl Db {
             return Ok(None);
         }
         let sql = format!("select name, number, kept_in, columns, rows, older from {KEPT_IN}.tables order by name");
-        let rows = self.client().query(&sql, &[]).map_err(|error| sql_fail(&error, LOOKING))?;
+        let rows = self.client().ask(&sql, &[]).map_err(|error| sql_fail(&error, LOOKING))?;
         let kept = |row: &postgres::Row| Kept {
             table: row.get(0),
             number: row.get(1),
@@ -159,22 +160,22 @@ fn mark(
     end: Option<u64>,
 ) -> Result<Option<i32>, postgres::Error> {
     // A transaction of our own first: all ages are then taken against it.
-    transaction.execute("select txid_current()", &[])?;
+    transaction.tell("select txid_current()", &[])?;
     if let Some(end) = end {
         // The server shows the lower half of a number only.
         let sql = format!("select age('{}'::xid)", end % (1 << 32));
-        return Ok(Some(transaction.query_one(&sql, &[])?.get(0)));
+        return Ok(Some(transaction.ask_one(&sql, &[])?.get(0)));
     }
     let mut tables = Vec::new();
     for table in [versions.quoted(), format!("{SCHEMA}.{TABLE}"), format!("{SCHEMA}.run")] {
-        let found: Option<String> = transaction.query_one("select to_regclass($1)::text", &[&table])?.get(0);
+        let found: Option<String> = transaction.ask_one("select to_regclass($1)::text", &[&table])?.get(0);
         tables.extend(found.map(|_| format!("select min(age(xmin)) as age from {table}")));
     }
     if tables.is_empty() {
         return Ok(None);
     }
     let sql = format!("select min(age) from ({}) marks", tables.join(" union all "));
-    Ok(transaction.query_one(&sql, &[])?.get(0))
+    Ok(transaction.ask_one(&sql, &[])?.get(0))
 }
 
 fn count(
@@ -184,10 +185,10 @@ fn count(
 ) -> Result<Option<Vec<(String, u64)>>, postgres::Error> {
     let Some(mark) = mark(transaction, versions, end)? else { return Ok(None) };
     let mut counted = Vec::new();
-    for row in transaction.query(TABLES, &[&KEPT_IN, &versions.name])? {
+    for row in transaction.ask(TABLES, &[&KEPT_IN, &versions.name])? {
         let name: String = row.get(0);
         let sql = format!("select count(*) from only {name} where age(xmin) < {mark}");
-        let rows = u64::try_from(transaction.query_one(&sql, &[])?.get::<_, i64>(0)).unwrap_or_default();
+        let rows = u64::try_from(transaction.ask_one(&sql, &[])?.get::<_, i64>(0)).unwrap_or_default();
         counted.extend((rows > 0).then_some((name, rows)));
     }
     Ok(Some(counted))
@@ -204,12 +205,12 @@ fn keep(
         "create schema {KEPT_IN}; comment on schema {KEPT_IN} is {comment}; \
          create table {KEPT_IN}.tables (name text, number oid, kept_in text, columns text[], rows bigint, older bigint)"
     ))?;
-    let tables = transaction.query(TABLES, &[&KEPT_IN, &versions.name])?;
+    let tables = transaction.ask(TABLES, &[&KEPT_IN, &versions.name])?;
     for (number, row) in tables.iter().enumerate() {
         let (name, columns): (String, Vec<String>) = (row.get(0), row.get(1));
         let younger = format!("from only {name} where age(xmin) < {mark}");
         let counts = format!("select count(*) filter (where age(xmin) < {mark}), count(*) from only {name}");
-        let counts = transaction.query_one(&counts, &[])?;
+        let counts = transaction.ask_one(&counts, &[])?;
         let (rows, all): (i64, i64) = (counts.get(0), counts.get(1));
         if rows == 0 {
             continue;
