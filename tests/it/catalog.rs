@@ -5,6 +5,7 @@
 //! schemas, so three dumps and three snapshots do for all of them: at the start, after every change, after every undo.
 //! A dump is cut into its entries, an entry belongs to the case whose name is in it.
 
+mod gate;
 mod judge;
 mod taking;
 

@@ -149,6 +149,23 @@ fn a_server_that_starts_up_is_waited_for() {
     waiting.join().unwrap().unwrap();
 }
 
+/// It says so itself, and with several hosts whoever wants to write is led past it.
+#[test]
+fn a_standby_takes_no_writes() {
+    let standby = Private::launch("hot_standby = on", "host all all all trust", &[("standby", "")]);
+    standby.wait_for(|error| error.is_none());
+    let primary = private_cluster("", "host all all all trust", &[]);
+    let to =
+        |hosts: &str| Db::connect(&parse(&format!("postgresql+psycopg://postgres@/postgres?{hosts}")), "xtask test");
+    let (first, second) = (format!("host=localhost:{}", standby.port), format!("host=localhost:{}", primary.port));
+    let db = to(&first).unwrap();
+    assert_eq!((db.here().is_standby, db.takes_no_writes()), (true, Some(Kind::ReadOnlyServer)));
+    let both = format!("{first}&{second}");
+    assert_eq!(to(&both).unwrap().takes_no_writes(), Some(Kind::ReadOnlyServer));
+    let db = to(&format!("{both}&target_session_attrs=read-write")).unwrap();
+    assert_eq!((db.takes_no_writes(), db.endpoint().port), (None, primary.port));
+}
+
 #[test]
 fn a_connection_is_lost_in_the_middle() {
     let database = cluster().database();

@@ -261,6 +261,7 @@ fn documented(page: &str) -> Vec<String> {
     const START: &str = "cargo xtask ";
     let mut found = Vec::new();
     for line in page.lines().filter(|line| !line.contains("[flags]")) {
+        let line = line.trim_end_matches(" -->");
         for (at, _) in line.match_indices(START) {
             let rest = &line[at..];
             let before = &line[..at];

@@ -32,6 +32,7 @@ pub mod rules;
 pub mod script_body;
 pub mod second_opinion;
 pub mod sql;
+pub mod statement;
 pub mod status;
 pub mod step;
 pub mod target;

@@ -63,7 +63,11 @@ fn a_merge_revision_is_the_projects_own_template() {
     bench.repo.write("alembic.ini", &format!("{ini}file_template = %%(year)d_%%(rev)s_%%(slug)s\n"));
     bench.repo.write("migrations/script.py.mako", MAKO);
     let before = bench.files();
-    let dry = bench.run("db-rebase --merge --dry-run").code(0);
+    let dry = bench.run("db-rebase --merge --dry-run --svg plan.svg").code(0);
+    let plan = fs::read_to_string(bench.root().join("plan.svg")).unwrap();
+    let (now, later) = plan.split_once("as it will be").unwrap();
+    assert!(!now.contains("mergepoint") && later.contains("mergepoint"), "{plan}");
+    fs::remove_file(bench.root().join("plan.svg")).unwrap();
     assert!(dry.stdout.contains("# Part of: NEXT_RELEASE_VERSION"), "{dry}");
     assert_eq!(bench.files(), before, "a dry run writes nothing");
     let id = bench.run("db-rebase --merge --json").code(0).json()["merge"].as_str().unwrap().to_owned();

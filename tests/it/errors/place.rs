@@ -1,15 +1,12 @@
 //! The right database: another machine, a forward to one, a pooler, a server that takes no writes, a protected name.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex};
+use std::net::UdpSocket;
 
 use serde_json::json;
 use xtask::fail::Kind;
 
-use crate::support::pg::cluster;
-use crate::support::scene::{PASSWORD_IN_URL, Scene};
+use crate::support::door::{Door, url};
+use crate::support::scene::Scene;
 
 #[test]
 fn remote_database() {
@@ -104,10 +101,6 @@ fn a_protected_database_wants_its_name() {
     let _ = scene.run("db-migrate").code(0);
 }
 
-fn url(host: &str, port: u16, database: &str) -> String {
-    format!("postgresql+psycopg://postgres:{PASSWORD_IN_URL}@{host}:{port}/{database}")
-}
-
 /// This machine's own address, or its name.
 fn own_address() -> String {
     // Connecting a datagram socket sends nothing; it only asks which of our addresses would be used.
@@ -117,58 +110,4 @@ fn own_address() -> String {
         Ok(own) if !own.ip().is_loopback() => own.ip().to_string(),
         _ => rustix::system::uname().nodename().to_string_lossy().into_owned(),
     }
-}
-
-/// A door to the shared cluster.
-struct Door {
-    port: u16,
-    /// What came in through it.
-    sent: Arc<Mutex<String>>,
-}
-
-impl Door {
-    /// A door that passes everything on; `pools`: but announces another process, as PgBouncer does.
-    fn open(address: &str, pools: bool) -> Door {
-        let door = TcpListener::bind((address, 0)).unwrap();
-        let port = door.local_addr().unwrap().port();
-        let sent: Arc<Mutex<String>> = Arc::default();
-        let heard = Arc::clone(&sent);
-        std::thread::spawn(move || {
-            for far in door.incoming().flatten() {
-                let near = UnixStream::connect(cluster().socket_dir.join(".s.PGSQL.5432")).unwrap();
-                let (far_in, near_in) = (far.try_clone().unwrap(), near.try_clone().unwrap());
-                let heard = Arc::clone(&heard);
-                std::thread::spawn(move || from_client(far_in, near, &heard));
-                std::thread::spawn(move || from_server(near_in, far, pools));
-            }
-        });
-        Door { port, sent }
-    }
-}
-
-fn from_client(mut far: TcpStream, mut near: UnixStream, heard: &Mutex<String>) {
-    let mut bytes = [0; 8192];
-    while let Ok(count @ 1..) = far.read(&mut bytes) {
-        heard.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
-        if near.write_all(&bytes[..count]).is_err() {
-            break;
-        }
-    }
-    let _ = near.shutdown(std::net::Shutdown::Write);
-}
-
-fn from_server(mut near: UnixStream, mut far: TcpStream, mut pools: bool) {
-    const KEY: [u8; 5] = [b'K', 0, 0, 0, 12];
-    let mut bytes = [0; 8192];
-    while let Ok(count @ 1..) = near.read(&mut bytes) {
-        let key = bytes[..count].windows(5).position(|window| window == KEY);
-        if let Some(at) = key.filter(|at| pools && at + 9 <= count) {
-            bytes[at + 5] ^= 0x55;
-            pools = false;
-        }
-        if far.write_all(&bytes[..count]).is_err() {
-            break;
-        }
-    }
-    let _ = far.shutdown(std::net::Shutdown::Write);
 }

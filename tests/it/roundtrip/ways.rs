@@ -3,9 +3,10 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::pg::{SUPERUSER, cluster};
+use crate::support::python::read_as_junit;
 use crate::support::repo::git;
 use crate::support::scene::Scene;
 
@@ -134,6 +135,18 @@ fn parts_are_disjoint_and_complete() {
         (1..=3).flat_map(|k| told(&roundtrip(&scene, &format!("--all --partition {k}/3"), 0))).collect();
     let once: HashSet<&String> = parts.iter().collect();
     assert_eq!((parts.len(), once.len()), (5, 5), "{parts:?}");
+    // By the times of an earlier run: one that took as long as all others together is a part of its own.
+    let slow = |id: &str| json!({"revision": id, "seconds": {"down": if id == "p0" { 9.0 } else { 0.5 }, "up": 1.0}});
+    let times: Vec<_> = ["p0", "p1", "p2", "p3"].map(slow).to_vec();
+    scene.write("times.json", &json!({"results": times}).to_string());
+    let part = |words: &str| scene.run(&format!("db-roundtrip --all --partition 1/2 {words} --json")).code(0).json();
+    let first = part("--timings times.json");
+    assert_eq!((told(&first).len(), first["results"][0]["revision"].as_str()), (1, Some("p0")), "{first}");
+    // None yet: by number, as without.
+    assert_eq!(told(&part("--timings none.json")).len(), 2);
+    scene.write("times.json", "[]");
+    let _ =
+        scene.run("db-roundtrip --partition 1/2 --timings times.json").code(2).complains("no times of a round trip");
     let _ = scene.run("db-roundtrip --partition 4/3").code(2).complains("K/N");
 }
 
@@ -329,7 +342,13 @@ fn what_a_branch_adds() {
 fn files_for_others() {
     let scene =
         Scene::new().revision("a", "", TABLE, DROP).revision("b", "a", TABLE.replace("t (", "u (").as_str(), "pass");
+    let b = scene.path("migrations/versions/b.py");
+    let hostile = "]]> <script>&amp; \u{1b}[2J\u{202e}";
+    std::fs::write(&b, std::fs::read_to_string(&b).unwrap().replacen("revision b", hostile, 1)).unwrap();
     let _ = scene.run("db-roundtrip --all -q --junit out.xml --html out.html").code(4);
+    let told = read_as_junit(&scene.path("out.xml"));
+    let name = r"b ]]> <script>&amp; \u{1b}[2J\u{202e}".to_owned();
+    assert_eq!(told, [(name, "Failure".to_owned()), ("a revision a".to_owned(), String::new())]);
     let (xml, html) = (scene.path("out.xml"), scene.path("out.html"));
     let (xml, html) = (std::fs::read_to_string(xml).unwrap(), std::fs::read_to_string(html).unwrap());
     assert!(xml.contains("tests=\"2\" failures=\"1\""), "{xml}");

@@ -2,7 +2,9 @@
 
 pub mod backendai;
 pub mod branches;
+pub mod browser;
 pub mod crashes;
+pub mod door;
 pub mod made;
 pub mod pasted;
 pub mod pg;

@@ -78,8 +78,7 @@ impl Private {
             if wanted(result.as_ref().err()) {
                 return;
             }
-            let log = || std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
-            assert!(Instant::now() < until, "the private cluster did not get there: {}", log());
+            assert!(Instant::now() < until, "the private cluster did not get there: {}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -92,6 +91,11 @@ impl Private {
     /// A superuser's connection, over the socket.
     pub fn client(&self, database: &str) -> Client {
         self.try_client(database).unwrap()
+    }
+
+    /// What the server has written down.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
     /// One of the server's programs, as the server's user.

@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use xtask::sys::pg::catalog;
+use xtask::model::url::DbUrl;
+use xtask::sys::pg::catalog::{self, Options};
+use xtask::sys::pg::{Db, Look};
 use xtask::sys::run::Cmd;
 
 use crate::measure::{Goal, Median, Row, Rows, in_turns, median};
 use crate::support::backendai::{Checkout, manager_database, python313};
+use crate::support::door::{Door, url};
 use crate::support::pg::cluster;
 use crate::support::python::{quiet, workspace};
+use crate::support::scene::Scene;
 use crate::support::xtask::Xtask;
 
 /// Commands that take milliseconds are run this often.
@@ -169,5 +173,43 @@ pub fn snapshot() -> Rows {
             drop(dump.read(&quiet()).unwrap())
         }],
     );
-    Ok(vec![Row::new("a snapshot of the schema", ours, "`pg_dump -s`", theirs, Goal::Faster(5.0))])
+    let mut db =
+        Db::connect(&DbUrl::parse(&cluster().url("asyncpg", &manager.database)).unwrap(), "xtask bench").unwrap();
+    let (mut same, mut after) = (Look::new(Options::default()), Look::new(Options::default()));
+    same.schema(&mut db).unwrap();
+    let [unchanged] = in_turns(QUICK, [&mut || drop(same.schema(&mut db).unwrap())]);
+    let [changed] = in_turns(
+        QUICK,
+        [&mut || {
+            client.batch_execute("create table if not exists bench (a int); drop table bench").unwrap();
+            drop(after.schema(&mut db).unwrap());
+        }],
+    );
+    let against = |what, ours, goal| Row::new(what, ours, "`pg_dump -s`", theirs, goal);
+    Ok(vec![
+        against("a snapshot of the schema", ours, Goal::Faster(5.0)),
+        against("a look where nothing was changed", unchanged, Goal::Faster(30.0)),
+        against("a look after one table was made and dropped", changed, Goal::Faster(12.0)),
+    ])
+}
+
+/// How often a command waits for the server: a count, which no load changes.
+pub fn trips() -> Rows {
+    let scene = Scene::three().at("b2");
+    let door = Door::open("127.0.0.1", false);
+    let address = url("127.0.0.1", door.port, &scene.database);
+    let scene = scene.url(&address);
+    let migrate = format!("db-migrate --allow-remote=127.0.0.1:{}", door.port);
+    let count = |words: &str, what: &str, most: f64| {
+        door.trips();
+        let _ = scene.run(words).code(0);
+        let median = Median { value: door.trips() as f64, runs: 1 };
+        Row::alone(what, median, "round trips", Goal::Under(most))
+    };
+    Ok(vec![
+        count("db-status", "db-status, and its server", 3.0),
+        count("db-roundtrip", "db-roundtrip of one, and its server", 60.0),
+        count(&migrate, "db-migrate of one, and its server", 60.0),
+        count(&migrate, "db-migrate with nothing to do, and its server", 3.0),
+    ])
 }

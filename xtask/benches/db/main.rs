@@ -29,7 +29,7 @@ use support::python::say;
 type Part = (&'static str, fn() -> Rows);
 
 /// The parts of the table, in its order.
-const PARTS: [Part; 14] = [
+const PARTS: [Part; 15] = [
     ("start", start::rows),
     ("generated", generated::rows),
     ("rebase", rebase::rows),
@@ -42,6 +42,7 @@ const PARTS: [Part; 14] = [
     ("pytest-alembic", pytest_alembic::rows),
     ("floor", floor::rows),
     ("snapshot", backendai::snapshot),
+    ("round-trips", backendai::trips),
     ("memory-status", memory::status),
     ("memory-roundtrip", memory::roundtrip),
 ];

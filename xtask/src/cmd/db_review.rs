@@ -18,9 +18,11 @@ use crate::model::status::Revision;
 use crate::report::drawing::{Drawing, Known};
 use crate::report::review::{Review, Reviewed};
 use crate::report::roundtrip::Report;
+use crate::report::table::count;
 use crate::sys::clock::utc_moment;
 use crate::sys::files;
-use crate::sys::git::{Oid, Repo, State};
+use crate::sys::git::{Oid, Repo, State, TrialMerge};
+use crate::sys::history;
 
 /// What is known before anything runs.
 struct Facts {
@@ -77,6 +79,7 @@ fn review(ctx: &Ctx, facts: &Facts) -> Result<Review> {
         true => None,
         false => Some(roundtrip(ctx, facts)?),
     };
+    let merge = Merge::of(ctx, facts)?;
     let ids = facts.graph.scripts().map(|script| script.id.as_str()).filter(|id| facts.added.contains(*id));
     let reviewed = |id: &str| Reviewed {
         revision: Revision::of(&facts.graph, id),
@@ -88,9 +91,11 @@ fn review(ctx: &Ctx, facts: &Facts) -> Result<Review> {
         base: facts.base.clone(),
         about: about(facts),
         revisions: ids.map(reviewed).collect(),
-        history: history(facts, report.as_ref()),
+        histories: merge.histories(facts, report.as_ref()),
+        after_merge: merge.words(),
+        diverges: merge.diverges(),
         findings,
-        repeat: repeat(facts, report.is_some()),
+        repeat: repeat(facts, report.is_some(), merge.diverges()),
         report,
     })
 }
@@ -98,7 +103,14 @@ fn review(ctx: &Ctx, facts: &Facts) -> Result<Review> {
 fn roundtrip(ctx: &Ctx, facts: &Facts) -> Result<Report> {
     let ids: BTreeSet<String> = facts.added.iter().cloned().collect();
     let range = Range::These { ids, words: format!("added since {}", facts.base) };
-    db_roundtrip::prove(ctx, &DbRoundtrip { range, ..DbRoundtrip::default() })
+    db_roundtrip::prove_and_look(ctx, &DbRoundtrip { range, ..DbRoundtrip::default() })
+}
+
+/// The history before and after the merge.
+struct Merge {
+    before: Graph,
+    /// Or why it is not known.
+    after: Result<Graph, String>,
 }
 
 impl Facts {
@@ -131,27 +143,70 @@ fn about(facts: &Facts) -> Vec<(&'static str, String)> {
     known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// The branch's revisions and what they stand on.
-fn history(facts: &Facts, report: Option<&Report>) -> Drawing {
-    let verdicts = report.iter().flat_map(|report| &report.results);
-    let known = Known {
-        own: Some(facts.added.clone()),
-        verdicts: verdicts.map(|result| (result.revision.id.clone(), result.verdict)).collect(),
-        ..Known::default()
-    };
-    let below: HashSet<&str> = facts.added.iter().flat_map(|id| facts.graph.parents(id)).collect();
-    let is_in = |id: &&str| facts.added.contains(*id) || below.contains(*id);
-    let ids: Vec<&str> = facts.graph.scripts().map(|script| script.id.as_str()).filter(is_in).collect();
-    let ids = if facts.added.is_empty() { Vec::new() } else { ids };
-    Drawing::new(&facts.graph, &ids, facts.component.as_str(), &known)
+impl Merge {
+    fn of(ctx: &Ctx, facts: &Facts) -> Result<Merge> {
+        let (root, config) = (&ctx.project()?.root, ctx.config(ctx.component()?)?);
+        let headers = ctx.headers(&config)?;
+        let at = |tree: &Oid| history::at(root, &config, &headers, &facts.repo, tree).map(|(graph, _)| graph);
+        let before = at(&facts.base_commit)?;
+        let after = match facts.is_committed() {
+            false => Err("scripts are not committed".to_owned()),
+            true => match facts.repo.trial_merge(&facts.base_commit)? {
+                TrialMerge::Unknown(version) => Err(format!("git {version} cannot tell; 2.38 can")),
+                TrialMerge::Tree { conflicts, .. } if !conflicts.is_empty() => {
+                    Err(format!("{} in conflict", count(conflicts.len(), "file")))
+                }
+                TrialMerge::Tree { tree, .. } => at(&tree).map_err(|error| from_anyhow(&error).summary),
+            },
+        };
+        Ok(Merge { before, after })
+    }
+
+    fn diverges(&self) -> bool {
+        self.after.as_ref().is_ok_and(Graph::is_diverged)
+    }
+
+    /// What the drawings do not show by themselves.
+    fn words(&self) -> Option<String> {
+        match &self.after {
+            Err(why) => Some(format!("The history after the merge is not drawn: {why}.")),
+            Ok(graph) if graph.is_diverged() => Some(format!(
+                "After the merge there are several heads: {}. The last of the commands below makes them one.",
+                graph.heads().join(", ")
+            )),
+            Ok(_) => None,
+        }
+    }
+
+    /// What the branch and the other side add, and what that stands on, as it is there and as it will be.
+    fn histories(&self, facts: &Facts, report: Option<&Report>) -> Vec<(String, Drawing)> {
+        if facts.added.is_empty() {
+            return Vec::new();
+        }
+        let verdicts = report.iter().flat_map(|report| &report.results);
+        let known = Known {
+            own: Some(facts.added.clone()),
+            verdicts: verdicts.map(|result| (result.revision.id.clone(), result.verdict)).collect(),
+            ..Known::default()
+        };
+        let after = self.after.as_ref().unwrap_or(&facts.graph);
+        let is_theirs = |id: &&str| self.before.get(id).is_some() && facts.graph.get(id).is_none();
+        let new = after.scripts().map(|script| script.id.as_str());
+        let new: HashSet<&str> = new.filter(|id| facts.added.contains(*id) || is_theirs(id)).collect();
+        let [before, after] = Drawing::pair([&self.before, after], &new, &facts.component, &known);
+        let words = if self.after.is_ok() { "After the merge:" } else { "On this branch:" };
+        let all = [(format!("As {} has it:", facts.base), before), (words.to_owned(), after)];
+        all.into_iter().filter(|(_, drawing)| !drawing.nodes.is_empty()).collect()
+    }
 }
 
-fn repeat(facts: &Facts, is_tested: bool) -> Vec<Action> {
+fn repeat(facts: &Facts, is_tested: bool, diverges: bool) -> Vec<Action> {
     let again = own("db-review").of(&facts.component).flag("--base", &facts.base);
     let trip = own("db-roundtrip").of(&facts.component).flag("--since", &facts.base);
     let check = own("db-check").of(&facts.component).flag("--base", &facts.base);
     let trip = is_tested.then(|| Action::run("The round trip", trip));
-    [Some(Action::run("This page", again)), trip, Some(Action::run("The checks", check))]
+    let joined = diverges.then(|| Action::run("One head again", own("db-merge").word(&facts.base)));
+    [Some(Action::run("This page", again)), trip, Some(Action::run("The checks", check)), joined]
         .into_iter()
         .flatten()
         .collect()

@@ -71,6 +71,14 @@ pub fn prove(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
     prove_facts(ctx, flags, gather(ctx, flags)?)
 }
 
+/// The same, and each statement is looked at: what it does to tables.
+///
+/// # Errors
+/// As [`run`].
+pub fn prove_and_look(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
+    prove_facts(ctx, flags, Facts { effects: true, ..gather(ctx, flags)? })
+}
+
 /// On the component's own server; where nobody may create a database there, on ours.
 fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: Facts) -> Result<Report> {
     match prove_on(ctx, flags, &facts) {

@@ -1,5 +1,7 @@
 //! `db-rebase`.
 
+use std::path::PathBuf;
+
 use super::Command;
 use super::spec::{Set, Spec, option, switch};
 
@@ -31,6 +33,8 @@ pub struct Rebase {
     pub no_db: bool,
     /// Edit files though they have changes that git does not know.
     pub allow_dirty: bool,
+    /// Where a picture goes of the history before and after it.
+    pub svg: Option<PathBuf>,
 }
 
 #[derive(Default)]
@@ -56,6 +60,12 @@ pub static SPEC: Spec<Filled> = Spec {
         switch("--allow-dirty", "edit files though they have changes that are not in git", |filled| {
             &mut filled.rebase.allow_dirty
         }),
+        option(
+            "--svg",
+            "FILE",
+            "draw the history as it is and as it will be",
+            Set::Path(|filled| &mut filled.rebase.svg),
+        ),
         switch("--resume", "go on with one that did not end", |filled| &mut filled.resume),
         switch("--abort", "take one back that did not end", |filled| &mut filled.abort),
         switch("--keep-database", "with --abort: take the files back and leave the database as it is", |filled| {
@@ -70,7 +80,7 @@ pub static SPEC: Spec<Filled> = Spec {
     alone: &[("--resume", &[]), ("--abort", &["--keep-database"]), ("--forget", &[])],
     examples: &[
         ("After a merge that left two heads", "cargo xtask db-rebase"),
-        ("Look before you leap", "cargo xtask db-rebase --dry-run"),
+        ("Look before you leap", "cargo xtask db-rebase --dry-run --svg plan.svg"),
         ("Without git: everything else on top of this revision", "cargo xtask db-rebase --onto=9c41"),
     ],
     ..Spec::new(

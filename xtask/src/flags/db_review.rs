@@ -43,9 +43,10 @@ pub static SPEC: Spec<DbReview> = Spec {
         "what a branch's revisions do, as a page for the pull request",
         "Takes the revisions that the branch adds through a round trip on a throwaway database, as db-roundtrip does, and\n\
          writes down for each: the verdict and how it was proven, what the upgrade makes of the schema, the SQL that ran\n\
-         in both directions, what db-check finds; with the history as a graph and the commands that repeat it. What was\n\
-         not looked at is said. In GitHub Actions it goes to the step summary too, and `outcome` and `revisions` to\n\
-         the step's outputs. Exits 4 where a revision failed or a finding is an error.",
+         in both directions with the rows that it touches and the tables that it locks or writes anew, what db-check\n\
+         finds; with the history before and after the merge and the commands that repeat it. What was not looked at is\n\
+         said. In GitHub Actions it goes to the step summary too, and `outcome` and `revisions` to\n\
+         the step's outputs. Exits 4 where a revision failed, a finding is an error, or the merge leaves several heads.",
         |review| Ok(Command::DbReview(review)),
     )
 };

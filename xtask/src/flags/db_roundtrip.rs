@@ -15,6 +15,8 @@ pub struct DbRoundtrip {
     /// Which revisions.
     pub range: Range,
     pub partition: Option<Part>,
+    /// The report of an earlier run, by whose times the parts are made equal.
+    pub timings: Option<PathBuf>,
     /// On the component's own database.
     pub in_place: bool,
     /// Again whenever a file changes, until it is interrupted.
@@ -56,6 +58,7 @@ impl DbRoundtrip {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let flags = [
             ("--partition", part),
+            ("--timings", path(&self.timings)),
             ("--jobs", (self.jobs > 1).then(|| self.jobs.to_string())),
             ("--baseline", path(&self.baseline)),
             ("--step-timeout", self.step_timeout.map(duration_text)),
@@ -146,6 +149,12 @@ pub static SPEC: Spec<DbRoundtrip> = Spec {
                 })?);
                 Ok(())
             }),
+        ),
+        option(
+            "--timings",
+            "FILE",
+            "with --partition: parts that take equally long, by the `--json` of an earlier run; where there is none yet, equal in number",
+            Set::Path(|trip| &mut trip.timings),
         ),
         option(
             "--jobs",

@@ -1,7 +1,7 @@
 //! Which revisions a round trip tests and in which order the history is walked for it. Every order that comes out is one
 //! in which the history can be applied; what a database holds already comes first, since it can only be taken down.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::graph::{Graph, Links};
@@ -57,8 +57,12 @@ pub struct Route {
     pub tested: HashSet<String>,
 }
 
-/// The wanted revisions, or the given part of them: neighbours stay together, so each part walks a stretch of its own.
-pub fn route(graph: &Graph, wanted: Wanted<'_>, part: Option<Part>) -> Route {
+/// How long the test of a revision took, in seconds, by id.
+pub type Seconds = HashMap<String, f64>;
+
+/// The wanted revisions, or the given part of them: neighbours stay together, so each part walks a stretch of its own. The
+/// parts take equally long as far as it is known how long each revision takes, else they are equal in number.
+pub fn route(graph: &Graph, wanted: Wanted<'_>, part: Option<Part>, seconds: &Seconds) -> Route {
     let order: Vec<&str> = graph.pending(&[]);
     let chosen: HashSet<&str> = match wanted {
         // What only a `depends_on` follows cannot be taken down first either.
@@ -69,13 +73,34 @@ pub fn route(graph: &Graph, wanted: Wanted<'_>, part: Option<Part>) -> Route {
         Wanted::All => order.iter().copied().collect(),
     };
     let chosen: Vec<&str> = order.iter().copied().filter(|id| chosen.contains(id)).collect();
-    let all = chosen.len();
     let tested = match part {
-        Some(Part { number, of }) => &chosen[all * (number - 1) / of..all * number / of],
+        Some(part) => {
+            &chosen
+                [begin_of(part.number - 1, part.of, &chosen, seconds)..begin_of(part.number, part.of, &chosen, seconds)]
+        }
         None => &chosen[..],
     };
     let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
     Route { order: owned(&order), chosen: owned(&chosen), tested: tested.iter().map(|id| (*id).to_owned()).collect() }
+}
+
+/// Where a part begins that so many go before. One of which nobody knows how long it takes counts as the mean.
+#[expect(clippy::cast_precision_loss)]
+fn begin_of(before: usize, of: usize, chosen: &[&str], seconds: &Seconds) -> usize {
+    let known: Vec<f64> = chosen.iter().filter_map(|id| seconds.get(*id)).copied().collect();
+    if known.iter().sum::<f64>() <= 0.0 {
+        return chosen.len() * before / of;
+    }
+    let mean = known.iter().sum::<f64>() / known.len() as f64;
+    let each: Vec<f64> = chosen.iter().map(|id| seconds.get(*id).copied().unwrap_or(mean)).collect();
+    let wanted = each.iter().sum::<f64>() * before as f64 / of as f64;
+    // A revision is in the part that has its middle.
+    let mut passed = 0.0;
+    let is_before = |seconds: &f64| {
+        passed += seconds;
+        passed - seconds / 2.0 < wanted
+    };
+    if before == of { chosen.len() } else { each.iter().copied().take_while(is_before).count() }
 }
 
 /// What passing a revision by costs a walker, as a part of what testing it costs: one bare step against three steps
@@ -138,8 +163,10 @@ mod tests {
     #[test]
     fn parts_are_disjoint_and_together_everything() {
         let graph = chain(23);
-        for of in 1..30 {
-            let parts = (1..=of).map(|number| route(&graph, Wanted::All, Some(Part { number, of })).tested);
+        // Some times are known, one is that of a revision which is not there any more.
+        let seconds = Seconds::from([("r03".to_owned(), 40.0), ("r09".to_owned(), 0.2), ("gone".to_owned(), 9.0)]);
+        for (of, seconds) in (1..30).flat_map(|of| [(of, Seconds::new()), (of, seconds.clone())]) {
+            let parts = (1..=of).map(|number| route(&graph, Wanted::All, Some(Part { number, of }), &seconds).tested);
             let all: Vec<String> = parts.flatten().collect();
             let once: HashSet<&String> = all.iter().collect();
             assert_eq!((all.len(), once.len()), (23, 23), "{of} parts");
@@ -148,9 +175,21 @@ mod tests {
 
     #[test]
     fn a_part_is_a_stretch_of_neighbours() {
-        let mut middle: Vec<String> = route(&chain(9), Wanted::All, Part::parse("2/3")).tested.into_iter().collect();
+        let mut middle: Vec<String> =
+            route(&chain(9), Wanted::All, Part::parse("2/3"), &Seconds::new()).tested.into_iter().collect();
         middle.sort();
         assert_eq!(middle, ["r03", "r04", "r05"]);
+    }
+
+    #[test]
+    fn parts_take_equally_long_as_far_as_is_known() {
+        let sizes = |slow: &str| {
+            let ids = (0..9).map(|at| format!("r{at:02}"));
+            let seconds: Seconds = ids.map(|id| (id.clone(), if id == slow { 8.0 } else { 1.0 })).collect();
+            let of = |number| route(&chain(9), Wanted::All, Some(Part { number, of: 2 }), &seconds).tested.len();
+            [of(1), of(2)]
+        };
+        assert_eq!([sizes("r00"), sizes("r08"), sizes("none")], [[1, 8], [8, 1], [4, 5]]);
     }
 
     #[test]
@@ -180,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_is_held_comes_first() {
-        let route = route(&chain(3), Wanted::Heads, None);
+        let route = route(&chain(3), Wanted::Heads, None, &Seconds::new());
         let (held, missing) = route.split(&HashSet::from(["r00".to_owned()]));
         assert_eq!((held.join(" "), missing.join(" ")), ("r00".to_owned(), "r01 r02".to_owned()));
         assert!(route.tests("r02") && !route.tests("r01"));

@@ -17,8 +17,12 @@ use crate::model::graph::{Graph, Links};
 use crate::model::harmless::on_a_line;
 use crate::model::revision::one_line;
 use crate::model::roundtrip::Verdict;
+use crate::report::table::cut;
 
 pub use text::Look;
+
+/// How much of a message is drawn, however much room there is.
+const MESSAGE: usize = 1000;
 
 /// What is known of revisions besides their scripts, by id.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +78,32 @@ impl Drawing {
         Drawing { title: title.into(), nodes: ids.iter().map(node).collect(), revisions: ids.len() }
     }
 
+    /// A history before and after something: these revisions, and what they stand on in either.
+    pub fn pair(graphs: [&Graph; 2], about: &HashSet<&str>, title: &str, known: &Known) -> [Drawing; 2] {
+        let below: HashSet<&str> =
+            graphs.iter().flat_map(|graph| about.iter().flat_map(|id| graph.parents(id))).collect();
+        graphs.map(|graph| {
+            let ids = graph.scripts().map(|script| script.id.as_str());
+            let ids: Vec<&str> = ids.filter(|id| about.contains(id) || below.contains(id)).collect();
+            Drawing::new(graph, &ids, title, known)
+        })
+    }
+
+    /// A merge revision on top that no file has yet.
+    pub fn join(&mut self, id: &str, parents: &[String]) {
+        let node = Node {
+            id: id.to_owned(),
+            parents: parents.to_vec(),
+            is_head: true,
+            is_merge_point: true,
+            is_own: true,
+            ..Node::default()
+        };
+        self.nodes.iter_mut().for_each(|node| (node.is_head, node.side) = (false, None));
+        self.nodes.insert(0, node);
+        self.revisions += 1;
+    }
+
     /// For each node the nodes that it leads to, as the layout wants them: by number, and one that stands for all that are
     /// not drawn.
     fn links(&self) -> Vec<Vec<Ancestor<usize>>> {
@@ -97,7 +127,7 @@ fn node(graph: &Graph, id: &str, known: &Known, sides: &HashMap<String, usize>) 
     let dependencies = owned(graph.dependencies(id)).into_iter().filter(|id| !parents.contains(id)).collect();
     Node {
         id: id.to_owned(),
-        message: script.map(|script| on_a_line(&one_line(&script.message)).into_owned()).unwrap_or_default(),
+        message: script.map(|script| cut(&on_a_line(&one_line(&script.message)), Some(MESSAGE))).unwrap_or_default(),
         dependencies,
         labels: script.map(|script| script.branch_labels.clone()).unwrap_or_default(),
         is_current: known.current.as_ref().is_some_and(|current| current.iter().any(|row| row == id)),

@@ -14,6 +14,7 @@ use crate::fail::Exit;
 use crate::model::action::{Action, Around};
 use crate::model::roundtrip::Verdict;
 use crate::model::rules::{Finding, Level};
+use crate::model::statement::{Effect, Lock, Statement, Touched};
 use crate::model::status::Revision;
 use crate::report::drawing::Drawing;
 use crate::report::findings;
@@ -34,7 +35,12 @@ pub struct Review {
     pub report: Option<Report>,
     /// What `db-check --base` found, each with its line of text.
     pub findings: Vec<(Finding, String)>,
-    pub history: Drawing,
+    /// The history as it is and as it will be, each with its heading.
+    pub histories: Vec<(String, Drawing)>,
+    /// What is to be said of the history after the merge: why it is not drawn, or its several heads.
+    pub after_merge: Option<String>,
+    /// Whether there are several heads after the merge.
+    pub diverges: bool,
     /// The commands that repeat it.
     pub repeat: Vec<Action>,
 }
@@ -49,20 +55,21 @@ pub struct Reviewed {
 }
 
 impl Review {
-    /// A revision that failed, a finding that is an error; where nothing may stay open also what was not proven.
+    /// A revision that failed, a finding that is an error, several heads after the merge; where nothing may stay open also what was not proven.
     pub fn exit(&self) -> Exit {
         let is_bad = |report: &Report| report.exit() == Exit::Findings;
         let has_error = self.findings.iter().any(|(finding, _)| finding.severity == Level::Error);
-        if has_error || self.report.as_ref().is_some_and(is_bad) { Exit::Findings } else { Exit::Done }
+        if has_error || self.diverges || self.report.as_ref().is_some_and(is_bad) { Exit::Findings } else { Exit::Done }
     }
 
     /// In a sentence, what came of it.
     pub fn summary(&self) -> String {
         let found: Vec<Finding> = self.findings.iter().map(|(finding, _)| finding.clone()).collect();
         let checked = format!("db-check found {}.", findings::count(&found));
+        let heads = if self.diverges { " After the merge there are several heads." } else { "" };
         match &self.report {
-            None => format!("The branch adds no revision of {} to {}. {checked}", self.component, self.base),
-            Some(report) => format!("{} {checked}", report.summary()),
+            None => format!("The branch adds no revision of {} to {}. {checked}{heads}", self.component, self.base),
+            Some(report) => format!("{} {checked}{heads}", report.summary()),
         }
     }
 
@@ -72,6 +79,7 @@ impl Review {
         json!({
             "component": self.component,
             "base": self.base,
+            "diverges": self.diverges,
             "revisions": self.revisions.iter().map(|one| one.to_json(around)).collect::<Vec<_>>(),
             "findings": findings::to_json(&findings, around),
         })
@@ -85,14 +93,15 @@ impl Reviewed {
         fields["parents"] = json!(self.parents);
         let made = result.and_then(|result| result.made.as_ref());
         fields["upgrade_makes"] = json!(made.map(|made| made.iter().map(schema_change).collect::<Vec<_>>()));
-        fields["sql"] = json!({
-            "up": result.and_then(|result| result.sql_up.as_ref()),
-            "down": result.and_then(|result| result.sql_down.as_ref()),
-        });
+        let up = result.and_then(|result| result.ran_up.as_deref());
+        let down = result.and_then(|result| result.ran_down.as_deref());
+        let texts = |all: &[Statement]| all.iter().map(|statement| statement.sql.clone()).collect::<Vec<_>>();
+        fields["sql"] = json!({"up": up.map(texts), "down": down.map(texts)});
+        fields["effects"] = json!({"up": up.map(effects), "down": down.map(effects)});
         fields
     }
 
-    /// The verdict with its sign.
+    /// The verdict with its sign, as in the terminal.
     fn verdict(&self) -> String {
         let Some(result) = &self.result else { return "⚠️ not tested".to_owned() };
         let sign = match result.verdict {
@@ -111,4 +120,17 @@ impl Reviewed {
             None => "not proven".to_owned(),
         }
     }
+}
+
+/// What the statements of a step did to tables.
+fn effects(statements: &[Statement]) -> Value {
+    let all = Effect::of_all(statements);
+    let rows = |it: &Touched| json!({"table": it.table, "inserted": it.inserted, "updated": it.updated, "deleted": it.deleted});
+    let lock = |it: &Lock| json!({"table": it.table, "mode": it.mode.name(), "seconds": it.held});
+    json!({
+        "rows": all.rows.iter().map(rows).collect::<Vec<_>>(),
+        "locks": all.locks.iter().map(lock).collect::<Vec<_>>(),
+        "rewritten": all.rewritten,
+        "unseen": statements.iter().filter(|statement| statement.effect.is_none()).count(),
+    })
 }

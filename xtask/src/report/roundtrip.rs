@@ -18,6 +18,7 @@ use crate::model::catalog::Change;
 use crate::model::graph::Graph;
 use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::model::rows::DataChange;
+use crate::model::statement::Statement;
 use crate::model::status::Revision;
 
 pub use html::{Page, STYLE};
@@ -61,9 +62,9 @@ pub struct RevisionResult {
     /// What the upgrade makes of the schema, where that was compared.
     pub made: Option<Vec<Change>>,
     /// The statements of the steps that went through here, where they did.
-    pub sql_up: Option<Vec<String>>,
-    /// See `sql_up`.
-    pub sql_down: Option<Vec<String>>,
+    pub ran_up: Option<Vec<Statement>>,
+    /// See `ran_up`.
+    pub ran_down: Option<Vec<Statement>>,
     pub error: Option<Fail>,
     /// Why it failed, where the pattern is known.
     pub cause: Option<String>,
@@ -153,8 +154,8 @@ impl RevisionResult {
             schema_changes: Vec::new(),
             data_changes: Vec::new(),
             made: None,
-            sql_up: None,
-            sql_down: None,
+            ran_up: None,
+            ran_down: None,
             error: None,
             cause: None,
             reason: None,

@@ -69,7 +69,9 @@ impl Bystanders {
 impl Seen {
     fn now(url: DbUrl, command: &str) -> Result<Seen> {
         let mut db = Db::connect(&url, &application_name(command))?;
-        Ok(Seen { at: db.now()?, imprint: db.imprint()?, others: db.busy(None)?, url })
+        // Whoever comes after this and writes is seen at the end.
+        let (at, others) = db.busy(None)?;
+        Ok(Seen { at, imprint: db.imprint()?, others, url })
     }
 
     fn touched(&self, command: &str) -> Result<Option<Touched>> {
@@ -79,9 +81,9 @@ impl Seen {
         if changes.is_empty() {
             return Ok(None);
         }
-        let there: Vec<i32> = db.busy(None)?.iter().map(|busy| busy.pid).collect();
+        let there: Vec<i32> = db.busy(None)?.1.iter().map(|busy| busy.pid).collect();
         let left = self.others.iter().filter(|busy| !there.contains(&busy.pid)).cloned();
-        let others = db.busy(Some(self.at))?.into_iter().chain(left).map(|busy| busy.words).collect();
+        let others = db.busy(Some(self.at))?.1.into_iter().chain(left).map(|busy| busy.words).collect();
         Ok(Some(Touched { database: self.url.target().database.clone(), changes, others }))
     }
 

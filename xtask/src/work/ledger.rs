@@ -168,8 +168,7 @@ pub fn edited_lines(edited: &[Edited]) -> Vec<String> {
 
 /// The revisions of a database at `heads` whose scripts do something else now than what was run; newest last. What
 /// cannot be asked counts as nothing.
-pub fn edited(ctx: &Ctx, graph: &Graph, db: &mut Db, table: &VersionTable, heads: &[String]) -> Vec<Edited> {
-    let Ok(texts) = db.last_texts(table) else { return Vec::new() };
+pub fn edited(ctx: &Ctx, graph: &Graph, db: &mut Db, texts: Vec<LastText>, heads: &[String]) -> Vec<Edited> {
     let held = graph.ancestors(heads, Links::WithDependencies);
     let mut found: Vec<(usize, Edited)> = Vec::new();
     for text in texts {

@@ -7,15 +7,18 @@ use crate::fail::{Kind, from_anyhow};
 use crate::model::graph::Graph;
 use crate::model::ledger::Ledger;
 use crate::model::status::{Standing, State};
-use crate::sys::pg::{Db, application_name};
+use crate::sys::pg::{Db, LastText, Records, application_name};
 use crate::sys::project::Component;
 use crate::work::advice;
 
 /// What the database answered, and the session for further questions.
+#[derive(Default)]
 pub struct Answer {
     /// The version table's rows.
     pub applied: Vec<String>,
     pub ledger: Option<Ledger>,
+    /// What each revision's last upgrade ran.
+    pub last_texts: Vec<LastText>,
     pub server: String,
     pub takes_no_writes: Option<Kind>,
     pub db: Option<Db>,
@@ -70,20 +73,19 @@ fn ask(database: &Database, component: &Component) -> Result<Answer> {
     let connected = Db::connect_to_look(&database.url, &application_name("db-status"));
     let mut db = match connected {
         Err(error) if database.embedded && advice::is_database_missing(&error) => {
-            let (applied, server) = (Vec::new(), "not made yet".to_owned());
-            return Ok(Answer { applied, ledger: None, server, takes_no_writes: None, db: None });
+            return Ok(Answer { server: "not made yet".to_owned(), ..Answer::default() });
         }
         connected => connected?,
     };
     let table = version_table(component);
-    let found = db.applied(&table)?;
     let server = database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", db.server_version().text));
     let server = format!("{}, {server}", database.place());
-    let (takes_no_writes, applied) = (db.takes_no_writes(), found.revisions.clone());
+    let takes_no_writes = db.takes_no_writes();
     if db.is_pooled() {
         // Further questions would be prepared statements, which not every pooler can pass on.
-        return Ok(Answer { applied, ledger: None, server, takes_no_writes, db: None });
+        let applied = db.applied(&table)?.revisions;
+        return Ok(Answer { applied, server, takes_no_writes, ..Answer::default() });
     }
-    let ledger = db.ledger(&table.found(&found));
-    Ok(Answer { applied, ledger, server, takes_no_writes, db: Some(db) })
+    let Records { applied, ledger, last_texts } = db.records(&table)?;
+    Ok(Answer { applied: applied.revisions, ledger, last_texts, server, takes_no_writes, db: Some(db) })
 }

@@ -143,8 +143,10 @@ fn next(flow: &Flow, kept: &[(String, Kept)]) -> Result<Vec<Action>> {
         |path: &&PathBuf| matches!(status.of(path), State::Untracked | State::Changed { unstaged: true, .. });
     let rest: Vec<String> = files.iter().filter(is_beside).map(|path| path.display().to_string()).collect();
     let mut actions = Vec::new();
-    if !flow.record.staged.is_empty() {
-        let staged: Vec<String> = flow.record.staged.iter().map(|path| path.display().to_string()).collect();
+    let in_index =
+        if flow.record.staged.is_empty() { Status::default() } else { flow.repo.status(&flow.record.staged)? };
+    let staged: Vec<String> = in_index.changed().map(|path| path.display().to_string()).collect();
+    if !staged.is_empty() {
         let review = git(["diff", "--cached"]).words(staged).inside(flow.repo.root());
         actions.push(Action::run("Review what was put into the index", review));
     }

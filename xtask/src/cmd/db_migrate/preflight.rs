@@ -9,6 +9,7 @@ use crate::ctx::{Ctx, Database};
 use crate::flags::{DbMigrate, Show, Way};
 use crate::model::action::{Action, Own, own};
 use crate::model::graph::Graph;
+use crate::model::ledger::Ledger;
 use crate::model::status::{Revision, Standing};
 use crate::model::target::{self, Direction, Target};
 use crate::sys::pg::InvalidIndex;
@@ -18,7 +19,7 @@ use crate::work::at_stake::{self, AtStake, LargeWork};
 use crate::work::last_change::{Walked, What};
 use crate::work::migrate::{Walk, verb};
 use crate::work::own_database::{OwnDatabase, Refusal, Remote};
-use crate::work::skipped::AllSkipped;
+use crate::work::skipped::{self, AllSkipped};
 
 pub const COMMAND: &str = "db-migrate";
 pub const NOT_THERE: &str = "the component's database is not there yet";
@@ -30,6 +31,8 @@ pub struct Facts<'a> {
     pub database: Database,
     /// What the version table holds.
     pub applied: Vec<String>,
+    /// As it was then.
+    ledger: Option<Ledger>,
     /// None where it is not made yet, and only looked at.
     pub own: Option<OwnDatabase<'a>>,
     /// What it counts as having run and never ran.
@@ -64,13 +67,14 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbMigrate) -> Result<Facts<'a>> {
         ctx.ensure_database(&database)?;
     }
     let (skipped, own) = (AllSkipped::default(), None);
-    let mut facts = Facts { component, graph, database, applied: Vec::new(), own, skipped, invalid: Vec::new() };
+    let mut facts =
+        Facts { component, graph, database, applied: Vec::new(), ledger: None, own, skipped, invalid: Vec::new() };
     match OwnDatabase::connect_to(component, config, facts.database.clone(), COMMAND) {
         // A look (dry run, SQL) at an embedded database that is not made yet finds it empty.
         Err(error) if facts.database.embedded && advice::is_database_missing(&error) => {}
         Err(error) => return Err(error),
         Ok(mut own) => {
-            facts.applied = own.applied()?;
+            (facts.applied, facts.ledger) = own.applied_and_ledger()?;
             facts.own = Some(own);
         }
     }
@@ -82,7 +86,7 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbMigrate) -> Result<Facts<'a>> {
 pub fn plan(ctx: &Ctx, facts: &mut Facts, flags: &DbMigrate) -> Result<Plan> {
     let mut plan = steps(ctx, facts, flags)?;
     if let Some(own) = &mut facts.own {
-        facts.skipped = own.skipped(ctx, &facts.graph, &facts.applied);
+        facts.skipped = skipped::find(ctx, &facts.graph, own.db(), facts.ledger.as_ref(), &facts.applied);
         facts.invalid = own.db().invalid_indexes()?;
         own.warn_of_invalid(ctx, &facts.invalid);
     }
@@ -151,11 +155,11 @@ pub fn guard<'a>(ctx: &Ctx, flags: &DbMigrate, mut facts: Facts<'a>, mut plan: P
     let mut own = facts.own.take().context(NOT_THERE)?;
     require_right(ctx, flags, &mut own, &plan)?;
     own.lock(ctx, flags.wait)?;
-    let applied = own.applied()?;
+    let (applied, ledger) = own.applied_and_ledger()?;
     if applied == facts.applied {
         facts.own = Some(own);
     } else {
-        facts = Facts { applied, own: Some(own), ..facts };
+        facts = Facts { applied, ledger, own: Some(own), ..facts };
         plan = self::plan(ctx, &mut facts, flags)?;
     }
     let own = facts.own.as_mut().context(NOT_THERE)?;
@@ -189,6 +193,11 @@ impl Plan {
     /// The tables that rows or values go with, as far as the scripts tell.
     pub fn loses_rows_of(&self) -> Vec<String> {
         self.at_stake.iter().filter(|it| it.is_loss()).filter_map(AtStake::table).collect()
+    }
+
+    /// Whether rows or values go, or are written over, of a table that a script names.
+    pub fn changes_named_rows(&self) -> bool {
+        self.at_stake.iter().any(|it| it.changes_rows() && it.table().is_some())
     }
 
     /// Whether rows may go besides of which no script names the table.

@@ -1,20 +1,22 @@
 //! What `db-rebase` prints: the plan with the changed lines of every file, and what was done.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::database::Found;
-use super::facts::Facts;
+use super::facts::{Facts, refused};
 use super::prepare::Prepared;
 use super::record::Work;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
 use crate::model::action::{Action, git, own};
-use crate::model::graph::Graph;
-use crate::model::rebase::{Change, Touch, Trip, Why, ids};
+use crate::model::graph::{Graph, Links};
+use crate::model::rebase::{self, Change, Touch, Trip, Why, ids};
 use crate::model::status::Revision;
+use crate::report::drawing::{Drawing, Known};
 use crate::report::moved::MovedRevision;
 use crate::sys::project::Component;
 use crate::ui::Paint;
@@ -84,6 +86,26 @@ pub fn dry_run_text(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> String {
     lines.push(String::new());
     lines.extend(left_behind(ctx, facts, prepared));
     lines.join("\n").trim_end().to_owned()
+}
+
+/// The history as it is and as it will be: what does not stand below every head, and what moves. `merge` is the merge revision
+/// that is made instead.
+pub fn drawn(graph: &Graph, change: &Change, merge: Option<&str>, component: &str) -> Result<[Drawing; 2]> {
+    let after = rebase::applied(graph, change).map_err(|refusal| refused(&refusal))?;
+    let below: Vec<HashSet<&str>> =
+        graph.heads().iter().map(|head| graph.ancestors(&[head], Links::Parents).into_iter().collect()).collect();
+    let moves = |id: &str| matches!(change, Change::Move(moved) if moved.iter().any(|it| it.revision == id));
+    let ids = graph.scripts().map(|script| script.id.as_str());
+    let about = ids.filter(|id| moves(id) || !below.iter().all(|below| below.contains(id))).collect();
+    let own = graph.scripts().map(|script| script.id.clone()).filter(|id| moves(id)).collect();
+    let known = Known { own: Some(own), ..Known::default() };
+    let [mut before, mut after] = Drawing::pair([graph, &after], &about, component, &known);
+    if let (Change::Merge { parents, .. }, Some(id)) = (change, merge) {
+        after.join(id, parents);
+    }
+    before.title.push_str(", as it is");
+    after.title.push_str(", as it will be");
+    Ok([before, after])
 }
 
 /// The plan, before anything happens.

@@ -33,6 +33,8 @@ pub struct Facts<'a> {
     pub no_cache: bool,
     /// Whether pg_dump is asked, too.
     pub second_opinion: bool,
+    /// Whether it is looked at what each statement does to tables.
+    pub effects: bool,
     /// Files that this run writes: no baseline depends on them.
     pub outputs: Vec<PathBuf>,
 }
@@ -52,8 +54,21 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
     let dump = flags.baseline.as_ref().map(absolute);
     let outputs = flags.junit.iter().chain(&flags.html).map(absolute).collect();
     let (no_cache, second_opinion) = (flags.no_cache, flags.second_opinion);
-    let dump_of = None;
-    Ok(Facts { component, config, graph, database, route, chosen, dump, dump_of, no_cache, second_opinion, outputs })
+    let (dump_of, effects) = (None, false);
+    Ok(Facts {
+        component,
+        config,
+        graph,
+        database,
+        route,
+        chosen,
+        dump,
+        dump_of,
+        no_cache,
+        second_opinion,
+        effects,
+        outputs,
+    })
 }
 
 /// A dump of the component's database, in a folder of our own that goes with it.

@@ -79,7 +79,8 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
 
 /// Who has come in since the database was found empty of others: what they write is compared as if a script had done it.
 fn meanwhile(db: &mut Db, began: SystemTime) -> Result<Option<String>> {
-    let others: Vec<String> = db.busy(Some(began))?.into_iter().map(|busy| busy.words).collect();
+    let (_, others) = db.busy(Some(began))?;
+    let others: Vec<String> = others.into_iter().map(|busy| busy.words).collect();
     Ok((!others.is_empty()).then(|| {
         format!("somebody else was at work in it meanwhile ({}): what differs may be theirs", others.join("; "))
     }))
@@ -224,6 +225,7 @@ impl InPlace<'_> {
         );
         last_change::done(self.ctx, &mut self.own, &command, what);
         journal.finish()?;
+        self.own.forget_that_it_was_put_back();
         Ok(results)
     }
 

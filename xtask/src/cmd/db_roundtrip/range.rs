@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
+use serde_json::Value;
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::{DbRoundtrip, Range};
 use crate::model::action::own;
 use crate::model::graph::Graph;
-use crate::model::route::{Route, Wanted, route};
+use crate::model::route::{Route, Seconds, Wanted, route};
 use crate::model::target::{self, Direction, Target};
+use crate::sys::files;
 use crate::sys::git::{Repo, To};
 use crate::sys::project::Component;
 use crate::work::advice;
@@ -39,13 +41,29 @@ pub fn choose(ctx: &Ctx, graph: &Graph, component: &Component, flags: &DbRoundtr
         Some(part) => format!("{words}, part {} of {}", part.number, part.of),
         None => words,
     };
-    Ok((route(graph, wanted, flags.partition), words))
+    Ok((route(graph, wanted, flags.partition, &seconds(flags)?), words))
+}
+
+/// How long each revision took in the run that `--timings` names; nothing where there is no such file yet.
+fn seconds(flags: &DbRoundtrip) -> Result<Seconds> {
+    let Some(path) = flags.timings.as_ref().filter(|path| path.exists()) else { return Ok(Seconds::new()) };
+    let report: Value = serde_json::from_str(&files::read_text(path)?).unwrap_or_default();
+    let results = report["results"].as_array().ok_or_else(|| {
+        Fail::new(Kind::Usage, format!("{} has no times of a round trip", path.display()))
+            .details("It is not what `db-roundtrip --json` prints")
+            .run("Share the revisions out by their number", own("db-roundtrip").flag("--partition", "1/2"))
+    })?;
+    let of = |result: &Value| {
+        let seconds = result["seconds"]["down"].as_f64()? + result["seconds"]["up"].as_f64()?;
+        Some((result["revision"].as_str()?.to_owned(), seconds))
+    };
+    Ok(results.iter().filter_map(of).collect())
 }
 
 /// A revision and all above it.
 fn from(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> Result<HashSet<String>> {
     let id = one_revision(ctx, graph, component, text)?;
-    Ok(route(graph, Wanted::From(&id), None).tested)
+    Ok(route(graph, Wanted::From(&id), None, &Seconds::new()).tested)
 }
 
 /// The full id of a revision that may be shortened.

@@ -20,6 +20,7 @@ use crate::fail::{Fail, Kind};
 use crate::model::catalog::Snapshot;
 use crate::model::roundtrip::Point;
 use crate::model::second_opinion::Dumped;
+use crate::model::statement::Statement;
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::{Done, Driver, Event, Fault, Launch, Patience, Plan, Stop, Trouble, TroubleKind, Waiting};
 use crate::sys::interrupt;
@@ -110,7 +111,7 @@ pub struct Sandbox<'a> {
     since: Vec<Deed>,
     sessions_left: Vec<Step>,
     /// The statements of each step that went through, the last time.
-    ran: HashMap<Step, Vec<String>>,
+    ran: HashMap<Step, Vec<Statement>>,
     /// The project's files that the last trouble came through.
     troubled_files: Vec<PathBuf>,
 }
@@ -141,6 +142,7 @@ impl<'a> Sandbox<'a> {
         driver: Option<Driver>,
     ) -> Result<Sandbox<'a>> {
         let launch = driver::launch_throwaway(ctx, &facts.config, &mut db, "db-roundtrip")?;
+        let launch = Launch { effects: facts.effects, ..launch };
         let driver = match driver {
             Some(mut driver) => {
                 driver.aim(&launch.database);
@@ -232,7 +234,7 @@ impl<'a> Sandbox<'a> {
     }
 
     /// What a revision's step has sent to the server, if it went through here.
-    pub fn ran(&self, direction: Direction, revision: &str) -> Option<Vec<String>> {
+    pub fn ran(&self, direction: Direction, revision: &str) -> Option<Vec<Statement>> {
         self.ran.get(&Step { direction, revision: revision.to_owned() }).cloned()
     }
 

@@ -42,7 +42,7 @@ pub fn write_files(ctx: &Ctx, flags: &DbRoundtrip, graph: &Graph, report: &Repor
         files::write_atomic(path, report.junit(ctx.ui.around(), &ctx.from_checkout()).as_bytes())?;
     }
     if let Some(path) = &flags.html {
-        let page = Page { about: about(ctx, flags)?, picture: picture(graph, report) };
+        let page = Page { about: about(ctx, flags)?, history: Some(history(graph, report)) };
         files::write_atomic(path, report.html(ctx.ui.around(), &page).as_bytes())?;
     }
     Ok(())
@@ -66,12 +66,12 @@ fn about(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Vec<(&'static str, String)>> 
 }
 
 /// The revisions that were looked at, as they follow each other, with their verdicts.
-fn picture(graph: &Graph, report: &Report) -> String {
+fn history(graph: &Graph, report: &Report) -> Drawing {
     let verdicts = report.results.iter().map(|result| (result.revision.id.clone(), result.verdict)).collect();
     let known = Known { verdicts, ..Known::default() };
     let is_in = |id: &&str| known.verdicts.contains_key(*id);
     let ids: Vec<&str> = graph.scripts().map(|script| script.id.as_str()).filter(is_in).collect();
-    Drawing::new(graph, &ids, report.component.as_str(), &known).svg()
+    Drawing::new(graph, &ids, report.component.as_str(), &known)
 }
 
 /// The report as text.

@@ -233,7 +233,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             return;
         }
         let id = result.revision.id.as_str();
-        (result.sql_up, result.sql_down) = (self.sandbox.ran(Direction::Up, id), self.sandbox.ran(Direction::Down, id));
+        (result.ran_up, result.ran_down) = (self.sandbox.ran(Direction::Up, id), self.sandbox.ran(Direction::Down, id));
         self.shared.log.add(self.ctx, &result);
         self.found.insert(result.revision.id.clone(), result);
     }

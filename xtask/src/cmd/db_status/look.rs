@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::ctx::{Ctx, version_table};
+use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{Action, Own};
 use crate::model::graph::Graph;
@@ -19,6 +19,8 @@ use crate::work::standing::{Answer, read_and_ask, stands};
 #[derive(Clone)]
 pub struct Report {
     pub component: Component,
+    /// It is of one of the component's tenants.
+    pub is_one_of_several: bool,
     pub standing: Option<Standing>,
     pub skipped: SkippedRevisions,
     /// What ran and the files no longer say.
@@ -34,6 +36,21 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of which nothing is known yet.
+    pub fn new(component: Component) -> Report {
+        Report {
+            component,
+            is_one_of_several: false,
+            standing: None,
+            skipped: SkippedRevisions::default(),
+            undone: Undone::default(),
+            first: None,
+            server: None,
+            takes_no_writes: None,
+            error: None,
+        }
+    }
+
     /// Whether there is nothing to do about it.
     pub fn is_good(&self) -> bool {
         let Some(standing) = &self.standing else { return false };
@@ -64,16 +81,7 @@ pub struct SkippedRevisions {
 
 /// Looks at one component.
 pub fn look(ctx: &Ctx, component: &Component) -> Report {
-    let mut report = Report {
-        component: component.clone(),
-        standing: None,
-        skipped: SkippedRevisions::default(),
-        undone: Undone::default(),
-        first: None,
-        server: None,
-        takes_no_writes: None,
-        error: None,
-    };
+    let mut report = Report::new(component.clone());
     match read_and_ask(ctx, component) {
         Err(error) => report.error = Some(from_anyhow(&error).about(&component.name)),
         Ok((graph, answer)) => {
@@ -106,15 +114,13 @@ fn first(ctx: &Ctx, component: &Component, graph: &Graph, standing: &Standing, d
 impl Report {
     /// What is known from the database's answer besides.
     fn add(&mut self, ctx: &Ctx, graph: &Graph, answer: Answer) {
-        let Answer { applied, ledger, server, takes_no_writes, db } = answer;
+        let Answer { applied, ledger, last_texts, server, takes_no_writes, db } = answer;
         (self.server, self.takes_no_writes) = (Some(server), takes_no_writes);
         if let Some(mut db) = db {
             self.first = self.standing.as_ref().and_then(|it| first(ctx, &self.component, graph, it, &mut db));
             let found = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied);
             let json = found.json(graph);
-            let table = version_table(&self.component);
-            let edited = ledger.as_ref().map(|_| ledger::edited(ctx, graph, &mut db, &table, &applied));
-            let edited = edited.unwrap_or_default();
+            let edited = ledger::edited(ctx, graph, &mut db, last_texts, &applied);
             self.skipped = SkippedRevisions { lines: found.lines(graph), found, json, edited };
         }
         self.undone = ledger.map(|ledger| ledger.undone(graph, &applied)).unwrap_or_default();

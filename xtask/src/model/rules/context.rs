@@ -1,8 +1,8 @@
 //! Everything that rules judge, gathered before they are asked: scripts, history, git's knowledge.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::allowed::Allowed;
 use super::{Rule, Scope};
@@ -33,7 +33,7 @@ pub struct Context {
     pub packages: Vec<String>,
     /// The component that the scripts are of.
     pub component: String,
-    twins: OnceCell<twins::Index<usize>>,
+    twins: OnceLock<twins::Index<usize>>,
 }
 
 /// A component's env.py.
@@ -129,8 +129,8 @@ pub struct Source {
     pub is_checked: bool,
     /// What git thinks of it.
     pub tracking: Tracking,
-    allowed: OnceCell<Allowed>,
-    body: OnceCell<Result<Body, Unreadable>>,
+    allowed: OnceLock<Allowed>,
+    body: OnceLock<Result<Body, Unreadable>>,
 }
 
 impl Source {
@@ -140,14 +140,14 @@ impl Source {
         Source {
             path: path.to_owned(),
             header: revision::read(path, &text),
-            allowed: OnceCell::new(),
+            allowed: OnceLock::new(),
             text,
             broken_line,
             io_error: None,
             is_released: false,
             is_checked: true,
             tracking: Tracking::Known,
-            body: OnceCell::new(),
+            body: OnceLock::new(),
         }
     }
 
@@ -156,14 +156,14 @@ impl Source {
         Source {
             path: path.to_owned(),
             header: header.clone(),
-            allowed: OnceCell::new(),
+            allowed: OnceLock::new(),
             text: text.to_owned(),
             broken_line: None,
             io_error: None,
             is_released: false,
             is_checked: false,
             tracking: Tracking::Known,
-            body: OnceCell::new(),
+            body: OnceLock::new(),
         }
     }
 
@@ -172,7 +172,7 @@ impl Source {
         let error = Unreadable { path: path.to_owned(), line: None, what: why, may_be_told: false };
         let io_error = Some(error.what.clone());
         let source = Source::new(path, Vec::new());
-        Source { io_error, header: Err(error.clone()), body: OnceCell::from(Err(error)), ..source }
+        Source { io_error, header: Err(error.clone()), body: OnceLock::from(Err(error)), ..source }
     }
 
     /// The rules that it switches off; looked for when it is first asked, since most scripts are only part of the history.
@@ -213,7 +213,7 @@ impl Context {
             spares_released: true,
             packages: Vec::new(),
             component: component.into(),
-            twins: OnceCell::new(),
+            twins: OnceLock::new(),
         }
     }
 

@@ -4,9 +4,10 @@
 use renderdag::pipeline::GraphRowShaper;
 use renderdag::pipeline::types::GraphRowShape;
 use renderdag::{LinkLine, NodeLine, PadLine};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Drawing, Node};
+use crate::model::harmless::on_a_line;
 use crate::model::roundtrip::Verdict;
 use crate::report::table::{count, cut};
 use crate::report::xml::escaped;
@@ -22,8 +23,18 @@ const LEFT: usize = 24;
 /// How many characters of a message are shown; all of it, as far as it is sane, shows when one points at it.
 const WIDTH: usize = 72;
 const POINTED_AT: usize = 1000;
-/// About how wide a character is.
+/// About how wide a character is in words of our own.
 const LETTER: usize = 8;
+
+/// About how many pixels a text takes, in no font that a reader may have.
+fn pixels(text: &str) -> usize {
+    let one = |c: char| match c {
+        'm' | 'w' | 'M' | 'W' | '@' | '%' | '—' => 12,
+        'i' | 'j' | 'l' | 't' | 'f' | 'r' | ' ' | '.' | ',' | ':' | ';' | '\'' | '|' | '(' | ')' => 6,
+        c => 8 * c.width().unwrap_or(0),
+    };
+    text.chars().map(one).sum()
+}
 
 const STYLE: &str = "
 :root { color-scheme: light dark }
@@ -45,18 +56,59 @@ text { font: 13px system-ui, sans-serif; fill: var(--ink) }
 impl Drawing {
     /// The whole file.
     pub fn svg(&self) -> String {
-        let folded = self.folded();
-        let mut shaper = GraphRowShaper::new();
-        let rows: Vec<GraphRowShape<usize>> =
-            folded.links().into_iter().enumerate().map(|(at, links)| shaper.next_row_shape(at, links)).collect();
-        let lanes = rows.iter().map(|row| row.node_line.len().max(row.ancestry_line.len())).max().unwrap_or(1);
-        let text_at = LEFT + lanes * LANE + 8;
-        let widest = folded.nodes.iter().map(|node| node.text_width()).max().unwrap_or(0);
-        let (width, height) = ((text_at + widest * LETTER + 24).max(520), TOP + rows.len() * ROW + 16);
-        let name = escaped(&self.title);
+        self.named("history-title", " xmlns=\"http://www.w3.org/2000/svg\"")
+    }
+
+    /// A part of a page, which may have several, each with an id of its own: one that scrolls where there is no room for it.
+    pub fn figure(&self, id: &str) -> String {
+        let name = self.name();
+        format!(
+            "<div class=\"graph\" tabindex=\"0\" role=\"group\" aria-label=\"{name}\">\n{}</div>\n",
+            self.named(id, "")
+        )
+    }
+
+    /// The title as it may stand in a picture.
+    fn name(&self) -> String {
+        escaped(&cut(&on_a_line(&self.title), Some(POINTED_AT)))
+    }
+
+    /// One file of several, one below the other.
+    pub fn stacked(drawings: &[Drawing]) -> String {
+        let sizes: Vec<(usize, usize)> = drawings.iter().map(|it| it.folded().size()).collect();
+        let width = sizes.iter().map(|size| size.0).max().unwrap_or(0);
+        let height: usize = sizes.iter().map(|size| size.1).sum();
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
-             role=\"img\" aria-labelledby=\"history-title\">\n<title id=\"history-title\">{name}: {}</title>\n\
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\">\n"
+        );
+        let mut y = 0;
+        for (at, (drawing, size)) in drawings.iter().zip(&sizes).enumerate() {
+            svg.push_str(&drawing.named(&format!("history-{at}"), &format!(" y=\"{y}\"")));
+            y += size.1;
+        }
+        svg.push_str("</svg>\n");
+        svg
+    }
+
+    /// Width and height in pixels, of one that is folded.
+    fn size(&self) -> (usize, usize) {
+        let widest = self.nodes.iter().map(Node::text_width).max().unwrap_or(0);
+        ((text_at(&self.rows()) + widest + 24).max(520), TOP + self.nodes.len() * ROW + 16)
+    }
+
+    fn rows(&self) -> Vec<GraphRowShape<usize>> {
+        let mut shaper = GraphRowShaper::new();
+        self.links().into_iter().enumerate().map(|(at, links)| shaper.next_row_shape(at, links)).collect()
+    }
+
+    fn named(&self, id: &str, attributes: &str) -> String {
+        let folded = self.folded();
+        let rows = folded.rows();
+        let (text_at, (width, height)) = (text_at(&rows), folded.size());
+        let name = self.name();
+        let mut svg = format!(
+            "<svg{attributes} viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
+             role=\"img\" aria-labelledby=\"{id}\">\n<title id=\"{id}\">{name}: {}</title>\n\
              <style>{STYLE}</style>\n<rect class=\"paper\" width=\"{width}\" height=\"{height}\"/>\n",
             count(self.revisions, "revision")
         );
@@ -64,7 +116,7 @@ impl Drawing {
         for (at, (row, node)) in rows.iter().zip(&folded.nodes).enumerate() {
             let y = TOP + at * ROW;
             svg.push_str(&edges(row, y));
-            svg.push_str(&node.drawn(LEFT + row.node_column * LANE, y + NODE / 2, text_at));
+            svg.push_str(&node.drawn(middle(row.node_column), y + NODE / 2, text_at));
         }
         svg.push_str("</svg>\n");
         svg
@@ -73,8 +125,8 @@ impl Drawing {
     /// The title, and what the signs mean.
     fn headline(&self, revisions: usize) -> String {
         let heads = self.nodes.iter().filter(|node| node.is_head).count();
-        let title = format!("{}: {}, {}", self.title, count(revisions, "revision"), count(heads, "head"));
-        let mut svg = format!("<text class=\"title\" x=\"{LEFT}\" y=\"28\">{}</text>\n", escaped(&title));
+        let title = format!("{}: {}, {}", self.name(), count(revisions, "revision"), count(heads, "head"));
+        let mut svg = format!("<text class=\"title\" x=\"{LEFT}\" y=\"28\">{title}</text>\n");
         let mut x = LEFT;
         type Sign = (&'static str, &'static str, fn(&Node) -> bool);
         let signs: [Sign; 4] = [
@@ -93,6 +145,12 @@ impl Drawing {
         }
         svg
     }
+}
+
+/// Where the texts begin, behind all lanes.
+fn text_at(rows: &[GraphRowShape<usize>]) -> usize {
+    let lanes = rows.iter().map(|row| row.node_line.len().max(row.ancestry_line.len())).max().unwrap_or(1);
+    middle(lanes) + 8
 }
 
 fn middle(lane: usize) -> usize {
@@ -158,11 +216,12 @@ fn link(cell: LinkLine, x: usize, y: usize) -> String {
 }
 
 impl Node {
-    /// About how many characters its text is wide.
+    /// About how many pixels its text is wide.
     fn text_width(&self) -> usize {
-        let marks: usize = self.marks().iter().map(|mark| mark.width() + 3).sum();
-        let by = if self.by().is_empty() { 0 } else { self.by().width().min(WIDTH) + 3 };
-        cut(&self.id, Some(WIDTH)).width() + marks + self.message.width().min(WIDTH) + by + 4
+        let marks: usize = self.marks().iter().map(|mark| pixels(mark) + 16).sum();
+        let shown = |text: &str| pixels(&cut(text, Some(WIDTH)));
+        let by = if self.by().is_empty() { 0 } else { shown(&self.by()) + 24 };
+        cut(&self.id, Some(WIDTH)).width() * LETTER + marks + shown(&self.message) + by + 16
     }
 
     fn drawn(&self, x: usize, y: usize, text_at: usize) -> String {
@@ -188,7 +247,7 @@ impl Node {
         svg.push_str(&format!("<text class=\"id\" x=\"{at}\" y=\"{}\"{color}>{}</text>\n", y + 4, escaped(&id)));
         at += id.width() * LETTER + 8;
         for mark in self.marks() {
-            let wide = mark.width() * LETTER;
+            let wide = pixels(&mark);
             let class = self.verdict.filter(|verdict| verdict.name() == mark).map_or("", Verdict::tone);
             svg.push_str(&format!(
                 "<rect class=\"tag\" x=\"{at}\" y=\"{}\" width=\"{}\" height=\"18\" rx=\"9\"/>",
@@ -196,8 +255,8 @@ impl Node {
                 wide + 10
             ));
             svg.push_str(&format!(
-                "<text class=\"{class}\" x=\"{}\" y=\"{}\">{}</text>\n",
-                at + 6,
+                "<text class=\"{class}\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text>\n",
+                at + (wide + 10) / 2,
                 y + 4,
                 escaped(&mark)
             ));

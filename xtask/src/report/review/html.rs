@@ -17,38 +17,40 @@ impl Review {
     /// The whole page.
     pub fn html(&self, around: &Around) -> String {
         let title = format!("Migrations of {} since {}", inline(&self.component), inline(&self.base));
-        let parts: String =
-            self.parts(around).iter().flat_map(|part| &part.blocks).map(|it| self.html_of(it)).collect();
+        let parts: String = self
+            .parts(around)
+            .iter()
+            .flat_map(|part| &part.blocks)
+            .enumerate()
+            .map(|(at, it)| html_of(at, it))
+            .collect();
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
              <main>\n<h1>{title}</h1>\n{parts}</main>\n</html>\n"
         )
     }
+}
 
-    fn html_of(&self, block: &Block) -> String {
-        match block {
-            Block::Heading(text) => format!("<h2>{}</h2>\n", inline(text)),
-            Block::Words(text) => format!("<p>{}</p>\n", inline(text)),
-            Block::List(items) => {
-                let items: String = items.iter().map(|item| format!("<li>{}</li>", inline(item))).collect();
-                format!("<ul>{items}</ul>\n")
-            }
-            Block::Fields(fields) => {
-                let line = |(name, value): &(_, String)| format!("<dt>{name}</dt><dd>{}</dd>", inline(value));
-                format!("<dl>{}</dl>\n", fields.iter().map(line).collect::<String>())
-            }
-            Block::Table(head, rows) => table(head, rows),
-            Block::Folded(word, text) => {
-                format!("<details><summary>{}</summary>{}</details>\n", inline(word), lines(text))
-            }
-            Block::Lines(text) => lines(text),
-            // In a page a picture needs no namespace.
-            Block::History => {
-                let svg = self.history.svg().replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1);
-                format!("<div class=\"graph\" tabindex=\"0\">{svg}</div>\n")
-            }
+/// A block; `at` is its number on the page.
+fn html_of(at: usize, block: &Block) -> String {
+    match block {
+        Block::Heading(text) => format!("<h2>{}</h2>\n", inline(text)),
+        Block::Words(text) => format!("<p>{}</p>\n", inline(text)),
+        Block::List(items) => {
+            let items: String = items.iter().map(|item| format!("<li>{}</li>", inline(item))).collect();
+            format!("<ul>{items}</ul>\n")
         }
+        Block::Fields(fields) => {
+            let line = |(name, value): &(_, String)| format!("<dt>{name}</dt><dd>{}</dd>", inline(value));
+            format!("<dl>{}</dl>\n", fields.iter().map(line).collect::<String>())
+        }
+        Block::Table(head, rows) => table(head, rows),
+        Block::Folded(word, text) => {
+            format!("<details><summary>{}</summary>{}</details>\n", inline(word), lines(text))
+        }
+        Block::Lines(text) => lines(text),
+        Block::Graph(drawing) => drawing.figure(&format!("graph-{at}")),
     }
 }
 

@@ -2,7 +2,7 @@
 //! is never longer than a comment may be.
 
 use super::Review;
-use super::parts::{Block, Part, bounded};
+use super::parts::{Block, bounded};
 use crate::model::action::Around;
 use crate::model::harmless::{harmless, on_a_line};
 use crate::report::table::cut;
@@ -28,7 +28,7 @@ impl Review {
         let mut text = format!("## Migrations of {} since {}\n", inline(&self.component), inline(&self.base));
         let mut left_out = Vec::new();
         for part in self.parts(around) {
-            let written = self.written(&part);
+            let written: String = part.blocks.iter().map(|block| format!("\n{}\n", written(block))).collect();
             if text.len() + written.len() > WHOLE - RESERVE {
                 left_out.push(part.name);
             } else {
@@ -46,26 +46,22 @@ impl Review {
         }
         text
     }
+}
 
-    fn written(&self, part: &Part) -> String {
-        part.blocks.iter().map(|block| format!("\n{}\n", self.block(block))).collect()
-    }
-
-    fn block(&self, block: &Block) -> String {
-        match block {
-            Block::Heading(text) => format!("### {}", inline(text)),
-            Block::Words(text) => words(text),
-            Block::List(items) => items.iter().map(|item| format!("- {}\n", words(item))).collect(),
-            Block::Fields(fields) => {
-                fields.iter().map(|(name, value)| format!("- **{name}**: {}\n", words(value))).collect()
-            }
-            Block::Table(head, rows) => table(head, rows),
-            Block::Folded(word, text) => {
-                format!("<details><summary>{}</summary>\n\n{}\n\n</details>", inline(word), lines(text))
-            }
-            Block::Lines(text) => lines(text),
-            Block::History => format!("```mermaid\n{}\n```", self.history.mermaid()),
+fn written(block: &Block) -> String {
+    match block {
+        Block::Heading(text) => format!("### {}", inline(text)),
+        Block::Words(text) => words(text),
+        Block::List(items) => items.iter().map(|item| format!("- {}\n", words(item))).collect(),
+        Block::Fields(fields) => {
+            fields.iter().map(|(name, value)| format!("- **{name}**: {}\n", words(value))).collect()
         }
+        Block::Table(head, rows) => table(head, rows),
+        Block::Folded(word, text) => {
+            format!("<details><summary>{}</summary>\n\n{}\n\n</details>", inline(word), lines(text))
+        }
+        Block::Lines(text) => lines(text),
+        Block::Graph(drawing) => format!("```mermaid\n{}\n```", drawing.mermaid()),
     }
 }
 

@@ -1,16 +1,22 @@
 //! The parts of a review's page, before anybody decides how they are written. Texts are as they came: who writes them takes
 //! away what they could do.
 
+use std::collections::BTreeSet;
+
 use super::{Review, Reviewed};
 use crate::model::action::Around;
 use crate::model::catalog::Change;
+use crate::model::statement::{Effect, Lock, Statement, Touched};
+use crate::report::drawing::Drawing;
 use crate::report::findings;
 use crate::report::table::count;
 
 /// What the page cannot say, whatever it shows.
 const NOT_SHOWN: [&str; 3] = [
-    "The history is drawn as this work tree has it, not as it will be after the merge.",
-    "How many rows each statement touches, what it locks or writes anew, and for how long, was not measured.",
+    "Rows, locks and times are those of the throwaway database, with nobody else at work. On another one a table stays locked for \
+     another time; and where a statement waits for its lock, everybody who comes later waits behind it.",
+    "Locks that keep nobody from reading or writing are not listed, nor those of tables that the step itself makes; nor is what \
+     a statement locks, touches or writes anew outside of a transaction.",
     "The SQL is what went through SQLAlchemy on the throwaway database: without the values of parameters, and without what a \
      script sends past it. Of a step that failed nothing is shown but the statement that failed.",
 ];
@@ -32,7 +38,7 @@ pub enum Block {
     Folded(String, String),
     /// Lines of a program's text.
     Lines(String),
-    History,
+    Graph(Drawing),
 }
 
 impl Review {
@@ -40,15 +46,22 @@ impl Review {
     pub fn parts(&self, around: &Around) -> Vec<Part> {
         let mut parts = vec![self.overview(), self.table(), self.checked(around)];
         parts.extend(self.revisions.iter().map(|one| one.part(around)));
-        if !self.history.nodes.is_empty() {
-            parts.push(part("the history", vec![Block::Heading("The history".to_owned()), Block::History]));
-        }
+        parts.extend(self.histories());
         let missing = Block::List(NOT_SHOWN.map(str::to_owned).to_vec());
         parts.push(part("what is not shown", vec![Block::Heading("Not shown".to_owned()), missing]));
         let repeat: Vec<String> = self.repeat.iter().map(|action| action.text(around)).collect();
         let again = vec![Block::Heading("To repeat it".to_owned()), Block::Lines(repeat.join("\n"))];
         parts.push(part("how to repeat it", again));
         parts
+    }
+
+    fn histories(&self) -> Option<Part> {
+        let mut blocks = vec![Block::Heading("The history".to_owned())];
+        blocks.extend(self.after_merge.clone().map(Block::Words));
+        for (words, drawing) in &self.histories {
+            blocks.extend([Block::Words(words.clone()), Block::Graph(drawing.clone())]);
+        }
+        (blocks.len() > 1).then(|| part("the history", blocks))
     }
 
     fn overview(&self) -> Part {
@@ -106,8 +119,10 @@ impl Reviewed {
             blocks.push(Block::Lines(lines.join("\n")));
         }
         blocks.push(made(result.made.as_deref()));
-        blocks.push(sql("upgrade", result.sql_up.as_deref()));
-        blocks.push(sql("downgrade", result.sql_down.as_deref()));
+        for (step, ran) in [("upgrade", &result.ran_up), ("downgrade", &result.ran_down)] {
+            blocks.push(sql(step, ran.as_deref()));
+            blocks.extend(ran.iter().flat_map(|statements| touched(step, statements)));
+        }
         part(&format!("the details of {}", self.revision.id), blocks)
     }
 }
@@ -127,15 +142,53 @@ fn made(changes: Option<&[Change]>) -> Block {
     }
 }
 
-fn sql(step: &str, statements: Option<&[String]>) -> Block {
+fn sql(step: &str, statements: Option<&[Statement]>) -> Block {
     match statements {
         None => Block::Words(format!("No {step} of it went through here: there is no SQL of it.")),
         Some([]) => Block::Words(format!("The {step} sent nothing through SQLAlchemy.")),
         Some(statements) => {
-            let lines: Vec<&str> = statements.iter().map(|statement| statement.trim()).collect();
+            let lines: Vec<&str> = statements.iter().map(|statement| statement.sql.trim()).collect();
             Block::Folded(format!("SQL of the {step}: {}", count(lines.len(), "statement")), lines.join(";\n\n"))
         }
     }
+}
+
+/// What a step does to tables, one line for each.
+fn touched(step: &str, statements: &[Statement]) -> Vec<Block> {
+    let unseen = statements.iter().filter(|statement| statement.effect.is_none()).count();
+    let all = Effect::of_all(statements);
+    let locks = || all.locks.iter().filter(|lock| !lock.mode.stops().is_empty());
+    let tables: BTreeSet<&String> =
+        all.rows.iter().map(|it| &it.table).chain(locks().map(|it| &it.table)).chain(&all.rewritten).collect();
+    let row = |table: &&String| {
+        let rows = all.rows.iter().find(|it| it.table == **table).map(Touched::words).unwrap_or_default();
+        let lock = locks().find(|lock| lock.table == **table);
+        let locked = |lock: &Lock| {
+            let (mode, held, stops) = (lock.mode.name(), duration(lock.held), lock.mode.stops());
+            format!("{mode}, held {held}: it stops {stops}")
+        };
+        let anew = if all.rewritten.contains(table) { "written anew" } else { "" };
+        vec![(*table).clone(), rows, lock.map(locked).unwrap_or_default(), anew.to_owned()]
+    };
+    let head = &["Table", "Rows", "Lock", "File"];
+    let mut blocks = match (tables.is_empty(), unseen == statements.len()) {
+        (false, _) => vec![
+            Block::Words(format!("What the {step} does to tables:")),
+            Block::Table(head, tables.iter().map(row).collect()),
+        ],
+        (true, false) => vec![Block::Words(format!("The {step} touches no rows and keeps nobody from a table."))],
+        (true, true) => Vec::new(),
+    };
+    if unseen > 0 {
+        let what = count(unseen, "statement");
+        blocks.push(Block::Words(format!("What {what} of the {step} did to tables could not be seen.")));
+    }
+    blocks
+}
+
+/// `34 ms`, `2.5 s`.
+fn duration(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.0} ms", seconds * 1000.0) } else { format!("{seconds:.1} s") }
 }
 
 /// A text of that many characters at most, with words for what is not shown.

@@ -5,9 +5,18 @@ use crate::model::action::Around;
 use crate::model::graph::Graph;
 use crate::model::harmless::on_a_line;
 use crate::model::roundtrip::Verdict;
+use crate::model::statement::{Effect, Lock, Mode, Statement, Touched};
 use crate::model::status::Revision;
 use crate::report::drawing::{Drawing, Node};
 use crate::report::roundtrip::RevisionResult;
+
+/// A statement with this text, on a table of this name.
+fn statement(message: &str) -> Statement {
+    let rows = vec![Touched { table: message.to_owned(), updated: 2, ..Touched::default() }];
+    let locks = vec![Lock { table: message.to_owned(), mode: Mode::AccessExclusive, held: 0.034 }];
+    let effect = Some(Effect { rows, locks, rewritten: vec![message.to_owned()] });
+    Statement { sql: message.to_owned(), seconds: Some(0.03), effect }
+}
 
 /// A review of revisions with this message, which stands in the SQL too.
 fn review(count: usize, message: &str) -> Review {
@@ -16,7 +25,7 @@ fn review(count: usize, message: &str) -> Review {
         let revision = Revision { id: format!("r{at}"), message: message.to_owned(), path: None };
         let result = RevisionResult {
             revision: revision.clone(),
-            sql_up: Some(vec![message.to_owned()]),
+            ran_up: Some(vec![statement(message)]),
             ..RevisionResult::new(&graph, "r", Verdict::Reversible)
         };
         Reviewed { revision, parents: vec![message.to_owned()], result: Some(result) }
@@ -29,7 +38,12 @@ fn review(count: usize, message: &str) -> Review {
         revisions: (0..count).map(one).collect(),
         report: None,
         findings: Vec::new(),
-        history: Drawing { title: "manager".to_owned(), nodes: vec![node], revisions: 1 },
+        histories: vec![(
+            "As it is".to_owned(),
+            Drawing { title: message.to_owned(), nodes: vec![node], revisions: 1 },
+        )],
+        after_merge: Some(message.to_owned()),
+        diverges: false,
         repeat: Vec::new(),
     }
 }

@@ -7,6 +7,7 @@ use crate::model::action::Around;
 use crate::model::catalog::Change;
 use crate::model::roundtrip::{Proof, Verdict};
 use crate::model::rows::DataChange;
+use crate::report::drawing::Drawing;
 use crate::report::table::cut;
 use crate::report::xml::escaped;
 
@@ -36,9 +37,10 @@ pre { background: var(--soft); padding: .6rem .8rem; border-radius: .4rem; margi
 table { width: 100%; border-collapse: collapse; table-layout: fixed }
 th { text-align: left; color: var(--dim); font-weight: 500 }
 th, td { padding: .4rem .6rem; border-top: 1px solid var(--line); vertical-align: top }
-.c-id { width: 8rem } .c-verdict { width: 9rem } .c-proof { width: 6rem } .c-time { width: 10rem }
+.c-id { width: 7rem } .c-verdict { width: 8rem } .c-proof { width: 6rem } .c-time { width: 11rem }
 summary { cursor: pointer; text-decoration: underline dotted; text-underline-offset: 4px }
-td details > table { margin: .4rem 0; font-size: 13px } .side pre { margin: 0 }
+td details > table { margin: .4rem 0; font-size: 13px } .side pre { margin: 0 } .side caption { text-align: left; font-weight: 600 }
+.side tbody th { color: var(--ink) } .side tbody th + td, .side tbody tr:has(th) + tr > td { border-top: 0; padding-top: 0 }
 .good { color: var(--good) } .bad { color: var(--bad) } .warn { color: var(--warn) }
 tr.bad > td:first-child { box-shadow: inset 4px 0 var(--bad) } tr.good, tr.warn, tr.bad { color: inherit }
 .bar { display: block; height: 6px; margin-top: 3px; white-space: nowrap; font-size: 0 }
@@ -62,8 +64,8 @@ tr.bad > td:first-child { box-shadow: inset 4px 0 var(--bad) } tr.good, tr.warn,
 pub struct Page {
     /// Name and value, in their order: date, project, branch, commit, versions, command.
     pub about: Vec<(&'static str, String)>,
-    /// The history with the verdicts on it, as SVG.
-    pub picture: String,
+    /// The history with the verdicts on it.
+    pub history: Option<Drawing>,
 }
 
 impl Report {
@@ -85,7 +87,7 @@ impl Report {
              <th scope=\"col\">What</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n{}{}</main>\n</html>\n",
             self.about(page),
             self.legend(),
-            picture(page),
+            history(page),
             component = escaped(&self.component),
             summary = escaped(&self.summary()),
         )
@@ -124,13 +126,9 @@ impl Report {
     }
 }
 
-/// In a page a picture needs no namespace.
-fn picture(page: &Page) -> String {
-    if page.picture.is_empty() {
-        return String::new();
-    }
-    let svg = page.picture.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1);
-    format!("<h2>The history</h2>\n<div class=\"graph\" tabindex=\"0\">{svg}</div>\n")
+fn history(page: &Page) -> String {
+    let drawing = page.history.as_ref();
+    drawing.map(|drawing| format!("<h2>The history</h2>\n{}", drawing.figure("history"))).unwrap_or_default()
 }
 
 fn row(around: &Around, result: &RevisionResult, longest: f64) -> String {
@@ -164,14 +162,15 @@ fn details(around: &Around, result: &RevisionResult) -> String {
     let text = if text.is_empty() { text } else { format!("<pre>{}</pre>", escaped(&text)) };
     let schema: String = result.schema_changes.iter().map(schema_row).collect();
     let data: String = result.data_changes.iter().flat_map(data_rows).collect();
-    let side = |what: &str, head: &str, rows: String| match rows.is_empty() {
+    let side = |what: &str, of: &str, rows: String| match rows.is_empty() {
         true => String::new(),
         false => format!(
-            "<table class=\"side\"><caption>{what}</caption><thead><tr><th scope=\"col\">{head}</th><th scope=\"col\">Before</th>\
+            "<table class=\"side\"><caption>{what}</caption><thead><tr>{of}<th scope=\"col\">Before</th>\
              <th scope=\"col\">After</th></tr></thead><tbody>{rows}</tbody></table>"
         ),
     };
-    text + &side("What differs in the schema", "Object", schema) + &side("What differs in the rows", "Of", data)
+    let of = "<th scope=\"col\">Of</th>";
+    text + &side("What differs in the schema", "", schema) + &side("What differs in the rows", of, data)
 }
 
 fn cut_lines(text: &str) -> String {
@@ -187,7 +186,12 @@ fn schema_row(change: &Change) -> String {
         None => "<td class=\"time\">not there</td>".to_owned(),
     };
     let cause = change.cause.as_ref().map(|cause| format!("<br>cause: {}", escaped(cause))).unwrap_or_default();
-    format!("<tr><td>{}{cause}</td>{}{}</tr>", escaped(&change.object), side(&change.before), side(&change.after))
+    format!(
+        "<tr><th scope=\"rowgroup\" colspan=\"2\">{}{cause}</th></tr><tr>{}{}</tr>",
+        escaped(&change.object),
+        side(&change.before),
+        side(&change.after)
+    )
 }
 
 fn data_rows(change: &DataChange) -> Vec<String> {

@@ -53,8 +53,8 @@ impl RevisionResult {
             data_changes: list(&value["data_changes"]).map(data).collect::<Option<_>>()?,
             // What a review shows besides is of the run that it belongs to.
             made: None,
-            sql_up: None,
-            sql_down: None,
+            ran_up: None,
+            ran_down: None,
             error: if value["error"].is_null() { None } else { Some(fail(&value["error"])?) },
             cause: text(&value["cause"]),
             reason: text(&value["reason"]),

@@ -7,6 +7,7 @@ use crate::fail::Kind;
 use crate::model::action::{Around, own};
 use crate::model::catalog::{Key, Object, Snapshot, diff};
 use crate::model::rows::ColumnLoss;
+use crate::report::drawing::Drawing;
 
 fn result(id: &str, message: &str, verdict: Verdict) -> RevisionResult {
     let graph = Graph::build(Vec::new()).unwrap();
@@ -56,7 +57,7 @@ fn report() -> Report {
 fn every_revision_is_a_case() {
     let xml = report().junit(&Around::default(), Path::new("services/api"));
     assert!(xml.contains("tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"2\""), "{xml}");
-    assert!(xml.contains("name=\"b2 a &lt;b&gt; &amp; &quot;c&quot; \u{fffd}\""), "{xml}");
+    assert!(xml.contains("name=\"b2 a &lt;b&gt; &amp; &quot;c&quot; \\u{7}\""), "{xml}");
     assert!(xml.contains("<failure type=\"failed\" message=\"failed in the downgrade\">"), "{xml}");
     assert!(xml.contains("<skipped message=\"irreversible: the keys are gone\"/>"), "{xml}");
     assert!(xml.contains("<skipped message=\"unproven: what stood below it"), "{xml}");
@@ -71,8 +72,8 @@ fn the_page_hides_nothing_and_executes_nothing() {
     let about = vec![("Branch", "a<b>".to_owned()), ("Command", "cargo xtask db-roundtrip".to_owned())];
     let mut report = report();
     report.results[1].revision.message = "w".repeat(1_000_000);
-    let page = report
-        .html(&Around::default(), &Page { about, picture: "<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_owned() });
+    report.results[3].revision.message = "\u{202e}gnp\u{1b}[31m".to_owned();
+    let page = report.html(&Around::default(), &Page { about, history: Some(Drawing::default()) });
     assert!(page.len() < 30_000 && page.contains("<dt>Branch</dt><dd>a&lt;b&gt;</dd>"), "{}", page.len());
     assert!(
         page.contains("#f-failed:checked ~ table > tbody > tr:not(.v-failed)")
@@ -83,6 +84,7 @@ fn the_page_hides_nothing_and_executes_nothing() {
         assert!(page.contains(text), "{text} is not in {page}");
     }
     assert!(!page.contains("<script") && !page.contains("http"), "{page}");
+    assert!(!page.contains(['\u{202e}', '\u{1b}']) && page.contains("\\u{202e}gnp\\u{1b}[31m"), "{page}");
 }
 
 #[test]

@@ -39,6 +39,7 @@ const FILES: &[(&str, &str)] = files![
     "xtask_driver/origin.py",
     "xtask_driver/session.py",
     "xtask_driver/run.py",
+    "xtask_driver/statements.py",
     "xtask_driver/traces.py",
     "xtask_driver/process.py",
     "xtask_driver/looks.py",

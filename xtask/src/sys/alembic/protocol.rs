@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::draft::{self, Compared, Written};
-use super::fields::{paths, pids, step, text, texts};
+use super::fields::{paths, pids, statements, step, text, texts};
 use super::trouble::Trouble;
+use crate::model::statement::Statement;
 use crate::model::target::Step;
 
 /// A step that went through.
@@ -20,7 +21,7 @@ pub struct Done {
     /// The server processes of sessions that the script has opened and not closed.
     pub left: Vec<i32>,
     /// What it has sent through SQLAlchemy, in its order and without the values of parameters.
-    pub statements: Vec<String>,
+    pub statements: Vec<Statement>,
 }
 
 /// What runs in the project's Python.
@@ -89,7 +90,7 @@ impl Event {
                 heads: texts(value, "heads"),
                 seconds: value["seconds"].as_f64()?,
                 left: pids(value, "left"),
-                statements: texts(value, "statements"),
+                statements: statements(value),
             }),
             "migrated" => {
                 let sees_ledger = value["sees_ledger"].as_bool().unwrap_or(true);

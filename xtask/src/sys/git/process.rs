@@ -1,12 +1,14 @@
 //! How git is run: the same quiet, locale-free, non-interactive way for every question, with the answer in bytes (paths
 //! and blobs need not be UTF-8). git's exit statuses keep their meaning: 1 says no, 128 says broken.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -45,12 +47,21 @@ pub(super) struct Git {
     ui: Ui,
     cwd: PathBuf,
     local: Vec<(OsString, OsString)>,
+    memory: Option<Memory>,
 }
+
+/// What questions were answered, by the command and its input.
+type Memory = Arc<Mutex<HashMap<(String, Vec<u8>), Answer>>>;
 
 impl Git {
     /// git in `cwd`; of [`LOCAL`] it sees what is given here and nothing else.
     pub(super) fn new(ui: &Ui, cwd: &Path, local: Vec<(OsString, OsString)>) -> Git {
-        Git { ui: ui.clone(), cwd: cwd.to_owned(), local }
+        Git { ui: ui.clone(), cwd: cwd.to_owned(), local, memory: None }
+    }
+
+    /// The same for a command that changes nothing: what was asked is not asked again.
+    pub(super) fn remembering(self) -> Git {
+        Git { memory: Some(Memory::default()), ..self }
     }
 
     /// Where its commands are shown.
@@ -61,12 +72,12 @@ impl Git {
     /// A question: changes nothing, takes no lock, reads paths as they stand (`*` is a letter).
     pub(super) fn ask<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Call<'_> {
         let cmd = self.cmd(&["--no-optional-locks", "--literal-pathspecs"]).args(args);
-        Call { git: self, cmd, stdin: Vec::new(), limit: QUESTION_LIMIT }
+        Call { git: self, cmd, stdin: Vec::new(), limit: QUESTION_LIMIT, memory: self.memory.as_ref() }
     }
 
     /// An act: may write, take locks and run hooks.
     pub(super) fn act<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Call<'_> {
-        Call { git: self, cmd: self.cmd(&[]).args(args), stdin: Vec::new(), limit: ACT_LIMIT }
+        Call { git: self, cmd: self.cmd(&[]).args(args), stdin: Vec::new(), limit: ACT_LIMIT, memory: None }
     }
 
     fn cmd(&self, options: &[&str]) -> Cmd {
@@ -92,6 +103,7 @@ pub(super) struct Call<'a> {
     cmd: Cmd,
     stdin: Vec<u8>,
     limit: Duration,
+    memory: Option<&'a Memory>,
 }
 
 impl Call<'_> {
@@ -126,6 +138,18 @@ impl Call<'_> {
 
     /// Runs it to its end.
     pub(super) fn run(self) -> Result<Answer> {
+        let Some(memory) = self.memory else { return self.run_now() };
+        let key = (self.cmd.line(), self.stdin.clone());
+        let known = || memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = known().get(&key) {
+            return Ok(answer.clone());
+        }
+        let answer = self.run_now()?;
+        known().insert(key, answer.clone());
+        Ok(answer)
+    }
+
+    fn run_now(self) -> Result<Answer> {
         let ui = &self.git.ui;
         let mut child = self.cmd.spawn(ui, Stdio::piped(), Stdio::piped(), Stdio::piped())?;
         let input = child.stdin.take();
@@ -180,7 +204,7 @@ fn reader(stream: Option<impl Read + Send + 'static>) -> Receiver<std::io::Resul
 }
 
 /// How git ended and what it said.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Answer {
     line: String,
     code: Option<i32>,

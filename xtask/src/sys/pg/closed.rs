@@ -4,6 +4,7 @@
 
 use anyhow::Result;
 
+use super::ask::Ask;
 use super::{Db, sql_fail, surroundings};
 use crate::model::url::DbUrl;
 
@@ -34,7 +35,7 @@ select format('create or replace function %I.%I(%s) returns %s language plpgsql 
 /// What connecting may meet.
 pub(super) fn close(copy: &DbUrl) -> Result<Option<String>> {
     let mut db = Db::connect(copy, &surroundings::application_name("scratch"))?;
-    let doors = db.client().query(DOORS, &[&DBLINK]).map_err(|error| sql_fail(&error, "looking at the copy"))?;
+    let doors = db.client().ask(DOORS, &[&DBLINK]).map_err(|error| sql_fail(&error, "looking at the copy"))?;
     let mut open: Vec<&str> = Vec::new();
     for door in &doors {
         if db.run(door.get(0))?.is_err() {

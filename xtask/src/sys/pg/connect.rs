@@ -5,16 +5,19 @@ use std::net::IpAddr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use postgres::config::{SslMode as Tls, TargetSessionAttrs};
+use anyhow::{Context, Result};
+use postgres::config::{SslMode as Tls, SslNegotiation, TargetSessionAttrs};
 use postgres::error::SqlState;
-use postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
-use tokio_postgres::Config;
+use postgres::{Client, NoTls};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{Config, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::batch::{Answer, batch};
+use super::door::Door;
 use super::errors::{connect_fail, no_answer, psql, sql_fail, tls_reason};
 use super::pooler::{self, Behind};
-use super::{surroundings, tls};
+use super::{literal, surroundings, tls};
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Program, own};
 use crate::model::url::{Address, DbUrl, Endpoint, Session, SslMode, Target};
@@ -28,12 +31,15 @@ const STARTING_UP: Duration = Duration::from_secs(10);
 /// An open session.
 pub struct Db {
     client: Client,
-    tls: Option<MakeRustlsConnect>,
+    /// `None` on a Unix socket.
+    door: Option<Door>,
     url: DbUrl,
     endpoint: Endpoint,
     version: ServerVersion,
     pid: i32,
     here: Here,
+    /// The tables of this tool's own that were there when the session began.
+    kept: Vec<String>,
     pooler: Option<Behind>,
 }
 
@@ -96,11 +102,11 @@ impl Db {
         let mut last = None;
         for endpoint in &target.endpoints {
             match patiently(endpoint, target, tls.as_ref(), application_name) {
-                Ok(client) => {
-                    let config = probe(endpoint, target, application_name);
-                    let over_tls = tls.clone().filter(|_| matches!(endpoint.address, Address::Host(_)));
-                    let pooler = pooler::behind(&endpoint.to_string(), &config, over_tls);
-                    return Db::introduce(client, tls, url.clone(), endpoint.clone(), pooler);
+                Ok((client, Some(door))) => return Db::introduce(client, url.clone(), endpoint.clone(), door),
+                Ok((client, None)) => {
+                    let config = config(endpoint, target, application_name);
+                    let pooler = pooler::behind(&endpoint.to_string(), &config);
+                    return Db::introduce_local(client, url.clone(), endpoint.clone(), pooler);
                 }
                 Err(error) => {
                     interrupt::check()?;
@@ -117,26 +123,30 @@ impl Db {
         Err(last.unwrap_or_else(|| Fail::new(Kind::ConnectionRefused, "Cannot connect to database")).into())
     }
 
-    /// Pins the session, which is ours alone unless there is a pooler, and asks the server who it is, in one round trip.
-    fn introduce(
-        mut client: Client,
-        tls: Option<MakeRustlsConnect>,
-        url: DbUrl,
-        endpoint: Endpoint,
-        pooler: Option<Behind>,
-    ) -> Result<Db> {
-        let pin = if pooler.is_none() { PIN } else { "" };
-        let answer = client.simple_query(&format!("{pin}{INTRODUCE}"));
-        let rows = answer.map_err(|error| sql_fail(&error, "setting the session up"))?;
-        let row = rows.iter().rev().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
-        let text = |at: usize| row.and_then(|row| row.get(at)).unwrap_or_default();
+    /// Pins the session, which is ours alone unless there is a pooler, and asks the server who it is, in one round trip. A
+    /// pooler shows in it: the process that the start-up announced for cancelling is not the one that answers.
+    fn introduce(mut client: Client, url: DbUrl, endpoint: Endpoint, door: Door) -> Result<Db> {
+        let announced = door.announced();
+        let condition = announced.map_or("true".to_owned(), |pid| format!("pg_catalog.pg_backend_pid() = {pid}"));
+        let answer = ask_who(&mut client, &condition)?;
+        let mut db = Db::of(client, url, endpoint, &answer);
+        db.pooler = announced.filter(|announced| *announced != db.pid).map(|_| behind(&answer));
+        db.door = Some(door);
+        Ok(db)
+    }
+
+    /// The same on a Unix socket, where nothing shows on the way in and a pooler was asked for by itself.
+    fn introduce_local(mut client: Client, url: DbUrl, endpoint: Endpoint, pooler: Option<Behind>) -> Result<Db> {
+        let answer = ask_who(&mut client, if pooler.is_none() { "true" } else { "false" })?;
+        Ok(Db { pooler, ..Db::of(client, url, endpoint, &answer) })
+    }
+
+    fn of(client: Client, url: DbUrl, endpoint: Endpoint, answer: &Answer) -> Db {
+        let text = |at: usize| answer.text(at).unwrap_or_default();
         let version = ServerVersion { number: text(0).parse().unwrap_or_default(), text: text(1).to_owned() };
-        let pid = text(2).parse().unwrap_or_default();
-        let here = row.map(here).unwrap_or_default();
-        Ok(Db { client, tls, url, endpoint, version, pid, here, pooler })
+        let kept = text(8).split(' ').map(str::to_owned).collect();
+        let (pid, here) = (text(2).parse().unwrap_or_default(), here(answer));
+        Db { client, door: None, url, endpoint, version, pid, here, kept, pooler: None }
     }
 
     /// The client itself, for queries.
@@ -182,6 +192,11 @@ impl Db {
         }
     }
 
+    /// Whether a table of this tool's own was there when the session began.
+    pub(super) fn keeps(&self, table: &str) -> bool {
+        self.kept.iter().any(|kept| kept == table)
+    }
+
     /// Whether a pooler stands between; only [`Db::connect_to_look`] lets that pass.
     pub fn is_pooled(&self) -> bool {
         self.pooler.is_some()
@@ -198,13 +213,13 @@ impl Db {
     /// `interrupted`, else what the server says, as it is.
     pub fn run(&mut self, sql: &str) -> Result<Result<(), postgres::Error>> {
         let token = self.client.cancel_token();
-        let tls = self.tls.clone();
+        let door = self.door.clone();
         let (done, over) = mpsc::channel::<()>();
         let watch = std::thread::spawn(move || {
             while let Err(mpsc::RecvTimeoutError::Timeout) = over.recv_timeout(Duration::from_millis(20)) {
                 if interrupt::requested() {
-                    let _ = match tls {
-                        Some(tls) => token.cancel_query(tls),
+                    let _ = match door {
+                        Some(door) => token.cancel_query(door),
                         None => token.cancel_query(NoTls),
                     };
                     return;
@@ -223,23 +238,52 @@ impl Db {
 
 /// Formats and time limits that others may have set differently for the role or the database, and messages in English where
 /// we may. `lc_messages` is a superuser's; on a server that is older than a setting, the condition finds no row.
-const PIN: &str = "set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres'; set timezone = 'UTC'; \
-    set bytea_output = 'hex'; set extra_float_digits = 1; set standard_conforming_strings = on; \
-    set client_min_messages = 'warning'; set statement_timeout = 0; set lock_timeout = 0; \
-    set idle_in_transaction_session_timeout = 0; \
-    select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings \
-    where name in ('idle_session_timeout', 'transaction_timeout') and setting <> '0'; \
-    select pg_catalog.set_config('lc_messages', 'C', false) from pg_catalog.pg_roles \
-    where rolname = current_user and rolsuper; ";
+const PINNED: [(&str, &str); 10] = [
+    ("datestyle", "ISO, YMD"),
+    ("intervalstyle", "postgres"),
+    ("timezone", "UTC"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+    ("standard_conforming_strings", "on"),
+    ("client_min_messages", "warning"),
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+];
+
+/// What the server says of itself, after the session was pinned where the condition holds.
+fn ask_who(client: &mut Client, condition: &str) -> Result<Answer> {
+    let values = PINNED.map(|(name, value)| format!("({}, {})", literal(name), literal(value))).join(", ");
+    let set = "select pg_catalog.set_config(name";
+    let sql = format!(
+        "{set}, value, false) from (values {values}) pinned (name, value) where {condition}; \
+         {set}, '0', false) from pg_catalog.pg_settings \
+         where name in ('idle_session_timeout', 'transaction_timeout') and setting <> '0' and {condition}; \
+         select pg_catalog.set_config('lc_messages', 'C', false) from pg_catalog.pg_roles \
+         where rolname = current_user and rolsuper and {condition}; {INTRODUCE}"
+    );
+    let answers = batch(client, &sql).map_err(|error| sql_fail(&error, "setting the session up"))?;
+    answers.into_iter().last().context("setting the session up: no answer")
+}
 
 const INTRODUCE: &str = "select pg_catalog.current_setting('server_version_num'), \
     pg_catalog.current_setting('server_version'), pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), \
     pg_catalog.current_setting('default_transaction_read_only'), pg_catalog.host(pg_catalog.inet_server_addr()), \
-    pg_catalog.inet_server_port()";
+    pg_catalog.inet_server_port(), pg_catalog.current_setting('port'), \
+    (select pg_catalog.string_agg(c.relname::text, ' ') from pg_catalog.pg_class c \
+     join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'xtask' \
+     and c.relname in ('ledger', 'run') and pg_catalog.has_schema_privilege(n.oid, 'usage'))";
 
-fn here(row: &SimpleQueryRow) -> Here {
-    let address = row.get(5).and_then(|text| text.parse().ok()).zip(row.get(6).and_then(|text| text.parse().ok()));
-    Here { is_standby: row.get(3) == Some("t"), is_read_only: row.get(4) == Some("on"), address }
+fn here(answer: &Answer) -> Here {
+    let address = answer.text(5).and_then(|text| text.parse().ok());
+    let address = address.zip(answer.text(6).and_then(|text| text.parse().ok()));
+    Here { is_standby: answer.text(3) == Some("t"), is_read_only: answer.text(4) == Some("on"), address }
+}
+
+/// The server itself, behind a pooler.
+fn behind(answer: &Answer) -> Behind {
+    let text = |at: usize| answer.text(at).map(str::to_owned);
+    Behind { host: text(5), port: text(7).unwrap_or_default() }
 }
 
 fn pooled(db: &Db, behind: &Behind) -> Fail {
@@ -268,7 +312,7 @@ fn patiently(
     target: &Target,
     tls: Option<&MakeRustlsConnect>,
     application_name: &str,
-) -> Result<Client, Box<Fail>> {
+) -> Result<(Client, Option<Door>), Box<Fail>> {
     let until = Instant::now() + STARTING_UP;
     let limit = target.connect_timeout.unwrap_or(LIMIT);
     loop {
@@ -297,23 +341,31 @@ fn negotiate(
     tls: Option<&MakeRustlsConnect>,
     application_name: &str,
     limit: Duration,
-) -> Result<Client, Attempt> {
+) -> Result<(Client, Option<Door>), Attempt> {
     let config = config(endpoint, target, application_name);
-    let Some(tls) = tls.filter(|_| matches!(endpoint.address, Address::Host(_))) else {
-        return in_time(config, Tls::Disable, None, limit);
+    if !matches!(endpoint.address, Address::Host(_)) {
+        return in_time(config, NoTls, limit).map(|client| (client, None));
+    }
+    let through = |mode: Tls| {
+        let door = Door::new(tls, mode);
+        let mut config = config.clone();
+        // The door itself asks for TLS.
+        config.ssl_mode(Tls::Require).ssl_negotiation(SslNegotiation::Direct);
+        in_time(config, door.clone(), limit).map(|client| (client, Some(door)))
     };
     let (first, second) = match target.ssl.mode {
+        SslMode::Disable => (Tls::Disable, None),
         SslMode::Allow => (Tls::Disable, Some(Tls::Require)),
         SslMode::Prefer => (Tls::Prefer, Some(Tls::Disable)),
         _ => (Tls::Require, None),
     };
-    let refused = match in_time(config.clone(), first, Some(tls), limit) {
+    let refused = match through(first) {
         Err(Attempt::Refused(error)) => error,
         done => return done,
     };
     match second.filter(|_| other_way_may_help(&refused)) {
         // The first refusal is the one worth telling when the other way leads nowhere either.
-        Some(second) => in_time(config, second, Some(tls), limit).map_err(|_| Attempt::Refused(refused)),
+        Some(second) => through(second).map_err(|_| Attempt::Refused(refused)),
         None => Err(Attempt::Refused(refused)),
     }
 }
@@ -325,18 +377,17 @@ fn other_way_may_help(error: &postgres::Error) -> bool {
 
 /// The whole attempt within the limit: name lookup, handshake and authentication, which the crate's own
 /// `connect_timeout` does not cover.
-fn in_time(mut config: Config, mode: Tls, tls: Option<&MakeRustlsConnect>, limit: Duration) -> Result<Client, Attempt> {
-    config.ssl_mode(mode);
-    let tls = tls.cloned();
+fn in_time<T>(config: Config, tls: T, limit: Duration) -> Result<Client, Attempt>
+where
+    T: MakeTlsConnect<Socket> + Send + 'static,
+    T::TlsConnect: Send,
+    T::Stream: Send,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
-        let config = postgres::Config::from(config);
-        let client = match tls {
-            Some(tls) => config.connect(tls),
-            None => config.connect(NoTls),
-        };
         // When nobody waits any more, the connection is closed by being dropped here.
-        let _ = send.send(client);
+        let _ = send.send(postgres::Config::from(config).connect(tls));
     });
     let until = Instant::now() + limit;
     loop {
@@ -348,19 +399,6 @@ fn in_time(mut config: Config, mode: Tls, tls: Option<&MakeRustlsConnect>, limit
     }
 }
 
-/// For another session like the one that was let in.
-fn probe(endpoint: &Endpoint, target: &Target, application_name: &str) -> Config {
-    let mut config = config(endpoint, target, application_name);
-    let is_host = matches!(endpoint.address, Address::Host(_));
-    config.ssl_mode(match target.ssl.mode {
-        SslMode::Disable | SslMode::Allow => Tls::Disable,
-        _ if !is_host => Tls::Disable,
-        SslMode::Prefer => Tls::Prefer,
-        _ => Tls::Require,
-    });
-    config
-}
-
 fn config(endpoint: &Endpoint, target: &Target, application_name: &str) -> Config {
     let mut config = Config::new();
     match &endpoint.address {
@@ -368,7 +406,7 @@ fn config(endpoint: &Endpoint, target: &Target, application_name: &str) -> Confi
         Address::Socket(dir) => config.host_path(dir),
     };
     config.port(endpoint.port).user(&target.user).dbname(&target.database).application_name(application_name);
-    config.connect_timeout(target.connect_timeout.unwrap_or(LIMIT));
+    config.ssl_mode(Tls::Disable).connect_timeout(target.connect_timeout.unwrap_or(LIMIT));
     if let Some(password) = &endpoint.password {
         config.password(password.expose());
     }

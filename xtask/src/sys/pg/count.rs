@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::ask::Ask;
 use super::{Db, ident, sql_fail};
 
 /// Counting ends one above this.
@@ -28,7 +29,7 @@ impl Db {
         for column in names {
             let filter = column.map(|column| format!(" where {column} is not null")).unwrap_or_default();
             let sql = format!("select count(*) from (select from {table}{filter} limit {most}) as counted");
-            match self.client().query_one(&sql, &[]) {
+            match self.client().ask_one(&sql, &[]) {
                 Ok(row) => return Ok(u64::try_from(row.get::<_, i64>(0)).ok()),
                 Err(error) if error.as_db_error().is_some() => {}
                 Err(error) => return Err(sql_fail(&error, "counting rows").into()),
@@ -44,7 +45,7 @@ impl Db {
     pub fn about_rows(&mut self, table: &str) -> Result<Option<u64>> {
         let Some(name) = self.table_named(table)? else { return Ok(None) };
         let row =
-            self.client().query_one("select reltuples::float8 from pg_class where oid = $1::text::regclass", &[&name]);
+            self.client().ask_one("select reltuples::float8 from pg_class where oid = $1::text::regclass", &[&name]);
         let known: f64 = row.map_err(|error| sql_fail(&error, "asking how large a table is"))?.get(0);
         if known > 0.0 {
             return Ok(Some(known as u64));
@@ -59,14 +60,14 @@ impl Db {
     pub fn table_files(&mut self) -> Result<Vec<(u32, String, u32)>> {
         let sql = "select c.oid, c.oid::regclass::text, c.relfilenode from pg_class c \
             where c.relkind in ('r', 'm') and c.oid >= 16384 and c.relfilenode <> 0 order by 2";
-        let rows = self.client().query(sql, &[]).map_err(|error| sql_fail(&error, "asking for the tables' files"))?;
+        let rows = self.client().ask(sql, &[]).map_err(|error| sql_fail(&error, "asking for the tables' files"))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
     }
 
     fn table_named(&mut self, name: &str) -> Result<Option<String>> {
         for spelling in spellings(name) {
             let sql = "select c.oid::regclass::text from pg_class c where c.oid = to_regclass($1) and c.relkind in ('r', 'p')";
-            let row = self.client().query_opt(sql, &[&spelling]);
+            let row = self.client().ask_opt(sql, &[&spelling]);
             if let Some(row) = row.map_err(|error| sql_fail(&error, "looking for a table"))? {
                 return Ok(Some(row.get(0)));
             }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use postgres::{IsolationLevel, Transaction};
 
+use super::ask::Ask;
 use super::catalog::{self, Options};
 use super::rows::{self, Memory};
 use super::{Db, sql_fail};
@@ -72,7 +73,7 @@ impl Db {
     /// # Errors
     /// When the connection is lost.
     pub fn tables_by_number(&mut self) -> Result<BTreeMap<String, u32>> {
-        let rows = self.client().query(TABLES, &[]).map_err(|error| sql_fail(&error, "listing the tables"))?;
+        let rows = self.client().ask(TABLES, &[]).map_err(|error| sql_fail(&error, "listing the tables"))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
@@ -83,7 +84,7 @@ impl Db {
     pub fn filled_views(&mut self) -> Result<Vec<String>> {
         let sql = "select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c join pg_namespace n \
             on n.oid = c.relnamespace where c.relkind = 'm' and c.relispopulated order by c.oid";
-        let rows = self.client().query(sql, &[]).map_err(|error| sql_fail(&error, "listing the materialized views"))?;
+        let rows = self.client().ask(sql, &[]).map_err(|error| sql_fail(&error, "listing the materialized views"))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
@@ -96,7 +97,7 @@ impl Db {
             then (select system_identifier::text from pg_control_system()) end, \
             datname::text, oid, pg_database_size(oid), pg_is_in_recovery() \
             from pg_database where datname = current_database()";
-        let row = self.client().query_one(sql, &[]).map_err(|error| sql_fail(&error, "asking the server who it is"))?;
+        let row = self.client().ask_one(sql, &[]).map_err(|error| sql_fail(&error, "asking the server who it is"))?;
         Ok(Identity {
             system: row.get::<_, Option<String>>(0).unwrap_or_default(),
             database: row.get(1),
@@ -123,7 +124,7 @@ impl Db {
                     "set local lock_timeout = {lock_wait_ms}; set local statement_timeout = 0; \
                      set local idle_in_transaction_session_timeout = 0"
                 ))?;
-                let snapshot = transaction.query_one("select pg_export_snapshot()", &[])?.get(0);
+                let snapshot = transaction.ask_one("select pg_export_snapshot()", &[])?.get(0);
                 Ok((transaction, snapshot))
             });
         let (transaction, snapshot) = started.map_err(|error| sql_fail(&error, "holding the database still"))?;
@@ -143,7 +144,7 @@ impl Db {
     /// # Errors
     /// When the connection is lost.
     pub fn exclusive_holders(&mut self) -> Result<Vec<String>> {
-        let rows = self.client().query(HOLDERS, &[]).map_err(|error| sql_fail(&error, "asking who holds a lock"))?;
+        let rows = self.client().ask(HOLDERS, &[]).map_err(|error| sql_fail(&error, "asking who holds a lock"))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 }
@@ -172,11 +173,11 @@ impl Frozen<'_> {
         let rows = rows::learn_within(&mut self.transaction, &everything(), memory)?;
         let sql = "select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value \
             from pg_catalog.pg_sequences where schemaname !~ '^pg_'";
-        let sequences = self.transaction.query(sql, &[]).context("asking where the sequences stand")?;
+        let sequences = self.transaction.ask(sql, &[]).context("asking where the sequences stand")?;
         let sql = "select count(*) from pg_largeobject_metadata";
-        let large_objects = self.transaction.query_one(sql, &[]).context("counting the large objects")?;
+        let large_objects = self.transaction.ask_one(sql, &[]).context("counting the large objects")?;
         let mut tables = std::collections::BTreeMap::new();
-        for row in self.transaction.query(TABLES, &[]).context("listing the tables")? {
+        for row in self.transaction.ask(TABLES, &[]).context("listing the tables")? {
             if everything().leaves_out(row.get(0)) {
                 continue;
             }
@@ -184,7 +185,7 @@ impl Frozen<'_> {
             let identity = TableIdentity { oid: row.get(1), columns: names.into_iter().zip(numbers).collect() };
             tables.insert(row.get(0), identity);
         }
-        let relations = self.transaction.query(RELATIONS, &[]).context("listing the relations")?;
+        let relations = self.transaction.ask(RELATIONS, &[]).context("listing the relations")?;
         Ok(Contents {
             schema,
             rows,

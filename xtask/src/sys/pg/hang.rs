@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::ask::Ask;
 use super::{Db, sql_fail};
 
 impl Db {
@@ -30,7 +31,7 @@ impl Db {
                     coalesce(h.state like 'idle in transaction%' \
                     and clock_timestamp() - h.state_change > $2::float8 * interval '1 second', false)) \
             order by 1";
-        let rows = self.client().query(SQL, &[&ours, &patience.as_secs_f64()]);
+        let rows = self.client().ask(SQL, &[&ours, &patience.as_secs_f64()]);
         let rows = rows.map_err(|error| sql_fail(&error, "asking who waits for a lock"))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }

@@ -3,8 +3,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
+use super::ask::Ask;
+use super::batch::batch;
 use super::{Db, sql_fail};
 use crate::model::imprint::{Imprint, Relation};
 
@@ -55,17 +57,27 @@ impl Db {
     /// # Errors
     /// When the connection is lost.
     pub fn imprint(&mut self) -> Result<Imprint> {
+        let other = |(catalog, words): &(&str, &str)| {
+            format!(
+                "select '{words}', concat(count(*), ' ', sum(hashtext(concat(oid, ':', xmin))::bigint)) \
+                 from pg_catalog.{catalog}"
+            )
+        };
+        let others: Vec<String> = OTHERS.iter().map(other).collect();
+        let sql = format!("{RELATIONS};{};", others.join(" union all "));
+        let answers = batch(self.client(), &sql).map_err(|error| sql_fail(&error, LOOKING))?;
         let mut imprint = Imprint::default();
-        for row in self.client().query(RELATIONS, &[]).map_err(|error| sql_fail(&error, LOOKING))? {
-            let relation =
-                Relation { written: [row.get(1), row.get(2), row.get(3)], position: row.get(4), shape: row.get(5) };
-            imprint.relations.insert(row.get(0), relation);
+        let [relations, others] = answers.as_slice() else { bail!("{LOOKING}: no answer") };
+        for row in &relations.rows {
+            let text = |at: usize| row.get(at).unwrap_or_default();
+            let number = |at: usize| text(at).parse().unwrap_or_default();
+            let position = row.get(4).and_then(|position| position.parse().ok());
+            let relation = Relation { written: [number(1), number(2), number(3)], position, shape: text(5).to_owned() };
+            imprint.relations.insert(text(0).to_owned(), relation);
         }
-        for (catalog, words) in OTHERS {
-            let sql = format!(
-                "select concat(count(*), ' ', sum(hashtext(concat(oid, ':', xmin))::bigint)) from pg_catalog.{catalog}"
-            );
-            imprint.others.insert(words.to_owned(), self.text(&sql, LOOKING)?);
+        for row in &others.rows {
+            let text = |at: usize| row.get(at).unwrap_or_default().to_owned();
+            imprint.others.insert(text(0), text(1));
         }
         Ok(imprint)
     }
@@ -82,7 +94,7 @@ impl Db {
                    and backend_type = 'client backend' and backend_start > $1)";
         let until = Instant::now() + ENDING;
         loop {
-            let row = self.client().query_one(sql, &[&since]).map_err(|error| sql_fail(&error, LOOKING))?;
+            let row = self.client().ask_one(sql, &[&since]).map_err(|error| sql_fail(&error, LOOKING))?;
             if !row.get::<_, bool>(0) || Instant::now() > until {
                 return Ok(());
             }
@@ -90,19 +102,21 @@ impl Db {
         }
     }
 
-    /// Who else is connected to this database; `since` leaves out who was idle all the time.
+    /// The server's clock, and who else is connected to this database; `since` leaves out who was idle all the time.
     ///
     /// # Errors
     /// When the connection is lost.
-    pub fn busy(&mut self, since: Option<SystemTime>) -> Result<Vec<Busy>> {
+    pub fn busy(&mut self, since: Option<SystemTime>) -> Result<(SystemTime, Vec<Busy>)> {
         let ours = format!("xtask % {}", std::process::id());
-        let sql = "select pid, concat_ws(', ', 'process ' || pid, 'user ' || usename, nullif(application_name, ''), \
+        let sql = "select clock.at, pid, concat_ws(', ', 'process ' || pid, 'user ' || usename, nullif(application_name, ''), \
                      'from ' || coalesce(host(client_addr), 'this machine')) \
-                   from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() \
+                   from (select clock_timestamp() as at) clock left join pg_stat_activity on datname = current_database() and pid <> pg_backend_pid() \
                    and backend_type = 'client backend' and coalesce(application_name, '') not like $1 \
                    and ($2::timestamptz is null or coalesce(state, '') <> 'idle' or state_change > $2)";
-        let rows = self.client().query(sql, &[&ours, &since]).map_err(|error| sql_fail(&error, LOOKING))?;
-        Ok(rows.iter().map(|row| Busy { pid: row.get(0), words: row.get(1) }).collect())
+        let rows = self.client().ask(sql, &[&ours, &since]).map_err(|error| sql_fail(&error, LOOKING))?;
+        let now = rows.first().map_or(SystemTime::UNIX_EPOCH, |row| row.get(0));
+        let busy = |row: &postgres::Row| Some(Busy { pid: row.get::<_, Option<i32>>(1)?, words: row.get(2) });
+        Ok((now, rows.iter().filter_map(busy).collect()))
     }
 
     /// The server's clock.
@@ -110,7 +124,7 @@ impl Db {
     /// # Errors
     /// When the connection is lost.
     pub fn now(&mut self) -> Result<SystemTime> {
-        let row = self.client().query_one("select clock_timestamp()", &[]);
+        let row = self.client().ask_one("select clock_timestamp()", &[]);
         Ok(row.map_err(|error| sql_fail(&error, LOOKING))?.get(0))
     }
 }

@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 
+use super::ask::Ask;
 use super::{Db, sql_fail};
 
 /// An INVALID index, each name as SQL takes it.
@@ -29,7 +30,7 @@ impl Db {
             where not i.indisvalid and c.relkind = 'i' and n.nspname !~ '^pg_' \
             and not exists (select from pg_locks l where l.relation = i.indexrelid and l.mode <> 'AccessShareLock' \
             and l.database = (select oid from pg_database where datname = current_database())) order by 1";
-        let rows = self.client().query(sql, &[]).map_err(|error| sql_fail(&error, "looking for INVALID indexes"))?;
+        let rows = self.client().ask(sql, &[]).map_err(|error| sql_fail(&error, "looking for INVALID indexes"))?;
         let index = |row: &postgres::Row| InvalidIndex { index: row.get(0), table: row.get(1), is_unique: row.get(2) };
         Ok(rows.iter().map(index).collect())
     }

@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use postgres::SimpleQueryMessage;
 use serde_json::{Value, json};
 
+use super::ask::Ask;
+use super::batch::{Answer, batch};
 use super::runs::key;
-use super::{Db, Script, VersionTable, literal, runs};
+use super::{Applied, Db, LastText, Script, VersionTable, literal, runs, session};
 use crate::model::ledger::{Entry, How, Ledger, Made, Mark, Run};
 
 /// The schema of everything that this tool keeps in somebody's database.
@@ -53,39 +54,68 @@ pub struct Writing<'a> {
     pub may_make: bool,
 }
 
+/// What a database says of where it stands.
+#[derive(Default)]
+pub struct Records {
+    pub applied: Applied,
+    pub ledger: Option<Ledger>,
+    /// What each revision's last upgrade ran.
+    pub last_texts: Vec<LastText>,
+}
+
 impl Db {
+    /// The version table, the ledger and what last ran, in one round trip where the table is where it should be.
+    ///
+    /// # Errors
+    /// As [`Db::applied`].
+    pub fn records(&mut self, table: &VersionTable) -> Result<Records> {
+        self.read_records(table, self.keeps("run"))
+    }
+
+    /// The same without what last ran.
+    ///
+    /// # Errors
+    /// As [`Db::applied`].
+    pub fn applied_and_ledger(&mut self, table: &VersionTable) -> Result<(Applied, Option<Ledger>)> {
+        self.read_records(table, false).map(|records| (records.applied, records.ledger))
+    }
+
+    fn read_records(&mut self, table: &VersionTable, has_runs: bool) -> Result<Records> {
+        let mut sql = session::versions_sql(table);
+        let has_ledger = self.keeps(TABLE);
+        if has_ledger {
+            sql.push_str(&ledger_sql(table));
+        }
+        if has_ledger && has_runs {
+            sql.push_str(&runs::last_texts_sql(table));
+        }
+        // What does not go in one round trip is asked step by step, each of which knows what it means.
+        let Ok(answers) = batch(self.client(), &sql) else { return self.records_one_by_one(table) };
+        let mut answers = answers.into_iter();
+        let mut answer = || answers.next().context("reading the version table: no answer");
+        let revisions = session::versions_of(&answer()?);
+        let applied = Applied { revisions, elsewhere: None, table: true };
+        let ledger = if has_ledger { ledger_of(&answer()?) } else { None };
+        let last_texts = if has_ledger && has_runs { runs::last_texts_of(&answer()?) } else { Vec::new() };
+        Ok(Records { applied, ledger, last_texts })
+    }
+
+    fn records_one_by_one(&mut self, table: &VersionTable) -> Result<Records> {
+        let applied = self.applied(table)?;
+        let ledger = self.ledger(&table.found(&applied));
+        let last_texts = ledger.as_ref().and_then(|_| self.last_texts(&table.found(&applied)).ok());
+        Ok(Records { applied, ledger, last_texts: last_texts.unwrap_or_default() })
+    }
+
     /// The ledger of a version table, with the version table's rows as they are at the same moment; `None` where there is
     /// none, or none that we may read.
     pub fn ledger(&mut self, table: &VersionTable) -> Option<Ledger> {
         // Asked for first: a table that is not there would be an error in the server's log, each time.
-        let there = self.text("select to_regclass('xtask.ledger')::text", "looking for the ledger").ok()?;
-        if there.is_empty() {
+        let there = "select to_regclass('xtask.ledger')::text";
+        if !self.keeps(TABLE) && self.text(there, "looking for the ledger").ok()?.is_empty() {
             return None;
         }
-        let version = table.quoted();
-        let sql = format!(
-            "select 'entry', l.revision, l.how, array_to_json(l.parents)::text, l.mark from xtask.ledger l \
-             where l.version_table = {} union all select 'now', version_num::text, null, null, xmin::text from {version}",
-            key(&version)
-        );
-        let mut ledger = Ledger::default();
-        for message in self.client().simple_query(&sql).ok()? {
-            let SimpleQueryMessage::Row(row) = message else { continue };
-            let text = |at: usize| row.get(at).unwrap_or_default().to_owned();
-            let mark = || Mark { revision: text(1), writer: text(4) };
-            if row.get(0) == Some("now") {
-                ledger.now.push(mark());
-                continue;
-            }
-            if row.get(4).is_some() {
-                ledger.left.push(mark());
-            }
-            let how = How::of_word(&text(2))?;
-            ledger.entries.insert(text(1), Entry { parents: list(&text(3))?, how });
-        }
-        ledger.left.sort();
-        ledger.now.sort();
-        Some(ledger)
+        batch(self.client(), &ledger_sql(table)).ok()?.first().and_then(ledger_of)
     }
 
     /// The version table's rows with the transaction that wrote each, sorted; none where there is no such table. Whoever
@@ -100,7 +130,7 @@ impl Db {
             return Ok(Vec::new());
         }
         let sql = format!("select version_num::text, xmin::text from {version}");
-        let rows = self.client().query(&sql, &[]).context("reading the version table")?;
+        let rows = self.client().ask(&sql, &[]).context("reading the version table")?;
         let mut marks: Vec<Mark> = rows.iter().map(|row| Mark { revision: row.get(0), writer: row.get(1) }).collect();
         marks.sort();
         Ok(marks)
@@ -115,7 +145,7 @@ impl Db {
             where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'xtask') \
             and n.nspname !~ '^pg_' and c.relname <> 'alembic_version' and not exists (select from pg_depend d \
             where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')";
-        Ok(self.client().query_one(sql, &[]).context("counting the tables")?.get(0))
+        Ok(self.client().ask_one(sql, &[]).context("counting the tables")?.get(0))
     }
 
     /// What ran, in a transaction of its own: a ledger that an older version made may be another role's, in which we may
@@ -140,7 +170,7 @@ impl Db {
              and not a.attisdropped))) from unnest($1::text[], $2::text[]) with ordinality m (t, c, n) order by m.n";
         let tables: Vec<&str> = made.iter().map(|made| made.table.as_str()).collect();
         let columns: Vec<Option<&str>> = made.iter().map(|made| made.column.as_deref()).collect();
-        let rows = self.client().query(sql, &[&tables, &columns]).context("looking for tables and columns")?;
+        let rows = self.client().ask(sql, &[&tables, &columns]).context("looking for tables and columns")?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
@@ -154,7 +184,7 @@ impl Db {
         let mut transaction = self.client().transaction().context("beginning to write the ledger")?;
         // Nobody waits for a ledger.
         transaction.batch_execute("set local lock_timeout = '2s'").context("preparing to write the ledger")?;
-        let there = transaction.query_one("select to_regclass('xtask.ledger') is not null", &[]);
+        let there = transaction.ask_one("select to_regclass('xtask.ledger') is not null", &[]);
         if !there.context("looking for the ledger")?.get::<_, bool>(0) {
             if !writing.may_make {
                 return Ok(false);
@@ -162,7 +192,7 @@ impl Db {
             transaction.batch_execute(MAKE).context("making the ledger")?;
         }
         let forget = format!("delete from xtask.ledger where version_table = {key} and revision = any ($1)");
-        transaction.execute(&forget, &[&writing.forget]).context("writing the ledger")?;
+        transaction.tell(&forget, &[&writing.forget]).context("writing the ledger")?;
         let write = format!(
             "insert into xtask.ledger (version_table, revision, parents, how, digest, written_by) \
              select {key}, e->>'revision', array(select jsonb_array_elements_text(e->'parents')), e->>'how', \
@@ -171,7 +201,7 @@ impl Db {
              digest = excluded.digest, written_at = excluded.written_at, written_by = excluded.written_by"
         );
         let entries = json_of(writing.entries);
-        transaction.execute(&write, &[&entries, &writing.by]).context("writing the ledger")?;
+        transaction.tell(&write, &[&entries, &writing.by]).context("writing the ledger")?;
         // Vouched for is only what we know: not a version table that somebody else has written meanwhile.
         let mark = format!(
             "update xtask.ledger l set mark = (select v.xmin::text from {version} v where v.version_num = l.revision \
@@ -180,11 +210,40 @@ impl Db {
         );
         let mut heads = writing.heads.to_vec();
         heads.sort();
-        transaction.execute(&mark, &[&heads]).context("writing the ledger")?;
+        transaction.tell(&mark, &[&heads]).context("writing the ledger")?;
         transaction.commit().context("writing the ledger")?;
         self.write_runs(&key, writing)?;
         Ok(true)
     }
+}
+
+fn ledger_sql(table: &VersionTable) -> String {
+    let version = table.quoted();
+    format!(
+        "select 'entry', l.revision, l.how, array_to_json(l.parents)::text, l.mark from xtask.ledger l \
+         where l.version_table = {} union all select 'now', version_num::text, null, null, xmin::text from {version};",
+        key(&version)
+    )
+}
+
+fn ledger_of(answer: &Answer) -> Option<Ledger> {
+    let mut ledger = Ledger::default();
+    for row in &answer.rows {
+        let text = |at: usize| row.get(at).unwrap_or_default().to_owned();
+        let mark = || Mark { revision: text(1), writer: text(4) };
+        if row.get(0) == Some("now") {
+            ledger.now.push(mark());
+            continue;
+        }
+        if row.get(4).is_some() {
+            ledger.left.push(mark());
+        }
+        let how = How::of_word(&text(2))?;
+        ledger.entries.insert(text(1), Entry { parents: list(&text(3))?, how });
+    }
+    ledger.left.sort();
+    ledger.now.sort();
+    Some(ledger)
 }
 
 fn list(json: &str) -> Option<Vec<String>> {

@@ -42,11 +42,7 @@ impl Look {
     /// # Errors
     /// When the connection is lost, or a catalog is not readable for this user.
     pub fn schema(&mut self, db: &mut Db) -> Result<Snapshot> {
-        self.read_schema(db, false)
-    }
-
-    fn read_schema(&mut self, db: &mut Db, whole: bool) -> Result<Snapshot> {
-        let question = self.gate.question(db.backend_pid(), whole);
+        let question = self.gate.question(db.backend_pid());
         let mut reading = Reading::new(db.client());
         let mut answers = reading.ask(&format!("{OWN}{question}")).context("looking at the schema")?.into_iter();
         let own = answers.next().context("reading the settings of the database: no answer")?;
@@ -63,7 +59,7 @@ impl Look {
     /// As [`Look::schema`], and where rows are not readable, or hidden by row security.
     pub fn all(&mut self, db: &mut Db, is_shared: bool) -> Result<Seen> {
         let Look { options, gate, memory } = self;
-        let question = gate.question(db.backend_pid(), false);
+        let question = gate.question(db.backend_pid());
         let mut reading = Reading::new(db.client());
         let mut stages = Stages::new(options, Some(memory));
         let shared = if is_shared { SHARED } else { "" };
@@ -100,11 +96,9 @@ impl Look {
     /// A defect of ours, if what was remembered is not what is there.
     pub fn prove(&mut self, db: &mut Db) -> Result<()> {
         let remembered = self.all(db, false)?;
-        let mut whole = rows::take(db.client(), &self.options, None)?;
-        whole.tables.extend(remembered.rows.tables.get_key_value(OBJECTS).map(|(name, it)| (name.clone(), it.clone())));
-        ensure!(remembered.rows == whole, "rows have changed and were not seen to");
-        let whole = self.read_schema(db, true)?;
-        ensure!(remembered.schema == whole, "the schema has changed and was not seen to");
+        let whole = Look::new(self.options.clone()).all(db, false)?;
+        ensure!(remembered.rows == whole.rows, "rows have changed and were not seen to");
+        ensure!(remembered.schema == whole.schema, "the schema has changed and was not seen to");
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::io::Read;
 use anyhow::{Context, Result};
 use postgres::Transaction;
 
+use super::ask::Ask;
 use super::since::{KEPT_IN, Kept};
 use super::{Db, ident, literal, sql_fail};
 
@@ -121,15 +122,6 @@ impl Db {
         }
         Ok(refused)
     }
-
-    /// Drops what was kept aside of rows that are back where they belong.
-    ///
-    /// # Errors
-    /// When the connection is lost.
-    pub fn forget_rows_since(&mut self) -> Result<()> {
-        let sql = format!("drop schema if exists {KEPT_IN} cascade");
-        self.client().batch_execute(&sql).map_err(|error| sql_fail(&error, "putting the kept rows away").into())
-    }
 }
 
 const DOING: &str = "putting the rows back";
@@ -140,9 +132,9 @@ fn prepare(transaction: &mut Transaction<'_>, jobs: Vec<Job>) -> Result<Vec<Tabl
     )?;
     let mut tables = Vec::new();
     for job in jobs {
-        let columns = transaction.query(COLUMNS, &[&job.table])?;
+        let columns = transaction.ask(COLUMNS, &[&job.table])?;
         let columns = columns.iter().map(|row| Column { name: row.get(0), kind: row.get(1) }).collect();
-        let key = transaction.query_opt(KEY, &[&job.table])?.map(|row| row.get(0)).unwrap_or_default();
+        let key = transaction.ask_opt(KEY, &[&job.table])?.map(|row| row.get(0)).unwrap_or_default();
         let mended = Mended { table: job.table.clone(), ..Mended::default() };
         tables.push(Table { job, columns, key, stage: None, mended });
     }
@@ -152,7 +144,7 @@ fn prepare(transaction: &mut Transaction<'_>, jobs: Vec<Job>) -> Result<Vec<Tabl
 /// Takes foreign keys out and switches triggers off; gives the keys.
 fn stand_aside(transaction: &mut Transaction<'_>, tables: &[Table]) -> Result<Vec<ForeignKey>, postgres::Error> {
     let names: Vec<&str> = tables.iter().map(|table| table.job.table.as_str()).collect();
-    let rows = transaction.query(FOREIGN_KEYS, &[&names])?;
+    let rows = transaction.ask(FOREIGN_KEYS, &[&names])?;
     let keys: Vec<ForeignKey> = rows
         .iter()
         .map(|row| ForeignKey { table: row.get(0), name: row.get(1), definition: row.get(2), comment: row.get(3) })
@@ -193,6 +185,11 @@ impl Mending<'_> {
     pub fn finish(mut self) -> Result<Vec<Mended>> {
         self.write().map_err(|error| sql_fail(&error, DOING))?;
         let broken = self.bring_back().map_err(|error| sql_fail(&error, DOING))?;
+        if self.since.is_some() {
+            // From here on, what is in the tables is not to be put right again.
+            let mark = format!("create table if not exists {KEPT_IN}.put_back ()");
+            self.transaction.batch_execute(&mark).map_err(|error| sql_fail(&error, DOING))?;
+        }
         self.transaction.commit().map_err(|error| sql_fail(&error, DOING))?;
         let mut all: Vec<Mended> = self.tables.into_iter().map(|table| table.mended).collect();
         if let Some(first) = all.first_mut() {
@@ -209,11 +206,11 @@ impl Mending<'_> {
                 self.transaction.batch_execute(&sql)?;
             }
             let sql = "select $1::text::regclass::oid";
-            let number: u32 = self.transaction.query_one(sql, &[&table.job.table])?.get(0);
+            let number: u32 = self.transaction.ask_one(sql, &[&table.job.table])?.get(0);
             // The way back may have given it another name.
             let is_its = |kept: &&Kept| kept.table == table.job.table || kept.number == number;
-            let kept = self.since.as_ref().map(|all| all.iter().find(is_its));
-            table.write(&mut self.transaction, kept)?;
+            let kept: Option<Vec<&Kept>> = self.since.as_ref().map(|all| all.iter().filter(is_its).collect());
+            table.write(&mut self.transaction, number, kept.as_deref())?;
             for Switched { name, kind, how } in &off {
                 let sql = format!("alter table {} enable {how}{kind} {}", table.job.table, ident(name));
                 self.transaction.batch_execute(&sql)?;
@@ -263,7 +260,7 @@ fn switched(transaction: &mut Transaction<'_>, table: &str) -> Result<Vec<Switch
           and not tgisinternal and tgenabled <> 'D' \
         union all select rulename::text, 'rule', ev_enabled::text from pg_rewrite where ev_class = $1::text::regclass \
           and rulename <> '_RETURN' and ev_enabled <> 'D'";
-    let rows = transaction.query(sql, &[&table])?;
+    let rows = transaction.ask(sql, &[&table])?;
     let how = |letter: String| match letter.as_str() {
         "R" => "replica ",
         "A" => "always ",
@@ -273,14 +270,20 @@ fn switched(transaction: &mut Transaction<'_>, table: &str) -> Result<Vec<Switch
 }
 
 impl Table {
-    /// `kept`: the rows written since; the outer `None` where nobody knows which those are.
-    fn write(&mut self, transaction: &mut Transaction<'_>, kept: Option<Option<&Kept>>) -> Result<(), postgres::Error> {
+    /// `number` is the table's own; `kept`: the rows written since, in the order in which they were kept; `None` where nobody
+    /// knows which those are.
+    fn write(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        number: u32,
+        kept: Option<&[&Kept]>,
+    ) -> Result<(), postgres::Error> {
         if let Some((stage, columns)) = self.stage.clone() {
             let (common, lost): (Vec<String>, Vec<String>) =
                 columns.into_iter().partition(|name| self.columns.iter().any(|column| column.name == *name));
             for name in lost {
                 let sql = format!("select count({}) from {stage}", ident(&name));
-                let values: i64 = transaction.query_one(&sql, &[])?.get(0);
+                let values: i64 = transaction.ask_one(&sql, &[])?.get(0);
                 if values > 0 {
                     self.mended.left.push(format!(
                         "{}: the column {name} is not there, its {values} values stay in the backup",
@@ -289,14 +292,11 @@ impl Table {
                 }
             }
             if self.key.is_empty() || !self.key.iter().all(|name| common.contains(name)) {
-                return self.write_keyless(transaction, &stage, &common, kept);
+                return self.write_keyless(transaction, &stage, &common, number, kept);
             }
             self.compare(transaction, &stage, &common, kept)?;
         }
-        match kept.flatten() {
-            Some(kept) => self.write_since(transaction, kept),
-            None => Ok(()),
-        }
+        kept.unwrap_or_default().iter().try_for_each(|kept| self.write_since(transaction, kept))
     }
 
     /// A table whose rows nothing tells apart: a row that was changed since cannot be told from a new one. It is written where
@@ -306,31 +306,35 @@ impl Table {
         transaction: &mut Transaction<'_>,
         stage: &str,
         common: &[String],
-        kept: Option<Option<&Kept>>,
+        number: u32,
+        kept: Option<&[&Kept]>,
     ) -> Result<(), postgres::Error> {
         let table = self.job.table.clone();
         let count = |transaction: &mut Transaction<'_>, from: &str| -> Result<u64, postgres::Error> {
-            let rows: i64 = transaction.query_one(&format!("select count(*) from only {from}"), &[])?.get(0);
+            let rows: i64 = transaction.ask_one(&format!("select count(*) from only {from}"), &[])?.get(0);
             Ok(u64::try_from(rows).unwrap_or_default())
         };
         let (was, now) = (count(transaction, stage)?, count(transaction, &table)?);
+        let is_new = self.job.is_new;
+        // What was written into the table that the way back has made anew can only have been added.
+        let only_adds = |kept: &&Kept| kept.older == was || is_new && kept.number == number;
         match kept {
-            Some(None) => self.replace(transaction, stage, common),
-            Some(Some(kept)) if kept.older == was => {
+            Some(kept) if kept.iter().all(only_adds) => {
                 self.replace(transaction, stage, common)?;
-                self.write_since(transaction, kept)
+                kept.iter().try_for_each(|kept| self.write_since(transaction, kept))
             }
-            Some(Some(kept)) if self.job.is_new => {
+            Some(kept) if is_new => {
                 self.replace(transaction, stage, common)?;
-                let (rows, place) = (kept.rows, &kept.kept_in);
-                self.mended.left.push(format!(
-                    "{table} has no key, so that a changed row cannot be told from a new one: the {rows} rows written since \
-                     are in {place}, and it has those of the backup"
-                ));
+                for Kept { rows, kept_in, .. } in kept {
+                    self.mended.left.push(format!(
+                        "{table} has no key, so that a changed row cannot be told from a new one: the {rows} rows written \
+                         since are in {kept_in}, and it has those of the backup"
+                    ));
+                }
                 self.mended.is_beside = true;
                 Ok(())
             }
-            None if self.job.is_new && now == 0 => self.replace(transaction, stage, common),
+            None if is_new && now == 0 => self.replace(transaction, stage, common),
             _ => self.put_beside(transaction, stage, was),
         }
     }
@@ -357,7 +361,7 @@ impl Table {
         common: &[String],
     ) -> Result<(), postgres::Error> {
         transaction.batch_execute(&format!("delete from only {}", self.job.table))?;
-        self.mended.rows = transaction.execute(&self.insert(stage, common, "true"), &[])?;
+        self.mended.rows = transaction.tell(&self.insert(stage, common, "true"), &[])?;
         Ok(())
     }
 
@@ -367,19 +371,21 @@ impl Table {
         transaction: &mut Transaction<'_>,
         stage: &str,
         common: &[String],
-        kept: Option<Option<&Kept>>,
+        kept: Option<&[&Kept]>,
     ) -> Result<(), postgres::Error> {
         let table = &self.job.table;
-        let written_since = match kept.flatten().filter(|kept| self.key.iter().all(|name| kept.columns.contains(name)))
-        {
-            Some(kept) => format!("exists (select from {} o where {})", kept.kept_in, self.same_key("o", "n")),
-            None => "false".to_owned(),
-        };
+        let mut written_since = "(false".to_owned();
+        for kept in kept.unwrap_or_default() {
+            if self.key.iter().all(|name| kept.columns.contains(name)) {
+                let same = self.same_key("o", "n");
+                written_since += &format!(" or exists (select from {} o where {same})", kept.kept_in);
+            }
+        }
+        written_since.push(')');
         let there = format!("exists (select from {stage} o where {})", self.same_key("o", "n"));
-        if self.job.is_new {
+        if self.job.is_new && kept.is_some() {
             // Whatever came with the way back and was in no backup: rows that the scripts put in.
-            transaction
-                .execute(&format!("delete from only {table} n where not {there} and not {written_since}"), &[])?;
+            transaction.tell(&format!("delete from only {table} n where not {there} and not {written_since}"), &[])?;
         }
         // What is written over: where it is known what was written since, everything else; else what was made anew.
         let over = |name: &&String| {
@@ -399,14 +405,14 @@ impl Table {
                 self.same_key("o", "n"),
                 differ.join(" or ")
             );
-            self.mended.values = transaction.execute(&sql, &[])?;
+            self.mended.values = transaction.tell(&sql, &[])?;
         }
         let missing = format!("not exists (select from only {table} n where {})", self.same_key("o", "n"));
         if self.job.is_new || self.job.deletes {
-            self.mended.rows = transaction.execute(&self.insert(stage, common, &missing), &[])?;
+            self.mended.rows = transaction.tell(&self.insert(stage, common, &missing), &[])?;
         } else {
             let sql = format!("select count(*) from {stage} o where {missing}");
-            let gone: i64 = transaction.query_one(&sql, &[])?.get(0);
+            let gone: i64 = transaction.ask_one(&sql, &[])?.get(0);
             if gone > 0 {
                 self.mended.left.push(format!("{table}: {gone} rows of the backup were deleted since and stay so"));
             }
@@ -457,7 +463,7 @@ impl Table {
         let place = &kept.kept_in;
         for name in lost {
             let sql = format!("select count({}) from {place}", ident(name));
-            let values: i64 = transaction.query_one(&sql, &[])?.get(0);
+            let values: i64 = transaction.ask_one(&sql, &[])?.get(0);
             if values > 0 {
                 let table = &self.job.table;
                 self.mended.left.push(format!(
@@ -473,7 +479,7 @@ impl Table {
         let (table, place) = (&self.job.table, &kept.kept_in);
         if self.key.is_empty() || !self.key.iter().all(|name| common.contains(name)) {
             // Rows were only added since, and the same row may be there twice.
-            return transaction.execute(&self.insert(place, common, "true"), &[]).map(drop);
+            return transaction.tell(&self.insert(place, common, "true"), &[]).map(drop);
         }
         let others: Vec<&String> = common.iter().filter(|name| !self.key.contains(name)).collect();
         if !others.is_empty() {
@@ -484,10 +490,10 @@ impl Table {
                 set.join(", "),
                 self.same_key("o", "n")
             );
-            transaction.execute(&sql, &[])?;
+            transaction.tell(&sql, &[])?;
         }
         let missing = format!("not exists (select from only {table} n where {})", self.same_key("o", "n"));
-        transaction.execute(&self.insert(place, common, &missing), &[]).map(drop)
+        transaction.tell(&self.insert(place, common, &missing), &[]).map(drop)
     }
 
     fn insert(&self, from: &str, common: &[String], condition: &str) -> String {

@@ -5,6 +5,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::ask::Ask;
 use super::swap::{LIKE, in_one};
 use super::sweep::{drop_database, maintenance, new_name};
 use super::{Db, ident, literal, sql_fail};
@@ -23,6 +24,8 @@ pub struct Named {
     pub database: String,
     /// The branch that it belongs to, as far as it says.
     pub branch: Option<String>,
+    /// The name that this branch had when the database was parked, where it was renamed since.
+    pub was: Option<String>,
     /// Whether it has the component's name.
     pub active: bool,
     /// When it was parked, UTC.
@@ -70,7 +73,7 @@ impl Databases {
     pub fn rights(&mut self) -> Result<Rights> {
         let sql = "select rolcreatedb or rolsuper, coalesce((select pg_has_role(datdba, 'usage') from pg_database \
             where datname = $1), false) from pg_roles where rolname = current_user";
-        let row = self.db.client().query_one(sql, &[&self.name]);
+        let row = self.db.client().ask_one(sql, &[&self.name]);
         let row = row.map_err(|error| sql_fail(&error, "asking what this role may do"))?;
         Ok(Rights { creates: row.get(0), owns: row.get(1) })
     }
@@ -81,7 +84,7 @@ impl Databases {
     /// When the connection is lost.
     pub fn list(&mut self) -> Result<Vec<Named>> {
         let sql = "select datname::text, coalesce(shobj_description(oid, 'pg_database'), '') from pg_database where datname = $1 or starts_with(datname::text, $2) order by datname <> $1, 1";
-        let rows = self.db.client().query(sql, &[&self.name, &format!("{}@", short(&self.name))]);
+        let rows = self.db.client().ask(sql, &[&self.name, &format!("{}@", short(&self.name))]);
         let rows = rows.map_err(|error| sql_fail(&error, "listing the databases"))?;
         let read = |row: &postgres::Row| self.named(row.get(0), row.get(1));
         Ok(rows.iter().filter_map(read).collect())
@@ -93,7 +96,7 @@ impl Databases {
         let text = |key: &str| facts[key].as_str().map(str::to_owned);
         let is_ours = active || facts["parked"].as_str() == Some(&self.name);
         let comment = comment.to_owned();
-        is_ours.then(|| Named { branch: text("branch"), parked_at: text("at"), database, active, comment })
+        is_ours.then(|| Named { branch: text("branch"), was: None, parked_at: text("at"), database, active, comment })
     }
 
     /// What a database takes on disk.
@@ -101,7 +104,7 @@ impl Databases {
     /// # Errors
     /// When the connection is lost, or this role may not ask.
     pub fn bytes(&mut self, database: &str) -> Result<i64> {
-        let row = self.db.client().query_one("select pg_database_size($1::text::name)", &[&database]);
+        let row = self.db.client().ask_one("select pg_database_size($1::text::name)", &[&database]);
         Ok(row.map_err(|error| sql_fail(&error, "asking for the size of a database"))?.get(0))
     }
 
@@ -112,7 +115,7 @@ impl Databases {
     pub fn parking_name(&mut self, branch: &str) -> Result<String> {
         for number in 1..1000 {
             let free = name_for(&self.name, branch, number);
-            let taken = self.db.client().query_opt("select 1 from pg_database where datname = $1", &[&free]);
+            let taken = self.db.client().ask_opt("select 1 from pg_database where datname = $1", &[&free]);
             if taken.map_err(|error| sql_fail(&error, "looking for a free name"))?.is_none() {
                 return Ok(free);
             }
@@ -142,7 +145,7 @@ impl Databases {
         let at_rest = json!({"branch": leaving, "parked": self.name, "at": now});
         let in_use = json!({"branch": coming});
         let (was, will) = (comment(&self.name), comment(other));
-        let row = self.db.client().query_one(LIKE, &[&self.name, &ident(&self.name)]);
+        let row = self.db.client().ask_one(LIKE, &[&self.name, &ident(&self.name)]);
         let like: Vec<String> = row.map_err(|error| sql_fail(&error, "looking at the database"))?.get(0);
         let mut sql = vec![
             format!("alter database {} rename to {}", ident(&self.name), ident(parked)),
@@ -195,7 +198,7 @@ impl Databases {
     pub fn end_connections(&mut self) -> Result<()> {
         let sql = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = $1 \
             and pid <> pg_backend_pid()";
-        let done = self.db.client().query_one(sql, &[&self.name]);
+        let done = self.db.client().ask_one(sql, &[&self.name]);
         done.map(drop).map_err(|error| sql_fail(&error, "ending the other sessions").into())
     }
 }

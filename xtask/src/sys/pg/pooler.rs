@@ -1,6 +1,7 @@
-//! Whether a connection pooler (PgBouncer and its like) stands between us and the server. There the next statement may run
-//! in another session than this one, and what is set in it reaches the application. It shows before anything is set: the
-//! process that the start-up announces for cancelling is not the one that the session's SQL runs in.
+//! Whether a connection pooler (PgBouncer and its like) listens at a Unix socket. There the next statement may run in another
+//! session than this one, and what is set in it reaches the application. It shows before anything is set: the process that
+//! the start-up announces for cancelling is not the one that the session's SQL runs in. Over TCP the connection's own
+//! start-up is listened to (`door.rs`).
 //!
 //! The `postgres` crate does not tell the announced process, so one session of its own asks, once per server and run.
 
@@ -11,9 +12,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
-use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Socket};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 /// What cannot be found out in this time is not known.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -31,29 +31,20 @@ pub struct Behind {
 }
 
 /// The server behind a pooler at `place`; `None` where there is no pooler, or where that cannot be found out.
-pub(super) fn behind(place: &str, config: &Config, tls: Option<MakeRustlsConnect>) -> Option<Behind> {
+pub(super) fn behind(place: &str, config: &Config) -> Option<Behind> {
     static KNOWN: Mutex<BTreeMap<String, Option<Behind>>> = Mutex::new(BTreeMap::new());
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(found) = known().get(place) {
         return found.clone();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-    let found = runtime.block_on(async {
-        match tls {
-            Some(tls) => tokio::time::timeout(LIMIT, ask(config, tls)).await.ok()?,
-            None => tokio::time::timeout(LIMIT, ask(config, NoTls)).await.ok()?,
-        }
-    })?;
+    let found = runtime.block_on(async { tokio::time::timeout(LIMIT, ask(config)).await.ok()? })?;
     known().insert(place.to_owned(), found.clone());
     found
 }
 
-async fn ask<T>(config: &Config, tls: T) -> Option<Option<Behind>>
-where
-    T: MakeTlsConnect<Socket>,
-    T::Stream: Send + 'static,
-{
-    let (client, connection) = config.connect(tls).await.ok()?;
+async fn ask(config: &Config) -> Option<Option<Behind>> {
+    let (client, connection) = config.connect(NoTls).await.ok()?;
     let connection = tokio::spawn(connection);
     let announced = announced(&client).await;
     let rows = client.simple_query(ASK).await.ok()?;

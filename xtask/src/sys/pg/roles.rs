@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 
+use super::ask::Ask;
 use super::ident;
 
 /// Makes the superuser role `name` on the server of a socket unless it is there.
@@ -22,7 +23,7 @@ pub fn ensure_role(socket_dir: &Path, port: u16, superuser: &str, name: &str) ->
 /// As [`ensure_role`].
 pub fn ensure_database(socket_dir: &Path, port: u16, superuser: &str, name: &str, owner: &str) -> Result<bool> {
     let mut client = client(socket_dir, port, superuser)?;
-    if client.query_opt("select from pg_catalog.pg_database where datname = $1", &[&name])?.is_some() {
+    if client.ask_opt("select from pg_catalog.pg_database where datname = $1", &[&name])?.is_some() {
         return Ok(false);
     }
     create_role(&mut client, owner)?;
@@ -31,7 +32,7 @@ pub fn ensure_database(socket_dir: &Path, port: u16, superuser: &str, name: &str
 }
 
 fn create_role(client: &mut Client, name: &str) -> Result<()> {
-    if client.query_opt("select from pg_catalog.pg_roles where rolname = $1", &[&name])?.is_none() {
+    if client.ask_opt("select from pg_catalog.pg_roles where rolname = $1", &[&name])?.is_none() {
         let made = client.batch_execute(&format!("create role {} login superuser", ident(name)));
         made_or_there(made).with_context(|| format!("making the role {name}"))?;
     }

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use postgres::Transaction;
+use postgres::{SimpleQueryRow, Transaction};
 use serde_json::{Value, json};
 
+use super::ask::Ask;
+use super::batch::{Answer, batch};
 use super::{Db, VersionTable, literal};
 use crate::model::catalog::{Key, Object};
 use crate::model::ledger::{Delta, Run};
@@ -74,7 +76,7 @@ impl Db {
              and revision = $1 order by run_at",
             key(&table.quoted())
         );
-        let rows = self.client().query(&sql, &[&revision]).context("reading the runs of a revision")?;
+        let rows = self.client().ask(&sql, &[&revision]).context("reading the runs of a revision")?;
         let run = |row: &postgres::Row| Run {
             revision: revision.to_owned(),
             direction: if row.get::<_, &str>(0) == "up" { Direction::Up } else { Direction::Down },
@@ -94,20 +96,8 @@ impl Db {
         if !self.has_runs()? {
             return Ok(Vec::new());
         }
-        let sql = format!(
-            "select distinct on (revision) revision, digest, extract(epoch from run_at)::bigint, \
-             to_char(run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC') from xtask.run \
-             where version_table = {} and direction = 'up' order by revision, run_at desc",
-            key(&table.quoted())
-        );
-        let rows = self.client().query(&sql, &[]).context("reading what ran")?;
-        let text = |row: &postgres::Row| LastText {
-            revision: row.get(0),
-            digest: row.get(1),
-            at: row.get(2),
-            when: row.get(3),
-        };
-        Ok(rows.iter().map(text).collect())
+        let answers = batch(self.client(), &last_texts_sql(table)).context("reading what ran")?;
+        Ok(answers.first().map(last_texts_of).unwrap_or_default())
     }
 
     /// The revisions at which the schema was seen as this digest says, the last time first.
@@ -121,7 +111,7 @@ impl Db {
         let key = key(&table.quoted());
         let sql =
             format!("select revision from xtask.run where version_table = {key} and above = $1 order by run_at desc");
-        let rows = self.client().query(&sql, &[&schema]).context("reading where the schema was like this")?;
+        let rows = self.client().ask(&sql, &[&schema]).context("reading where the schema was like this")?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
@@ -131,15 +121,35 @@ impl Db {
     /// As [`Db::runs`].
     pub fn script(&mut self, digest: &str) -> Result<Option<Script>> {
         let sql = "select digest, path, body from xtask.script where digest = $1";
-        let row = self.client().query_opt(sql, &[&digest]).context("reading a script that ran")?;
+        let row = self.client().ask_opt(sql, &[&digest]).context("reading a script that ran")?;
         Ok(row.map(|row| Script { digest: row.get(0), path: row.get(1), body: row.get(2) }))
     }
 
     fn has_runs(&mut self) -> Result<bool> {
+        if self.keeps("run") {
+            return Ok(true);
+        }
         // Asked for first: a table that is not there would be an error in the server's log, each time.
         let there = "select to_regclass('xtask.run')::text";
         Ok(!self.text(there, "looking for what ran")?.is_empty())
     }
+}
+
+pub(super) fn last_texts_sql(table: &VersionTable) -> String {
+    format!(
+        "select distinct on (revision) revision, digest, extract(epoch from run_at)::bigint, \
+         to_char(run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC') from xtask.run \
+         where version_table = {} and direction = 'up' order by revision, run_at desc;",
+        key(&table.quoted())
+    )
+}
+
+pub(super) fn last_texts_of(answer: &Answer) -> Vec<LastText> {
+    let last = |row: &SimpleQueryRow| {
+        let text = |at: usize| row.get(at).map(str::to_owned);
+        Some(LastText { revision: text(0)?, digest: text(1)?, at: text(2)?.parse().ok()?, when: text(3)? })
+    };
+    answer.rows.iter().filter_map(last).collect()
 }
 
 /// Writes runs, in the ledger's transaction. Where the tables are not there and may not be made, nothing is written.
@@ -150,7 +160,7 @@ pub(super) fn write(
     by: &str,
     may_make: bool,
 ) -> Result<()> {
-    let there = transaction.query_one("select to_regclass('xtask.run') is not null", &[]);
+    let there = transaction.ask_one("select to_regclass('xtask.run') is not null", &[]);
     if !there.context("looking for what ran")?.get::<_, bool>(0) {
         if !may_make {
             return Ok(());
@@ -159,7 +169,7 @@ pub(super) fn write(
     }
     for script in scripts.values() {
         let sql = "insert into xtask.script values ($1, $2, $3) on conflict do nothing";
-        transaction.execute(sql, &[&script.digest, &script.path, &script.body]).context("keeping a script that ran")?;
+        transaction.tell(sql, &[&script.digest, &script.path, &script.body]).context("keeping a script that ran")?;
     }
     let sql = format!(
         "insert into xtask.run (version_table, revision, direction, digest, below, above, changes, run_by) \
@@ -169,14 +179,14 @@ pub(super) fn write(
         let changes = run.delta.as_ref().map(|delta| json_of(delta).to_string());
         let direction = run.direction.name();
         transaction
-            .execute(&sql, &[&run.revision, &direction, &run.digest, &run.below, &run.above, &changes, &by])
+            .tell(&sql, &[&run.revision, &direction, &run.digest, &run.below, &run.above, &changes, &by])
             .context("keeping what ran")?;
     }
     let sweep = format!(
         "delete from xtask.run where version_table = {version_table} and run_at < (select run_at from xtask.run \
          where version_table = {version_table} order by run_at desc offset {KEPT} limit 1)"
     );
-    transaction.execute(&sweep, &[]).context("sweeping what ran long ago")?;
+    transaction.tell(&sweep, &[]).context("sweeping what ran long ago")?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Result;
 use postgres::error::SqlState;
 
+use super::ask::Ask;
 use super::closed::close;
 use super::copy::{dump_and_restore, unlike};
 use super::errors::createdb;
@@ -118,8 +119,7 @@ impl Scratch {
     /// `permission-denied`, `database-missing`, `tool-missing`, `interrupted`, and what connecting may meet.
     pub fn clone_of(admin: &DbUrl, source: &str, making: &Making<'_>) -> Result<Scratch> {
         let mut scratch = Scratch::claim(admin, making)?;
-        scratch.wait_for_our_own(source)?;
-        let facts = scratch.source(source)?;
+        let facts = scratch.source_without_us(source)?;
         (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
         // What the role may do in its own database it may do in the copy, and no more.
         scratch.belongs_to = scratch.role.is_some().then_some(facts.owner);
@@ -218,16 +218,12 @@ impl Scratch {
     }
 
     /// A session of this process that was closed a moment ago may still show, and is no reason for a dump.
-    fn wait_for_our_own(&mut self, source: &str) -> Result<()> {
-        let ours = format!(" {}", std::process::id());
-        let sql = "select exists (select from pg_stat_activity where datname = $1 and backend_type = 'client backend' \
-                   and application_name like 'xtask %' and right(application_name, length($2)) = $2)";
+    fn source_without_us(&mut self, source: &str) -> Result<Source> {
         let until = Instant::now() + OWN_SESSIONS;
         loop {
-            let row = self.owner.client().query_one(sql, &[&source, &ours]);
-            let shows: bool = row.map_err(|error| sql_fail(&error, "looking at the database to clone"))?.get(0);
-            if !shows || Instant::now() > until {
-                return Ok(());
+            let facts = self.source(source)?;
+            if !facts.in_use_by_us || Instant::now() > until {
+                return Ok(facts);
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -391,7 +387,7 @@ impl Scratch {
 
     fn may_create(&mut self) -> Result<bool> {
         let sql = "select rolsuper or rolcreatedb from pg_roles where rolname = current_user";
-        let row = self.owner.client().query_one(sql, &[]);
+        let row = self.owner.client().ask_one(sql, &[]);
         Ok(row.map_err(|error| sql_fail(&error, "asking for CREATEDB"))?.get(0))
     }
 
@@ -421,7 +417,8 @@ impl Scratch {
     }
 
     fn source(&mut self, source: &str) -> Result<Source> {
-        let row = self.owner.client().query_opt(SOURCE, &[&source]);
+        let us = format!(" {}", std::process::id());
+        let row = self.owner.client().ask_opt(SOURCE, &[&source, &us]);
         let row = row.map_err(|error| sql_fail(&error, "looking at the database to clone"))?;
         let row = row.ok_or_else(|| {
             Fail::new(Kind::DatabaseMissing, "The database does not exist")
@@ -437,6 +434,7 @@ impl Scratch {
             owner,
             options: row.get("options"),
             in_use: row.get("in_use"),
+            in_use_by_us: row.get("in_use_by_us"),
             settings,
             grants: row.get("grants"),
         })
@@ -468,6 +466,8 @@ struct Source {
     /// For `create database`: encoding, locale, tablespace.
     options: String,
     in_use: bool,
+    /// By a session of this process.
+    in_use_by_us: bool,
     settings: Vec<Setting>,
     grants: Vec<String>,
 }
@@ -508,6 +508,9 @@ select concat_ws(' ', format('encoding %L lc_collate %L lc_ctype %L', pg_encodin
        pg_get_userbyid(d.datdba)::text as owner,
        exists (select from pg_stat_activity a
                 where a.datid = d.oid and a.backend_type = 'client backend') as in_use,
+       exists (select from pg_stat_activity a
+                where a.datid = d.oid and a.backend_type = 'client backend' and a.application_name like 'xtask %'
+                  and right(a.application_name, length($2)) = $2) as in_use_by_us,
        array(select c.text from set_for c order by c.role nulls first, c.at) as settings,
        array(select c.role from set_for c order by c.role nulls first, c.at) as roles,
        array(select concat(a.privilege_type, ' ',

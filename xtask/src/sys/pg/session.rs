@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use postgres::error::SqlState;
-use postgres::{Client, Row, SimpleQueryMessage};
+use postgres::{Client, Row};
 
+use super::ask::Ask;
+use super::batch::{Answer, batch};
 use super::{Db, ident, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
@@ -170,7 +172,7 @@ impl Db {
             where c.relname = $1 and c.relkind in ('r', 'p') and n.nspname !~ '^pg_(temp|toast)' \
             and exists (select from pg_attribute where attrelid = c.oid and attname = 'version_num') order by 1";
         let rows =
-            self.client().query(sql, &[&table]).map_err(|error| sql_fail(&error, "looking for the version table"))?;
+            self.client().ask(sql, &[&table]).map_err(|error| sql_fail(&error, "looking for the version table"))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
@@ -197,7 +199,7 @@ impl Db {
              order by a.backend_start"
         );
         let names: Vec<String> = own_names.iter().map(|name| (*name).to_owned()).collect();
-        let rows = self.client().query(&sql, &[&own, &names]);
+        let rows = self.client().ask(&sql, &[&own, &names]);
         Ok(rows.map_err(|error| sql_fail(&error, "listing the sessions"))?.iter().map(session).collect())
     }
 
@@ -213,7 +215,7 @@ impl Db {
              select {SESSION}, h.tables from held h join pg_stat_activity a using (pid) \
              where not starts_with(a.application_name, $2) order by a.backend_start"
         );
-        let rows = self.client().query(&sql, &[&own, &own_name]);
+        let rows = self.client().ask(&sql, &[&own, &own_name]);
         let rows = rows.map_err(|error| sql_fail(&error, "asking who holds locks"))?;
         Ok(rows.iter().map(|row| (session(row), row.get(8))).collect())
     }
@@ -222,7 +224,7 @@ impl Db {
     pub fn prepared(&mut self) -> Result<Vec<Prepared>> {
         let sql = "select gid, owner::text, to_char(prepared at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS\" UTC\"') \
             from pg_prepared_xacts where database = current_database() order by prepared";
-        let rows = self.client().query(sql, &[]);
+        let rows = self.client().ask(sql, &[]);
         let rows = rows.map_err(|error| sql_fail(&error, "asking for prepared transactions"))?;
         Ok(rows.iter().map(|row| Prepared { gid: row.get(0), owner: row.get(1), since: row.get(2) }).collect())
     }
@@ -232,7 +234,7 @@ impl Db {
         let sql = "select format('The replication slot %s (%s, %s)', slot_name, plugin, \
             case when active then 'in use' else 'not in use' end) from pg_replication_slots \
             where database = current_database() order by slot_name";
-        let rows = self.client().query(sql, &[]);
+        let rows = self.client().ask(sql, &[]);
         let rows = rows.map_err(|error| sql_fail(&error, "asking for replication slots"))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
@@ -244,7 +246,7 @@ impl Db {
              select next from chain, unnest(pg_blocking_pids(chain.pid)) next) \
              select {SESSION} from chain left join pg_stat_activity a using (pid) where chain.pid <> $1 order by 1"
         );
-        let rows = self.client().query(&sql, &[&pid]).map_err(|error| sql_fail(&error, "asking who blocks"))?;
+        let rows = self.client().ask(&sql, &[&pid]).map_err(|error| sql_fail(&error, "asking who blocks"))?;
         Ok(rows.iter().map(session).collect())
     }
 
@@ -253,7 +255,7 @@ impl Db {
     /// # Errors
     /// `permission-denied` when it belongs to a user that we may not end.
     pub fn terminate(&mut self, pid: i32) -> Result<bool> {
-        let row = self.client().query_one("select pg_terminate_backend($1)", &[&pid]);
+        let row = self.client().ask_one("select pg_terminate_backend($1)", &[&pid]);
         Ok(row.map_err(|error| sql_fail(&error, "ending a session"))?.get(0))
     }
 
@@ -261,7 +263,7 @@ impl Db {
     pub fn wait_gone(&mut self, pid: i32, limit: Duration) -> Result<bool> {
         let until = Instant::now() + limit;
         loop {
-            let there = self.client().query_opt("select 1 from pg_stat_activity where pid = $1", &[&pid]);
+            let there = self.client().ask_opt("select 1 from pg_stat_activity where pid = $1", &[&pid]);
             if there.map_err(|error| sql_fail(&error, "waiting for a session to end"))?.is_none() {
                 return Ok(true);
             }
@@ -274,17 +276,19 @@ impl Db {
     }
 }
 
+/// The statement that gives the rows of the version table, for [`versions_of`].
+pub(super) fn versions_sql(table: &VersionTable) -> String {
+    format!("select version_num from {} order by 1;", table.quoted())
+}
+
+pub(super) fn versions_of(answer: &Answer) -> Vec<String> {
+    answer.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect()
+}
+
 /// The rows of the version table, or `None` when there is no such table (or schema).
 fn versions(client: &mut Client, table: &VersionTable) -> Result<Option<Vec<String>>> {
-    // The simple protocol: no prepare, one round trip.
-    match client.simple_query(&format!("select version_num from {} order by 1", table.quoted())) {
-        Ok(messages) => {
-            let rows = messages.iter().filter_map(|message| match message {
-                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-                _ => None,
-            });
-            Ok(Some(rows.collect()))
-        }
+    match batch(client, &versions_sql(table)) {
+        Ok(answers) => Ok(Some(answers.first().map(versions_of).unwrap_or_default())),
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => Err(no_version_table(table).into()),
         Err(error) => Err(sql_fail(&error, "reading the version table").into()),
@@ -355,7 +359,7 @@ impl MigrationLock {
 }
 
 pub(super) fn try_lock(client: &mut Client, class: i32, key: i32) -> Result<bool> {
-    let row = client.query_one("select pg_try_advisory_lock($1, $2)", &[&class, &key]);
+    let row = client.ask_one("select pg_try_advisory_lock($1, $2)", &[&class, &key]);
     Ok(row.map_err(|error| sql_fail(&error, "taking an advisory lock"))?.get(0))
 }
 
@@ -365,7 +369,7 @@ fn already_running(db: &mut Db) -> Result<Fail> {
          and l.granted and l.classid = {LOCK_CLASS} and l.objid = {MIGRATION} and l.objsubid = 2 \
          and l.database = (select oid from pg_database where datname = current_database())"
     );
-    let rows = db.client().query(&sql, &[]).map_err(|error| sql_fail(&error, "asking who holds the lock"))?;
+    let rows = db.client().ask(&sql, &[]).map_err(|error| sql_fail(&error, "asking who holds the lock"))?;
     let holder = rows.first().map(session);
     let fail = Fail::new(Kind::AlreadyRunning, "Another migration of this database is running").refused();
     let Some(holder) = holder else {

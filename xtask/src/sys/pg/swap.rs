@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Result;
 use postgres::error::SqlState;
 
+use super::ask::Ask;
 use super::sweep::maintenance;
 use super::{Db, ident, literal, sql_fail};
 use crate::fail::{Fail, Kind};
@@ -13,6 +14,7 @@ use crate::model::action::{own, program};
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
 use crate::sys::interrupt;
+use crate::sys::journal::crash_point;
 
 /// How the comment on a database begins that was put aside.
 const MARK: &str = "xtask: put aside by db-restore; it was ";
@@ -44,11 +46,11 @@ pub fn swap_in(url: &DbUrl, new: &str) -> Result<String> {
     let mut db = maintenance(url)?;
     let doing = "looking at the database that is to be replaced";
     let aside = free_name(&mut db, &name)?;
-    let row = db.client().query_one(LIKE, &[&name, &ident(&name)]).map_err(|error| sql_fail(&error, doing))?;
+    let row = db.client().ask_one(LIKE, &[&name, &ident(&name)]).map_err(|error| sql_fail(&error, doing))?;
     let like: Vec<String> = row.get(0);
     let comment =
         "select coalesce((select shobj_description(oid, 'pg_database') from pg_database where datname = $1), '')";
-    let comment: String = db.client().query_one(comment, &[&name]).map_err(|error| sql_fail(&error, doing))?.get(0);
+    let comment: String = db.client().ask_one(comment, &[&name]).map_err(|error| sql_fail(&error, doing))?.get(0);
     let words = if comment.is_empty() { "null".to_owned() } else { literal(&comment) };
     let mut sql = vec![
         format!("alter database {} rename to {}", ident(&name), ident(&aside)),
@@ -58,6 +60,7 @@ pub fn swap_in(url: &DbUrl, new: &str) -> Result<String> {
     ];
     sql.extend(like);
     in_one(&mut db, &[&name, new], &sql)?;
+    crash_point();
     Ok(aside)
 }
 
@@ -88,7 +91,7 @@ pub fn kept(url: &DbUrl) -> Result<Vec<PutAside>> {
     let mut db = maintenance(url)?;
     let sql = "select datname::text, case when has_database_privilege(oid, 'connect') then pg_database_size(oid) end \
         from pg_database where shobj_description(oid, 'pg_database') = $1 order by datname desc";
-    let rows = db.client().query(sql, &[&format!("{MARK}{was}")]);
+    let rows = db.client().ask(sql, &[&format!("{MARK}{was}")]);
     let rows = rows.map_err(|error| sql_fail(&error, "looking for databases that were put aside"))?;
     let one = |row: &postgres::Row| PutAside {
         name: row.get(0),
@@ -123,6 +126,7 @@ pub fn swap_back(url: &DbUrl, named: Option<&str>) -> Result<(String, String)> {
         format!("comment on database {} is null", ident(&name)),
     ];
     in_one(&mut db, &[&name, &found], &sql)?;
+    crash_point();
     Ok((found, aside))
 }
 
@@ -136,7 +140,7 @@ fn free_name(db: &mut Db, name: &str) -> Result<String> {
     for number in 1..100 {
         let tail = if number == 1 { String::new() } else { format!("-{number}") };
         let free = format!("{short}@{stamp}{tail}");
-        let taken = db.client().query_opt("select 1 from pg_database where datname = $1", &[&free]);
+        let taken = db.client().ask_opt("select 1 from pg_database where datname = $1", &[&free]);
         if taken.map_err(|error| sql_fail(&error, "looking for a free name"))?.is_none() {
             return Ok(free);
         }
@@ -168,7 +172,7 @@ pub(super) fn in_one(db: &mut Db, names: &[&str], sql: &[String]) -> Result<()> 
 fn connected(db: &mut Db, names: &[&str]) -> Result<Fail> {
     let sql = "select format('process %s, user %s, %s, from %s, in %s', pid, usename, application_name, \
         coalesce(host(client_addr), 'local'), datname) from pg_stat_activity where datname = any($1) order by pid limit 5";
-    let rows = db.client().query(sql, &[&names]).map_err(|error| sql_fail(&error, "listing the sessions"))?;
+    let rows = db.client().ask(sql, &[&names]).map_err(|error| sql_fail(&error, "listing the sessions"))?;
     let fail = Fail::new(Kind::ActiveConnections, "Other sessions are connected to the database");
     let fail = rows.iter().fold(fail, |fail, row| fail.details(row.get::<_, String>(0)));
     Ok(fail

@@ -10,6 +10,7 @@ use anyhow::Result;
 use postgres::error::SqlState;
 use sha2::{Digest, Sha256};
 
+use super::ask::Ask;
 use super::copy::remove_dump_of;
 use super::session::{LOCK_CLASS, try_lock};
 use super::{Db, ident, literal, sql_fail, surroundings};
@@ -52,7 +53,7 @@ fn each_abandoned(admin: &DbUrl, work: impl Fn(&mut Db, &str) -> bool) -> Result
     let sql = "select datname::text from pg_database where datname ~ '^xtask_scratch_[0-9]+_[0-9a-f]{8}(_s[0-9]+)?$' \
         and pg_has_role(datdba, 'member') \
         and coalesce(shobj_description(oid, 'pg_database'), $1) ~ ('^' || $1 || '($| \\()') order by 1";
-    let rows = db.client().query(sql, &[&MARK]).map_err(|error| sql_fail(&error, "looking for scratch databases"))?;
+    let rows = db.client().ask(sql, &[&MARK]).map_err(|error| sql_fail(&error, "looking for scratch databases"))?;
     let mut done = Vec::new();
     for name in rows.iter().map(|row| row.get::<_, String>(0)) {
         interrupt::check()?;
@@ -71,7 +72,7 @@ fn is_abandoned(db: &mut Db, name: &str) -> Result<bool> {
     let sql = "select exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 2 \
         and classid::bigint = $1 and objid::bigint = $2 and pid <> pg_backend_pid())";
     let (class, id) = (i64::from(SCRATCH_CLASS), i64::from(key.cast_unsigned()));
-    let row = db.client().query_one(sql, &[&class, &id]).map_err(|error| sql_fail(&error, "looking for an owner"))?;
+    let row = db.client().ask_one(sql, &[&class, &id]).map_err(|error| sql_fail(&error, "looking for an owner"))?;
     Ok(!row.get::<_, bool>(0) && try_lock(db.client(), SCRATCH_CLASS, key)?)
 }
 

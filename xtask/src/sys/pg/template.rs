@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use postgres::error::SqlState;
 use serde_json::{Value, json};
 
+use super::ask::Ask;
 use super::session::LOCK_CLASS;
 use super::sweep::{key as lock_key, maintenance};
 use super::{Db, Scratch, ident, literal, sql_fail};
@@ -101,11 +102,8 @@ impl Templates {
     /// What the server itself brings into a baseline: its version, the role, settings, extensions and roles that there
     /// are. Digested; an order that the server may choose has no part in it.
     pub fn server_digest(&mut self) -> Result<String> {
-        let row = self
-            .db
-            .client()
-            .query_one(SERVER, &[])
-            .map_err(|error| sql_fail(&error, "asking the server what it is"))?;
+        let row =
+            self.db.client().ask_one(SERVER, &[]).map_err(|error| sql_fail(&error, "asking the server what it is"))?;
         Ok(crate::sys::fingerprint::digest(row.get::<_, String>(0).as_bytes()))
     }
 
@@ -116,8 +114,7 @@ impl Templates {
              case when has_database_privilege(oid, 'connect') then pg_database_size(oid) else 0 end \
              from pg_database where {OURS}"
         );
-        let rows =
-            self.db.client().query(&sql, &[]).map_err(|error| sql_fail(&error, "listing the cached baselines"))?;
+        let rows = self.db.client().ask(&sql, &[]).map_err(|error| sql_fail(&error, "listing the cached baselines"))?;
         let read = |row: &postgres::Row| template(row.get(0), row.get(1), row.get(2), row.get(3));
         let mut all: Vec<Template> = rows.iter().map(read).collect();
         all.sort_by(|a, b| a.age.cmp(&b.age).then_with(|| a.database.cmp(&b.database)));
@@ -128,7 +125,7 @@ impl Templates {
     pub fn find(&mut self, key: &Key, age: Duration) -> Result<Option<Template>> {
         let fits = |template: &Template| template.key == *key && template.age <= age;
         let Some(found) = self.list()?.into_iter().find(fits) else { return Ok(None) };
-        let lock = self.db.client().query_one(
+        let lock = self.db.client().ask_one(
             "select pg_try_advisory_lock_shared($1, $2), exists (select from pg_database where datname = $3)",
             &[&TEMPLATE_CLASS, &lock_key(&found.database), &found.database],
         );
@@ -198,7 +195,7 @@ impl Templates {
         let sql = "select exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 2 \
             and classid::bigint = $1 and objid::bigint = $2 and pid <> pg_backend_pid()) or not pg_try_advisory_lock($3, $4)";
         let (class, id) = (i64::from(TEMPLATE_CLASS), i64::from(key.cast_unsigned()));
-        let row = self.db.client().query_one(sql, &[&class, &id, &TEMPLATE_CLASS, &key]);
+        let row = self.db.client().ask_one(sql, &[&class, &id, &TEMPLATE_CLASS, &key]);
         if row.map_err(|error| sql_fail(&error, "asking who uses a cached baseline"))?.get(0) {
             return Ok(false);
         }
@@ -207,7 +204,7 @@ impl Templates {
             && self.db.client().batch_execute(&format!("drop database {}", ident(name))).is_ok();
         self.db
             .client()
-            .execute("select pg_advisory_unlock($1, $2)", &[&TEMPLATE_CLASS, &key])
+            .tell("select pg_advisory_unlock($1, $2)", &[&TEMPLATE_CLASS, &key])
             .context("letting go of a cached baseline")?;
         Ok(gone)
     }

@@ -3,6 +3,7 @@
 
 use postgres::Client;
 
+use super::ask::Ask;
 use super::{Db, ident, literal};
 
 /// How long the query may take, or wait, when it is tried.
@@ -57,7 +58,7 @@ impl Db {
 fn tried(client: &mut Client, query: &str) -> Option<bool> {
     let mut transaction = client.build_transaction().read_only(true).start().ok()?;
     transaction.batch_execute(PATIENCE).ok()?;
-    let row = transaction.query_one(&format!("select exists ({query})"), &[]).ok()?;
+    let row = transaction.ask_one(&format!("select exists ({query})"), &[]).ok()?;
     Some(row.get(0))
 }
 
@@ -72,7 +73,7 @@ fn which_rows(client: &mut Client, violation: &Violation, key: &str) -> String {
         from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace \
         where c.relname = $1 and n.nspname = $2";
     let (name, schema) = (violation.constraint.unwrap_or_default(), violation.schema.unwrap_or_default());
-    let (condition, are_empty_ones_alike) = match client.query_opt(known, &[&name, &schema]) {
+    let (condition, are_empty_ones_alike) = match client.ask_opt(known, &[&name, &schema]) {
         Ok(Some(row)) => (row.get(0), row.get(1)),
         _ => {
             let statement = violation.statement.unwrap_or_default();
@@ -95,7 +96,7 @@ fn check(client: &mut Client, violation: &Violation, table: &str) -> Option<Stri
          and conrelid = to_regclass({})",
         literal(table)
     );
-    if let Ok(Some(row)) = client.query_opt(&sql, &[&violation.constraint?]) {
+    if let Ok(Some(row)) = client.ask_opt(&sql, &[&violation.constraint?]) {
         return row.get(0);
     }
     let statement = violation.statement?;
@@ -131,7 +132,7 @@ fn known_key(client: &mut Client, name: &str, table: &str) -> Option<ForeignKey>
          where c.contype = 'f' and c.conname = $1 and c.conrelid = to_regclass({})",
         literal(table)
     );
-    let row = client.query_opt(&sql, &[&name]).ok()??;
+    let row = client.ask_opt(&sql, &[&name]).ok()??;
     let (own, others): (Vec<String>, Vec<String>) = (row.get(1), row.get(2));
     Some((row.get(0), own.into_iter().zip(others).collect()))
 }

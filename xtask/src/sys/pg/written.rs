@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::ask::Ask;
 use super::since::KEPT_IN;
 use super::{Db, SCHEMA, VersionTable, sql_fail};
 use crate::model::written::{Table, Written};
@@ -26,11 +27,11 @@ impl Db {
         }
         let ours = [SCHEMA, KEPT_IN, "information_schema"].as_slice();
         let mut written = Written::default();
-        for row in self.client().query(TABLES, &[&ours, &versions.name]).map_err(|error| sql_fail(&error, doing))? {
+        for row in self.client().ask(TABLES, &[&ours, &versions.name]).map_err(|error| sql_fail(&error, doing))? {
             let table = Table { oid: row.get(1), file: row.get(2), changed: row.get(3), analyzed: row.get(4) };
             written.tables.insert(row.get(0), table);
         }
-        for row in self.client().query(SEQUENCES, &[&ours]).map_err(|error| sql_fail(&error, doing))? {
+        for row in self.client().ask(SEQUENCES, &[&ours]).map_err(|error| sql_fail(&error, doing))? {
             written.sequences.insert(row.get(0), row.get(1));
         }
         Ok(Some(written))

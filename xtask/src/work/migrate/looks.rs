@@ -86,7 +86,7 @@ impl Looks {
         let (table, db) = own.table_and_db();
         db.wait_for_counters(*at).ok()?;
         let since = db.written(table).ok()??.since(before);
-        Some(Rows { since, others: db.busy(Some(*at)).ok()? })
+        Some(Rows { since, others: db.busy(Some(*at)).ok()?.1 })
     }
 
     /// What was seen when so many steps were done.

@@ -111,7 +111,7 @@ impl Walk<'_, '_> {
         let declares = |id: &String| explain::said(self.ctx, self.facts, id).irreversible.is_some();
         let ids = held.iter().filter(|id| self.wanted.contains(*id) && !declares(id));
         let ids: HashSet<String> = ids.cloned().collect();
-        let recorded = if ids.is_empty() { HashSet::new() } else { self.recorded(held)? };
+        let recorded = if ids.is_empty() { HashSet::new() } else { self.recorded(held, &ids)? };
         self.consult(ids.difference(&recorded).cloned().collect())?;
         self.notes.append(&mut self.reference.notes);
         Ok(())
@@ -197,11 +197,15 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// The revisions below which the ledger knows what stood, from the newest down to the first that it does not know.
-    fn recorded(&mut self, held: &[String]) -> Result<HashSet<String>> {
+    /// The revisions below which the ledger knows what stood, from the newest down to the first that it does not know, or to
+    /// the last of those that are wanted.
+    fn recorded(&mut self, held: &[String], ids: &HashSet<String>) -> Result<HashSet<String>> {
         let mut known = HashSet::new();
         let mut schema = self.sandbox.point()?.schema;
         for id in held.iter().rev() {
+            if ids.is_subset(&known) {
+                break;
+            }
             let Some(below) = self.sandbox.recorded(id, &schema)? else { break };
             known.insert(id.clone());
             schema = below;

@@ -22,7 +22,7 @@ use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
 use crate::model::roundtrip::{Point, Verdict};
-use crate::model::route::{Wanted, applied_set, route};
+use crate::model::route::{Seconds, Wanted, applied_set, route};
 use crate::model::rows::{self, ColumnLoss, DataChange, Rows};
 use crate::model::target::TargetError;
 use crate::report::roundtrip::RevisionResult;
@@ -171,7 +171,7 @@ impl<'a> Warm<'a> {
     fn now(&self) -> Result<Facts<'a>> {
         let Facts { component, config, database, chosen, dump, outputs, no_cache, second_opinion, .. } = self.facts;
         let graph = self.ctx.history(config)?;
-        let route = route(&graph, Wanted::Newest(1), None);
+        let route = route(&graph, Wanted::Newest(1), None, &Seconds::new());
         let (config, database, chosen) = (config.clone(), database.clone(), chosen.clone());
         let (dump, outputs) = (dump.clone(), outputs.clone());
         let (no_cache, second_opinion) = (*no_cache, *second_opinion);
@@ -186,6 +186,7 @@ impl<'a> Warm<'a> {
             dump_of: None,
             no_cache,
             second_opinion,
+            effects: false,
             outputs,
         })
     }

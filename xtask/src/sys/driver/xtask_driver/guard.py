@@ -97,18 +97,14 @@ class Guard:
                 "select current_database(), pg_backend_pid(), (%s)" % (self._expect["identity_sql"] if identity else "''")
             )
             database, pid, found = map(self._as_text, cursor.fetchone())
-            connection.rollback()
             if database != self._expect["database"]:
                 self._refuse("database %s" % database)
             if identity and found != identity:
                 self._refuse("a database %s on another server" % database)
-            # Committed, so that no rollback takes the settings back.
-            cursor.execute("select %s" % ", ".join(map(set_config, self._settings.items())))
-            cursor.fetchall()
-            # Only a superuser may; English messages are what people search for.
-            cursor.execute(
-                "select set_config('lc_messages', 'C', false) from pg_roles where rolname = current_user and rolsuper"
-            )
+            # Committed, so that no rollback takes the settings back. English messages are what people search for; only a
+            # superuser may set that.
+            english = "(select set_config('lc_messages', 'C', false) from pg_roles where rolname = current_user and rolsuper)"
+            cursor.execute("select %s" % ", ".join([english, *map(set_config, self._settings.items())]))
             cursor.fetchall()
             connection.commit()
         finally:

@@ -23,6 +23,7 @@ from xtask_driver.guard import Guard
 from xtask_driver.look import look
 from xtask_driver.run import Run, Step
 from xtask_driver.scripts import Bytecode
+from xtask_driver.statements import Statements
 from xtask_driver.surroundings import put
 from xtask_driver.told import Told
 from xtask_driver.traces import Traces
@@ -64,6 +65,7 @@ class Session:
         os.environ.update(launch["variables"])
         self._guard.expect(launch)
         self._recorder = Recorder(self._locate)
+        self._statements = Statements()
         self._traces = Traces()
         self._run_now = Run("config")
 
@@ -72,7 +74,7 @@ class Session:
     def load(self):
         """Reads the config and every migration script, as each `alembic` command does."""
         self._config = alembic_config(self._launch)
-        section = self._config.config_ini_section
+        section = self._launch["section"] or self._config.config_ini_section
         self._own_url = self._config.file_config.get(section, "sqlalchemy.url", raw=True, fallback=None)
         self._set_url(self._launch["url"])
         script = self._directory()
@@ -113,8 +115,13 @@ class Session:
 
     def _set_url(self, url):
         text = self._own_url if url is None else url.replace("%", "%%")
-        if text is not None:
-            self._config.set_main_option("sqlalchemy.url", text)
+        if text is None:
+            return
+        self._config.set_main_option("sqlalchemy.url", text)
+        if self._launch["section"]:
+            # The config names several databases, and env.py is to see one.
+            self._config.set_main_option("databases", self._launch["section"])
+            self._config.set_section_option(self._launch["section"], "sqlalchemy.url", text)
 
     def _aim(self, launch):
         self._launch = launch
@@ -425,6 +432,7 @@ class Session:
         os.chdir(self._launch["project"])
         self._guard.begin_step()
         self._traces.begin_step(context.connection)
+        self._statements.begin_step(self._launch["effects"], context.version_table)
         run.step.ran_before, self._steps = self._steps, self._steps + 1
         self._channel.tell("start", direction=direction, revision=script.revision, ran_before=run.step.ran_before)
         make = MigrationStep.downgrade_from_script if direction == "down" else MigrationStep.upgrade_from_script
@@ -464,6 +472,7 @@ class Session:
         self._run_now.phase = "step"
         self._guard.check()
         self._run_now.phase = "table"
+        self._statements.end_step()
         self._run_now.step.left = self._traces.end_step(context.connection)
 
     def _done(self, say):
@@ -478,7 +487,7 @@ class Session:
             heads=sorted(self._heads),
             seconds=step.seconds(),
             left=step.left,
-            statements=self._traces.statements(),
+            statements=self._statements.told(),
         )
 
     # Errors

@@ -26,10 +26,6 @@ SESSION = re.compile(
 )
 
 
-# How many characters of a step's statements are kept.
-KEPT = 64_000
-
-
 class Traces:
     """What the steps of this process have left so far."""
 
@@ -38,8 +34,6 @@ class Traces:
         self._open = {}
         self._used = {}
         self._before = None
-        self._statements = []
-        self._room = self._dropped = 0
         self.in_session = False
         self.in_process = False
         event.listen(Pool, "connect", self._connected)
@@ -57,7 +51,6 @@ class Traces:
 
     def begin_step(self, connection):
         self._before = (set(self._used), of_session(connection), of_process(), set(sys.modules))
-        self._statements, self._room, self._dropped = [], KEPT, 0
 
     def end_step(self, connection):
         """Looks at what has changed. The server processes of the sessions that the step has opened and not closed."""
@@ -70,11 +63,6 @@ class Traces:
         self.in_session = self.in_session or session != of_session(connection)
         self.in_process = self.in_process or bool(left) or process != of_process() or has_imported(modules)
         return [self._used[key] for key in left]
-
-    def statements(self):
-        """What the last step has sent through SQLAlchemy, in its order and without the values of parameters."""
-        more = ["-- and %d more, which are not recorded" % self._dropped] if self._dropped else []
-        return self._statements + more
 
     def break_off(self):
         """The step has failed; what it has left counts all the same."""
@@ -105,19 +93,8 @@ class Traces:
         self._used.pop(id(record), None)
 
     def _executes(self, _connection, _cursor, statement, _parameters, _context, _many):
-        if self._before is None:
-            return
-        self._keep(statement)
-        if not self.in_session and SESSION.search(statement):
+        if self._before is not None and not self.in_session and SESSION.search(statement):
             self.in_session = True
-
-    def _keep(self, statement):
-        if self._room <= 0:
-            self._dropped += 1
-            return
-        is_cut = len(statement) > self._room
-        self._statements.append(statement[: self._room] + ("\n-- the rest of it is not recorded" if is_cut else ""))
-        self._room -= len(statement)
 
 
 def of_session(connection):

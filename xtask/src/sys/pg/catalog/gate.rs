@@ -60,13 +60,10 @@ struct Moment {
 }
 
 impl Gate {
-    /// What is to be asked first. Whatever is remembered is not used when the look is to be `whole`.
-    pub fn question(&mut self, session: i32, whole: bool) -> String {
+    /// What is to be asked first.
+    pub fn question(&mut self, session: i32) -> String {
         if std::mem::replace(&mut self.session, session) != session {
             self.server = None;
-        }
-        if whole {
-            self.seen = None;
         }
         let before = self.seen.as_ref().map_or(0, |seen| seen.moment.horizon);
         let ask = match &mut self.server {
