@@ -119,11 +119,11 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
 }
 
 fn take_backup(ctx: &Ctx, flags: &DbMigrate, own: &mut OwnDatabase<'_>, plan: &Plan) -> Result<Option<PathBuf>> {
-    let named = plan.loses_rows_of();
-    if flags.no_backup || !plan.is_downgrade() && named.is_empty() {
+    if flags.no_backup || !plan.is_downgrade() && !plan.changes_named_rows() {
         return Ok(None);
     }
-    let tables = (!plan.is_downgrade() && !plan.loses_unnamed_rows()).then_some(named);
+    // Where values are only written over, others may go on writing; where rows go, none may be missed.
+    let tables = (!plan.is_downgrade() && !plan.loses_unnamed_rows()).then(|| plan.loses_rows_of());
     if flags.no_verify {
         own.verify_by_reading();
     }

@@ -280,7 +280,10 @@ impl Gatherer<'_> {
             let files = repo.files_at(&base, &inside(repo, &part.folders))?;
             let mut context = Context::new(self.out_of_git(repo, files, part)?, now.component.as_str());
             for source in &mut context.sources {
-                source.is_released = now.source(&source.path).is_some_and(|now| now.is_released);
+                // What is not looked at now has no finding that could have been there.
+                let now = now.source(&source.path);
+                source.is_checked = now.is_none_or(|now| now.is_checked);
+                source.is_released = now.is_some_and(|now| now.is_released);
             }
             context.spares_released = now.spares_released;
             context.packages.clone_from(&now.packages);
