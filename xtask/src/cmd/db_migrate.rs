@@ -4,6 +4,7 @@
 mod exact;
 mod preflight;
 mod show;
+mod tenants;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -56,6 +57,10 @@ impl Outcome {
 /// # Errors
 /// A refusal (exit 3) from the pre-flight, a failure (exit 1) from the migration itself with where the database stands.
 pub fn run(ctx: &Ctx, flags: &DbMigrate) -> Result<Exit> {
+    let component = ctx.component().map_err(refuse)?;
+    if component.tenants.is_some() {
+        return tenants::each(ctx, flags, component);
+    }
     let started = Instant::now();
     let mut facts = preflight::gather(ctx, flags).map_err(refuse)?;
     let plan = preflight::plan(ctx, &mut facts, flags).map_err(refuse)?;
