@@ -39,9 +39,11 @@ fn project(name: &str) -> Option<&'static Project> {
 fn row(name: &str, found: &Value) -> String {
     let habit = project(name).map_or("as in its checkout", |project| project.habit);
     let text = |key: &str| found[key].as_str().unwrap_or_default().replace('|', "\\|");
-    let down = match text("down").contains("ends at") {
-        true => text("down"),
-        false => format!("{}, {} up", text("down"), text("up again")),
+    let both = text("down");
+    let (steps, down) = both.split_once(": ").unwrap_or_default();
+    let down = match down.strip_prefix("ends at ") {
+        Some(end) => format!("{steps} down: ends at {end}"),
+        None => format!("{steps} down, {} up", text("up again").trim_end_matches(" revisions")),
     };
     let (count, merges) = (&found["revisions"], &found["merges"]);
     let trip = counts(&found["round trip"]);
