@@ -90,7 +90,8 @@ impl Ctx {
 
     fn ask_env(&self, config: &AlembicConfig) -> Result<Option<Known>> {
         let script = std::fs::read_to_string(config.script_location.join("env.py"));
-        if config.template.is_some() || script.is_ok_and(|text| follows_the_config(&text)) {
+        let is_named = config.template.is_some() || config.component.database.is_some();
+        if is_named || script.is_ok_and(|text| follows_the_config(&text)) {
             return Ok(None);
         }
         let named = config.url().ok().and_then(|text| DbUrl::parse(&text).ok());

@@ -58,6 +58,8 @@ mod syntax_error;
 mod typed_id;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::thread::ScopedJoinHandle;
 
 pub use context::{Change, Context, Env, Merged, Past, Sighted, Source, Tracking};
 pub use finding::{Finding, Level, Sink};
@@ -186,14 +188,20 @@ pub fn check(context: &Context, levels: &Levels) -> Vec<Finding> {
     in_order(findings)
 }
 
-/// As that, as long as `goes_on` says so; what was found until then. What each script does is forgotten once the script
-/// has been judged, or a long history would not fit into memory.
+/// How many scripts a processor judges at a time, and how deep they may be nested.
+const SHARE: usize = 64;
+const STACK: usize = 8 << 20;
+
+/// As that, by all processors, as long as `goes_on` says so; what was found until then. What each script does is forgotten
+/// once the script has been judged, or a long history would not fit into memory.
 pub fn check_while(context: &mut Context, levels: &Levels, goes_on: &dyn Fn() -> bool) -> Vec<Finding> {
     let rules = active(levels);
     let mut findings = Vec::new();
-    for at in (0..context.sources.len()).take_while(|_| goes_on()) {
-        judge_one(context, &rules, at, &mut findings);
-        context.sources[at].forget_body();
+    let checked: Vec<usize> = (0..context.sources.len()).filter(|at| context.sources[*at].is_checked).collect();
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    for round in checked.chunks(workers * SHARE).take_while(|_| goes_on()) {
+        judge_round(context, &rules, round, &mut findings);
+        round.iter().for_each(|at| context.sources[*at].forget_body());
     }
     judge_together(context, &rules, goes_on, &mut findings);
     in_order(findings)
@@ -203,6 +211,29 @@ pub fn check_while(context: &mut Context, levels: &Levels, goes_on: &dyn Fn() ->
 fn active(levels: &Levels) -> Vec<(&'static Rule, Option<Level>)> {
     let rules = RULES.iter().map(|rule| (*rule, levels.get(rule.code).copied()));
     rules.filter(|(rule, configured)| configured.unwrap_or(rule.level) != Level::Off).collect()
+}
+
+/// Judges a share of them here, and the others in threads.
+fn judge_round(context: &Context, rules: &[(&'static Rule, Option<Level>)], round: &[usize], found: &mut Vec<Finding>) {
+    let judge = &|share: &[usize]| {
+        let mut findings = Vec::new();
+        share.iter().for_each(|at| judge_one(context, rules, *at, &mut findings));
+        findings
+    };
+    let (here, others) = round.split_at(round.len().min(SHARE));
+    std::thread::scope(|scope| {
+        let begin = |share| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || judge(share));
+        let threads: Vec<_> = others.chunks(SHARE).map(|share| (share, begin(share))).collect();
+        found.extend(judge(here));
+        for (share, thread) in threads {
+            match thread.map(ScopedJoinHandle::join) {
+                Ok(Ok(findings)) => found.extend(findings),
+                Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                // Where there is no thread to be had.
+                Err(_) => found.extend(judge(share)),
+            }
+        }
+    });
 }
 
 fn judge_one(context: &Context, rules: &[(&'static Rule, Option<Level>)], at: usize, findings: &mut Vec<Finding>) {

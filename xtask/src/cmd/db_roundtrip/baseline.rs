@@ -191,18 +191,21 @@ fn fill(ctx: &Ctx, facts: &Facts, how: &How, mut baseline: Baseline) -> Result<B
         }
         How::Empty(_) => {}
     }
-    let applied = {
+    let (applied, has_tables) = {
         let mut db = Db::connect(&url, &application_name("db-roundtrip"))?;
-        db.applied(&version_table(facts.component))?.revisions
+        (db.applied(&version_table(facts.component))?.revisions, db.has_tables()?)
     };
-    if applied.is_empty() {
+    // Initial tables that no revision makes, and every revision from the first on: there is nothing to stamp then.
+    let begins_below_all = has_tables && !matches!(how, How::Dump(_));
+    if applied.is_empty() && !begins_below_all {
         return Err(without_revision(facts, how).into());
     }
     let unknown = facts.graph.unknown(&applied);
     if !unknown.is_empty() {
         return Err(unknown_revision(&baseline.words, &unknown).into());
     }
-    let words = format!("{} at {}", baseline.words, applied.join(", "));
+    let place = if applied.is_empty() { "no revision".to_owned() } else { applied.join(", ") };
+    let words = format!("{} at {place}", baseline.words);
     baseline.cache.store(ctx, &mut baseline.scratch, &words, began.elapsed())?;
     if let How::Dump(_) = how {
         baseline.words = words;
@@ -226,9 +229,9 @@ fn without_revision(facts: &Facts, how: &How) -> Fail {
                 program(["pg_dump", "-Fc", "-f", "FILE", "DATABASE"]),
             )
             .related(own("db-status")),
-        _ => Fail::new(Kind::ConfigInvalid, "The baseline command left the database without a revision")
-            .details(words(how))
-            .action("Run it by hand and look at what it says; it must end with a stamped database")
+        _ => Fail::new(Kind::ConfigInvalid, "The baseline command left the database empty")
+            .details(format!("{}: there is no revision, and no table", words(how)))
+            .action("Run it by hand and look at what it says; it must make the tables, or end with a stamped database")
             .action("Or leave it out of Cargo.toml: the database is then made from empty by upgrade"),
     }
 }

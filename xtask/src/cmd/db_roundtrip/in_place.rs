@@ -210,6 +210,7 @@ impl InPlace<'_> {
         );
         last_change::done(self.ctx, &mut self.own, &command, what);
         journal.finish()?;
+        self.own.forget_that_it_was_put_back();
         Ok(results)
     }
 

@@ -1,8 +1,8 @@
 //! Everything that rules judge, gathered before they are asked: scripts, history, git's knowledge.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::allowed::Allowed;
 use super::{Rule, Scope};
@@ -128,8 +128,8 @@ pub struct Source {
     pub is_checked: bool,
     /// What git thinks of it.
     pub tracking: Tracking,
-    allowed: OnceCell<Allowed>,
-    body: OnceCell<Result<Body, Unreadable>>,
+    allowed: OnceLock<Allowed>,
+    body: OnceLock<Result<Body, Unreadable>>,
 }
 
 impl Source {
@@ -139,14 +139,14 @@ impl Source {
         Source {
             path: path.to_owned(),
             header: revision::read(path, &text),
-            allowed: OnceCell::new(),
+            allowed: OnceLock::new(),
             text,
             broken_line,
             io_error: None,
             is_released: false,
             is_checked: true,
             tracking: Tracking::Known,
-            body: OnceCell::new(),
+            body: OnceLock::new(),
         }
     }
 
@@ -155,14 +155,14 @@ impl Source {
         Source {
             path: path.to_owned(),
             header: header.clone(),
-            allowed: OnceCell::new(),
+            allowed: OnceLock::new(),
             text: text.to_owned(),
             broken_line: None,
             io_error: None,
             is_released: false,
             is_checked: false,
             tracking: Tracking::Known,
-            body: OnceCell::new(),
+            body: OnceLock::new(),
         }
     }
 
@@ -171,7 +171,7 @@ impl Source {
         let error = Unreadable { path: path.to_owned(), line: None, what: why, may_be_told: false };
         let io_error = Some(error.what.clone());
         let source = Source::new(path, Vec::new());
-        Source { io_error, header: Err(error.clone()), body: OnceCell::from(Err(error)), ..source }
+        Source { io_error, header: Err(error.clone()), body: OnceLock::from(Err(error)), ..source }
     }
 
     /// The rules that it switches off; looked for when it is first asked, since most scripts are only part of the history.
