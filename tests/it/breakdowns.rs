@@ -235,10 +235,10 @@ fn kill(pid: u32) {
 
 /// Kills one of its processes: it ends all sessions and begins anew.
 fn crash_the_server(is_waited_for: bool) {
-    let mut client = cluster().client("postgres");
+    let (mut client, mut witness) = (cluster().client("postgres"), cluster().client("postgres"));
     let pid: i32 = client.query_one("select pg_backend_pid()", &[]).unwrap().get(0);
     kill(pid.cast_unsigned());
-    wait_until("the server notices", || client.query_one("select 1", &[]).is_err());
+    wait_until("the server notices", || witness.query_one("select 1", &[]).is_err());
     if is_waited_for {
         wait_for_the_server();
     }

@@ -48,6 +48,11 @@ fn what_another_branch_has_applied_goes_by_its_scripts() {
     assert!(std::path::Path::new(realigned["backup"].as_str().unwrap()).exists(), "{done}");
     drop(scene.run("db-status --check").code(0));
     drop(scene.run("db-sync").code(0).says("✅ Nothing to do"));
+    // Both steps are taken back, not the last alone.
+    drop(scene.run("db-undo --yes").code(0).complains("; and applied q"));
+    assert_eq!((scene.heads(), tables(&scene)), ("y".to_owned(), "p x y".to_owned()));
+    assert!(scene.rows(0).contains("t_y: (1) (2)"), "{}", scene.rows(0));
+    scene.drop_kept();
 }
 
 /// The script is nowhere but in one place, each in its turn. The last is the ledger, when git has forgotten all of it.
