@@ -103,6 +103,23 @@ fn the_scripts_are_read_as_alembic_reads_them() {
     }
 }
 
+/// As a terminal shows it, ids alone: what is recorded is ours, the messages are not. And as a picture, folded.
+#[test]
+#[ignore = "installs 440 MB: cargo test -- --ignored, as cargo xtask ci does"]
+fn the_whole_history_drawn() {
+    let checkout = Checkout::new([NONE, NONE, NONE]);
+    let graph = xtask(&checkout, "db-history --graph").code(0).stdout;
+    let (drawn, _legend) = graph.rsplit_once("\n\n").unwrap();
+    let lines = drawn.lines().map(|line| line.split_once(", ").map_or(line, |(line, _)| line).trim_end());
+    let drawn = lines.collect::<Vec<_>>().join("\n") + "\n";
+    assert!(drawn.lines().count() > 556);
+    expect_test::expect_file!["history/backend-ai-26.9.6.txt"].assert_eq(&drawn);
+    let _ = xtask(&checkout, "db-history --svg history.svg").code(0);
+    let svg = std::fs::read_to_string(checkout.root().join("history.svg")).unwrap();
+    let (rows, folded) = (svg.matches("<g><title>").count(), svg.matches(">⋮ ").count());
+    assert!(rows < 250 && folded > 20 && svg.contains("556 revisions"), "{rows} rows, {folded} folded");
+}
+
 /// Upgrades to the head from every fiftieth revision, and from none.
 fn questions(graph: &Graph) -> Vec<Value> {
     let some = graph.scripts().step_by(50).map(|script| vec![script.id.clone()]);

@@ -1,10 +1,11 @@
 //! `cli-executor`: each line of the pre-flight red and green against real servers (PostgreSQL; Valkey or Redis and etcd where
-//! the machine has them), servers that accept and never answer, and a command that runs in our place. Only Backend.AI's own
+//! the machine has them, also behind a sentinel and by TLS), servers that accept and never answer, and a command that runs in our place. Only Backend.AI's own
 //! services and its command line are stand-ins.
 
 mod files;
 mod running;
 mod servers;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -126,6 +127,8 @@ impl Server {
 /// A Backend.AI checkout whose command line is a script.
 struct Checkout {
     project: Project,
+    /// How long a server may take to answer.
+    limit: &'static str,
 }
 
 /// A command line that says what it was asked, and a server that tells how it ended.
@@ -148,12 +151,12 @@ impl Checkout {
         let project = Project::new(url).revision("a1", "", &up, &down).revision("b1", "a1", &then, &back);
         project.write("backend.ai", SCRIPT);
         std::fs::set_permissions(project.path("backend.ai"), std::fs::Permissions::from_mode(0o755)).unwrap();
-        Checkout { project }
+        Checkout { project, limit: "1s" }
     }
 
     fn xtask(&self, words: &str) -> Xtask {
         let xtask = Xtask::new(self.project.root(), &format!("cli-executor {words}"));
-        xtask.env("XTASK_CHECK_LIMIT", "1s").env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+        xtask.env("XTASK_CHECK_LIMIT", self.limit).env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     }
 
     fn check(&self, service: &str) -> Checks {

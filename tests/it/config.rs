@@ -7,6 +7,7 @@ mod environments;
 mod files;
 mod ini;
 mod projects;
+mod several;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -140,7 +140,8 @@ fn every_statement_and_what_it_did() {
     }
 }
 
-/// What the log says that the migration's sessions were sent, but for transactions, the looks of ours and Alembic's own.
+/// What the log says that the migration's sessions were sent, but for transactions, looks of ours, and what Alembic and
+/// SQLAlchemy ask when they begin.
 fn statements(log: &str) -> Vec<String> {
     let lines = log.split("\nmigration|").skip(1).filter_map(|line| {
         let sent = line.strip_prefix("LOG:  statement: ").or_else(|| {
@@ -155,24 +156,36 @@ fn statements(log: &str) -> Vec<String> {
             .collect();
         Some(text.join("\n").replace("\n\t", "\n"))
     });
-    let ours =
-        ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET LOCAL", "\nselect pg_catalog.json_build_array"];
+    let ours = [
+        "BEGIN",
+        "COMMIT",
+        "ROLLBACK",
+        "SAVEPOINT",
+        "RELEASE",
+        "DEALLOCATE ALL",
+        "SET LOCAL",
+        "\nselect pg_catalog.json_build_array",
+    ];
     let alembics = ["SELECT pg_catalog.pg_class.relname", "SELECT alembic_version.version_num"];
-    let is_other = |sql: &String| !ours.iter().chain(&alembics).any(|start| sql.starts_with(start));
+    let sqlalchemys = ["show ", "select pg_catalog.version()", "select current_schema()"];
+    let is_other = |sql: &String| !ours.iter().chain(&alembics).chain(&sqlalchemys).any(|start| sql.starts_with(start));
     lines.filter(is_other).collect()
 }
 
-/// A statement as the server and SQLAlchemy both have it: `$1` is `%(id)s`.
+/// A statement as the server and SQLAlchemy both have it: `$1` and `%(id)s` are parameters.
 fn without_parameters(sql: &str) -> String {
-    let words = sql.trim().split_inclusive(|c: char| " ,(".contains(c)).map(|word| {
-        let is_ours = word.starts_with('%') || word.starts_with("id)s") || word.starts_with("a)s");
-        if is_ours || word.starts_with('$') {
-            format!("?{}", word.split_once("::").map_or("", |(_, rest)| rest))
-        } else {
-            word.to_owned()
-        }
-    });
-    words.collect::<String>().replace("%(?", "?")
+    let (mut text, mut rest) = (String::new(), sql.trim());
+    while let Some(at) = rest.find(['%', '$']) {
+        text += &rest[..at];
+        rest = &rest[at..];
+        let end = match rest.strip_prefix("%(") {
+            Some(name) => 2 + name.find(")s").unwrap() + 2,
+            None => 1 + rest[1..].chars().take_while(char::is_ascii_digit).count(),
+        };
+        text.push('?');
+        rest = &rest[end..];
+    }
+    text + rest
 }
 
 /// The other side has a revision, too.

@@ -83,6 +83,7 @@ fn there_and_back() {
     assert_eq!(scene.everything(), before);
     scene.repo.git(&["branch", "--quiet", "-D", "main"]);
     assert_eq!(listed(&scene), "feature in use at x, main (gone) parked at q");
+    drop(scene.run("db-switch --list").code(0).says("main (gone or renamed)"));
     assert_eq!(scene.run("db-switch --drop=main --json").code(3).kind(), "rows-at-stake");
     drop(scene.run("db-switch --drop=main --yes").code(0));
     assert!(beside(&scene, 0).is_empty());
@@ -214,7 +215,8 @@ fn names_of_branches() {
     drop(scene.run("db-switch main -q").code(0));
     scene.repo.git(&["branch", "-m", "feature", "Ren/amed"]);
     scene.repo.git(&["tag", "feature", "main"]);
-    assert_eq!(listed(&scene), "main in use at q, feature (gone) parked at x");
+    assert_eq!(listed(&scene), "main in use at q, Ren/amed parked at x");
+    drop(scene.run("db-switch --list").code(0).says("Ren/amed (was feature)"));
     drop(scene.run("db-switch feature").code(2).complains("git knows no branch `feature`"));
     let back = scene.run("db-switch Ren/amed --json").code(0);
     assert_eq!(back.json()["databases"][0]["way"], "parked", "{back}");

@@ -86,6 +86,17 @@ fn an_upgrade_that_takes_rows() {
     assert_eq!(undone["put_back"]["left"], json!([]), "{undone}");
     assert_eq!((scene.versions(), count(&scene, "a1"), count(&scene, "b2")), (vec!["b2".to_owned()], 6, 2));
     assert_eq!(scene.json("db-migrate --no-backup")["backup"], json!(null));
+    // What is written over is saved as well; a column without values, or one that is only added now, is not.
+    let scene = scene.revision("d4", "c3", &sql("alter table a1 add v int; update a1 set v = n"), "pass");
+    assert_eq!(scene.json("db-migrate")["backup"], json!(null));
+    let scene = scene.sql("create table x (k int primary key, v int); insert into x values (1, 5), (2, null)");
+    let scene = scene.revision("e5", "d4", &sql("update x set v = 0 where k > 0"), "pass");
+    let _ = scene.run("db-migrate --dry-run").code(0).says("overwrites values of x.v (line 7): 1 at most");
+    let answer = scene.run("db-migrate --json").code(0).complains("values of x.v are overwritten (1 at most) (e5, ");
+    assert!(answer.json()["backup"].is_string(), "{answer}");
+    let scene = scene.sql("insert into x values (3, 7)");
+    let _ = scene.run("db-undo").code(0).says("public.x: 2 rows with their values put back");
+    assert_eq!((count(&scene, "x where v in (5, 7)"), count(&scene, "x")), (2, 3));
 }
 
 /// A backup that is lost is no dead end, and a restore is taken back by names.

@@ -61,6 +61,7 @@ impl Driven for Scene {
             options: Vec::new(),
             script_location: None,
             told_by: Vec::new(),
+            section: None,
             versions: Vec::new(),
             database: Database { url: None, expect: expect(&self.database) },
             throwaway: None,

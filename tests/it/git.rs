@@ -220,6 +220,8 @@ fn states_of_files() {
     made.write("v/both.py", "3");
     fs::remove_file(made.root().join("v/gone.py")).unwrap();
     let repo = find(made.root());
+    let folder = made.root().join("ignored");
+    assert_eq!(repo.ignored(&folder).unwrap(), std::slice::from_ref(&folder), "git itself breaks off there");
     let status = repo.status(&["v", "ignored"]).unwrap();
     let changed = |staged, unstaged| State::Changed { staged, unstaged };
     for (path, state) in [

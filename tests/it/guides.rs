@@ -281,14 +281,17 @@ fn masked_word(word: &str) -> String {
             && part.bytes().all(|c| c.is_ascii_hexdigit())
             && part.bytes().any(|c| c.is_ascii_digit())
     };
-    let is_moment = |part: &str| part.len() >= 4 && part.bytes().all(|c| c.is_ascii_digit());
+    let digits = |part: &str| part.bytes().filter(u8::is_ascii_digit).count();
+    // `2026`, `20261127T222137Z`.
+    let is_moment =
+        |part: &str| digits(part) >= 4 && part.trim_end_matches('Z').bytes().all(|c| c.is_ascii_digit() || c == b'T');
     let parts: Vec<&str> = word.split(|c: char| !c.is_alphanumeric()).collect();
     let is_clock =
         word.contains(':') && parts.iter().filter(|part| part.len() == 2 && part.parse::<u8>().is_ok()).count() > 1;
     let has_date = parts.iter().any(|part| is_moment(part));
     let masked = word.split_inclusive(|c: char| !c.is_alphanumeric()).map(|part| {
         let bare = part.trim_end_matches(|c: char| !c.is_alphanumeric());
-        let is_number = !bare.is_empty() && bare.bytes().all(|c| c.is_ascii_digit());
+        let is_number = !bare.is_empty() && (is_moment(bare) || bare.bytes().all(|c| c.is_ascii_digit()));
         if is_commit(bare) || (is_number && (is_clock || has_date)) { part.replace(bare, "N") } else { part.to_owned() }
     });
     masked.collect()
@@ -314,7 +317,7 @@ fn what_is_another_each_time_is_masked_and_nothing_else() {
         ("down 34 ms, up 16 ms", "down 1 ms, up 200 ms"),
         ("PostgreSQL 15.18 (Debian 15.18-0+deb12u1)\nx", "PostgreSQL 17.2\nx"),
         ("at 2026-11-27 21:28:57 UTC", "at 2027-01-02 00:00:01 UTC"),
-        ("backend-20261127-212857.dump", "backend-20270102-000001.dump"),
+        ("manager-20261127T222137Z-e4a8d6b90f15.dump", "manager-20270102T000001Z-e4a8d6b90f15.dump"),
     ];
     same.iter().for_each(|(one, other)| assert_eq!(masked(one), masked(other)));
     for (one, other) in [

@@ -3,6 +3,7 @@
 
 mod backendai;
 mod backup;
+mod breakdowns;
 mod catalog;
 mod cli;
 mod cli_executor;

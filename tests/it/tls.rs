@@ -53,7 +53,7 @@ fn server() -> &'static Private {
 }
 
 /// A root certificate: its issuer, and its text.
-fn authority(name: &str) -> (Issuer<'static, KeyPair>, String) {
+pub fn authority(name: &str) -> (Issuer<'static, KeyPair>, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
@@ -62,7 +62,7 @@ fn authority(name: &str) -> (Issuer<'static, KeyPair>, String) {
     (Issuer::new(params, key), text)
 }
 
-fn issued((issuer, _): &(Issuer<'static, KeyPair>, String), name: &str, names: Vec<String>) -> (String, String) {
+pub fn issued((issuer, _): &(Issuer<'static, KeyPair>, String), name: &str, names: Vec<String>) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);

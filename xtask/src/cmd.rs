@@ -53,6 +53,7 @@ pub fn run(ctx: &Ctx, command: &Command) -> Result<Exit> {
         Command::CliExecutor(flags) => cli_executor::run(ctx, flags),
         Command::Doctor(flags) => doctor::run(ctx, *flags),
         Command::Ci => ci::run(&ctx.ui),
+        Command::Compat(names) => ci::compat(&ctx.ui, names),
         Command::Completions(shell) => completions::run(&ctx.ui, *shell),
         Command::Man => Ok(completions::man(&ctx.ui)),
         Command::Help(text) => {

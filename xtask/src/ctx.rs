@@ -1,6 +1,7 @@
 //! What a command works on: project, component, history, database, interpreter, embedded server. Each is opened when it
 //! is first asked for, and only once, also when components are looked at side by side.
 
+mod tenants;
 mod url;
 
 use std::collections::HashMap;
@@ -101,6 +102,17 @@ impl Ctx {
         if let Some(component) = component {
             common.component = Some(component.name.clone());
         }
+        self.with(ui, common)
+    }
+
+    /// As [`Ctx::for_step`], for one of the component's tenants.
+    pub fn for_tenant(&self, ui: Ui, component: &Component, tenant: &str) -> Ctx {
+        let mut common = Common { component: Some(component.name.clone()), ..self.common.clone() };
+        common.x.extend(component.x_of(tenant));
+        self.with(ui, common)
+    }
+
+    fn with(&self, ui: Ui, common: Common) -> Ctx {
         Ctx {
             ui,
             common,
@@ -115,7 +127,8 @@ impl Ctx {
 
     pub fn project(&self) -> Result<&Project> {
         self.once(&self.project, || {
-            let project = Project::find(&self.cwd, self.common.project.as_deref())?;
+            let mut project = Project::find(&self.cwd, self.common.project.as_deref())?;
+            project.of_tenants(&self.common.x);
             // The clones of a `Ui` share it, so the run as a whole ends as the project wants it.
             let _ = self.ui.clone().strict(project.strict);
             let around = self.ui.around();
@@ -242,7 +255,19 @@ impl Ctx {
     }
 
     /// Where a component's database is.
+    ///
+    /// # Errors
+    /// A usage error where the component has tenants and none of them is named: what is found there is one tenant's.
     pub fn database(&self, config: &AlembicConfig) -> Result<Database> {
+        if config.component.tenants.is_some() {
+            return Err(tenants::which(&config.component).into());
+        }
+        self.database_of_all(config)
+    }
+
+    /// The same, for a look at all tenants that a component may have.
+    pub fn database_of_all(&self, config: &AlembicConfig) -> Result<Database> {
+        config.check_database()?;
         if self.server()? == Server::Embedded {
             return self.embedded(config);
         }

@@ -80,6 +80,7 @@ static SPECS: &[&dyn Parse] = &[
     &small::DOCTOR,
     &init::SPEC,
     &small::CI,
+    &small::COMPAT,
     &small::COMPLETIONS,
     &small::MAN,
     &small::HELP,
@@ -108,6 +109,8 @@ pub enum Command {
     CliExecutor(CliExecutor),
     Doctor(Doctor),
     Ci,
+    /// Names of projects; none for all.
+    Compat(Vec<String>),
     Completions(ShellName),
     Man,
     /// With the page that was asked for.
@@ -138,6 +141,7 @@ impl Command {
             Command::CliExecutor(_) => cli_executor::SPEC.name,
             Command::Doctor(_) => small::DOCTOR.name,
             Command::Ci => small::CI.name,
+            Command::Compat(_) => small::COMPAT.name,
             Command::Completions(_) => small::COMPLETIONS.name,
             Command::Man => small::MAN.name,
             Command::Help(_) => small::HELP.name,

@@ -7,7 +7,7 @@ use crate::support::xtask::{Output, Xtask};
 /// env.py as many projects have it: DATABASE_URL goes before the ini.
 fn from_variable(scene: &Scene) {
     let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
-    let line = "import os\nif os.environ.get('DATABASE_URL'):\n    config.set_main_option('sqlalchemy.url', os.environ['DATABASE_URL'].replace('%', '%%'))\n";
+    let line = "import os\ntry:\n    os.environ[b'DATABASE_URL']\nexcept TypeError:\n    pass\nif os.environ.get('DATABASE_URL'):\n    config.set_main_option('sqlalchemy.url', os.environ['DATABASE_URL'].replace('%', '%%'))\n";
     scene.project.write("migrations/env.py", &env.replacen("target_metadata", &format!("{line}target_metadata"), 1));
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{check, project};
 use crate::support::project::Project;
-use crate::support::python::{environment, workspace};
+use crate::support::python::{READERS, environment, read_as_junit, workspace};
 
 /// An error, and a warning whose text holds what has to be escaped.
 fn two_findings() -> Project {
@@ -43,6 +43,11 @@ fn junit() {
             </testcase>
     "#]].assert_eq(failures);
     assert!(rest.ends_with("/>\n  </testsuite>\n</testsuites>\n"), "{output}");
+    let folder = project();
+    folder.write("out.xml", &output.stdout);
+    let cases = read_as_junit(&folder.path("out.xml"));
+    let failed = cases.iter().find(|(_, end)| end == "Failure").unwrap();
+    assert_eq!((cases.len(), failed.0.as_str()), (46, "downgrade-missing migrations/versions/b1.py:8"));
 }
 
 #[test]
@@ -70,6 +75,18 @@ fn sarif() {
     assert!(rules.iter().all(texts), "{rules:?}");
 }
 
+/// Whatever a line of a script holds, no format hands on what acts, and none is as long as the line.
+#[test]
+fn a_line_of_a_million_letters() {
+    let line = format!("op.execute(f\"drop table {{x}} {}\")  # \u{1b}[2J\u{202e}", "w".repeat(1_000_000));
+    let project = project().revision("a1", "", &line, "op.drop_table('t')");
+    for format in ["text", "json", "github", "junit", "sarif"] {
+        let output = check(&project, &format!("--format {format}"));
+        assert!(output.stdout.len() < 150_000, "{format}: {} bytes", output.stdout.len());
+        assert!(!output.stdout.contains(['\u{1b}', '\u{202e}']), "{format}: {output}");
+    }
+}
+
 /// What the standard's own schema says of a log, in the words of Python's `jsonschema`: nothing where it is right.
 fn against_the_schema(log: &Value) -> String {
     const ASK: &str = "import json, sys, jsonschema\n\
@@ -78,7 +95,7 @@ fn against_the_schema(log: &Value) -> String {
     let folder = project();
     let file = folder.root().join("log.sarif");
     std::fs::write(&file, log.to_string()).unwrap();
-    let python = environment("tests/it/db_check/requirements.txt");
+    let python = environment(READERS);
     #[expect(clippy::disallowed_methods)]
     let mut command = std::process::Command::new(python);
     // As it is published: https://json.schemastore.org/sarif-2.1.0-rtm.5.json

@@ -214,4 +214,11 @@ fn a_script_that_git_does_not_have() {
     assert_eq!(codes(&project, "--base main"), ["DB206 c1.py:1"]);
     project.write(".gitignore", "state\nc1.py\n");
     assert_eq!(codes(&project, ""), ["DB207 c1.py:1"]);
+    // What comes with an installed package is not git's to have.
+    let installed = ".venv/lib/python3.13/site-packages/app/migrations";
+    project.write(&format!("{installed}/versions/a1.py"), "\"\"\"a\"\"\"\nrevision = 'a1'\ndown_revision = None\n");
+    project.write(&format!("{installed}/env.py"), "");
+    project.write(".gitignore", "state\n.venv\n");
+    project.write("alembic.ini", &format!("[alembic]\nscript_location = {installed}\n"));
+    assert_eq!(codes(&project, ""), NONE);
 }

@@ -17,7 +17,13 @@ fn what_would_move_is_what_then_moves() {
     assert_eq!((first["is_diverged"].as_bool(), first["heads"].as_array().unwrap().len()), (Some(true), 2));
     assert_eq!(first["database"]["reverted"], serde_json::json!(["b", "a"]));
     assert_eq!(told["components"][1]["is_diverged"], false);
-    let text = scene.run("db-merge main --dry-run").code(0).says("Merge of main: no conflict").says("- a: p → r");
+    let text = scene.run("db-merge main --dry-run --svg .git/plan.svg").code(0);
+    let drawn = std::fs::read_to_string(scene.path(".git/plan.svg")).unwrap();
+    let (now, later) = drawn.split_once(">manager, as it will be: 4 revisions, 1 head<").unwrap();
+    assert!(now.contains(">manager, as it is: 4 revisions, 2 heads<"), "{drawn}");
+    assert_eq!((now.matches("<g><title>").count(), later.matches("<g><title>").count()), (4, 4), "{drawn}");
+    let _ = scene.run("db-merge main --svg plan.svg").code(2).complains("It goes with --dry-run");
+    let text = text.says("Merge of main: no conflict").says("- a: p → r");
     let text = text.says("the database would go to b: as it is where copies show").says("1 row of t_b go (b, ");
     let _ = text.says("  3. db-rebase");
     assert_eq!(scene.everything(), before);

@@ -349,3 +349,23 @@ fn the_first_rows_go_in_once_whatever_is_passed_by() {
     let lost = &json["results"][2];
     assert_eq!((&lost["revision"], &lost["verdict"]), (&json!("a1"), &json!("data-lost")), "{json}");
 }
+
+/// As MLflow does it: the command makes the tables that no revision makes, and stamps nothing.
+#[test]
+fn initial_tables_that_no_revision_makes() {
+    let house = House::new();
+    let make = "import configparser, sys, sqlalchemy\nconfig = configparser.RawConfigParser()\nconfig.read(sys.argv[1])\n\
+                engine = sqlalchemy.create_engine(config['alembic']['sqlalchemy.url'].replace('%%', '%'))\n\
+                with engine.begin() as connection:\n    connection.execute(sqlalchemy.text('create table begun (n int)'))\n";
+    house.scene.project.write("make.py", make);
+    house.scene.project.write("make.sh", "exec \"$XTASK_PYTHON\" make.py \"$1\"\n");
+    house.scene.project.write_revision("a1", "", &sql("alter table begun add a int"), &sql("alter table begun drop a"));
+    house.manifest("[workspace.metadata.db.components.manager]\nbaseline = [\"sh\", \"make.sh\", \"{config}\"]\n");
+    let json = house.trip("--all");
+    let verdicts: Vec<&Value> = json["results"].as_array().unwrap().iter().map(|it| &it["verdict"]).collect();
+    assert_eq!((verdicts, &json["tested"]), (vec![&json!("reversible"); 3], &json!(3)), "{json}");
+    house.scene.project.write("make.py", "");
+    let empty = house.scene.run("db-roundtrip -q --all --no-cache --json");
+    assert_eq!(empty.kind(), "config-invalid", "{empty}");
+    drop(empty.complains("there is no revision, and no table"));
+}

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use crate::support::pg::{SUPERUSER, cluster};
+use crate::support::python::read_as_junit;
 use crate::support::repo::git;
 use crate::support::scene::Scene;
 
@@ -341,7 +342,13 @@ fn what_a_branch_adds() {
 fn files_for_others() {
     let scene =
         Scene::new().revision("a", "", TABLE, DROP).revision("b", "a", TABLE.replace("t (", "u (").as_str(), "pass");
+    let b = scene.path("migrations/versions/b.py");
+    let hostile = "]]> <script>&amp; \u{1b}[2J\u{202e}";
+    std::fs::write(&b, std::fs::read_to_string(&b).unwrap().replacen("revision b", hostile, 1)).unwrap();
     let _ = scene.run("db-roundtrip --all -q --junit out.xml --html out.html").code(4);
+    let told = read_as_junit(&scene.path("out.xml"));
+    let name = r"b ]]> <script>&amp; \u{1b}[2J\u{202e}".to_owned();
+    assert_eq!(told, [(name, "Failure".to_owned()), ("a revision a".to_owned(), String::new())]);
     let (xml, html) = (scene.path("out.xml"), scene.path("out.html"));
     let (xml, html) = (std::fs::read_to_string(xml).unwrap(), std::fs::read_to_string(html).unwrap());
     assert!(xml.contains("tests=\"2\" failures=\"1\""), "{xml}");

@@ -48,14 +48,19 @@ impl Moment {
 
     /// Puts them back.
     pub fn again(&self) {
-        std::fs::remove_dir_all(&self.folder).unwrap();
-        std::fs::create_dir(&self.folder).unwrap();
-        copy_into(self.copy.path(), &self.folder);
-        know_again(&self.folder);
+        put_in_place(self.copy.path(), &self.folder);
         for (name, copy) in &self.databases {
             cluster().put_in_place(name, copy);
         }
     }
+}
+
+/// A copy of a folder in the place of another one.
+pub fn put_in_place(from: &Path, folder: &Path) {
+    std::fs::remove_dir_all(folder).unwrap();
+    std::fs::create_dir(folder).unwrap();
+    copy_into(from, folder);
+    know_again(folder);
 }
 
 /// Git knows files by their inodes too, and takes copies for changed ones until it has looked into them.

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use serde_json::Value;
 use xtask::sys::python::managed;
 use xtask::ui::{Options, Ui};
 
@@ -22,6 +23,28 @@ pub fn environment(requirements: &str) -> PathBuf {
         let fail = xtask::fail::from_anyhow(&error);
         panic!("the tests need a Python 3.11 or newer, and the network once: {}\n{}", fail.summary, fail.details)
     })
+}
+
+/// The requirements of what reads the files that our formats make.
+pub const READERS: &str = "tests/it/db_check/requirements.txt";
+
+/// What Python's `junitparser`, as CI services' importers do, reads out of a JUnit file: each case's name with how it ended.
+pub fn read_as_junit(file: &Path) -> Vec<(String, String)> {
+    const ASK: &str = "import json, sys, junitparser\n\
+        read = junitparser.JUnitXml.fromfile(sys.argv[1])\n\
+        cases = [case for suite in read for case in suite]\n\
+        assert read.tests == len(cases), (read.tests, len(cases))\n\
+        assert read.failures == sum(isinstance(it, junitparser.Failure) for case in cases for it in case.result)\n\
+        print(json.dumps([[case.name, ' '.join(type(it).__name__ for it in case.result)] for case in cases]))";
+    #[expect(clippy::disallowed_methods)]
+    let mut command = std::process::Command::new(environment(READERS));
+    let done = command.args(["-c", ASK]).arg(file).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let read: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let cases: Vec<(String, String)> = read.as_array().unwrap().iter().map(|it| (text(&it[0]), text(&it[1]))).collect();
+    assert!(!cases.is_empty());
+    cases
 }
 
 /// One line for the person who runs the tests; `eprintln!` would be swallowed by the harness.

@@ -115,6 +115,7 @@ fn launch(example: &Example, env: Vec<(String, String)>) -> Launch {
         config: example.config.into(),
         options: Vec::new(),
         script_location: None,
+        section: None,
         told_by: Vec::new(),
         versions: Vec::new(),
         database: Database { url: None, expect },

@@ -43,6 +43,25 @@ pub fn run(ui: &Ui) -> Result<Exit> {
         .into())
 }
 
+/// Runs the look at real projects (`tests/compat`), those with one of these names or all of them.
+///
+/// # Errors
+/// When something is not as it is written down.
+pub fn compat(ui: &Ui, names: &[String]) -> Result<Exit> {
+    let (root, cargo) = (source_root()?, cargo());
+    let shell = shell(&root)?;
+    let pip = root.join("target/compat/pip");
+    let cmd = cmd!(shell, "{cargo} test --quiet --package xtask --test compat -- {names...}");
+    ui.status(format!("── compat: {cmd}"));
+    match cmd.quiet().env("PIP_CACHE_DIR", pip).run() {
+        Ok(()) => Ok(Exit::Done),
+        Err(_) => Err(Fail::new(Kind::Internal, "What is said of a real project is not as it is written down")
+            .run("Read the output above; where the new answer is right, run it with UPDATE_EXPECT=1", own("compat"))
+            .related(own("ci"))
+            .into()),
+    }
+}
+
 fn cargo() -> PathBuf {
     std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }

@@ -4,6 +4,7 @@
 mod exact;
 mod preflight;
 mod show;
+mod tenants;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -56,6 +57,10 @@ impl Outcome {
 /// # Errors
 /// A refusal (exit 3) from the pre-flight, a failure (exit 1) from the migration itself with where the database stands.
 pub fn run(ctx: &Ctx, flags: &DbMigrate) -> Result<Exit> {
+    let component = ctx.component().map_err(refuse)?;
+    if component.tenants.is_some() {
+        return tenants::each(ctx, flags, component);
+    }
     let started = Instant::now();
     let mut facts = preflight::gather(ctx, flags).map_err(refuse)?;
     let plan = preflight::plan(ctx, &mut facts, flags).map_err(refuse)?;
@@ -114,11 +119,11 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
 }
 
 fn take_backup(ctx: &Ctx, flags: &DbMigrate, own: &mut OwnDatabase<'_>, plan: &Plan) -> Result<Option<PathBuf>> {
-    let named = plan.loses_rows_of();
-    if flags.no_backup || !plan.is_downgrade() && named.is_empty() {
+    if flags.no_backup || !plan.is_downgrade() && !plan.changes_named_rows() {
         return Ok(None);
     }
-    let tables = (!plan.is_downgrade() && !plan.loses_unnamed_rows()).then_some(named);
+    // Where values are only written over, others may go on writing; where rows go, none may be missed.
+    let tables = (!plan.is_downgrade() && !plan.loses_unnamed_rows()).then(|| plan.loses_rows_of());
     if flags.no_verify {
         own.verify_by_reading();
     }

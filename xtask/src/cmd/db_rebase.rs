@@ -22,6 +22,7 @@ use crate::fail::{Exit, from_anyhow, refuse};
 use crate::flags::{DbRebase, Rebase};
 use crate::model::graph::Graph;
 use crate::model::rebase::{self, Change, Trip};
+use crate::report::drawing::Drawing;
 use crate::report::moved::MovedRevision;
 use crate::sys::files::write_atomic;
 use crate::sys::journal::Journal;
@@ -35,6 +36,7 @@ pub use as_step::{
     AfterMerge, Kept, after_merge, check_can_be_taken_back, kept, note_end, resume, run_as_part, take_back,
 };
 pub use database::claim;
+pub use show::drawn;
 pub use undo::undo;
 
 /// Runs it.
@@ -64,7 +66,7 @@ fn rebase(ctx: &Ctx, component: &Component, flags: &Rebase, ends: &Ends) -> Resu
         Planned::Rebase(rebase) => *rebase,
     };
     if let Some(path) = &flags.svg {
-        write_atomic(path, show::picture(&facts, &prepared)?.as_bytes())?;
+        write_atomic(path, Drawing::stacked(&histories(&facts, &prepared)?).as_bytes())?;
     }
     if flags.dry_run {
         return show::dry_run(ctx, &facts, &prepared);
@@ -97,6 +99,11 @@ fn planned<'a>(ctx: &'a Ctx, component: &'a Component, flags: &Rebase) -> Result
     Ok(Planned::Rebase(Box::new((facts, prepared))))
 }
 
+fn histories(facts: &Facts, prepared: &Prepared) -> Result<[Drawing; 2]> {
+    let (work, change) = (&prepared.work, &prepared.plan.change);
+    show::drawn(&facts.graph, change, work.merge.as_deref(), &work.component)
+}
+
 /// What a rebase of the files as they are would do.
 pub struct Preview {
     pub moved: Vec<MovedRevision>,
@@ -106,6 +113,8 @@ pub struct Preview {
     pub trip: Trip,
     /// What would become of the rows, as it stands in JSON.
     pub rows: serde_json::Value,
+    /// The history as it is and as it would be.
+    pub histories: [Drawing; 2],
     pub text: String,
 }
 
@@ -122,8 +131,9 @@ pub fn preview(ctx: &Ctx, flags: &Rebase) -> Result<Option<Preview>> {
         Planned::Rebase(rebase) => {
             let (facts, prepared) = *rebase;
             let text = show::dry_run_text(ctx, &facts, &prepared);
+            let histories = histories(&facts, &prepared)?;
             let Prepared { work, trip, .. } = prepared;
-            Ok(Some(Preview { moved: work.moved, merge: work.merge, trip, rows: work.rows, text }))
+            Ok(Some(Preview { moved: work.moved, merge: work.merge, trip, rows: work.rows, histories, text }))
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `db-status`: current revision, head, pending migrations, state. Reads the scripts, asks the database one question,
-//! starts no Python and changes nothing. `look.rs` finds out, `show.rs` says it.
+//! starts no Python and changes nothing. `look.rs` finds out, `tenants.rs` for each of a component's tenants, `show.rs` says it.
 
 mod look;
 mod show;
+mod tenants;
 
 use anyhow::{Result, anyhow};
 use serde_json::json;
@@ -23,11 +24,12 @@ pub fn run(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Exit> {
     let error = reports.iter().find_map(|report| report.error.clone());
     let fields = json!({"components": reports.iter().map(|report| component_json(ctx, report)).collect::<Vec<_>>()});
     ctx.ui.json("db-status", exit, fields, error.as_ref());
-    if flags.all {
-        ctx.ui.answer(show::overview(&reports));
+    let in_a_table = flags.all || reports.iter().any(|report| report.is_one_of_several);
+    if in_a_table {
+        ctx.ui.answer(show::overview(ctx, &reports));
     }
     for report in &reports {
-        if let (Some(standing), false) = (&report.standing, flags.all) {
+        if let (Some(standing), false) = (&report.standing, in_a_table) {
             ctx.ui.answer(show::one(ctx, report, standing));
         }
         if let Some(fail) = &report.error {
@@ -40,15 +42,23 @@ pub fn run(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Exit> {
 fn gather(ctx: &Ctx, flags: &flags::DbStatus) -> Result<Vec<Report>> {
     let components: Vec<&Component> = if flags.all { ctx.every_component()? } else { vec![ctx.component()?] };
     let reports = std::thread::scope(|scope| {
-        let looks: Vec<_> = components.iter().map(|component| scope.spawn(|| look(ctx, component))).collect();
+        let looks: Vec<_> = components.iter().map(|component| scope.spawn(|| looks(ctx, component))).collect();
         looks
             .into_iter()
             .zip(&components)
             .map(|(look, component)| look.join().map_err(|_| component.name.clone()))
             .collect()
     });
-    let reports: Result<Vec<Report>, String> = reports;
-    reports.map_err(|name| anyhow!("looking at {name} broke off"))
+    let reports: Result<Vec<Vec<Report>>, String> = reports;
+    let reports = reports.map_err(|name| anyhow!("looking at {name} broke off"))?;
+    Ok(reports.into_iter().flatten().collect())
+}
+
+fn looks(ctx: &Ctx, component: &Component) -> Vec<Report> {
+    match &component.tenants {
+        None => vec![look(ctx, component)],
+        Some(_) => tenants::look(ctx, component),
+    }
 }
 
 fn exit(flags: &flags::DbStatus, reports: &[Report]) -> Exit {

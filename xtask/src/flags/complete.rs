@@ -52,7 +52,7 @@ pub fn source_of(value: &str) -> Option<Source> {
         "COMMAND" => commands(),
         "HOW" => plain(&["exact"]),
         "LOOK" => plain(&["plain"]),
-        "CMD" | "DUR" | "HOST" | "ID" | "K/N" | "KEY=VALUE" | "N" | "TEXT" | "URL" => Source::Nothing,
+        "CMD" | "DUR" | "HOST" | "ID" | "K/N" | "KEY=VALUE" | "N" | "PROJECT" | "TEXT" | "URL" => Source::Nothing,
         _ => return None,
     })
 }

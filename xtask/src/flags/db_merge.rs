@@ -1,7 +1,10 @@
 //! `db-merge`.
 
+use std::path::PathBuf;
+
 use super::Command;
-use super::spec::{Set, Spec, Word, switch};
+use super::spec::{Set, Spec, Word, option, switch};
+use super::values::usage;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DbMerge {
@@ -30,6 +33,8 @@ pub struct Merge {
     pub no_db: bool,
     /// Prove nothing about the moved revisions.
     pub no_roundtrip: bool,
+    /// Where a picture of the plan goes.
+    pub svg: Option<PathBuf>,
 }
 
 #[derive(Default)]
@@ -48,6 +53,12 @@ pub static SPEC: Spec<Filled> = Spec {
         switch("--dry-run", "say what would conflict, diverge and move, and touch nothing", |filled| {
             &mut filled.dry_run
         }),
+        option(
+            "--svg",
+            "FILE",
+            "with --dry-run: draw the history as it is and as it would be, for each component whose revisions move",
+            Set::Path(|filled| &mut filled.merge.svg),
+        ),
         switch("--continue", "go on with one that stopped", |filled| &mut filled.go_on),
         switch("--abort", "take one back that stopped", |filled| &mut filled.abort),
         switch(
@@ -69,7 +80,7 @@ pub static SPEC: Spec<Filled> = Spec {
         ("Take main into your branch, migrations and databases with it", "cargo xtask db-merge main"),
         ("After the files in conflict were resolved", "cargo xtask db-merge --continue"),
         ("In the middle of a rebase that stopped", "cargo xtask db-merge"),
-        ("Look before you leap", "cargo xtask db-merge main --dry-run"),
+        ("Look before you leap", "cargo xtask db-merge main --dry-run --svg plan.svg"),
     ],
     ..Spec::new(
         "db-merge",
@@ -80,6 +91,9 @@ pub static SPEC: Spec<Filled> = Spec {
          conflict, or whatever else stops it, --continue goes on from there and --abort takes files, databases and\n\
          the merge back. It commits nothing unless told; edited scripts are put into the index of what git is doing.",
         |filled| {
+            if filled.merge.svg.is_some() && !filled.dry_run {
+                return Err(usage("`--svg` draws the plan of a dry run").details("It goes with --dry-run"));
+            }
             Ok(Command::DbMerge(match filled {
                 Filled { abort: true, keep_database, .. } => DbMerge::Abort { keep_database },
                 Filled { forget: true, .. } => DbMerge::Forget,

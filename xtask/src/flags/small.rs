@@ -134,6 +134,19 @@ pub static CI: Spec<()> = Spec {
     )
 };
 
+pub static COMPAT: Spec<Vec<String>> = Spec {
+    words: &[Word { name: "PROJECT…", set: Set::Texts(|names| names) }],
+    without: NOTHING_BUT_OUTPUT,
+    examples: &[("One of them, by a part of its name", "cargo xtask compat optuna")],
+    ..Spec::new(
+        "compat",
+        "what this tool says of real projects, held against what is written down",
+        "For this project's own developers. Installs the projects from PyPI under target/compat (2 GB, once) and makes\n\
+         docs/compatibility.md with UPDATE_EXPECT=1.",
+        |names| Ok(Command::Compat(names)),
+    )
+};
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShellName {
     Bash,

@@ -1,4 +1,5 @@
-//! What env.py's text says without being run: whether it surely takes its database from the config.
+//! What env.py's text says without being run: whether it surely takes its database from the config, whether it migrates
+//! several databases.
 
 /// Whether env.py makes its engine of the config's section and has nothing in it that could name another database. Where
 /// this is not sure, the answer is no: env.py is asked then.
@@ -20,6 +21,11 @@ pub fn follows_the_config(text: &str) -> bool {
     makes_it && !ELSEWHERE.iter().any(|word| code.contains(word)) && only_reads_the_url(&code)
 }
 
+/// Whether env.py runs the migrations for one engine after another, as Alembic's template `multidb` and Flask-Migrate's do.
+pub fn is_for_several(text: &str) -> bool {
+    text.lines().map(str::trim_start).any(|line| !line.starts_with('#') && line.contains("run_migrations(engine_name="))
+}
+
 /// The option's name may stand where it is read, and nowhere else: `section["sqlalchemy.url"] = …` would set it.
 fn only_reads_the_url(code: &str) -> bool {
     let mut before = code.split("sqlalchemy.url");
@@ -30,7 +36,7 @@ fn only_reads_the_url(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::follows_the_config;
+    use super::{follows_the_config, is_for_several};
 
     const PLAIN: &str = "
 # from environ, says a comment
@@ -49,6 +55,8 @@ engine = engine_from_config(config.get_section(config.config_ini_section), prefi
         ] {
             assert!(!follows_the_config(&format!("{PLAIN}{more}\n")), "{more}");
         }
+        assert!(is_for_several("    context.run_migrations(engine_name=name)\n"));
+        assert!(!is_for_several("# run_migrations(engine_name=name)\ncontext.run_migrations()\n"));
         assert!(!follows_the_config("engine = settings.engine"));
         assert!(!follows_the_config("engine_from_config({}, prefix='x.')"));
     }

@@ -22,6 +22,8 @@ pub struct Statement {
     pub others: Vec<String>,
     /// What an `ALTER TABLE` does.
     pub actions: Vec<Action>,
+    /// The columns that an `UPDATE` sets.
+    pub sets: Vec<String>,
     /// Whether it says `CONCURRENTLY`.
     pub is_concurrent: bool,
     /// Whether an `UPDATE` or `DELETE` says which rows.
@@ -192,7 +194,7 @@ fn statement(tokens: &[Token]) -> Statement {
         Object::Table if verb == Verb::Create => Rest(rest.behind("partition")).after("of"),
         _ => None,
     };
-    let actions = if verb == Verb::Alter && object == Object::Table { actions(rest) } else { Vec::new() };
+    let actions = if verb == Verb::Alter && object == Object::Table { actions(&rest) } else { Vec::new() };
     let says = |word: &str| tokens.iter().any(|token| token.is(word));
     let is_if_missing = tokens.windows(3).any(|it| it[0].is("if") && it[1].is("not") && it[2].is("exists"));
     Statement {
@@ -202,6 +204,7 @@ fn statement(tokens: &[Token]) -> Statement {
         on,
         others,
         actions,
+        sets: if verb == Verb::Update { sets(rest) } else { Vec::new() },
         is_concurrent: says("concurrently"),
         has_where: says("where"),
         is_if_missing,
@@ -209,9 +212,32 @@ fn statement(tokens: &[Token]) -> Statement {
 }
 
 /// `ADD COLUMN a int, DROP CONSTRAINT b, RENAME a TO b`.
-fn actions(rest: Rest<'_>) -> Vec<Action> {
+fn actions(rest: &Rest<'_>) -> Vec<Action> {
+    list(rest.0).into_iter().filter_map(action).collect()
+}
+
+/// `… SET a = 1, "B" = f(x, y), (c, d) = (1, 2) WHERE …`
+fn sets(rest: Rest<'_>) -> Vec<String> {
+    let ends = |token: &Token| ["from", "where", "returning"].iter().any(|word| token.is(word));
+    let mut columns = Vec::new();
+    for part in list(rest.behind("set")) {
+        let is_several = part.first() == Some(&Token::Mark('('));
+        let left = part.split(|token| matches!(token, Token::Mark('=' | ')'))).next().unwrap_or_default();
+        for one in left[usize::from(is_several)..].split(|token| *token == Token::Mark(',')) {
+            columns.push(Rest(one).name());
+        }
+        if !is_several && part.iter().any(ends) {
+            break;
+        }
+    }
+    columns.retain(|column| !column.is_empty());
+    columns
+}
+
+/// The parts of a list, between the commas that are in no parentheses.
+fn list(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_i32;
-    let parts = rest.0.split(|token| {
+    let parts = tokens.split(|token| {
         match token {
             Token::Mark('(') => depth += 1,
             Token::Mark(')') => depth -= 1,
@@ -219,7 +245,7 @@ fn actions(rest: Rest<'_>) -> Vec<Action> {
         }
         depth == 0 && *token == Token::Mark(',')
     });
-    parts.filter_map(action).collect()
+    parts.collect()
 }
 
 fn action(tokens: &[Token]) -> Option<Action> {

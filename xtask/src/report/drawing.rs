@@ -17,8 +17,12 @@ use crate::model::graph::{Graph, Links};
 use crate::model::harmless::on_a_line;
 use crate::model::revision::one_line;
 use crate::model::roundtrip::Verdict;
+use crate::report::table::cut;
 
 pub use text::Look;
+
+/// How much of a message is drawn, however much room there is.
+const MESSAGE: usize = 1000;
 
 /// What is known of revisions besides their scripts, by id.
 #[derive(Clone, Debug, Default)]
@@ -123,7 +127,7 @@ fn node(graph: &Graph, id: &str, known: &Known, sides: &HashMap<String, usize>) 
     let dependencies = owned(graph.dependencies(id)).into_iter().filter(|id| !parents.contains(id)).collect();
     Node {
         id: id.to_owned(),
-        message: script.map(|script| on_a_line(&one_line(&script.message)).into_owned()).unwrap_or_default(),
+        message: script.map(|script| cut(&on_a_line(&one_line(&script.message)), Some(MESSAGE))).unwrap_or_default(),
         dependencies,
         labels: script.map(|script| script.branch_labels.clone()).unwrap_or_default(),
         is_current: known.current.as_ref().is_some_and(|current| current.iter().any(|row| row == id)),

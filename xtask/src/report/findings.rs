@@ -5,8 +5,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::model::action::Around;
-use crate::model::harmless::on_a_line;
+use crate::model::harmless::{harmless, on_a_line};
 use crate::model::rules::{Finding, Level};
+use crate::report::table::cut;
+
+/// How much of a script's line is shown.
+const LINE: usize = 300;
 
 /// `[{"code", "name", "severity", "path", "line", "message", "help"}]`.
 pub fn to_json(findings: &[Finding], around: &Around) -> Value {
@@ -35,7 +39,7 @@ pub fn to_text(finding: &Finding, line: &str, around: &Around, paint: impl Fn(Le
     let mut text = format!("{head} {}: {}\n", finding.name, on_a_line(&finding.message));
     text.push_str(&format!("  --> {}:{}\n", on_a_line(&shown(&finding.path)), finding.line));
     if !line.trim().is_empty() {
-        text.push_str(&format!("   | {}\n", line.trim_end()));
+        text.push_str(&format!("   | {}\n", cut(&harmless(line.trim_end()), Some(LINE))));
     }
     let help = help(finding, around).into_iter().map(|line| format!("  help: {line}"));
     text + &help.collect::<Vec<_>>().join("\n")

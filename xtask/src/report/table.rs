@@ -3,9 +3,13 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+/// How many characters a column of a terminal holds at most: accents, joined emoji. More of them are no text.
+const IN_A_COLUMN: usize = 8;
+
 /// A line that is no wider than that on a terminal; what was cut off shows as `…`.
 pub fn cut(line: &str, width: Option<usize>) -> String {
-    let Some(width) = width.filter(|width| line.width() > *width) else { return line.to_owned() };
+    let is_too_long = |width: &usize| line.chars().nth(IN_A_COLUMN * width).is_some() || line.width() > *width;
+    let Some(width) = width.filter(is_too_long) else { return line.to_owned() };
     let mut room = width.saturating_sub(1);
     let fits = |c: &char| {
         let wide = c.width().unwrap_or(0);
@@ -47,6 +51,9 @@ mod tests {
         let cut = |width| super::cut("한글 message", Some(width));
         assert_eq!([cut(0), cut(1), cut(3), cut(4), cut(6), cut(12)].join("|"), "|…|한…|한…|한글 …|한글 message");
         assert_eq!(super::cut("한글", None), "한글");
+        // What has no width has a bound all the same.
+        assert!(super::cut(&"\u{200b}".repeat(1_000_000), Some(10)).chars().count() <= 10);
+        assert_eq!(super::cut("👩‍👩‍👧", Some(6)), "👩‍👩‍👧");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::fail::{Fail, Kind};
 use crate::model::action::{git, own, program};
+use crate::model::env_script::is_for_several;
 use crate::model::ini::{Ini, IniError};
 use crate::sys::alembic_toml::AlembicToml;
 use crate::sys::packages::SearchPath;
@@ -84,13 +85,66 @@ impl AlembicConfig {
         if let Some(template) = &self.template {
             return Err(self.not_made(template).into());
         }
-        match file.main("sqlalchemy.url")? {
+        let url = match self.component.database.as_deref() {
+            None => file.main("sqlalchemy.url")?,
+            Some(section) => file.in_section(section, "sqlalchemy.url")?,
+        };
+        match url {
             Some(url) if !url.is_empty() => Ok(url),
             _ => Err(file
                 .fail("sqlalchemy.url", "is not set, so the database is not known")
                 .action("Set it: sqlalchemy.url = postgresql+asyncpg://USER@HOST:PORT/DATABASE")
                 .into()),
         }
+    }
+
+    /// Whether it is known which database is meant, where the config is for several (Alembic's template `multidb`,
+    /// Flask-Migrate's `flask-multidb`): a run of env.py would migrate all of them.
+    ///
+    /// # Errors
+    /// `config-invalid`, with what to declare.
+    pub fn check_database(&self) -> Result<()> {
+        let named = self.options.main("databases")?.unwrap_or_default();
+        let named: Vec<&str> = named.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        match &self.component.database {
+            Some(name) if named.contains(&name.as_str()) => Ok(()),
+            Some(name) => {
+                let problem = format!("it does not name `{name}`, the component's `database`");
+                Err(self.options.fail("databases", &problem).into())
+            }
+            None if !named.is_empty() => Err(self.several(&named).into()),
+            None => {
+                let script = std::fs::read_to_string(self.script_location.join("env.py")).unwrap_or_default();
+                if is_for_several(&script) { Err(self.several_of_application().into()) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn several(&self, named: &[&str]) -> Fail {
+        let file = self.component.config.display();
+        let one = |name: &&str| {
+            format!(
+                "     [workspace.metadata.db.components.{name}]\n     config = \"{file}\"\n     database = \"{name}\""
+            )
+        };
+        let declared: Vec<String> = named.iter().map(one).collect();
+        let (path, line) = self.place("databases");
+        Fail::new(Kind::ConfigInvalid, "The Alembic config is for several databases, and a command works on one")
+            .details(format!("{}: databases = {}", place(path, line), named.join(", ")))
+            .at(path, line)
+            .action(format!("Say in the workspace's Cargo.toml which they are:\n{}", declared.join("\n")))
+            .related(own("db-status").word("--all").of_no_component())
+            .refused()
+    }
+
+    fn several_of_application(&self) -> Fail {
+        let script = self.script_location.join("env.py");
+        Fail::new(Kind::ConfigInvalid, "env.py migrates several databases in one run, and a command works on one")
+            .details(format!("{} runs the migrations with engine_name=…, once for each", script.display()))
+            .at(&script, None)
+            .action("Migrate with the project's own command; db-check and db-history need no database and work")
+            .related(own("db-check"))
+            .refused()
     }
 
     fn not_made(&self, template: &Path) -> Fail {
@@ -159,6 +213,13 @@ impl Options {
         let Some(ini) = &self.ini else { return Ok(None) };
         let value = ini.get(&self.section, option);
         value.map_err(|IniError { problem, .. }| self.fail(option, &problem.to_string()).into())
+    }
+
+    /// An option of another section of the ini.
+    fn in_section(&self, section: &str, option: &str) -> Result<Option<String>> {
+        let Some(ini) = &self.ini else { return Ok(None) };
+        let value = ini.get(section, option);
+        value.map_err(|IniError { problem, .. }| self.fail(option, &format!("in [{section}]: {problem}")).into())
     }
 
     /// As Alembic's `get_alembic_option`: the ini, then `pyproject.toml`.

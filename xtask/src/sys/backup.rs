@@ -18,6 +18,7 @@ use crate::model::action::{Action, own};
 use crate::model::contents::Contents;
 use crate::model::url::{DbUrl, Target};
 use crate::sys::clock::utc_stamp;
+use crate::sys::journal::crash_point;
 use crate::sys::pg::rows::Memory;
 use crate::sys::pg::{Db, Identity, Tool, application_name, client_tool, client_tools, for_libpq, ident};
 use crate::sys::run::Cmd;
@@ -166,11 +167,14 @@ impl Attempt<'_> {
         let path = file_name(request, &time);
         let part = Part::create(&path)?;
         let mut memory = Memory::default();
+        crash_point();
         let contents = self.dump(db, &part, &mut memory)?;
+        crash_point();
         let bytes = part.sync()?;
         ensure!(bytes > 0, "it says that it is done, and the file is empty");
         let restore = self.restore_tool()?;
         let (proof, differs) = prove::prove(self.ui, request, &restore, &part.path, self.identity, &contents)?;
+        crash_point();
         let record = Record {
             component: request.component.to_owned(),
             time,
@@ -239,12 +243,19 @@ impl Attempt<'_> {
     }
 }
 
-/// The digest of a backup's file.
+/// That a backup's file still is the one that was proven.
 ///
 /// # Errors
-/// When it cannot be read.
-pub fn digest(path: &Path) -> Result<String> {
-    fingerprint::digest_of_contents(path)
+/// `backup-failed` where it was changed since; when it cannot be read.
+pub fn check_digest(path: &Path, record: &Record) -> Result<()> {
+    if fingerprint::digest_of_contents(path)? == record.digest {
+        return Ok(());
+    }
+    Err(Fail::new(Kind::BackupFailed, "The backup is not the file that was proven")
+        .details(format!("{} was changed since: its digest is not {}", path.display(), record.digest))
+        .run("Take another one", own("db-backup").word("--list"))
+        .related(own("db-backup").word("--list"))
+        .into())
 }
 
 /// A `pg_restore` that can read a backup.

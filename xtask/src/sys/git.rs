@@ -124,14 +124,15 @@ impl Repo {
         Ok(if let [tip] = tips.as_slice() { Some(tip.clone()) } else { None })
     }
 
-    /// The names that a branch had before, by its reflog; the last one first.
-    pub fn old_names(&self, branch: &str) -> Result<Vec<String>> {
-        let question = self.git.ask(["log", "--walk-reflogs", "--format=%gs"]).arg(format!("refs/heads/{branch}"));
-        // A branch that is not there, or has no reflog, had none.
+    /// The branches that were renamed, by their reflogs: the name before, and the branch that it is now; the last one first.
+    pub fn renamed(&self) -> Result<Vec<(String, String)>> {
+        // A repository without reflogs tells of none.
+        let question = self.git.ask(["log", "--walk-reflogs", "--branches", "--format=%gD%x00%gs"]);
         let said = question.run()?.ok().unwrap_or_default();
         let renamed = |line: &str| {
-            let (old, _) = line.strip_prefix("Branch: renamed refs/heads/")?.split_once(" to refs/heads/")?;
-            Some(old.to_owned())
+            let (at, what) = line.split_once('\0')?;
+            let (old, _) = what.strip_prefix("Branch: renamed refs/heads/")?.split_once(" to refs/heads/")?;
+            Some((old.to_owned(), at.rsplit_once("@{")?.0.to_owned()))
         };
         Ok(String::from_utf8_lossy(&said).lines().filter_map(renamed).collect())
     }

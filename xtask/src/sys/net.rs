@@ -1,12 +1,19 @@
-//! Questions to servers over TCP or a Unix socket, each with a time limit for the whole of it. A server that accepts and never
-//! answers is told from one that is not there.
+//! Questions to servers over TCP, TLS or a Unix socket, each with a time limit for the whole of it. A server that accepts and
+//! never answers is told from one that is not there.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+
+use crate::model::url::{Ssl, SslMode};
+use crate::sys::pg;
 
 /// The most that an answer may hold: what is asked here is answered in a few lines.
 const MOST: usize = 1 << 20;
@@ -16,6 +23,29 @@ const MOST: usize = 1 << 20;
 pub struct Place {
     pub host: String,
     pub port: u16,
+    pub tls: Tls,
+}
+
+/// How a server is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tls {
+    #[default]
+    No,
+    /// With a certificate that this machine's roots vouch for.
+    Verified,
+    /// With any certificate.
+    Unverified,
+}
+
+impl Tls {
+    /// Behind the place of a server that answers.
+    pub fn words(self) -> &'static str {
+        match self {
+            Tls::No => "",
+            Tls::Verified => " by TLS",
+            Tls::Unverified => " by TLS, its certificate not looked at",
+        }
+    }
 }
 
 /// Why there is no answer.
@@ -31,12 +61,19 @@ pub enum Trouble {
     Silent(Duration),
     /// This user may not open the socket.
     NotAllowed,
+    /// TLS is wanted, and it is not agreed upon.
+    NoTls(String),
     Other(String),
 }
 
 impl Place {
     pub fn new(host: impl Into<String>, port: u16) -> Place {
-        Place { host: host.into(), port }
+        Place { host: host.into(), port, tls: Tls::No }
+    }
+
+    #[must_use]
+    pub fn over(self, tls: Tls) -> Place {
+        Place { tls, ..self }
     }
 
     /// `127.0.0.1:8110`, `[::1]:8110`; also with a scheme before or a path behind.
@@ -87,6 +124,7 @@ impl Trouble {
                 format!("{at} accepts connections and does not answer (waited {} s)", limit.as_secs_f64())
             }
             Trouble::NotAllowed => format!("This user may not open {at}"),
+            Trouble::NoTls(why) => format!("{at} is to be reached by TLS, and that fails: {why}"),
             Trouble::Other(error) => format!("{at}: {error}"),
         }
     }
@@ -138,8 +176,24 @@ fn open(place: &Place, limit: Duration) -> Result<TcpStream, Trouble> {
 pub fn ask(place: &Place, words: &[u8], limit: Duration, is_whole: fn(&[u8]) -> bool) -> Result<Vec<u8>, Trouble> {
     let began = Instant::now();
     let stream = open(place, limit)?;
-    let wait = |stream: &TcpStream, left| stream.set_read_timeout(Some(left));
+    if place.tls == Tls::No {
+        let wait = |stream: &TcpStream, left| stream.set_read_timeout(Some(left));
+        return converse(stream, wait, words, limit, began, is_whole);
+    }
+    let stream = StreamOwned::new(tls(place).map_err(|error| Trouble::NoTls(error.to_string()))?, stream);
+    // The first words wait for the handshake.
+    stream.sock.set_read_timeout(Some(limit)).map_err(|error| Trouble::of(&error, limit))?;
+    let wait = |stream: &StreamOwned<ClientConnection, TcpStream>, left| stream.sock.set_read_timeout(Some(left));
     converse(stream, wait, words, limit, began, is_whole)
+}
+
+fn tls(place: &Place) -> anyhow::Result<ClientConnection> {
+    let ssl = match place.tls {
+        Tls::Verified => Ssl { mode: SslMode::VerifyFull, root_cert: Some("system".to_owned()), ..Ssl::default() },
+        _ => Ssl { mode: SslMode::Require, ..Ssl::default() },
+    };
+    let name = ServerName::try_from(place.to_dial().to_owned())?;
+    Ok(ClientConnection::new(Arc::new(pg::client_config(&ssl)?), name)?)
 }
 
 fn converse<S: Read + Write>(
@@ -152,16 +206,22 @@ fn converse<S: Read + Write>(
 ) -> Result<Vec<u8>, Trouble> {
     let trouble = |error: io::Error| match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Trouble::Silent(limit),
-        _ => Trouble::Other(error.to_string()),
+        _ => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(why) => Trouble::NoTls(why.to_string()),
+            None => Trouble::Other(error.to_string()),
+        },
     };
     stream.write_all(words).map_err(trouble)?;
     let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
     while !is_whole(&answer) && answer.len() < MOST {
         let left = limit.checked_sub(began.elapsed()).filter(|left| !left.is_zero()).ok_or(Trouble::Silent(limit))?;
         wait(&stream, left).map_err(trouble)?;
-        match stream.read(&mut piece).map_err(trouble)? {
-            0 => break,
-            count => answer.extend_from_slice(&piece[..count]),
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            // Who ends TLS without a word has ended it all the same; what it said is whole or is not.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
+            Ok(count) => answer.extend_from_slice(&piece[..count]),
+            Err(error) => return Err(trouble(error)),
         }
     }
     Ok(answer)

@@ -57,5 +57,6 @@ pub use session::{Applied, MigrationLock, OtherSession, Prepared, VersionTable};
 pub use surroundings::{application_name, complete};
 pub use sweep::{abandoned, new_name, sweep};
 pub use template::{Key, Limits, Template, Templates};
+pub use tls::client_config;
 pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq};
 pub use violation::{Rows, Violation};

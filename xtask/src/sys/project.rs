@@ -13,7 +13,7 @@ use crate::model::action::own;
 use crate::model::rules::Levels;
 use crate::sys::alembic_toml::AlembicToml;
 use crate::sys::backend_ai::{self, BuiltIn};
-use crate::sys::settings::{self, Declared, Settings, nearest};
+use crate::sys::settings::{self, Declared, Settings, TENANT, Tenants, nearest};
 
 pub use crate::sys::alembic_ini::AlembicConfig;
 pub use crate::sys::settings::{Cache, CachePlace, Seed, Server, VersionTable};
@@ -82,6 +82,12 @@ pub struct Component {
     pub version_table: Option<VersionTable>,
     /// Whether its name has to be typed before anything goes down; `None`: where it looks like production.
     pub protected: Option<bool>,
+    /// Which one of the databases that the config names: its section.
+    pub database: Option<String>,
+    /// Whose schemas it migrates; `None` where there is one alone, or where one of them was named.
+    pub tenants: Option<Tenants>,
+    /// The one whom it is about.
+    pub tenant: Option<String>,
 }
 
 /// How a fresh database of a component is made.
@@ -98,6 +104,34 @@ pub enum Baseline {
 }
 
 impl Component {
+    /// What env.py is told of a tenant, as `-x` has it.
+    pub fn x_of(&self, tenant: &str) -> Option<String> {
+        self.x.iter().find(|pair| pair.contains(TENANT)).map(|pair| pair.replace(TENANT, tenant))
+    }
+
+    /// The tenant whom one of these pairs of `-x` names.
+    fn tenant_in(&self, pairs: &[String]) -> Option<String> {
+        let own = self.x.iter().find(|pair| pair.contains(TENANT))?;
+        let (before, behind) = own.split_once(TENANT)?;
+        let named = |pair: &String| Some(pair.strip_prefix(before)?.strip_suffix(behind)?.to_owned());
+        pairs.iter().rev().find_map(named)
+    }
+
+    /// The component as it is for one of its tenants.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> Component {
+        let named = |text: &String| text.replace(TENANT, tenant);
+        let table = self.version_table.as_ref();
+        Component {
+            x: self.x.iter().map(named).collect(),
+            version_table: table
+                .map(|table| VersionTable { schema: table.schema.as_ref().map(named), table: named(&table.table) }),
+            tenants: None,
+            tenant: Some(tenant.to_owned()),
+            ..self.clone()
+        }
+    }
+
     /// Whether it is usual that nobody has set it up: Backend.AI's own installation leaves its account manager out.
     pub fn is_often_not_set_up(&self) -> bool {
         let rare = backend_ai::COMPONENTS.iter().find(|known| known.name == self.name && known.is_often_left_out);
@@ -149,6 +183,15 @@ impl Project {
             Some(known) if name.is_some() => Err(config_missing(self, wanted, Path::new(known.config))),
             _ if self.components.is_empty() => Err(no_config(self)),
             _ => Err(self.which(name)),
+        }
+    }
+
+    /// Where the command line's `-x` names one of a component's tenants, it is that one's alone.
+    pub fn of_tenants(&mut self, x: &[String]) {
+        for component in self.components.iter_mut().filter(|component| component.tenants.is_some()) {
+            if let Some(tenant) = component.tenant_in(x) {
+                *component = component.of_tenant(&tenant);
+            }
         }
     }
 
@@ -403,6 +446,9 @@ fn component(root: &Path, declared: &Declared, only: bool) -> Result<Component> 
         seed: declared.seed.clone(),
         version_table: declared.version_table.clone(),
         protected: declared.protected,
+        database: declared.database.clone(),
+        tenants: declared.tenants.clone(),
+        tenant: None,
         name: declared.name.clone(),
         template: template.filter(|template| root.join(template).is_file()),
         section: declared.section.clone().unwrap_or_else(|| "alembic".to_owned()),

@@ -19,6 +19,7 @@ pub struct ServiceConfig {
 enum Value {
     Text(String),
     Number(i64),
+    Switch(bool),
     List(Vec<Value>),
     Other,
 }
@@ -110,6 +111,16 @@ impl ServiceConfig {
         }
     }
 
+    /// A switch, also as the text that a variable or etcd has for it.
+    pub fn is_on(&self, key: &str) -> Option<bool> {
+        match self.value(key)? {
+            Value::Switch(is_on) => Some(*is_on),
+            Value::Text(text) => Some(is_yes(text)),
+            Value::Number(number) => Some(*number != 0),
+            _ => None,
+        }
+    }
+
     /// Texts in a list, or in one text with commas.
     pub fn texts(&self, key: &str) -> Vec<&str> {
         match self.value(key) {
@@ -154,6 +165,11 @@ impl ServiceConfig {
     }
 }
 
+/// As the services read a switch that is a text.
+pub fn is_yes(text: &str) -> bool {
+    ["true", "yes", "on", "1", "t", "y"].contains(&text.trim().to_ascii_lowercase().as_str())
+}
+
 fn collect(table: &DeTable<'_>, before: &str, values: &mut Vec<(String, Value)>) {
     for (name, value) in table {
         let key = format!("{before}{}", name.get_ref().replace('_', "-"));
@@ -176,6 +192,7 @@ fn plain(value: &DeValue<'_>) -> Value {
         DeValue::Integer(number) => {
             i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Other, Value::Number)
         }
+        DeValue::Boolean(is_on) => Value::Switch(*is_on),
         DeValue::Array(list) => Value::List(list.iter().map(|it| plain(it.get_ref())).collect()),
         _ => Value::Other,
     }

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
 use crate::model::rules::{self, Level, Levels};
+use crate::sys::regular;
 
 /// The keys of `[workspace.metadata.db]`; what `rules` may hold are the codes and names of the rules.
 pub const KEYS: &[&str] =
@@ -29,6 +30,8 @@ pub const COMPONENT_KEYS: &[&str] = &[
     "x",
     "env",
     "protected",
+    "database",
+    "tenants",
 ];
 pub const CACHE_KEYS: &[&str] = &["where", "days", "megabytes", "milliseconds"];
 
@@ -123,7 +126,23 @@ pub struct Declared {
     pub env: Vec<(String, String)>,
     /// Whether its name has to be typed before anything goes down.
     pub protected: Option<bool>,
+    /// Which one of the databases that the config names: its section.
+    pub database: Option<String>,
+    /// Whose schemas the one config migrates.
+    pub tenants: Option<Tenants>,
 }
+
+/// Those who have a schema, and a version table, of their own in one database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tenants {
+    /// Their names.
+    List(Vec<String>),
+    /// What the database is asked for them: one column of names.
+    Query(String),
+}
+
+/// What stands for a tenant's name in `x` and `version_table`.
+pub const TENANT: &str = "{tenant}";
 
 /// An SQL file with rows: for every round trip, or for those that stand at one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,9 +162,15 @@ pub struct VersionTable {
     pub table: String,
 }
 
+impl VersionTable {
+    fn holds(&self, text: &str) -> bool {
+        self.table.contains(text) || self.schema.as_ref().is_some_and(|schema| schema.contains(text))
+    }
+}
+
 /// Reads a `Cargo.toml`; `None` where it has no `[workspace.metadata.db]`.
 pub fn read(path: &Path) -> Result<Option<Settings>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let text = regular::read_text(path).with_context(|| format!("reading {}", path.display()))?;
     let file = File { path, text: &text };
     let root = match DeTable::parse(&text) {
         Ok(root) => root,
@@ -166,7 +191,7 @@ pub fn read(path: &Path) -> Result<Option<Settings>> {
 
 /// Whether a `Cargo.toml` is a workspace's; unreadable ones are nobody's.
 pub fn is_workspace(path: &Path) -> bool {
-    std::fs::read_to_string(path)
+    regular::read_text(path)
         .is_ok_and(|text| DeTable::parse(&text).is_ok_and(|root| root.get_ref().contains_key("workspace")))
 }
 
@@ -292,10 +317,29 @@ impl File<'_> {
                 "x" => declared.x = self.strings(value, &key)?,
                 "env" => declared.env = self.variables(value, &key)?,
                 "protected" => declared.protected = Some(self.flag(value, &key)?),
+                "database" => declared.database = Some(self.string(value, &key)?),
+                "tenants" => declared.tenants = Some(self.tenants(value, &key)?),
                 _ => return Err(self.unknown(&name.span(), &path, name_text, COMPONENT_KEYS)),
             }
         }
+        let is_told = declared.x.iter().any(|pair| pair.split_once('=').is_some_and(|(_, name)| name.contains(TENANT)));
+        let keeps_apart = declared.version_table.as_ref().is_some_and(|table| table.holds(TENANT));
+        if declared.tenants.is_some() && !(is_told && keeps_apart) {
+            let problem = format!(
+                "`{path}.tenants` needs {TENANT} in `x`, by which env.py is told whose turn it is (\"tenant={TENANT}\"), and in \
+                 `version_table` (\"{TENANT}.alembic_version\")"
+            );
+            return Err(self.fail(Some(value.span()), &path, &problem));
+        }
         Ok(declared)
+    }
+
+    fn tenants(&self, value: &Value<'_>, key: &str) -> Result<Tenants> {
+        let wrong = || self.wrong(&value.span(), key, "an array of names, or a query that gives them");
+        if value.get_ref().is_array() {
+            return Ok(Tenants::List(self.strings(value, key).map_err(|_| wrong())?));
+        }
+        Ok(Tenants::Query(self.string(value, key).map_err(|_| wrong())?))
     }
 
     /// A fresh database comes from one place: a command or a dump.

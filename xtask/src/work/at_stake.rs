@@ -21,7 +21,8 @@ pub struct AtStake {
     /// The script, relative to the project.
     pub path: String,
     pub line: usize,
-    /// `table users`, `column users.email`, `rows of users`, or what could not be read.
+    /// `table users`, `column users.email`, `rows of users`, `values of users.email` (they are overwritten), or what could
+    /// not be read.
     pub what: String,
     /// How many rows, or values that are not null, are in it now; `None` where that cannot be told.
     pub rows: Option<u64>,
@@ -131,6 +132,7 @@ pub fn agree_to_take_back(ctx: &Ctx, at_stake: &[AtStake], kept: &str, again: Ow
     Err(fail.run("See all of it first", again.word("--dry-run")).related(own("db-status")).refused().into())
 }
 
+const VALUES: &str = "values of ";
 const UNREAD: &str = "SQL that only shows when it runs";
 
 fn taken_away(function: &Function) -> Vec<(String, usize)> {
@@ -153,13 +155,21 @@ fn count(what: &str) -> Option<Counted> {
     if let Some(table) = what.strip_prefix("table ").or_else(|| what.strip_prefix("rows of ")) {
         return is_plain(table).then(|| Counted { table: table.to_owned(), column: None });
     }
-    let (table, column) = what.strip_prefix("column ").filter(|name| is_plain(name))?.rsplit_once('.')?;
-    Some(Counted { table: table.to_owned(), column: Some(column.to_owned()) })
+    let named = what.strip_prefix("column ").or_else(|| what.strip_prefix(VALUES)).filter(|name| is_plain(name))?;
+    match named.rsplit_once('.') {
+        Some((table, column)) => Some(Counted { table: table.to_owned(), column: Some(column.to_owned()) }),
+        None => Some(Counted { table: named.to_owned(), column: None }),
+    }
 }
 
 impl AtStake {
     /// Whether something goes that cannot be made again, as far as it shows.
     pub fn is_loss(&self) -> bool {
+        self.changes_rows() && !self.what.starts_with(VALUES)
+    }
+
+    /// The same, or values are written over.
+    pub fn changes_rows(&self) -> bool {
         self.may_hold_rows && self.rows.is_none_or(|rows| rows > 0)
     }
 
@@ -172,6 +182,12 @@ impl AtStake {
     /// `500 rows of mine go (m1, migrations/versions/m1.py:12)`.
     pub fn line(&self) -> String {
         let place = format!("({}, {}:{})", self.revision, self.path, self.line);
+        if let Some(of) = self.what.strip_prefix(VALUES) {
+            return match self.rows {
+                Some(rows) => format!("values of {of} are overwritten ({rows} at most) {place}", rows = told(rows)),
+                None => format!("values of {of} are overwritten {place}"),
+            };
+        }
         let what = match (self.rows, self.what.strip_prefix("column "), &self.what) {
             (Some(rows), Some(column), _) => format!("{} of {column} go", plural(rows, "value")),
             (Some(rows), None, what) => {
@@ -191,9 +207,14 @@ impl AtStake {
         if self.what == UNREAD {
             return format!("{UNREAD} (line {line}): what it takes away is not known");
         }
-        let verb = if self.what.starts_with("rows of ") { "deletes" } else { "drops" };
+        let verb = match () {
+            () if self.what.starts_with("rows of ") => "deletes",
+            () if self.what.starts_with(VALUES) => "overwrites",
+            () => "drops",
+        };
         let unit = if self.what.starts_with("column ") { "value" } else { "row" };
         let held = match self.rows {
+            Some(rows) if verb == "overwrites" => format!(": {} at most", told(rows)),
             Some(rows) if self.may_hold_rows => format!(": {}", plural(rows, unit)),
             _ => String::new(),
         };
@@ -225,5 +246,8 @@ mod tests {
         let body = script_body::read("x.py".as_ref(), text).unwrap();
         let found = taken_away(&body.downgrade.unwrap());
         assert_eq!(found, [("rows of users".to_owned(), 5), (UNREAD.to_owned(), 6)]);
+        let text = text.replace("users.delete().where(users.c.id == 1)", "users.update().values(id=1)");
+        let body = script_body::read("x.py".as_ref(), &text).unwrap();
+        assert_eq!(taken_away(&body.downgrade.unwrap())[0], ("values of users".to_owned(), 5));
     }
 }

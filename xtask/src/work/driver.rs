@@ -123,6 +123,7 @@ fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, com
         options: ctx.alembic_options(config),
         told_by: ctx.told_by(config)?,
         script_location: config.implied_location.then(|| config.script_location.clone()),
+        section: config.component.database.clone(),
         versions: Vec::new(),
         database,
         throwaway: None,

@@ -315,7 +315,9 @@ impl<'a> Walker<'a> {
             Err(error) => return Err(Box::new(BrokenOff { fail: from_anyhow(&error), trouble: None, walked })),
         };
         let mut looks = Looks::begin(self.ctx, own, graph, walk);
+        crash_point();
         let migrated = self.run(&mut driver, own, graph, walk, (&mut walked, &mut looks));
+        crash_point();
         let (broken, sees_ledger) = match migrated {
             Ok(migrated) => {
                 walked.seconds = migrated.steps.iter().map(|step| step.seconds).sum();
@@ -486,12 +488,10 @@ impl Way<'_> {
         if ids.is_empty() {
             return Ok(());
         }
-        crash_point();
         let walk = Walk { kept: self.kept.to_vec(), ..Walk::new(direction, ids, own.applied()?) };
         let mut walker = Walker::start(ctx, own, Limits::default())?;
         walker.go(own, graph, &walk)?;
         walker.end();
-        crash_point();
         Ok(())
     }
 }

@@ -279,7 +279,7 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// `backup-missing`, `backup-failed`.
     pub fn before_putting_back(&mut self, ctx: &Ctx, backup: &Path, end: Option<u64>) -> Result<PathBuf> {
-        put_back::check(backup)?;
+        put_back::check_whole(backup)?;
         let applied = self.applied()?;
         let why = "Take one by hand, put the files back by git, and see what the database needs";
         let instead = Action::run(why, own("db-status").of(&self.component.name));
@@ -314,6 +314,21 @@ impl<'a> OwnDatabase<'a> {
         let tools = &self.database.tools;
         let wish = Wish { backup, now, versions: &self.table, scripts, tools, may_go };
         put_back::put_back(ctx, &mut self.db, &wish)
+    }
+
+    /// Before a way back goes on that was broken off: what was written meanwhile is set aside, too.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn keep_what_was_written(&mut self, backup: &Path, end: Option<u64>) -> Result<()> {
+        self.applied()?;
+        put_back::keep(&mut self.db, &self.table, backup, end).map(drop)
+    }
+
+    /// When what was put back cannot be put back again: that it was needs to be known no longer. Where it stays all the same,
+    /// the next operation takes it away.
+    pub fn forget_that_it_was_put_back(&mut self) {
+        let _ = self.db.forget_what_is_empty();
     }
 }
 

@@ -22,9 +22,9 @@ use crate::sys::backup::record::Record;
 use crate::sys::backup::{reader, shelf};
 use crate::sys::pg::mend::{Job, Mended};
 use crate::sys::pg::rows::Memory;
-use crate::sys::pg::since::{KEPT_IN, Whose};
+use crate::sys::pg::since::KEPT_IN;
 use crate::sys::pg::{Db, VersionTable};
-use crate::sys::{files, journal};
+use crate::sys::{self, files, journal};
 
 /// How many differences are listed.
 const LISTED: usize = 10;
@@ -75,6 +75,16 @@ pub fn check(path: &Path) -> Result<Record> {
     Ok(entry.record.ok_or_else(|| missing("there is no record beside it, or it fits another file".to_owned()))?)
 }
 
+/// The same, and that the file is the one that was proven, byte for byte.
+///
+/// # Errors
+/// `backup-missing`, `backup-failed`.
+pub fn check_whole(path: &Path) -> Result<Record> {
+    let record = check(path)?;
+    sys::backup::check_digest(path, &record)?;
+    Ok(record)
+}
+
 /// Before the database is walked back: a backup of what is there now, and the rows aside that were written since the
 /// operation stopped, so that no script takes them along.
 ///
@@ -90,9 +100,11 @@ pub fn before(
     (backup, end): (&Path, Option<u64>),
 ) -> Result<Taken> {
     let taken = backup::take(ctx, db, wanted)?;
-    let backup = name_of(backup);
-    set_older_rows_aside(ctx, db, &backup)?;
-    if !db.keep_rows_since(versions, end, &Whose { backup: &backup, heads: wanted.applied })? {
+    let name = name_of(backup);
+    let (put_back_at, left) = db.begin_anew(versions, &name)?;
+    told_of(ctx, left);
+    told_of(ctx, db.set_older_rows_aside(&name)?);
+    if !keep(db, versions, backup, end.or(put_back_at))? {
         ctx.ui.verbose(
             "what was written since cannot be told from what the operation wrote; nothing of it is written over",
         );
@@ -100,18 +112,25 @@ pub fn before(
     Ok(taken)
 }
 
+/// Sets aside what was written since, or since the way back was broken off. `false` where that cannot be told.
+///
+/// # Errors
+/// When the connection is lost.
+pub fn keep(db: &mut Db, versions: &VersionTable, backup: &Path, end: Option<u64>) -> Result<bool> {
+    db.keep_rows_since(versions, end, &name_of(backup))
+}
+
 fn name_of(backup: &Path) -> String {
     backup.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// What an earlier operation could not put anywhere is not this one's.
-fn set_older_rows_aside(ctx: &Ctx, db: &mut Db, backup: &str) -> Result<()> {
-    if let Some(schema) = db.set_older_rows_aside(backup)? {
+fn told_of(ctx: &Ctx, schema: Option<String>) {
+    if let Some(schema) = schema {
         ctx.ui.warn(format!(
             "Rows that an earlier operation has left in the schema {KEPT_IN} are in the schema {schema} now"
         ));
     }
-    Ok(())
 }
 
 /// After the scripts were walked back: puts back what the operation took away, and compares.
@@ -119,14 +138,19 @@ fn set_older_rows_aside(ctx: &Ctx, db: &mut Db, backup: &str) -> Result<()> {
 /// # Errors
 /// `backup-missing`, `backup-failed` (it cannot be read), `lock-timeout`; the database is then as it was before the call.
 pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
-    let record = check(wish.backup)?;
+    let record = check_whole(wish.backup)?;
     journal::crash_point();
-    set_older_rows_aside(ctx, db, &name_of(wish.backup))?;
+    let name = name_of(wish.backup);
+    told_of(ctx, db.set_older_rows_aside(&name)?);
+    let is_done = db.put_back_at(&name)?.is_some();
+    if !is_done {
+        keep(db, wish.versions, wish.backup, None)?;
+    }
     let task = ctx.ui.task("Putting back what was taken away, and comparing");
     let lock_wait = backup::LOCK_WAIT.as_millis();
     let now = db.contents(&mut Memory::default(), lock_wait)?;
     let mut report = Report::default();
-    let jobs = jobs(&record.contents, &now, wish, &mut report);
+    let jobs = if is_done { Vec::new() } else { jobs(&record.contents, &now, wish, &mut report) };
     let mended = if jobs.is_empty() { Vec::new() } else { mend(ctx, db, wish, jobs)? };
     report.tell(&mended);
     let later = wish.now.and_then(|path| shelf::open(path).ok()?.record).map(|record| record.contents.sequences);
@@ -265,7 +289,7 @@ fn keep_what_is_left(db: &mut Db, report: &mut Report, wish: &Wish<'_>, is_besid
             None => report.left.push(format!("{table} is not there: {rows} rows written since are in {place}")),
         }
     }
-    if stay { Ok(()) } else { db.forget_rows_since() }
+    if stay { Ok(()) } else { db.forget_rows_since(&backup) }
 }
 
 impl Report {

@@ -31,7 +31,6 @@ use crate::model::revision::{self, Script};
 use crate::model::target::Direction;
 use crate::sys::files::read_script;
 use crate::sys::interrupt;
-use crate::sys::journal::crash_point;
 use crate::sys::overlay::Overlay;
 use crate::sys::project::Component;
 
@@ -331,7 +330,6 @@ impl Way {
         walker.ready()?;
         let down = walker.go(own, &self.graph, &self.down());
         walker.end();
-        crash_point();
         if let Err(broken) = down {
             let done = broken.walked.done.clone();
             return Err(self.back(ctx, own, backup, *broken, (&done, &[])));
@@ -343,7 +341,6 @@ impl Way {
         let mut walker = Walker::start(ctx, own, Limits::default())?;
         let up = walker.go(own, &files, &self.up());
         walker.end();
-        crash_point();
         match up {
             Ok(_) => Ok(()),
             Err(broken) => {
@@ -450,7 +447,9 @@ impl Way {
         let root = &ctx.project()?.root;
         let paths = down.iter().filter_map(|id| Some(root.join(&self.graph.get(id)?.path)));
         let scripts: Vec<String> = paths.filter_map(|path| read_script(&path).ok()).collect();
-        own.put_back_what_ran(ctx, backup, None, &scripts, false)
+        let report = own.put_back_what_ran(ctx, backup, None, &scripts, false)?;
+        own.forget_that_it_was_put_back();
+        Ok(report)
     }
 
     /// For JSON: the scripts that no file here has, with who has them.

@@ -273,6 +273,10 @@ pub fn begin(ctx: &Ctx, own: &mut OwnDatabase<'_>, plan: &TakeBack, instead_of: 
 /// As [`begin`].
 pub fn go_on(ctx: &Ctx, own: &mut OwnDatabase<'_>, mut journal: Journal) -> Result<TakenBack> {
     let plan = planned(&journal)?;
+    let is_resumed = journal.steps().first().is_some_and(|step| step.progress == Progress::Done);
+    if let (true, Some(then)) = (is_resumed, &plan.backup) {
+        own.keep_what_was_written(then, plan.change.end)?;
+    }
     let mut report = None;
     for number in 0..STEPS.len() {
         if journal.steps().get(number).is_some_and(|step| step.progress == Progress::Done) {
@@ -294,6 +298,7 @@ pub fn go_on(ctx: &Ctx, own: &mut OwnDatabase<'_>, mut journal: Journal) -> Resu
         Walked { direction: plan.direction, start: plan.heads.clone(), ids: plan.ids.clone(), backup: now.clone() };
     last_change::done(ctx, own, COMMAND, What::Walk(back));
     journal.finish()?;
+    own.forget_that_it_was_put_back();
     Ok(TakenBack { plan, now, report })
 }
 

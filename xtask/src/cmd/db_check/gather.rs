@@ -168,7 +168,7 @@ impl Gatherer<'_> {
         let root = &self.ctx.project()?.root;
         let path = part.config.script_location.join("env.py");
         let Ok(bytes) = read_regular(&path) else { return Ok(None) };
-        let is_own = path.starts_with(root) && !path.iter().any(|folder| folder == "site-packages");
+        let is_own = path.starts_with(root) && !is_installed(&path);
         let mut env = Env::new(path.strip_prefix(root).unwrap_or(&path), String::from_utf8_lossy(&bytes).into_owned());
         if !is_own || self.flags.look != Look::WorkTree {
             env.calls.clear();
@@ -237,6 +237,8 @@ impl Gatherer<'_> {
             };
             source.is_released = was_there && since.is_some();
             source.tracking = match states.get(&source.path) {
+                // It comes with a package, wherever that lies.
+                _ if is_installed(&source.path) => Tracking::Known,
                 Some(State::Untracked) => Tracking::Untracked,
                 Some(State::Ignored) => Tracking::Ignored,
                 _ => Tracking::Known,
@@ -340,4 +342,9 @@ fn sighted(repo: &Repo, id: &str, folder: &Path) -> Result<Option<Sighted>> {
         }));
     }
     Ok(None)
+}
+
+/// Whether a file is part of an installed package.
+fn is_installed(path: &Path) -> bool {
+    path.iter().any(|folder| folder == "site-packages" || folder == "dist-packages")
 }

@@ -6,7 +6,7 @@ use super::COMMAND;
 use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Fail, Kind};
 use crate::flags::DbCreateMigration;
-use crate::model::action::own;
+use crate::model::action::{own, program};
 use crate::model::status::{Revision, Standing, State};
 use crate::model::target::{self, Direction, Target};
 use crate::sys::alembic_ini::AlembicConfig;
@@ -36,6 +36,13 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbCreateMigration) -> Result<Facts<'a>> 
         Some(head) => on_a_line(ctx, head, flags.splice)?,
         None => with_one_head(Subject::gather(ctx, ctx.component()?)?)?,
     };
+    if subject.config.component.database.is_some() {
+        return Err(Fail::new(Kind::Usage, "A migration of several databases is written by Alembic's own command")
+            .details("The config names several, and one run of env.py writes it for all of them")
+            .run("Write it", program(["alembic", "-c"]).word(&subject.config.path).word("revision"))
+            .related(own("db-check"))
+            .into());
+    }
     for revision in &flags.depends_on {
         located(ctx, &subject, revision)?;
     }

@@ -146,6 +146,8 @@ impl Flow<'_> {
         let what = What::Nothing("A merge was taken back last".to_owned(), vec!["db-merge".to_owned()]);
         last_change::done(ctx, &mut own, "db-merge", what);
         self.record.unmigrated.push(component.name.clone());
-        self.save()
+        self.save()?;
+        own.forget_that_it_was_put_back();
+        Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! `--dry-run`: what would conflict, which heads there would be, which revisions would move. Where the merge is not
 //! made yet, this reads the tree that git says the merge would make. The index, files and databases are not changed.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -15,13 +17,18 @@ use crate::model::action::Around;
 use crate::model::graph::Graph;
 use crate::model::rebase::{Change, Trip, ids};
 use crate::model::status::Revision;
+use crate::report::drawing::Drawing;
 use crate::report::json::revisions;
 use crate::report::moved::MovedRevision;
+use crate::sys::files;
 use crate::sys::git::{self, Oid, Repo};
 use crate::sys::history;
 use crate::sys::project::Component;
 use crate::ui::Paint;
 use crate::work::at_stake::AtStake;
+
+/// A merge revision that has no id yet.
+const NEW: &str = "a merge revision";
 
 /// What would become of one component; with an error where that is not known yet.
 struct Preview {
@@ -35,6 +42,8 @@ struct Preview {
     rows: Value,
     moved: Vec<MovedRevision>,
     error: Option<Fail>,
+    /// The history as it is and as it would be, where revisions move.
+    histories: Vec<Drawing>,
     lines: Vec<String>,
 }
 
@@ -96,13 +105,25 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
         "moved": parts.iter().flat_map(Preview::moved_json).collect::<Value>(),
     });
     ctx.ui.json("db-merge", Exit::Done, fields, None);
+    let drawn = flags.svg.as_ref().map(|path| draw(path, &parts)).transpose()?;
     lines.extend(parts.into_iter().flat_map(|part| part.lines));
+    lines.extend(drawn.map(|line| format!("\n{line}")));
     lines.push(String::new());
     lines.push("Steps:".to_owned());
     let steps = Step::all(flags).into_iter().enumerate();
     lines.extend(steps.map(|(number, step)| format!("  {}. {}", number + 1, step.name())));
     ctx.ui.answer(lines.join("\n"));
     Ok(Exit::Done)
+}
+
+/// Writes the picture, and says so.
+fn draw(path: &Path, parts: &[Preview]) -> Result<String> {
+    let all: Vec<Drawing> = parts.iter().flat_map(|part| part.histories.clone()).collect();
+    if all.is_empty() {
+        return Ok("No revision moves: there is nothing to draw".to_owned());
+    }
+    files::write_atomic(path, Drawing::stacked(&all).as_bytes())?;
+    Ok(format!("Wrote {}: the history as it is and as it would be", path.display()))
 }
 
 /// The tree that git would make and the files in conflict; `None` where this git cannot say it.
@@ -140,7 +161,12 @@ fn after(ctx: &Ctx, flags: &Merge, component: &Component, repo: &Repo, tree: &Oi
         Ok((graph, rebase))
     });
     match looked {
-        Ok((graph, rebase)) => preview(component, &graph, rebase.as_ref()),
+        Ok((graph, rebase)) => {
+            let change = rebase.as_ref().map(|rebase| &rebase.plan.change);
+            let drawn = change.map(|change| db_rebase::drawn(&graph, change, Some(NEW), &component.name));
+            let histories = drawn.and_then(Result::ok).into_iter().flatten().collect();
+            Preview { histories, ..preview(component, &graph, rebase.as_ref()) }
+        }
         Err(error) => not_known_yet(component, from_anyhow(&error)),
     }
 }
@@ -190,6 +216,7 @@ fn preview(component: &Component, graph: &Graph, rebase: Option<&AfterMerge>) ->
         rows: at_stake.map_or(Value::Null, |all| json!({"kept": null, "why": null, "at_stake": all})),
         moved: moved.iter().map(|it| MovedRevision::of(graph, it)).collect(),
         error: None,
+        histories: Vec::new(),
         lines,
     }
 }
@@ -207,6 +234,7 @@ fn not_known_yet(component: &Component, fail: Fail) -> Preview {
         rows: Value::Null,
         moved: Vec::new(),
         error: Some(fail),
+        histories: Vec::new(),
         lines,
     }
 }
@@ -226,6 +254,7 @@ fn as_it_is(ctx: &Ctx, flags: &Merge, component: &Component) -> Result<Preview> 
         rows: rebase.rows,
         needs_merge_revision: Some(rebase.merge.is_some()),
         moved: rebase.moved,
+        histories: rebase.histories.to_vec(),
         lines: vec![String::new(), rebase.text],
         ..preview
     })

@@ -139,6 +139,7 @@ impl Record {
                 commit: is("commit"),
                 no_db: is("no-db"),
                 no_roundtrip: is("no-roundtrip"),
+                svg: None,
             },
             component: optional(&value["component"]),
             target: value["target"].as_str().and_then(Oid::parse),
@@ -188,7 +189,7 @@ mod tests {
             components: vec![part],
         };
         let record = Record {
-            flags: Merge { branch: Some("main".into()), commit: true, no_db: false, no_roundtrip: true },
+            flags: Merge { branch: Some("main".into()), commit: true, no_db: false, no_roundtrip: true, svg: None },
             component: Some("manager".into()),
             target: Oid::parse(&"a".repeat(40)),
             head: Oid::parse(&"b".repeat(40)).unwrap(),

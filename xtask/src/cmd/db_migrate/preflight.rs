@@ -195,6 +195,11 @@ impl Plan {
         self.at_stake.iter().filter(|it| it.is_loss()).filter_map(AtStake::table).collect()
     }
 
+    /// Whether rows or values go, or are written over, of a table that a script names.
+    pub fn changes_named_rows(&self) -> bool {
+        self.at_stake.iter().any(|it| it.changes_rows() && it.table().is_some())
+    }
+
     /// Whether rows may go besides of which no script names the table.
     pub fn loses_unnamed_rows(&self) -> bool {
         self.at_stake.iter().any(|it| it.is_loss() && it.table().is_none())

@@ -70,7 +70,7 @@ pub fn drops_json(at_stake: &[AtStake]) -> Value {
 
 /// Before a walk: what goes with it that cannot be made again, and what it does to large tables.
 pub fn what_goes(ctx: &Ctx, plan: &Plan) {
-    let is_told = |it: &&AtStake| it.is_loss() && (plan.is_downgrade() || it.rows.is_some());
+    let is_told = |it: &&AtStake| it.changes_rows() && (plan.is_downgrade() || it.rows.is_some());
     let lost: Vec<String> = plan.at_stake.iter().filter(is_told).map(AtStake::line).collect();
     if !lost.is_empty() {
         ctx.ui.status(format!("This goes with the {}:\n  {}", plan.way.name(), lost.join("\n  ")));

@@ -88,24 +88,24 @@ pub fn dry_run_text(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> String {
     lines.join("\n").trim_end().to_owned()
 }
 
-/// The history as it is and as it will be: what does not stand below every head, and what moves.
-pub fn picture(facts: &Facts, prepared: &Prepared) -> Result<String> {
-    let (before, change) = (&facts.graph, &prepared.plan.change);
-    let after = rebase::applied(before, change).map_err(|refusal| refused(&refusal))?;
+/// The history as it is and as it will be: what does not stand below every head, and what moves. `merge` is the merge revision
+/// that is made instead.
+pub fn drawn(graph: &Graph, change: &Change, merge: Option<&str>, component: &str) -> Result<[Drawing; 2]> {
+    let after = rebase::applied(graph, change).map_err(|refusal| refused(&refusal))?;
     let below: Vec<HashSet<&str>> =
-        before.heads().iter().map(|head| before.ancestors(&[head], Links::Parents).into_iter().collect()).collect();
+        graph.heads().iter().map(|head| graph.ancestors(&[head], Links::Parents).into_iter().collect()).collect();
     let moves = |id: &str| matches!(change, Change::Move(moved) if moved.iter().any(|it| it.revision == id));
-    let ids = before.scripts().map(|script| script.id.as_str());
+    let ids = graph.scripts().map(|script| script.id.as_str());
     let about = ids.filter(|id| moves(id) || !below.iter().all(|below| below.contains(id))).collect();
-    let own = before.scripts().map(|script| script.id.clone()).filter(|id| !facts.released.ids.contains(id)).collect();
+    let own = graph.scripts().map(|script| script.id.clone()).filter(|id| moves(id)).collect();
     let known = Known { own: Some(own), ..Known::default() };
-    let [mut before, mut after] = Drawing::pair([before, &after], &about, &prepared.work.component, &known);
-    if let (Change::Merge { parents, .. }, Some(id)) = (change, &prepared.work.merge) {
+    let [mut before, mut after] = Drawing::pair([graph, &after], &about, component, &known);
+    if let (Change::Merge { parents, .. }, Some(id)) = (change, merge) {
         after.join(id, parents);
     }
     before.title.push_str(", as it is");
     after.title.push_str(", as it will be");
-    Ok(Drawing::stacked(&[before, after]))
+    Ok([before, after])
 }
 
 /// The plan, before anything happens.

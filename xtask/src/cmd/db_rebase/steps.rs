@@ -179,10 +179,12 @@ impl Run<'_> {
             }
         }
         let keep = self.journal.noted(KEEP).and_then(Value::as_str).map(PathBuf::from);
-        match (keep, self.own.take()) {
-            (Some(folder), _) => self.end(|journal| journal.finish_into(&folder), show::done),
-            (None, Some(own)) => self.put_away(own),
-            (None, None) => self.end(Journal::finish, show::done),
+        if let Some(folder) = keep {
+            return self.end(|journal| journal.finish_into(&folder), show::done);
+        }
+        match self.own.take() {
+            Some(own) => self.put_away(own),
+            None => self.end(Journal::finish, show::done),
         }
     }
 
@@ -195,6 +197,7 @@ impl Run<'_> {
             journal.note(END, json!(end))?;
             journal.finish_into(&folder)?;
             last_change::done(ctx, &mut own, COMMAND, What::Rebase(folder.clone()));
+            own.forget_that_it_was_put_back();
             Ok(())
         };
         self.end(finish, show::done)
@@ -230,6 +233,8 @@ impl Run<'_> {
         if phase == 0 {
             self.look_before_taking_back()?;
             self.journal.note(TAKEN_BACK, json!(0))?;
+        } else if let (Some(path), Some(own)) = (self.backup(), &mut self.own) {
+            own.keep_what_was_written(&path, self.journal.noted(END).and_then(Value::as_u64))?;
         }
         let work = self.work.clone();
         let was_up = self.was_begun(Step::Up);
@@ -300,12 +305,15 @@ impl Run<'_> {
     }
 
     fn end(
-        self,
+        mut self,
         finish: impl FnOnce(Journal) -> Result<()>,
         say: impl Fn(&Ctx, &Work, Option<&Path>, Option<&Report>) -> Result<()>,
     ) -> Result<Exit> {
         let backup = self.backup();
         finish(self.journal)?;
+        if let Some(own) = &mut self.own {
+            own.forget_that_it_was_put_back();
+        }
         let mut fields = report(&self.work, &self.timed, backup.as_deref());
         if let Some(put_back) = &self.report {
             fields["put_back"] = put_back.to_json();

@@ -18,9 +18,9 @@ use crate::fail::{Fail, Kind, refuse};
 use crate::model::action::{git, own, program};
 use crate::model::url::DbUrl;
 use crate::sys::alembic::{Driver, Launch};
-use crate::sys::dead_ends::DeadEnd;
 use crate::sys::dump::{Destination, Dump};
 use crate::sys::pg::{self, Db, Making, Scratch, application_name};
+use crate::sys::remembered::Known;
 use crate::work::past::Past;
 use crate::work::{advice, baseline_command, driver};
 use cache::Cache;
@@ -81,7 +81,7 @@ fn build(ctx: &Ctx, facts: &Facts, making: &Making, start: &dyn Fn() -> Result<O
 
 /// A database to compare with, made in one of the ways of [`how::of_references`]; else why it is known that there is
 /// none.
-pub fn reference(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Result<Baseline, DeadEnd>> {
+pub fn reference(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Result<Baseline, Known>> {
     let cache = Cache::look(ctx, facts, how)?;
     match cache.dead_end(ctx) {
         Some(dead_end) => Ok(Err(dead_end)),
@@ -191,18 +191,21 @@ fn fill(ctx: &Ctx, facts: &Facts, how: &How, mut baseline: Baseline) -> Result<B
         }
         How::Empty(_) => {}
     }
-    let applied = {
+    let (applied, has_tables) = {
         let mut db = Db::connect(&url, &application_name("db-roundtrip"))?;
-        db.applied(&version_table(facts.component))?.revisions
+        (db.applied(&version_table(facts.component))?.revisions, db.has_tables()?)
     };
-    if applied.is_empty() {
+    // Initial tables that no revision makes, and every revision from the first on: there is nothing to stamp then.
+    let begins_below_all = has_tables && !matches!(how, How::Dump(_));
+    if applied.is_empty() && !begins_below_all {
         return Err(without_revision(facts, how).into());
     }
     let unknown = facts.graph.unknown(&applied);
     if !unknown.is_empty() {
         return Err(unknown_revision(&baseline.words, &unknown).into());
     }
-    let words = format!("{} at {}", baseline.words, applied.join(", "));
+    let place = if applied.is_empty() { "no revision".to_owned() } else { applied.join(", ") };
+    let words = format!("{} at {place}", baseline.words);
     baseline.cache.store(ctx, &mut baseline.scratch, &words, began.elapsed())?;
     if let How::Dump(_) = how {
         baseline.words = words;
@@ -226,9 +229,9 @@ fn without_revision(facts: &Facts, how: &How) -> Fail {
                 program(["pg_dump", "-Fc", "-f", "FILE", "DATABASE"]),
             )
             .related(own("db-status")),
-        _ => Fail::new(Kind::ConfigInvalid, "The baseline command left the database without a revision")
-            .details(words(how))
-            .action("Run it by hand and look at what it says; it must end with a stamped database")
+        _ => Fail::new(Kind::ConfigInvalid, "The baseline command left the database empty")
+            .details(format!("{}: there is no revision, and no table", words(how)))
+            .action("Run it by hand and look at what it says; it must make the tables, or end with a stamped database")
             .action("Or leave it out of Cargo.toml: the database is then made from empty by upgrade"),
     }
 }

@@ -19,6 +19,8 @@ use crate::work::standing::{Answer, read_and_ask, stands};
 #[derive(Clone)]
 pub struct Report {
     pub component: Component,
+    /// It is of one of the component's tenants.
+    pub is_one_of_several: bool,
     pub standing: Option<Standing>,
     pub skipped: SkippedRevisions,
     /// What ran and the files no longer say.
@@ -34,6 +36,21 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of which nothing is known yet.
+    pub fn new(component: Component) -> Report {
+        Report {
+            component,
+            is_one_of_several: false,
+            standing: None,
+            skipped: SkippedRevisions::default(),
+            undone: Undone::default(),
+            first: None,
+            server: None,
+            takes_no_writes: None,
+            error: None,
+        }
+    }
+
     /// Whether there is nothing to do about it.
     pub fn is_good(&self) -> bool {
         let Some(standing) = &self.standing else { return false };
@@ -64,16 +81,7 @@ pub struct SkippedRevisions {
 
 /// Looks at one component.
 pub fn look(ctx: &Ctx, component: &Component) -> Report {
-    let mut report = Report {
-        component: component.clone(),
-        standing: None,
-        skipped: SkippedRevisions::default(),
-        undone: Undone::default(),
-        first: None,
-        server: None,
-        takes_no_writes: None,
-        error: None,
-    };
+    let mut report = Report::new(component.clone());
     match read_and_ask(ctx, component) {
         Err(error) => report.error = Some(from_anyhow(&error).about(&component.name)),
         Ok((graph, answer)) => {

@@ -18,6 +18,8 @@ use crate::work::skipped::Healed;
 
 /// As many pending migrations are listed; of more only the first and the last, or all with `--verbose`.
 const LISTED: usize = 10;
+/// Of more tenants only those are listed that need something.
+const MOST_TENANTS: usize = 20;
 
 /// The contract's JSON of one component.
 pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
@@ -41,6 +43,9 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "server": report.server,
         "error": report.error.as_ref().map(|fail| ctx.ui.error_json(fail)),
     });
+    if let Some(tenant) = &report.component.tenant {
+        fields["tenant"] = json!(tenant);
+    }
     if let Some(kind) = report.takes_no_writes {
         fields["refuses"] = json!(kind.name());
     }
@@ -187,7 +192,8 @@ fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
 }
 
 fn healed_json(healed: &Healed) -> Value {
-    json!({"revision": healed.revision, "twin": healed.twin, "is_pending": healed.is_pending})
+    let Healed { revision, twin, is_pending, is_tried } = healed;
+    json!({"revision": revision, "twin": twin, "is_pending": is_pending, "is_tried": is_tried})
 }
 
 fn action(standing: &Standing) -> Option<Action> {
@@ -200,14 +206,38 @@ fn action(standing: &Standing) -> Option<Action> {
     }
 }
 
-/// All components in a table. `?` stands for what could not be asked, `-` for what is not there.
-pub fn overview(reports: &[Report]) -> String {
-    let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
-    table(&["Component", "State", "Current", "Head", "Pending"], &rows)
+/// All components in a table. `?` stands for what could not be asked, `-` for what is not there. Of many tenants those that
+/// need nothing are counted.
+pub fn overview(ctx: &Ctx, reports: &[Report]) -> String {
+    let are_many = reports.iter().filter(|report| report.is_one_of_several).count() > MOST_TENANTS;
+    let folds = are_many && !ctx.common.output.verbose;
+    let (folded, shown): (Vec<&Report>, Vec<&Report>) =
+        reports.iter().partition(|report| folds && report.is_one_of_several && report.is_good());
+    let rows: Vec<Vec<String>> = shown.into_iter().map(row).collect();
+    let mut lines = Vec::new();
+    if !rows.is_empty() {
+        lines.push(table(&["Component", "State", "Current", "Head", "Pending"], &rows).trim_end().to_owned());
+    }
+    if !folded.is_empty() {
+        lines.push(format!("up-to-date besides: {} tenants (--verbose lists them)", folded.len()));
+    }
+    let mut behind: Vec<&str> = Vec::new();
+    for report in reports.iter().filter(|report| report.is_one_of_several && !report.is_good()) {
+        if !behind.contains(&report.component.name.as_str()) {
+            behind.push(&report.component.name);
+        }
+    }
+    for name in behind {
+        lines.push(format!("\nMigrate all of {name}'s tenants: {}", ctx.ui.shown(own("db-migrate").of(name))));
+    }
+    lines.join("\n")
 }
 
 fn row(report: &Report) -> Vec<String> {
-    let name = report.component.name.clone();
+    let name = match &report.component.tenant {
+        Some(tenant) => format!("{} {tenant}", report.component.name),
+        None => report.component.name.clone(),
+    };
     let unknown = || "?".to_owned();
     let Some(standing) = &report.standing else {
         return vec![name, "unreadable".to_owned(), unknown(), unknown(), unknown()];

@@ -31,7 +31,7 @@ struct Shelf<'a> {
 pub fn list(ctx: &Ctx, repo: &Repo) -> Result<Exit> {
     let here = current_branch(repo).ok();
     let (mut objects, mut rows) = (Vec::new(), Vec::new());
-    for mut shelf in shelves(ctx).map_err(refuse)? {
+    for mut shelf in shelves(ctx, repo).map_err(refuse)? {
         for named in &shelf.list.clone() {
             let branch = named.branch.clone().or_else(|| here.clone().filter(|_| named.active));
             let exists = match &branch {
@@ -40,7 +40,7 @@ pub fn list(ctx: &Ctx, repo: &Repo) -> Result<Exit> {
             };
             let revision = revision(&shelf, named);
             let bytes = shelf.databases.bytes(&named.database).unwrap_or_default();
-            let facts = Facts { branch: branch.as_deref(), exists, revision: &revision, bytes };
+            let facts = Facts { branch, exists, revision: &revision, bytes };
             rows.push(row(&shelf, named, &facts));
             objects.push(object(&shelf, named, &facts));
         }
@@ -60,7 +60,7 @@ fn revision(shelf: &Shelf<'_>, named: &Named) -> Vec<String> {
 
 /// What is asked of each.
 struct Facts<'a> {
-    branch: Option<&'a str>,
+    branch: Option<String>,
     exists: bool,
     revision: &'a [String],
     bytes: i64,
@@ -71,15 +71,17 @@ fn object(shelf: &Shelf<'_>, named: &Named, facts: &Facts<'_>) -> Value {
     json!({
         "component": shelf.component.name, "database": named.database, "branch": branch, "revision": revision,
         "bytes": bytes, "active": named.active, "branch_exists": exists, "parked_at": named.parked_at,
+        "renamed_from": named.was,
     })
 }
 
 fn row(shelf: &Shelf<'_>, named: &Named, facts: &Facts<'_>) -> Vec<String> {
     let revision = facts.revision;
-    let branch = match (facts.branch, facts.exists) {
-        (Some(branch), true) => branch.to_owned(),
-        (Some(branch), false) => format!("{branch} (gone)"),
-        (None, _) => "?".to_owned(),
+    let branch = match (&facts.branch, facts.exists, &named.was) {
+        (Some(branch), true, Some(was)) => format!("{branch} (was {was})"),
+        (Some(branch), true, None) => branch.to_owned(),
+        (Some(branch), false, _) => format!("{branch} (gone or renamed)"),
+        (None, ..) => "?".to_owned(),
     };
     let revision = if revision.is_empty() { "-".to_owned() } else { revision.join(", ") };
     let parked = if named.active { "in use".to_owned() } else { named.parked_at.clone().unwrap_or_default() };
@@ -91,8 +93,8 @@ fn row(shelf: &Shelf<'_>, named: &Named, facts: &Facts<'_>) -> Vec<String> {
 ///
 /// # Errors
 /// A usage error where there are none; a refusal without an answer.
-pub fn drop_parked(ctx: &Ctx, _repo: &Repo, branch: &str) -> Result<Exit> {
-    let mut found = find(ctx, branch)?;
+pub fn drop_parked(ctx: &Ctx, repo: &Repo, branch: &str) -> Result<Exit> {
+    let mut found = find(ctx, repo, branch)?;
     let names: Vec<String> = found.iter().map(|(_, named)| named.database.clone()).collect();
     if !ctx.common.yes && ctx.ui.confirm(&format!("Drop {} with all rows?", names.join(", "))) != Some(true) {
         return Err(Fail::new(Kind::RowsAtStake, "A database that is dropped takes its rows along")
@@ -116,7 +118,7 @@ pub fn drop_parked(ctx: &Ctx, _repo: &Repo, branch: &str) -> Result<Exit> {
 /// A usage error where there are none; `active-connections`.
 pub fn bring_here(ctx: &Ctx, repo: &Repo, branch: &str) -> Result<Exit> {
     let here = current_branch(repo).map_err(refuse)?;
-    let mut found = find(ctx, branch)?;
+    let mut found = find(ctx, repo, branch)?;
     let mut swaps = Vec::new();
     for (shelf, _) in &mut found {
         let active = shelf.list.iter().find(|it| it.active).and_then(|it| it.branch.clone());
@@ -158,9 +160,9 @@ fn bring(found: &mut [(Shelf<'_>, Named)], record: &Record) -> Result<()> {
     Ok(())
 }
 
-fn find<'a>(ctx: &'a Ctx, branch: &str) -> Result<Vec<(Shelf<'a>, Named)>> {
+fn find<'a>(ctx: &'a Ctx, repo: &Repo, branch: &str) -> Result<Vec<(Shelf<'a>, Named)>> {
     let mut found = Vec::new();
-    for shelf in shelves(ctx).map_err(refuse)? {
+    for shelf in shelves(ctx, repo).map_err(refuse)? {
         let named = parked::newest(&shelf.list, branch).cloned();
         found.extend(named.map(|named| (shelf, named)));
     }
@@ -172,7 +174,7 @@ fn find<'a>(ctx: &'a Ctx, branch: &str) -> Result<Vec<(Shelf<'a>, Named)>> {
     Ok(found)
 }
 
-fn shelves(ctx: &Ctx) -> Result<Vec<Shelf<'_>>> {
+fn shelves<'a>(ctx: &'a Ctx, repo: &Repo) -> Result<Vec<Shelf<'a>>> {
     let mut shelves = Vec::new();
     for component in ctx.project()?.all()? {
         let database = match ctx.database(&ctx.config(component)?) {
@@ -185,10 +187,29 @@ fn shelves(ctx: &Ctx) -> Result<Vec<Shelf<'_>>> {
         }
         let admin = ctx.admin_url(&database)?;
         let mut databases = Databases::open(&admin, &database.url.target().database)?;
-        let list = databases.list()?;
+        let list = of_today(repo, databases.list()?)?;
         shelves.push(Shelf { component, database, databases, list });
     }
     Ok(shelves)
+}
+
+/// The same databases, each with the name that its branch has today: a line in a comment keeps the one that it had.
+pub fn of_today(repo: &Repo, mut list: Vec<Named>) -> Result<Vec<Named>> {
+    let names: Vec<&str> = list.iter().filter_map(|it| it.branch.as_deref()).collect();
+    let tips = repo.branch_tips(&names)?;
+    let gone: Vec<String> =
+        names.into_iter().zip(tips).filter(|(_, tip)| tip.is_none()).map(|(it, _)| it.to_owned()).collect();
+    if gone.is_empty() {
+        return Ok(list);
+    }
+    let renamed = repo.renamed()?;
+    for named in &mut list {
+        let Some(old) = named.branch.clone().filter(|branch| gone.contains(branch)) else { continue };
+        if let Some((_, new)) = renamed.iter().find(|(was, _)| *was == old) {
+            (named.branch, named.was) = (Some(new.clone()), Some(old));
+        }
+    }
+    Ok(list)
 }
 
 /// The branch that is checked out.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::databases::of_today;
 use super::record::COMMAND;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Fail, Kind};
@@ -108,7 +109,7 @@ fn part<'a>(
     let admin = ctx.admin_url(&database)?;
     let name = database.url.target().database.clone();
     let mut all = Databases::open(&admin, &name)?;
-    let list = all.list()?;
+    let list = of_today(repo, all.list()?)?;
     let asking = Asking { ctx, repo, plan, config: &config, applied: &applied, list: &list };
     let way = asking.way(flags, all.rights()?.renames())?;
     if !matches!(way, Way::Stays(_)) {
@@ -148,10 +149,7 @@ impl Asking<'_> {
     fn way(&self, flags: &Switch, may_rename: bool) -> Result<Way> {
         let to = &self.plan.to;
         let leaving = self.leaving()?;
-        let parked = match parked::newest(self.list, to) {
-            None => self.of_an_old_name()?,
-            parked => parked,
-        };
+        let parked = parked::newest(self.list, to);
         if leaving == *to {
             return Ok(Way::Stays("it is that branch's own"));
         }
@@ -181,26 +179,12 @@ impl Asking<'_> {
         let said = self.list.iter().find(|it| it.active).and_then(|it| it.branch.clone());
         let Some(said) = said.filter(|said| said != from) else { return Ok(from.clone()) };
         let Some(commit) = self.repo.branch_tips(&[&said])?.pop().flatten() else {
-            let is_renamed = self.repo.old_names(&self.plan.to)?.contains(&said);
-            return Ok(if is_renamed { self.plan.to.clone() } else { from.clone() });
+            return Ok(from.clone());
         };
         let root = &self.ctx.project()?.root;
         let history = history::at(root, self.config, &self.ctx.headers(self.config)?, self.repo, &commit);
         let knows = history.is_ok_and(|(graph, _)| graph.unknown(self.applied).is_empty());
         Ok(if knows { said } else { from.clone() })
-    }
-
-    /// The parked database of the branch that is to be checked out, under the name that the branch had before.
-    fn of_an_old_name(&self) -> Result<Option<&Named>> {
-        let parked: Vec<&str> =
-            self.list.iter().filter(|it| !it.active).filter_map(|it| it.branch.as_deref()).collect();
-        let tips = self.repo.branch_tips(&parked)?;
-        let gone: Vec<&str> = parked.into_iter().zip(tips).filter(|(_, tip)| tip.is_none()).map(|(it, _)| it).collect();
-        if gone.is_empty() {
-            return Ok(None);
-        }
-        let old = self.repo.old_names(&self.plan.to)?;
-        Ok(old.iter().filter(|name| gone.contains(&name.as_str())).find_map(|name| parked::newest(self.list, name)))
     }
 
     fn scripts_differ(&self) -> Result<bool> {

@@ -51,6 +51,10 @@ fn by_sqlalchemy(call: &Call) -> Option<String> {
     };
     match call.last() {
         "drop" => shown(call.receiver.as_ref()?),
+        "update" if call.name != "update" || !call.args.is_empty() => {
+            let of = shown(call.args.first().or(call.receiver.as_ref())?)?;
+            Some(format!("values of {}", of.trim_start_matches("table ")))
+        }
         "delete" if call.name != "delete" || !call.args.is_empty() => {
             let from = shown(call.args.first().or(call.receiver.as_ref())?)?;
             Some(format!("rows of {}", from.trim_start_matches("table ")))
@@ -64,6 +68,10 @@ fn by_sql(statement: &Statement) -> Vec<String> {
     match (statement.verb, statement.object) {
         (Verb::Drop, _) => statement.names().map(|name| format!("{} {name}", statement.object.name())).collect(),
         (Verb::Delete | Verb::Truncate, _) => rows(),
+        (Verb::Update, _) if statement.sets.is_empty() => vec![format!("values of {}", statement.name)],
+        (Verb::Update, _) => {
+            statement.sets.iter().map(|column| format!("values of {}.{column}", statement.name)).collect()
+        }
         (Verb::Alter, Object::Table) => statement
             .actions
             .iter()

@@ -39,6 +39,18 @@ fn what_statements_are_about() {
 }
 
 #[test]
+fn what_an_update_sets() {
+    for (sql, expected) in [
+        ("UPDATE app.t SET a = 1, \"B b\" = f(x, y) FROM u WHERE u.id = t.id, c = 2", &["a", "B b"][..]),
+        ("update t as x set (a, b) = (1, 2), c = (select d from e where f = g) returning h", &["a", "b", "c"]),
+        ("update t set {columns}", &["{columns}"]),
+        ("delete from t", &[]),
+    ] {
+        assert_eq!(statements(sql)[0].sets, expected, "{sql}");
+    }
+}
+
+#[test]
 fn an_index_knows_its_table_and_whether_it_locks() {
     let [statement] = &statements("CREATE INDEX CONCURRENTLY ix ON ONLY app.t (a)")[..] else { panic!() };
     assert_eq!((statement.verb, statement.object), (Verb::Create, Object::Index));

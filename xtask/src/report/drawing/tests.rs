@@ -282,7 +282,13 @@ fn nothing_that_scripts_hold_acts() {
     let script = revision::read(std::path::Path::new("v/a.py"), &text).unwrap();
     let million =
         Script { id: "b2".to_owned(), down: vec!["a1".to_owned()], message: "w".repeat(1_000_000), ..script.clone() };
-    let graph = Graph::build(vec![script, million]).unwrap();
+    let nothing = Script {
+        id: "c3".to_owned(),
+        down: vec!["b2".to_owned()],
+        message: "\u{200b}".repeat(300_000),
+        ..script.clone()
+    };
+    let graph = Graph::build(vec![script, million, nothing]).unwrap();
     let drawing = drawing(&graph, &Known::default());
     let look = Look { plain: false, width: Some(80) };
     let forms = [

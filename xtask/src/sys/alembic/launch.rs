@@ -60,6 +60,8 @@ pub struct Launch {
     pub options: Vec<String>,
     /// Where env.py is, where no config says it.
     pub script_location: Option<PathBuf>,
+    /// The section of the one database that is meant, where the config names several.
+    pub section: Option<String>,
     /// Folders with the scripts, instead of those that the config names; mostly none.
     pub versions: Vec<PathBuf>,
     /// The database to begin with.
@@ -97,7 +99,7 @@ impl Launch {
     /// What decides which project is imported, and how; which database is announced does not.
     pub(super) fn imports(&self) -> Value {
         let all = self.to_json();
-        let fixed = ["project", "config", "options", "script_location", "versions", "state_dir"];
+        let fixed = ["project", "config", "options", "script_location", "section", "versions", "state_dir"];
         let told: Vec<&str> = self.told_by.iter().map(|(name, _)| name.as_str()).collect();
         json!([fixed.map(|key| all[key].clone()), told])
     }
@@ -119,6 +121,7 @@ impl Launch {
             "config": self.config.to_string_lossy(),
             "options": self.options,
             "script_location": self.script_location.as_ref().map(|folder| folder.to_string_lossy()),
+            "section": self.section,
             "versions": self.versions.iter().map(|folder| folder.to_string_lossy()).collect::<Vec<_>>(),
             "state_dir": self.state_dir.to_string_lossy(),
             "url": self.database.url.as_ref().map(Secret::expose),

@@ -11,7 +11,7 @@ use crate::fail::{Kind, from_anyhow};
 use crate::model::contents::Contents;
 use crate::sys::backup::record::Proof;
 use crate::sys::pg::rows::Memory;
-use crate::sys::pg::{Db, Identity, Making, Scratch, application_name, database_argument, for_libpq};
+use crate::sys::pg::{Db, Identity, Making, Scratch, application_name, database_argument, for_libpq, sweep};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
@@ -113,6 +113,8 @@ enum Restored {
 
 /// With owners and grants, and without them where this role may not set them.
 fn restored(ui: &Ui, request: &Request<'_>, restore: &Path, file: &Path, contents: &Contents) -> Result<Restored> {
+    // What a killed proof or restore has left.
+    let _ = sweep(&request.url);
     let mut last = String::new();
     for options in [&[][..], &["--no-owner", "--no-privileges"][..]] {
         let making =

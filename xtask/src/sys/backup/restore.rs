@@ -10,6 +10,7 @@ use super::record::Record;
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
 use crate::model::url::DbUrl;
+use crate::sys::journal::crash_point;
 use crate::sys::pg::rows::Memory;
 use crate::sys::pg::{Db, Making, Scratch, application_name};
 use crate::ui::Ui;
@@ -39,7 +40,9 @@ pub fn into_new(ui: &Ui, url: &DbUrl, tools: &[PathBuf], file: &Path, record: Op
     let mut last = String::new();
     for options in [&[][..], &["--no-owner", "--no-privileges"][..]] {
         let scratch = Scratch::like(url, &url.target().database, &making)?;
+        crash_point();
         let done = into(&tool, scratch.url(), options).arg(file).capture(ui)?;
+        crash_point();
         if !done.status.success() {
             last = done.last_lines();
             if prove::is_about_rights(&last) || last.contains("does not exist") && last.contains("role") {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use super::FOLDER;
 use super::record::{Proof, Record};
+use crate::sys::journal::crash_point;
 
 /// How many backups of a component stay.
 const KEPT: usize = 10;
@@ -133,8 +134,12 @@ pub fn remove(path: &Path) -> Result<()> {
 /// When a file cannot be renamed.
 pub fn replace(new: &Path, old: &Path) -> Result<()> {
     let renaming = || format!("naming the backup {}", old.display());
-    fs::rename(record_path(new), record_path(old)).with_context(renaming)?;
-    fs::rename(new, old).with_context(renaming)
+    // At no moment does a record lie beside another file than its own.
+    fs::remove_file(record_path(old)).with_context(renaming)?;
+    crash_point();
+    fs::rename(new, old).with_context(renaming)?;
+    crash_point();
+    fs::rename(record_path(new), record_path(old)).with_context(renaming)
 }
 
 /// The texts of the JSON files below a folder, as deep as journals lie in journals, but for those of the backups themselves.
@@ -220,7 +225,9 @@ impl Part {
         // Locked, so that nobody sweeps it before the backup has its name.
         file.try_lock().with_context(|| format!("locking {}", written.display()))?;
         let done = file.write_all(format!("{}\n", record.to_json()).as_bytes()).and_then(|()| file.sync_all());
+        crash_point();
         let done = done.and_then(|()| name(&self.path, dump));
+        crash_point();
         let done = done.and_then(|()| File::open(dump.parent().unwrap_or(Path::new("/")))?.sync_all());
         if done.is_err() {
             let _ = fs::remove_file(&written);

@@ -32,7 +32,7 @@ def record_variables():
     get, walk = environ.__getitem__, environ.__iter__
 
     def recorded_get(self, key):
-        if self is os.environ:
+        if self is os.environ and isinstance(key, str):
             names.add(key)
         return get(self, key)
 

@@ -118,7 +118,12 @@ impl Repo {
     /// What is ignored below `folder`, absolute: files, and folders that are ignored as a whole.
     pub fn ignored(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         let args = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"];
-        let output = self.git.ask(args).paths(&self.pathspecs(&[folder])?).run()?.ok()?;
+        let answer = self.git.ask(args).paths(&self.pathspecs(&[folder])?).run()?;
+        // git breaks off where the folder itself is ignored.
+        if answer.code() == Some(128) && !self.would_ignore(&[folder.to_owned()])?.is_empty() {
+            return Ok(vec![folder.to_owned()]);
+        }
+        let output = answer.ok()?;
         let names = output.split(|byte| *byte == 0).filter(|name| !name.is_empty());
         let path = |name: &[u8]| self.root().join(std::ffi::OsStr::from_bytes(name.strip_suffix(b"/").unwrap_or(name)));
         Ok(names.map(path).collect())

@@ -125,18 +125,21 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Dies here, without any cleaning up, when `XTASK_CRASH_AT` is the number of this call (from 1): tests put an end to an
-/// operation at each of its writes. Steps that change a database call it before and after. Release builds know nothing
-/// of it.
+/// Dies here, without any cleaning up, when `XTASK_CRASH_AT` is the number of this call (from 1), and stands still here,
+/// until it is let go on, when `XTASK_STOP_AT` is: tests put an end to an operation, or to what it works with, at each of its
+/// writes. Steps that change a database call it before and after. Release builds know nothing of it.
 pub fn crash_point() {
     #[cfg(debug_assertions)]
     {
         use std::sync::atomic::{AtomicU64, Ordering};
         static PASSED: AtomicU64 = AtomicU64::new(0);
         let number = PASSED.fetch_add(1, Ordering::SeqCst) + 1;
-        let wanted = std::env::var("XTASK_CRASH_AT").ok().and_then(|text| text.parse().ok());
-        if wanted == Some(number) {
+        let is_wanted = |key| std::env::var(key).ok().and_then(|text| text.parse().ok()) == Some(number);
+        if is_wanted("XTASK_CRASH_AT") {
             std::process::abort();
+        }
+        if is_wanted("XTASK_STOP_AT") {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
         }
     }
 }

@@ -122,15 +122,6 @@ impl Db {
         }
         Ok(refused)
     }
-
-    /// Drops what was kept aside of rows that are back where they belong.
-    ///
-    /// # Errors
-    /// When the connection is lost.
-    pub fn forget_rows_since(&mut self) -> Result<()> {
-        let sql = format!("drop schema if exists {KEPT_IN} cascade");
-        self.client().batch_execute(&sql).map_err(|error| sql_fail(&error, "putting the kept rows away").into())
-    }
 }
 
 const DOING: &str = "putting the rows back";
@@ -194,6 +185,11 @@ impl Mending<'_> {
     pub fn finish(mut self) -> Result<Vec<Mended>> {
         self.write().map_err(|error| sql_fail(&error, DOING))?;
         let broken = self.bring_back().map_err(|error| sql_fail(&error, DOING))?;
+        if self.since.is_some() {
+            // From here on, what is in the tables is not to be put right again.
+            let mark = format!("create table if not exists {KEPT_IN}.put_back ()");
+            self.transaction.batch_execute(&mark).map_err(|error| sql_fail(&error, DOING))?;
+        }
         self.transaction.commit().map_err(|error| sql_fail(&error, DOING))?;
         let mut all: Vec<Mended> = self.tables.into_iter().map(|table| table.mended).collect();
         if let Some(first) = all.first_mut() {
@@ -213,8 +209,8 @@ impl Mending<'_> {
             let number: u32 = self.transaction.ask_one(sql, &[&table.job.table])?.get(0);
             // The way back may have given it another name.
             let is_its = |kept: &&Kept| kept.table == table.job.table || kept.number == number;
-            let kept = self.since.as_ref().map(|all| all.iter().find(is_its));
-            table.write(&mut self.transaction, kept)?;
+            let kept: Option<Vec<&Kept>> = self.since.as_ref().map(|all| all.iter().filter(is_its).collect());
+            table.write(&mut self.transaction, number, kept.as_deref())?;
             for Switched { name, kind, how } in &off {
                 let sql = format!("alter table {} enable {how}{kind} {}", table.job.table, ident(name));
                 self.transaction.batch_execute(&sql)?;
@@ -274,8 +270,14 @@ fn switched(transaction: &mut Transaction<'_>, table: &str) -> Result<Vec<Switch
 }
 
 impl Table {
-    /// `kept`: the rows written since; the outer `None` where nobody knows which those are.
-    fn write(&mut self, transaction: &mut Transaction<'_>, kept: Option<Option<&Kept>>) -> Result<(), postgres::Error> {
+    /// `number` is the table's own; `kept`: the rows written since, in the order in which they were kept; `None` where nobody
+    /// knows which those are.
+    fn write(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        number: u32,
+        kept: Option<&[&Kept]>,
+    ) -> Result<(), postgres::Error> {
         if let Some((stage, columns)) = self.stage.clone() {
             let (common, lost): (Vec<String>, Vec<String>) =
                 columns.into_iter().partition(|name| self.columns.iter().any(|column| column.name == *name));
@@ -290,14 +292,11 @@ impl Table {
                 }
             }
             if self.key.is_empty() || !self.key.iter().all(|name| common.contains(name)) {
-                return self.write_keyless(transaction, &stage, &common, kept);
+                return self.write_keyless(transaction, &stage, &common, number, kept);
             }
             self.compare(transaction, &stage, &common, kept)?;
         }
-        match kept.flatten() {
-            Some(kept) => self.write_since(transaction, kept),
-            None => Ok(()),
-        }
+        kept.unwrap_or_default().iter().try_for_each(|kept| self.write_since(transaction, kept))
     }
 
     /// A table whose rows nothing tells apart: a row that was changed since cannot be told from a new one. It is written where
@@ -307,7 +306,8 @@ impl Table {
         transaction: &mut Transaction<'_>,
         stage: &str,
         common: &[String],
-        kept: Option<Option<&Kept>>,
+        number: u32,
+        kept: Option<&[&Kept]>,
     ) -> Result<(), postgres::Error> {
         let table = self.job.table.clone();
         let count = |transaction: &mut Transaction<'_>, from: &str| -> Result<u64, postgres::Error> {
@@ -315,23 +315,26 @@ impl Table {
             Ok(u64::try_from(rows).unwrap_or_default())
         };
         let (was, now) = (count(transaction, stage)?, count(transaction, &table)?);
+        let is_new = self.job.is_new;
+        // What was written into the table that the way back has made anew can only have been added.
+        let only_adds = |kept: &&Kept| kept.older == was || is_new && kept.number == number;
         match kept {
-            Some(None) => self.replace(transaction, stage, common),
-            Some(Some(kept)) if kept.older == was => {
+            Some(kept) if kept.iter().all(only_adds) => {
                 self.replace(transaction, stage, common)?;
-                self.write_since(transaction, kept)
+                kept.iter().try_for_each(|kept| self.write_since(transaction, kept))
             }
-            Some(Some(kept)) if self.job.is_new => {
+            Some(kept) if is_new => {
                 self.replace(transaction, stage, common)?;
-                let (rows, place) = (kept.rows, &kept.kept_in);
-                self.mended.left.push(format!(
-                    "{table} has no key, so that a changed row cannot be told from a new one: the {rows} rows written since \
-                     are in {place}, and it has those of the backup"
-                ));
+                for Kept { rows, kept_in, .. } in kept {
+                    self.mended.left.push(format!(
+                        "{table} has no key, so that a changed row cannot be told from a new one: the {rows} rows written \
+                         since are in {kept_in}, and it has those of the backup"
+                    ));
+                }
                 self.mended.is_beside = true;
                 Ok(())
             }
-            None if self.job.is_new && now == 0 => self.replace(transaction, stage, common),
+            None if is_new && now == 0 => self.replace(transaction, stage, common),
             _ => self.put_beside(transaction, stage, was),
         }
     }
@@ -368,16 +371,19 @@ impl Table {
         transaction: &mut Transaction<'_>,
         stage: &str,
         common: &[String],
-        kept: Option<Option<&Kept>>,
+        kept: Option<&[&Kept]>,
     ) -> Result<(), postgres::Error> {
         let table = &self.job.table;
-        let written_since = match kept.flatten().filter(|kept| self.key.iter().all(|name| kept.columns.contains(name)))
-        {
-            Some(kept) => format!("exists (select from {} o where {})", kept.kept_in, self.same_key("o", "n")),
-            None => "false".to_owned(),
-        };
+        let mut written_since = "(false".to_owned();
+        for kept in kept.unwrap_or_default() {
+            if self.key.iter().all(|name| kept.columns.contains(name)) {
+                let same = self.same_key("o", "n");
+                written_since += &format!(" or exists (select from {} o where {same})", kept.kept_in);
+            }
+        }
+        written_since.push(')');
         let there = format!("exists (select from {stage} o where {})", self.same_key("o", "n"));
-        if self.job.is_new {
+        if self.job.is_new && kept.is_some() {
             // Whatever came with the way back and was in no backup: rows that the scripts put in.
             transaction.tell(&format!("delete from only {table} n where not {there} and not {written_since}"), &[])?;
         }

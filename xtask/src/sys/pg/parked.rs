@@ -24,6 +24,8 @@ pub struct Named {
     pub database: String,
     /// The branch that it belongs to, as far as it says.
     pub branch: Option<String>,
+    /// The name that this branch had when the database was parked, where it was renamed since.
+    pub was: Option<String>,
     /// Whether it has the component's name.
     pub active: bool,
     /// When it was parked, UTC.
@@ -94,7 +96,7 @@ impl Databases {
         let text = |key: &str| facts[key].as_str().map(str::to_owned);
         let is_ours = active || facts["parked"].as_str() == Some(&self.name);
         let comment = comment.to_owned();
-        is_ours.then(|| Named { branch: text("branch"), parked_at: text("at"), database, active, comment })
+        is_ours.then(|| Named { branch: text("branch"), was: None, parked_at: text("at"), database, active, comment })
     }
 
     /// What a database takes on disk.

@@ -1,7 +1,8 @@
 //! Rows that were written after an operation stopped: kept aside before the database is walked back, so that a script which
 //! drops their table does not take them along. What tells them: the operation's last step left its mark in the version
 //! table (or in the ledger behind it), and a younger transaction wrote them. Whose they are stands in the schema's comment:
-//! what an earlier operation has left is nobody's but the user's, and is never taken for this one's.
+//! what an earlier operation has left is nobody's but the user's, and is never taken for this one's. It is done again wherever
+//! a way back goes on, since people write while it lies there half-way, too.
 
 use anyhow::Result;
 use postgres::Transaction;
@@ -12,17 +13,8 @@ use super::{Db, SCHEMA, TABLE, VersionTable, ident, literal, sql_fail};
 /// Where they are kept. All values are text: no type that a script drops is held by them.
 pub const KEPT_IN: &str = "xtask_since";
 
-/// What the schema's comment begins with; the operation's backup and the revisions it was at follow.
+/// What the schema's comment begins with; the operation's backup follows, its last mark and, where it is known, its end.
 const MARK: &str = "xtask: rows that were written while an operation had stopped, of ";
-
-/// Whose rows are kept aside.
-#[derive(Clone, Copy, Debug)]
-pub struct Whose<'w> {
-    /// The name of the backup that the operation began with.
-    pub backup: &'w str,
-    /// What the version table holds.
-    pub heads: &'w [String],
-}
 
 /// A table of rows that were kept aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +26,8 @@ pub struct Kept {
     /// Where they are now.
     pub kept_in: String,
     pub columns: Vec<String>,
+    /// The last mark of the operation, or of its way back, by then.
+    pub at: String,
     pub rows: u64,
     /// How many rows of the table were not written since.
     pub older: u64,
@@ -50,36 +44,37 @@ impl Db {
     }
 
     /// Keeps every row aside that was written since the operation stopped, by its last mark or, where it has ended, by the
-    /// number of the transaction in which it did. Done again as long as the database has not begun to be walked back; from
-    /// then on another call changes nothing.
+    /// number of the transaction in which it did. On the way back, again: what was written since the last step of that.
     /// `false` where nothing tells what is younger, or this role may not.
     ///
     /// # Errors
     /// When the connection is lost, or a table cannot be read.
-    pub fn keep_rows_since(&mut self, versions: &VersionTable, end: Option<u64>, whose: &Whose<'_>) -> Result<bool> {
-        match self.kept_of()? {
-            Some((backup, heads)) if backup == whose.backup && heads != whose.heads.join(" ") => return Ok(true),
-            Some(_) => {
-                // What a step that failed half-way has dropped is in here alone.
-                let (there, kept) = (self.tables_by_number()?, self.rows_since(whose.backup)?.unwrap_or_default());
-                if kept.iter().any(|it| there.get(&it.table) != Some(&it.number)) {
-                    return Ok(true);
-                }
-                self.forget_rows_since()?;
-            }
-            None => {}
-        }
+    pub fn keep_rows_since(&mut self, versions: &VersionTable, end: Option<u64>, backup: &str) -> Result<bool> {
+        let began = self.kept_of()?.filter(|began| began.backup == backup);
         let may = "select has_database_privilege(current_database(), 'create')::text";
-        if self.text(may, "asking for the right to make a schema")? != "true" {
+        if began.is_none() && self.text(may, "asking for the right to make a schema")? != "true" {
             return Ok(false);
         }
+        let (kept, there) = (self.rows_since(backup)?.unwrap_or_default(), self.tables_by_number()?);
         let doing = "keeping the rows aside that were written since";
         let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, doing))?;
-        let Some(mark) = mark(&mut transaction, versions, end).map_err(|error| sql_fail(&error, doing))? else {
-            return Ok(false);
+        let Some(mark) = Mark::last(&mut transaction, versions).map_err(|error| sql_fail(&error, doing))? else {
+            return Ok(began.is_some());
         };
-        keep(&mut transaction, versions, mark, whose).map_err(|error| sql_fail(&error, doing))?;
-        transaction.commit().map_err(|error| sql_fail(&error, doing))?;
+        let again: Vec<&Kept> = kept.iter().filter(|it| it.at == mark.number).collect();
+        // What a step that failed half-way has dropped is in here alone.
+        if again.iter().any(|it| there.get(&it.table) != Some(&it.number)) {
+            return Ok(true);
+        }
+        let (end, done) = match began {
+            Some(began) if began.mark == mark.number => (end.or(began.end), forget(&mut transaction, &again)),
+            Some(_) => (None, forget(&mut transaction, &again)),
+            None => {
+                (end, make_room(&mut transaction, &Began { backup: backup.to_owned(), mark: mark.number.clone(), end }))
+            }
+        };
+        let done = done.and_then(|()| keep(&mut transaction, versions, &mark, end));
+        done.and_then(|()| transaction.commit()).map_err(|error| sql_fail(&error, doing))?;
         Ok(true)
     }
 
@@ -105,29 +100,56 @@ impl Db {
     /// # Errors
     /// When the connection is lost.
     pub fn rows_since(&mut self, backup: &str) -> Result<Option<Vec<Kept>>> {
-        if self.kept_of()?.is_none_or(|(of, _)| of != backup) {
+        if self.kept_of()?.is_none_or(|began| began.backup != backup) {
             return Ok(None);
         }
-        let sql = format!("select name, number, kept_in, columns, rows, older from {KEPT_IN}.tables order by name");
+        let sql =
+            format!("select name, number, kept_in, columns, rows, older, at from {KEPT_IN}.tables order by ordinal");
         let rows = self.client().ask(&sql, &[]).map_err(|error| sql_fail(&error, LOOKING))?;
         let kept = |row: &postgres::Row| Kept {
             table: row.get(0),
             number: row.get(1),
             kept_in: row.get(2),
             columns: row.get(3),
+            at: row.get(6),
             rows: u64::try_from(row.get::<_, i64>(4)).unwrap_or_default(),
             older: u64::try_from(row.get::<_, i64>(5)).unwrap_or_default(),
         };
         Ok(Some(rows.iter().map(kept).collect()))
     }
 
-    /// Gives what another operation has left in the schema another name, which is given.
+    /// Gives what another operation has left in the schema another name, which is given. What is empty goes.
     ///
     /// # Errors
     /// When the connection is lost, or this role may not.
     pub fn set_older_rows_aside(&mut self, backup: &str) -> Result<Option<String>> {
         let there = format!("select coalesce(to_regnamespace('{KEPT_IN}')::text, '')");
-        if self.text(&there, LOOKING)?.is_empty() || self.kept_of()?.is_some_and(|(of, _)| of == backup) {
+        if self.text(&there, LOOKING)?.is_empty() || self.kept_of()?.is_some_and(|began| began.backup == backup) {
+            return Ok(None);
+        }
+        self.rename_unless_empty()
+    }
+
+    /// Before something is taken back: where the operation itself has put rows of its backup back at its end, that was another
+    /// time. Gives the transaction in which it did, and the new name of what it has left.
+    ///
+    /// # Errors
+    /// As [`Db::set_older_rows_aside`].
+    pub fn begin_anew(&mut self, versions: &VersionTable, backup: &str) -> Result<(Option<u64>, Option<String>)> {
+        let Some(began) = self.kept_of()?.filter(|began| began.backup == backup) else { return Ok((None, None)) };
+        let doing = LOOKING;
+        let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, doing))?;
+        let mark = Mark::last(&mut transaction, versions).map_err(|error| sql_fail(&error, doing))?;
+        transaction.rollback().map_err(|error| sql_fail(&error, doing))?;
+        let put_back = self.put_back_at(backup)?.filter(|_| mark.is_some_and(|mark| mark.number == began.mark));
+        match put_back {
+            None => Ok((None, None)),
+            Some(at) => Ok((Some(at), self.rename_unless_empty()?)),
+        }
+    }
+
+    fn rename_unless_empty(&mut self) -> Result<Option<String>> {
+        if self.forget_what_is_empty()? {
             return Ok(None);
         }
         let free = format!(
@@ -139,43 +161,104 @@ impl Db {
         Ok(Some(name))
     }
 
-    /// The backup of the operation whose rows are kept aside, and where the database was then.
-    fn kept_of(&mut self) -> Result<Option<(String, String)>> {
+    /// The transaction in which the rows of that backup were put back; `None` where they were not.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn put_back_at(&mut self, backup: &str) -> Result<Option<u64>> {
+        if self.kept_of()?.is_none_or(|began| began.backup != backup) {
+            return Ok(None);
+        }
+        let sql = format!(
+            "select coalesce((select xmin::text from pg_class where oid = to_regclass('{KEPT_IN}.put_back')), '')"
+        );
+        Ok(self.text(&sql, LOOKING)?.parse().ok())
+    }
+
+    /// Drops the tables of rows that are back where they belong. That they are stays written down, for whoever is killed now
+    /// and goes on.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn forget_rows_since(&mut self, backup: &str) -> Result<()> {
+        let kept = self.rows_since(backup)?.unwrap_or_default();
+        let doing = "putting the kept rows away";
+        let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, doing))?;
+        let done = forget(&mut transaction, &kept.iter().collect::<Vec<_>>()).and_then(|()| transaction.commit());
+        done.map_err(|error| sql_fail(&error, doing).into())
+    }
+
+    /// Drops the schema where no rows are in it; whether it did.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn forget_what_is_empty(&mut self) -> Result<bool> {
+        let sql = format!(
+            "select (not exists (select from pg_class where relnamespace = to_regnamespace('{KEPT_IN}') \
+             and relkind in ('r', 'p') and relname not in ('tables', 'put_back')))::text"
+        );
+        let is_empty = self.kept_of()?.is_some() && self.text(&sql, LOOKING)? == "true";
+        if is_empty {
+            let sql = format!("drop schema {KEPT_IN} cascade");
+            self.client().batch_execute(&sql).map_err(|error| sql_fail(&error, "putting the kept rows away"))?;
+        }
+        Ok(is_empty)
+    }
+
+    /// The operation whose rows are kept aside.
+    fn kept_of(&mut self) -> Result<Option<Began>> {
         let sql = format!(
             "select case when to_regclass('{KEPT_IN}.tables') is not null then \
              coalesce(obj_description(to_regnamespace('{KEPT_IN}'), 'pg_namespace'), '') else '' end"
         );
         let comment = self.text(&sql, LOOKING)?;
-        let of = comment.strip_prefix(MARK).and_then(|rest| rest.split_once(" at "));
-        Ok(of.map(|(backup, heads)| (backup.to_owned(), heads.to_owned())))
+        let of = comment.strip_prefix(MARK).and_then(|rest| rest.rsplit_once(" at "));
+        let began = |(backup, marks): (&str, &str)| {
+            let (mark, end) = marks.split_once(" ended ").map_or((marks, None), |(mark, end)| (mark, end.parse().ok()));
+            Began { backup: backup.to_owned(), mark: mark.to_owned(), end }
+        };
+        Ok(of.map(began))
     }
+}
+
+/// An operation whose rows are kept aside: its backup, its last mark in the database, the transaction in which it ended.
+struct Began {
+    backup: String,
+    mark: String,
+    end: Option<u64>,
 }
 
 const LOOKING: &str = "looking at the rows that were kept aside";
 
-/// The age of the operation's last transaction.
-fn mark(
-    transaction: &mut Transaction<'_>,
-    versions: &VersionTable,
-    end: Option<u64>,
-) -> Result<Option<i32>, postgres::Error> {
-    // A transaction of our own first: all ages are then taken against it.
-    transaction.tell("select txid_current()", &[])?;
-    if let Some(end) = end {
+/// The operation's last transaction that left a mark in the version table or in the ledger.
+struct Mark {
+    /// Its number, as the server shows it.
+    number: String,
+    age: i32,
+}
+
+impl Mark {
+    fn last(transaction: &mut Transaction<'_>, versions: &VersionTable) -> Result<Option<Mark>, postgres::Error> {
+        // A transaction of our own first: all ages are then taken against it.
+        transaction.tell("select txid_current()", &[])?;
+        let mut tables = Vec::new();
+        for table in [versions.quoted(), format!("{SCHEMA}.{TABLE}"), format!("{SCHEMA}.run")] {
+            let found: Option<String> = transaction.ask_one("select to_regclass($1)::text", &[&table])?.get(0);
+            tables.extend(found.map(|_| format!("select xmin::text as number, age(xmin) as age from {table}")));
+        }
+        if tables.is_empty() {
+            return Ok(None);
+        }
+        let sql = format!("select number, age from ({}) marks order by age limit 1", tables.join(" union all "));
+        Ok(transaction.ask_opt(&sql, &[])?.map(|row| Mark { number: row.get(0), age: row.get(1) }))
+    }
+
+    /// The age of what is too old to be written since: where it is known when the operation ended, of that.
+    fn age(&self, transaction: &mut Transaction<'_>, end: Option<u64>) -> Result<i32, postgres::Error> {
+        let Some(end) = end else { return Ok(self.age) };
         // The server shows the lower half of a number only.
-        let sql = format!("select age('{}'::xid)", end % (1 << 32));
-        return Ok(Some(transaction.ask_one(&sql, &[])?.get(0)));
+        Ok(transaction.ask_one(&format!("select age('{}'::xid)", end % (1 << 32)), &[])?.get(0))
     }
-    let mut tables = Vec::new();
-    for table in [versions.quoted(), format!("{SCHEMA}.{TABLE}"), format!("{SCHEMA}.run")] {
-        let found: Option<String> = transaction.ask_one("select to_regclass($1)::text", &[&table])?.get(0);
-        tables.extend(found.map(|_| format!("select min(age(xmin)) as age from {table}")));
-    }
-    if tables.is_empty() {
-        return Ok(None);
-    }
-    let sql = format!("select min(age) from ({}) marks", tables.join(" union all "));
-    Ok(transaction.ask_one(&sql, &[])?.get(0))
 }
 
 fn count(
@@ -183,7 +266,11 @@ fn count(
     versions: &VersionTable,
     end: Option<u64>,
 ) -> Result<Option<Vec<(String, u64)>>, postgres::Error> {
-    let Some(mark) = mark(transaction, versions, end)? else { return Ok(None) };
+    let mark = match (Mark::last(transaction, versions)?, end) {
+        (Some(mark), _) => mark.age(transaction, end)?,
+        (None, Some(_)) => Mark { number: String::new(), age: 0 }.age(transaction, end)?,
+        (None, None) => return Ok(None),
+    };
     let mut counted = Vec::new();
     for row in transaction.ask(TABLES, &[&KEPT_IN, &versions.name])? {
         let name: String = row.get(0);
@@ -194,19 +281,39 @@ fn count(
     Ok(Some(counted))
 }
 
+fn make_room(transaction: &mut Transaction<'_>, began: &Began) -> Result<(), postgres::Error> {
+    let Began { backup, mark, end } = began;
+    let ended = end.map(|end| format!(" ended {end}")).unwrap_or_default();
+    let comment = literal(&format!("{MARK}{backup} at {mark}{ended}"));
+    transaction.batch_execute(&format!(
+        "create schema {KEPT_IN}; comment on schema {KEPT_IN} is {comment}; \
+         create table {KEPT_IN}.tables (ordinal bigint generated always as identity, name text, number oid, kept_in text, \
+         columns text[], rows bigint, older bigint, at text)"
+    ))
+}
+
+/// Drops these tables of kept rows.
+fn forget(transaction: &mut Transaction<'_>, all: &[&Kept]) -> Result<(), postgres::Error> {
+    for Kept { kept_in, .. } in all {
+        let name = literal(kept_in);
+        transaction
+            .batch_execute(&format!("drop table {kept_in}; delete from {KEPT_IN}.tables where kept_in = {name}"))?;
+    }
+    Ok(())
+}
+
 fn keep(
     transaction: &mut Transaction<'_>,
     versions: &VersionTable,
-    mark: i32,
-    whose: &Whose<'_>,
+    mark: &Mark,
+    end: Option<u64>,
 ) -> Result<(), postgres::Error> {
-    let comment = literal(&format!("{MARK}{} at {}", whose.backup, whose.heads.join(" ")));
-    transaction.batch_execute(&format!(
-        "create schema {KEPT_IN}; comment on schema {KEPT_IN} is {comment}; \
-         create table {KEPT_IN}.tables (name text, number oid, kept_in text, columns text[], rows bigint, older bigint)"
-    ))?;
+    let (at, mark) = (&mark.number, mark.age(transaction, end)?);
+    // A number is given once, also where its table has gone.
+    let first = format!("select coalesce(max(ordinal), 0) from {KEPT_IN}.tables");
+    let mut number: i64 = transaction.ask_one(&first, &[])?.get(0);
     let tables = transaction.ask(TABLES, &[&KEPT_IN, &versions.name])?;
-    for (number, row) in tables.iter().enumerate() {
+    for row in &tables {
         let (name, columns): (String, Vec<String>) = (row.get(0), row.get(1));
         let younger = format!("from only {name} where age(xmin) < {mark}");
         let counts = format!("select count(*) filter (where age(xmin) < {mark}), count(*) from only {name}");
@@ -216,16 +323,19 @@ fn keep(
             continue;
         }
         let kept_in = format!("{KEPT_IN}.rows_{number}");
+        number += 1;
         let as_text: Vec<String> = columns.iter().map(|it| ident(it)).map(|it| format!("{it}::text as {it}")).collect();
         let as_text = as_text.join(", ");
         let listed: Vec<String> = columns.iter().map(|column| literal(column)).collect();
         transaction.batch_execute(&format!(
             "create table {kept_in} as select {as_text} {younger}; \
-             insert into {KEPT_IN}.tables values ({0}, {0}::regclass, {1}, array[{2}]::text[], {rows}, {3})",
+             insert into {KEPT_IN}.tables (name, number, kept_in, columns, rows, older, at) \
+             values ({0}, {0}::regclass, {1}, array[{2}]::text[], {rows}, {3}, {4})",
             literal(&name),
             literal(&kept_in),
             listed.join(", "),
-            all - rows
+            all - rows,
+            literal(at)
         ))?;
     }
     Ok(())

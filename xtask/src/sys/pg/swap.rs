@@ -14,6 +14,7 @@ use crate::model::action::{own, program};
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
 use crate::sys::interrupt;
+use crate::sys::journal::crash_point;
 
 /// How the comment on a database begins that was put aside.
 const MARK: &str = "xtask: put aside by db-restore; it was ";
@@ -59,6 +60,7 @@ pub fn swap_in(url: &DbUrl, new: &str) -> Result<String> {
     ];
     sql.extend(like);
     in_one(&mut db, &[&name, new], &sql)?;
+    crash_point();
     Ok(aside)
 }
 
@@ -124,6 +126,7 @@ pub fn swap_back(url: &DbUrl, named: Option<&str>) -> Result<(String, String)> {
         format!("comment on database {} is null", ident(&name)),
     ];
     in_one(&mut db, &[&name, &found], &sql)?;
+    crash_point();
     Ok((found, aside))
 }
 

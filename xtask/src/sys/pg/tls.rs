@@ -1,5 +1,5 @@
 //! TLS to PostgreSQL as libpq does it, by rustls: what each `sslmode` verifies, the default files in `~/.postgresql`,
-//! the client's own certificate.
+//! the client's own certificate. Other servers are asked in the same ways.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +23,16 @@ use crate::model::url::{Ssl, SslMode};
 /// # Errors
 /// `config-invalid` when a certificate file is missing, unreadable or holds no certificate.
 pub(super) fn connector(ssl: &Ssl) -> Result<MakeRustlsConnect> {
+    let mut config = client_config(ssl)?;
+    config.alpn_protocols = vec![b"postgresql".to_vec()];
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// TLS to any server.
+///
+/// # Errors
+/// As [`connector`].
+pub fn client_config(ssl: &Ssl) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Arc::new(Verifier {
         chain: chain(ssl, &provider)?,
@@ -31,14 +41,12 @@ pub(super) fn connector(ssl: &Ssl) -> Result<MakeRustlsConnect> {
     });
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-    let mut config = match client_certificate(ssl)? {
+    Ok(match client_certificate(ssl)? {
         Some((certs, key)) => builder.with_client_auth_cert(certs, key).map_err(|error| {
             bad_file(ssl.cert.as_deref().unwrap_or("postgresql.crt"), &format!("does not go with its key: {error}"))
         })?,
         None => builder.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"postgresql".to_vec()];
-    Ok(MakeRustlsConnect::new(config))
+    })
 }
 
 /// What the server's certificate must lead to; `None` when it need not lead anywhere.

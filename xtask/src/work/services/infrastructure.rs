@@ -13,10 +13,10 @@ use crate::report::checks;
 use crate::sys::backend_ai::{COMPOSE, USUAL_COMPOSE, Uses};
 use crate::sys::etcd::Etcd;
 use crate::sys::files;
-use crate::sys::net::{self, Place, Trouble};
+use crate::sys::net::{self, Place, Tls, Trouble};
 use crate::sys::pg::{Db, application_name};
-use crate::sys::service_config::ServiceConfig;
-use crate::sys::valkey::{self, Pong};
+use crate::sys::service_config::{ServiceConfig, is_yes};
+use crate::sys::valkey::{self, Master, Pong};
 use crate::work::standing;
 
 /// What starts the servers in the checkout at hand.
@@ -42,6 +42,9 @@ fn unreachable(root: &Path, name: &str, place: &Place, trouble: &Trouble) -> Vec
         Trouble::Silent(_) => {
             Action::from(format!("Look at what listens at port {}, and start it anew if it hangs", place.port))
         }
+        Trouble::NoTls(_) => Action::from(
+            "Let this machine trust the certificate's root (SSL_CERT_FILE names one more), or correct `use_tls`",
+        ),
         Trouble::Other(_) => {
             Action::from("Correct the address in the config: what listens there may be another server")
         }
@@ -124,19 +127,55 @@ pub fn valkey(asking: &Asking, name: &str) -> Vec<Check> {
 /// Valkey by the address in the service's own file.
 fn in_file(asking: &Asking, name: &str, config: &ServiceConfig, key: &str) -> Vec<Check> {
     let below = |part: &str| format!("{key}.{part}");
-    let password = config.text(&below("password"));
-    let sentinel = config.place(&below("sentinel"));
-    let place = match (sentinel, config.text(&below("service_name"))) {
-        (Some(sentinel), Some(service)) => match by_sentinel(asking, name, &sentinel, service) {
-            Ok(place) => place,
-            Err(checks) => return checks,
-        },
-        _ => match config.place(&below("addr")) {
-            Some(place) => place,
-            None => return no_key(config, name, &below("addr")),
-        },
+    let text = |part: &str| config.text(&below(part));
+    let is_on = |part: &str| config.is_on(&below(part)).unwrap_or(false);
+    let said = Said {
+        addr: config.place(&below("addr")),
+        sentinel: config.place(&below("sentinel")),
+        service: text("service_name"),
+        password: text("password"),
+        sentinel_password: text("sentinel_password"),
+        tls: tls(is_on("use_tls"), is_on("tls_skip_verify")),
+        by: format!("by {}", shown(asking, config)),
     };
-    pinged(asking, name, &place, password, &format!("by {}", shown(asking, config)))
+    looked_at(asking, name, &said).unwrap_or_else(|| no_key(config, name, &below("addr")))
+}
+
+/// What a config says of Valkey.
+struct Said<'a> {
+    addr: Option<Place>,
+    sentinel: Option<Place>,
+    service: Option<&'a str>,
+    password: Option<&'a str>,
+    sentinel_password: Option<&'a str>,
+    tls: Tls,
+    /// Who says it.
+    by: String,
+}
+
+fn tls(is_used: bool, is_any_certificate: bool) -> Tls {
+    match (is_used, is_any_certificate) {
+        (false, _) => Tls::No,
+        (true, false) => Tls::Verified,
+        (true, true) => Tls::Unverified,
+    }
+}
+
+/// `None` where no address is said.
+fn looked_at(asking: &Asking, name: &str, said: &Said<'_>) -> Option<Vec<Check>> {
+    let given = |password: Option<&'_ str>| password.filter(|password| !password.is_empty()).map(str::to_owned);
+    let password = given(said.password);
+    let place = match (&said.sentinel, said.service) {
+        (Some(sentinel), Some(service)) => {
+            let own = given(said.sentinel_password).or_else(|| password.clone());
+            match by_sentinel(asking, name, &sentinel.clone().over(said.tls), own.as_deref(), service) {
+                Ok(place) => place,
+                Err(checks) => return Some(checks),
+            }
+        }
+        _ => said.addr.clone()?.over(said.tls),
+    };
+    Some(pinged(asking, name, &place, password.as_deref(), &said.by))
 }
 
 fn shown(asking: &Asking, config: &ServiceConfig) -> String {
@@ -149,32 +188,36 @@ fn in_etcd(asking: &Asking, name: &str, config: &ServiceConfig) -> Vec<Check> {
     if net::knock(&etcd.place, limit()).is_err() {
         return vec![Check::skipped(name, "not looked at: its address is in etcd, which is not there")];
     }
-    const KEYS: [&str; 4] =
-        ["config/redis/addr", "config/redis/sentinel", "config/redis/service_name", "config/redis/password"];
-    let (addr, sentinel, service, password) = match etcd.values(&KEYS, limit()) {
-        Ok(told) => {
-            let mut told = told.into_iter();
-            let mut next = || told.next().flatten();
-            (next(), next(), next(), next())
-        }
+    const KEYS: [&str; 7] = [
+        "config/redis/addr",
+        "config/redis/sentinel",
+        "config/redis/service_name",
+        "config/redis/password",
+        "config/redis/sentinel_password",
+        "config/redis/use_tls",
+        "config/redis/tls_skip_verify",
+    ];
+    let told = match etcd.values(&KEYS, limit()) {
+        Ok(told) => told,
         Err(why) => return vec![Check::skipped(name, format!("not looked at: its address is in etcd. {why}"))],
     };
-    let first = |text: &String| text.split(',').next().and_then(Place::parse);
-    let place = match (sentinel.as_ref().and_then(first), service) {
-        (Some(sentinel), Some(service)) => match by_sentinel(asking, name, &sentinel, &service) {
-            Ok(place) => Some(place),
-            Err(checks) => return checks,
-        },
-        _ => addr.as_ref().and_then(first),
+    let [addr, sentinel, service, password, sentinel_password, use_tls, skip_verify] =
+        std::array::from_fn(|at| told.get(at).and_then(Option::as_deref));
+    let first = |text: &str| text.split(',').next().and_then(Place::parse);
+    let said = Said {
+        addr: addr.and_then(first),
+        sentinel: sentinel.and_then(first),
+        service,
+        password,
+        sentinel_password,
+        tls: tls(use_tls.is_some_and(is_yes), skip_verify.is_some_and(is_yes)),
+        by: "by etcd's config/redis".to_owned(),
     };
-    match place {
-        Some(place) => pinged(asking, name, &place, password.as_deref(), "by etcd's config/redis"),
-        None => {
-            let why = format!("etcd holds no config/redis/addr in the namespace {}", etcd.namespace);
-            let put = executor("mgr", &format!("etcd put config/redis/addr 127.0.0.1:{}", compose_port(asking)));
-            vec![Check::failed(name, why).fix(Action::run("Say where it is", put))]
-        }
-    }
+    looked_at(asking, name, &said).unwrap_or_else(|| {
+        let why = format!("etcd holds no config/redis/addr in the namespace {}", etcd.namespace);
+        let put = executor("mgr", &format!("etcd put config/redis/addr 127.0.0.1:{}", compose_port(asking)));
+        vec![Check::failed(name, why).fix(Action::run("Say where it is", put))]
+    })
 }
 
 fn compose_port(asking: &Asking) -> u16 {
@@ -182,10 +225,21 @@ fn compose_port(asking: &Asking) -> u16 {
     files.flat_map(|text| compose::ports_to(&text, 6379)).next().unwrap_or(6379)
 }
 
-fn by_sentinel(asking: &Asking, name: &str, sentinel: &Place, service: &str) -> Result<Place, Vec<Check>> {
-    match valkey::master(sentinel, service, limit()) {
-        Ok(Some(place)) => Ok(place),
-        Ok(None) => {
+fn by_sentinel(
+    asking: &Asking,
+    name: &str,
+    sentinel: &Place,
+    password: Option<&str>,
+    service: &str,
+) -> Result<Place, Vec<Check>> {
+    match valkey::master(sentinel, password, service, limit()) {
+        Ok(Master::At(place)) => Ok(place),
+        Ok(Master::Password) => {
+            let which = if password.is_some() { "another" } else { "a" };
+            let check = Check::failed(name, format!("the sentinel at {sentinel} wants {which} password"));
+            Err(vec![check.fix("Correct `sentinel_password`, or the password beside it")])
+        }
+        Ok(Master::Unknown) => {
             let why = format!("the sentinel at {sentinel} knows no master of the service {service}");
             Err(vec![Check::failed(name, why).fix("Look at the sentinel's log, and at `service_name`")])
         }
@@ -194,9 +248,12 @@ fn by_sentinel(asking: &Asking, name: &str, sentinel: &Place, service: &str) -> 
 }
 
 fn pinged(asking: &Asking, name: &str, place: &Place, password: Option<&str>, by: &str) -> Vec<Check> {
-    let password = password.filter(|password| !password.is_empty());
     match valkey::ping(place, password, limit()) {
-        Ok(Pong::Yes) => vec![Check::ok(name, format!("answers PING at {place} ({by})"))],
+        Ok(Pong::Yes) => vec![Check::ok(name, format!("answers PING at {place}{} ({by})", place.tls.words()))],
+        Ok(Pong::SpeaksTls) => {
+            let check = Check::failed(name, format!("{place} speaks TLS, and no `use_tls` says so ({by})"));
+            vec![check.fix("Set `use_tls` beside the address, or correct the address")]
+        }
         Ok(Pong::Password) => {
             let why = format!("{place} wants {} password ({by})", if password.is_some() { "another" } else { "a" });
             vec![Check::failed(name, why).fix("Correct the password beside the address")]

@@ -75,7 +75,11 @@ pub fn gpu(asking: &Asking, name: &str) -> Vec<Check> {
     if found.is_empty() {
         return vec![Check::ok(name, "no GPU is seen on this machine, so no driver is needed")];
     }
-    found.into_iter().map(|maker| driver(asking, name, maker)).collect()
+    let driver = |maker| match maker {
+        Maker::Nvidia => nvidia(&asking.ctx.ui, &asking.root, name, "nvidia-smi"),
+        Maker::Amd => amd(name, Path::new("/dev/kfd")),
+    };
+    found.into_iter().map(driver).collect()
 }
 
 /// Makers whose containers need a driver on the machine.
@@ -104,27 +108,24 @@ fn gpus(devices: &Path) -> Vec<Maker> {
     makers
 }
 
-fn driver(asking: &Asking, name: &str, maker: Maker) -> Check {
-    match maker {
-        Maker::Nvidia => {
-            let said = Cmd::new("nvidia-smi", &asking.root).arg("-L").limit(limit()).capture(&asking.ctx.ui);
-            match said {
-                Ok(done) if done.status.success() => {
-                    Check::ok(name, format!("NVIDIA: {} by its driver", count(done.stdout.lines().count())))
-                }
-                _ => {
-                    let check =
-                        Check::failed(name, "an NVIDIA GPU is in this machine, and nvidia-smi does not list it");
-                    check.fix("Install its driver (and nvidia-container-toolkit for containers), then: nvidia-smi -L")
-                }
-            }
+fn nvidia(ui: &Ui, root: &Path, name: &str, program: &str) -> Check {
+    match Cmd::new(program, root).arg("-L").limit(limit()).capture(ui) {
+        Ok(done) if done.status.success() => {
+            Check::ok(name, format!("NVIDIA: {} by its driver", count(done.stdout.lines().count())))
         }
-        Maker::Amd if Path::new("/dev/kfd").exists() => Check::ok(name, "AMD: /dev/kfd is there"),
-        Maker::Amd => {
-            let why = "an AMD GPU is in this machine, and /dev/kfd is not there";
-            Check::warning(name, why).fix("Install ROCm's driver, if containers are to use it")
+        _ => {
+            let check = Check::failed(name, "an NVIDIA GPU is in this machine, and nvidia-smi does not list it");
+            check.fix("Install its driver (and nvidia-container-toolkit for containers), then: nvidia-smi -L")
         }
     }
+}
+
+fn amd(name: &str, device: &Path) -> Check {
+    if device.exists() {
+        return Check::ok(name, format!("AMD: {} is there", device.display()));
+    }
+    let why = format!("an AMD GPU is in this machine, and {} is not there", device.display());
+    Check::warning(name, why).fix("Install ROCm's driver, if containers are to use it")
 }
 
 fn count(gpus: usize) -> String {
@@ -216,6 +217,7 @@ pub fn assets(asking: &Asking, name: &str) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::check::State;
 
     #[test]
     fn gpus_by_what_the_kernel_says() {
@@ -235,6 +237,33 @@ mod tests {
         let mut found = gpus(&folder);
         found.sort_by_key(|maker| *maker as u8);
         assert_eq!(found, [Maker::Nvidia, Maker::Amd]);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// A driver that lists what there is, one that fails, one that is not installed.
+    #[test]
+    fn drivers_there_and_not() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("xdriver-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let program = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            path.display().to_string()
+        };
+        let ui = Ui::new(crate::ui::Options::default());
+        let nvidia = |program: &str| {
+            let check = nvidia(&ui, &folder, "gpu", program);
+            (check.state, check.detail)
+        };
+        let lists = program("lists", "[ \"$1\" = -L ] && echo 'GPU 0: A' && echo 'GPU 1: B'");
+        assert_eq!(nvidia(&lists), (State::Ok, "NVIDIA: 2 GPUs listed by its driver".to_owned()));
+        assert_eq!(nvidia(&program("fails", "exit 9")).0, State::Failed);
+        assert_eq!(nvidia("no-such-program").0, State::Failed);
+        assert_eq!(amd("gpu", &folder).state, State::Ok);
+        let missing = amd("gpu", &folder.join("kfd"));
+        assert!(missing.state == State::Warning && missing.fix.is_some(), "{missing:?}");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -9,7 +9,7 @@ use crate::model::check::Check;
 use crate::model::url::{Address, Endpoint};
 use crate::sys::backend_ai::{self, Uses};
 use crate::sys::listener;
-use crate::sys::net::{self, Place, Trouble};
+use crate::sys::net::{self, Place, Tls, Trouble};
 use crate::sys::service_config::{Missing, ServiceConfig};
 
 /// Paths that tell whether the manager is ready, the newest first: older ones lack the first.
@@ -33,7 +33,10 @@ fn manager_at(asking: &Asking, name: &str, key: &str) -> Vec<Check> {
     if endpoints.is_empty() {
         return no_key(config, name, key);
     }
-    endpoints.into_iter().map(|endpoint| by_endpoint(name, endpoint, "mgr", &MANAGER)).collect()
+    let table = key.rsplit_once('.').map_or("", |(table, _)| table);
+    let is_any = config.is_on(&format!("{table}.ssl_verify")) == Some(false);
+    let tls = if is_any { Tls::Unverified } else { Tls::Verified };
+    endpoints.into_iter().map(|endpoint| by_endpoint(name, endpoint, tls, "mgr", &MANAGER)).collect()
 }
 
 /// Agent and storage proxy do not say where the manager is; the manager's own file does.
@@ -62,22 +65,18 @@ pub fn coordinator(asking: &Asking, name: &str) -> Vec<Check> {
     });
     let endpoint = key.and_then(|key| config.text(key));
     match endpoint {
-        Some(endpoint) => vec![by_endpoint(name, endpoint, "app-proxy-coordinator", &OTHERS)],
+        Some(endpoint) => vec![by_endpoint(name, endpoint, Tls::Verified, "app-proxy-coordinator", &OTHERS)],
         None => no_key(config, name, key.unwrap_or_default()),
     }
 }
 
-fn by_endpoint(name: &str, endpoint: &str, service: &str, paths: &[&str]) -> Check {
-    if let Some(rest) = endpoint.strip_prefix("https://") {
-        let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-        let url = format!("https://{}{}", rest.trim_end_matches('/'), paths[0]);
-        let curl = program(["curl", "-fsS", url.as_str()]);
-        return Check::skipped(name, format!("not looked at: https://{rest} speaks TLS"))
-            .fix(Action::run("Ask it", curl));
-    }
+/// `tls`: how far a certificate is looked at, where the endpoint is one of https.
+fn by_endpoint(name: &str, endpoint: &str, tls: Tls, service: &str, paths: &[&str]) -> Check {
+    let (tls, usual) = if endpoint.starts_with("https://") { (tls, 443) } else { (Tls::No, 80) };
     let host = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest).split('/').next().unwrap_or_default();
-    let place = Place::parse(endpoint).unwrap_or_else(|| Place::new(host, 80));
-    ready(name, &place, service, paths)
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let place = Place::parse(endpoint).unwrap_or_else(|| Place::new(host, usual));
+    ready(name, &place.over(tls), service, paths)
 }
 
 fn ready(name: &str, place: &Place, service: &str, paths: &[&str]) -> Check {
@@ -85,7 +84,7 @@ fn ready(name: &str, place: &Place, service: &str, paths: &[&str]) -> Check {
     for path in paths {
         match net::get(place, path, limit()) {
             Ok(answer) if (200..300).contains(&answer.status) => {
-                return Check::ok(name, format!("ready at {place} ({path})"));
+                return Check::ok(name, format!("ready at {place}{} ({path})", place.tls.words()));
             }
             Ok(answer) if answer.status == 404 => {}
             Ok(answer) if answer.status == 503 => {
@@ -98,6 +97,10 @@ fn ready(name: &str, place: &Place, service: &str, paths: &[&str]) -> Check {
             }
             Err(trouble @ Trouble::Silent(_)) => {
                 let fix = format!("Look at what listens at port {}, and start it anew if it hangs", place.port);
+                return Check::failed(name, trouble.words(&place.to_string())).fix(fix);
+            }
+            Err(trouble @ Trouble::NoTls(_)) => {
+                let fix = "Let this machine trust the certificate's root (SSL_CERT_FILE names one more), or correct the address";
                 return Check::failed(name, trouble.words(&place.to_string())).fix(fix);
             }
             Err(trouble) => return Check::failed(name, trouble.words(&place.to_string())).fix(start()),

@@ -74,7 +74,7 @@ class Session:
     def load(self):
         """Reads the config and every migration script, as each `alembic` command does."""
         self._config = alembic_config(self._launch)
-        section = self._config.config_ini_section
+        section = self._launch["section"] or self._config.config_ini_section
         self._own_url = self._config.file_config.get(section, "sqlalchemy.url", raw=True, fallback=None)
         self._set_url(self._launch["url"])
         script = self._directory()
@@ -115,8 +115,13 @@ class Session:
 
     def _set_url(self, url):
         text = self._own_url if url is None else url.replace("%", "%%")
-        if text is not None:
-            self._config.set_main_option("sqlalchemy.url", text)
+        if text is None:
+            return
+        self._config.set_main_option("sqlalchemy.url", text)
+        if self._launch["section"]:
+            # The config names several databases, and env.py is to see one.
+            self._config.set_main_option("databases", self._launch["section"])
+            self._config.set_section_option(self._launch["section"], "sqlalchemy.url", text)
 
     def _aim(self, launch):
         self._launch = launch

@@ -1,0 +1,87 @@
+//! `docs/compatibility.md`, made of what is expected.
+
+use serde_json::{Map, Value};
+
+use crate::BACKEND_AI;
+use crate::projects::{PROJECTS, Project};
+
+const HEAD: &str = "# Real projects
+
+What this tool says of projects as their authors ship them, on PostgreSQL. Made by `UPDATE_EXPECT=1 cargo xtask compat`
+from `tests/compat/expected.json`; `cargo xtask compat` holds today's answers against it. Packages are installed from PyPI at the
+versions that `tests/compat/NAME.txt` pins; none of their code is in this repository. \"Down and up\" goes from the head through the
+topmost merge revision, or one step where there is none. The round trip is `--all`, of Backend.AI's manager the last ten.
+
+| project | particular | revisions (merges) | from empty | down and up | round trip |
+|---|---|---|---|---|---|
+";
+
+/// What env.py hands to `fileConfig`, so it must be there.
+const LOGGING: &str =
+    "[loggers]\nkeys = root\n[handlers]\nkeys =\n[formatters]\nkeys =\n[logger_root]\nlevel = WARNING\nhandlers =\n";
+
+/// A project's Alembic config.
+pub fn config(project: &Project, url: &str) -> String {
+    let Project { scripts, config, .. } = project;
+    format!("[alembic]\nscript_location = {scripts}\n{config}sqlalchemy.url = {url}\n{LOGGING}")
+}
+
+/// The page.
+pub fn page(expected: &Map<String, Value>) -> String {
+    let rows: String = expected.iter().map(|(name, found)| row(name, found)).collect();
+    let more: String = expected.iter().map(|(name, found)| section(name, found)).collect();
+    format!("{HEAD}{rows}{}{more}", missing(expected))
+}
+
+/// The projects that are laid out, and of which nothing is written down yet.
+fn missing(expected: &Map<String, Value>) -> String {
+    let known = PROJECTS.iter().map(|project| project.name.to_owned());
+    let all = known.chain(BACKEND_AI.iter().map(|(component, _)| format!("backend.ai {component}")));
+    let missing: Vec<String> = all.filter(|name| !expected.contains_key(name)).collect();
+    match missing.as_slice() {
+        [] => String::new(),
+        names => format!("\nLaid out, and not run to the end yet: {}.\n", names.join(", ")),
+    }
+}
+
+fn project(name: &str) -> Option<&'static Project> {
+    PROJECTS.iter().find(|project| project.name == name)
+}
+
+fn row(name: &str, found: &Value) -> String {
+    let habit = project(name).map_or("as in its checkout", |project| project.habit);
+    let text = |key: &str| found[key].as_str().unwrap_or_default().replace('|', "\\|");
+    let both = text("down");
+    let (steps, down) = both.split_once(": ").unwrap_or_default();
+    let down = match down.strip_prefix("ends at ") {
+        Some(end) => format!("{steps} down: ends at {end}"),
+        None => format!("{steps} down, {} up", text("up again").trim_end_matches(" revisions")),
+    };
+    let (count, merges) = (&found["revisions"], &found["merges"]);
+    let trip = counts(&found["round trip"]);
+    format!("| {name} | {habit} | {count} ({merges}) | {} | {down} | {trip} |\n", text("up from empty"))
+}
+
+fn counts(found: &Value) -> String {
+    let one = |(name, count): (&String, &Value)| match count.as_u64() {
+        Some(count) => format!("{count} {name}"),
+        None => format!("{name}: {}", count.as_str().unwrap_or_default()),
+    };
+    found.as_object().into_iter().flatten().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn section(name: &str, found: &Value) -> String {
+    let mut text = format!("\n## {name}\n");
+    let causes = project(name).map_or("", |project| project.causes);
+    if !causes.is_empty() {
+        text += &format!("\n{causes}\n");
+    }
+    let rules = counts(&found["check"]);
+    text += &format!("\n`db-check --all`: {}\n", if rules.is_empty() { "no finding" } else { &rules });
+    let stands_out = found["stands out"].as_array().cloned().unwrap_or_default();
+    if !stands_out.is_empty() {
+        text += "\n";
+        text += &stands_out.iter().map(|line| format!("- {}\n", line.as_str().unwrap_or_default())).collect::<String>();
+    }
+    text
+}

@@ -1,0 +1,83 @@
+//! A component's tenants, one after another, each as if it had been named. The first that fails ends it; what was done before
+//! stays, and is said.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::preflight::COMMAND;
+use crate::ctx::Ctx;
+use crate::fail::{Exit, from_anyhow, refuse};
+use crate::flags::DbMigrate;
+use crate::report::table::table;
+use crate::sys::interrupt;
+use crate::sys::project::Component;
+
+/// Migrates each.
+///
+/// # Errors
+/// As for one; what is said before tells who has been migrated.
+pub fn each(ctx: &Ctx, flags: &DbMigrate, component: &Component) -> Result<Exit> {
+    let (db, names) = ctx.tenants(component, COMMAND).map_err(refuse)?;
+    // Nobody else may be connected while one is migrated.
+    drop(db);
+    let (mut rows, mut done): (Vec<Vec<String>>, Vec<Value>) = (Vec::new(), Vec::new());
+    for (at, name) in names.iter().enumerate() {
+        interrupt::check()?;
+        let task = ctx.ui.task(format!("Tenant {name} ({} of {})", at + 1, names.len()));
+        let step = ctx.for_tenant(ctx.ui.overheard(), component, name);
+        let ran = super::run(&step, flags);
+        drop(task);
+        let said = step.ui.said();
+        let mut fields = said.fields;
+        fields["tenant"] = json!(name);
+        rows.push(vec![name.clone(), in_words(&fields, ran.as_ref().err())]);
+        done.push(fields);
+        if let Err(error) = ran {
+            return Err(stopped(ctx, component, &names[at..], (&rows, &done), &error));
+        }
+        if flags.show.is_some() {
+            ctx.ui.answer(format!("-- tenant {name}\n{}", said.text.trim_end()));
+        }
+    }
+    ctx.ui.json(COMMAND, Exit::Done, json!({"component": component.name, "tenants": done}), None);
+    if flags.show.is_none() {
+        ctx.ui.answer(format!("✅ All {} tenants of {}\n\n{}", names.len(), component.name, tenants(&rows)));
+    }
+    Ok(Exit::Done)
+}
+
+fn tenants(rows: &[Vec<String>]) -> String {
+    table(&["Tenant", "Result"], rows)
+}
+
+fn in_words(fields: &Value, error: Option<&anyhow::Error>) -> String {
+    let count = |key: &str| fields[key].as_array().map_or(0, Vec::len);
+    match (error, count("applied"), count("reverted")) {
+        (Some(error), ..) => format!("❌ {}", from_anyhow(error).summary),
+        (None, 0, 0) => "nothing to do".to_owned(),
+        (None, 0, back) => format!("{back} taken back"),
+        (None, applied, _) => format!("{applied} applied"),
+    }
+}
+
+/// The failure of the first of `left`, with what was done before it.
+fn stopped(
+    ctx: &Ctx,
+    component: &Component,
+    left: &[String],
+    (rows, done): (&[Vec<String>], &[Value]),
+    error: &anyhow::Error,
+) -> anyhow::Error {
+    let before = done.len() - 1;
+    let mut fail = from_anyhow(error).about(&component.name);
+    let others = match left.len() - 1 {
+        0 => "none is left".to_owned(),
+        count => format!("{count} after it were not begun"),
+    };
+    fail = fail.details(format!("That is tenant {}: {before} came before it, {others}", left[0]));
+    if before > 0 {
+        ctx.ui.warn(format!("What was done before:\n{}", tenants(&rows[..before]).trim_end()));
+    }
+    ctx.ui.json(COMMAND, fail.exit, json!({"component": component.name, "tenants": done}), Some(&fail));
+    fail.into()
+}
