@@ -35,6 +35,12 @@ const NONE: &str = "no_such_database";
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
+    let names =
+        PROJECTS.iter().map(|it| it.name.to_owned()).chain(BACKEND_AI.map(|(it, _)| format!("backend.ai {it}")));
+    if std::env::var_os("UPDATE_EXPECT").is_none() && !names.clone().any(|name| is_wanted(&name)) {
+        println!("no project is called so; there are: {}", names.collect::<Vec<_>>().join(", "));
+        return ExitCode::FAILURE;
+    }
     let mut found = Map::new();
     for project in PROJECTS.iter().filter(|project| is_wanted(project.name)) {
         found.insert(project.name.to_owned(), timed(project.name, || of_pypi(project)));

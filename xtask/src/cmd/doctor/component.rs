@@ -16,6 +16,7 @@ use crate::sys::git::Repo;
 use crate::sys::pg::parked::{Databases, Named};
 use crate::sys::pg::{Db, Templates, abandoned, application_name, client_tool, swap};
 use crate::sys::project::Component;
+use crate::work::parked::of_today;
 use crate::work::{advice, shared_tree};
 
 pub fn checks(ctx: &Ctx, name: &str) -> Vec<Check> {
@@ -231,6 +232,7 @@ fn parked(ctx: &Ctx, component: &Component, database: &Database) -> Result<Vec<C
         return Ok(Vec::new());
     }
     let repo = Repo::find(&ctx.ui, &ctx.project()?.root)?.context("no git")?;
+    let list = of_today(&repo, list)?;
     let branches: Vec<&str> = list.iter().map(|it| it.branch.as_deref().unwrap_or_default()).collect();
     let tips = repo.branch_tips(&branches)?;
     let gone: Vec<&str> = branches.iter().zip(tips).filter(|(_, tip)| tip.is_none()).map(|(it, _)| *it).collect();

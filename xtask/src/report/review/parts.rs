@@ -155,7 +155,7 @@ fn sql(step: &str, statements: Option<&[Statement]>) -> Block {
 
 /// What a step does to tables, one line for each.
 fn touched(step: &str, statements: &[Statement]) -> Vec<Block> {
-    let unseen = statements.iter().filter(|statement| statement.effect.is_none()).count();
+    let unseen = Statement::unseen(statements);
     let all = Effect::of_all(statements);
     let locks = || all.locks.iter().filter(|lock| !lock.mode.stops().is_empty());
     let tables: BTreeSet<&String> =
