@@ -97,7 +97,7 @@ pub fn as_backend_ai(root: &Path) {
 /// What tests say of a warm Python: they share a process that has imported Alembic, which is most of what a Python's start
 /// costs. Tests of the fresh way say `--cold`; with `XTASK_WARM=0 cargo test` each Python is a fresh one.
 pub fn warm_by_default() -> std::ffi::OsString {
-    std::env::var_os("XTASK_WARM").unwrap_or("0".into())
+    std::env::var_os("XTASK_WARM").unwrap_or("packages".into())
 }
 
 /// The home of all tests, with nothing in it: SQLAlchemy's import asks for it, so a warm Python is for one home.
