@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::BACKEND_AI;
 use crate::projects::{PROJECTS, Project};
 
 const HEAD: &str = "# Real projects
@@ -29,7 +30,18 @@ pub fn config(project: &Project, url: &str) -> String {
 pub fn page(expected: &Map<String, Value>) -> String {
     let rows: String = expected.iter().map(|(name, found)| row(name, found)).collect();
     let more: String = expected.iter().map(|(name, found)| section(name, found)).collect();
-    format!("{HEAD}{rows}{more}")
+    format!("{HEAD}{rows}{}{more}", missing(expected))
+}
+
+/// The projects that are laid out, and of which nothing is written down yet.
+fn missing(expected: &Map<String, Value>) -> String {
+    let known = PROJECTS.iter().map(|project| project.name.to_owned());
+    let all = known.chain(BACKEND_AI.iter().map(|(component, _)| format!("backend.ai {component}")));
+    let missing: Vec<String> = all.filter(|name| !expected.contains_key(name)).collect();
+    match missing.as_slice() {
+        [] => String::new(),
+        names => format!("\nLaid out, and not run to the end yet: {}.\n", names.join(", ")),
+    }
 }
 
 fn project(name: &str) -> Option<&'static Project> {
