@@ -231,3 +231,11 @@ fn a_pull_an_empty_database_and_a_squash() {
     assert_eq!(squashed.kind(), "unknown-revision", "{squashed}");
     assert_eq!((scene.heads(), tables(&scene)), ("q".to_owned(), "p q".to_owned()));
 }
+
+/// On the embedded server a database that is not there is made, as db-migrate makes it.
+#[test]
+fn a_database_of_the_embedded_server() {
+    let scene = Branches::new("p");
+    let done = scene.run("db-sync --server=embedded --json").code(0);
+    assert_eq!(steps(&done.json()), "db-status:ok realign:skipped db-migrate:ok db-status:ok", "{done}");
+}

@@ -438,7 +438,7 @@ fn a_skipped_revision_whose_twin_does_the_same_is_no_alarm() {
     scene.project.write_revision("e5", "c3", &add, "pass");
     let waiting = status(4);
     assert_eq!((&waiting["state"], &waiting["implied"]), (&"behind".into(), &serde_json::json!([])), "{waiting}");
-    let healed = |is_pending: bool| serde_json::json!([{"revision": "d4", "twin": "e5", "is_pending": is_pending}]);
+    let healed = |is_pending: bool| serde_json::json!([{"revision": "d4", "twin": "e5", "is_pending": is_pending, "is_tried": false}]);
     assert_eq!(waiting["healed"], healed(true));
     let migrated = scene.run("db-migrate").code(0);
     assert!(!migrated.stderr.contains("never did"), "{migrated}");
@@ -446,8 +446,20 @@ fn a_skipped_revision_whose_twin_does_the_same_is_no_alarm() {
     assert_eq!((&done["state"], &done["healed"]), (&"up-to-date".into(), &healed(false)));
     let text = scene.run("db-status").code(0).says("✅ Database is up-to-date");
     drop(text.says(
-        "Note: d4 was put in below and never ran here; its twin e5 ran and did the same (by their texts; not tried).",
+        "Note: d4 was put in below and never ran here; its twin e5 ran and did the same (by their texts; a round trip of e5 tries it).",
     ));
+    // A round trip tries it, on a database where d4 never ran and on one where it has.
+    let report = scene.run("db-roundtrip --json").code(0).json();
+    let notes = report["results"][0]["notes"].to_string();
+    assert!(notes.contains("e5 is a twin of d4, tried: it runs where d4 has run"), "{report:#}");
+    assert_eq!(status(0)["healed"][0]["is_tried"], true);
+    // By the texts e5 does all of it here, too: one does everything that the other does, and the other does more.
+    let (more, back) = (format!("{add}\n{}", sql("create table more (n int)")), sql("drop table more"));
+    let other = scene.revision("d4", "a1", &more, &format!("{back}\n{drop_note}"));
+    let report = other.run("db-roundtrip --json -q").json();
+    let notes = report["results"][0]["notes"].to_string();
+    assert!(notes.contains("does not make up for it") && notes.contains("table public.more"), "{report:#}");
+    let scene = other.revision("d4", "a1", &add, &drop_note);
     // Somebody has taken it away again: the twin's word is not enough.
     let scene = scene.sql("alter table a1 drop column note");
     assert_eq!(scene.run("db-status --check --json").code(4).json()["components"][0]["implied"][0]["revision"], "d4");

@@ -9,6 +9,7 @@ mod hangs;
 mod jobs;
 mod kills;
 mod merge;
+mod modes;
 mod references;
 mod resume;
 mod wall;

@@ -24,3 +24,4 @@ pub mod shared_tree;
 pub mod skipped;
 pub mod standing;
 pub mod take_back;
+pub mod twins;

@@ -135,6 +135,7 @@ fn tenants_each_with_a_schema_and_a_version_table() {
     let some = scene.run("db-status --check --json").code(4);
     assert_eq!(states(&some), "t1 up-to-date, t2 no-revision, t3 no-revision");
     drop(scene.run("db-status").code(0).says("app t2").says("Migrate all of app's tenants: cargo xtask db-migrate"));
+    drop(scene.run("doctor").never_says("has several tenants"));
     let which = scene.run("db-roundtrip --json").complains("Name one: -x tenant=NAME");
     assert_eq!(which.kind(), "usage", "{which}");
     let trip = scene.json("db-roundtrip -x tenant=t1 --all");

@@ -80,6 +80,11 @@ fn the_second_of_two_waits_when_it_is_told_to() {
 
 #[test]
 fn wrong_database() {
+    let scene = Scene::three().sql("create table alembic_version (id int)");
+    for (words, exit) in [("db-status", 1), ("db-migrate", 3), ("db-roundtrip", 3)] {
+        scene.fails(words, Kind::WrongDatabase, exit, &["alembic_version", "without the column version_num"]);
+    }
+
     let scene = Scene::three();
     let other = cluster().database();
     let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();

@@ -37,7 +37,8 @@ pub struct Case {
     pub cause: Option<String>,
     /// See the file's head.
     pub note: Option<String>,
-    branch: bool,
+    /// See the file's head.
+    pub branch: bool,
     body: String,
 }
 
@@ -50,6 +51,7 @@ const FILES: &[(&str, &str)] = &[
     ("objects.py", include_str!("cases/objects.py")),
     ("data.py", include_str!("cases/data.py")),
     ("python.py", include_str!("cases/python.py")),
+    ("rare.py", include_str!("cases/rare.py")),
     ("hangs.py", include_str!("cases/hangs.py")),
 ];
 

@@ -53,6 +53,10 @@ fn what_gets_past_it_is_noticed() {
     assert_eq!(told(&report), ["a reversible"], "{report:#}");
     assert!(report["notes"].to_string().contains("it may have been theirs"), "{report:#}");
     drop(other);
+    // In place, too, where what is walked is not the config's database.
+    let walked = format!("--url={}", cluster().url("psycopg", &cluster().database()));
+    let _ = scene.run(&format!("db-migrate -q {walked}")).code(0);
+    assert_eq!(told(&roundtrip(&scene, &format!("--in-place --yes {walked}"), 0)), ["a unproven"]);
     // A run that changes nothing there says nothing of it.
     scene.project.write_revision("a", "", "op.execute('create table t ()')", "op.execute('drop table t')");
     let report = roundtrip(&scene, "--all", 0);

@@ -16,6 +16,7 @@ use crate::sys::env_url::{self, Known, leads_to_the_same};
 use crate::sys::pg;
 use crate::sys::project::Component;
 use crate::sys::python;
+use crate::sys::regular;
 
 /// The variable that names who may create and rename databases.
 const ADMIN_URL: &str = "XTASK_ADMIN_URL";
@@ -89,7 +90,7 @@ impl Ctx {
     }
 
     fn ask_env(&self, config: &AlembicConfig) -> Result<Option<Known>> {
-        let script = std::fs::read_to_string(config.script_location.join("env.py"));
+        let script = regular::read_text(&config.script_location.join("env.py"));
         let is_named = config.template.is_some() || config.component.database.is_some();
         if is_named || script.is_ok_and(|text| follows_the_config(&text)) {
             return Ok(None);
@@ -163,7 +164,7 @@ impl Ctx {
     /// The driver that env.py is most likely to import, by what the interpreter has.
     fn installed_driver(&self, config: &AlembicConfig) -> Result<&'static str> {
         let folders = python::site_packages(&self.ui, self.project()?, self.python()?)?;
-        let text = std::fs::read_to_string(config.script_location.join("env.py")).unwrap_or_default();
+        let text = regular::read_text(&config.script_location.join("env.py")).unwrap_or_default();
         let order = match text.contains("async") {
             true => ["asyncpg", "psycopg", "psycopg2", "pg8000"],
             false => ["psycopg", "psycopg2", "pg8000", "asyncpg"],

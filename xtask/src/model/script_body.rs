@@ -80,6 +80,8 @@ pub struct Found {
     pub call: Call,
     /// Its line, from 1.
     pub line: usize,
+    /// Where it stands in the text, in bytes.
+    pub range: std::ops::Range<usize>,
     /// Under a `for` or `while`, or in a comprehension.
     pub in_loop: bool,
     /// Under an `if`, `try` or `match`: it may not happen.

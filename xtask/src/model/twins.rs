@@ -8,12 +8,14 @@
 
 mod changes;
 mod guard;
+mod index;
 
 use super::revision::Script;
 use super::script_body::{Body, Function};
 
 pub use changes::{Change, Changes, changes};
 pub use guard::{Unguarded, unguarded};
+pub use index::Index;
 
 /// A revision with all that can be read of it.
 #[derive(Clone, Copy, Debug)]
@@ -99,13 +101,14 @@ fn names(revision: &Revision<'_>, id: &str) -> bool {
 
 /// Whether two messages are the same but for a remark in brackets: `add notes`, `Add notes (backport)`.
 fn same_message(one: &Script, other: &Script) -> bool {
-    let bare = |script: &Script| {
-        let title = script.title();
-        title.split('(').next().unwrap_or_default().trim().trim_end_matches('.').to_lowercase()
-    };
-    let (one, other) = (bare(one), bare(other));
-    // "merge" and "fix" say nothing.
-    one == other && one.split_whitespace().count() > 2
+    message(one).is_some_and(|one| Some(one) == message(other))
+}
+
+/// A message without a remark in brackets; `None` where it says nothing, as "merge" and "fix" do.
+fn message(script: &Script) -> Option<String> {
+    let title = script.title();
+    let bare = title.split('(').next().unwrap_or_default().trim().trim_end_matches('.').to_lowercase();
+    (bare.split_whitespace().count() > 2).then_some(bare)
 }
 
 #[cfg(test)]

@@ -129,11 +129,11 @@ fn keep_git_from_ignoring(ui: &Ui, root: &Path, files: &mut Files) -> Result<()>
 
 /// The versions that this program was built with; only where the checkout has no crates of its own to agree with.
 fn lock_file(root: &Path, source: &Path) -> Option<Vec<u8>> {
-    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    let manifest = super::regular::read_text(&root.join("Cargo.toml")).unwrap_or_default();
     if !Shared::Manifest.take_out(&manifest).is_ok_and(|rest| rest.is_empty()) {
         return None;
     }
-    let text = fs::read_to_string(source.parent()?.join("Cargo.lock")).ok()?;
+    let text = super::regular::read_text(&source.parent()?.join("Cargo.lock")).ok()?;
     let own = text.split("[[package]]").skip(1).filter(|package| !package.contains("\nsource = ")).count();
     (own == 1).then(|| text.into_bytes())
 }

@@ -28,7 +28,7 @@ impl AlembicToml {
     /// # Errors
     /// `config-invalid` when the file is no TOML.
     pub fn read(path: &Path) -> Result<Option<AlembicToml>> {
-        let text = match std::fs::read_to_string(path) {
+        let text = match super::regular::read_text(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),

@@ -123,7 +123,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// When it is not there, cannot be read, or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+    super::regular::read_text(path).with_context(|| format!("reading {}", path.display()))
 }
 
 /// What tells a file from a later one at the same place without reading it.

@@ -79,7 +79,7 @@ impl SearchPath {
     }
 
     fn add_pth(&mut self, folder: &Path, name: &str) {
-        let Ok(text) = fs::read_to_string(folder.join(name)) else { return };
+        let Ok(text) = super::regular::read_text(&folder.join(name)) else { return };
         for line in text.lines().map(str::trim_end) {
             // Lines that begin with `import` are run by Python; what they do cannot be known from here.
             let is_code = line.starts_with("import ") || line.starts_with("import\t");
@@ -115,12 +115,13 @@ fn portions(folders: &[PathBuf], segment: &str) -> Vec<PathBuf> {
 
 /// Whether an `__init__.py` makes its package a namespace the old way.
 fn extends_path(init: &Path) -> bool {
-    fs::read_to_string(init).is_ok_and(|text| text.contains("extend_path(") || text.contains("declare_namespace("))
+    super::regular::read_text(init)
+        .is_ok_and(|text| text.contains("extend_path(") || text.contains("declare_namespace("))
 }
 
 /// The `MAPPING = {'package': '/folder', …}` of a setuptools finder.
 fn editable_mapping(finder: &Path) -> Vec<(String, PathBuf)> {
-    let Ok(text) = fs::read_to_string(finder) else { return Vec::new() };
+    let Ok(text) = super::regular::read_text(finder) else { return Vec::new() };
     let Ok(module) = ruff_python_parser::parse_module(&text) else { return Vec::new() };
     let mapping = module.syntax().body.iter().find_map(|statement| match statement {
         Stmt::AnnAssign(assign) if is_mapping(&assign.target) => assign.value.as_deref(),

@@ -22,3 +22,11 @@ pub fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
     };
     Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("it is {what}, no regular file")))
 }
+
+/// The same as text.
+///
+/// # Errors
+/// As [`read_regular`]; `InvalidData` for what is no UTF-8.
+pub fn read_text(path: &Path) -> std::io::Result<String> {
+    String::from_utf8(read_regular(path)?).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))
+}

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
 use crate::model::rules::{self, Level, Levels};
+use crate::sys::regular;
 
 /// The keys of `[workspace.metadata.db]`; what `rules` may hold are the codes and names of the rules.
 pub const KEYS: &[&str] =
@@ -169,7 +170,7 @@ impl VersionTable {
 
 /// Reads a `Cargo.toml`; `None` where it has no `[workspace.metadata.db]`.
 pub fn read(path: &Path) -> Result<Option<Settings>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let text = regular::read_text(path).with_context(|| format!("reading {}", path.display()))?;
     let file = File { path, text: &text };
     let root = match DeTable::parse(&text) {
         Ok(root) => root,
@@ -190,7 +191,7 @@ pub fn read(path: &Path) -> Result<Option<Settings>> {
 
 /// Whether a `Cargo.toml` is a workspace's; unreadable ones are nobody's.
 pub fn is_workspace(path: &Path) -> bool {
-    std::fs::read_to_string(path)
+    regular::read_text(path)
         .is_ok_and(|text| DeTable::parse(&text).is_ok_and(|root| root.get_ref().contains_key("workspace")))
 }
 

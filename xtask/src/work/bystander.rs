@@ -45,6 +45,15 @@ impl Bystanders {
         Bystanders { seen: near.filter_map(|url| Seen::now(url, command).ok()).collect(), command: command.to_owned() }
     }
 
+    /// The other ones, where this one is worked on itself.
+    pub fn beside(self, worked_on: &DbUrl) -> Bystanders {
+        let is_it = |seen: &Seen| {
+            let (it, other) = (worked_on.target(), seen.url.target());
+            it.database == other.database && it.endpoints == other.endpoints
+        };
+        Bystanders { seen: self.seen.into_iter().filter(|seen| !is_it(seen)).collect(), ..self }
+    }
+
     /// Says what has changed since: for commands that try something on a copy and give no verdict.
     pub fn warn(&self, ctx: &Ctx) {
         self.touched().iter().for_each(|it| ctx.ui.warn(it.words()));

@@ -18,9 +18,9 @@ use crate::fail::{Fail, Kind, refuse};
 use crate::model::action::{git, own, program};
 use crate::model::url::DbUrl;
 use crate::sys::alembic::{Driver, Launch};
-use crate::sys::dead_ends::DeadEnd;
 use crate::sys::dump::{Destination, Dump};
 use crate::sys::pg::{self, Db, Making, Scratch, application_name};
+use crate::sys::remembered::Known;
 use crate::work::past::Past;
 use crate::work::{advice, baseline_command, driver};
 use cache::Cache;
@@ -81,7 +81,7 @@ fn build(ctx: &Ctx, facts: &Facts, making: &Making, start: &dyn Fn() -> Result<O
 
 /// A database to compare with, made in one of the ways of [`how::of_references`]; else why it is known that there is
 /// none.
-pub fn reference(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Result<Baseline, DeadEnd>> {
+pub fn reference(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Result<Baseline, Known>> {
     let cache = Cache::look(ctx, facts, how)?;
     match cache.dead_end(ctx) {
         Some(dead_end) => Ok(Err(dead_end)),

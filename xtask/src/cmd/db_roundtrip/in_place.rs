@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::SystemTime;
 
 use anyhow::Result;
 
@@ -25,8 +26,9 @@ use crate::model::route::applied_set;
 use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
-use crate::sys::pg::{Look, Seen, catalog};
+use crate::sys::pg::{Db, Look, Seen, catalog};
 use crate::work::at_stake::{self, AtStake};
+use crate::work::bystander::Bystanders;
 use crate::work::last_change::{self, Walked, What};
 use crate::work::migrate::{BrokenOff, Limits, Walk, Walker};
 use crate::work::own_database::{OwnDatabase, Refusal};
@@ -59,16 +61,29 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let mut walker = Walker::start(ctx, &mut own, limits).map_err(refuse)?;
     let backup = own.backup(ctx, &ON_A_COPY.into()).map_err(refuse)?;
     walker.ready().map_err(refuse)?;
+    let others = Bystanders::look(ctx, &facts.config, facts.database.embedded, COMMAND).beside(&facts.database.url);
+    let began = own.db().now()?;
     let options = catalog::Options { version_tables: vec![version_table(facts.component).name] };
     let mut run = InPlace { ctx, facts, own, walker, look: Look::new(options), notes: Vec::new() };
     let results = run.journalled(&backup).map_err(|error| where_it_stands(facts, &error, &backup))?;
     let server = run.own.db().server_version().text.clone();
+    run.notes.extend(meanwhile(run.own.db(), began)?);
     run.walker.end();
     let words = format!("{} itself (backup: {})", facts.database.place(), backup.display());
     let (results, more) = compared(ctx, facts, flags, results)?;
     let notes = run.notes.into_iter().chain(more).collect();
     let origin = format!("{} itself", facts.database.place());
-    Ok(Findings { baseline: words, origin, cache: None, server, notes, results, kept: None, log: None })
+    let found = Findings { baseline: words, origin, cache: None, server, notes, results, kept: None, log: None };
+    Ok(found.beside(&others.touched()))
+}
+
+/// Who has come in since the database was found empty of others: what they write is compared as if a script had done it.
+fn meanwhile(db: &mut Db, began: SystemTime) -> Result<Option<String>> {
+    let (_, others) = db.busy(Some(began))?;
+    let others: Vec<String> = others.into_iter().map(|busy| busy.words).collect();
+    Ok((!others.is_empty()).then(|| {
+        format!("somebody else was at work in it meanwhile ({}): what differs may be theirs", others.join("; "))
+    }))
 }
 
 /// Holds what nobody has recorded against other databases, and gives what is to be said of them.

@@ -55,6 +55,8 @@ pub enum Deed {
     Seed(String),
     /// A revision is taken out of the version table, and its downgrade is not run.
     Stamp(String),
+    /// Revisions upwards, together; this one of them only goes into the version table, as if it had been put in below later.
+    Without(Vec<Step>, String),
 }
 
 impl Deed {
@@ -66,6 +68,12 @@ impl Deed {
             steps.reverse();
         }
         Deed::Steps(steps, mode)
+    }
+
+    /// Revisions upwards, in this order, without running this one of them.
+    pub fn without(ids: &[String], skipped: &str) -> Deed {
+        let step = |id: &String| Step { direction: Direction::Up, revision: id.clone() };
+        Deed::Without(ids.iter().map(step).collect(), skipped.to_owned())
     }
 }
 
@@ -120,8 +128,8 @@ pub fn is_to_be_tried_anew(failure: &Failure) -> bool {
 impl<'a> Sandbox<'a> {
     /// Starts the driver on a database that was just made.
     pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, baseline: Baseline) -> Result<Sandbox<'a>> {
-        let db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
-        let Baseline { from_empty, scratch, cache, driver, .. } = baseline;
+        let Baseline { from_empty, mut scratch, cache, driver, .. } = baseline;
+        let db = scratch.session(&application_name("db-roundtrip"))?;
         let sandbox = Sandbox::with(ctx, facts, limit, db, driver)?;
         Ok(Sandbox { from_empty, scratch: Some(scratch), cache, ..sandbox })
     }
@@ -174,22 +182,14 @@ impl<'a> Sandbox<'a> {
                 Ok(()) => return Ok(Ok(0.0)),
                 Err(stop) => stop,
             },
-            Deed::Steps(steps, Mode::Own) => {
-                let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
-                let plan = Plan { steps: steps.to_vec(), before: None, target, skipped: Vec::new() };
-                let mut each = Vec::new();
-                let mut on = |event: &Event| {
-                    if let Event::Done(done) = event {
-                        each.push(done.clone());
-                    }
-                };
-                let done = self.watched(|driver, patience| driver.migrate(&plan, patience, &mut on))?;
-                each.into_iter().for_each(|done| self.passed(done));
-                match done {
-                    Ok(done) => return Ok(Ok(done.steps.iter().map(|step| step.seconds).sum())),
-                    Err(stop) => stop,
-                }
-            }
+            Deed::Steps(steps, Mode::Own) => match self.together(steps, Vec::new())? {
+                Ok(seconds) => return Ok(Ok(seconds)),
+                Err(stop) => stop,
+            },
+            Deed::Without(steps, skipped) => match self.together(steps, vec![skipped.clone()])? {
+                Ok(seconds) => return Ok(Ok(seconds)),
+                Err(stop) => stop,
+            },
             Deed::Steps(steps, Mode::Walk) => match self.walk(steps)? {
                 Ok(seconds) => return Ok(Ok(seconds)),
                 Err(stop) => stop,
@@ -221,7 +221,9 @@ impl<'a> Sandbox<'a> {
         };
         match (trouble.fault(), deed) {
             (Fault::Revision, _) => true,
-            (Fault::Script, Deed::Steps(steps, _)) => steps.iter().any(|step| is_script_of(&step.revision)),
+            (Fault::Script, Deed::Steps(steps, _) | Deed::Without(steps, _)) => {
+                steps.iter().any(|step| is_script_of(&step.revision))
+            }
             _ => false,
         }
     }
@@ -340,6 +342,21 @@ impl<'a> Sandbox<'a> {
             }
         }
         Ok(Ok(seconds))
+    }
+
+    /// As the project's own env.py applies them; those that are skipped only change the version table.
+    fn together(&mut self, steps: &[Step], skipped: Vec<String>) -> Result<Result<f64, Stop>> {
+        let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
+        let plan = Plan { steps: steps.to_vec(), before: None, target, skipped };
+        let mut each = Vec::new();
+        let mut on = |event: &Event| {
+            if let Event::Done(done) = event {
+                each.push(done.clone());
+            }
+        };
+        let done = self.watched(|driver, patience| driver.migrate(&plan, patience, &mut on))?;
+        each.into_iter().for_each(|done| self.passed(done));
+        Ok(done.map(|done| done.steps.iter().map(|step| step.seconds).sum()))
     }
 
     fn passed(&mut self, done: Done) {

@@ -9,6 +9,7 @@ mod downward;
 mod outside;
 mod reference;
 mod together;
+mod twins;
 mod upward;
 pub mod verdict;
 
@@ -161,7 +162,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         if above && below {
             self.begin_again(came_seeded)?;
         }
-        self.downward(&held)
+        self.downward(&held)?;
+        self.try_twins(&held, came_seeded)
     }
 
     fn tests_any(&self, ids: &[String]) -> bool {

@@ -192,7 +192,8 @@ fn what_to_do(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
 }
 
 fn healed_json(healed: &Healed) -> Value {
-    json!({"revision": healed.revision, "twin": healed.twin, "is_pending": healed.is_pending})
+    let Healed { revision, twin, is_pending, is_tried } = healed;
+    json!({"revision": revision, "twin": twin, "is_pending": is_pending, "is_tried": is_tried})
 }
 
 fn action(standing: &Standing) -> Option<Action> {

@@ -242,6 +242,7 @@ fn own_sync() -> Own {
 /// # Errors
 /// `unknown-revision` where there is none.
 pub fn way(ctx: &Ctx, component: &Component) -> Result<Option<Box<Way>>> {
+    ctx.ensure_database(&ctx.database(&ctx.config(component)?)?)?;
     match realign::plan(ctx, component, COMMAND).map_err(refuse)? {
         Found::InLine => Ok(None),
         Found::Way(way) => Ok(Some(way)),

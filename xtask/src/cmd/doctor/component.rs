@@ -134,7 +134,7 @@ fn connect(ctx: &Ctx, config: &AlembicConfig) -> Result<Found> {
     if ctx.is_embedded_down()? {
         return Ok(Found::Nothing("on the embedded server, which is started when it is needed".to_owned()));
     }
-    let database = ctx.database(config)?;
+    let database = ctx.database_of_all(config)?;
     match Db::connect_to_look(&database.url, &application_name("doctor")) {
         Err(error) if database.embedded && advice::is_database_missing(&error) => {
             Ok(Found::Nothing(format!("{}: made by the first db-migrate", database.place())))

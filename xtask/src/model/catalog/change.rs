@@ -102,6 +102,11 @@ impl Change {
         &self.attributes
     }
 
+    /// Whether an object is the same but for this attribute.
+    pub fn is_only_about(&self, attribute: &str) -> bool {
+        self.what == What::Changed && self.attributes.iter().all(|it| it.name == attribute)
+    }
+
     /// What sorts it: with its table, the table itself first.
     pub(super) fn place(&self) -> (&str, bool, &Key) {
         let home = self.parent.as_ref().unwrap_or(&self.key);

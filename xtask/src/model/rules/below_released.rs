@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Check, Context, Level, Rule, Scope, Sink};
+use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::graph::Graph;
 use crate::model::revision::Script;
 use crate::model::twins::{self, Twin};
@@ -78,6 +78,9 @@ fn released_above<'a>(graph: &'a Graph, context: &Context) -> HashMap<&'a str, &
 fn twin<'a>(context: &'a Context, graph: &'a Graph, below: &[&Script], script: &Script) -> Option<Twin<'a>> {
     let own = context.revision(context.source(&script.path)?)?;
     let is_below = |other: &Script| below.iter().any(|below| below.id == other.id);
-    let others = graph.scripts().filter(|other| !is_below(other)).filter_map(|other| context.source(&other.path));
+    let is_other = |source: &&Source| {
+        source.header.as_ref().is_ok_and(|script| graph.get(&script.id).is_some() && !is_below(script))
+    };
+    let others = context.like(&own).filter(is_other);
     twins::twin(&own, others.filter_map(|source| context.revision(source)))
 }

@@ -33,6 +33,7 @@ pub struct Context {
     pub packages: Vec<String>,
     /// The component that the scripts are of.
     pub component: String,
+    twins: OnceLock<twins::Index<usize>>,
 }
 
 /// A component's env.py.
@@ -212,7 +213,25 @@ impl Context {
             spares_released: true,
             packages: Vec::new(),
             component: component.into(),
+            twins: OnceLock::new(),
         }
+    }
+
+    /// The scripts that may be twins of one, among them itself.
+    pub(super) fn like<'a>(&'a self, own: &twins::Revision<'_>) -> impl Iterator<Item = &'a Source> {
+        let index = self.twins.get_or_init(|| {
+            let id = |(at, source): (usize, &Source)| source.header.as_ref().ok().map(|it| (it.id.clone(), at));
+            let mut index = twins::Index::new(self.sources.iter().enumerate().filter_map(id));
+            for (at, source) in self.sources.iter().enumerate() {
+                // Not by `body()`, which keeps what it has read.
+                let body = script_body::read(&source.path, &source.text);
+                if let (Ok(script), Ok(body)) = (&source.header, &body) {
+                    index.add(at, &twins::Revision { script, text: &source.text, body });
+                }
+            }
+            index
+        });
+        index.like(own).into_iter().filter_map(|at| self.sources.get(at))
     }
 
     pub fn source(&self, path: &Path) -> Option<&Source> {

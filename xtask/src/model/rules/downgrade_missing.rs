@@ -1,7 +1,6 @@
 //! DB401: a downgrade that does nothing while the upgrade does something.
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
-use crate::model::graph::Links;
 use crate::model::script_body::{Body, Found, Function, Kind, Subject};
 use crate::model::sql::{Action, Object, Verb, mentions};
 use crate::model::twins::{self, changes};
@@ -61,15 +60,9 @@ fn empty(source: &Source, upgrade: &Function, downgrade: &Function, sink: &mut S
 /// Whether the revision is the guarded half of a pair: what it does is the other one's to take back.
 fn is_taken_back_by_a_twin(source: &Source, context: &Context) -> bool {
     let Some(own) = context.revision(source).filter(|own| twins::unguarded(own.body).is_none()) else { return false };
-    let Ok(graph) = &context.graph else { return false };
-    let known = own.body.upgrade.as_ref().map(changes).unwrap_or_default();
-    // Reading what every script does takes time; a twin names what this one changes, or this one itself.
-    let names: Vec<&str> = known.all.iter().filter_map(|change| change.what.rsplit([' ', '.']).next()).collect();
-    let may_be = |text: &str| names.iter().any(|name| text.contains(name)) || text.contains(&own.script.id);
-    let below = graph.ancestors(&[own.script.id.as_str()], Links::Parents).into_iter().filter_map(|id| graph.get(id));
-    let below = below.filter_map(|script| context.source(&script.path)).filter(|source| may_be(&source.text));
+    let others = context.like(&own).filter(|other| other.path != source.path);
     let goes_back = |body: &Body| body.downgrade.as_ref().is_some_and(|downgrade| downgrade.kind != Kind::Empty);
-    let twin = twins::twin(&own, below.filter_map(|source| context.revision(source)));
+    let twin = twins::twin(&own, others.filter_map(|source| context.revision(source)));
     twin.is_some_and(|twin| goes_back(twin.revision.body))
 }
 

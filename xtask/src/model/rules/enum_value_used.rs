@@ -2,7 +2,7 @@
 
 use super::body::functions;
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
-use crate::model::script_body::{Found, Function};
+use crate::model::script_body::{Call, Found, Function};
 use crate::model::sql::leading_words;
 
 pub(super) const RULE: Rule = Rule {
@@ -17,8 +17,11 @@ pub(super) const RULE: Rule = Rule {
 fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     for (name, function) in functions(source) {
         for (added, value) in added(function) {
-            let Some(used) =
-                function.calls.iter().skip_while(|found| !std::ptr::eq(*found, added)).find(|it| uses(it, &value))
+            let Some(used) = function
+                .calls
+                .iter()
+                .skip_while(|found| !std::ptr::eq(*found, added))
+                .find(|it| uses(source, it, &value))
             else {
                 continue;
             };
@@ -55,31 +58,32 @@ fn value(sql: &str, function: &Function) -> Option<String> {
     (!function.calls.iter().any(is_made)).then(|| value.to_owned())
 }
 
-/// Whether the value stands in a statement, or as a default. To add another value beside it is no use.
-fn uses(found: &Found, value: &str) -> bool {
+/// Whether the value stands in a statement, as a default, as a row's value or as a parameter. To add another value beside it
+/// is no use.
+fn uses(source: &Source, found: &Found, value: &str) -> bool {
     let quoted = format!("'{value}'");
     let adds = |text: &str| text.to_lowercase().contains("add value");
     if found.sql.as_ref().is_some_and(|sql| sql.text.split(';').any(|it| it.contains(&quoted) && !adds(it))) {
         return true;
     }
-    let mut is_used = false;
-    // As a text of its own it is a default, a row's value, or a parameter: sa.text("…").bindparams(v="glad").
-    found.call.texts(&mut |text| {
-        is_used |= text.text == value || found.sql.is_none() && text.text.contains(&quoted) && !adds(&text.text);
-    });
+    let code = source.text.get(found.range.clone()).unwrap_or_default();
+    let is_written = !adds(code) && (code.contains(&quoted) || code.contains(&format!("\"{value}\"")));
     // An enumerated type that is only described is not used.
-    let changes = ["add_column", "alter_column", "bulk_insert", "values", "where", "execute"];
-    let is_change = changes.contains(&found.call.last());
-    is_used && is_change && !is_listed(found, value)
+    let changes =
+        ["add_column", "alter_column", "bulk_insert", "values", "where", "execute", "exec_driver_sql", "executemany"];
+    is_written && changes.contains(&found.call.last()) && !is_listed(found, value)
 }
 
 /// `existing_type=sa.Enum("sad", "glad", name="mood")` lists the value.
 fn is_listed(found: &Found, value: &str) -> bool {
-    let mut is_listed = false;
-    found.call.calls(&mut |call| {
+    let (mut is_listed, mut is_default) = (false, false);
+    let mut look = |call: &Call| {
         let is_enum = call.last().to_lowercase().contains("enum");
         is_listed |= is_enum && call.args.iter().any(|arg| arg.str() == Some(value));
-    });
-    let is_default = |key: &str| found.call.get(key).and_then(|it| it.str()).is_some_and(|text| text.contains(value));
-    is_listed && !is_default("server_default")
+        let default = call.get("server_default").and_then(|it| it.str());
+        is_default |= default.is_some_and(|text| text.contains(value));
+    };
+    look(&found.call);
+    found.call.calls(&mut look);
+    is_listed && !is_default
 }

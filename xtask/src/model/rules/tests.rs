@@ -556,6 +556,17 @@ fn what_is_left_broken_or_fails_later() {
     assert_eq!(used("op.execute(\"UPDATE t SET a = 'glad' WHERE a = 'sad'\")"), ["DB417 a.py:6"]);
     assert_eq!(used("op.alter_column('t', 'a', server_default='glad')"), ["DB417 a.py:6"]);
     assert_eq!(used("op.execute(t.update().values(a='glad'))"), ["DB417 a.py:6"]);
+    for parameter in [
+        "op.get_bind().execute(sa.text('UPDATE t SET a = :m').bindparams(m='glad'))",
+        "op.execute(sa.text('UPDATE t SET a = :m').bindparams(sa.bindparam('m', 'glad')))",
+        "op.get_bind().execute(sa.text('UPDATE t SET a = :m'), {'m': 'glad'})",
+        "op.get_bind().exec_driver_sql('UPDATE t SET a = %s', (\"glad\",))",
+        "op.get_bind().execute(t.update().where(t.c.a == 'glad').values(b=1))",
+        "op.bulk_insert(t, [{'a': 'glad'}])",
+        "op.add_column('t', sa.Column('b', sa.Enum('sad', 'glad', name='mood'), server_default='glad'))",
+    ] {
+        assert_eq!(used(parameter), ["DB417 a.py:6"], "{parameter}");
+    }
     assert_eq!(used("op.execute(\"UPDATE t SET a = 'sad' WHERE b\")"), NONE);
     assert_eq!(used("op.execute(\"ALTER TYPE mood ADD VALUE 'merry' AFTER 'glad'\")"), NONE);
     assert_eq!(

@@ -106,6 +106,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         let sql = EXECUTES.contains(&call.last()).then(|| call.arg(0, "sqltext").and_then(Value::text).cloned());
         self.found.push(Found {
             line: self.lines.of(expr.start().to_usize()),
+            range: expr.start().to_usize()..expr.end().to_usize(),
             in_loop: self.loops > 0,
             is_conditional: self.conditions > 0,
             in_autocommit: self.autocommits > 0,

@@ -118,6 +118,8 @@ impl Changes {
             }
             // `ALTER TYPE mood ADD VALUE 'glad'`: of these the words are all there is.
             (Verb::Alter, _) => push(words(text).join(" ")),
+            // Of a rule, a policy, statistics no more is read than their words.
+            (Verb::Create | Verb::Drop, Object::Other) => push(words(text).join(" ")),
             (Verb::Create | Verb::Drop, object) => {
                 statement.names().for_each(|name| push(format!("{verb} {} {name}", object.name())));
             }
@@ -158,7 +160,9 @@ fn words(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| line.split("--").next().unwrap_or_default());
     let plain = lines.collect::<Vec<_>>().join(" ").to_lowercase();
     let plain = plain.split(" on conflict").next().unwrap_or_default();
-    let plain = plain.replace("if not exists", " ").replace("if exists", " ");
+    let plain = ["if not exists", "if exists", "or replace"]
+        .iter()
+        .fold(plain.to_owned(), |text, guard| text.replace(guard, " "));
     let is_mark = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | ';' | '"');
     plain.split(is_mark).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }

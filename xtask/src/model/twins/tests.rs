@@ -136,3 +136,18 @@ fn what_can_run_where_it_has_run_already() {
         assert_eq!(open(bare).as_deref(), Some(what), "{bare}");
     }
 }
+
+/// However long a history is, few come into question for one: what many do alike is no sign of a pair.
+#[test]
+fn few_of_many_come_into_question() {
+    let note = "op.execute('ALTER TABLE t ADD COLUMN IF NOT EXISTS note TEXT')";
+    let many =
+        (0..200).map(|n| Text::new(&format!("m{n:03}"), "one message for all", "op.execute('UPDATE t SET a = 1')"));
+    let pair = [Text::new("aaaa", "add notes", note), Text::new("bbbb", "heals what m007 left", note)];
+    let all: Vec<Text> = many.chain(pair).collect();
+    let mut index = Index::new(all.iter().enumerate().map(|(at, text)| (text.0.id.clone(), at)));
+    all.iter().enumerate().for_each(|(at, text)| index.add(at, &text.revision()));
+    let like = |at: usize| index.like(&all[at].revision()).into_iter().collect::<Vec<_>>();
+    assert_eq!((like(0), like(7)), (vec![], vec![201]), "named by another one");
+    assert_eq!((like(200), like(201)), (vec![200, 201], vec![7, 200, 201]));
+}

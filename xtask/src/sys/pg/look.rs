@@ -9,7 +9,11 @@ use super::catalog::{Gate, Options};
 use super::rows::{self, SEQUENCES, Stages, counting, sequences};
 use super::shared::{self, OWN, SHARED};
 use crate::model::catalog::Snapshot;
-use crate::model::rows::{Rows, Sequences};
+use crate::model::rows::{Rows, Sequences, Table};
+
+/// How many large objects there are. They are in no table of anybody's; what they hold only a superuser may read.
+const LARGE_OBJECTS: &str = "select count(*) from pg_catalog.pg_largeobject_metadata;";
+const OBJECTS: &str = "pg_catalog.pg_largeobject";
 
 /// What is remembered of the database. Another one, also one that was put back, begins anew.
 pub struct Look {
@@ -59,10 +63,10 @@ impl Look {
         let mut reading = Reading::new(db.client());
         let mut stages = Stages::new(options, Some(memory));
         let shared = if is_shared { SHARED } else { "" };
-        let first = format!("{OWN}{SEQUENCES}{shared}{}{question}", stages.question());
+        let first = format!("{OWN}{SEQUENCES}{LARGE_OBJECTS}{shared}{}{question}", stages.question());
         let mut answers = reading.ask(&first).context("looking at the catalogs")?.into_iter();
         let mut answer = || answers.next().context("looking at the catalogs: no answer");
-        let (own, positions) = (answer()?, answer()?);
+        let (own, positions, objects) = (answer()?, answer()?, answer()?);
         let shared = if is_shared { shared::snapshot(&answer()?) } else { Snapshot::default() };
         let digests = stages.listed(&mut answers)?;
         // In this order: what is set for digests would change how the schema's expressions look.
@@ -78,7 +82,9 @@ impl Look {
             let more = stages.counted(&mut digests.into_iter())?;
             digests = reading.end(&more).map_err(counting)?;
         }
-        let rows = stages.finish(&mut digests.into_iter())?;
+        let mut rows = stages.finish(&mut digests.into_iter())?;
+        let objects = objects.text(0).and_then(|count| count.parse().ok()).unwrap_or_default();
+        rows.tables.insert(OBJECTS.to_owned(), Table { rows: objects, ..Table::default() });
         let mut schema = gate.finish(schema, options)?;
         shared::add(&mut schema, &own);
         Ok(Seen { schema, rows, sequences: sequences(&positions), shared })

@@ -290,8 +290,25 @@ fn versions(client: &mut Client, table: &VersionTable) -> Result<Option<Vec<Stri
     match batch(client, &versions_sql(table)) {
         Ok(answers) => Ok(Some(answers.first().map(versions_of).unwrap_or_default())),
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => Err(no_version_table(table).into()),
         Err(error) => Err(sql_fail(&error, "reading the version table").into()),
     }
+}
+
+/// A table of that name which is none of Alembic's: it is somebody's, so nothing here says to drop it.
+fn no_version_table(table: &VersionTable) -> Fail {
+    let name = table.quoted();
+    Fail::new(Kind::WrongDatabase, format!("{name} is no version table of Alembic"))
+        .details(format!("The database has a table {name} without the column version_num: something else made it"))
+        .action(format!("Look at what it holds, in psql: TABLE {name} LIMIT 5"))
+        .action("If the config names another database than you meant, correct sqlalchemy.url")
+        .action(format!(
+            "If it belongs to something else, let Alembic use another name: version_table in env.py's context.configure(), \
+             and version_table = \"…\" of the component in Cargo.toml; or rename that one: \
+             ALTER TABLE {name} RENAME TO other_{}",
+            table.name
+        ))
+        .related(own("db-status"))
 }
 
 fn several_tables(name: &str, schemas: &[String]) -> Fail {

@@ -1,18 +1,16 @@
 //! Skipped revisions that need nothing: a twin above them does the same, for databases that were past the place already. It
 //! has run here, or it will with the next upgrade. What the texts say of each other is a hint; what counts is that the
-//! code does the same and that the database has what it makes.
+//! code does the same, that the database has what it makes, and what a round trip has shown, where one has tried it.
 
 use anyhow::Result;
 
-use super::{body, lacking};
+use super::lacking;
 use crate::ctx::Ctx;
 use crate::model::graph::{Graph, Links};
 use crate::model::ledger::{Skipped, made};
-use crate::model::revision::Script;
-use crate::model::script_body::Body;
 use crate::model::twins::{self, Likeness};
-use crate::sys::files::read_script;
 use crate::sys::pg::Db;
+use crate::work::twins::{Pair, Text, read, tried};
 
 /// A skipped revision and its twin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +19,8 @@ pub struct Healed {
     pub twin: String,
     /// The twin has not run yet.
     pub is_pending: bool,
-}
-
-/// A script that was read.
-struct Text<'a> {
-    script: &'a Script,
-    text: String,
-    body: Body,
+    /// A round trip has tried on a throwaway database that it does the same.
+    pub is_tried: bool,
 }
 
 /// The twin that makes up for a skipped revision in a database at `heads`; `None` where there is none for sure.
@@ -49,40 +42,33 @@ pub fn healed(
     let (ran, pending): (Vec<&Text>, Vec<&Text>) = others.iter().partition(|it| held.contains(&it.script.id.as_str()));
     let twin = |among: Vec<&'_ Text<'_>>| {
         let twin = twins::twin(&own.revision(), among.iter().map(|it| it.revision()))?;
-        Some((twin.revision.script.id.clone(), twin.likeness))
+        let pair = Pair { lower: one.revision.clone(), upper: twin.revision.script.id.clone() };
+        let tried = tried(ctx, graph, &pair);
+        (tried != Some(false)).then_some((pair.upper, twin.likeness, tried.is_some()))
     };
-    let found = |twin, is_pending| Some(Healed { revision: one.revision.clone(), twin, is_pending });
-    if let Some((twin, likeness)) = twin(ran) {
+    let found =
+        |twin, is_pending, is_tried| Some(Healed { revision: one.revision.clone(), twin, is_pending, is_tried });
+    if let Some((twin, likeness, is_tried)) = twin(ran) {
         let is_there = lacking(ctx, graph, db, heads, &one.revision)?.is_empty();
-        if is_there && (likeness == Likeness::Same || !made(&own.body).is_empty()) {
-            return Ok(found(twin, false));
+        if is_there && (is_tried || likeness == Likeness::Same || !made(&own.body).is_empty()) {
+            return Ok(found(twin, false, is_tried));
         }
     }
     Ok(match twin(pending) {
-        Some((twin, Likeness::Same)) => found(twin, true),
+        Some((twin, likeness, is_tried)) if is_tried || likeness == Likeness::Same => found(twin, true, is_tried),
         _ => None,
     })
-}
-
-fn read<'a>(ctx: &Ctx, graph: &'a Graph, id: &str) -> Result<Option<Text<'a>>> {
-    let Some(script) = graph.get(id) else { return Ok(None) };
-    let text = read_script(&ctx.project()?.root.join(&script.path))?;
-    Ok(Some(Text { script, text, body: body(ctx, script)? }))
-}
-
-impl Text<'_> {
-    fn revision(&self) -> twins::Revision<'_> {
-        twins::Revision { script: self.script, text: &self.text, body: &self.body }
-    }
 }
 
 impl Healed {
     /// For a person.
     pub fn line(&self) -> String {
-        let Healed { revision, twin, is_pending } = self;
+        let Healed { revision, twin, is_pending, is_tried } = self;
         let does = if *is_pending { "is pending and will do" } else { "ran and did" };
-        format!(
-            "{revision} was put in below and never ran here; its twin {twin} {does} the same (by their texts; not tried)"
-        )
+        let told_by = match is_tried {
+            true => "tried on a throwaway database".to_owned(),
+            false => format!("by their texts; a round trip of {twin} tries it"),
+        };
+        format!("{revision} was put in below and never ran here; its twin {twin} {does} the same ({told_by})")
     }
 }

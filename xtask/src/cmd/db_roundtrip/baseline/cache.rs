@@ -15,11 +15,11 @@ use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow};
 use crate::report::roundtrip::CacheUse;
 use crate::sys::clock;
-use crate::sys::dead_ends::{self, DeadEnd};
 use crate::sys::fingerprint::{Fingerprint, Tree};
 use crate::sys::interrupt;
 use crate::sys::pg::{Key, Limits, Making, Scratch, Template, Templates};
 use crate::sys::project::CachePlace;
+use crate::sys::remembered::{DEAD_ENDS, Known};
 
 /// The baseline of this run in the cache, or why it is in none.
 #[derive(Default)]
@@ -101,15 +101,15 @@ impl Cache {
     }
 
     /// Why the way to this baseline led nowhere in an earlier run, from just the same.
-    pub fn dead_end(&self, ctx: &Ctx) -> Option<DeadEnd> {
+    pub fn dead_end(&self, ctx: &Ctx) -> Option<Known> {
         let open = self.open.as_ref()?;
-        dead_ends::find(&ctx.project().ok()?.state_dir, &open.key.digest())
+        DEAD_ENDS.find(&ctx.project().ok()?.state_dir, &open.key.digest())
     }
 
     /// The way to this baseline leads nowhere; the next run need not go it.
     pub fn leads_nowhere(&self, ctx: &Ctx, why: &str) -> Result<()> {
         let Some(open) = &self.open else { return Ok(()) };
-        dead_ends::add(&ctx.project()?.state_dir, &open.key.digest(), why)
+        DEAD_ENDS.add(&ctx.project()?.state_dir, &open.key.digest(), why)
     }
 
     /// Whether the baseline is in the cache, so that it can be made again by a copy.
@@ -245,7 +245,7 @@ pub fn clear(ctx: &Ctx) -> Result<Exit> {
     let database = ctx.database(&config)?;
     let mut templates = Templates::open(database.maker())?;
     let dropped = templates.trim(Limits { age: Duration::ZERO, bytes: 0 })?;
-    dead_ends::forget(&ctx.project()?.state_dir);
+    DEAD_ENDS.forget(&ctx.project()?.state_dir);
     let left = templates.list()?.len();
     let used = if left > 0 { format!("; {left} in use") } else { String::new() };
     ctx.ui.answer(format!("Dropped {} cached baselines{used}", dropped.len()));

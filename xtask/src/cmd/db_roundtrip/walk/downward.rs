@@ -13,6 +13,7 @@ use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
+use crate::sys::project::Baseline as Declared;
 
 impl Walk<'_, '_> {
     /// From the highest of `ids` down to the lowest that is wanted.
@@ -141,11 +142,7 @@ impl Walk<'_, '_> {
         if self.wanted.is_empty() { Ok(()) } else { self.stamp(id, why) }
     }
 
-    fn passed_from_above(&mut self, id: &String, ids: &[String], mut passed: Passed) -> Result<Option<Point>> {
-        if self.facts.component.baseline.is_some() && passed.judgement.verdict == Verdict::SchemaDiffers {
-            let words = "the baseline command made the database: the models and this script may disagree";
-            passed.notes.push(words.to_owned());
-        }
+    fn passed_from_above(&mut self, id: &String, ids: &[String], passed: Passed) -> Result<Option<Point>> {
         let down = Deed::steps(Direction::Down, ids, passed.mode);
         let (clean, lower) = (passed.restored, passed.lower.clone());
         if self.wanted.is_empty() {
@@ -173,8 +170,17 @@ impl Walk<'_, '_> {
     }
 
     fn found_from_above(&mut self, id: &str, trial: Result<Stuck, Passed>) {
-        let (result, above) = (result::of(self.ctx, self.facts, id, trial), self.above(id));
+        let result = result::of(self.ctx, self.facts, id, trial);
+        let made =
+            if self.may_be_of_newer_models(&result) { Above::Made(NEWER_MODELS.to_owned()) } else { Above::Proven };
+        let above = self.above(id).and(&made);
         self.decide_and_settle(result, &above);
+    }
+
+    /// Whether nothing but what a command made of the models says that it was otherwise before.
+    fn may_be_of_newer_models(&self, result: &RevisionResult) -> bool {
+        let by_command = matches!(self.facts.component.baseline, Some(Declared::Command { .. }));
+        by_command && result.verdict == Verdict::SchemaDiffers && result.proof.is_none()
     }
 
     /// The verdict, and what it means for what is below.
@@ -190,6 +196,10 @@ impl Walk<'_, '_> {
         self.settle(result);
     }
 }
+
+/// What a command has made of models is no proof against a script.
+const NEWER_MODELS: &str = "the baseline command made the database, perhaps from models that are newer than this script \
+                            (db-check --models shows what they have more)";
 
 fn cannot(id: &str, failure: &Failure) -> String {
     format!("{id} cannot be taken down ({})", failure.fail.summary)

@@ -11,7 +11,7 @@ use anyhow::Result;
 use super::verdict::{Above, Shown, decide, why_unproven};
 use super::{Ground, Shared, Walk};
 use crate::cmd::db_roundtrip::baseline::how::{self, How, of_references};
-use crate::cmd::db_roundtrip::baseline::{self, seed};
+use crate::cmd::db_roundtrip::baseline::{self, Baseline, seed};
 use crate::cmd::db_roundtrip::sandbox::Sandbox;
 use crate::cmd::db_roundtrip::{explain, result};
 use crate::fail::{Fail, from_anyhow};
@@ -36,7 +36,7 @@ pub struct Reference {
 }
 
 #[derive(Clone)]
-struct Place {
+pub(super) struct Place {
     proof: Proof,
     words: String,
 }
@@ -45,6 +45,11 @@ impl Reference {
     /// Whether the walk is on a reference now.
     pub(super) fn is_walked(&self) -> bool {
         self.walked.is_some()
+    }
+
+    /// What it proves with, if the walk is on one.
+    pub(super) fn proof(&self) -> Option<Proof> {
+        self.walked.as_ref().map(|place| place.proof)
     }
 
     pub fn of(&self, id: &str) -> Option<&Shown> {
@@ -140,31 +145,43 @@ impl Walk<'_, '_> {
         let other = match baseline::reference(self.ctx, self.facts, how) {
             Ok(Ok(other)) => other,
             Ok(Err(dead_end)) => {
-                self.reference.why_not = Some(format!("{} ({})", dead_end.why, dead_end.when));
+                self.reference.why_not = Some(format!("{} ({})", dead_end.words, dead_end.when));
                 self.reference.notes.push(format!(
                     "a database to compare with could not be made on {}, and nothing has changed since: {}; to try it \
                      again: --no-cache",
-                    dead_end.when, dead_end.why
+                    dead_end.when, dead_end.words
                 ));
                 return Ok(());
             }
             Err(error) => return self.goes_without(&error),
         };
+        let walked = self.on_reference(other, place(how), |walk| {
+            walk.wanted.clone_from(ids);
+            match walk.go_up(order)? {
+                Some(failure) if !ids.iter().any(|id| walk.reference.knows(id)) => walk.remember(how, &failure),
+                _ => Ok(()),
+            }
+        })?;
+        walked.or_else(|error| self.goes_without(&error))
+    }
+
+    /// Does something on another database, on which nothing is wanted yet, and comes back.
+    pub(super) fn on_reference<T>(
+        &mut self,
+        other: Baseline,
+        place: Place,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<Result<T>> {
         let is_seeded = other.is_seeded;
         let parked = self.sandbox.turn_to(other)?;
         let seeds = std::mem::replace(&mut self.seeds, seed::read(self.ctx, self.facts)?);
-        let wanted = std::mem::replace(&mut self.wanted, ids.clone());
+        let wanted = std::mem::take(&mut self.wanted);
         let was_seeded = std::mem::replace(&mut self.is_seeded, is_seeded);
-        self.reference.walked = Some(place(how));
-        let walked = self.go_up(order);
+        self.reference.walked = Some(place);
+        let done = work(self);
         self.reference.walked = None;
         (self.seeds, self.wanted, self.is_seeded) = (seeds, wanted, was_seeded);
-        match walked {
-            Ok(Some(failure)) if !ids.iter().any(|id| self.reference.knows(id)) => self.remember(how, &failure)?,
-            Ok(_) => {}
-            Err(error) => self.goes_without(&error)?,
-        }
-        self.sandbox.come_back(parked)
+        self.sandbox.come_back(parked).map(|()| done)
     }
 
     /// What leads nowhere would lead nowhere the next time, unless something is changed.
@@ -224,7 +241,7 @@ fn to_prove(component: &str, id: &str) -> Action {
     Action::run(why, own("db-roundtrip").of(component).flag("--from", id).flag("--baseline", dump))
 }
 
-fn place(how: &How) -> Place {
+pub(super) fn place(how: &How) -> Place {
     let (proof, words) = match how {
         How::Empty(_) => (Proof::FromEmpty, "a database made from empty".to_owned()),
         How::Dump(_) => (Proof::Dump, format!("a database {}", how::words(how))),

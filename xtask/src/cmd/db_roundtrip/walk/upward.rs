@@ -47,7 +47,7 @@ impl Walk<'_, '_> {
     /// Applies revisions that are not tested, as the project itself would; where that fails, one by one.
     ///
     /// Gives the first failure; what does not go up, and why, is added to `blocked`.
-    fn apply(&mut self, ids: &[String], blocked: &mut HashMap<String, String>) -> Result<Option<Fail>> {
+    pub(super) fn apply(&mut self, ids: &[String], blocked: &mut HashMap<String, String>) -> Result<Option<Fail>> {
         let _task = self.ctx.ui.task(upgrading(ids.len()));
         let all = Deed::steps(Direction::Up, ids, Mode::Own);
         if !ids.iter().any(|id| self.blocker(id, blocked).is_some()) {

@@ -23,6 +23,8 @@ pub enum Above {
     Proven,
     /// Of these that is not known.
     Unproven(Vec<String>),
+    /// What made the database may have made something else than the revision would: this is said of it.
+    Made(String),
     /// One of them does not, or was only stamped away: which, and why.
     Broken(String),
     /// One of them cannot be taken away at all.
@@ -45,9 +47,10 @@ impl Above {
     fn rank(&self) -> u8 {
         match self {
             Above::Proven => 0,
-            Above::Unproven(_) => 1,
-            Above::Broken(_) => 2,
-            Above::Barred(_) => 3,
+            Above::Made(_) => 1,
+            Above::Unproven(_) => 2,
+            Above::Broken(_) => 3,
+            Above::Barred(_) => 4,
         }
     }
 }
@@ -118,7 +121,7 @@ impl Above {
         match self {
             Above::Proven => String::new(),
             Above::Unproven(ids) => format!("the downgrade of {} made the state that it began at", list(ids)),
-            Above::Broken(why) | Above::Barred(why) => why.clone(),
+            Above::Made(why) | Above::Broken(why) | Above::Barred(why) => why.clone(),
         }
     }
 }
@@ -214,6 +217,7 @@ mod tests {
         let (down, up, again) = (Some(Leg::Downgrade), Some(Leg::Upgrade), Some(Leg::ReUpgrade));
         let good = result(Reversible, None, Some(Proof::FromEmpty));
         let (unproven, broken) = (Above::Unproven(vec!["b".to_owned()]), Above::Broken("b is bad".to_owned()));
+        let made = Above::Made("of models".to_owned());
         let table = [
             (Unproven, None, None, &Above::Proven, Unproven),
             (Unproven, None, Some(good.clone()), &Above::Proven, Reversible),
@@ -223,6 +227,9 @@ mod tests {
             (Unproven, None, Some(result(Failed, up, None)), &Above::Proven, Unproven),
             (Unproven, None, Some(result(Skipped, None, None)), &broken, Unproven),
             (SchemaDiffers, again, None, &Above::Proven, SchemaDiffers),
+            (SchemaDiffers, again, None, &made, Unproven),
+            (SchemaDiffers, again, Some(good.clone()), &made, Reversible),
+            (Failed, down, None, &made, Failed),
             (SchemaDiffers, again, None, &unproven, Unproven),
             (SchemaDiffers, again, Some(good.clone()), &broken, Reversible),
             (Failed, down, None, &Above::Proven, Failed),

@@ -26,6 +26,7 @@ select case c.relkind when 'f' then 'foreign table' when 'v' then 'view' when 'm
        end as "child of",
        case when c.reloftype <> 0 then format_type(c.reloftype, null) end as "of type",
        case when c.relkind in ('v', 'm') then pg_get_viewdef(c.oid) end as definition,
+       case when c.relkind = 'm' and not c.relispopulated then 'no' end as populated,
        case when c.relkind = 'f' then
          (select quote_ident(s.srvname) from pg_foreign_table f join pg_foreign_server s on s.oid = f.ftserver
            where f.ftrelid = c.oid)
