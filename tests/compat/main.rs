@@ -35,6 +35,12 @@ const NONE: &str = "no_such_database";
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
+    let names =
+        PROJECTS.iter().map(|it| it.name.to_owned()).chain(BACKEND_AI.map(|(it, _)| format!("backend.ai {it}")));
+    if std::env::var_os("UPDATE_EXPECT").is_none() && !names.clone().any(|name| is_wanted(&name)) {
+        println!("no project is called so; there are: {}", names.collect::<Vec<_>>().join(", "));
+        return ExitCode::FAILURE;
+    }
     let mut found = Map::new();
     for project in PROJECTS.iter().filter(|project| is_wanted(project.name)) {
         found.insert(project.name.to_owned(), timed(project.name, || of_pypi(project)));
@@ -111,7 +117,11 @@ fn compare(found: Map<String, Value>) -> ExitCode {
     let mut is_good = true;
     for (name, now) in found {
         let was = expected.get(&name).cloned().unwrap_or_default();
-        for (key, value) in now.as_object().unwrap() {
+        if was.is_null() {
+            is_good &= is_update;
+            println!("{name}: nothing is written down yet, which UPDATE_EXPECT=1 does");
+        }
+        for (key, value) in now.as_object().filter(|_| !was.is_null()).into_iter().flatten() {
             if was[key] != *value {
                 is_good = false;
                 println!("{name}, {key}:\n  expected {}\n  found    {value}", was[key]);

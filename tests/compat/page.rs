@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::BACKEND_AI;
 use crate::projects::{PROJECTS, Project};
 
 const HEAD: &str = "# Real projects
@@ -29,7 +30,18 @@ pub fn config(project: &Project, url: &str) -> String {
 pub fn page(expected: &Map<String, Value>) -> String {
     let rows: String = expected.iter().map(|(name, found)| row(name, found)).collect();
     let more: String = expected.iter().map(|(name, found)| section(name, found)).collect();
-    format!("{HEAD}{rows}{more}")
+    format!("{HEAD}{rows}{}{more}", missing(expected))
+}
+
+/// The projects that are laid out, and of which nothing is written down yet.
+fn missing(expected: &Map<String, Value>) -> String {
+    let known = PROJECTS.iter().map(|project| project.name.to_owned());
+    let all = known.chain(BACKEND_AI.iter().map(|(component, _)| format!("backend.ai {component}")));
+    let missing: Vec<String> = all.filter(|name| !expected.contains_key(name)).collect();
+    match missing.as_slice() {
+        [] => String::new(),
+        names => format!("\nLaid out, and not run to the end yet: {}.\n", names.join(", ")),
+    }
 }
 
 fn project(name: &str) -> Option<&'static Project> {
@@ -39,9 +51,11 @@ fn project(name: &str) -> Option<&'static Project> {
 fn row(name: &str, found: &Value) -> String {
     let habit = project(name).map_or("as in its checkout", |project| project.habit);
     let text = |key: &str| found[key].as_str().unwrap_or_default().replace('|', "\\|");
-    let down = match text("down").contains("ends at") {
-        true => text("down"),
-        false => format!("{}, {} up", text("down"), text("up again")),
+    let both = text("down");
+    let (steps, down) = both.split_once(": ").unwrap_or_default();
+    let down = match down.strip_prefix("ends at ") {
+        Some(end) => format!("{steps} down: ends at {end}"),
+        None => format!("{steps} down, {} up", text("up again").trim_end_matches(" revisions")),
     };
     let (count, merges) = (&found["revisions"], &found["merges"]);
     let trip = counts(&found["round trip"]);

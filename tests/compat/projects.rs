@@ -34,8 +34,8 @@ pub const PROJECTS: &[Project] = &[
         driver: "psycopg2",
         settings: "",
         make: None,
-        causes: "Enum types are left behind by the downgrades (DB402 says so of the same scripts), and v3.0.0.c takes a \
-                 value out of a row that has none.",
+        causes: "Enum types are left behind by the downgrades (DB402 says so of the same scripts), and v3.0.0.c names an \
+                 attribute (`FloatTypeEnum`) that its own model does not have, so nothing goes down through it.",
     },
     Project {
         name: "argilla",
@@ -55,8 +55,8 @@ pub const PROJECTS: &[Project] = &[
         driver: "psycopg2",
         settings: "",
         make: None,
-        causes: "Enum types are left behind by the downgrades (DB402 says so), and two downgrades change types in ways \
-                 that PostgreSQL refuses.",
+        causes: "Enum types are left behind by the downgrades (DB402 says so), one downgrade changes a type in a way that PostgreSQL \
+                 refuses, and one forgets an enum label.",
     },
     Project {
         name: "zuul",

@@ -2,6 +2,7 @@
 //! failure. After each run the database itself is compared with what the report claims.
 
 mod failures;
+mod others;
 
 use std::os::unix::fs::PermissionsExt;
 

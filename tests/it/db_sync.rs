@@ -48,6 +48,11 @@ fn what_another_branch_has_applied_goes_by_its_scripts() {
     assert!(std::path::Path::new(realigned["backup"].as_str().unwrap()).exists(), "{done}");
     drop(scene.run("db-status --check").code(0));
     drop(scene.run("db-sync").code(0).says("✅ Nothing to do"));
+    // Both steps are taken back, not the last alone.
+    drop(scene.run("db-undo --yes").code(0).complains("; and applied q"));
+    assert_eq!((scene.heads(), tables(&scene)), ("y".to_owned(), "p x y".to_owned()));
+    assert!(scene.rows(0).contains("t_y: (1) (2)"), "{}", scene.rows(0));
+    scene.drop_kept();
 }
 
 /// The script is nowhere but in one place, each in its turn. The last is the ledger, when git has forgotten all of it.
@@ -225,4 +230,12 @@ fn a_pull_an_empty_database_and_a_squash() {
     let squashed = scene.run("db-sync --yes --json").code(3).complains("Was the history squashed?");
     assert_eq!(squashed.kind(), "unknown-revision", "{squashed}");
     assert_eq!((scene.heads(), tables(&scene)), ("q".to_owned(), "p q".to_owned()));
+}
+
+/// On the embedded server a database that is not there is made, as db-migrate makes it.
+#[test]
+fn a_database_of_the_embedded_server() {
+    let scene = Branches::new("p");
+    let done = scene.run("db-sync --server=embedded --json").code(0);
+    assert_eq!(steps(&done.json()), "db-status:ok realign:skipped db-migrate:ok db-status:ok", "{done}");
 }

@@ -23,6 +23,7 @@ use crate::support::pg::cluster;
 use crate::support::project::SYNC;
 use crate::support::python::python;
 use crate::support::scene::Scene;
+use crate::support::xtask::warm_by_default;
 
 /// Long enough for a loaded machine; no test waits for it to pass.
 pub const LIMIT: Option<Duration> = Some(Duration::from_secs(120));
@@ -78,7 +79,7 @@ impl Driven for Scene {
 
 /// As the other tests have it (`support/xtask.rs`).
 fn warmth() -> Warmth {
-    if std::env::var("XTASK_WARM").is_ok_and(|value| value == "packages") { Warmth::Packages } else { Warmth::Cold }
+    if warm_by_default() == "packages" { Warmth::Packages } else { Warmth::Cold }
 }
 
 pub fn expect(database: &str) -> Expect {

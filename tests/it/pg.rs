@@ -11,6 +11,7 @@ use xtask::model::action::Around;
 use xtask::model::url::DbUrl;
 use xtask::sys::pg::{Applied, Db, MigrationLock, VersionTable, application_name, sql_fail};
 
+use crate::support::door::Door;
 use crate::support::pasted::actions;
 use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::private::{Private, private_cluster};
@@ -404,11 +405,17 @@ fn a_long_statement_is_cancelled_on_the_server() {
     if process::wanted().is_some() {
         return long_statement();
     }
-    let database = cluster().database();
+    let (database, door) = (cluster().database(), Door::open("127.0.0.1", false));
+    cancels(&database, &cluster().url("asyncpg", &database));
+    cancels(&database, &format!("postgresql://postgres@127.0.0.1:{}/{database}", door.port));
+}
+
+/// Ends a statement in a process of its own, which connects by this URL.
+fn cancels(database: &str, url: &str) {
     let mut command = process::part("pg::a_long_statement_is_cancelled_on_the_server", "long");
-    command.env(TARGET, cluster().url("asyncpg", &database));
+    command.env(TARGET, url);
     let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
-    let mut db = open(&database);
+    let mut db = open(database);
     let sleeping = |db: &mut Db| {
         let sessions = db.other_sessions(&[], &[]).unwrap();
         sessions.iter().any(|session| session.statement.as_deref() == Some("select pg_sleep(600)"))

@@ -28,7 +28,7 @@ fn a_command_asks_in_few_round_trips() {
     let scene = scene.url(&address);
     let migrate = format!("db-migrate --allow-remote=127.0.0.1:{}", door.port);
     asks(&scene, &door, "db-status", 2);
-    asks(&scene, &door, "db-roundtrip", 72);
+    asks(&scene, &door, "db-roundtrip", 70);
     asks(&scene, &door, &migrate, 100);
     asks(&scene, &door, &migrate, 3);
 }

@@ -15,6 +15,7 @@ pub mod lost_scripts;
 pub mod migrate;
 pub mod models;
 pub mod own_database;
+pub mod parked;
 pub mod past;
 pub mod proof;
 pub mod put_back;

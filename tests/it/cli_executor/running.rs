@@ -5,7 +5,8 @@ use super::{Checkout, free_port};
 use crate::support::scene::wait_for_line;
 
 fn checkout() -> Checkout {
-    let checkout = Checkout::new("postgresql+asyncpg://u@localhost:1/backend");
+    // Nobody is silent here, and the machine may be busy.
+    let checkout = Checkout { limit: "20s", ..Checkout::new("postgresql+asyncpg://u@localhost:1/backend") };
     checkout.manager("", 1, [free_port(), free_port()]);
     checkout
 }

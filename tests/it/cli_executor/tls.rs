@@ -35,7 +35,7 @@ impl Certificates {
     }
 }
 
-/// Redis or Valkey by these words; `None` where there is none, or none that knows TLS.
+/// Redis or Valkey by these words; `None` where there is neither.
 fn redis(words: &str, port: u16, config: Option<&str>) -> Option<Server> {
     let program = program(&["valkey-server", "redis-server"])?;
     let data = Folder::new();
@@ -93,7 +93,7 @@ fn valkey_by_tls_and_by_a_sentinel() {
     let config = format!(
         "port {sentinel_port}\nbind 127.0.0.1\nrequirepass hidden-sentinel\nsentinel monitor mine 127.0.0.1 {plain} 1\n"
     );
-    let Some(_sentinel) = redis("", sentinel_port, Some(&config)) else { return };
+    let Some(_sentinel) = redis("", sentinel_port, Some(&config)) else { panic!("it was there a moment ago") };
     let by = |port: u16, service: &str, more: &str| {
         let text = format!("sentinel = '127.0.0.1:{port}'\nservice_name = '{service}'\npassword = 'hidden-valkey'\n");
         worker(&checkout, &(text + more));

@@ -135,6 +135,7 @@ fn tenants_each_with_a_schema_and_a_version_table() {
     let some = scene.run("db-status --check --json").code(4);
     assert_eq!(states(&some), "t1 up-to-date, t2 no-revision, t3 no-revision");
     drop(scene.run("db-status").code(0).says("app t2").says("Migrate all of app's tenants: cargo xtask db-migrate"));
+    drop(scene.run("doctor").never_says("has several tenants"));
     let which = scene.run("db-roundtrip --json").complains("Name one: -x tenant=NAME");
     assert_eq!(which.kind(), "usage", "{which}");
     let trip = scene.json("db-roundtrip -x tenant=t1 --all");
@@ -151,7 +152,7 @@ fn tenants_each_with_a_schema_and_a_version_table() {
     assert_eq!((failed.kind().as_str(), &failed.json()["tenants"][0]["after"][0]), ("duplicate-object", &"b2".into()));
     assert_eq!(states(&scene.run("db-status --json").code(0)), "t1 up-to-date, t2 behind, t3 behind");
     // The last thing done here was another tenant's.
-    drop(scene.run("db-undo --yes"));
+    drop(scene.run("db-undo --yes").complains("has several tenants"));
     drop(scene.run("db-undo -x tenant=t3 --yes"));
     assert_eq!(states(&scene.run("db-status --json").code(0)), "t1 up-to-date, t2 behind, t3 behind");
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use xtask::model::target::Step;
-use xtask::sys::alembic::{Driver, Fault, TroubleKind};
+use xtask::sys::alembic::{Driver, Fault, Launch, TroubleKind};
+use xtask::sys::warm::Warmth;
 
 use super::{DROP, Driven, LIMIT, TABLE, trouble, ui};
 use crate::support::pg::cluster;
@@ -226,12 +227,14 @@ path.chmod(int(sys.argv[2], 8))
         let planted = std::fs::remove_file(bench.path("planted"));
         assert_eq!(planted.is_ok(), trusted, "{mode}");
     }
-    // Nor is a folder of the driver's that others could have put a module into.
+    // Nor is a folder of the driver's that others could have put a module into; a fresh Python's is the test's own.
+    let fresh = || Driver::start(&ui(), &Launch { warmth: Warmth::Cold, ..bench.launch() }).unwrap().ready().unwrap();
+    fresh();
     let folder = std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
     let folder = folder.into_iter().find(|path| path.is_dir()).unwrap();
     std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     std::fs::write(folder.join("json.py"), "open('planted', 'w').close()").unwrap();
-    bench.driver().ready().unwrap();
+    fresh();
     assert!(!bench.path("planted").exists());
 }
 

@@ -44,10 +44,12 @@ fn authentication_failed() {
     }
     let scene =
         Scene::three().revision("d4", "c3", "raise ValueError('no')", "pass").url(&url.replace("/postgres", "/app"));
-    let failure = scene.fails("db-migrate --verbose", Kind::MigrationRaised, 1, &["The migration raised ValueError"]);
+    // With a fresh Python, which is started in sight.
+    let failure =
+        scene.fails("db-migrate --verbose --cold", Kind::MigrationRaised, 1, &["The migration raised ValueError"]);
     assert!(failure.output.stderr.contains("$ "), "{}", failure.output);
     for (words, shown) in [("--target=c3", "python"), ("--direction=downgrade --target=base", "pg_dump")] {
-        let output = scene.run(&format!("db-migrate {words} -v")).code(0).complains(shown);
+        let output = scene.run(&format!("db-migrate {words} -v --cold")).code(0).complains(shown);
         let _ = output.never_says(PASSWORD).never_says(PASSWORD_IN_URL);
     }
     crate::support::scene::no_password_in(scene.root());

@@ -126,11 +126,12 @@ pub fn whole(error: &anyhow::Error) -> String {
 }
 
 impl Cluster {
-    /// `PATH` with this cluster's client programs last: a machine without PostgreSQL has psql and pg_dump by that.
+    /// `PATH` with this cluster's client programs first: a machine without PostgreSQL has psql and pg_dump by that, and
+    /// those of Debian are Perl scripts that look for these.
     pub fn path(&self) -> std::ffi::OsString {
-        let mut path = std::env::var_os("PATH").unwrap_or_default();
+        let mut path = self.bin.clone().into_os_string();
         path.push(":");
-        path.push(&self.bin);
+        path.push(std::env::var_os("PATH").unwrap_or_default());
         path
     }
 

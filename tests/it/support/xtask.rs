@@ -94,6 +94,19 @@ pub fn as_backend_ai(root: &Path) {
     std::fs::create_dir_all(root.join("src/ai/backend/manager")).unwrap();
 }
 
+/// What tests say of a warm Python: they share a process that has imported Alembic, which is most of what a Python's start
+/// costs. Tests of the fresh way say `--cold`; with `XTASK_WARM=0 cargo test` each Python is a fresh one.
+pub fn warm_by_default() -> std::ffi::OsString {
+    std::env::var_os("XTASK_WARM").unwrap_or("packages".into())
+}
+
+/// The home of all tests, with nothing in it: SQLAlchemy's import asks for it, so a warm Python is for one home.
+fn home() -> std::ffi::OsString {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("home");
+    std::fs::create_dir_all(&home).unwrap();
+    home.into()
+}
+
 /// What every command run by a test sees. `XTASK_STATE_DIR` is the test's own, so tests don't meet there.
 pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
     let set = |key: &str, value: &str| (key.to_owned(), value.into());
@@ -109,9 +122,8 @@ pub fn hermetic(folder: &Path) -> Vec<(String, std::ffi::OsString)> {
         set("XTASK_TEST_PATIENCE", "2500"),
         set("PGPASSFILE", "/dev/null"),
     ];
-    // With `XTASK_WARM=packages cargo test` all tests of a run share what imports Alembic; those of the cold way say `--cold`.
-    env.push(("XTASK_WARM".into(), std::env::var_os("XTASK_WARM").unwrap_or("0".into())));
-    env.push(("HOME".into(), folder.as_os_str().into()));
+    env.push(("XTASK_WARM".into(), warm_by_default()));
+    env.push(("HOME".into(), home()));
     env.push(("XTASK_STATE_DIR".into(), folder.join("state").into()));
     // What reaches package registries on this machine stays, or pip could not be used at all.
     let kept = |key: &str| {

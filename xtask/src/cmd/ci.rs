@@ -23,6 +23,8 @@ pub fn run(ui: &Ui) -> Result<Exit> {
         ("clippy", cmd!(shell, "{cargo} clippy --workspace --all-targets --quiet -- -D warnings")),
         // With the tests that `cargo test` leaves out, since they install a lot.
         ("test", cmd!(shell, "{cargo} test --workspace -- --include-ignored")),
+        // The tests above share a warm Python.
+        ("driver, fresh", cmd!(shell, "{cargo} test --test it driver::").env("XTASK_WARM", "0")),
     ];
     let mut failed = Vec::new();
     for (name, cmd) in sections {

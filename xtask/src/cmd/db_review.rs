@@ -32,8 +32,8 @@ struct Facts {
     /// As it is named on a command line.
     base: String,
     base_commit: Oid,
-    /// The folders in which the component's scripts and env.py are, as far as they are in the checkout.
-    folders: Vec<PathBuf>,
+    /// Whether scripts or env.py are not as the last commit has them; or why nobody can tell.
+    uncommitted: Result<bool, String>,
     added: HashSet<String>,
 }
 
@@ -64,9 +64,11 @@ fn gather(ctx: &Ctx, flags: &DbReview) -> Result<Facts> {
     let config = ctx.config(component)?;
     let graph = ctx.history(&config)?;
     let folders = config.version_locations.iter().chain([&config.script_location]);
-    let folders = folders.filter(|folder| folder.starts_with(repo.root()) && folder.exists()).cloned().collect();
+    let folders: Vec<_> =
+        folders.filter(|folder| folder.starts_with(repo.root()) && folder.exists()).cloned().collect();
+    let uncommitted = uncommitted(&repo, &folders);
     let added = db_roundtrip::added(&repo, &graph, &root, &base)?;
-    Ok(Facts { repo, graph, component: component.name.clone(), base, base_commit, folders, added })
+    Ok(Facts { repo, graph, component: component.name.clone(), base, base_commit, uncommitted, added })
 }
 
 fn by_hand(error: &anyhow::Error) -> anyhow::Error {
@@ -113,26 +115,23 @@ struct Merge {
     after: Result<Graph, String>,
 }
 
-impl Facts {
-    /// Whether the scripts are as the last commit has them.
-    fn is_committed(&self) -> bool {
-        let is_other = |path: &Path, state: &State| {
-            path.extension().is_some_and(|it| it == "py") && !matches!(state, State::Clean | State::Ignored)
-        };
-        // For git, no folder is every folder.
-        !self.folders.is_empty()
-            && self
-                .repo
-                .status(&self.folders)
-                .is_ok_and(|it| !it.files.iter().any(|(path, state)| is_other(path, state)))
+fn uncommitted(repo: &Repo, folders: &[PathBuf]) -> Result<bool, String> {
+    // For git, no folder is every folder.
+    if folders.is_empty() {
+        return Err("the scripts are not in this checkout".to_owned());
     }
+    let is_other = |path: &Path, state: &State| {
+        path.extension().is_some_and(|it| it == "py") && !matches!(state, State::Clean | State::Ignored)
+    };
+    let status = repo.status(folders).map_err(|error| from_anyhow(&error).summary)?;
+    Ok(status.files.iter().any(|(path, state)| is_other(path, state)))
 }
 
 fn about(facts: &Facts) -> Vec<(&'static str, String)> {
     let head = facts.repo.head().ok();
     let branch = head.as_ref().and_then(|head| head.branch.clone());
     let commit = head.and_then(|head| head.commit).map(|commit| commit.as_str().to_owned());
-    let besides = if facts.is_committed() { "" } else { ", with what is not committed of the scripts" };
+    let besides = if facts.uncommitted == Ok(true) { ", with what is not committed of the scripts" } else { "" };
     let known = [
         ("Date", Some(utc_moment(SystemTime::now()))),
         ("Branch", branch),
@@ -148,15 +147,24 @@ impl Merge {
         let (root, config) = (&ctx.project()?.root, ctx.config(ctx.component()?)?);
         let headers = ctx.headers(&config)?;
         let at = |tree: &Oid| history::at(root, &config, &headers, &facts.repo, tree).map(|(graph, _)| graph);
-        let before = at(&facts.base_commit)?;
-        let after = match facts.is_committed() {
-            false => Err("scripts are not committed".to_owned()),
-            true => match facts.repo.trial_merge(&facts.base_commit)? {
-                TrialMerge::Unknown(version) => Err(format!("git {version} cannot tell; 2.38 can")),
-                TrialMerge::Tree { conflicts, .. } if !conflicts.is_empty() => {
+        // The other side's history may be broken, and this branch what mends it.
+        let before = match at(&facts.base_commit) {
+            Ok(graph) => graph,
+            Err(error) => {
+                let why = format!("{}: {}", facts.base, from_anyhow(&error).summary);
+                return Ok(Merge { before: Graph::default(), after: Err(why) });
+            }
+        };
+        let after = match &facts.uncommitted {
+            Err(why) => Err(why.clone()),
+            Ok(true) => Err("scripts are not committed".to_owned()),
+            Ok(false) => match facts.repo.trial_merge(&facts.base_commit) {
+                Err(error) => Err(from_anyhow(&error).summary),
+                Ok(TrialMerge::Unknown(version)) => Err(format!("git {version} cannot tell; 2.38 can")),
+                Ok(TrialMerge::Tree { conflicts, .. }) if !conflicts.is_empty() => {
                     Err(format!("{} in conflict", count(conflicts.len(), "file")))
                 }
-                TrialMerge::Tree { tree, .. } => at(&tree).map_err(|error| from_anyhow(&error).summary),
+                Ok(TrialMerge::Tree { tree, .. }) => at(&tree).map_err(|error| from_anyhow(&error).summary),
             },
         };
         Ok(Merge { before, after })
@@ -191,8 +199,11 @@ impl Merge {
         };
         let after = self.after.as_ref().unwrap_or(&facts.graph);
         let is_theirs = |id: &&str| self.before.get(id).is_some() && facts.graph.get(id).is_none();
+        // Where a pull request's checkout is merged already, nothing is new but the branch's own; several heads are shown all the same.
+        let heads = if after.is_diverged() { after.heads() } else { Vec::new() };
         let new = after.scripts().map(|script| script.id.as_str());
-        let new: HashSet<&str> = new.filter(|id| facts.added.contains(*id) || is_theirs(id)).collect();
+        let is_new = |id: &&str| facts.added.contains(*id) || is_theirs(id) || heads.contains(id);
+        let new: HashSet<&str> = new.filter(is_new).collect();
         let [before, after] = Drawing::pair([&self.before, after], &new, &facts.component, &known);
         let words = if self.after.is_ok() { "After the merge:" } else { "On this branch:" };
         let all = [(format!("As {} has it:", facts.base), before), (words.to_owned(), after)];

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statement {
     pub sql: String,
+    /// How many it stands for: more than one where the rest is not recorded.
+    pub count: usize,
     /// How long it took; `None` where it did not go through, or nobody looked.
     pub seconds: Option<f64>,
     /// `None` where nobody looked, or it could not be seen.
@@ -86,6 +88,13 @@ impl Mode {
     /// What it keeps others from doing with the table; empty where they can go on reading and writing.
     pub fn stops(self) -> &'static str {
         self.row().3
+    }
+}
+
+impl Statement {
+    /// How many of them could not be looked at.
+    pub fn unseen(all: &[Statement]) -> usize {
+        all.iter().filter(|statement| statement.effect.is_none()).map(|statement| statement.count).sum()
     }
 }
 

@@ -131,6 +131,6 @@ fn effects(statements: &[Statement]) -> Value {
         "rows": all.rows.iter().map(rows).collect::<Vec<_>>(),
         "locks": all.locks.iter().map(lock).collect::<Vec<_>>(),
         "rewritten": all.rewritten,
-        "unseen": statements.iter().filter(|statement| statement.effect.is_none()).count(),
+        "unseen": Statement::unseen(statements),
     })
 }

@@ -328,7 +328,10 @@ impl<'a> OwnDatabase<'a> {
     /// When what was put back cannot be put back again: that it was needs to be known no longer. Where it stays all the same,
     /// the next operation takes it away.
     pub fn forget_that_it_was_put_back(&mut self) {
-        let _ = self.db.forget_what_is_empty();
+        // The connection that is there may be what broke.
+        if self.db.forget_what_is_empty().is_err() && self.applied_anew().is_ok() {
+            let _ = self.db.forget_what_is_empty();
+        }
     }
 }
 

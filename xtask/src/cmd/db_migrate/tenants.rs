@@ -8,7 +8,7 @@ use super::preflight::COMMAND;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow, refuse};
 use crate::flags::DbMigrate;
-use crate::report::table::table;
+use crate::report::table::{count, table};
 use crate::sys::interrupt;
 use crate::sys::project::Component;
 
@@ -22,10 +22,9 @@ pub fn each(ctx: &Ctx, flags: &DbMigrate, component: &Component) -> Result<Exit>
     drop(db);
     let (mut rows, mut done): (Vec<Vec<String>>, Vec<Value>) = (Vec::new(), Vec::new());
     for (at, name) in names.iter().enumerate() {
-        interrupt::check()?;
         let task = ctx.ui.task(format!("Tenant {name} ({} of {})", at + 1, names.len()));
         let step = ctx.for_tenant(ctx.ui.overheard(), component, name);
-        let ran = super::run(&step, flags);
+        let ran = interrupt::check().and_then(|()| super::run(&step, flags));
         drop(task);
         let said = step.ui.said();
         let mut fields = said.fields;
@@ -41,7 +40,8 @@ pub fn each(ctx: &Ctx, flags: &DbMigrate, component: &Component) -> Result<Exit>
     }
     ctx.ui.json(COMMAND, Exit::Done, json!({"component": component.name, "tenants": done}), None);
     if flags.show.is_none() {
-        ctx.ui.answer(format!("✅ All {} tenants of {}\n\n{}", names.len(), component.name, tenants(&rows)));
+        let all = count(names.len(), "tenant");
+        ctx.ui.answer(format!("✅ All {all} of {}\n\n{}", component.name, tenants(&rows)));
     }
     Ok(Exit::Done)
 }
@@ -74,7 +74,8 @@ fn stopped(
         0 => "none is left".to_owned(),
         count => format!("{count} after it were not begun"),
     };
-    fail = fail.details(format!("That is tenant {}: {before} came before it, {others}", left[0]));
+    let alone = component.x_of(&left[0]).map_or_else(String::new, |x| format!(". Commands about it alone take -x {x}"));
+    fail = fail.details(format!("That is tenant {}: {before} came before it, {others}{alone}", left[0]));
     if before > 0 {
         ctx.ui.warn(format!("What was done before:\n{}", tenants(&rows[..before]).trim_end()));
     }

@@ -17,14 +17,14 @@ use crate::fail::from_anyhow;
 use crate::flags::DbRoundtrip;
 use crate::model::route::{applied_set, shares};
 use crate::report::roundtrip::{CacheUse, RevisionResult};
-use crate::sys::pg::{Db, Kept, application_name};
+use crate::sys::pg::{Kept, application_name};
 
 /// Makes the databases, walks them, and puts everything away.
 pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings> {
-    let baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
+    let mut baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
     let (words, origin) = (baseline.words.clone(), baseline.origin.everywhere.clone());
     let lacks = baseline.scratch.lacks().map(str::to_owned);
-    let (server, held) = look(facts, &baseline)?;
+    let (server, held) = look(facts, &mut baseline)?;
     let start = Start { server: &server, baseline: &baseline.origin.here, held: &held };
     let (log, taken) = Log::open(ctx, facts, flags, &start)?;
     let taken = by_id(taken);
@@ -47,10 +47,12 @@ pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings
 }
 
 /// The server's version, and the revisions that the database holds.
-fn look(facts: &Facts<'_>, baseline: &Baseline) -> Result<(String, HashSet<String>)> {
-    let mut db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
+fn look(facts: &Facts<'_>, baseline: &mut Baseline) -> Result<(String, HashSet<String>)> {
+    let mut db = baseline.scratch.session(&application_name("db-roundtrip"))?;
     let held = db.applied(&version_table(facts.component))?.revisions;
-    Ok((db.server_version().text.clone(), applied_set(&facts.graph, &held)))
+    let found = (db.server_version().text.clone(), applied_set(&facts.graph, &held));
+    baseline.scratch.leave(db);
+    Ok(found)
 }
 
 /// Lets everybody walk their share. A walker that fails does not stop the others.

@@ -184,7 +184,7 @@ fn keys(ctx: &Ctx, facts: &Facts<'_>, start: &Start<'_>) -> Result<HashMap<Strin
         .collect();
     let mut common = Sha256::new();
     let (driver, code) = (alembic::driver_digest(), code(ctx, facts)?);
-    let flavour = [env!("CARGO_PKG_VERSION"), driver.as_str(), start.server, start.baseline, code.as_str()];
+    let flavour = [env!("CARGO_PKG_VERSION"), driver, start.server, start.baseline, code.as_str()];
     flavour.iter().for_each(|word| common.update(format!("{word}\0")));
     let mut files = vec![facts.config.path.clone()];
     files.extend(facts.component.seed.iter().map(|seed| root.join(&seed.file)));

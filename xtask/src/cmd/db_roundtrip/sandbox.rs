@@ -128,8 +128,8 @@ pub fn is_to_be_tried_anew(failure: &Failure) -> bool {
 impl<'a> Sandbox<'a> {
     /// Starts the driver on a database that was just made.
     pub fn new(ctx: &'a Ctx, facts: &'a Facts<'a>, limit: Option<Duration>, baseline: Baseline) -> Result<Sandbox<'a>> {
-        let db = Db::connect(baseline.scratch.url(), &application_name("db-roundtrip"))?;
-        let Baseline { from_empty, scratch, cache, driver, .. } = baseline;
+        let Baseline { from_empty, mut scratch, cache, driver, .. } = baseline;
+        let db = scratch.session(&application_name("db-roundtrip"))?;
         let sandbox = Sandbox::with(ctx, facts, limit, db, driver)?;
         Ok(Sandbox { from_empty, scratch: Some(scratch), cache, ..sandbox })
     }

@@ -222,7 +222,10 @@ pub fn overview(ctx: &Ctx, reports: &[Report]) -> String {
         lines.push(format!("up-to-date besides: {} tenants (--verbose lists them)", folded.len()));
     }
     let mut behind: Vec<&str> = Vec::new();
-    for report in reports.iter().filter(|report| report.is_one_of_several && !report.is_good()) {
+    for report in reports
+        .iter()
+        .filter(|it| it.is_one_of_several && it.standing.as_ref().is_some_and(|standing| !standing.pending.is_empty()))
+    {
         if !behind.contains(&report.component.name.as_str()) {
             behind.push(&report.component.name);
         }

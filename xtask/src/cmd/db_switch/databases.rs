@@ -14,6 +14,7 @@ use crate::sys::pg::parked::{self, Databases, Named};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::advice;
+use crate::work::parked::of_today;
 use crate::work::standing::is_not_set_up;
 
 /// A component's databases.
@@ -191,25 +192,6 @@ fn shelves<'a>(ctx: &'a Ctx, repo: &Repo) -> Result<Vec<Shelf<'a>>> {
         shelves.push(Shelf { component, database, databases, list });
     }
     Ok(shelves)
-}
-
-/// The same databases, each with the name that its branch has today: a line in a comment keeps the one that it had.
-pub fn of_today(repo: &Repo, mut list: Vec<Named>) -> Result<Vec<Named>> {
-    let names: Vec<&str> = list.iter().filter_map(|it| it.branch.as_deref()).collect();
-    let tips = repo.branch_tips(&names)?;
-    let gone: Vec<String> =
-        names.into_iter().zip(tips).filter(|(_, tip)| tip.is_none()).map(|(it, _)| it.to_owned()).collect();
-    if gone.is_empty() {
-        return Ok(list);
-    }
-    let renamed = repo.renamed()?;
-    for named in &mut list {
-        let Some(old) = named.branch.clone().filter(|branch| gone.contains(branch)) else { continue };
-        if let Some((_, new)) = renamed.iter().find(|(was, _)| *was == old) {
-            (named.branch, named.was) = (Some(new.clone()), Some(old));
-        }
-    }
-    Ok(list)
 }
 
 /// The branch that is checked out.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::databases::of_today;
 use super::record::COMMAND;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Fail, Kind};
@@ -19,6 +18,7 @@ use crate::sys::pg::parked::{self, Databases, Named};
 use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::own_database::{OwnDatabase, Refusal};
+use crate::work::parked::of_today;
 use crate::work::standing::is_not_set_up;
 
 /// A switch, worked out.

@@ -56,6 +56,8 @@ pub struct Realigned {
     pub way: Box<Way>,
     pub at_stake: Vec<AtStake>,
     pub backup: Option<PathBuf>,
+    /// What db-undo has to know, where there is a backup.
+    whole: Option<Whole>,
 }
 
 /// What came of a part of a step.
@@ -186,6 +188,7 @@ pub fn realign(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
         },
         None => What::Nothing(format!("{COMMAND} {words}, on a fresh copy"), Vec::new()),
     };
+    let whole = if let What::Whole(whole) = &what { Some(whole.clone()) } else { None };
     let before = last_change::begin(ctx, &mut database, COMMAND, what);
     let open = LeftOpen::find(ctx, &mut database)?;
     let gone = way.go(ctx, &mut database, backup.as_deref());
@@ -195,7 +198,7 @@ pub fn realign(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
     last_change::end(ctx, &mut database, before, stays);
     gone?;
     let remark = format!("{} taken back, {} put back", count(&way.taken_back()), count(&way.trip.up));
-    part.realigned = Some(Realigned { way, at_stake, backup });
+    part.realigned = Some(Realigned { way, at_stake, backup, whole });
     Ok(Done::ok(remark))
 }
 
@@ -239,6 +242,7 @@ fn own_sync() -> Own {
 /// # Errors
 /// `unknown-revision` where there is none.
 pub fn way(ctx: &Ctx, component: &Component) -> Result<Option<Box<Way>>> {
+    ctx.ensure_database(&ctx.database(&ctx.config(component)?)?)?;
     match realign::plan(ctx, component, COMMAND).map_err(refuse)? {
         Found::InLine => Ok(None),
         Found::Way(way) => Ok(Some(way)),
@@ -324,6 +328,13 @@ pub fn migrate(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
     }
     db_migrate::run(ctx, &DbMigrate::default())?;
     part.applied = standing.pending;
+    if let Some(whole) = part.realigned.as_ref().and_then(|it| it.whole.clone()) {
+        // What is taken back is all that this command did, and not its last step alone.
+        let applied: Vec<&str> = part.applied.iter().map(|it| it.id.as_str()).collect();
+        let words = format!("{}; and applied {}", whole.words, applied.join(", "));
+        let mut database = OwnDatabase::connect(ctx, ctx.component()?, COMMAND)?;
+        last_change::done(ctx, &mut database, COMMAND, What::Whole(Whole { words, ..whole }));
+    }
     Ok(Done::ok(format!("{} applied", counted(part.applied.len()))))
 }
 

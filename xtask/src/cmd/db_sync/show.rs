@@ -40,7 +40,7 @@ pub fn report(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> Result<Exi
 
 fn fields(steps: &[StepReport], parts: &[Part<'_>]) -> Value {
     let realigned = |part: &Part<'_>| {
-        let Realigned { way, at_stake, backup } = part.realigned.as_ref()?;
+        let Realigned { way, at_stake, backup, .. } = part.realigned.as_ref()?;
         let mut object = way_json(way, at_stake);
         object["component"] = json!(part.component.name);
         object["backup"] = json!(backup.as_ref().map(|path| path.display().to_string()));
@@ -101,7 +101,7 @@ fn text(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> String {
 fn part_lines(part: &Part<'_>) -> Vec<String> {
     let name = &part.component.name;
     let mut lines = Vec::new();
-    if let Some(Realigned { way, at_stake, backup }) = &part.realigned {
+    if let Some(Realigned { way, at_stake, backup, .. }) = &part.realigned {
         lines.extend([String::new(), format!("Put in line with the files: {name}")]);
         lines.extend(way_lines(way));
         lines.extend(way.lines().into_iter().map(|line| format!("  - taken back: {line}")));

@@ -16,6 +16,7 @@ use crate::sys::git::Repo;
 use crate::sys::pg::parked::{Databases, Named};
 use crate::sys::pg::{Db, Templates, abandoned, application_name, client_tool, swap};
 use crate::sys::project::Component;
+use crate::work::parked::of_today;
 use crate::work::{advice, shared_tree};
 
 pub fn checks(ctx: &Ctx, name: &str) -> Vec<Check> {
@@ -134,7 +135,7 @@ fn connect(ctx: &Ctx, config: &AlembicConfig) -> Result<Found> {
     if ctx.is_embedded_down()? {
         return Ok(Found::Nothing("on the embedded server, which is started when it is needed".to_owned()));
     }
-    let database = ctx.database(config)?;
+    let database = ctx.database_of_all(config)?;
     match Db::connect_to_look(&database.url, &application_name("doctor")) {
         Err(error) if database.embedded && advice::is_database_missing(&error) => {
             Ok(Found::Nothing(format!("{}: made by the first db-migrate", database.place())))
@@ -231,6 +232,7 @@ fn parked(ctx: &Ctx, component: &Component, database: &Database) -> Result<Vec<C
         return Ok(Vec::new());
     }
     let repo = Repo::find(&ctx.ui, &ctx.project()?.root)?.context("no git")?;
+    let list = of_today(&repo, list)?;
     let branches: Vec<&str> = list.iter().map(|it| it.branch.as_deref().unwrap_or_default()).collect();
     let tips = repo.branch_tips(&branches)?;
     let gone: Vec<&str> = branches.iter().zip(tips).filter(|(_, tip)| tip.is_none()).map(|(it, _)| *it).collect();

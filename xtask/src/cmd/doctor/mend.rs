@@ -48,7 +48,7 @@ fn scratch(ctx: &Ctx) -> Result<Vec<String>> {
     }
     let mut done = Vec::new();
     for component in &ctx.project()?.components {
-        let url = ctx.config(component).and_then(|config| ctx.database(&config));
+        let url = ctx.config(component).and_then(|config| ctx.database_of_all(&config));
         // A server that is not there is told by the look that follows.
         let dropped = url.and_then(|database| sweep(database.maker())).unwrap_or_default();
         done.extend(dropped.into_iter().map(|name| format!("{name} is dropped, which a dead run had left")));

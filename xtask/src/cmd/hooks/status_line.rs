@@ -17,6 +17,7 @@ use crate::sys::hooks::Hook;
 use crate::sys::pg::parked::Databases;
 use crate::sys::project::Component;
 use crate::ui::{Options, Ui};
+use crate::work::parked::of_today;
 use crate::work::{advice, standing};
 
 /// How long it may take: what is felt as a pause after `git switch` is too long. A server behind a slow line may be given
@@ -87,11 +88,13 @@ fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
 
 /// The components for which a database of the branch that is checked out is parked, and the branch.
 fn own_databases(ctx: &Ctx) -> Vec<(String, String)> {
-    let branch = || Repo::find(&ctx.ui, &ctx.project().ok()?.root).ok()??.head().ok()?.branch;
-    let (Some(branch), Ok(project)) = (branch(), ctx.project()) else { return Vec::new() };
+    let Ok(project) = ctx.project() else { return Vec::new() };
+    let Ok(Some(repo)) = Repo::find(&ctx.ui, &project.root) else { return Vec::new() };
+    let Some(branch) = repo.head().ok().and_then(|head| head.branch) else { return Vec::new() };
     let is_parked = |component: &&Component| -> Option<bool> {
         let database = ctx.database(&ctx.config(component).ok()?).ok()?;
         let list = Databases::open(&database.url, &database.url.target().database).ok()?.list().ok()?;
+        let list = of_today(&repo, list).ok()?;
         Some(list.iter().any(|it| !it.active && it.branch.as_ref() == Some(&branch)))
     };
     let found = project.components.iter().filter(|it| is_parked(it) == Some(true));

@@ -155,7 +155,7 @@ fn sql(step: &str, statements: Option<&[Statement]>) -> Block {
 
 /// What a step does to tables, one line for each.
 fn touched(step: &str, statements: &[Statement]) -> Vec<Block> {
-    let unseen = statements.iter().filter(|statement| statement.effect.is_none()).count();
+    let unseen = Statement::unseen(statements);
     let all = Effect::of_all(statements);
     let locks = || all.locks.iter().filter(|lock| !lock.mode.stops().is_empty());
     let tables: BTreeSet<&String> =
@@ -171,14 +171,15 @@ fn touched(step: &str, statements: &[Statement]) -> Vec<Block> {
         vec![(*table).clone(), rows, lock.map(locked).unwrap_or_default(), anew.to_owned()]
     };
     let head = &["Table", "Rows", "Lock", "File"];
-    let mut blocks = match (tables.is_empty(), unseen == statements.len()) {
-        (false, _) => vec![
-            Block::Words(format!("What the {step} does to tables:")),
-            Block::Table(head, tables.iter().map(row).collect()),
-        ],
-        (true, false) => vec![Block::Words(format!("The {step} touches no rows and keeps nobody from a table."))],
-        (true, true) => Vec::new(),
-    };
+    let mut blocks = Vec::new();
+    if !tables.is_empty() {
+        blocks.push(Block::Words(format!("What the {step} does to tables:")));
+        blocks.push(Block::Table(head, tables.iter().map(row).collect()));
+    } else if unseen == 0 && !statements.is_empty() {
+        let words =
+            format!("No statement of the {step} touches rows, or keeps anybody from a table that was there before.");
+        blocks.push(Block::Words(words));
+    }
     if unseen > 0 {
         let what = count(unseen, "statement");
         blocks.push(Block::Words(format!("What {what} of the {step} did to tables could not be seen.")));

@@ -15,7 +15,7 @@ fn statement(message: &str) -> Statement {
     let rows = vec![Touched { table: message.to_owned(), updated: 2, ..Touched::default() }];
     let locks = vec![Lock { table: message.to_owned(), mode: Mode::AccessExclusive, held: 0.034 }];
     let effect = Some(Effect { rows, locks, rewritten: vec![message.to_owned()] });
-    Statement { sql: message.to_owned(), seconds: Some(0.03), effect }
+    Statement { sql: message.to_owned(), count: 1, seconds: Some(0.03), effect }
 }
 
 /// A review of revisions with this message, which stands in the SQL too.

@@ -46,6 +46,7 @@ pub fn line(value: &Value) -> Option<usize> {
 pub fn statements(value: &Value) -> Vec<Statement> {
     let one = |value: &Value| Statement {
         sql: text(value, "sql").unwrap_or_default(),
+        count: value["count"].as_u64().and_then(|it| usize::try_from(it).ok()).unwrap_or(1),
         seconds: value["seconds"].as_f64(),
         effect: value["effect"].as_object().map(|_| effect(&value["effect"])),
     };

@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -93,15 +94,18 @@ fn own_folder(state_dir: &Path) -> Result<PathBuf> {
 }
 
 /// Of the driver's text: another driver may make something else of the same scripts.
-pub fn digest() -> String {
-    let mut hasher = Sha256::new();
-    for (name, text) in FILES {
-        hasher.update(name);
-        hasher.update([0]);
-        hasher.update(text);
-        hasher.update([0]);
-    }
-    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+pub fn digest() -> &'static str {
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    DIGEST.get_or_init(|| {
+        let mut hasher = Sha256::new();
+        for (name, text) in FILES {
+            hasher.update(name);
+            hasher.update([0]);
+            hasher.update(text);
+            hasher.update([0]);
+        }
+        hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    })
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl Db {
         };
         let mut transaction = self.client().build_transaction().read_only(true).start().map_err(words)?;
         // Whatever type the column has.
-        let asked = format!("select given.v::text from ({}) as given(v)", sql.trim_end().trim_end_matches(';'));
+        let asked = format!("select given.v::text from ({}\n) as given(v)", sql.trim_end().trim_end_matches(';'));
         let rows = transaction.ask(&asked, &[]).map_err(words)?;
         Ok(rows.iter().filter_map(|row| row.get::<_, Option<String>>(0)).collect())
     }

@@ -99,7 +99,7 @@ pub fn sweep_dumps(folder: &Path, component: &str) {
             let name = name.to_str()?.strip_prefix(component)?.strip_prefix('-')?.strip_suffix(".dump")?;
             Pid::from_raw(name.parse().ok()?)
         });
-        if process.is_some_and(|process| test_kill_process(process).is_err()) {
+        if process.is_some_and(|process| test_kill_process(process) == Err(rustix::io::Errno::SRCH)) {
             files::remove(&path);
         }
     }

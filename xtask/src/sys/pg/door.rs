@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use postgres::config::SslMode;
@@ -29,7 +29,7 @@ const READY: u8 = b'Z';
 pub(super) struct Door {
     tls: Option<MakeRustlsConnect>,
     mode: SslMode,
-    announced: Arc<OnceLock<i32>>,
+    announced: Arc<Mutex<Option<i32>>>,
 }
 
 impl Door {
@@ -37,9 +37,9 @@ impl Door {
         Door { tls: tls.cloned(), mode, announced: Arc::default() }
     }
 
-    /// The process that the first connection through here was told.
+    /// The process that the last connection through here was told: a name may stand for several servers, of which one lets us in.
     pub fn announced(&self) -> Option<i32> {
-        self.announced.get().copied()
+        *self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,7 +60,7 @@ impl MakeTlsConnect<Socket> for Door {
 pub(super) struct Threshold {
     tls: Option<Rustls>,
     must: bool,
-    announced: Arc<OnceLock<i32>>,
+    announced: Arc<Mutex<Option<i32>>>,
 }
 
 impl TlsConnect<Socket> for Threshold {
@@ -83,8 +83,28 @@ impl TlsConnect<Socket> for Threshold {
 
 /// Whether the server speaks TLS.
 async fn asked(socket: &mut Socket) -> Result<bool, Failed> {
-    socket.write_all(&ASK_FOR_TLS).await?;
-    Ok(socket.read_u8().await? == b'S')
+    socket.write_all(&ASK_FOR_TLS).await.map_err(Unanswered)?;
+    match socket.read_u8().await.map_err(Unanswered)? {
+        b'S' => Ok(true),
+        b'N' => Ok(false),
+        other => Err(format!("the server answers the request for it with {:?}", char::from(other)).into()),
+    }
+}
+
+/// The connection broke before there was any TLS.
+#[derive(Debug)]
+pub(super) struct Unanswered(std::io::Error);
+
+impl std::fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Unanswered {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
 }
 
 /// A connection that is listened to until the start-up is over.
@@ -96,7 +116,7 @@ pub(super) struct Heard {
 /// Where in the server's messages we are: kind, length, content.
 #[derive(Default)]
 struct Ears {
-    announced: Arc<OnceLock<i32>>,
+    announced: Arc<Mutex<Option<i32>>>,
     message: Vec<u8>,
     is_over: bool,
 }
@@ -118,7 +138,7 @@ impl Ears {
     }
 
     fn is_empty_message(&self) -> bool {
-        self.message.len() == 5 && self.message[1..] == [0, 0, 0, 4]
+        self.message.len() == 5 && self.message[1..4] == [0; 3] && self.message[4] <= 4
     }
 
     fn understand(&mut self) {
@@ -126,7 +146,7 @@ impl Ears {
         if message[0] == BACKEND_KEY
             && let Some(process) = message.get(5..).and_then(|content| content.first_chunk::<4>())
         {
-            let _ = self.announced.set(i32::from_be_bytes(*process));
+            *self.announced.lock().unwrap_or_else(PoisonError::into_inner) = Some(i32::from_be_bytes(*process));
         }
         self.is_over = matches!(message[0], BACKEND_KEY | READY);
     }
@@ -205,7 +225,14 @@ mod tests {
         for size in 1..=bytes.len() {
             let mut ears = Ears::default();
             bytes.chunks(size).for_each(|chunk| ears.hear(chunk));
-            assert_eq!((ears.announced.get(), ears.is_over), (Some(&4711), true), "{size}");
+            assert_eq!((*ears.announced.lock().unwrap(), ears.is_over), (Some(4711), true), "{size}");
         }
+    }
+
+    #[test]
+    fn what_is_no_postgresql_is_heard_to_its_end() {
+        let mut ears = Ears::default();
+        ears.hear(&[0; 16]);
+        assert_eq!(*ears.announced.lock().unwrap(), None);
     }
 }

@@ -210,6 +210,9 @@ fn io_error(error: &postgres::Error) -> Option<&io::Error> {
 
 /// What TLS complained about, if it was TLS: rustls' words inside the I/O error, or the server having none.
 pub(super) fn tls_reason(error: &postgres::Error) -> Option<String> {
+    if error.source().is_some_and(|source| source.is::<super::door::Unanswered>()) {
+        return None;
+    }
     let text = error.to_string();
     let source = error.source().map(ToString::to_string).unwrap_or_default();
     if source == "server does not support TLS" {

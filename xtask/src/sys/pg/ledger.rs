@@ -21,6 +21,7 @@ pub const SCHEMA: &str = "xtask";
 /// The table, in that schema.
 pub const TABLE: &str = "ledger";
 
+const IS_THERE: &str = "select to_regclass('xtask.ledger')::text";
 const MAKE: &str = "create schema if not exists xtask;
 comment on schema xtask is 'What xtask knows of this database. It may be dropped: nothing but knowledge is lost.';
 create table xtask.ledger (
@@ -83,9 +84,8 @@ impl Db {
     fn read_records(&mut self, table: &VersionTable, has_runs: bool) -> Result<Records> {
         let mut sql = session::versions_sql(table);
         let has_ledger = self.keeps(TABLE);
-        if has_ledger {
-            sql.push_str(&ledger_sql(table));
-        }
+        // One that was not there when the session began may have been made since.
+        sql.push_str(&if has_ledger { ledger_sql(table) } else { format!("{IS_THERE};") });
         if has_ledger && has_runs {
             sql.push_str(&runs::last_texts_sql(table));
         }
@@ -95,7 +95,8 @@ impl Db {
         let mut answer = || answers.next().context("reading the version table: no answer");
         let revisions = session::versions_of(&answer()?);
         let applied = Applied { revisions, elsewhere: None, table: true };
-        let ledger = if has_ledger { ledger_of(&answer()?) } else { None };
+        let second = answer()?;
+        let ledger = if has_ledger { ledger_of(&second) } else { second.text(0).and_then(|_| self.ledger(table)) };
         let last_texts = if has_ledger && has_runs { runs::last_texts_of(&answer()?) } else { Vec::new() };
         Ok(Records { applied, ledger, last_texts })
     }
@@ -111,8 +112,7 @@ impl Db {
     /// none, or none that we may read.
     pub fn ledger(&mut self, table: &VersionTable) -> Option<Ledger> {
         // Asked for first: a table that is not there would be an error in the server's log, each time.
-        let there = "select to_regclass('xtask.ledger')::text";
-        if !self.keeps(TABLE) && self.text(there, "looking for the ledger").ok()?.is_empty() {
+        if !self.keeps(TABLE) && self.text(IS_THERE, "looking for the ledger").ok()?.is_empty() {
             return None;
         }
         batch(self.client(), &ledger_sql(table)).ok()?.first().and_then(ledger_of)

@@ -6,13 +6,10 @@
 //! The `postgres` crate does not tell the announced process, so one session of its own asks, once per server and run.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
-use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+use tokio::io::AsyncReadExt;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 /// What cannot be found out in this time is not known.
@@ -64,52 +61,9 @@ async fn ask(config: &Config) -> Option<Option<Behind>> {
 /// The process that a request to cancel would name: length, code, process, key, four bytes each.
 async fn announced(client: &Client) -> Option<i32> {
     let (mut server, end) = tokio::io::duplex(64);
-    // To the request for TLS, where one is made.
-    server.write_all(b"S").await.ok()?;
-    client.cancel_token().cancel_query_raw(end, Unencrypted).await.ok()?;
+    client.cancel_token().cancel_query_raw(end, NoTls).await.ok()?;
     let mut request = Vec::new();
     server.read_to_end(&mut request).await.ok()?;
     let process = request.get(request.len().checked_sub(8)?..)?.first_chunk::<4>()?;
     Some(i32::from_be_bytes(*process))
-}
-
-/// Stands where TLS would be: the request goes nowhere.
-struct Unencrypted;
-
-struct Plain(DuplexStream);
-
-impl TlsConnect<DuplexStream> for Unencrypted {
-    type Stream = Plain;
-    type Error = std::io::Error;
-    type Future = std::future::Ready<Result<Plain, std::io::Error>>;
-
-    fn connect(self, stream: DuplexStream) -> Self::Future {
-        std::future::ready(Ok(Plain(stream)))
-    }
-}
-
-impl TlsStream for Plain {
-    fn channel_binding(&self) -> ChannelBinding {
-        ChannelBinding::none()
-    }
-}
-
-impl AsyncRead for Plain {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Plain {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
 }

@@ -66,6 +66,8 @@ pub struct Scratch {
     over: bool,
     /// What of its source it does not have, in words.
     lacks: Option<String>,
+    /// A session in it that somebody has left to the next who wants one.
+    session: Option<Db>,
 }
 
 /// A copy of a scratch database as it was at some moment. It goes with the scratch database.
@@ -148,6 +150,7 @@ impl Scratch {
     /// # Errors
     /// `active-connections`, `interrupted`, and what connecting may meet.
     pub fn twin(&mut self, admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
+        self.session = None;
         let mut twin = Scratch::claim(admin, making)?;
         let facts = self.source(&self.name.clone())?;
         (twin.settings, twin.grants) = (facts.settings, facts.grants);
@@ -209,6 +212,7 @@ impl Scratch {
             count: 0,
             over: false,
             lacks: None,
+            session: None,
         })
     }
 
@@ -244,11 +248,25 @@ impl Scratch {
         &self.url
     }
 
+    /// A session in it: the one that was left here, or a new one.
+    ///
+    /// # Errors
+    /// What connecting may meet.
+    pub fn session(&mut self, application_name: &str) -> Result<Db> {
+        self.session.take().map_or_else(|| Db::connect(&self.url, application_name), Ok)
+    }
+
+    /// Leaves a session to the next who wants one. It ends before anything is done with the database as a whole.
+    pub fn leave(&mut self, session: Db) {
+        self.session = Some(session);
+    }
+
     /// Keeps a copy of the database as it is now. Our own sessions in it must be closed first, or on their way.
     ///
     /// # Errors
     /// `active-connections` when somebody is still connected to the scratch database after five seconds.
     pub fn save(&mut self) -> Result<SavePoint> {
+        self.session = None;
         self.count += 1;
         let name = format!("{}_s{}", self.name, self.count);
         // On the list before it exists: an interrupted copy is dropped with the rest.
@@ -265,6 +283,7 @@ impl Scratch {
 
     /// Puts the database back to a save point; whoever is connected to the scratch database is disconnected.
     pub fn restore(&mut self, point: &SavePoint) -> Result<()> {
+        self.session = None;
         let name = self.name.clone();
         drop_database(&mut self.owner, &name)?;
         self.create(&point.0, "", "restored")
@@ -296,6 +315,7 @@ impl Scratch {
 
     /// Leaves the database where it is, out of [`sweep`]'s reach, and says how to get at it.
     pub fn keep(mut self) -> Result<Kept> {
+        self.session = None;
         let sql = format!("comment on database {} is {}", ident(&self.name), literal(KEPT));
         self.owner.client().batch_execute(&sql).map_err(|error| sql_fail(&error, "keeping the scratch database"))?;
         for name in std::mem::take(&mut self.saved) {
@@ -322,6 +342,7 @@ impl Scratch {
     }
 
     fn drop_all(&mut self) -> Result<()> {
+        self.session = None;
         // Asked, not assumed: a session that the server ended looks open until somebody uses it.
         if self.owner.client().batch_execute("").is_err() {
             self.owner = maintenance(&self.owner.url().clone())?;

@@ -55,16 +55,21 @@ impl Db {
         if began.is_none() && self.text(may, "asking for the right to make a schema")? != "true" {
             return Ok(false);
         }
-        let (kept, there) = (self.rows_since(backup)?.unwrap_or_default(), self.tables_by_number()?);
+        let kept = self.rows_since(backup)?.unwrap_or_default();
         let doing = "keeping the rows aside that were written since";
         let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, doing))?;
         let Some(mark) = Mark::last(&mut transaction, versions).map_err(|error| sql_fail(&error, doing))? else {
             return Ok(began.is_some());
         };
-        let again: Vec<&Kept> = kept.iter().filter(|it| it.at == mark.number).collect();
-        // What a step that failed half-way has dropped is in here alone.
-        if again.iter().any(|it| there.get(&it.table) != Some(&it.number)) {
-            return Ok(true);
+        // What a step that failed half-way has dropped, a table or a column, is in its copy alone: that one stays.
+        let is_whole = "select not exists (select unnest($2::text[]) except select attname::text from pg_catalog.pg_attribute \
+            where attrelid = $1 and attnum > 0 and not attisdropped)";
+        let mut again: Vec<&Kept> = Vec::new();
+        for it in kept.iter().filter(|it| it.at == mark.number) {
+            let row = transaction.ask_one(is_whole, &[&it.number, &it.columns]);
+            if row.map_err(|error| sql_fail(&error, doing))?.get(0) {
+                again.push(it);
+            }
         }
         let (end, done) = match began {
             Some(began) if began.mark == mark.number => (end.or(began.end), forget(&mut transaction, &again)),

@@ -41,6 +41,7 @@ class Statements:
         self._began = 0.0
         event.listen(Engine, "before_cursor_execute", self._begins)
         event.listen(Engine, "after_cursor_execute", self._ends)
+        event.listen(Engine, "commit", self._commits)
 
     def begin_step(self, wants_effects, version_table):
         self._is_on, self._wants_effects, self._version_table = True, wants_effects, version_table
@@ -55,7 +56,7 @@ class Statements:
 
     def told(self):
         """Those of the last step, in their order and without the values of parameters."""
-        more = [{"sql": "-- and %d more, which are not recorded" % self._dropped}] if self._dropped else []
+        more = [{"sql": "-- and %d more, which are not recorded" % self._dropped, "count": self._dropped}] if self._dropped else []
         return self._all + more
 
     def _begins(self, connection, _cursor, statement, _parameters, _context, _many):
@@ -74,6 +75,10 @@ class Statements:
         done["seconds"] = self._clock.now() - self._began
         with self._clock.stopped():
             done["effect"] = self._session(connection).effect(connection, self._began)
+
+    def _commits(self, connection):
+        if self._is_on and self._wants_effects:
+            self._session(connection).commits()
 
     def _session(self, connection):
         raw = connection.connection
@@ -127,7 +132,7 @@ class Session:
         # By number: name, file and counts; None until it could be looked at.
         self._tables = None
         # The tables that were there before the step: nobody waits for others.
-        self._old = {}
+        self._old = None
         # Locks by table and strength: what an earlier step of the same transaction had taken, and what this one holds.
         self._before = set()
         self._held = {}
@@ -139,7 +144,8 @@ class Session:
             if answers is not None:
                 self._tables = self._read(answers[0])
                 self._before = {tuple(json.loads(line)) for line in answers[1]}
-                self._old = {number: table["name"] for number, table in self._tables.items()}
+                if self._old is None:
+                    self._old = {number: table["name"] for number, table in self._tables.items()}
 
     def effect(self, connection, began):
         """What the statement that has just run did; None where that cannot be seen."""
@@ -153,6 +159,11 @@ class Session:
         self._tables.update(now)
         return effect
 
+    def commits(self):
+        """Nothing is held any more, and the server may count anew."""
+        self.end(self._clock.now())
+        self._tables, self._before = None, set()
+
     def end(self, now):
         """What is held still is given back."""
         for lock in self._held.values():
@@ -163,7 +174,6 @@ class Session:
         rows = []
         for number, table in now.items():
             before = self._tables.get(number, {"counts": (0, 0, 0)})["counts"]
-            # The server begins to count anew between transactions.
             counts = [count - was if count >= was else count for count, was in zip(table["counts"], before)]
             if any(counts):
                 rows.append([table["name"]] + counts)

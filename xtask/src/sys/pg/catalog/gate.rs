@@ -25,9 +25,9 @@ pub(super) const SHARED: [&str; 2] = ["pg_tablespace", "pg_subscription"];
 const VALUES: &str = "
 union all select 'index flags', pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(indexrelid, ' ', indisvalid, indisready,
   indislive, indisclustered, indisreplident, indisunique, indisprimary, indimmediate))::bigint)::text, null from pg_catalog.pg_index
-union all select 'roles', pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat(oid, ' ', rolname), ',' order by oid)), null
+union all select 'roles', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(oid, ' ', rolname), 0))::text, null
   from pg_catalog.pg_roles
-union all select 'user mappings', pg_catalog.md5(pg_catalog.string_agg(m::text, ',' order by umid)), null
+union all select 'user mappings', pg_catalog.sum(pg_catalog.hashtextextended(m::text, 0))::text, null
   from pg_catalog.pg_user_mappings m;
 ";
 
@@ -62,7 +62,9 @@ struct Moment {
 impl Gate {
     /// What is to be asked first.
     pub fn question(&mut self, session: i32) -> String {
-        if std::mem::replace(&mut self.session, session) != session {
+        // A look that broke off may not have prepared all that it was to.
+        let has_broken_off = self.now.take().is_some();
+        if std::mem::replace(&mut self.session, session) != session || has_broken_off {
             self.server = None;
         }
         let before = self.seen.as_ref().map_or(0, |seen| seen.moment.horizon);
