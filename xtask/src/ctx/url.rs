@@ -90,10 +90,9 @@ impl Ctx {
     }
 
     fn ask_env(&self, config: &AlembicConfig) -> Result<Option<Known>> {
-        // What is no file, a FIFO say, has nothing to answer: Python would wait for it.
-        let Ok(script) = regular::read_text(&config.script_location.join("env.py")) else { return Ok(None) };
+        let script = regular::read_text(&config.script_location.join("env.py"));
         let is_named = config.template.is_some() || config.component.database.is_some();
-        if is_named || follows_the_config(&script) {
+        if is_named || script.is_ok_and(|text| follows_the_config(&text)) {
             return Ok(None);
         }
         let named = config.url().ok().and_then(|text| DbUrl::parse(&text).ok());
