@@ -111,6 +111,29 @@ fn stopped_rebase() -> Branches {
     case
 }
 
+/// A rebase that was killed between its backup and the way down may lie there for a day.
+#[test]
+fn a_row_that_is_written_before_a_rebase_goes_on_comes_along() {
+    let case = moved();
+    let begin = case.moment();
+    let done = || {
+        let journal = fs::read_to_string(case.path(".xtask/journals/db-rebase/journal.json")).unwrap_or_default();
+        journal.matches("\"progress\": \"done\"").count()
+    };
+    for at in 1.. {
+        begin.again();
+        let killed = case.xtask("db-rebase --yes -q").env("XTASK_CRASH_AT", at.to_string()).run();
+        assert_eq!(killed.code, -1, "{killed}");
+        if done() == 1 {
+            break;
+        }
+    }
+    assert_eq!(case.heads(), "b", "nothing has gone down");
+    case.sql(0, "insert into t_b values (7777)");
+    let _ = case.run("db-rebase --resume --yes").code(0);
+    assert!(case.rows(0).contains("7777"), "{}", case.rows(0));
+}
+
 impl Operation {
     fn new((_, make, words, way_on): Made) -> Operation {
         let case = make();

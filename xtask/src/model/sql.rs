@@ -226,7 +226,16 @@ fn sets(rest: Rest<'_>) -> Vec<String> {
         for one in left[usize::from(is_several)..].split(|token| *token == Token::Mark(',')) {
             columns.push(Rest(one).name());
         }
-        if !is_several && part.iter().any(ends) {
+        let mut depth = 0_i32;
+        let is_last = part.iter().any(|token| {
+            match token {
+                Token::Mark('(') => depth += 1,
+                Token::Mark(')') => depth -= 1,
+                _ => {}
+            }
+            depth == 0 && ends(token)
+        });
+        if is_last {
             break;
         }
     }

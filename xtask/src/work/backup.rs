@@ -78,10 +78,13 @@ impl Taken {
         }
         let Some(first) = lines.first() else { return Ok(()) };
         if !lines.iter().any(concerns) {
+            let tables = tables.unwrap_or_default().join(", ");
+            let what = match tables.as_str() {
+                "" => "the scripts take no rows away, but may write over what was just written".to_owned(),
+                _ => format!("not into a table that the scripts name as going ({tables})"),
+            };
             ctx.ui.warn(format!(
-                "Somebody wrote while the backup was taken ({first}), but not into a table that the scripts name as going ({}); \
-                 the backup has not all of that",
-                tables.unwrap_or_default().join(", ")
+                "Somebody wrote while the backup was taken ({first}); {what}; the backup has not all of that"
             ));
             return Ok(());
         }

@@ -22,7 +22,7 @@ use crate::sys::backup::record::Record;
 use crate::sys::backup::{reader, shelf};
 use crate::sys::pg::mend::{Job, Mended};
 use crate::sys::pg::rows::Memory;
-use crate::sys::pg::since::KEPT_IN;
+use crate::sys::pg::since::{KEPT_IN, Kept};
 use crate::sys::pg::{Db, VersionTable};
 use crate::sys::{self, files, journal};
 
@@ -117,7 +117,9 @@ pub fn before(
 /// # Errors
 /// When the connection is lost.
 pub fn keep(db: &mut Db, versions: &VersionTable, backup: &Path, end: Option<u64>) -> Result<bool> {
-    db.keep_rows_since(versions, end, &name_of(backup))
+    let name = name_of(backup);
+    // What was put back is not what somebody has written since.
+    Ok(db.was_put_back(versions, &name)? || db.keep_rows_since(versions, end, &name)?)
 }
 
 fn name_of(backup: &Path) -> String {
@@ -142,15 +144,15 @@ pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
     journal::crash_point();
     let name = name_of(wish.backup);
     told_of(ctx, db.set_older_rows_aside(&name)?);
-    let is_done = db.put_back_at(&name)?.is_some();
-    if !is_done {
-        keep(db, wish.versions, wish.backup, None)?;
-    }
+    let is_done = db.was_put_back(wish.versions, &name)?;
     let task = ctx.ui.task("Putting back what was taken away, and comparing");
     let lock_wait = backup::LOCK_WAIT.as_millis();
     let now = db.contents(&mut Memory::default(), lock_wait)?;
     let mut report = Report::default();
-    let jobs = if is_done { Vec::new() } else { jobs(&record.contents, &now, wish, &mut report) };
+    let jobs = jobs(&record.contents, &now, wish, &mut report);
+    let jobs = if is_done { Vec::new() } else { jobs };
+    // As late as can be: whoever writes after this is written over.
+    keep(db, wish.versions, wish.backup, None)?;
     let mended = if jobs.is_empty() { Vec::new() } else { mend(ctx, db, wish, jobs)? };
     report.tell(&mended);
     let later = wish.now.and_then(|path| shelf::open(path).ok()?.record).map(|record| record.contents.sequences);
@@ -160,7 +162,10 @@ pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
     let stale = db.filled_views()?.into_iter().filter(made_again);
     statements.extend(stale.map(|view| format!("refresh materialized view {view}")));
     report.left.extend(db.put_right(&statements)?);
-    let is_beside = mended.iter().any(|it| it.is_beside);
+    if is_done {
+        report.tell_of_a_run_before(&db.rows_since(&name)?.unwrap_or_default(), &now);
+    }
+    let is_beside = is_done || mended.iter().any(|it| it.is_beside);
     keep_what_is_left(db, &mut report, wish, is_beside)?;
     let after = db.contents(&mut Memory::default(), lock_wait)?;
     report.lacks(&record.contents, &after, &mended);
@@ -293,6 +298,15 @@ fn keep_what_is_left(db: &mut Db, report: &mut Report, wish: &Wish<'_>, is_besid
 }
 
 impl Report {
+    /// A run before this one, which was cut off, has put back what fits.
+    fn tell_of_a_run_before(&mut self, kept: &[Kept], now: &Contents) {
+        for Kept { table, rows, kept_in, .. } in kept.iter().filter(|it| now.tables.contains_key(&it.table)) {
+            self.left.push(format!(
+                "{table}: {rows} rows written since are in {kept_in}; whether they fit, a run that was cut off did not say"
+            ));
+        }
+    }
+
     /// The first line of what a command says when it has taken something back.
     pub fn headline(&self) -> &'static str {
         match (self.is_as_it_was, self.left.is_empty()) {

@@ -70,6 +70,12 @@ fn stopped(
 ) -> anyhow::Error {
     let before = done.len() - 1;
     let mut fail = from_anyhow(error).about(&component.name);
+    let is_changed =
+        |it: &Value| ["applied", "reverted"].iter().any(|key| it[*key].as_array().is_some_and(|all| !all.is_empty()));
+    // A refusal of one tenant is no refusal of the whole where another was changed.
+    if fail.exit == Exit::Refused && done[..before].iter().any(is_changed) {
+        fail.exit = Exit::Failed;
+    }
     let others = match left.len() - 1 {
         0 => "none is left".to_owned(),
         count => format!("{count} after it were not begun"),

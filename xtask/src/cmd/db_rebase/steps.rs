@@ -23,6 +23,7 @@ use crate::sys::interrupt;
 use crate::sys::journal::{Journal, Operation, Progress};
 use crate::sys::project::Component;
 use crate::work::last_change::{self, What};
+use crate::work::migrate::sorted;
 use crate::work::own_database::OwnDatabase;
 use crate::work::put_back::Report;
 
@@ -84,7 +85,14 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
     }
     let component = ctx.project()?.component(Some(&work.component))?;
     let own = open(ctx, component, &work).map_err(refuse)?;
-    Run { ctx, work, journal, own, timed: Vec::new(), report: None }.carry_out()
+    let mut run = Run { ctx, work, journal, own, timed: Vec::new(), report: None };
+    if !run.work.stays
+        && !run.is_still_there()
+        && let (Some(path), Some(own)) = (run.backup(), &mut run.own)
+    {
+        own.keep_what_was_written(&path, None).map_err(refuse)?;
+    }
+    run.carry_out()
 }
 
 /// Takes back what did not end, or was put away in this folder when it had: files byte for byte, the database by the
@@ -163,7 +171,9 @@ fn open<'a>(ctx: &Ctx, component: &'a Component, work: &Work) -> Result<Option<O
 impl Run<'_> {
     fn carry_out(mut self) -> Result<Exit> {
         for (number, step) in self.work.steps().into_iter().enumerate() {
-            if self.journal.steps().get(number).is_some_and(|it| it.progress == Progress::Done) {
+            // People may have written since a run was killed, and the backup is to have that.
+            let is_backup_again = step == Step::Backup && self.is_still_there();
+            if !is_backup_again && self.is_done(number) {
                 self.timed.push(Timed { name: step.name(), outcome: "ok", seconds: 0.0 });
                 continue;
             }
@@ -186,6 +196,18 @@ impl Run<'_> {
             Some(own) => self.put_away(own),
             None => self.end(Journal::finish, show::done),
         }
+    }
+
+    fn is_done(&self, number: usize) -> bool {
+        self.journal.steps().get(number).is_some_and(|it| it.progress == Progress::Done)
+    }
+
+    /// Whether nothing of the database has gone down yet.
+    fn is_still_there(&mut self) -> bool {
+        let down = self.work.steps().into_iter().position(|it| it == Step::Down);
+        let before = sorted(&self.work.trip.before);
+        let stands = |own: &mut OwnDatabase<'_>| own.applied().is_ok_and(|now| sorted(&now) == before);
+        !down.is_some_and(|number| self.is_done(number)) && self.own.as_mut().is_some_and(stands)
     }
 
     /// The journal goes to where db-undo finds it.

@@ -156,6 +156,7 @@ pub fn realign(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
         return Ok(Done::skipped(why));
     }
     let component = ctx.component()?;
+    ctx.ensure_database(&ctx.database(&ctx.config(component)?)?)?;
     let Some(way) = way(ctx, component)? else {
         return match LeftOpen::may_be(ctx, &component.name) {
             true => end_what_is_open(ctx, component),
@@ -242,7 +243,6 @@ fn own_sync() -> Own {
 /// # Errors
 /// `unknown-revision` where there is none.
 pub fn way(ctx: &Ctx, component: &Component) -> Result<Option<Box<Way>>> {
-    ctx.ensure_database(&ctx.database(&ctx.config(component)?)?)?;
     match realign::plan(ctx, component, COMMAND).map_err(refuse)? {
         Found::InLine => Ok(None),
         Found::Way(way) => Ok(Some(way)),

@@ -13,6 +13,7 @@ use crate::model::status::Revision;
 use crate::report::json::revisions;
 use crate::report::steps::{Outcome, StepReport, steps as table};
 use crate::ui::Paint;
+use crate::work::advice;
 use crate::work::at_stake::AtStake;
 use crate::work::own_database::OwnDatabase;
 use crate::work::realign::Way;
@@ -169,7 +170,13 @@ fn foresee(ctx: &Ctx) -> Result<(Value, Value, Vec<String>)> {
     let mut object = json!({"component": component.name});
     let mut lines = Vec::new();
     let mut pending = report.standing.as_ref().map(|it| it.pending.clone()).unwrap_or_default();
-    if let Some(way) = way(ctx, component)? {
+    let is_ours = ctx.database(&ctx.config(component)?)?.embedded;
+    let found = match way(ctx, component) {
+        // db-sync makes it; a dry run does not.
+        Err(error) if is_ours && advice::is_database_missing(&error) => None,
+        found => found?,
+    };
+    if let Some(way) = found {
         let mut own = OwnDatabase::connect(ctx, component, COMMAND)?;
         let at_stake = way.at_stake(ctx, &mut own)?;
         object["realign"] = way_json(&way, &at_stake);

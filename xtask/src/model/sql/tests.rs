@@ -43,6 +43,7 @@ fn what_an_update_sets() {
     for (sql, expected) in [
         ("UPDATE app.t SET a = 1, \"B b\" = f(x, y) FROM u WHERE u.id = t.id, c = 2", &["a", "B b"][..]),
         ("update t as x set (a, b) = (1, 2), c = (select d from e where f = g) returning h", &["a", "b", "c"]),
+        ("update t set a = (select max(x) from y), b = extract(year from c) where d", &["a", "b"]),
         ("update t set {columns}", &["{columns}"]),
         ("delete from t", &[]),
     ] {

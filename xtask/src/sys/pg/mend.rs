@@ -187,7 +187,7 @@ impl Mending<'_> {
         let broken = self.bring_back().map_err(|error| sql_fail(&error, DOING))?;
         if self.since.is_some() {
             // From here on, what is in the tables is not to be put right again.
-            let mark = format!("create table if not exists {KEPT_IN}.put_back ()");
+            let mark = format!("drop table if exists {KEPT_IN}.put_back; create table {KEPT_IN}.put_back ()");
             self.transaction.batch_execute(&mark).map_err(|error| sql_fail(&error, DOING))?;
         }
         self.transaction.commit().map_err(|error| sql_fail(&error, DOING))?;
@@ -430,7 +430,7 @@ impl Table {
         match self.merge(&mut inner, kept, &common) {
             Ok(()) => {
                 inner.commit()?;
-                self.mended.since = kept.rows;
+                self.mended.since += kept.rows;
                 if lost {
                     return Ok(());
                 }

@@ -180,6 +180,20 @@ impl Db {
         Ok(self.text(&sql, LOOKING)?.parse().ok())
     }
 
+    /// Whether the rows of that backup were put back, and no revision has run since.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn was_put_back(&mut self, versions: &VersionTable, backup: &str) -> Result<bool> {
+        let Some(at) = self.put_back_at(backup)? else { return Ok(false) };
+        let doing = "asking whether rows were put back";
+        let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, doing))?;
+        let mark = Mark::last(&mut transaction, versions).map_err(|error| sql_fail(&error, doing))?;
+        let Some(mark) = mark else { return Ok(true) };
+        let age = mark.age(&mut transaction, Some(at)).map_err(|error| sql_fail(&error, doing))?;
+        Ok(age < mark.age)
+    }
+
     /// Drops the tables of rows that are back where they belong. That they are stays written down, for whoever is killed now
     /// and goes on.
     ///
