@@ -13,7 +13,7 @@ mod projects;
 mod support;
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -41,18 +41,18 @@ fn main() -> ExitCode {
         println!("no project is called so; there are: {}", names.collect::<Vec<_>>().join(", "));
         return ExitCode::FAILURE;
     }
-    let mut found = Map::new();
+    let mut expected = Expected::read();
     for project in PROJECTS.iter().filter(|project| is_wanted(project.name)) {
-        found.insert(project.name.to_owned(), timed(project.name, || of_pypi(project)));
+        expected.judge(project.name, timed(project.name, || of_pypi(project)));
     }
     let backend_ai = BACKEND_AI.iter().filter(|(component, _)| is_wanted(&format!("backend.ai {component}")));
     for (component, range) in backend_ai {
         let name = format!("backend.ai {component}");
         if is_possible() {
-            found.insert(name.clone(), timed(&name, || of_backend_ai(component, range)));
+            expected.judge(&name, timed(&name, || of_backend_ai(component, range)));
         }
     }
-    compare(found)
+    expected.end()
 }
 
 fn timed(name: &str, look: impl FnOnce() -> Value) -> Value {
@@ -100,7 +100,7 @@ fn of_backend_ai(component: &str, range: &str) -> Value {
 }
 
 /// The folder of an environment with the package, made by the same code that makes the user's.
-fn environment(project: &Project) -> std::path::PathBuf {
+fn environment(project: &Project) -> PathBuf {
     let search = std::env::var_os("PATH").unwrap_or_default();
     let requirements = workspace().join(format!("tests/compat/{}.txt", project.name));
     let python = managed(&quiet(), &workspace().join("target/compat"), &requirements, &search);
@@ -108,41 +108,58 @@ fn environment(project: &Project) -> std::path::PathBuf {
     python.parent().unwrap().parent().unwrap().to_owned()
 }
 
-/// Says what is not as it is written down; or writes it down.
-fn compare(found: Map<String, Value>) -> ExitCode {
-    let file = workspace().join("tests/compat/expected.json");
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|_| "{}".to_owned());
-    let mut expected: Map<String, Value> = serde_json::from_str(&text).unwrap();
-    let is_update = std::env::var_os("UPDATE_EXPECT").is_some();
-    let mut is_good = true;
-    for (name, now) in found {
-        let was = expected.get(&name).cloned().unwrap_or_default();
+/// What is written down, and whether all that was found is so.
+struct Expected {
+    all: Map<String, Value>,
+    is_update: bool,
+    is_good: bool,
+}
+
+impl Expected {
+    fn file() -> PathBuf {
+        workspace().join("tests/compat/expected.json")
+    }
+
+    fn read() -> Expected {
+        let text = std::fs::read_to_string(Expected::file()).unwrap_or_else(|_| "{}".to_owned());
+        let is_update = std::env::var_os("UPDATE_EXPECT").is_some();
+        Expected { all: serde_json::from_str(&text).unwrap(), is_update, is_good: true }
+    }
+
+    /// Says what is not as it is written down; or writes it down, at once: the next project may take an hour.
+    fn judge(&mut self, name: &str, found: Value) {
+        let was = self.all.get(name).cloned().unwrap_or_default();
         if was.is_null() {
-            is_good &= is_update;
+            self.is_good = false;
             println!("{name}: nothing is written down yet, which UPDATE_EXPECT=1 does");
         }
-        for (key, value) in now.as_object().filter(|_| !was.is_null()).into_iter().flatten() {
+        for (key, value) in found.as_object().filter(|_| !was.is_null()).into_iter().flatten() {
             if was[key] != *value {
-                is_good = false;
+                self.is_good = false;
                 println!("{name}, {key}:\n  expected {}\n  found    {value}", was[key]);
             }
         }
-        if is_update {
-            expected.insert(name, now);
+        if self.is_update {
+            self.all.insert(name.to_owned(), found);
+            self.all.sort_keys();
+            write_if_another(&Expected::file(), &format!("{}\n", serde_json::to_string_pretty(&self.all).unwrap()));
         }
     }
-    let page = workspace().join("docs/compatibility.md");
-    if is_update {
-        expected.sort_keys();
-        write_if_another(&file, &format!("{}\n", serde_json::to_string_pretty(&expected).unwrap()));
-        write_if_another(&page, &page::page(&expected));
-        return ExitCode::SUCCESS;
+
+    fn end(self) -> ExitCode {
+        let (page, text) = (workspace().join("docs/compatibility.md"), page::page(&self.all));
+        if self.is_update {
+            write_if_another(&page, &text);
+            return ExitCode::SUCCESS;
+        }
+        let is_made_of_it = std::fs::read_to_string(&page).is_ok_and(|there| there == text);
+        if !is_made_of_it {
+            println!(
+                "docs/compatibility.md is not what is made of expected.json: UPDATE_EXPECT=1 cargo xtask compat none"
+            );
+        }
+        if self.is_good && is_made_of_it { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
-    if std::fs::read_to_string(&page).ok().as_deref() != Some(&page::page(&expected)) {
-        is_good = false;
-        println!("docs/compatibility.md is not what is made of expected.json: UPDATE_EXPECT=1 cargo xtask compat none");
-    }
-    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn write_if_another(path: &Path, text: &str) {

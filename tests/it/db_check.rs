@@ -166,7 +166,7 @@ fn what_is_no_file_is_named_at_once() {
     let config = check(&project, "--json");
     assert!(config.code != 0 && config.stdout.contains("alembic.ini"), "{config}");
     // So may all else that is read on the way: each of these hung.
-    for name in ["Cargo.toml", "pyproject.toml"] {
+    for name in ["Cargo.toml", "pyproject.toml", "migrations/env.py"] {
         let project = self::project().revision("a1", "", "pass", "pass");
         let _ = std::fs::remove_file(project.path(name));
         fifo(&project.path(name));

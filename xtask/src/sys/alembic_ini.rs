@@ -114,7 +114,7 @@ impl AlembicConfig {
             }
             None if !named.is_empty() => Err(self.several(&named).into()),
             None => {
-                let script = std::fs::read_to_string(self.script_location.join("env.py")).unwrap_or_default();
+                let script = super::regular::read_text(&self.script_location.join("env.py")).unwrap_or_default();
                 if is_for_several(&script) { Err(self.several_of_application().into()) } else { Ok(()) }
             }
         }

@@ -117,7 +117,7 @@ fn digest(asking: &Asking<'_>, variables: &BTreeSet<String>, files: &[PathBuf]) 
 /// A file's text; of a program, which is large, when it was changed.
 fn stamp(path: &Path) -> Vec<u8> {
     match fs::metadata(path) {
-        Ok(metadata) if metadata.len() < 1 << 20 => fs::read(path).unwrap_or_default(),
+        Ok(metadata) if metadata.len() < 1 << 20 => super::regular::read_regular(path).unwrap_or_default(),
         Ok(metadata) => format!("{:?}", metadata.modified().ok()).into_bytes(),
         Err(_) => Vec::new(),
     }

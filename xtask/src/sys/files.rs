@@ -115,7 +115,7 @@ pub fn modified(path: &Path) -> Option<SystemTime> {
 /// # Errors
 /// When it is not there or cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("reading {}", path.display()))
+    super::regular::read_regular(path).with_context(|| format!("reading {}", path.display()))
 }
 
 /// The text of a file.
