@@ -172,9 +172,9 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// Back to the database as it was at the beginning, with the seed's rows where it came without them.
     fn begin_again(&mut self, came_seeded: bool) -> Result<()> {
-        self.sandbox.begin_again()?;
-        self.is_seeded = came_seeded || self.sandbox.held()?.is_empty();
-        self.seed_first()
+        let has_seed = self.sandbox.begin_again()?;
+        self.is_seeded = came_seeded || has_seed;
+        if self.sandbox.held()?.is_empty() { Ok(()) } else { self.seed_first() }
     }
 
     // Both ways

@@ -1,6 +1,7 @@
 //! DB401: a downgrade that does nothing while the upgrade does something.
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
+use crate::model::graph::Links;
 use crate::model::script_body::{Body, Found, Function, Kind, Subject};
 use crate::model::sql::{Action, Object, Verb, mentions};
 use crate::model::twins::{self, changes};
@@ -60,10 +61,16 @@ fn empty(source: &Source, upgrade: &Function, downgrade: &Function, sink: &mut S
 /// Whether the revision is the guarded half of a pair: what it does is the other one's to take back.
 fn is_taken_back_by_a_twin(source: &Source, context: &Context) -> bool {
     let Some(own) = context.revision(source).filter(|own| twins::unguarded(own.body).is_none()) else { return false };
-    let others = context.like(&own).filter(|other| other.path != source.path);
+    let Ok(graph) = &context.graph else { return false };
     let goes_back = |body: &Body| body.downgrade.as_ref().is_some_and(|downgrade| downgrade.kind != Kind::Empty);
-    let twin = twins::twin(&own, others.filter_map(|source| context.revision(source)));
-    twin.is_some_and(|twin| goes_back(twin.revision.body))
+    let others = context.like(&own).filter(|other| other.path != source.path);
+    let others: Vec<_> =
+        others.filter_map(|other| context.revision(other)).filter(|other| goes_back(other.body)).collect();
+    if others.is_empty() {
+        return false;
+    }
+    let below = graph.ancestors(&[own.script.id.as_str()], Links::Parents);
+    twins::twin(&own, others.into_iter().filter(|other| below.contains(&other.script.id.as_str()))).is_some()
 }
 
 /// Whether something in the schema is there or gone afterwards, whatever was before: `IF NOT EXISTS` and a look before

@@ -67,11 +67,24 @@ fn uses(source: &Source, found: &Found, value: &str) -> bool {
         return true;
     }
     let code = source.text.get(found.range.clone()).unwrap_or_default();
-    let is_written = !adds(code) && (code.contains(&quoted) || code.contains(&format!("\"{value}\"")));
+    let mut is_written = !adds(code) && (is_value_in(code, &quoted) || is_value_in(code, &format!("\"{value}\"")));
+    if !found.call.last().ends_with("_column") {
+        // A constant of the file, a helper's parameter.
+        found.call.texts(&mut |text| is_written |= text.text == value);
+    }
     // An enumerated type that is only described is not used.
     let changes =
         ["add_column", "alter_column", "bulk_insert", "values", "where", "execute", "exec_driver_sql", "executemany"];
     is_written && changes.contains(&found.call.last()) && !is_listed(found, value)
+}
+
+/// Whether the text stands in the code other than as a name: the key of a dictionary, the first argument of a column.
+fn is_value_in(code: &str, text: &str) -> bool {
+    code.match_indices(text).any(|(at, _)| {
+        let behind = code[at + text.len()..].trim_start();
+        let is_key = behind.starts_with(':') && !behind.starts_with("::");
+        !is_key && !code[..at].trim_end().ends_with("Column(")
+    })
 }
 
 /// `existing_type=sa.Enum("sad", "glad", name="mood")` lists the value.

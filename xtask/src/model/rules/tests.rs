@@ -567,6 +567,10 @@ fn what_is_left_broken_or_fails_later() {
     ] {
         assert_eq!(used(parameter), ["DB417 a.py:6"], "{parameter}");
     }
+    assert_eq!(used("new = 'glad'; op.execute(t.update().values(a=new))"), ["DB417 a.py:6"]);
+    // Names of columns.
+    assert_eq!(used("op.bulk_insert(t, [{'glad': True, 'a': 'sad'}])"), NONE);
+    assert_eq!(used("op.add_column('t', sa.Column('glad', sa.Boolean))"), NONE);
     assert_eq!(used("op.execute(\"UPDATE t SET a = 'sad' WHERE b\")"), NONE);
     assert_eq!(used("op.execute(\"ALTER TYPE mood ADD VALUE 'merry' AFTER 'glad'\")"), NONE);
     assert_eq!(

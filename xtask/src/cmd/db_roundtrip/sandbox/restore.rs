@@ -113,11 +113,12 @@ impl Sandbox<'_> {
         Ok(())
     }
 
-    /// Starts over from the baseline.
-    pub fn begin_again(&mut self) -> Result<()> {
+    /// Starts over from the baseline; whether that has the seed's rows, as one that was kept on the way has.
+    pub fn begin_again(&mut self) -> Result<bool> {
         self.saved = None;
         self.since.clear();
-        self.rebuild()
+        self.rebuild()?;
+        Ok(self.from_empty && self.cache.has())
     }
 
     fn make_again(&mut self) -> Result<()> {

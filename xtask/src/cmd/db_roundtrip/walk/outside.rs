@@ -9,9 +9,12 @@ use crate::model::roundtrip::Point;
 use crate::model::script_body::Found;
 use crate::model::sql::{self, Object, Verb};
 use crate::sys::alembic::Trouble;
+use crate::sys::project::Baseline as Declared;
 
 /// PostgreSQL's codes for a table, column, type, function or schema that is not there.
 const NOT_THERE: [&str; 5] = ["42P01", "42703", "42704", "42883", "3F000"];
+/// And for one that is there already.
+const THERE_ALREADY: [&str; 4] = ["42P07", "42701", "42710", "42723"];
 
 impl Walk<'_, '_> {
     /// The reason, where it is one of those. `before`: the database before the upgrade.
@@ -21,6 +24,15 @@ impl Walk<'_, '_> {
             let why = format!("the embedded server lacks what it needs ({}); on the real one", trouble.message);
             let real = own("db-roundtrip").of(&self.facts.component.name).flag("--server", "configured");
             return Some(self.ctx.ui.shown(Action::run(why, real)));
+        }
+        let by_command = matches!(self.facts.component.baseline, Some(Declared::Command { .. }));
+        let is_there = trouble.sqlstate.as_deref().is_some_and(|code| THERE_ALREADY.contains(&code));
+        if by_command && is_there && self.facts.graph.parents(id).is_empty() {
+            return Some(format!(
+                "the baseline command has made what this revision makes ({}) and stamped no revision: it must stamp what it \
+                 has made, or make only what no revision makes",
+                trouble.message
+            ));
         }
         let is_first = before.schema.objects().all(|(key, _)| key.kind != "table");
         let is_missing = trouble.sqlstate.as_deref().is_some_and(|code| NOT_THERE.contains(&code));

@@ -78,11 +78,17 @@ impl Walk<'_, '_> {
             return Ok(Tried::Not("it is gone".into()));
         };
         let ways = Ways { pair, prefix: order[..at].to_vec(), stretch: order[at..].to_vec() };
-        if !held.contains(&pair.lower) {
-            self.begin_again(came_seeded)?;
-            return self.try_here(&ways);
-        }
         let mut why = "there is no database without it".to_owned();
+        if !held.contains(&pair.lower) {
+            match self.begin_again(came_seeded).and_then(|()| self.try_here(&ways)) {
+                Ok(Tried::Not(reason)) => why = reason,
+                Ok(tried) => return Ok(tried),
+                Err(error) => {
+                    interrupt::check()?;
+                    why = from_anyhow(&error).summary;
+                }
+            }
+        }
         let ends = (pair.lower.as_str(), pair.upper.as_str());
         for how in how::of_references(self.ctx, self.facts, self.is_clone, ends, ways.prefix.clone())? {
             let tried = match baseline::reference(self.ctx, self.facts, &how) {
@@ -122,9 +128,18 @@ impl Walk<'_, '_> {
         let before = self.sandbox.point()?;
         let only = std::slice::from_ref(upper);
         let (both, round) = match trial::from_below(self.sandbox, only, Mode::Walk, &before)? {
-            Trial::Passed(passed) => (passed.again.clone(), Some(self.round_trip(upper, *passed))),
+            Trial::Passed(passed) if passed.restored => (passed.again.clone(), Some(self.round_trip(upper, *passed))),
+            Trial::Passed(_) => {
+                return Ok(Tried::Not(format!("down and up again, {upper} does not come back to what it was")));
+            }
             Trial::Up(point) => (*point, None),
-            Trial::Failed(stuck) if stuck.leg == Leg::Upgrade => return Ok(Tried::FailsAfter(stuck)),
+            Trial::Failed(stuck) if stuck.leg == Leg::Upgrade => {
+                return Ok(match self.outside_cause(upper, &stuck.failure, &before) {
+                    Some(why) => Tried::Not(why),
+                    None if result::is_passing(&stuck.failure.fail) => Tried::Not(stuck.failure.fail.summary),
+                    None => Tried::FailsAfter(stuck),
+                });
+            }
             Trial::Failed(stuck) => match stuck.upper {
                 Some(point) => (point, None),
                 None => return Ok(Tried::Not(stuck.failure.fail.summary)),
@@ -145,7 +160,9 @@ impl Walk<'_, '_> {
         if let Err(failure) =
             self.sandbox.attempt(&Deed::steps(Direction::Up, std::slice::from_ref(upper), Mode::Own))?
         {
-            return Ok(Tried::FailsWithout(failure.fail.summary));
+            let is_passing = result::is_passing(&failure.fail);
+            let why = failure.fail.summary;
+            return Ok(if is_passing { Tried::Not(why) } else { Tried::FailsWithout(why) });
         }
         let alone = self.sandbox.point()?;
         let schema = catalog::diff(&both.schema, &alone.schema);
@@ -204,7 +221,9 @@ impl Walk<'_, '_> {
             result = self.judged(result, tried);
         }
         result.notes.push(note);
-        self.settle(result);
+        // Not by `settle`: the statements are those of its own test.
+        self.shared.log.add(self.ctx, &result);
+        self.found.insert(result.revision.id.clone(), result);
         Ok(())
     }
 
@@ -216,7 +235,12 @@ impl Walk<'_, '_> {
                 let id = found.revision.id.as_str();
                 result::of_failure(&self.facts.graph, id, *stuck, &explain::said(self.ctx, self.facts, id))
             }
-            Tried::Same(same) if same.is_all_that_stays(&found) => same.round.unwrap_or(found),
+            Tried::Same(same) if same.is_all_that_stays(&found) => match same.round {
+                Some(round) => {
+                    RevisionResult { made: found.made, ran_up: found.ran_up, ran_down: found.ran_down, ..round }
+                }
+                None => found,
+            },
             _ => found,
         }
     }
