@@ -137,8 +137,8 @@ impl Proof {
                  upgrades"
             }
             Proof::Recorded => {
-                "the database held the revision already; what the downgrade left was compared with what db-migrate had \
-                 written down before it applied the revision"
+                "the database held the revision already; the schema that the downgrade left was compared with what \
+                 db-migrate had written down before it applied the revision"
             }
             Proof::Dump => "the database was restored from a dump that was taken below the revision",
         }
@@ -242,7 +242,7 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
     }
     let mut found = Judgement {
         verdict: Verdict::Reversible,
-        proof: trip.lower_true.map(|_| Proof::Climbed).or(trip.recorded.map(|_| Proof::Recorded)),
+        proof: trip.lower_true.map(|_| Proof::Climbed).or(is_recorded(trip).then_some(Proof::Recorded)),
         step: None,
         schema_changes: Vec::new(),
         data_changes: Vec::new(),
@@ -267,6 +267,11 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
         (true, true) => Verdict::Unproven,
     };
     found
+}
+
+/// Whether what was written down proves what the downgrade leaves: it knows no rows, so not where the downgrade changes any.
+fn is_recorded(trip: &Trip<'_>) -> bool {
+    trip.recorded.is_some() && !rows::are_changed(&trip.upper.rows, &trip.lower.rows)
 }
 
 /// Where no row is lost: a sequence below the values that it has given already.

@@ -109,6 +109,18 @@ pub fn diff(before: &Rows, after: &Rows) -> Vec<DataChange> {
     changes
 }
 
+/// Whether rows are others, as far as they can be: in tables and columns that are there both times.
+pub fn are_changed(before: &Rows, after: &Rows) -> bool {
+    before.tables.iter().any(|(name, old)| {
+        after.tables.get(name).is_some_and(|new| {
+            let is_other = |(column, was): (&String, &Column)| {
+                new.columns.get(column).is_some_and(|is| (is.values, &is.digest) != (was.values, &was.digest))
+            };
+            old.rows != new.rows || old.columns.iter().any(is_other)
+        })
+    })
+}
+
 /// Where NULLs were filled: the columns that hold more values in as many rows. Nothing that was there need be gone, so
 /// [`diff`] leaves them out; a database that should be just as it was is another all the same.
 pub fn filled(before: &Rows, after: &Rows) -> Vec<DataChange> {

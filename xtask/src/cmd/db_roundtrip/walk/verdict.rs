@@ -21,6 +21,8 @@ pub struct Shown {
 pub enum Above {
     /// Each of them leaves what was there before it.
     Proven,
+    /// These leave other rows.
+    Rows(Vec<String>),
     /// Of these that is not known.
     Unproven(Vec<String>),
     /// What made the database may have made something else than the revision would: this is said of it.
@@ -39,6 +41,10 @@ impl Above {
                 ids.extend(more.iter().cloned());
                 Above::Unproven(ids)
             }
+            (Above::Rows(mut ids), Above::Rows(more)) => {
+                ids.extend(more.iter().cloned());
+                Above::Rows(ids)
+            }
             (one, other) if other.rank() > one.rank() => other.clone(),
             (one, _) => one,
         }
@@ -48,9 +54,10 @@ impl Above {
         match self {
             Above::Proven => 0,
             Above::Made(_) => 1,
-            Above::Unproven(_) => 2,
-            Above::Broken(_) => 3,
-            Above::Barred(_) => 4,
+            Above::Rows(_) => 2,
+            Above::Unproven(_) => 3,
+            Above::Broken(_) => 4,
+            Above::Barred(_) => 5,
         }
     }
 }
@@ -96,6 +103,12 @@ fn leaves_something_else(shown: &RevisionResult) -> bool {
 fn as_far_as_known(found: RevisionResult, is_shown: bool, above: &Above) -> RevisionResult {
     match (above, found.verdict) {
         (Above::Proven, _) => found,
+        (Above::Rows(_) | Above::Unproven(_) | Above::Broken(_), Verdict::DataDiffers)
+            if found.step == Some(Leg::ReUpgrade) =>
+        {
+            without_rows(found, above)
+        }
+        (Above::Rows(_), _) => found,
         (_, Verdict::SchemaDiffers) => without_schema(found, above),
         (Above::Unproven(ids), Verdict::Failed) if !is_shown => {
             let note =
@@ -120,6 +133,7 @@ impl Above {
     fn words(&self) -> String {
         match self {
             Above::Proven => String::new(),
+            Above::Rows(ids) => format!("the downgrade of {} leaves other rows than it found", list(ids)),
             Above::Unproven(ids) => format!("the downgrade of {} made the state that it began at", list(ids)),
             Above::Made(why) | Above::Broken(why) | Above::Barred(why) => why.clone(),
         }
@@ -144,6 +158,14 @@ fn without_schema(mut found: RevisionResult, above: &Above) -> RevisionResult {
     let (step, proof) = (found.step.filter(|_| !is_unproven), found.proof.filter(|_| !is_unproven));
     let note = format!("{}, and up again it gives other ones: {}", above.words(), objects.join(", "));
     with_note(RevisionResult { verdict, step, proof, schema_changes: shared, ..found }, note)
+}
+
+/// Without rows that are other ones up again, where it began with what somebody else's downgrade had left.
+fn without_rows(mut found: RevisionResult, above: &Above) -> RevisionResult {
+    let changes = std::mem::take(&mut found.data_changes);
+    let tables = changes.into_iter().map(|change| change.table).collect::<Vec<_>>().join(", ");
+    let note = format!("{}, and up again there are other ones in {tables}", above.words());
+    with_note(RevisionResult { verdict: Verdict::Unproven, step: None, proof: None, ..found }, note)
 }
 
 /// Why an unproven revision is not proven.
@@ -177,6 +199,7 @@ pub(super) fn for_those_below(result: &RevisionResult) -> Option<Above> {
         (Verdict::DataLost | Verdict::DataDiffers, _) if result.proof.is_none() => {
             Some(Above::Unproven(vec![id.clone()]))
         }
+        (Verdict::DataLost | Verdict::DataDiffers, Some(Leg::Downgrade)) => Some(Above::Rows(vec![id.clone()])),
         (Verdict::SchemaDiffers, _) => {
             Some(Above::Broken(format!("{id}, above it, does not leave what was there before")))
         }
@@ -213,11 +236,12 @@ mod tests {
 
     #[test]
     fn no_pass_without_a_reference_and_no_blame_below_one_that_is_not_proven() {
-        use Verdict::{DataLost, Failed, Reversible, SchemaDiffers, Skipped, Unproven};
+        use Verdict::{DataDiffers, DataLost, Failed, Reversible, SchemaDiffers, Skipped, Unproven};
         let (down, up, again) = (Some(Leg::Downgrade), Some(Leg::Upgrade), Some(Leg::ReUpgrade));
         let good = result(Reversible, None, Some(Proof::FromEmpty));
         let (unproven, broken) = (Above::Unproven(vec!["b".to_owned()]), Above::Broken("b is bad".to_owned()));
         let made = Above::Made("of models".to_owned());
+        let rows = Above::Rows(vec!["b".to_owned()]);
         let table = [
             (Unproven, None, None, &Above::Proven, Unproven),
             (Unproven, None, Some(good.clone()), &Above::Proven, Reversible),
@@ -239,7 +263,11 @@ mod tests {
             (Failed, down, None, &broken, Skipped),
             (Failed, down, Some(result(Failed, down, None)), &broken, Failed),
             (Failed, down, Some(result(Failed, up, None)), &broken, Skipped),
-            (DataLost, again, Some(good), &broken, DataLost),
+            (DataLost, again, Some(good.clone()), &broken, DataLost),
+            (DataDiffers, again, None, &Above::Proven, DataDiffers),
+            (DataDiffers, again, None, &unproven, Unproven),
+            (DataDiffers, again, Some(good.clone()), &rows, Reversible),
+            (SchemaDiffers, again, Some(good), &rows, SchemaDiffers),
         ];
         for (verdict, step, reference, above, expected) in table {
             let reference = reference.map(|result| Shown { result, place: "another".to_owned() });
