@@ -107,6 +107,11 @@ impl Change {
         self.what == What::Changed && self.attributes.iter().all(|it| it.name == attribute)
     }
 
+    /// Whether an object has another value of this attribute.
+    pub fn is_about(&self, attribute: &str) -> bool {
+        self.what == What::Changed && self.attributes.iter().any(|it| it.name == attribute)
+    }
+
     /// What sorts it: with its table, the table itself first.
     pub(super) fn place(&self) -> (&str, bool, &Key) {
         let home = self.parent.as_ref().unwrap_or(&self.key);
