@@ -240,9 +240,13 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
     if trip.lower_true.is_none() {
         notes.extend(set_added_rows_aside(&mut up.1));
     }
+    let is_other_schema = trip.recorded.is_some() && down.as_ref().is_some_and(|(schema, _)| !schema.is_empty());
     let mut found = Judgement {
         verdict: Verdict::Reversible,
-        proof: trip.lower_true.map(|_| Proof::Climbed).or(is_recorded(trip).then_some(Proof::Recorded)),
+        proof: trip
+            .lower_true
+            .map(|_| Proof::Climbed)
+            .or((is_other_schema || is_recorded(trip)).then_some(Proof::Recorded)),
         step: None,
         schema_changes: Vec::new(),
         data_changes: Vec::new(),

@@ -103,8 +103,8 @@ fn leaves_something_else(shown: &RevisionResult) -> bool {
 fn as_far_as_known(found: RevisionResult, is_shown: bool, above: &Above) -> RevisionResult {
     match (above, found.verdict) {
         (Above::Proven, _) => found,
-        (Above::Rows(_) | Above::Unproven(_) | Above::Broken(_), Verdict::DataDiffers | Verdict::DataLost)
-            if may_be_theirs(&found) =>
+        (Above::Rows(_) | Above::Unproven(_) | Above::Broken(_), Verdict::DataDiffers)
+            if found.step == Some(Leg::ReUpgrade) =>
         {
             without_rows(found, above)
         }
@@ -158,12 +158,6 @@ fn without_schema(mut found: RevisionResult, above: &Above) -> RevisionResult {
     let (step, proof) = (found.step.filter(|_| !is_unproven), found.proof.filter(|_| !is_unproven));
     let note = format!("{}, and up again it gives other ones: {}", above.words(), objects.join(", "));
     with_note(RevisionResult { verdict, step, proof, schema_changes: shared, ..found }, note)
-}
-
-/// Whether rows are other ones up again, or fewer in a table that the revision itself makes anew.
-fn may_be_theirs(found: &RevisionResult) -> bool {
-    let is_its_own = !found.data_changes.is_empty() && found.data_changes.iter().all(|change| change.is_its_own);
-    found.step == Some(Leg::ReUpgrade) && (found.verdict == Verdict::DataDiffers || is_its_own)
 }
 
 /// Without rows that are other ones up again, where it began with what somebody else's downgrade had left.
