@@ -265,7 +265,7 @@ fn answer_of(command: &str, scene: &Branches) -> String {
 fn masked(text: &str) -> String {
     let text = without_version(text);
     let words: Vec<&str> = text.split_whitespace().collect();
-    let units = ["s", "ms", "min", "kB", "MB", "GB", "bytes"];
+    let units = ["s", "ms", "min", "kB", "MB", "GB", "KiB", "MiB", "GiB", "bytes"];
     let mut masked = Vec::new();
     for (at, word) in words.iter().enumerate() {
         let next = words.get(at + 1).map_or("", |next| next.trim_end_matches(|c: char| !c.is_alphanumeric()));
@@ -315,6 +315,7 @@ fn what_is_another_each_time_is_masked_and_nothing_else() {
     let same = [
         ("git pull    ok  0.41 s  now at 4d3c0f51ab", "git pull ok 12.00 s now at 0000000001"),
         ("down 34 ms, up 16 ms", "down 1 ms, up 200 ms"),
+        ("6 s   9 KiB", "10 s  10 KiB"),
         ("PostgreSQL 15.18 (Debian 15.18-0+deb12u1)\nx", "PostgreSQL 17.2\nx"),
         ("at 2026-11-27 21:28:57 UTC", "at 2027-01-02 00:00:01 UTC"),
         ("manager-20261127T222137Z-e4a8d6b90f15.dump", "manager-20270102T000001Z-e4a8d6b90f15.dump"),
