@@ -84,7 +84,9 @@ pub fn list(project_root: &Path) -> Result<Vec<Entry>> {
             found.push(open(&path)?);
         }
     }
-    found.sort_by(|a, b| b.time().cmp(a.time()).then_with(|| b.path.cmp(&a.path)));
+    // Two of one second are told apart by when their files were written.
+    let written = |it: &Entry| fs::metadata(&it.path).and_then(|file| file.modified()).ok();
+    found.sort_by(|a, b| (b.time(), written(b), &b.path).cmp(&(a.time(), written(a), &a.path)));
     Ok(found)
 }
 
