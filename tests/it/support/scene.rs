@@ -19,6 +19,7 @@ use super::pasted::paste_what_looks;
 use super::pg::cluster;
 use super::project::{self, Project};
 use super::python::python;
+use super::repo::git;
 use super::xtask::{Output, Xtask};
 
 /// The password of the URL as the server knows it, and as it stands in the URL.
@@ -59,6 +60,20 @@ impl Scene {
     /// `a1 -> b2 -> c3`, each with a table of its name.
     pub fn three() -> Scene {
         Scene::new().table("a1", "").table("b2", "a1").table("c3", "b2")
+    }
+
+    /// In git: all of it on `main`, and a branch `topic` checked out.
+    pub fn on_topic(self) -> Scene {
+        git(self.root(), "init -q -b main");
+        self.commit("main");
+        git(self.root(), "switch -qc topic");
+        self
+    }
+
+    /// Commits whatever is there, with a message of one word.
+    pub fn commit(&self, message: &str) {
+        git(self.root(), "add .");
+        git(self.root(), &format!("commit -qm {message}"));
     }
 
     /// A revision that makes a table of its name.

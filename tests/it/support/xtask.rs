@@ -100,7 +100,7 @@ pub fn warm_by_default() -> std::ffi::OsString {
     std::env::var_os("XTASK_WARM").unwrap_or("packages".into())
 }
 
-/// The home of all tests, with nothing in it: SQLAlchemy's import asks for it, so a warm Python is for one home.
+/// The home of all tests, with nothing in it but what shells and rustup put there: SQLAlchemy's import asks for it, so a warm Python is for one home.
 fn home() -> std::ffi::OsString {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("home");
     std::fs::create_dir_all(&home).unwrap();

@@ -490,7 +490,13 @@ impl Way<'_> {
         }
         let walk = Walk { kept: self.kept.to_vec(), ..Walk::new(direction, ids, own.applied()?) };
         let mut walker = Walker::start(ctx, own, Limits::default())?;
-        walker.go(own, graph, &walk)?;
+        walker.go(own, graph, &walk).map_err(|mut broken| {
+            // Whoever called does not see what stayed.
+            if !broken.walked.rows_stay.is_empty() {
+                broken.fail.kind = Kind::HalfDone;
+            }
+            broken
+        })?;
         walker.end();
         Ok(())
     }

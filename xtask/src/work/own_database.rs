@@ -316,6 +316,15 @@ impl<'a> OwnDatabase<'a> {
         put_back::put_back(ctx, &mut self.db, &wish)
     }
 
+    /// Whether the rows of that backup were put back, and no revision has run since.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn was_put_back(&mut self, backup: &Path) -> Result<bool> {
+        self.applied()?;
+        put_back::was_put_back(&mut self.db, &self.table, backup)
+    }
+
     /// Before a way back goes on that was broken off: what was written meanwhile is set aside, too.
     ///
     /// # Errors

@@ -112,14 +112,21 @@ pub fn before(
     Ok(taken)
 }
 
+/// Whether the rows of that backup were put back, and no revision has run since.
+///
+/// # Errors
+/// When the connection is lost.
+pub fn was_put_back(db: &mut Db, versions: &VersionTable, backup: &Path) -> Result<bool> {
+    db.was_put_back(versions, &name_of(backup))
+}
+
 /// Sets aside what was written since, or since the way back was broken off. `false` where that cannot be told.
 ///
 /// # Errors
 /// When the connection is lost.
 pub fn keep(db: &mut Db, versions: &VersionTable, backup: &Path, end: Option<u64>) -> Result<bool> {
-    let name = name_of(backup);
     // What was put back is not what somebody has written since.
-    Ok(db.was_put_back(versions, &name)? || db.keep_rows_since(versions, end, &name)?)
+    Ok(was_put_back(db, versions, backup)? || db.keep_rows_since(versions, end, &name_of(backup))?)
 }
 
 fn name_of(backup: &Path) -> String {
@@ -144,7 +151,7 @@ pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
     journal::crash_point();
     let name = name_of(wish.backup);
     told_of(ctx, db.set_older_rows_aside(&name)?);
-    let is_done = db.was_put_back(wish.versions, &name)?;
+    let is_done = was_put_back(db, wish.versions, wish.backup)?;
     let task = ctx.ui.task("Putting back what was taken away, and comparing");
     let lock_wait = backup::LOCK_WAIT.as_millis();
     let now = db.contents(&mut Memory::default(), lock_wait)?;

@@ -273,7 +273,8 @@ pub fn begin(ctx: &Ctx, own: &mut OwnDatabase<'_>, plan: &TakeBack, instead_of: 
 /// As [`begin`].
 pub fn go_on(ctx: &Ctx, own: &mut OwnDatabase<'_>, mut journal: Journal) -> Result<TakenBack> {
     let plan = planned(&journal)?;
-    let is_resumed = journal.steps().first().is_some_and(|step| step.progress == Progress::Done);
+    let is_done = |at: usize| journal.steps().get(at).is_some_and(|step| step.progress == Progress::Done);
+    let is_resumed = is_done(0) && !is_done(STEPS.len() - 1);
     if let (true, Some(then)) = (is_resumed, &plan.backup) {
         own.keep_what_was_written(then, plan.change.end)?;
     }

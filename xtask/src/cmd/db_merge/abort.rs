@@ -135,7 +135,9 @@ impl Flow<'_> {
         // Where the rebase has taken one, the rows are put back with it; those written since are kept aside before they go.
         let of_rebase = self.kept(&component.name)?.and_then(|kept| kept.backup);
         let then = backup.as_ref().or(of_rebase.as_ref());
-        let now = then.map(|path| own.before_putting_back(ctx, path, end)).transpose()?;
+        // A run before this one, which was cut off, has put them back already.
+        let is_put_back = then.map_or(Ok(false), |path| own.was_put_back(path))?;
+        let now = then.filter(|_| !is_put_back).map(|path| own.before_putting_back(ctx, path, end)).transpose()?;
         Way { start: &start, direction: Direction::Up, ids: &steps, kept: &[] }.go_back(ctx, &mut own)?;
         if let Some(path) = &backup {
             let report = own.put_back(ctx, path, now.as_deref(), &steps)?;

@@ -29,6 +29,8 @@ use crate::work::put_back::Report;
 
 /// The notes' names in the journal.
 pub(super) const BACKUP: &str = "backup";
+/// A transaction before which nothing was written that is not in the backup.
+const BACKUP_FROM: &str = "backup-from";
 const COMMAND: &str = "db-rebase";
 const KEEP: &str = "keep";
 pub(super) const TAKEN_BACK: &str = "taken-back";
@@ -86,11 +88,8 @@ pub fn resume(ctx: &Ctx) -> Result<Exit> {
     let component = ctx.project()?.component(Some(&work.component))?;
     let own = open(ctx, component, &work).map_err(refuse)?;
     let mut run = Run { ctx, work, journal, own, timed: Vec::new(), report: None };
-    if !run.work.stays
-        && !run.is_still_there()
-        && let (Some(path), Some(own)) = (run.backup(), &mut run.own)
-    {
-        own.keep_what_was_written(&path, None).map_err(refuse)?;
+    if !run.work.stays && run.was_begun(Step::Down) && !run.is_over(Step::Up) {
+        run.keep_what_was_written().map_err(refuse)?;
     }
     run.carry_out()
 }
@@ -172,7 +171,7 @@ impl Run<'_> {
     fn carry_out(mut self) -> Result<Exit> {
         for (number, step) in self.work.steps().into_iter().enumerate() {
             // People may have written since a run was killed, and the backup is to have that.
-            let is_backup_again = step == Step::Backup && self.is_still_there();
+            let is_backup_again = step == Step::Backup && !self.was_begun(Step::Down);
             if !is_backup_again && self.is_done(number) {
                 self.timed.push(Timed { name: step.name(), outcome: "ok", seconds: 0.0 });
                 continue;
@@ -202,19 +201,27 @@ impl Run<'_> {
         self.journal.steps().get(number).is_some_and(|it| it.progress == Progress::Done)
     }
 
-    /// Whether nothing of the database has gone down yet.
-    fn is_still_there(&mut self) -> bool {
-        let down = self.work.steps().into_iter().position(|it| it == Step::Down);
-        let before = sorted(&self.work.trip.before);
-        let stands = |own: &mut OwnDatabase<'_>| own.applied().is_ok_and(|now| sorted(&now) == before);
-        !down.is_some_and(|number| self.is_done(number)) && self.own.as_mut().is_some_and(stands)
+    fn is_over(&self, step: Step) -> bool {
+        self.work.steps().into_iter().position(|it| it == step).is_some_and(|number| self.is_done(number))
+    }
+
+    /// Before it goes on: what was written since the backup or, where a revision has run since, since that one.
+    fn keep_what_was_written(&mut self) -> Result<()> {
+        let (Some(path), Some(own)) = (self.backup(), &mut self.own) else { return Ok(()) };
+        let is_there = sorted(&own.applied()?) == sorted(&self.work.trip.before);
+        let is_there = is_there && !self.journal.steps().iter().skip(2).any(|it| it.progress != Progress::Planned);
+        let from = self.journal.noted(BACKUP_FROM).and_then(Value::as_u64).filter(|_| is_there);
+        own.keep_what_was_written(&path, from)
     }
 
     /// The journal goes to where db-undo finds it.
     fn put_away(self, mut own: OwnDatabase<'_>) -> Result<Exit> {
         let ctx = self.ctx;
         let folder = last_change::journal_folder(ctx, own.db(), &self.work.component, COMMAND)?;
-        let end = own.db().transaction_number()?;
+        let end = match self.journal.noted(END).and_then(Value::as_u64) {
+            Some(end) => end,
+            None => own.db().transaction_number()?,
+        };
         let finish = |mut journal: Journal| {
             journal.note(END, json!(end))?;
             journal.finish_into(&folder)?;
@@ -231,7 +238,9 @@ impl Run<'_> {
         match (step, &mut self.own) {
             (Step::Edit, _) => self.write(),
             (Step::Backup, Some(own)) => {
+                let from = own.db().transaction_number()?;
                 let path = database::backup(self.ctx, own)?;
+                self.journal.note(BACKUP_FROM, json!(from))?;
                 self.journal.note(BACKUP, json!(path))
             }
             (Step::Down, Some(own)) => work.way_down().go_on(self.ctx, own),
@@ -349,7 +358,7 @@ impl Run<'_> {
     fn broke_off(mut self, step: Step, error: &anyhow::Error) -> anyhow::Error {
         let mut fail = from_anyhow(error);
         let backup = self.backup();
-        if self.is_untouched(step) && self.journal.restore_files().is_ok() {
+        if fail.kind != Kind::HalfDone && self.is_untouched(step) && self.journal.restore_files().is_ok() {
             fail = fail.details("Files and database are as they were");
             let Run { ctx, work, journal, timed, .. } = self;
             // A journal that cannot be removed is found by the next run, which says what to do.

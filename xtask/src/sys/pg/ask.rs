@@ -91,13 +91,6 @@ impl Db {
         Ok(row.try_get::<_, Option<String>>(0)?.unwrap_or_default())
     }
 
-    /// Whether there is any table.
-    pub fn has_tables(&mut self) -> Result<bool> {
-        let sql = "select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-            where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema')::text";
-        Ok(self.text(sql, "asking whether there is any table")? == "true")
-    }
-
     /// What somebody's own query gives in its first column, in a transaction that cannot write.
     ///
     /// # Errors

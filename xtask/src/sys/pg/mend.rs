@@ -186,6 +186,7 @@ impl Mending<'_> {
         self.write().map_err(|error| sql_fail(&error, DOING))?;
         let broken = self.bring_back().map_err(|error| sql_fail(&error, DOING))?;
         if self.since.is_some() {
+            self.forget_what_is_in_place().map_err(|error| sql_fail(&error, DOING))?;
             // From here on, what is in the tables is not to be put right again.
             let mark = format!("drop table if exists {KEPT_IN}.put_back; create table {KEPT_IN}.put_back ()");
             self.transaction.batch_execute(&mark).map_err(|error| sql_fail(&error, DOING))?;
@@ -196,6 +197,21 @@ impl Mending<'_> {
             first.left.extend(broken);
         }
         Ok(all)
+    }
+
+    /// Rows of tables that nobody has touched are in them.
+    fn forget_what_is_in_place(&mut self) -> Result<(), postgres::Error> {
+        for Kept { number, table, kept_in, .. } in self.since.iter().flatten() {
+            if self.tables.iter().any(|it| it.job.table == *table) {
+                continue;
+            }
+            let there = "select to_regclass($1)::oid is not distinct from $2";
+            if self.transaction.ask_one(there, &[table, number])?.get(0) {
+                let sql = format!("drop table {kept_in}; delete from {KEPT_IN}.tables where kept_in = '{kept_in}'");
+                self.transaction.batch_execute(&sql)?;
+            }
+        }
+        Ok(())
     }
 
     fn write(&mut self) -> Result<(), postgres::Error> {
@@ -317,9 +333,11 @@ impl Table {
         let (was, now) = (count(transaction, stage)?, count(transaction, &table)?);
         let is_new = self.job.is_new;
         // What was written into the table that the way back has made anew can only have been added.
-        let only_adds = |kept: &&Kept| kept.older == was || is_new && kept.number == number;
+        let is_of_this = |kept: &&Kept| kept.number == number;
+        let only_adds = |kept: &&Kept| kept.older == was || is_new && is_of_this(kept);
         match kept {
-            Some(kept) if kept.iter().all(only_adds) => {
+            // Two copies may hold the same row.
+            Some(kept) if kept.iter().all(only_adds) && (kept.len() < 2 || is_new && kept.iter().all(is_of_this)) => {
                 self.replace(transaction, stage, common)?;
                 kept.iter().try_for_each(|kept| self.write_since(transaction, kept))
             }

@@ -61,13 +61,18 @@ impl Db {
         let Some(mark) = Mark::last(&mut transaction, versions).map_err(|error| sql_fail(&error, doing))? else {
             return Ok(began.is_some());
         };
-        // What a step that failed half-way has dropped, a table or a column, is in its copy alone: that one stays.
-        let is_whole = "select not exists (select unnest($2::text[]) except select attname::text from pg_catalog.pg_attribute \
+        // What a step that failed half-way has taken away, a table, a column or rows, is in its copy alone: that one stays.
+        let is_whole = "select to_regclass($3)::oid is not distinct from $1 and not exists (select unnest($2::text[]) except select attname::text from pg_catalog.pg_attribute \
             where attrelid = $1 and attnum > 0 and not attisdropped)";
         let mut again: Vec<&Kept> = Vec::new();
         for it in kept.iter().filter(|it| it.at == mark.number) {
-            let row = transaction.ask_one(is_whole, &[&it.number, &it.columns]);
-            if row.map_err(|error| sql_fail(&error, doing))?.get(0) {
+            let row = transaction.ask_one(is_whole, &[&it.number, &it.columns, &it.table]);
+            if !row.map_err(|error| sql_fail(&error, doing))?.get::<_, bool>(0) {
+                continue;
+            }
+            // As many as then: else the step has deleted some.
+            let all = format!("select count(*) >= {} from only {} where age(xmin) < {}", it.rows, it.table, mark.age);
+            if transaction.ask_one(&all, &[]).map_err(|error| sql_fail(&error, doing))?.get(0) {
                 again.push(it);
             }
         }
@@ -141,16 +146,10 @@ impl Db {
     /// # Errors
     /// As [`Db::set_older_rows_aside`].
     pub fn begin_anew(&mut self, versions: &VersionTable, backup: &str) -> Result<(Option<u64>, Option<String>)> {
-        let Some(began) = self.kept_of()?.filter(|began| began.backup == backup) else { return Ok((None, None)) };
-        let doing = LOOKING;
-        let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, doing))?;
-        let mark = Mark::last(&mut transaction, versions).map_err(|error| sql_fail(&error, doing))?;
-        transaction.rollback().map_err(|error| sql_fail(&error, doing))?;
-        let put_back = self.put_back_at(backup)?.filter(|_| mark.is_some_and(|mark| mark.number == began.mark));
-        match put_back {
-            None => Ok((None, None)),
-            Some(at) => Ok((Some(at), self.rename_unless_empty()?)),
+        if !self.was_put_back(versions, backup)? {
+            return Ok((None, None));
         }
+        Ok((self.put_back_at(backup)?, self.rename_unless_empty()?))
     }
 
     fn rename_unless_empty(&mut self) -> Result<Option<String>> {
