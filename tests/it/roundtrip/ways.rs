@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::python::read_as_junit;
-use crate::support::repo::git;
 use crate::support::scene::Scene;
 
 const TABLE: &str = "op.execute('create table t (id int)')";
@@ -318,14 +317,9 @@ fn the_projects_own_rows() {
 
 #[test]
 fn what_a_branch_adds() {
-    let scene = Scene::new().revision("a", "", TABLE, DROP).revision("b", "a", "pass", "pass");
-    git(scene.root(), "init -q -b main");
-    git(scene.root(), "add .");
-    git(scene.root(), "commit -qm main");
-    git(scene.root(), "switch -qc topic");
+    let scene = Scene::new().revision("a", "", TABLE, DROP).revision("b", "a", "pass", "pass").on_topic();
     let scene = scene.revision("c", "b", "pass", "pass");
-    git(scene.root(), "add .");
-    git(scene.root(), "commit -qm topic");
+    scene.commit("topic");
     // Not even added to the index, and yet the branch's.
     let scene = scene.revision("d", "c", "pass", "pass");
     for flags in ["", "--since main"] {

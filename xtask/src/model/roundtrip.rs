@@ -1,7 +1,7 @@
 //! The verdict on one revision, from what was seen: the database at the revision, one below it, and at the revision again.
 //! Pure: whoever walks brings the points, this file says what they mean.
 
-use super::catalog::{self, Change, Key, Snapshot};
+use super::catalog::{self, Change, Key, Snapshot, What};
 use super::rows::{self, DataChange, Rows, Sequences};
 use super::second_opinion::{Dumped, disagreement};
 
@@ -246,7 +246,7 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
         proof: trip
             .lower_true
             .map(|_| Proof::Climbed)
-            .or((is_other_schema || is_recorded(trip)).then_some(Proof::Recorded)),
+            .or_else(|| (is_other_schema || is_recorded(trip)).then_some(Proof::Recorded)),
         step: None,
         schema_changes: Vec::new(),
         data_changes: Vec::new(),
@@ -273,16 +273,22 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
     found
 }
 
-/// Whether what was written down proves what the downgrade leaves. It knows no rows: so not where the downgrade changes any,
-/// where the revision is about nothing else, nor where it gives a column with values another type.
 fn is_recorded(trip: &Trip<'_>) -> bool {
-    let schema = catalog::diff(&trip.lower.schema, &trip.upper.schema);
-    let has_rows = |key: &Key| trip.upper.rows.tables.get(&key.name).is_some_and(|table| table.rows > 0);
-    let is_converted = |change: &Change| {
-        change.is_about("type") && change.key().kind == "column" && change.parent().is_some_and(has_rows)
+    trip.recorded.is_some() && is_proven_by_schema(trip.upper, trip.lower)
+}
+
+/// Whether a schema that was written down proves what a downgrade leaves. It knows no rows: so not where the downgrade changes
+/// any, where the revision is about nothing else, where it gives a column with values another type, nor where the downgrade
+/// makes a table anew, or a column of a table with rows.
+pub fn is_proven_by_schema(upper: &Point, lower: &Point) -> bool {
+    let schema = catalog::diff(&lower.schema, &upper.schema);
+    let has_rows = |key: &Key| upper.rows.tables.get(&key.name).is_some_and(|table| table.rows > 0);
+    let is_about_rows = |change: &Change| {
+        let is_filled = change.key().kind == "column" && change.parent().is_some_and(has_rows);
+        let is_anew = change.what == What::Removed;
+        is_anew && change.key().kind == "table" || is_filled && (is_anew || change.is_about("type"))
     };
-    let is_about_rows = schema.is_empty() || schema.iter().any(is_converted);
-    trip.recorded.is_some() && !is_about_rows && !rows::are_changed(&trip.upper.rows, &trip.lower.rows)
+    !schema.is_empty() && !schema.iter().any(is_about_rows) && !rows::are_changed(&upper.rows, &lower.rows)
 }
 
 /// Where no row is lost: a sequence below the values that it has given already.

@@ -193,7 +193,7 @@ fn fill(ctx: &Ctx, facts: &Facts, how: &How, mut baseline: Baseline) -> Result<B
     }
     let (applied, has_tables) = {
         let mut db = Db::connect(&url, &application_name("db-roundtrip"))?;
-        (db.applied(&version_table(facts.component))?.revisions, db.has_tables()?)
+        (db.applied(&version_table(facts.component))?.revisions, db.tables()? > 0)
     };
     // Initial tables that no revision makes, and every revision from the first on: there is nothing to stamp then.
     let begins_below_all = has_tables && !matches!(how, How::Dump(_));

@@ -18,6 +18,7 @@ use crate::sys::pg::{self, Db};
 use crate::sys::project::Component;
 use crate::work::advice;
 
+#[derive(Clone)]
 pub struct Facts<'a> {
     pub component: &'a Component,
     pub config: AlembicConfig,

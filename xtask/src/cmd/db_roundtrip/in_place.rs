@@ -14,7 +14,7 @@ use super::findings::Findings;
 use super::resume::Log;
 use super::sandbox::{Failure, Mode, Sandbox};
 use super::trial::{Passed, Stuck};
-use super::walk::verdict::Above;
+use super::walk::verdict::{Above, decide, for_those_below};
 use super::walk::{Shared, consult};
 use super::{baseline, explain, result};
 use crate::ctx::{Ctx, version_table};
@@ -235,6 +235,7 @@ impl InPlace<'_> {
         let mut progress = self.ctx.ui.steps("Round trip", facts.route.tested.len());
         let mut outcomes: Vec<RevisionResult> = Vec::new();
         let mut over: Option<String> = None;
+        let mut above = Above::Proven;
         for id in way_down(facts) {
             interrupt::check()?;
             let wanted = facts.route.tests(id);
@@ -244,7 +245,8 @@ impl InPlace<'_> {
             }
             if wanted {
                 progress.next(id);
-                let outcome = self.one(id)?;
+                let outcome = decide(self.one(id)?, None, &above);
+                above = for_those_below(&outcome).map_or_else(|| above.clone(), |bears| above.clone().and(&bears));
                 if outcome.verdict.is_finding() || outcome.verdict == Verdict::Irreversible {
                     over = Some(format!("{id}, above it, is not reversible, and this database is no copy"));
                 }

@@ -67,15 +67,36 @@ fn uses(source: &Source, found: &Found, value: &str) -> bool {
         return true;
     }
     let code = source.text.get(found.range.clone()).unwrap_or_default();
+    if found.call.last().ends_with("_column") {
+        // Its other texts are names, or list the type's values.
+        return sets(found, value);
+    }
+    let mut is_name = false;
+    found.call.calls(&mut |call| {
+        let is_first = call.args.first().and_then(|arg| arg.str()) == Some(value);
+        is_name |= is_first && ["column", "Column", "table", "Table"].contains(&call.last());
+    });
     let mut is_written = !adds(code) && (is_value_in(code, &quoted) || is_value_in(code, &format!("\"{value}\"")));
-    if !found.call.last().ends_with("_column") {
+    if !is_name {
         // A constant of the file, a helper's parameter.
         found.call.texts(&mut |text| is_written |= text.text == value);
     }
     // An enumerated type that is only described is not used.
-    let changes =
-        ["add_column", "alter_column", "bulk_insert", "values", "where", "execute", "exec_driver_sql", "executemany"];
+    let changes = ["bulk_insert", "values", "where", "execute", "exec_driver_sql", "executemany"];
     is_written && changes.contains(&found.call.last()) && !is_listed(found, value)
+}
+
+/// Whether a column's default, or what its values are made of, is the value.
+fn sets(found: &Found, value: &str) -> bool {
+    let mut is_set = false;
+    let mut look = |call: &Call| {
+        for given in ["server_default", "postgresql_using"].iter().filter_map(|key| call.get(key)) {
+            given.texts(&mut |text| is_set |= text.text.contains(value));
+        }
+    };
+    look(&found.call);
+    found.call.calls(&mut look);
+    is_set
 }
 
 /// Whether the text stands in the code other than as a name: the key of a dictionary, the first argument of a column.
@@ -83,20 +104,18 @@ fn is_value_in(code: &str, text: &str) -> bool {
     code.match_indices(text).any(|(at, _)| {
         let behind = code[at + text.len()..].trim_start();
         let is_key = behind.starts_with(':') && !behind.starts_with("::");
-        !is_key && !code[..at].trim_end().ends_with("Column(")
+        !is_key && !["column(", "table("].iter().any(|it| code[..at].trim_end().to_lowercase().ends_with(it))
     })
 }
 
 /// `existing_type=sa.Enum("sad", "glad", name="mood")` lists the value.
 fn is_listed(found: &Found, value: &str) -> bool {
-    let (mut is_listed, mut is_default) = (false, false);
+    let mut is_listed = false;
     let mut look = |call: &Call| {
         let is_enum = call.last().to_lowercase().contains("enum");
         is_listed |= is_enum && call.args.iter().any(|arg| arg.str() == Some(value));
-        let default = call.get("server_default").and_then(|it| it.str());
-        is_default |= default.is_some_and(|text| text.contains(value));
     };
     look(&found.call);
     found.call.calls(&mut look);
-    is_listed && !is_default
+    is_listed
 }

@@ -569,6 +569,8 @@ fn what_is_left_broken_or_fails_later() {
     }
     assert_eq!(used("new = 'glad'; op.execute(t.update().values(a=new))"), ["DB417 a.py:6"]);
     // Names of columns.
+    assert_eq!(used("op.alter_column('t', 'glad', nullable=False)"), NONE);
+    assert_eq!(used("op.bulk_insert(sa.table('t', sa.column('glad')), [{'glad': True}])"), NONE);
     assert_eq!(used("op.bulk_insert(t, [{'glad': True, 'a': 'sad'}])"), NONE);
     assert_eq!(used("op.add_column('t', sa.Column('glad', sa.Boolean))"), NONE);
     assert_eq!(used("op.execute(\"UPDATE t SET a = 'sad' WHERE b\")"), NONE);

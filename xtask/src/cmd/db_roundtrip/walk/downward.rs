@@ -43,8 +43,17 @@ impl Walk<'_, '_> {
         self.open.retain(|(result, _)| is_gap(&result.revision.id));
         let open = std::mem::take(&mut self.open);
         self.consult(open.iter().map(|(result, _)| result.revision.id.clone()).collect())?;
+        // In the order of the walk: what is proven now bears on those below no more.
         for (result, above) in open {
+            let id = result.revision.id.clone();
+            let above = match above {
+                Above::Unproven(_) | Above::Rows(_) => self.bears_on(&result),
+                above => above,
+            };
             let result = self.reference.weigh(&self.facts.component.name, result, &above);
+            let is_weak = |what: &Above| matches!(what, Above::Unproven(_) | Above::Rows(_));
+            self.above.retain(|(other, what)| *other != id || !is_weak(what));
+            self.above.extend(verdict::for_those_below(&result).map(|bears| (id, bears)));
             self.settle(result);
         }
         self.notes.append(&mut self.reference.notes);
@@ -171,10 +180,15 @@ impl Walk<'_, '_> {
 
     fn found_from_above(&mut self, id: &str, trial: Result<Stuck, Passed>) {
         let result = result::of(self.ctx, self.facts, id, trial);
-        let made =
-            if self.may_be_of_newer_models(&result) { Above::Made(NEWER_MODELS.to_owned()) } else { Above::Proven };
-        let above = self.above(id).and(&made);
+        let above = self.bears_on(&result);
         self.decide_and_settle(result, &above);
+    }
+
+    /// What bears on a result: the revisions above, and what has made the database.
+    fn bears_on(&self, result: &RevisionResult) -> Above {
+        let made =
+            if self.may_be_of_newer_models(result) { Above::Made(NEWER_MODELS.to_owned()) } else { Above::Proven };
+        self.above(&result.revision.id).and(&made)
     }
 
     /// Whether nothing but what a command made of the models says that it was otherwise before.

@@ -15,7 +15,7 @@ use crate::fail::from_anyhow;
 use crate::model::catalog::{self, Change};
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::route::applied_set;
-use crate::model::rows;
+use crate::model::rows::{self, DataChange};
 use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
@@ -166,15 +166,24 @@ impl Walk<'_, '_> {
         }
         let alone = self.sandbox.point()?;
         let schema = catalog::diff(&both.schema, &alone.schema);
-        let rows = rows::diff(&both.rows, &alone.rows);
+        let is_new = |change: &DataChange| {
+            change.before_rows == change.after_rows
+                && change.columns_lost.iter().all(|column| column.same_count_but_different)
+        };
+        let (new, mut rows): (Vec<_>, Vec<_>) = rows::diff(&both.rows, &alone.rows).into_iter().partition(is_new);
+        rows.extend(rows::filled(&both.rows, &alone.rows));
         let differ: Vec<String> =
             schema.into_iter().map(|it| it.object).chain(rows.into_iter().map(|it| it.table)).collect();
         if !differ.is_empty() {
             return Ok(Tried::Differs(differ));
         }
+        if !new.is_empty() {
+            let tables: Vec<String> = new.into_iter().map(|it| it.table).collect();
+            return Ok(Tried::Not(format!("values of {} are others, and may be new in each upgrade", named(&tables))));
+        }
         let made = catalog::diff(&without.schema, &both.schema);
         if made.is_empty() && without.rows == both.rows {
-            return Ok(Tried::Not(format!("nothing that {lower} does shows on a database without rows")));
+            return Ok(Tried::Not(format!("nothing that {lower} does shows on this database")));
         }
         Ok(Tried::Same(Box::new(Same { made, round })))
     }

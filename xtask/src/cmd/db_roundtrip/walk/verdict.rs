@@ -73,7 +73,12 @@ pub fn decide(found: RevisionResult, reference: Option<&Shown>, above: &Above) -
     let proof = shown.and_then(|shown| shown.result.proof);
     match (result.verdict, reference) {
         (Verdict::Unproven, Some(shown)) if proof.is_some() => {
-            let result = RevisionResult { verdict: Verdict::Reversible, proof, reason: None, to_prove: None, ..result };
+            let without_rows = shown.result.without_rows;
+            let (verdict, reason, to_prove) = (Verdict::Reversible, None, None);
+            let mut result = RevisionResult { verdict, proof, without_rows, reason, to_prove, ..result };
+            let more = shown.result.notes.iter().filter(|note| !result.notes.contains(note));
+            let more: Vec<String> = more.map(|note| format!("on {}: {note}", shown.place)).collect();
+            result.notes.extend(more);
             // The other proofs say by their names where they were had.
             let is_elsewhere = proof == Some(Proof::Climbed);
             if is_elsewhere { with_note(result, format!("compared on {}", shown.place)) } else { result }
@@ -190,7 +195,7 @@ fn why_not(shown: &Shown) -> String {
 
 /// What a verdict means for the revisions below; nothing where the state below is as it was. What is stamped away is
 /// known already.
-pub(super) fn for_those_below(result: &RevisionResult) -> Option<Above> {
+pub fn for_those_below(result: &RevisionResult) -> Option<Above> {
     let id = &result.revision.id;
     match (result.verdict, result.step) {
         (Verdict::Unproven, _) | (Verdict::SchemaDiffers, Some(Leg::ReUpgrade)) => {
@@ -232,6 +237,17 @@ mod tests {
         let graph = Graph::build(Vec::new()).unwrap();
         let error = (verdict == Verdict::Failed).then(|| Fail::new(Kind::SqlError, "no"));
         RevisionResult { step, proof, error, ..RevisionResult::new(&graph, "a", verdict) }
+    }
+
+    #[test]
+    fn what_a_reference_shows_is_told_with_what_it_did_not_show() {
+        let mut good = result(Verdict::Reversible, None, Some(Proof::FromEmpty));
+        good.without_rows = true;
+        good.notes.push("the upgrade changed nothing".to_owned());
+        let shown = Shown { result: good, place: "another".to_owned() };
+        let decided = decide(result(Verdict::Unproven, None, None), Some(&shown), &Above::Proven);
+        assert_eq!((decided.proof, decided.without_rows), (Some(Proof::FromEmpty), true));
+        assert_eq!(decided.notes, ["on another: the upgrade changed nothing"]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::catalog::Snapshot;
 use crate::model::graph::Graph;
-use crate::model::roundtrip::{Point, Verdict};
+use crate::model::roundtrip::{Point, Verdict, is_proven_by_schema};
 use crate::model::route::{Seconds, Wanted, applied_set, route};
 use crate::model::rows::{self, ColumnLoss, DataChange, Rows};
 use crate::model::target::TargetError;
@@ -169,26 +169,9 @@ impl<'a> Warm<'a> {
 
     /// The facts of this moment.
     fn now(&self) -> Result<Facts<'a>> {
-        let Facts { component, config, database, chosen, dump, outputs, no_cache, second_opinion, .. } = self.facts;
-        let graph = self.ctx.history(config)?;
+        let graph = self.ctx.history(&self.facts.config)?;
         let route = route(&graph, Wanted::Newest(1), None, &Seconds::new());
-        let (config, database, chosen) = (config.clone(), database.clone(), chosen.clone());
-        let (dump, outputs) = (dump.clone(), outputs.clone());
-        let (no_cache, second_opinion) = (*no_cache, *second_opinion);
-        Ok(Facts {
-            component,
-            config,
-            graph,
-            database,
-            route,
-            chosen,
-            dump,
-            dump_of: None,
-            no_cache,
-            second_opinion,
-            effects: false,
-            outputs,
-        })
+        Ok(Facts { graph, route, dump_of: None, ..self.facts.clone() })
     }
 
     /// Makes the process know the project as it is now.
@@ -239,6 +222,8 @@ impl<'a> Warm<'a> {
             }
             Trial::Passed(passed) => {
                 let lost = self.start_rows.as_ref().map(|rows| lost(rows, &passed.again.rows)).unwrap_or_default();
+                let rows = self.start_rows.clone().unwrap_or_else(|| passed.again.rows.clone());
+                let is_schema = is_proven_by_schema(&Point { rows, ..passed.again.clone() }, before);
                 let mut result = result::of(self.ctx, now, id, Err(*passed));
                 match self.recorded.as_ref().filter(|(of, _)| of == id) {
                     _ if !self.held.contains(id) => result,
@@ -246,7 +231,7 @@ impl<'a> Warm<'a> {
                         result.notes.extend(lost);
                         result::held_before(result)
                     }
-                    Some((_, below)) if *below == before.schema => result::as_recorded(result),
+                    Some((_, below)) if is_schema && *below == before.schema => result::as_recorded(result),
                     _ => self.compared(now, result::held_before(result))?,
                 }
             }

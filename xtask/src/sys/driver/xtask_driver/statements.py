@@ -41,7 +41,8 @@ class Statements:
         self._began = 0.0
         event.listen(Engine, "before_cursor_execute", self._begins)
         event.listen(Engine, "after_cursor_execute", self._ends)
-        event.listen(Engine, "commit", self._commits)
+        event.listen(Engine, "commit", self._transaction_ends)
+        event.listen(Engine, "rollback", self._transaction_ends)
 
     def begin_step(self, wants_effects, version_table):
         self._is_on, self._wants_effects, self._version_table = True, wants_effects, version_table
@@ -76,9 +77,9 @@ class Statements:
         with self._clock.stopped():
             done["effect"] = self._session(connection).effect(connection, self._began)
 
-    def _commits(self, connection):
+    def _transaction_ends(self, connection):
         if self._is_on and self._wants_effects:
-            self._session(connection).commits()
+            self._session(connection).transaction_ends()
 
     def _session(self, connection):
         raw = connection.connection
@@ -159,7 +160,7 @@ class Session:
         self._tables.update(now)
         return effect
 
-    def commits(self):
+    def transaction_ends(self):
         """Nothing is held any more, and the server may count anew."""
         self.end(self._clock.now())
         self._tables, self._before = None, set()
