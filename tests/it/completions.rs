@@ -3,6 +3,7 @@
 
 use xtask::sys::run::Cmd;
 
+use crate::support::not_run;
 use crate::support::python::quiet;
 use crate::support::scene::Scene;
 use crate::support::xtask::{Folder, Xtask};
@@ -55,6 +56,7 @@ fn shells_complete() {
     for (shell, script) in [("bash", BASH), ("zsh", ZSH), ("fish", FISH)] {
         let Ok(program) = which::which_in(shell, Some("/usr/bin:/usr/local/bin:/bin"), "/") else {
             assert_ne!(shell, "bash", "bash is needed");
+            not_run(&format!("there is no {shell}: apt-get install {shell}"));
             continue;
         };
         let lines: Vec<&str> = LINES.iter().map(|(line, _)| *line).collect();
@@ -96,5 +98,7 @@ fn the_manual_page_is_one() {
         let done = Cmd::new(&groff, "/").args(["-man", "-Tutf8", "-ww"]).stdin(page).capture(&quiet()).unwrap();
         assert!(done.status.success() && done.stderr.is_empty(), "{}", done.stderr);
         assert!(done.stdout.contains("db-migrate"), "{}", done.stdout);
+    } else {
+        not_run("there is no groff: apt-get install groff");
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::support::project::{Project, path};
-use crate::support::python::workspace;
+use crate::support::python::{python, workspace};
 pub use crate::support::repo::git;
 use crate::support::xtask::{Output, Xtask};
 
@@ -170,8 +170,10 @@ fn what_is_no_file_is_named_at_once() {
         let project = self::project().revision("a1", "", "pass", "pass");
         let _ = std::fs::remove_file(project.path(name));
         fifo(&project.path(name));
-        for words in ["db-check", "db-history", "db-status"] {
-            drop(Xtask::new(project.root(), words).run());
+        let by_python = format!("db-status --python={}", python().display());
+        for words in ["db-check", "db-history", "db-status", &by_python] {
+            let output = Xtask::new(project.root(), words).run();
+            assert!((0..=4).contains(&output.code), "{name}, {words}: {output}");
         }
     }
 }

@@ -14,12 +14,7 @@ const ASKS: &str = "op.execute(\"select '%s'\" % op.get_bind().engine.url.passwo
 
 /// `main` has a table; `topic` begins there.
 fn branch() -> Scene {
-    let scene = Scene::new().table("a1", "");
-    git(scene.root(), "init -q -b main");
-    git(scene.root(), "add .");
-    git(scene.root(), "commit -qm main");
-    git(scene.root(), "switch -qc topic");
-    scene
+    Scene::new().table("a1", "").on_topic()
 }
 
 #[test]
@@ -99,13 +94,13 @@ fn every_statement_and_what_it_did() {
          op.bulk_insert(b2, [{'id': 1, 'a': 'x'}, {'id': 2, 'a': 'y'}])\n\
          op.get_bind().execute(sa.text('delete from b2 where id = :id'), {'id': 2})";
     let downgrade = "op.drop_table('b2')\nop.drop_index('a1_n')\nop.alter_column('a1', 'n', type_=sa.Integer())\n\
-         op.execute('update a1 set n = n - 10 where n > 10')\nwith op.get_context().autocommit_block():\n    op.execute('vacuum a1')";
+         op.execute('update a1 set n = n - 10 where n > 10')\nwith op.get_context().autocommit_block():\n    op.execute('vacuum a1')\n\
+         op.execute('update a1 set n = n + 0')";
     let scene = branch().url(&url).env(&env);
     drop(scene.run("db-migrate -q").code(0));
     server.client("own").batch_execute("insert into a1 values (1), (2), (3)").unwrap();
     let scene = scene.revision("b2", "a1", upgrade, downgrade);
-    git(scene.root(), "add .");
-    git(scene.root(), "commit -qm topic");
+    scene.commit("topic");
     let before = server.log().len();
     let output = scene.run("db-review --json --html review.html --markdown review.md").code(0);
     let json = output.json();
@@ -118,6 +113,9 @@ fn every_statement_and_what_it_did() {
     assert_eq!(locks.iter().map(|it| it["table"].as_str().unwrap()).collect::<Vec<_>>(), ["public.a1"], "{output}");
     assert_eq!(locks[0]["mode"], "ACCESS EXCLUSIVE", "{output}");
     assert!(locks[0]["seconds"].as_f64().unwrap() > 0.0, "{output}");
+    // Two before the block, and all three after it, in a transaction that begins to count anew.
+    let down = json!([{"table": "public.a1", "inserted": 0, "updated": 5, "deleted": 0}]);
+    assert_eq!(effects["down"]["rows"], down, "{output}");
     // What runs outside of a transaction is told as unseen, and nothing is made up.
     assert_eq!((&effects["up"]["unseen"], &effects["down"]["unseen"]), (&json!(0), &json!(1)), "{output}");
     for page in ["review.html", "review.md"] {
@@ -192,13 +190,11 @@ fn without_parameters(sql: &str) -> String {
 #[test]
 fn the_history_after_the_merge() {
     let scene = branch().table("b2", "a1");
-    git(scene.root(), "add .");
-    git(scene.root(), "commit -qm b2");
+    scene.commit("b2");
     git(scene.root(), "switch -q main");
     let scene = scene.table("q7", "a1");
     std::fs::remove_file(scene.path("migrations/versions/b2.py")).unwrap_or_default();
-    git(scene.root(), "add .");
-    git(scene.root(), "commit -qm q7");
+    scene.commit("q7");
     git(scene.root(), "switch -q topic");
     let output = scene.run("db-review --html review.html").code(4);
     drop(output.says("After the merge there are several heads").says("cargo xtask db-merge main").says("revision q7"));

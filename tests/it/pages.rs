@@ -8,18 +8,13 @@ use serde_json::json;
 
 use crate::support::browser::Browser;
 use crate::support::not_run;
-use crate::support::repo::git;
 use crate::support::scene::{Scene, sql};
 
 const WIDTHS: [u32; 2] = [420, 1100];
 
 /// A branch with a revision of each kind, with messages that a page has to bear.
 fn branch() -> Scene {
-    let scene = Scene::new().table("a1", "");
-    git(scene.root(), "init -q -b main");
-    git(scene.root(), "add .");
-    git(scene.root(), "commit -qm main");
-    git(scene.root(), "switch -qc topic");
+    let scene = Scene::new().table("a1", "").on_topic();
     let wide = ("alter table a1 add wide varchar(64) not null default 'a'", "alter table a1 drop wide");
     let careless = ("alter table a1 drop wide", "alter table a1 add wide text");
     let scene = scene

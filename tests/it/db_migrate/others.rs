@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 
 use xtask::fail::Kind;
 
+use crate::support::pg::cluster;
 use crate::support::private::{Private, private_cluster};
 use crate::support::scene::{Scene, Streams, sql, wait_until};
 
@@ -21,8 +22,17 @@ impl Standby {
         let mut copy = primary.tool("pg_basebackup");
         copy.args(["-h", &socket, "-p", &from, "-U", "postgres", "-D", "standby", "-R", "-c", "fast"]);
         assert!(copy.status().unwrap().success(), "{copy:?}");
-        let mut server = primary.tool("postgres");
-        server.args(["-D", "standby", "-p", &port.to_string(), "-c", "listen_addresses=localhost"]);
+        // It ends with this process, however that ends: its end of the pipe closes then.
+        let mut server = primary.tool("/bin/sh");
+        server.args(["-c", "\"$@\" & cat >/dev/null; kill -QUIT $!; wait", "sh"]).arg(cluster().bin.join("postgres"));
+        server.stdin(Stdio::piped()).args([
+            "-D",
+            "standby",
+            "-p",
+            &port.to_string(),
+            "-c",
+            "listen_addresses=localhost",
+        ]);
         server.args(["-c", &format!("unix_socket_directories={socket}")]).stdout(Stdio::null()).stderr(Stdio::null());
         Standby { port, server: server.spawn().unwrap() }
     }
@@ -30,7 +40,7 @@ impl Standby {
 
 impl Drop for Standby {
     fn drop(&mut self) {
-        let _ = self.server.kill();
+        drop(self.server.stdin.take());
         let _ = self.server.wait();
     }
 }
@@ -77,7 +87,8 @@ fn a_row_that_comes_between_the_backup_and_the_second_try() {
     writer.batch_execute("begin; insert into b2 values (2)").unwrap();
     let mut child = scene.xtask("db-migrate --lock-timeout=1s --json").spawn();
     let mut locked = scene.client();
-    let waits = "select exists (select from pg_locks where not granted)";
+    let waits = "select exists (select from pg_locks where not granted \
+        and database = (select oid from pg_database where datname = current_database()))";
     wait_until("it waits for the lock", || locked.query_one(waits, &[]).unwrap().get(0));
     wait_until("it gives up", || !locked.query_one(waits, &[]).unwrap().get::<_, bool>(0));
     writer.batch_execute("commit").unwrap();

@@ -24,7 +24,10 @@ pub fn run(ui: &Ui) -> Result<Exit> {
         // With the tests that `cargo test` leaves out, since they install a lot.
         ("test", cmd!(shell, "{cargo} test --workspace -- --include-ignored")),
         // The tests above share a warm Python.
-        ("driver, fresh", cmd!(shell, "{cargo} test --test it driver::").env("XTASK_WARM", "0")),
+        (
+            "fresh Pythons",
+            cmd!(shell, "{cargo} test --test it -- driver:: interrupts:: breakdowns::").env("XTASK_WARM", "0"),
+        ),
     ];
     let mut failed = Vec::new();
     for (name, cmd) in sections {

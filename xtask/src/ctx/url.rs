@@ -92,10 +92,16 @@ impl Ctx {
     fn ask_env(&self, config: &AlembicConfig) -> Result<Option<Known>> {
         let script = regular::read_text(&config.script_location.join("env.py"));
         let is_named = config.template.is_some() || config.component.database.is_some();
-        if is_named || script.is_ok_and(|text| follows_the_config(&text)) {
+        if is_named || script.as_ref().is_ok_and(|text| follows_the_config(text)) {
             return Ok(None);
         }
         let named = config.url().ok().and_then(|text| DbUrl::parse(&text).ok());
+        // Python would wait for what is there and is no file.
+        if let Err(error) = &script
+            && error.kind() == std::io::ErrorKind::InvalidInput
+        {
+            return self.not_asked(config, named.as_ref(), &error.to_string());
+        }
         let python = match self.python() {
             Ok(python) => python,
             Err(error) => return self.not_asked(config, named.as_ref(), &from_anyhow(&error).summary),

@@ -76,7 +76,12 @@ pub fn master(sentinel: &Place, password: Option<&str>, service: &str, limit: Du
             port.parse().map_or(Master::Unknown, |port| Master::At(Place::new(*host, port).over(sentinel.tls)))
         }
         _ if is_password_wanted(&text) => Master::Password,
-        _ => Master::Unknown,
+        ["*-1" | "$-1" | "_"] => Master::Unknown,
+        other => {
+            let said = other.first().copied().unwrap_or("nothing, and the connection was closed");
+            let said: String = said.chars().take(80).collect();
+            return Err(Trouble::Other(format!("it answers as no sentinel does: {said}")));
+        }
     })
 }
 

@@ -97,6 +97,8 @@ fn plain(text: &str, width: usize) -> String {
         match c {
             '@' | '#' => format!("&#{};\u{200b}", u32::from(c)),
             // A list begins with a dash, a link has two slashes or `www.`; elsewhere they are only text.
+            // `GH-26` is a link to an issue.
+            '-' if text[..at].to_ascii_lowercase().ends_with("gh") => "-\u{200b}".to_owned(),
             '-' if at > 0 => c.to_string(),
             '/' if before != Some('/') && behind != Some('/') => c.to_string(),
             '_' if is_inside(before) && is_inside(behind) => c.to_string(),

@@ -305,8 +305,8 @@ fn no_version_table(table: &VersionTable) -> Fail {
         .action(format!(
             "If it belongs to something else, let Alembic use another name: version_table in env.py's context.configure(), \
              and version_table = \"…\" of the component in Cargo.toml; or rename that one: \
-             ALTER TABLE {name} RENAME TO other_{}",
-            table.name
+             ALTER TABLE {name} RENAME TO {}",
+            ident(&format!("other_{}", table.name))
         ))
         .related(own("db-status"))
 }
