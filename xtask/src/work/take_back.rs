@@ -287,6 +287,8 @@ pub fn go_on(ctx: &Ctx, own: &mut OwnDatabase<'_>, mut journal: Journal) -> Resu
         match step(ctx, own, &plan, &mut journal, number) {
             Ok(done) => report = done.or(report),
             Err(error) if number == 0 => {
+                // Nothing has walked yet: every row that was kept aside is in its table.
+                plan.backup.iter().for_each(|then| own.forget_what_was_kept(then));
                 journal.finish()?;
                 return Err(refuse(error));
             }
