@@ -300,8 +300,9 @@ pub fn go_on(ctx: &Ctx, own: &mut OwnDatabase<'_>, mut journal: Journal) -> Resu
     let back =
         Walked { direction: plan.direction, start: plan.heads.clone(), ids: plan.ids.clone(), backup: now.clone() };
     last_change::done(ctx, own, COMMAND, What::Walk(back));
-    journal.finish()?;
+    // All steps are done by now, so whoever goes on puts nothing back again.
     own.forget_that_it_was_put_back();
+    journal.finish()?;
     Ok(TakenBack { plan, now, report })
 }
 
