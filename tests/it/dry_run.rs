@@ -45,6 +45,50 @@ fn a_downgrade_lists_what_each_script_drops() {
     assert!(upwards.get("drops").is_none(), "{upwards}");
 }
 
+/// Rows go also where the search path leads to no such table, behind other words than DROP and DELETE, and after a rename.
+#[test]
+fn what_goes_is_found_wherever_it_is() {
+    let tables = ["s2.a", "s2.b", "s3.c", "e", "f", "g", "\"H.h\"", "i", "j"];
+    let made = tables.map(|table| format!("create table {table} (n int)")).join("; ");
+    let up = format!(
+        "op.execute('create schema s2; create schema s3; create type mood as enum (\\'x\\'); create table d (n int, m mood); {made}')"
+    );
+    let down = "def drop(name): op.execute(f'drop table {name}')\nop.execute('drop table s2.a')\nop.drop_table('b', schema='s2')\n\
+        op.execute('drop schema s3 cascade')\nop.execute('drop type mood cascade')\n\
+        op.execute('with x as (delete from e returning n) select n from x')\n\
+        op.execute('merge into f using g on true when matched then delete')\nop.drop_table('H.h')\n\
+        op.execute('alter table d alter n type text using null')\nfor name in tables(): op.drop_table(name)\n\
+        op.execute('do $$ begin delete from g; end $$')\ndrop('i')";
+    let scene = Scene::new().revision("a1", "", &up, down);
+    let scene = scene.revision("b2", "a1", "op.rename_table('g', 'k')", "op.drop_table('k')");
+    let scene = scene.revision("c3", "b2", "pass", "op.execute('alter table j rename to l; drop table l')").at("c3");
+    let filled = tables.map(|table| format!("insert into {table} values (1)")).join("; ").replace("into g ", "into k ");
+    let scene = scene.sql(&format!("{filled}; insert into d values (1, 'x')"));
+    let plan = scene.json("db-migrate --dry-run --direction=downgrade --target=base")["drops"].clone();
+    let shown = |it: &serde_json::Value| format!("{}: {}", it["what"].as_str().unwrap(), it["rows"]);
+    let found = |id: &str| plan[id].as_array().unwrap().iter().map(shown).collect::<Vec<_>>();
+    assert_eq!((found("c3"), found("b2")), (vec!["table j: 1".to_owned()], vec!["table k: 1".to_owned()]));
+    let mut expected = [
+        "table s2.a: 1",
+        "table s2.b: 1",
+        "schema s3: null",
+        "table s3.c: 1",
+        "type mood: null",
+        "column public.d.m: 1",
+        "rows of e: 1",
+        "rows of f: 1",
+        "table H.h: 1",
+        "values of d.n: 1",
+        "table …: null",
+        "SQL that only shows when it runs: null",
+        "table i: 1",
+    ];
+    let mut all = found("a1");
+    all.sort();
+    expected.sort_unstable();
+    assert_eq!(all, expected);
+}
+
 #[test]
 fn an_upgrade_tells_what_it_does_to_large_tables_and_a_copy_shows_the_difference() {
     let steps = "op.execute('alter table a1 add more int')\nop.execute('alter table a1 alter n type text')\n\

@@ -111,6 +111,7 @@ fn where_the_order_decides_it_goes_down_and_rows_go_only_when_that_is_meant() {
     let (files, whole) = (case.files(), case.whole(0));
     let dry = case.run("db-rebase --dry-run").code(0);
     let dry = dry.says("it cannot stay as it is: staying as it is comes to another schema: column public.t_b.w");
+    let dry = dry.says("  they are carried over");
     let _ = dry.says("  500 rows of t_b go (b, migrations/versions/b.py:19)\n  1 row of t_a go");
     let refused = case.run("db-rebase --json").code(3);
     assert_eq!(refused.kind(), "rows-at-stake");
@@ -122,6 +123,27 @@ fn where_the_order_decides_it_goes_down_and_rows_go_only_when_that_is_meant() {
     assert_eq!(count, 500, "{answer}");
     assert!(answer["put_back"]["done"].to_string().contains("t_b: 500 rows put back"), "{answer}");
     assert_eq!(case.heads(), "b");
+}
+
+/// While a rebase lies half-way, its column is not there: whoever changes a row then cannot mean its value.
+#[test]
+fn a_row_that_was_changed_without_the_column_gets_its_value_back() {
+    let case = feature_at("b");
+    let up = "create table t_b (like t_p)')\n    op.execute('alter table t_p add mine int')\n    \
+        if __import__('os').path.exists('fails'): raise RuntimeError('no way')\n    op.execute('select 1";
+    let b = script("b", "a").replace("create table t_b (v int)", up);
+    let b = b.replace("drop table t_b", "drop table t_b; alter table t_p drop mine");
+    case.repo.commit("like", &[(&path("b"), &b)]);
+    let s = script("s", "r").replace("create table t_s (v int)", "alter table t_p add w int");
+    case.repo.commit("add", &[(&path("s"), &s.replace("drop table t_s", "alter table t_p drop w"))]);
+    case.sql(0, "alter table t_p add primary key (v); alter table t_p add mine int; update t_p set mine = 4711");
+    fs::write(case.path("fails"), "").unwrap();
+    let _ = case.run("db-rebase --yes").code(1);
+    fs::remove_file(case.path("fails")).unwrap();
+    case.sql(0, "update t_p set v = v");
+    let _ = case.run("db-rebase --abort").code(0);
+    let kept: i64 = case.client().query_one("select count(*) from t_p where mine = 4711", &[]).unwrap().get(0);
+    assert_eq!(kept, 1);
 }
 
 #[test]

@@ -126,11 +126,15 @@ pub fn agree(ctx: &Ctx, flags: &Rebase, facts: &Facts, prepared: &Prepared, ends
     if lost.is_empty() || ctx.common.yes {
         return Ok(());
     }
-    let question = format!("{}\nThey are in the backup, and nowhere else. Go on?", lost.join("\n"));
+    let question = format!(
+        "{}\nThey are carried over: out of the backup, when the tables and columns are there again. Go on?",
+        lost.join("\n")
+    );
     if ctx.ui.confirm(&question) == Some(true) {
         return Ok(());
     }
-    let fail = Fail::new(Kind::RowsAtStake, "The database has to go down and up again, and rows go with it");
+    let fail =
+        Fail::new(Kind::RowsAtStake, "The database has to go down and up again, and rows have to be carried over");
     let fail = fail.details(lost.join("\n")).details(prepared.rows.why.as_deref().unwrap_or_default());
     let again = match (ends.keep.is_some(), &flags.onto) {
         (true, _) => own("db-merge").of_no_component().word("--continue"),
@@ -138,9 +142,12 @@ pub fn agree(ctx: &Ctx, flags: &Rebase, facts: &Facts, prepared: &Prepared, ends
         (false, Some(onto)) => own("db-rebase").of(&facts.component.name).flag("--onto", onto),
     };
     let again = if flags.allow_dirty { again.word("--allow-dirty") } else { again };
-    let meant = Action::run("If they may go (the backup has them)", again.word("--yes"));
+    let meant = Action::run(
+        "Carry them over, out of the backup; what does not fit any more stays in it, and is named",
+        again.word("--yes"),
+    );
     let alone = Action::run("Leave the database alone", own("db-rebase").of(&facts.component.name).word("--no-db"));
-    let fail = fail.action(meant).action("Or save them elsewhere first, then repeat the command with --yes");
+    let fail = fail.action(meant);
     let fail = if ends.keep.is_none() { fail.action(alone) } else { fail };
     Err(fail.related(own("db-rebase")).about(&facts.component.name).refused().into())
 }
@@ -148,6 +155,6 @@ pub fn agree(ctx: &Ctx, flags: &Rebase, facts: &Facts, prepared: &Prepared, ends
 impl Rows {
     fn json(&self) -> Value {
         let at_stake: Vec<Value> = self.at_stake.iter().map(AtStake::json).collect();
-        json!({"kept": self.stay, "why": self.why, "at_stake": at_stake})
+        json!({"kept": self.stay, "carried_over": !self.stay, "why": self.why, "at_stake": at_stake})
     }
 }

@@ -20,6 +20,7 @@ use crate::report::drawing::{Drawing, Known};
 use crate::report::moved::MovedRevision;
 use crate::sys::project::Component;
 use crate::ui::Paint;
+use crate::work::at_stake::AtStake;
 use crate::work::put_back::Report;
 
 /// How many pairs are listed before they are only counted.
@@ -219,6 +220,10 @@ fn goes_down(prepared: &Prepared) -> Vec<String> {
     ];
     lines.extend(rows.why.iter().map(|why| format!("  it cannot stay as it is: {why}")));
     lines.extend(rows.at_stake.iter().map(|it| format!("  {}", it.line())));
+    if rows.at_stake.iter().any(AtStake::is_loss) {
+        let how = "  they are carried over: when the tables and columns are there again, the rows come back out of the backup";
+        lines.push(how.to_owned());
+    }
     lines
 }
 

@@ -372,6 +372,10 @@ impl Run<'_> {
             fail = fail.details(format!("The backup taken before: {}", path.display()));
         }
         let Operation { resume, abort, .. } = self.journal.operation();
+        if fail.kind == Kind::BackupMissing && self.journal.noted(KEEP).is_none_or(Value::is_null) {
+            let forget = own(COMMAND).of_no_component().word("--forget");
+            fail = fail.run("Or go on without those rows: leave everything as it is, and forget it", forget);
+        }
         fail = fail
             .details(format!("This happened at: {}", self.work.words(step)))
             .run("Put right what is in the way, then go on", resume)

@@ -96,11 +96,14 @@ fn plan(work: &Work, lost: &[AtStake]) -> Vec<String> {
     let mut lines = vec![
         format!("Component: {}", work.component),
         format!("Last: db-rebase, which moved {}", moved.join(", ")),
-        format!(
-            "Taken back, the files are as they were, and the database is at {} again, not at {}",
-            ids(&work.trip.before),
-            ids(&work.trip.after)
-        ),
+        match (ids(&work.trip.before), ids(&work.trip.after)) {
+            (before, after) if before == after => {
+                format!("Taken back, the files are as they were, and the database is at {before} as it was before")
+            }
+            (before, after) => {
+                format!("Taken back, the files are as they were, and the database is at {before} again, not at {after}")
+            }
+        },
         "A backup is taken first; rows that were written since stay where their table does".to_owned(),
     ];
     lines.extend(lost.iter().map(|it| format!("  - {}", it.line())));

@@ -39,6 +39,24 @@ fn what_statements_are_about() {
 }
 
 #[test]
+fn what_a_with_changes_and_where_it_is() {
+    let full = |sql: &str| -> Vec<String> {
+        statements(sql).iter().map(|it| format!("{} {}", it.verb.name(), it.full_names.join(" "))).collect()
+    };
+    for (sql, expected) in [
+        (
+            "with x as (delete from app.a returning id), y as (select 1) update b set c = 1",
+            &["object x", "delete app.a", "update b"][..],
+        ),
+        ("with x as (select a for update) insert into t select 1", &["object x", "insert t"]),
+        ("merge into only s.t using u on true when matched then update set a = 1", &["update s.t"]),
+        ("DROP TABLE \"S.1\".t, {schema}.u, v CASCADE", &["drop \"S.1\".t {schema}.u v"]),
+    ] {
+        assert_eq!(full(sql), expected, "{sql}");
+    }
+}
+
+#[test]
 fn what_an_update_sets() {
     for (sql, expected) in [
         ("UPDATE app.t SET a = 1, \"B b\" = f(x, y) FROM u WHERE u.id = t.id, c = 2", &["a", "B b"][..]),

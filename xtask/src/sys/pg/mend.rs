@@ -425,6 +425,10 @@ impl Table {
             );
             self.mended.values = transaction.tell(&sql, &[])?;
         }
+        for kept in kept.unwrap_or_default() {
+            self.mended.values += self.fill(transaction, stage, common, kept)?;
+        }
+        let table = &self.job.table;
         let missing = format!("not exists (select from only {table} n where {})", self.same_key("o", "n"));
         if self.job.is_new || self.job.deletes {
             self.mended.rows = transaction.tell(&self.insert(stage, common, &missing), &[])?;
@@ -436,6 +440,31 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// A row that was changed while a column was not there gets the backup's value of it; nobody can have written another one.
+    fn fill(
+        &self,
+        transaction: &mut Transaction<'_>,
+        stage: &str,
+        common: &[String],
+        kept: &Kept,
+    ) -> Result<u64, postgres::Error> {
+        let not_there: Vec<&String> = common.iter().filter(|name| !kept.columns.contains(name)).collect();
+        let is_told_apart = self.key.iter().all(|name| kept.columns.contains(name));
+        if self.job.is_new || !is_told_apart || not_there.is_empty() {
+            return Ok(0);
+        }
+        let set = not_there.iter().map(|name| format!("{} = {}", ident(name), self.cast("o", name)));
+        let sql = format!(
+            "update only {} n set {} from {stage} o where {} and exists (select from {} o where {})",
+            self.job.table,
+            set.collect::<Vec<_>>().join(", "),
+            self.same_key("o", "n"),
+            kept.kept_in,
+            self.same_key("o", "n")
+        );
+        transaction.tell(&sql, &[])
     }
 
     /// Rows that were written since go over everything. What does not fit any more stays where it was kept.

@@ -7,7 +7,7 @@ use crate::fail::{Fail, Kind};
 use crate::model::catalog::{Change, What, diff};
 use crate::model::graph::Graph;
 use crate::model::script_body::{self, Function};
-use crate::model::sql::leading_words;
+use crate::model::sql::{Verb, leading_words};
 use crate::model::status::{Revision, Standing};
 use crate::model::target::Direction;
 use crate::work::own_database::OwnDatabase;
@@ -39,6 +39,14 @@ pub fn say(
     match (stayed, half) {
         (Some(changes), Some(step)) if !changes.is_empty() => {
             let fail = half_done(fail, own, &step.revision, &changes);
+            let line = commits(looks, walk, &step.revision).filter(|_| rows.is_none());
+            let fail = match line.filter(|_| writes_rows(looks, walk, &step.revision)) {
+                Some(line) => fail.details(format!(
+                    "{} commits by itself (line {line}): rows that it wrote may have stayed, too",
+                    step.revision
+                )),
+                None => fail,
+            };
             walked.half_done = Some((step.revision.clone(), changes));
             let fail = rows.iter().filter_map(rows_line).fold(fail, Fail::details);
             fail.details(what_counts(walk, done, &at))
@@ -168,13 +176,27 @@ fn undo(change: &Change) -> Option<String> {
 
 /// The line at which a script commits by itself.
 fn commits(looks: &Looks, walk: &Walk, revision: &str) -> Option<usize> {
+    commit(&function(looks, walk, revision)?)
+}
+
+/// Whether a script puts rows in, changes or deletes some, as far as its text tells.
+fn writes_rows(looks: &Looks, walk: &Walk, revision: &str) -> bool {
+    let Some(function) = function(looks, walk, revision) else { return false };
+    let verbs = [Verb::Insert, Verb::Update, Verb::Delete];
+    let by_sql = function.statements().any(|(statement, _)| verbs.contains(&statement.verb));
+    by_sql
+        || function.operations().any(|(operation, found)| {
+            operation.name == "bulk_insert" || found.sql.is_none() && operation.name == "execute"
+        })
+}
+
+fn function(looks: &Looks, walk: &Walk, revision: &str) -> Option<Function> {
     let script = looks.script(revision)?;
     let body = script_body::read(script.path.as_ref(), &script.body).ok()?;
-    let function = match walk.direction() {
+    match walk.direction() {
         Direction::Up => body.upgrade,
         Direction::Down => body.downgrade,
-    }?;
-    commit(&function)
+    }
 }
 
 fn commit(function: &Function) -> Option<usize> {
