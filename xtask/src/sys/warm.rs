@@ -51,7 +51,7 @@ pub enum Warmth {
     /// Nothing: a fresh process.
     #[default]
     Cold,
-    /// Packages that every command imports: Alembic, SQLAlchemy.
+    /// Packages that every command imports: Alembic, SQLAlchemy, the database driver.
     Packages,
     /// The project's scripts and what they and env.py import, too.
     Project,
@@ -83,6 +83,9 @@ pub struct Start<'a> {
     /// On top of our environment.
     pub env: &'a [(String, String)],
     pub network: bool,
+    /// SQLAlchemy's name of the database driver (`postgresql+asyncpg`), which is imported with the packages; empty where
+    /// nobody knows it.
+    pub drivername: &'a str,
     /// What decides which project it imports, and how; none where a warm one with packages will do.
     pub project: Option<Value>,
     /// A folder for the driver's own files.
@@ -111,7 +114,8 @@ impl Wish {
         // Relative entries of it are made absolute at the start.
         let searched = environment.contains_key("PYTHONPATH").then_some(start.folder);
         let driver = start.driver.file_name()?.to_str()?;
-        let key = json!([start.python.to_str()?, answer, driver, start.network, early, searched]).to_string();
+        let key = json!([start.python.to_str()?, answer, driver, start.drivername, start.network, early, searched])
+            .to_string();
         let folder = place::folder()?;
         let packages = folder.join(format!("{}.packages", digest(&key)));
         let project = start
