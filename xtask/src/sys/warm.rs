@@ -114,8 +114,10 @@ impl Wish {
         // Relative entries of it are made absolute at the start.
         let searched = environment.contains_key("PYTHONPATH").then_some(start.folder);
         let driver = start.driver.file_name()?.to_str()?;
-        let key = json!([start.python.to_str()?, answer, driver, start.drivername, start.network, early, searched])
-            .to_string();
+        let world = world::world()?;
+        let key =
+            json!([start.python.to_str()?, answer, driver, start.drivername, start.network, early, searched, world])
+                .to_string();
         let folder = place::folder()?;
         let packages = folder.join(format!("{}.packages", digest(&key)));
         let project = start
@@ -124,10 +126,8 @@ impl Wish {
             .map(|project| folder.join(format!("{}.project", digest(&format!("{key}{project}")))));
         // The longest path of a socket.
         (packages.as_os_str().len() < 100).then_some(())?;
-        let world = world::world()?;
         let about = json!({
             "environment": environment,
-            "world": world,
             "python": start.python.to_str()?,
             "project": start.folder.to_str()?,
             "state": start.state_dir.to_str()?,
@@ -139,7 +139,6 @@ impl Wish {
             "folder": start.folder.to_str()?,
             "environment": environment,
             "umask": world::umask(&world),
-            "world": world,
         });
         Some(Wish { request, packages, project, about })
     }
