@@ -171,9 +171,7 @@ impl Frozen<'_> {
     fn read(&mut self, memory: &mut Memory) -> Result<Contents> {
         let schema = catalog::take_within(&mut self.transaction, &everything())?;
         let rows = rows::learn_within(&mut self.transaction, &everything(), memory)?;
-        let sql = "select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value \
-            from pg_catalog.pg_sequences where schemaname !~ '^pg_'";
-        let sequences = self.transaction.ask(sql, &[]).context("asking where the sequences stand")?;
+        let sequences = self.transaction.ask(rows::ALL_SEQUENCES, &[]).context("asking where the sequences stand")?;
         let sql = "select count(*) from pg_largeobject_metadata";
         let large_objects = self.transaction.ask_one(sql, &[]).context("counting the large objects")?;
         let mut tables = std::collections::BTreeMap::new();

@@ -281,9 +281,29 @@ pub fn sequence_positions(client: &mut Client) -> Result<Sequences> {
     Ok(answers.first().map(sequences).unwrap_or_default())
 }
 
+/// Where each sequence stands. One that was set to give a value next (`setval(…, false)`, `RESTART`) counts as having given
+/// the one before; only the sequence itself tells, and only a text made for it can ask it.
+macro_rules! positions {
+    ($which:literal) => {
+        concat!(
+            r"select quote_ident(schemaname) || '.' || quote_ident(sequencename),
+                     coalesce(last_value, nullif(next, start_value) - increment_by)
+                from pg_catalog.pg_sequences cross join lateral (select case
+                       when last_value is null and has_sequence_privilege(format('%I.%I', schemaname, sequencename), 'select')
+                       then substring(query_to_xml(format('select last_value from %I.%I', schemaname, sequencename),
+                                                   true, true, '')::text from '<last_value>(-?[0-9]+)')::bigint
+                       end as next) as set_to
+               where schemaname not like 'pg\_%'",
+            $which,
+            ";"
+        )
+    };
+}
+
 /// The statement, for [`sequences`].
-pub(super) const SEQUENCES: &str = r"select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value
-  from pg_catalog.pg_sequences where increment_by > 0 and schemaname not like 'pg\_%';";
+pub(super) const SEQUENCES: &str = positions!(" and increment_by > 0");
+/// The same of those too that count downwards.
+pub(super) const ALL_SEQUENCES: &str = positions!("");
 
 pub(super) fn sequences(answer: &Answer) -> Sequences {
     let number = |text: &str| text.parse().ok();
