@@ -179,7 +179,7 @@ impl Exit {
 }
 
 /// An expected failure. Build it with [`Fail::new`] and the chained setters; it travels inside `anyhow::Error`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fail {
     /// Which of the contract's kinds.
     pub kind: Kind,

@@ -105,7 +105,7 @@ fn step(ctx: &Ctx, name: &str, work: Work, parts: &mut [Part<'_>]) -> StepReport
             outcome: done.outcome,
             seconds: began.elapsed().as_secs_f64(),
             remark: done.remark,
-            results: serde_json::Value::Null,
+            results: None,
         });
     }
     let is = |outcome| components.iter().any(|it| it.outcome == outcome);

@@ -50,7 +50,7 @@ pub struct Report {
 }
 
 /// What was found about one revision.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RevisionResult {
     pub revision: Revision,
     pub verdict: Verdict,

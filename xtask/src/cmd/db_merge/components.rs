@@ -52,7 +52,7 @@ impl Flow<'_> {
                 }
                 Err(error) => {
                     let fail = from_anyhow(&error);
-                    self.done.push(report(Outcome::Failed, fail.summary.clone(), serde_json::Value::Null));
+                    self.done.push(report(Outcome::Failed, fail.summary.clone(), None));
                     Some(fail)
                 }
             };
@@ -155,18 +155,17 @@ impl Flow<'_> {
             let range = Range::These { ids: ids.into_iter().collect(), words };
             let flags = DbRoundtrip { range, ..DbRoundtrip::default() };
             let report = db_roundtrip::prove(ctx, &flags)?;
-            let results = report.results_json(ctx.ui.around());
             let bad = what_counts(&report);
             if report.tested() == 0 || !bad.is_empty() {
                 flow.ctx.ui.answer(db_roundtrip::text(ctx, &report));
-                return Ok(Done::found(found(component, &bad), results));
+                return Ok(Done::found(found(component, &bad), report.results));
             }
             let unproven = match report.count(Verdict::Unproven) {
                 0 => String::new(),
                 count => format!(", {count} unproven"),
             };
             let words = format!("{count} revision{} tested{unproven}", if count == 1 { "" } else { "s" });
-            Ok(Done { results, ..Done::ok(words) })
+            Ok(Done { results: Some(report.results), ..Done::ok(words) })
         })
     }
 

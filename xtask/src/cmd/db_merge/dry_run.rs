@@ -96,7 +96,7 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
             }
         }
     }
-    let steps = show::planned(flags);
+    let steps = show::planned(flags, ctx.ui.around());
     let fields = json!({
         "branch": flags.branch,
         "steps": steps,

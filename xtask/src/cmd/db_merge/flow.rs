@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
 use super::preflight;
 use super::record::{KEPT, Record, folder};
@@ -13,6 +12,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, refuse};
 use crate::flags::Merge;
 use crate::model::action::own;
+use crate::report::roundtrip::RevisionResult;
 use crate::report::steps::{ComponentReport, Outcome};
 use crate::sys::git::Repo;
 use crate::sys::journal::{self, Journal};
@@ -35,8 +35,8 @@ pub enum Step {
 pub struct Done {
     pub outcome: Outcome,
     pub remark: String,
-    /// What a round trip found, as in its own JSON.
-    pub results: Value,
+    /// What a round trip found; `None` where none was run.
+    pub results: Option<Vec<RevisionResult>>,
     /// What stops the flow here.
     pub fail: Option<Fail>,
 }
@@ -44,16 +44,17 @@ pub struct Done {
 impl Done {
     /// It was done.
     pub fn ok(remark: String) -> Done {
-        Done { outcome: Outcome::Ok, remark, results: Value::Null, fail: None }
+        Done { outcome: Outcome::Ok, remark, results: None, fail: None }
     }
 
     /// It was not needed.
     pub fn skipped(remark: String) -> Done {
-        Done { outcome: Outcome::Skipped, remark, results: Value::Null, fail: None }
+        Done { outcome: Outcome::Skipped, remark, results: None, fail: None }
     }
 
     /// It has found something that stops the flow.
-    pub fn found(fail: Fail, results: Value) -> Done {
+    pub fn found(fail: Fail, results: Vec<RevisionResult>) -> Done {
+        let results = Some(results);
         Done { outcome: Outcome::Failed, remark: fail.summary.clone(), results, fail: Some(fail) }
     }
 }
@@ -117,7 +118,7 @@ impl<'a> Flow<'a> {
 
     /// Writes down what is known.
     pub fn save(&mut self) -> Result<()> {
-        self.journal.note(NOTE, self.record.to_json())
+        self.journal.note(NOTE, self.record.to_json(self.ctx.ui.around()))
     }
 
     /// Where a component's rebase is put away when it has ended.

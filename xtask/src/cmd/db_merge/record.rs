@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::ctx::Ctx;
 use crate::fail::refuse;
 use crate::flags::Merge;
-use crate::model::action::{Own, own};
+use crate::model::action::{Around, Own, own};
 use crate::report::steps::StepReport;
 use crate::sys::git::Oid;
 use crate::sys::journal::{self, Journal};
@@ -91,7 +91,7 @@ pub struct Migrated {
 
 impl Record {
     /// For the journal.
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self, around: &Around) -> Value {
         let migrated = |it: &Migrated| {
             json!({
                 "component": it.component, "place": it.place, "start": it.start, "steps": it.steps,
@@ -109,7 +109,7 @@ impl Record {
             "checked-out": self.branch,
             "staged": self.staged.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
             "migrated": self.migrated.iter().map(migrated).collect::<Vec<_>>(),
-            "report": self.report.iter().map(StepReport::to_json).collect::<Vec<_>>(),
+            "report": self.report.iter().map(|step| step.to_json(around)).collect::<Vec<_>>(),
             "taken-back": self.is_taken_back,
             "undone": self.is_undone,
             "unmigrated": self.unmigrated,
@@ -170,16 +170,23 @@ fn texts(value: &Value) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::graph::Graph;
+    use crate::model::roundtrip::Verdict;
+    use crate::report::roundtrip::RevisionResult;
     use crate::report::steps::{ComponentReport, Outcome};
 
     #[test]
     fn what_is_written_is_read_back() {
+        let graph = Graph::build(Vec::new()).unwrap();
         let part = ComponentReport {
             component: "manager".into(),
             outcome: Outcome::Skipped,
             seconds: 0.5,
             remark: "one head".into(),
-            results: json!([{"revision": "a"}]),
+            results: Some(vec![RevisionResult {
+                taken_over: true,
+                ..RevisionResult::new(&graph, "a", Verdict::Unproven)
+            }]),
         };
         let report = StepReport {
             name: "db-rebase".into(),
@@ -208,7 +215,7 @@ mod tests {
             is_undone: true,
             unmigrated: vec!["manager".into()],
         };
-        assert_eq!(Record::from_json(&record.to_json()).unwrap(), record);
+        assert_eq!(Record::from_json(&record.to_json(&Around::default())).unwrap(), record);
     }
 
     #[test]

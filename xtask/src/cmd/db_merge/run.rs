@@ -36,7 +36,7 @@ pub fn begin(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     // Without a journal nobody needs what a crash between its end and theirs has left.
     journal::remove_folder(&folder.join(KEPT))?;
     let steps: Vec<String> = Step::all(flags).into_iter().map(|step| step.name().to_owned()).collect();
-    let notes = Map::from_iter([(NOTE.to_owned(), record.to_json())]);
+    let notes = Map::from_iter([(NOTE.to_owned(), record.to_json(ctx.ui.around()))]);
     let journal = Journal::begin_with(&folder, operation, &steps, Vec::new(), notes).map_err(refuse)?;
     Flow::new(ctx, repo, journal, record).carry_out()
 }

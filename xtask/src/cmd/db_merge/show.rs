@@ -10,7 +10,7 @@ use super::git::Where;
 use crate::cmd::db_rebase::Kept;
 use crate::cmd::db_status::component_json;
 use crate::flags::Merge;
-use crate::model::action::{Action, git, own};
+use crate::model::action::{Action, Around, git, own};
 use crate::report::moved::MovedRevision;
 use crate::report::steps::{Outcome, StepReport, steps};
 use crate::sys::git::{Operation, State, Status};
@@ -24,7 +24,7 @@ pub fn to_json(flow: &Flow) -> Result<Value> {
         "branch": flow.record.flags.branch,
         "operation": flow.repo.operation()?.map(|operation| operation.name()),
         "head_before": flow.record.head.as_str(),
-        "steps": flow.record.report.iter().map(StepReport::to_json).collect::<Vec<_>>(),
+        "steps": flow.record.report.iter().map(|step| step.to_json(flow.ctx.ui.around())).collect::<Vec<_>>(),
         "moved": moved_json(&kept),
         "merges": merges_json(&kept),
         "conflicts": conflicts,
@@ -85,7 +85,7 @@ fn backups(flow: &Flow, kept: &[(String, Kept)]) -> Vec<String> {
 }
 
 /// The steps of a dry run.
-pub fn planned(flags: &Merge) -> Vec<Value> {
+pub fn planned(flags: &Merge, around: &Around) -> Vec<Value> {
     let planned = |step: Step| {
         let report = StepReport {
             name: step.name().to_owned(),
@@ -94,7 +94,7 @@ pub fn planned(flags: &Merge) -> Vec<Value> {
             remark: String::new(),
             components: Vec::new(),
         };
-        report.to_json()
+        report.to_json(around)
     };
     Step::all(flags).into_iter().map(planned).collect()
 }

@@ -94,7 +94,7 @@ pub fn undo(ctx: &Ctx, place: &Path, dry_run: bool) -> Result<Exit> {
         "They are in the backups that are taken first; those written since are in the schema xtask_since, too.",
         own(COMMAND),
     )?;
-    move_to(journal, &record, &live)?;
+    move_to(ctx, journal, &record, &live)?;
     let step = ctx.for_step(ctx.ui.overheard(), None);
     if let Err(error) = abort::run(&step, false) {
         put_back_journal(&live, place)?;
@@ -128,8 +128,8 @@ fn without_abort(error: &anyhow::Error) -> anyhow::Error {
         .into()
 }
 
-fn move_to(mut journal: Journal, record: &Record, to: &Path) -> Result<()> {
-    journal.note(NOTE, record.to_json())?;
+fn move_to(ctx: &Ctx, mut journal: Journal, record: &Record, to: &Path) -> Result<()> {
+    journal.note(NOTE, record.to_json(ctx.ui.around()))?;
     journal.move_folder(to)
 }
 

@@ -79,7 +79,7 @@ impl Log {
             let found = RevisionResult::saved(&line["result"]).filter(|it| facts.route.tests(&it.revision.id));
             let key = |it: &RevisionResult| log.keys.get(&it.revision.id).map(String::as_str);
             if let Some(found) = found.filter(|found| line["key"].as_str() == key(found)) {
-                taken.insert(found.revision.id.clone(), found);
+                taken.insert(found.revision.id.clone(), RevisionResult { taken_over: true, ..found });
             }
         }
         if taken.is_empty() {
