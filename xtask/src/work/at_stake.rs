@@ -1,7 +1,7 @@
 //! What a walk would take away of what is in the database now: each table and column that the scripts drop, with the
 //! rows and values in it, and what they delete. Read off the scripts; what only shows when they run is named as that.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::ctx::Ctx;
@@ -14,7 +14,7 @@ use crate::sys::files::read_script;
 use crate::sys::pg::{Counted, Db, MOST_COUNTED};
 
 /// One thing that goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AtStake {
     /// The revision that takes it away.
     pub revision: String,
@@ -224,6 +224,30 @@ impl AtStake {
     /// For JSON.
     pub fn json(&self) -> Value {
         json!({"revision": self.revision, "path": self.path, "line": self.line, "what": self.what, "rows": self.rows})
+    }
+
+    /// For a journal.
+    pub fn note(&self) -> Value {
+        let mut note = self.json();
+        note["may_hold_rows"] = json!(self.may_hold_rows);
+        note
+    }
+
+    /// From a journal.
+    ///
+    /// # Errors
+    /// When it is not understood.
+    pub fn from_note(note: &Value) -> Result<AtStake> {
+        let missing = |key: &str| format!("what is at stake has no `{key}` in the journal");
+        let text = |key: &str| note[key].as_str().map(str::to_owned).with_context(|| missing(key));
+        Ok(AtStake {
+            revision: text("revision")?,
+            path: text("path")?,
+            line: usize::try_from(note["line"].as_u64().with_context(|| missing("line"))?)?,
+            what: text("what")?,
+            rows: note["rows"].as_u64(),
+            may_hold_rows: note["may_hold_rows"].as_bool().unwrap_or(true),
+        })
     }
 }
 

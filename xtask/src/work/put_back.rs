@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::backup::{self, Taken, Wanted};
@@ -328,6 +328,24 @@ impl Report {
     /// For JSON.
     pub fn to_json(&self) -> Value {
         json!({"as_it_was": self.is_as_it_was, "done": self.done, "left": self.left, "differs": self.differs})
+    }
+
+    /// Reads that again, from a journal.
+    ///
+    /// # Errors
+    /// When it is not understood.
+    pub fn from_json(value: &Value) -> Result<Report> {
+        let lines = |key: &str| -> Result<Vec<String>> {
+            let all =
+                value[key].as_array().with_context(|| format!("what was put back has no `{key}` in the journal"))?;
+            Ok(all.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        };
+        Ok(Report {
+            is_as_it_was: value["as_it_was"].as_bool().unwrap_or_default(),
+            done: lines("done")?,
+            left: lines("left")?,
+            differs: lines("differs")?,
+        })
     }
 
     /// What is not back, though nothing that is told above says why.

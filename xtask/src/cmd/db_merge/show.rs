@@ -15,6 +15,7 @@ use crate::report::moved::MovedRevision;
 use crate::report::steps::{Outcome, StepReport, steps};
 use crate::sys::git::{Operation, State, Status};
 use crate::ui::Paint;
+use crate::work::put_back::Report;
 
 /// The contract's JSON, and more.
 pub fn to_json(flow: &Flow) -> Result<Value> {
@@ -48,32 +49,28 @@ fn merges_json(kept: &[(String, Kept)]) -> Vec<Value> {
 
 /// What became of the rows of each database that a rebase was about.
 fn rows_json(kept: &[(String, Kept)]) -> Vec<Value> {
-    let about = kept.iter().filter(|(_, kept)| !kept.rows.is_null());
-    about
-        .map(|(component, kept)| {
-            let mut rows = kept.rows.clone();
-            rows["component"] = json!(component);
-            rows["put_back"] = kept.put_back.clone();
-            rows
-        })
-        .collect()
+    let of = |(component, kept): &(String, Kept)| {
+        let mut rows = kept.rows.as_ref()?.to_json();
+        rows["component"] = json!(component);
+        rows["put_back"] = json!(kept.put_back.as_ref().map(Report::to_json));
+        Some(rows)
+    };
+    kept.iter().filter_map(of).collect()
 }
 
 /// The same for people.
 fn rows(kept: &[(String, Kept)]) -> Vec<String> {
     let mut lines = Vec::new();
-    for (component, kept) in kept.iter().filter(|(_, kept)| !kept.rows.is_null()) {
-        if kept.rows["kept"] == true {
+    for (component, kept) in kept {
+        let Some(rows) = &kept.rows else { continue };
+        if rows.stay == Some(true) {
             lines.push(format!("Rows of {component}: all kept, the database stayed as it is"));
             continue;
         }
         lines.push(format!("Rows of {component}: the database went down and up"));
-        let listed = |key: &str| {
-            let all = kept.put_back[key].as_array().cloned().unwrap_or_default();
-            all.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect::<Vec<_>>()
-        };
-        lines.extend(listed("done").into_iter().map(|line| format!("  - {line}")));
-        lines.extend(listed("left").into_iter().map(|line| format!("  - ⚠️  {line}")));
+        let put_back = kept.put_back.iter();
+        lines.extend(put_back.clone().flat_map(|it| &it.done).map(|line| format!("  - {line}")));
+        lines.extend(put_back.flat_map(|it| &it.left).map(|line| format!("  - ⚠️  {line}")));
     }
     if lines.is_empty() { lines } else { [vec![String::new()], lines].concat() }
 }

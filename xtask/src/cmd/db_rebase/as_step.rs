@@ -11,6 +11,7 @@ use super::ends::Ends;
 use super::facts::refused;
 use super::record::Work;
 use super::released::{self, Scripts};
+use super::rows::Rows;
 use super::steps::{self, BACKUP, END, PUT_BACK};
 use super::{begin, database};
 use crate::ctx::Ctx;
@@ -25,6 +26,7 @@ use crate::sys::journal::Journal;
 use crate::sys::project::Component;
 use crate::work::at_stake::{self, AtStake};
 use crate::work::own_database::OwnDatabase;
+use crate::work::put_back::Report;
 
 /// Runs one as a part of something larger.
 ///
@@ -80,10 +82,10 @@ pub struct Kept {
     pub database: Option<(String, Vec<String>)>,
     /// The revisions that run their way down when it is taken back.
     pub way_back_runs: Vec<String>,
-    /// What became of the database's rows, as it stands in db-rebase's JSON; null where no database was concerned.
-    pub rows: Value,
-    /// What was put back out of the backup, the same.
-    pub put_back: Value,
+    /// What became of the database's rows; `None` where no database was concerned.
+    pub rows: Option<Rows>,
+    /// What was put back out of the backup.
+    pub put_back: Option<Report>,
 }
 
 /// What was put away in a folder.
@@ -100,8 +102,8 @@ pub fn kept(folder: &Path) -> Result<Option<Kept>> {
         backup: journal.noted(BACKUP).and_then(Value::as_str).map(PathBuf::from),
         database: work.place.clone().map(|place| (place, work.trip.before.clone())),
         way_back_runs: work.way_back_runs(),
-        rows: if work.trip.is_empty() { Value::Null } else { work.rows },
-        put_back: journal.noted(PUT_BACK).cloned().unwrap_or_default(),
+        rows: if work.trip.is_empty() { None } else { work.rows },
+        put_back: journal.noted(PUT_BACK).map(Report::from_json).transpose()?,
     }))
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use super::database::Found;
+use super::rows::Rows;
 use crate::ctx::Ctx;
 use crate::model::graph::Graph;
 use crate::model::rebase::{Both, Moved, Touch, Trip};
@@ -34,16 +35,16 @@ pub struct Work {
     pub moved: Vec<MovedRevision>,
     /// The merge revision that is made instead.
     pub merge: Option<String>,
-    /// What moved revisions and the ones below them both touch, as it stands in JSON.
-    pub both: Value,
+    /// What moved revisions and the ones that will be below them both touch.
+    pub both: Vec<Both>,
     /// What the database goes through.
     pub trip: Trip,
     /// Which database that is.
     pub place: Option<String>,
     /// Whether it stays as it is: what the trip undoes is only taken out of the version table and put back.
     pub stays: bool,
-    /// What becomes of its rows, as it stands in JSON.
-    pub rows: Value,
+    /// What becomes of its rows.
+    pub rows: Option<Rows>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl Work {
         graph: &Graph,
         moved: Vec<Moved>,
         merge: Option<String>,
-        both: &[Both],
+        both: Vec<Both>,
         trip: &Trip,
         found: &Found,
     ) -> Work {
@@ -83,8 +84,8 @@ impl Work {
             _ => None,
         };
         let moved = moved.iter().map(|moved| MovedRevision::of(graph, moved)).collect();
-        let (both, trip) = (both_json(both), trip.clone());
-        Work { component: component.name.clone(), moved, merge, both, trip, place, stays: false, rows: Value::Null }
+        let trip = trip.clone();
+        Work { component: component.name.clone(), moved, merge, both, trip, place, stays: false, rows: None }
     }
 
     pub fn steps(&self) -> Vec<Step> {
@@ -145,10 +146,10 @@ impl Work {
             "component": self.component,
             "moved": self.moved.iter().map(MovedRevision::to_json).collect::<Value>(),
             "merge": self.merge,
-            "both_sides": self.both,
+            "both_sides": both_json(&self.both),
             "place": self.place,
             "stays": self.stays,
-            "rows": self.rows,
+            "rows": self.rows.as_ref().map(Rows::note),
             "database": {
                 "before": trip.before, "down": trip.down, "between": trip.between, "up": trip.up, "after": trip.after,
             },
@@ -181,10 +182,10 @@ impl Work {
             component: text(&note["component"]).context("the journal names no component")?,
             moved: note["moved"].as_array().into_iter().flatten().map(one).collect::<Result<_>>()?,
             merge: text(&note["merge"]),
-            both: note["both_sides"].clone(),
+            both: note["both_sides"].as_array().into_iter().flatten().map(both).collect::<Result<_>>()?,
             place: text(&note["place"]),
             stays: note["stays"].as_bool().unwrap_or(false),
-            rows: note["rows"].clone(),
+            rows: if note["rows"].is_null() { None } else { Some(Rows::from_note(&note["rows"])?) },
             trip: Trip {
                 before: list(&database["before"])?,
                 down: list(&database["down"])?,
@@ -196,9 +197,59 @@ impl Work {
     }
 }
 
-fn both_json(both: &[Both]) -> Value {
+/// `"both_sides"` of JSON.
+pub fn both_json(both: &[Both]) -> Value {
     let touch = |touch: &Touch| json!({"revision": touch.revision, "path": touch.path.display().to_string(), "line": touch.line});
     both.iter()
         .map(|both| json!({"what": both.what, "moved": touch(&both.mine), "below": touch(&both.theirs)}))
         .collect()
+}
+
+fn both(value: &Value) -> Result<Both> {
+    let missing = "what both sides touch is not understood in the journal";
+    let text = |value: &Value| value.as_str().map(str::to_owned).context(missing);
+    let touch = |it: &Value| -> Result<Touch> {
+        let line = usize::try_from(it["line"].as_u64().context(missing)?)?;
+        Ok(Touch { revision: text(&it["revision"])?, path: text(&it["path"])?.into(), line })
+    };
+    Ok(Both { what: text(&value["what"])?, mine: touch(&value["moved"])?, theirs: touch(&value["below"])? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::at_stake::AtStake;
+
+    #[test]
+    fn what_is_noted_is_read_back() {
+        let ids = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let touch = |id: &str, line| Touch { revision: id.into(), path: format!("v/{id}.py").into(), line };
+        let at_stake = AtStake {
+            revision: "b".into(),
+            path: "v/b.py".into(),
+            line: 7,
+            what: "table t".into(),
+            rows: Some(3),
+            may_hold_rows: false,
+        };
+        let revision = Revision { id: "b".into(), message: "m".into(), path: Some("v/b.py".into()) };
+        let work = Work {
+            component: "manager".into(),
+            moved: vec![MovedRevision {
+                moved: Moved { revision: "b".into(), from: ids("a"), to: ids("c d") },
+                revision,
+            }],
+            merge: Some("e".into()),
+            both: vec![Both { what: "table t".into(), mine: touch("b", 3), theirs: touch("c", 4) }],
+            trip: Trip { before: ids("b"), down: ids("b"), between: ids("a"), up: ids("c b"), after: ids("b") },
+            place: Some("x on y".into()),
+            stays: true,
+            rows: Some(Rows { stay: Some(false), why: Some("so".into()), at_stake: vec![at_stake] }),
+        };
+        let notes = work.notes();
+        assert_eq!(Work::from_note(|name| notes.get(name).cloned()).unwrap(), work);
+        let bare = Work { rows: None, both: Vec::new(), merge: None, place: None, ..work };
+        let notes = bare.notes();
+        assert_eq!(Work::from_note(|name| notes.get(name).cloned()).unwrap(), bare);
+    }
 }
