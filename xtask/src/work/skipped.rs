@@ -268,17 +268,17 @@ impl AllSkipped {
         self.skipped.iter().map(line).collect()
     }
 
-    /// `"implied"` of JSON.
-    pub fn json(&self, graph: &Graph) -> Vec<Value> {
-        let one = |skipped: &Skipped| {
-            let mut object = crate::report::json::revision(&Revision::of(graph, &skipped.revision));
+    /// `"implied"` of JSON; `revisions` are the skipped ones, in their order.
+    pub fn json(&self, revisions: &[Revision]) -> Vec<Value> {
+        let one = |(skipped, revision): (&Skipped, &Revision)| {
+            let mut object = crate::report::json::revision(revision);
             let told_by = if skipped.lacks.is_empty() { "ledger" } else { "database" };
             object["told_by"] = json!(told_by);
             object["lacks"] = json!(skipped.lacks);
             object["because"] = skipped.because.as_ref().map_or(Value::Null, because);
             object
         };
-        self.skipped.iter().map(one).collect()
+        self.skipped.iter().zip(revisions).map(one).collect()
     }
 }
 

@@ -36,7 +36,7 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "unknown": list(|standing| json!(standing.unknown)),
         "overlapping": standing.map(|it| it.overlaps.iter().map(overlap).collect::<Value>()).unwrap_or_else(|| json!([])),
         "undone": report.undone.revisions,
-        "implied": report.skipped.json,
+        "implied": report.skipped.found.json(&report.skipped.revisions),
         "healed": report.skipped.found.healed.iter().map(healed_json).collect::<Value>(),
         "put_right": put_right.into_iter().map(|command| ctx.ui.shown(command)).collect::<Vec<_>>(),
         "edited": report.skipped.edited.iter().map(Edited::json).collect::<Vec<_>>(),

@@ -50,7 +50,7 @@ fn fields(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> Value {
     let applied = parts.iter().filter(|part| !part.applied.is_empty());
     json!({
         "steps": steps.iter().map(|step| step.to_json(ctx.ui.around())).collect::<Vec<_>>(),
-        "components": parts.iter().map(|part| part.status.clone()).collect::<Vec<_>>(),
+        "components": parts.iter().map(|part| part.status.as_ref().map(|it| db_status::component_json(ctx, it))).collect::<Vec<_>>(),
         "realigned": parts.iter().filter_map(realigned).collect::<Vec<_>>(),
         "applied": applied.map(|part| json!({"component": part.component.name, "revisions": revisions(&part.applied)})).collect::<Vec<_>>(),
         "restart": restart(parts),
