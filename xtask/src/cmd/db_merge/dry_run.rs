@@ -1,5 +1,5 @@
-//! `--dry-run`: what would conflict, which heads there would be, which revisions would move. Where the merge is not
-//! made yet, this reads the tree that git says the merge would make. The index, files and databases are not changed.
+//! `--dry-run`: says what would conflict, which heads there would be and which revisions would move. Where the merge is
+//! not made yet, it reads the tree that git says the merge would make. The index, files and databases are not changed.
 
 use std::path::Path;
 
@@ -71,7 +71,7 @@ impl Preview {
 /// Runs it.
 ///
 /// # Errors
-/// Whatever would refuse the real thing.
+/// Whatever would refuse the merge itself.
 pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     let (repo, record) = preflight::check(ctx, flags).map_err(refuse)?;
     let named = ctx.common.component.as_deref();
@@ -126,7 +126,7 @@ fn draw(path: &Path, parts: &[Preview]) -> Result<String> {
     Ok(format!("Wrote {}: the history as it is and as it would be", path.display()))
 }
 
-/// The tree that git would make and the files in conflict; `None` where this git cannot say it.
+/// The tree that git would make, and the files in conflict; `None` where this version of git cannot tell.
 fn conflicts_of<'a>(
     branch: &str,
     merged: &'a git::TrialMerge,
@@ -211,7 +211,7 @@ fn preview(component: &Component, graph: &Graph, rebase: Option<&AfterMerge>) ->
         is_diverged: graph.is_diverged(),
         needs_merge_revision: Some(matches!(rebase.map(|it| &it.plan.change), Some(Change::Merge { .. }))),
         database: trip.cloned(),
-        // Whether it can stay as it is only shows when the files are merged.
+        // Whether the database can stay as it is only shows when the files are merged.
         rows: trip.map(|_| Rows { stay: None, why: None, at_stake: at_stake.to_vec() }),
         moved: moved.iter().map(|it| MovedRevision::of(graph, it)).collect(),
         error: None,
@@ -238,7 +238,7 @@ fn not_known_yet(component: &Component, fail: Fail) -> Preview {
     }
 }
 
-/// A component as the files are now: db-rebase has a dry run of its own.
+/// What a rebase of the files as they are now would do, from db-rebase's own dry run.
 fn as_it_is(ctx: &Ctx, flags: &Merge, component: &Component) -> Result<Preview> {
     let graph = ctx.history(&ctx.config(component)?).map_err(refuse)?;
     if !graph.is_diverged() {

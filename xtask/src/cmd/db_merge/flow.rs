@@ -1,4 +1,4 @@
-//! A merge under way: its steps and what they work on. `run.rs` runs them.
+//! A merge under way: its steps, and the values that they share. `run.rs` runs them.
 
 use std::path::PathBuf;
 
@@ -31,13 +31,13 @@ pub enum Step {
     Commit,
 }
 
-/// What came of a step, or of its part of a component.
+/// The outcome of a step, or of its part for one component.
 pub struct Done {
     pub outcome: Outcome,
     pub remark: String,
     /// What a round trip found; `None` where none was run.
     pub results: Option<Vec<RevisionResult>>,
-    /// What stops the flow here.
+    /// The failure that stops the flow, if there is one.
     pub fail: Option<Fail>,
 }
 
@@ -60,7 +60,7 @@ impl Done {
 }
 
 impl Step {
-    /// In their order.
+    /// The steps of a merge, in their order.
     pub fn all(flags: &Merge) -> Vec<Step> {
         let mut steps = vec![Step::Merge, Step::Before, Step::Rebase, Step::Roundtrip, Step::Migrate, Step::After];
         if flags.commit {
@@ -69,7 +69,7 @@ impl Step {
         steps
     }
 
-    /// The command that it is.
+    /// The command that the step runs.
     pub fn name(self) -> &'static str {
         match self {
             Step::Merge => "git merge",
@@ -88,7 +88,7 @@ pub struct Flow<'a> {
     pub repo: Repo,
     pub journal: Journal,
     pub record: Record,
-    /// The components for which the present step is done.
+    /// The parts of the present step that are done.
     pub done: Vec<ComponentReport>,
     /// Where the databases stood when they were looked at last.
     pub components: Vec<Report>,
@@ -116,7 +116,7 @@ impl<'a> Flow<'a> {
         Flow { ctx, repo, journal, record, done: Vec::new(), components: Vec::new() }
     }
 
-    /// Writes down what is known.
+    /// Writes the record into the journal.
     pub fn save(&mut self) -> Result<()> {
         self.journal.note(NOTE, self.record.to_json(self.ctx.ui.around()))
     }
@@ -141,7 +141,7 @@ impl<'a> Flow<'a> {
         Ok(all)
     }
 
-    /// The journal goes, and with it the rebases' ones.
+    /// Removes the journal, and those of the rebases.
     pub fn finish(self) -> Result<()> {
         let kept = folder(self.ctx)?.join(KEPT);
         self.journal.finish()?;

@@ -1,5 +1,5 @@
-//! What the journal of a merge holds: enough for another process to go on with the merge or to take it back. What the
-//! rebases did is in their own journals beside it.
+//! What the journal of a merge holds: enough for another process to continue the merge or to take it back. The rebases
+//! have journals of their own beside it.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::sys::journal::{self, Journal};
 /// The folder of the rebases that have ended, beside the journal.
 pub const KEPT: &str = "rebases";
 
-/// The command that goes on with a merge that stopped.
+/// The command that continues a merge that stopped.
 pub fn to_continue() -> Own {
     own("db-merge").word("--continue").of_no_component()
 }
@@ -32,12 +32,12 @@ pub fn folder(ctx: &Ctx) -> Result<PathBuf> {
     Ok(journal::folder(&ctx.project()?.root, "db-merge"))
 }
 
-/// Refuses what must not happen before a merge that stopped has ended, one way or the other.
+/// Refuses while a merge that stopped has not been continued or taken back.
 ///
 /// # Errors
 /// `already-running`.
 pub fn check_nothing_pending(ctx: &Ctx) -> Result<()> {
-    // What is wrong with the project itself is for the command to say.
+    // If the project itself cannot be read, the command will say so.
     let Ok(folder) = folder(ctx) else { return Ok(()) };
     match Journal::pending(&folder).map_err(refuse)? {
         Some(journal) => Err(journal.unfinished().into()),
@@ -45,28 +45,28 @@ pub fn check_nothing_pending(ctx: &Ctx) -> Result<()> {
     }
 }
 
-/// What is known of a merge between two processes.
+/// What one process writes down about a merge for the next one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// As it was asked for.
+    /// The flags of the command.
     pub flags: Merge,
     /// The one component, if one was named.
     pub component: Option<String>,
-    /// What is being merged, if the merge is this command's own.
+    /// The commit that is merged, if this command makes the merge.
     pub target: Option<Oid>,
-    /// The head's commit before anything.
+    /// The commit of HEAD before the first step.
     pub head: Oid,
     /// The branch that was checked out.
     pub branch: Option<String>,
     /// Edited scripts that were put into the index, relative to the checkout.
     pub staged: Vec<PathBuf>,
-    /// Databases that were migrated, or were about to be.
+    /// The databases that were migrated, or were about to be.
     pub migrated: Vec<Migrated>,
     /// The steps that were done.
     pub report: Vec<StepReport>,
-    /// Taking back has begun; there is no going on.
+    /// Whether taking back has begun; then it cannot be continued any more.
     pub is_taken_back: bool,
-    /// It had ended, and is taken back by db-undo: its commit goes, too.
+    /// Whether db-undo takes it back after its end: then its commit is removed, too.
     pub is_undone: bool,
     /// Components whose migration was taken back.
     pub unmigrated: Vec<String>,
@@ -83,9 +83,9 @@ pub struct Migrated {
     pub start: Vec<String>,
     /// The revisions to apply, in order.
     pub steps: Vec<String>,
-    /// Taken before, unless the rebase has one that is older.
+    /// The backup taken before, unless the rebase has an older one.
     pub backup: Option<PathBuf>,
-    /// The transaction with which the merge ended, where it did.
+    /// The transaction number of the database when the merge ended, if it has ended.
     pub end: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What `db-merge` says: the steps with their times, what came of it, what is left to do.
+//! What `db-merge` prints: the steps with their times, what was changed, what is left to do.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::sys::git::{Operation, State, Status};
 use crate::ui::Paint;
 use crate::work::put_back::Report;
 
-/// The contract's JSON, and more.
+/// The fields of db-merge's JSON.
 pub fn to_json(flow: &Flow) -> Result<Value> {
     let kept = flow.kept_all()?;
     let conflicts: Vec<String> = flow.repo.conflicts()?.iter().map(|it| it.path.display().to_string()).collect();
@@ -58,7 +58,7 @@ fn rows_json(kept: &[(String, Kept)]) -> Vec<Value> {
     kept.iter().filter_map(of).collect()
 }
 
-/// The same for people.
+/// What became of the rows, as text.
 fn rows(kept: &[(String, Kept)]) -> Vec<String> {
     let mut lines = Vec::new();
     for (component, kept) in kept {
@@ -96,7 +96,7 @@ pub fn planned(flags: &Merge, around: &Around) -> Vec<Value> {
     Step::all(flags).into_iter().map(planned).collect()
 }
 
-/// All is done.
+/// The text of a merge that was resolved.
 pub fn done(flow: &Flow) -> Result<String> {
     let kept = flow.kept_all()?;
     let is_nothing = flow.record.report.iter().all(|step| step.outcome == Outcome::Skipped || step.name == "db-status");
@@ -131,7 +131,7 @@ fn moves(kept: &[(String, Kept)]) -> Vec<String> {
     [section("Moved revisions:", moved), section("Merge revisions:", merges)].concat()
 }
 
-/// What is left for the person: the commit.
+/// The actions that are left, such as the commit.
 fn next(flow: &Flow, kept: &[(String, Kept)]) -> Result<Vec<Action>> {
     let files = kept.iter().flat_map(|(_, kept)| &kept.files).filter_map(|path| flow.repo.relative(path).ok());
     let files: Vec<PathBuf> = files.collect();
@@ -164,7 +164,7 @@ fn next(flow: &Flow, kept: &[(String, Kept)]) -> Result<Vec<Action>> {
     Ok(actions)
 }
 
-/// What was changed so far, for a failure.
+/// What was changed so far, as lines of a failure.
 pub fn changed(flow: &Flow) -> Vec<String> {
     let branch = flow.record.flags.branch.as_deref().unwrap_or_default();
     let mut lines = Vec::new();
@@ -187,7 +187,7 @@ pub fn changed(flow: &Flow) -> Vec<String> {
     lines
 }
 
-/// All is taken back.
+/// The text of a merge that was taken back.
 pub fn aborted(flow: &Flow) -> String {
     let mut lines = vec![
         flow.ctx.ui.paint(Paint::Good, "✅ Taken back: the merge, the files, and what was migrated for it"),
@@ -202,7 +202,7 @@ pub fn aborted(flow: &Flow) -> String {
     lines.join("\n")
 }
 
-/// It is forgotten, and nothing was changed.
+/// The text of a merge that was forgotten.
 pub fn forgotten(flow: &Flow) -> String {
     let mut lines =
         vec![flow.ctx.ui.paint(Paint::Warn, "Forgotten: merge, files and databases stay as they are"), String::new()];
