@@ -1,7 +1,7 @@
-//! `db-rebase`: diverged heads made one again. `facts.rs` gathers what is known (`released.rs` asks git which revisions are
-//! released), `model/rebase` decides, `prepare.rs` works everything out before the first write: `files.rs` every edit,
-//! `database.rs` what the database goes through; whether it can stay as it is, is tried by `work/proof.rs`. `steps.rs` does it all under the
-//! journal and takes it back, `show.rs` reports.
+//! `db-rebase`: turns diverged heads into one. `facts.rs` gathers the facts (`released.rs` asks git which revisions are
+//! released), `model/rebase` decides, `prepare.rs` works everything out before the first write: `files.rs` the edits,
+//! `database.rs` the way of the database, `work/proof.rs` whether it can stay as it is, and `rows.rs` holds what
+//! becomes of its rows. `steps.rs` runs the steps under the journal and takes them back, `show.rs` reports.
 
 mod as_step;
 mod database;

@@ -1,5 +1,5 @@
-//! A component's tenants, one after another, each as if it had been named. The first that fails ends it; what was done before
-//! stays, and is said.
+//! Migrates a component's tenants, one after another, each as if it had been named. The first that fails ends it; the
+//! tenants before it stay migrated and are listed.
 
 use anyhow::Result;
 use serde_json::{Value, json};

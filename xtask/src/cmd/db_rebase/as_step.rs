@@ -1,5 +1,5 @@
-//! A rebase as a step of db-merge: its journal is put away instead of removed, so that the merge can still take it
-//! back. Also what a rebase would do after a git merge that was not made yet.
+//! Runs a rebase as a step of db-merge: its journal is put away instead of removed, so that the merge can still take
+//! the rebase back. Also says what a rebase would do after a git merge that is not made yet.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

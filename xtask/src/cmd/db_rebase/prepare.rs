@@ -1,5 +1,5 @@
-//! Works everything out before the first write: the edits, what the database goes through, which rows are at stake.
-//! Where rows would go, this asks.
+//! Works everything out before the first write: the edits, the way of the database, and which rows are at stake. It
+//! asks the user where rows would be lost.
 
 use anyhow::Result;
 

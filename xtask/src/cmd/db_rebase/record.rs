@@ -1,5 +1,5 @@
-//! What the journal of a rebase holds: enough for another process to go on with the rebase or to take it back, when
-//! half the files are new.
+//! What the journal of a rebase holds: enough for another process to continue the rebase or to take it back, even when
+//! only half of the files are written.
 
 use std::fmt;
 use std::path::PathBuf;

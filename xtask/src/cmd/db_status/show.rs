@@ -1,4 +1,4 @@
-//! What `db-status` says: as text, as a table of all components, as the contract's JSON.
+//! What `db-status` prints: text, a table of all components, the contract's JSON.
 
 use serde_json::{Value, json};
 

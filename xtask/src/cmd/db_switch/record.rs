@@ -1,4 +1,4 @@
-//! What a switch has begun, as it is kept in its journal: enough for the next run to put it right.
+//! What the journal of a switch holds: enough for the next run to put right what a killed one left.
 
 use std::path::PathBuf;
 

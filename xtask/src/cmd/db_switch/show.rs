@@ -1,4 +1,4 @@
-//! What `db-switch` says.
+//! What `db-switch` prints.
 
 use anyhow::Result;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A component's part of each step.
+//! Does a component's part of each step.
 
 use std::path::PathBuf;
 

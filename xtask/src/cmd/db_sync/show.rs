@@ -1,4 +1,4 @@
-//! What `db-sync` says: the steps, what was put in line, what was applied, what to restart.
+//! What `db-sync` prints: the steps, what was brought in line, what was applied, what to restart.
 
 use anyhow::Result;
 use serde_json::{Value, json};
