@@ -33,6 +33,7 @@ pub mod python;
 pub mod regular;
 pub mod remembered;
 pub mod run;
+pub mod saved;
 pub mod server;
 pub mod service_config;
 pub mod settings;

@@ -1,7 +1,7 @@
 //! What a walk would take away of what is in the database now: each table and column that the scripts drop, with the
 //! rows and values in it, and what they delete. Read off the scripts; what only shows when they run is named as that.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::ctx::Ctx;
@@ -12,6 +12,7 @@ use crate::model::script_body::{self, Function, Heavy, dropped, heavy};
 use crate::model::target::Direction;
 use crate::sys::files::read_script;
 use crate::sys::pg::{Counted, Db, MOST_COUNTED};
+use crate::sys::saved::{number, text};
 
 /// One thing that goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,13 +239,11 @@ impl AtStake {
     /// # Errors
     /// When it is not understood.
     pub fn from_note(note: &Value) -> Result<AtStake> {
-        let missing = |key: &str| format!("what is at stake has no `{key}` in the journal");
-        let text = |key: &str| note[key].as_str().map(str::to_owned).with_context(|| missing(key));
         Ok(AtStake {
-            revision: text("revision")?,
-            path: text("path")?,
-            line: usize::try_from(note["line"].as_u64().with_context(|| missing("line"))?)?,
-            what: text("what")?,
+            revision: text(&note["revision"])?,
+            path: text(&note["path"])?,
+            line: usize::try_from(number(&note["line"])?)?,
+            what: text(&note["what"])?,
             rows: note["rows"].as_u64(),
             may_hold_rows: note["may_hold_rows"].as_bool().unwrap_or(true),
         })

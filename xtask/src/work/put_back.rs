@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::backup::{self, Taken, Wanted};
@@ -24,6 +24,7 @@ use crate::sys::pg::mend::{Job, Mended};
 use crate::sys::pg::rows::Memory;
 use crate::sys::pg::since::{KEPT_IN, Kept};
 use crate::sys::pg::{Db, VersionTable};
+use crate::sys::saved::texts;
 use crate::sys::{self, files, journal};
 
 /// How many differences are listed.
@@ -335,16 +336,11 @@ impl Report {
     /// # Errors
     /// When it is not understood.
     pub fn from_json(value: &Value) -> Result<Report> {
-        let lines = |key: &str| -> Result<Vec<String>> {
-            let all =
-                value[key].as_array().with_context(|| format!("what was put back has no `{key}` in the journal"))?;
-            Ok(all.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-        };
         Ok(Report {
             is_as_it_was: value["as_it_was"].as_bool().unwrap_or_default(),
-            done: lines("done")?,
-            left: lines("left")?,
-            differs: lines("differs")?,
+            done: texts(&value["done"])?,
+            left: texts(&value["left"])?,
+            differs: texts(&value["differs"])?,
         })
     }
 

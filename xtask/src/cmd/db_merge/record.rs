@@ -13,6 +13,7 @@ use crate::model::action::{Around, Own, own};
 use crate::report::steps::StepReport;
 use crate::sys::git::Oid;
 use crate::sys::journal::{self, Journal};
+use crate::sys::saved::{text, texts};
 
 /// The folder of the rebases that have ended, beside the journal.
 pub const KEPT: &str = "rebases";
@@ -157,14 +158,6 @@ impl Record {
 
 fn optional(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
-}
-
-fn text(value: &Value) -> Result<String> {
-    optional(value).with_context(|| format!("a text is missing in the journal, there is {value}"))
-}
-
-fn texts(value: &Value) -> Result<Vec<String>> {
-    value.as_array().context("a list is missing in the journal")?.iter().map(text).collect()
 }
 
 #[cfg(test)]

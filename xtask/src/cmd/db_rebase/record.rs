@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use super::database::Found;
@@ -17,6 +17,7 @@ use crate::model::target::Direction;
 use crate::report::moved::MovedRevision;
 use crate::sys::journal;
 use crate::sys::project::Component;
+use crate::sys::saved::{number, text, texts};
 use crate::work::migrate::Way;
 
 /// The note's name in the journal.
@@ -163,35 +164,29 @@ impl Work {
     /// When the journal is another command's, or not understood.
     pub fn from_note(noted: impl Fn(&str) -> Option<Value>) -> Result<Work> {
         let note = noted(NOTE).context("the journal is not one of db-rebase")?;
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let list = |value: &Value| -> Result<Vec<String>> {
-            let items = value.as_array().context("a list is missing in the journal")?;
-            let texts: Vec<String> = items.iter().filter_map(text).collect();
-            ensure!(texts.len() == items.len(), "a list in the journal has something else than text");
-            Ok(texts)
-        };
+        let optional = |value: &Value| value.as_str().map(str::to_owned);
         let one = |value: &Value| -> Result<MovedRevision> {
-            let id = text(&value["revision"]).context("a moved revision has no id")?;
-            let message = text(&value["message"]).unwrap_or_default();
-            let revision = Revision { id: id.clone(), message, path: text(&value["path"]).map(Into::into) };
-            let moved = Moved { revision: id, from: list(&value["from"])?, to: list(&value["to"])? };
+            let id = text(&value["revision"])?;
+            let message = optional(&value["message"]).unwrap_or_default();
+            let revision = Revision { id: id.clone(), message, path: optional(&value["path"]).map(Into::into) };
+            let moved = Moved { revision: id, from: texts(&value["from"])?, to: texts(&value["to"])? };
             Ok(MovedRevision { moved, revision })
         };
         let database = &note["database"];
         Ok(Work {
-            component: text(&note["component"]).context("the journal names no component")?,
+            component: text(&note["component"])?,
             moved: note["moved"].as_array().into_iter().flatten().map(one).collect::<Result<_>>()?,
-            merge: text(&note["merge"]),
+            merge: optional(&note["merge"]),
             both: note["both_sides"].as_array().into_iter().flatten().map(both).collect::<Result<_>>()?,
-            place: text(&note["place"]),
+            place: optional(&note["place"]),
             stays: note["stays"].as_bool().unwrap_or(false),
             rows: if note["rows"].is_null() { None } else { Some(Rows::from_note(&note["rows"])?) },
             trip: Trip {
-                before: list(&database["before"])?,
-                down: list(&database["down"])?,
-                between: list(&database["between"])?,
-                up: list(&database["up"])?,
-                after: list(&database["after"])?,
+                before: texts(&database["before"])?,
+                down: texts(&database["down"])?,
+                between: texts(&database["between"])?,
+                up: texts(&database["up"])?,
+                after: texts(&database["after"])?,
             },
         })
     }
@@ -206,10 +201,8 @@ pub fn both_json(both: &[Both]) -> Value {
 }
 
 fn both(value: &Value) -> Result<Both> {
-    let missing = "what both sides touch is not understood in the journal";
-    let text = |value: &Value| value.as_str().map(str::to_owned).context(missing);
     let touch = |it: &Value| -> Result<Touch> {
-        let line = usize::try_from(it["line"].as_u64().context(missing)?)?;
+        let line = usize::try_from(number(&it["line"])?)?;
         Ok(Touch { revision: text(&it["revision"])?, path: text(&it["path"])?.into(), line })
     };
     Ok(Both { what: text(&value["what"])?, mine: touch(&value["moved"])?, theirs: touch(&value["below"])? })
