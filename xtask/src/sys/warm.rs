@@ -51,7 +51,7 @@ pub enum Warmth {
     /// Nothing: a fresh process.
     #[default]
     Cold,
-    /// Packages that every command imports: Alembic, SQLAlchemy.
+    /// Packages that every command imports: Alembic, SQLAlchemy, the database driver.
     Packages,
     /// The project's scripts and what they and env.py import, too.
     Project,
@@ -83,6 +83,9 @@ pub struct Start<'a> {
     /// On top of our environment.
     pub env: &'a [(String, String)],
     pub network: bool,
+    /// SQLAlchemy's name of the database driver (`postgresql+asyncpg`), which is imported with the packages; empty where
+    /// nobody knows it.
+    pub drivername: &'a str,
     /// What decides which project it imports, and how; none where a warm one with packages will do.
     pub project: Option<Value>,
     /// A folder for the driver's own files.
@@ -111,7 +114,10 @@ impl Wish {
         // Relative entries of it are made absolute at the start.
         let searched = environment.contains_key("PYTHONPATH").then_some(start.folder);
         let driver = start.driver.file_name()?.to_str()?;
-        let key = json!([start.python.to_str()?, answer, driver, start.network, early, searched]).to_string();
+        let world = world::world()?;
+        let key =
+            json!([start.python.to_str()?, answer, driver, start.drivername, start.network, early, searched, world])
+                .to_string();
         let folder = place::folder()?;
         let packages = folder.join(format!("{}.packages", digest(&key)));
         let project = start
@@ -120,10 +126,8 @@ impl Wish {
             .map(|project| folder.join(format!("{}.project", digest(&format!("{key}{project}")))));
         // The longest path of a socket.
         (packages.as_os_str().len() < 100).then_some(())?;
-        let world = world::world()?;
         let about = json!({
             "environment": environment,
-            "world": world,
             "python": start.python.to_str()?,
             "project": start.folder.to_str()?,
             "state": start.state_dir.to_str()?,
@@ -135,7 +139,6 @@ impl Wish {
             "folder": start.folder.to_str()?,
             "environment": environment,
             "umask": world::umask(&world),
-            "world": world,
         });
         Some(Wish { request, packages, project, about })
     }

@@ -334,6 +334,14 @@ impl<'a> OwnDatabase<'a> {
         put_back::keep(&mut self.db, &self.table, backup, end).map(drop)
     }
 
+    /// Takes away the rows that were kept aside before a way back that was not begun: they are in their tables.
+    pub fn forget_what_was_kept(&mut self, backup: &Path) {
+        // The connection that is there may be what broke.
+        if put_back::forget(&mut self.db, backup).is_err() && self.applied_anew().is_ok() {
+            let _ = put_back::forget(&mut self.db, backup);
+        }
+    }
+
     /// When what was put back cannot be put back again: that it was needs to be known no longer. Where it stays all the same,
     /// the next operation takes it away.
     pub fn forget_that_it_was_put_back(&mut self) {

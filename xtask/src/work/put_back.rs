@@ -130,6 +130,15 @@ pub fn keep(db: &mut Db, versions: &VersionTable, backup: &Path, end: Option<u64
     Ok(was_put_back(db, versions, backup)? || db.keep_rows_since(versions, end, &name_of(backup))?)
 }
 
+/// Takes away what [`before`] has kept aside.
+///
+/// # Errors
+/// When the connection is lost.
+pub fn forget(db: &mut Db, backup: &Path) -> Result<()> {
+    db.forget_rows_since(&name_of(backup))?;
+    db.forget_what_is_empty().map(drop)
+}
+
 fn name_of(backup: &Path) -> String {
     backup.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

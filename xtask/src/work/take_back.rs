@@ -288,6 +288,8 @@ pub fn go_on(ctx: &Ctx, own: &mut OwnDatabase<'_>, mut journal: Journal) -> Resu
         match step(ctx, own, &plan, &mut journal, number) {
             Ok(done) => report = done.or(report),
             Err(error) if number == 0 => {
+                // Nothing has walked yet: every row that was kept aside is in its table.
+                plan.backup.iter().for_each(|then| own.forget_what_was_kept(then));
                 journal.finish()?;
                 return Err(refuse(error));
             }
@@ -299,8 +301,9 @@ pub fn go_on(ctx: &Ctx, own: &mut OwnDatabase<'_>, mut journal: Journal) -> Resu
     let back =
         Walked { direction: plan.direction, start: plan.heads.clone(), ids: plan.ids.clone(), backup: now.clone() };
     last_change::done(ctx, own, COMMAND, What::Walk(back));
-    journal.finish()?;
+    // All steps are done by now, so whoever goes on puts nothing back again.
     own.forget_that_it_was_put_back();
+    journal.finish()?;
     Ok(TakenBack { plan, now, report })
 }
 

@@ -224,9 +224,10 @@ impl Run<'_> {
         };
         let finish = |mut journal: Journal| {
             journal.note(END, json!(end))?;
+            // All steps are done by now, so whoever goes on puts nothing back again.
+            own.forget_that_it_was_put_back();
             journal.finish_into(&folder)?;
             last_change::done(ctx, &mut own, COMMAND, What::Rebase(folder.clone()));
-            own.forget_that_it_was_put_back();
             Ok(())
         };
         self.end(finish, show::done)

@@ -34,6 +34,13 @@ pub struct Database {
     pub expect: Expect,
 }
 
+impl Database {
+    /// What stands before `://` in its URL.
+    pub(super) fn drivername(&self) -> &str {
+        self.url.as_ref().and_then(|url| url.expose().split_once("://")).map_or("", |(name, _)| name)
+    }
+}
+
 /// A database that scripts which run on a throwaway one must not reach.
 #[derive(Clone, Debug)]
 pub struct OwnDatabase {

@@ -238,6 +238,7 @@ fn wish(ui: &Ui, launch: &Launch, folder: &Path) -> Option<Wish> {
         folder: &launch.project,
         env: &launch.env,
         network: launch.network,
+        drivername: launch.database.drivername(),
         project,
         state_dir: &launch.state_dir,
     };

@@ -171,9 +171,7 @@ impl Frozen<'_> {
     fn read(&mut self, memory: &mut Memory) -> Result<Contents> {
         let schema = catalog::take_within(&mut self.transaction, &everything())?;
         let rows = rows::learn_within(&mut self.transaction, &everything(), memory)?;
-        let sql = "select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value \
-            from pg_catalog.pg_sequences where schemaname !~ '^pg_'";
-        let sequences = self.transaction.ask(sql, &[]).context("asking where the sequences stand")?;
+        let sequences = rows::all_sequences(&mut self.transaction).context("asking where the sequences stand")?;
         let sql = "select count(*) from pg_largeobject_metadata";
         let large_objects = self.transaction.ask_one(sql, &[]).context("counting the large objects")?;
         let mut tables = std::collections::BTreeMap::new();
@@ -189,7 +187,7 @@ impl Frozen<'_> {
         Ok(Contents {
             schema,
             rows,
-            sequences: sequences.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            sequences,
             large_objects: u64::try_from(large_objects.get::<_, i64>(0)).unwrap_or_default(),
             tables,
             relations: relations.iter().map(|row| (row.get(0), row.get(1))).collect(),
