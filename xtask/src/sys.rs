@@ -1,5 +1,5 @@
-//! The outside, each thing in one place: processes, git, Alembic, PostgreSQL, files. Nothing in here decides; it asks
-//! and does what it is told.
+//! Everything outside of this program, each in one place: processes, git, Alembic, PostgreSQL, files. Nothing in here
+//! decides: it asks, and does what it is told.
 
 pub mod adoption;
 pub mod alembic;

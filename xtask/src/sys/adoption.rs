@@ -1,8 +1,8 @@
-//! The copy of this crate in somebody's checkout: what it consists of, what stands there now, and the record beside it
-//! (`xtask/init.json`), by which a file of an older copy is told from one that somebody has edited.
+//! The copy of this crate in somebody's checkout: which files it has, what is there now, and the record beside it
+//! (`xtask/init.json`). The record shows whether a file belongs to an older copy or was edited by somebody.
 //!
-//! The files come from where this program was built. They are not part of it: they would make every binary some
-//! megabytes bigger, for a command that one checkout needs once. What `cargo install --git` builds from stays in cargo's home.
+//! The files are read from the folder in which this program was built, which `cargo install --git` keeps in cargo's
+//! home. They are not part of the binary: it would be some megabytes bigger, for a command that a checkout needs once.
 
 use std::collections::BTreeMap;
 use std::fs;

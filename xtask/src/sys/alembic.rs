@@ -1,6 +1,6 @@
 //! Alembic, through one Python process per workflow. The process (the package in `driver/`) imports the project once
-//! and then runs steps as it is told, in JSON lines over two pipes: `protocol.rs` is the language, `process.rs` the
-//! process, `trouble.rs` an error as structure, `explain.rs` the same for a person.
+//! and then runs the steps that it is told, in JSON lines over two pipes: `protocol.rs` is the language, `process.rs`
+//! the process, `trouble.rs` an error as a value, `explain.rs` an error in words.
 //!
 //! Starting takes seconds (the application is imported), so [`Driver::start`] does not wait for it: start early, prepare
 //! the database meanwhile. A driver that is dropped is killed with everything that it has started.

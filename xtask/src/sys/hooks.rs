@@ -1,5 +1,5 @@
-//! The git hooks on disk: where they are, whose they are, putting ours in and taking it out so that what was there before
-//! is again there byte for byte. What a hook does when git calls it is in `cmd/hooks/run.rs`.
+//! The git hooks on disk: finds them, tells this tool's own from others, puts its own in and takes it out, so that a
+//! hook that was there before is back byte for byte. What a hook does when git calls it is in `cmd/hooks/run.rs`.
 
 mod script;
 

@@ -1,6 +1,6 @@
-//! Which project we are in: its root, its components, where our own things are kept. Found from the working directory
-//! upwards or named by `--project`, and configured by `[workspace.metadata.db]` (`settings.rs`). Nothing is created
-//! here, and no Alembic config is read (`alembic_ini.rs` does that).
+//! The project: its root, its components, and the folder for this tool's own files. It is found from the working
+//! directory upwards or named by `--project`, and configured by `[workspace.metadata.db]` (`settings.rs`). Nothing is
+//! created here, and no Alembic config is read (`alembic_ini.rs` does that).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Work on many files at once: reading and parsing them is most of what a look at a long history takes. And several looks at
-//! once, each with a time limit of its own.
+//! Works on many files in several threads, since reading and parsing takes most of the time of a long history. Also
+//! asks several questions at the same time, each with a time limit of its own.
 
 use std::num::NonZero;
 use std::sync::mpsc;

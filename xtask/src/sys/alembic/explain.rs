@@ -1,5 +1,5 @@
-//! A driver's trouble in words for a person: which of the contract's kinds, what exactly, and what to do now.
-//! `words.rs` says it, `actions.rs` says what helps.
+//! Makes a failure of a driver's trouble: which of the contract's kinds, what exactly, and what to do now. `words.rs`
+//! says it, `actions.rs` says what helps.
 
 mod actions;
 mod words;

@@ -1,4 +1,4 @@
-//! How long a step may take: so long, or until somebody who looks on now and then finds that it can never end.
+//! How long a step may take: up to a time limit, or until a look at its sessions shows that it can never end.
 
 use std::time::{Duration, Instant};
 

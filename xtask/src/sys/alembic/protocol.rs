@@ -1,4 +1,4 @@
-//! What the driver says: one JSON object per line, read into an [`Event`].
+//! Reads what the driver prints, one JSON object per line, into an [`Event`].
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! A backup is a claim until it is read: its table of contents is held against the catalog, then it is restored into a
-//! scratch database and compared, or, where that cannot be, every row in it is counted.
+//! Proves a backup: its table of contents is compared with the catalog, then it is restored into a scratch database and
+//! compared, or, where that is impossible, every row in it is counted.
 
 use std::path::Path;
 

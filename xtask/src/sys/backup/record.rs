@@ -1,4 +1,4 @@
-//! What is written beside a backup: what it was taken of, what it has to hold, and how far that was proven.
+//! The record beside a backup: which database it was taken of, what it has to hold, and how far that was proven.
 
 use std::collections::BTreeMap;
 

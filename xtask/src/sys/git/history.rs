@@ -1,5 +1,5 @@
-//! Who came from whom: the main branch, merge bases (in the middle of a merge, rebase or cherry-pick too), what changed
-//! between two states.
+//! Questions about the history of commits: the main branch, merge bases (also in the middle of a merge, rebase or
+//! cherry-pick), what changed between two states.
 
 use std::collections::HashSet;
 use std::fmt;

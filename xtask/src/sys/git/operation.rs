@@ -1,5 +1,5 @@
-//! What git is in the middle of: a merge, a rebase, a cherry-pick, a revert, a series of patches. Where git itself looks
-//! (its `wt-status.c`): folders and files in the git folder for the kind, references for the commits.
+//! Finds what git is in the middle of: a merge, a rebase, a cherry-pick, a revert, a series of patches. It looks where
+//! git itself does (its `wt-status.c`): files in the git folder show the kind, references the commits.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Where in all of history something is: the branch or the stash that has a missing script, the release tags that hold a
+//! Searches all of history: for the branch or the stash that has a missing script, for the release tags that have a
 //! file.
 
 use std::path::{Path, PathBuf};

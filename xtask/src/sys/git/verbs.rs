@@ -1,5 +1,5 @@
-//! What git is told to do: add, merge, commit, take a merge back, switch. A refusal keeps git's own words and names the
-//! files.
+//! Tells git to do something: add, merge, commit, take a merge back, switch. A refusal keeps git's own words and names
+//! the files.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
 //! The text of a hook: a small POSIX script that runs the built binary directly, since a hook must not compile. Its
-//! marker line holds a digest of all the rest, by which our own is recognised, and whether somebody has edited it.
+//! marker line holds a digest of the rest, which shows that it is this tool's and whether somebody has edited it.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

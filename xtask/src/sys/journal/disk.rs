@@ -1,5 +1,5 @@
 //! Files for the journal: read with their mode, replaced or removed so that a crash leaves the old one or the new one
-//! whole, on disk before the call returns. Every act passes a point at which a test may have the process die.
+//! whole, on disk before the call returns. Every act has a point at which a test can kill the process.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};

@@ -1,5 +1,5 @@
-//! A copy of a database by `pg_dump` and `pg_restore`, for where the server itself will not copy: somebody is connected,
-//! or it is somebody else's.
+//! Copies a database by `pg_dump` and `pg_restore`, where the server itself refuses to: somebody is connected, or the
+//! database belongs to somebody else.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};

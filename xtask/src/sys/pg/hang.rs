@@ -1,5 +1,5 @@
-//! A session that can never go on: it waits for a lock that another session of the same work holds, and that one sits in
-//! an open transaction and waits for nobody. PostgreSQL sees no deadlock there, since the circle closes in the client.
+//! Finds a session that waits forever: it waits for a lock that another session of the same work holds, and that one is
+//! idle in an open transaction. PostgreSQL sees no deadlock there, since the circle closes in the client.
 
 use std::time::Duration;
 

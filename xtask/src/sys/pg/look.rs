@@ -1,5 +1,6 @@
-//! Looks at one database, again and again: schema, rows, sequences and what it shares with others, all of one moment and in
-//! two round trips. What shows to be as it was at the last look is not read again (`catalog/gate.rs`, `rows/memory.rs`).
+//! Reads one database again and again: schema, rows, sequences and what it shares with others, all of one moment and in
+//! two round trips. What is proven to be unchanged since the last look is not read again (`catalog/gate.rs`,
+//! `rows/memory.rs`).
 
 use anyhow::{Context, Result, ensure};
 

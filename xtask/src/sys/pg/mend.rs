@@ -1,6 +1,6 @@
-//! Putting rows back into tables that an operation has touched, in one transaction: the backup's rows come into temporary
-//! tables, are compared by key with what is there, and only what differs is written. Foreign keys and triggers of those
-//! tables stand aside meanwhile and are what they were afterwards.
+//! Puts rows back into tables that an operation has touched, in one transaction: the backup's rows are loaded into
+//! temporary tables and compared by key with what is there, and only what differs is written. Foreign keys and triggers
+//! of those tables are switched off meanwhile and restored afterwards.
 
 use std::io::Read;
 

@@ -1,5 +1,5 @@
-//! What is in the database before anything is changed: the version table, who else is connected, who blocks whom, and
-//! the lock that keeps two migrations of one database apart.
+//! Questions to the database before anything is changed: the version table, who else is connected, which session blocks
+//! which, and the lock that keeps two migrations of one database apart.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
-//! Where a server's files are, and as whom it runs. PostgreSQL refuses to run as root, so root hands it to an
-//! unprivileged account; what that account must reach is then put where it can. Folders in shared places (`/tmp`,
-//! `/var/tmp`) are made by us or refused: never followed through a symbolic link, never shared with a stranger.
+//! Where a server's files are, and which account it runs as. PostgreSQL refuses to run as root, so root hands it to an
+//! unprivileged account, and puts its files where that account can read them. Folders in shared places (`/tmp`,
+//! `/var/tmp`) are made by this tool or refused: no symbolic link is followed, and no folder of another user is used.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::ErrorKind;

@@ -1,5 +1,5 @@
-//! Who uses a server, by name, for the messages of `db-server`: a file per command, locked by it, so that the file of a
-//! killed one is known to be stale. Nothing is decided by this list; that is what `users.lock` is for.
+//! The commands that use a server, by name, for the messages of `db-server`: a file per command, locked by it, so that
+//! the file of a killed one is known to be stale. This list decides nothing; `users.lock` does.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};

@@ -1,4 +1,4 @@
-//! The warm processes that are there, and what has become of those that this run has used.
+//! Lists the warm processes, and looks whether those that this run has used are still valid.
 
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
