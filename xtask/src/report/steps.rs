@@ -1,5 +1,5 @@
-//! The steps of a flow (db-merge, db-sync, db-switch) as they are reported and kept: each with its outcome and its time, and
-//! the part of each component in it.
+//! The steps of a flow (db-merge, db-sync, db-switch), for its report and its journal: each with its outcome and its
+//! time, and its part for each component.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! How commands set the driver up, what they do when it is interrupted or hangs, and how its trouble becomes a failure
-//! that also says where the database stands now.
+//! Sets the driver up for commands, ends it when it is interrupted or hangs, and makes a failure of its trouble that
+//! also says where the database stands now.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! The component's own database, and what must be so before it is changed: it is on this machine, nobody else migrates it
-//! or is connected to it, and a backup was taken where something is taken away. Every command that changes it begins
-//! here; `migrate.rs` then walks.
+//! The component's own database, and what has to hold before it is changed: it is on this machine, nobody else migrates
+//! it or is connected to it, and a backup was taken where something is taken away. Every command that changes it begins
+//! here; `migrate.rs` then runs the revisions.
 
 mod others;
 mod right;

@@ -1,7 +1,7 @@
-//! Putting a database back to a backup after an operation that stopped, or is taken back: the scripts have brought its
-//! schema back already. Only tables that the operation has touched are written, by comparing, and what was written since
-//! stays. Two calls belong together: [`before`], while the database still is as the operation left it, and [`put_back`],
-//! when the scripts have been walked back. Both can be repeated after a crash.
+//! Puts a database back to a backup after an operation that stopped, or is taken back. The scripts have restored its
+//! schema already. Only tables that the operation has touched are written, where they differ from the backup, and rows
+//! written since stay. Two calls belong together: [`before`], while the database still is as the operation left it, and
+//! [`put_back`], when the scripts have been walked back. Both can be repeated after a crash.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

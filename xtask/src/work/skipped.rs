@@ -1,6 +1,6 @@
-//! Revisions that a database counts as having run and never ran, by the ledger where it is certain; else by what git
-//! knows of earlier parents, and then only where the database itself lacks what the revision makes. Shared by what looks
-//! (db-status) and by what must not build on it (db-migrate, db-rebase).
+//! Finds skipped revisions: a database counts them as run and never ran them. The ledger knows them where it is
+//! certain; else git knows earlier parents, and then a revision is only reported where the database lacks what it
+//! makes.
 
 mod healed;
 

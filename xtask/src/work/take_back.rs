@@ -1,6 +1,6 @@
-//! A way that was gone, taken back: a backup of what is there, the walk back by the scripts, then the rows that the way had
-//! taken away out of the backup of then. Under a journal: whatever ends it, the same call goes on, and how far the walk
-//! was, the database says.
+//! Takes back a walk: makes a backup of what is there, walks back by the scripts, then puts back the rows that the walk
+//! had taken away, out of the backup that was made before it. It runs under a journal: after a crash the same call
+//! continues, and the database shows how far it had come.
 
 use std::path::{Path, PathBuf};
 

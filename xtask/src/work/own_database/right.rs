@@ -1,5 +1,5 @@
-//! The right database: one that takes writes, on this machine or on the one that was named, and, where something goes and
-//! it is protected or looks like the one in production, one whose name was typed.
+//! Checks that it is the right database: one that takes writes, on this machine or on the one that was named. Where
+//! something is taken away and the database is protected or looks like production, its name has to be typed.
 
 use anyhow::Result;
 

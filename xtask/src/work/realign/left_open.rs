@@ -1,6 +1,6 @@
-//! A way down and up in which revisions leave the version table and come back while what they made stays. It is written down
-//! before it is gone, since killed between the two nothing in the database would tell that it has what they made: their next
-//! upgrade would meet it. A file per database, as `last_change.rs` has them.
+//! Writes down the revisions that leave the version table and come back while what they made stays in the database. If
+//! the run is killed between the two, nothing in the database shows that what they made is there, and their next
+//! upgrade would fail on it. A file per database, as `last_change.rs` has them.
 
 use std::path::PathBuf;
 
