@@ -1,5 +1,5 @@
-//! What a checkout's own files must say so that `cargo xtask` works in it: put in, and taken out again, without touching
-//! anything else in them. Text in, text out.
+//! Puts into a checkout's own files what `cargo xtask` needs, and takes it out again, without touching anything else in
+//! them. Text in, text out.
 
 use toml_edit::{Array, DocumentMut, Formatted, Item, Table, TableLike, Value, value};
 

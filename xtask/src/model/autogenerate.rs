@@ -1,5 +1,5 @@
-//! What autogenerate finds between models and database, as values, and what can be said of it without running anything:
-//! which operations look like a rename. What it does not look at is in `autogenerate/unseen.rs`.
+//! The differences that autogenerate finds between models and database, as values, and which of them look like a
+//! rename. What autogenerate does not compare is in `autogenerate/unseen.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;

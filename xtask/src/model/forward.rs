@@ -1,5 +1,6 @@
-//! Whether a port of this machine leads to a server of this machine, or to one elsewhere (ssh, kubectl, a cloud's proxy):
-//! by who listens there, and by what the server says of itself. A container of this machine is this machine.
+//! Judges whether a port of this machine leads to a server on this machine or elsewhere (ssh, kubectl, a cloud's
+//! proxy), by the process that listens there and by what the server says about itself. A container of this machine
+//! counts as this machine.
 
 use std::net::IpAddr;
 

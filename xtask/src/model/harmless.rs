@@ -1,5 +1,5 @@
-//! Text from elsewhere (names, messages, SQL) as a terminal or a log may show it: no escape sequence, no mark that turns
-//! the direction of writing, no line that a CI service takes for a command.
+//! Makes text from elsewhere (names, messages, SQL) safe for a terminal or a log: without escape sequences, marks that
+//! change the direction of writing, and lines that a CI service takes for a command.
 
 use std::borrow::Cow;
 

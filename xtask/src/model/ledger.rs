@@ -1,6 +1,6 @@
-//! What a database has really been through. Alembic records heads only: whoever gives a revision that a database holds
-//! another parent makes that database count as having run what is below it now. The ledger is this tool's own record of
-//! what was run, with the parents of then, and this is where the two are held against each other.
+//! What a database has really run. Alembic records heads only: if a revision that a database holds gets another parent,
+//! the database counts as having run everything below it now. The ledger is this tool's own record of what ran, with
+//! the parents at that time; here it is compared with the history.
 //!
 //! Nobody may be accused wrongly. What the ledger says is certain only as long as nobody else has written the version
 //! table since ([`Ledger::is_unbroken`]); everything else is a suspicion that the database itself has to confirm.

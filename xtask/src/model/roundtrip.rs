@@ -1,5 +1,5 @@
-//! The verdict on one revision, from what was seen: the database at the revision, one below it, and at the revision again.
-//! Pure: whoever walks brings the points, this file says what they mean.
+//! The verdict on one revision, from what was seen: the database at the revision, one below it, and at the revision
+//! again. The walk brings what it has seen; this file judges it.
 
 use super::catalog::{self, Change, Key, Snapshot, What};
 use super::rows::{self, DataChange, Rows, Sequences};

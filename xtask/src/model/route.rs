@@ -1,5 +1,5 @@
-//! Which revisions a round trip tests and in which order the history is walked for it. Every order that comes out is one
-//! in which the history can be applied; what a database holds already comes first, since it can only be taken down.
+//! Which revisions a round trip tests and in which order the history is walked for it. The history can be applied in
+//! every order that it makes; revisions that a database holds already come first, since they can only be downgraded.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

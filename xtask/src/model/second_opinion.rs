@@ -1,4 +1,5 @@
-//! A schema as `pg_dump` writes it, as a value that compares, and whether its verdict is ours.
+//! A schema as `pg_dump` writes it, as a value that can be compared, and whether it shows the same differences as the
+//! catalog.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! Idempotent twins. A fix that a maintained line needs is put in twice: once below what the main line has released, where
-//! the maintained line picks it up, and once, guarded, on top, for databases that are past that place already. Which of
-//! the two was there first does not matter.
+//! Twins: two revisions with the same fix. A fix that a maintained line needs is put in twice: once below the released
+//! revisions of the main line, where the maintained line picks it up, and once, guarded, on top, for databases that are
+//! past that place already. It does not matter which of the two was there first.
 //!
 //! Whether two revisions are twins is judged by what they do: the same changes, whatever guards them. What their texts say
 //! about each other (an id in a comment, the same message) is a hint that only counts as long as the code does not

@@ -1,4 +1,4 @@
-//! One difference between two snapshots, and how it is told.
+//! One difference between two snapshots, and its text.
 
 use std::fmt;
 

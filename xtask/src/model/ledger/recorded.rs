@@ -1,4 +1,5 @@
-//! What stood below a revision, by what was seen when it was applied: the reference that its own downgrade did not make.
+//! The schema below a revision, as it was seen when the revision was applied: a reference that its own downgrade did
+//! not make.
 
 use super::{Delta, Run};
 use crate::model::catalog::Snapshot;

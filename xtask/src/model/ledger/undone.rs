@@ -1,6 +1,6 @@
-//! What ran in a database and the files no longer say of it. db-rebase and db-merge change files and database together;
-//! who then takes back the files alone (`git merge --abort`, `git reset`, `git rebase --abort`) leaves a database that
-//! holds more than its version table says by these files.
+//! Finds what ran in a database though its files no longer say so. db-rebase and db-merge change files and database
+//! together; if only the files are taken back afterwards (`git merge --abort`, `git reset`, `git rebase --abort`), the
+//! database holds more than its version table says with these files.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! What both sides touched. The order of two scripts that change the same table, column, type or constraint was not
-//! decided before; after a rebase it is, and the database may look different from what either author saw.
+//! Finds what both sides change. The order of two scripts that change the same table, column, type or constraint was
+//! open before a rebase; after it the order is fixed, and the database may look different from what either author saw.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
