@@ -17,7 +17,7 @@ use crate::model::revision::{Script, declared_encoding, is_utf8};
 /// Where the values of a script stand, in bytes, a byte order mark included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
-    /// The value of `down_revision`: one expression, without redundant parentheses round it.
+    /// The value of `down_revision`: one expression, without redundant parentheses around it.
     pub down_revision: Range<usize>,
     /// The docstring with its quotes.
     pub docstring: Option<Range<usize>>,

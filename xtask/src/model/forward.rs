@@ -16,7 +16,7 @@ pub struct Listener {
 pub struct Way<'a> {
     /// The port that was dialled; `None` for a Unix socket.
     pub port: Option<u16>,
-    /// Whoever listens there; none where that cannot be seen.
+    /// The processes that listen there; empty where they cannot be seen.
     pub listeners: &'a [Listener],
     /// What the server says that it was reached at; `None` for a Unix socket.
     pub server: Option<(IpAddr, u16)>,

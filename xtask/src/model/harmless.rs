@@ -32,7 +32,7 @@ pub fn in_colour(text: &str, colours: &[&str]) -> String {
     shown
 }
 
-/// Lines that GitHub's runner would take for a command of ours (`::error::…`, `##[…]`) are no longer any.
+/// Lines that GitHub's runner would take for a command (`::error::…`, `##[…]`) are changed so that it does not.
 pub fn no_commands(text: &str) -> Cow<'_, str> {
     let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
     if !text.lines().any(is_command) {

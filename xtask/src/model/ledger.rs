@@ -80,8 +80,8 @@ pub struct Run {
     pub delta: Option<Delta>,
 }
 
-/// A row of the version table, and the transaction that wrote it: whoever writes it again, even with the same id, leaves
-/// another one.
+/// A row of the version table, and the transaction that wrote it: a session that writes it again, even with the same
+/// id, leaves another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     /// The id.

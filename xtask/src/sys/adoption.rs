@@ -38,7 +38,7 @@ pub struct Record {
     pub version: String,
     /// The digest of each file, by its path from the checkout's root.
     pub files: BTreeMap<String, String>,
-    /// The checkout's own files that have something of ours.
+    /// The checkout's own files that have something of this tool.
     pub shared: Vec<Shared>,
 }
 
@@ -116,7 +116,7 @@ fn keep_others_out(root: &Path, files: &mut Files) {
     }
 }
 
-/// A pattern of the checkout's own may fit a file of ours, and the copy would lack it for everybody else.
+/// A pattern of the checkout's own may fit a file of this tool, and the copy would lack it for everybody else.
 fn keep_git_from_ignoring(ui: &Ui, root: &Path, files: &mut Files) -> Result<()> {
     let Some(repo) = Repo::find(ui, root)? else { return Ok(()) };
     let paths: Vec<PathBuf> = files.keys().map(|path| root.join(path)).collect();

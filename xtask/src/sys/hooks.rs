@@ -188,7 +188,7 @@ impl HooksFolder {
         if self.path.ends_with(".husky/_") { Err(husky(&self.path).into()) } else { Ok(()) }
     }
 
-    /// The binary that a hook of ours runs in this work tree; for one that is not installed, the one that it would run.
+    /// The binary that a hook of this tool runs in this work tree; for one that is not installed, the one that it would run.
     pub fn binary(&self, found: &Found) -> PathBuf {
         let text = if found.is_ours() { fs::read(&found.path).unwrap_or_default() } else { Vec::new() };
         self.root.join(script::binary(&text).unwrap_or_else(|| self.wiring.binary.clone()))

@@ -29,7 +29,7 @@ pub use place::folder;
 
 /// The variable that says what may be warm: `0`, `1`, or `packages`.
 const VARIABLE: &str = "XTASK_WARM";
-/// Variables that Python itself or a library in it reads before any code of ours runs.
+/// Variables that Python itself or a library in it reads before any code of this tool runs.
 const READ_AT_START: &[&str] = &[
     "PYTHON",
     "LC_",

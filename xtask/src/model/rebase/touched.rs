@@ -68,7 +68,7 @@ fn touches(sources: &[Source]) -> BTreeMap<String, Vec<Touch>> {
     found
 }
 
-/// A column, an index, a constraint count as their table: whoever changes one may well see the other.
+/// A column, an index, a constraint count as their table: a change of one may well affect the other.
 fn things(call: &Found) -> Vec<String> {
     let table = call.operation.as_ref().and_then(Operation::table).map(|table| format!("table {}", plain(table)));
     let statements = call.sql.iter().flat_map(|text| crate::model::sql::statements(&text.text));

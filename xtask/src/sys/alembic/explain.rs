@@ -119,7 +119,7 @@ fn sql_kind(trouble: &Trouble) -> Kind {
         (Kind::UniqueViolation | Kind::DuplicateObject, Fault::Table) => Kind::AlreadyRunning,
         // Its schema, say.
         (Kind::UndefinedObject, Fault::Table) => Kind::EnvFailed,
-        // What the server itself refuses is the same whoever asked.
+        // The server refuses this in the same way, whichever program asks.
         (kind @ (Kind::PermissionDenied | Kind::LockTimeout), Fault::Env) => kind,
         (_, Fault::Env) if !trouble.is_at_commit() => Kind::EnvFailed,
         (kind, _) => kind,

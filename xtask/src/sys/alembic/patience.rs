@@ -12,7 +12,7 @@ use crate::model::target::Step;
 /// How often somebody looks on.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A step under way, for whoever looks on.
+/// A step under way, for the function that watches it.
 pub struct Waiting<'s> {
     pub step: &'s Step,
     /// Since when: its start, or the last thing that was heard of it.

@@ -74,7 +74,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Reads a line; `None` when it is not one of ours.
+    /// Reads a line; `None` where this tool has not written it.
     pub fn parse(value: &Value) -> Option<Event> {
         let event = match value["event"].as_str()? {
             "ready" => Event::Ready(Versions {

@@ -146,7 +146,7 @@ pub(super) fn is_about_rights(said: &str) -> bool {
     RIGHTS.iter().any(|words| said.contains(words))
 }
 
-/// `pg_restore` into an empty database of ours.
+/// `pg_restore` into an empty database of this tool.
 pub(super) fn into(tool: &Path, url: &crate::model::url::DbUrl, options: &[&str]) -> Cmd {
     let cmd = Cmd::new(tool, "/").args(["--exit-on-error", "--no-password"]).args(options);
     let cmd = cmd.arg(database_argument(&url.target().database));

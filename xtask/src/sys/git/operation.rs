@@ -88,8 +88,8 @@ impl Repo {
         Ok(self.progress()?.operation)
     }
 
-    /// Whether git is taking the work tree from commit to commit by itself, in a rebase, a series of patches or a bisect:
-    /// what is checked out meanwhile is nobody's choice.
+    /// Whether git is taking the work tree from commit to commit by itself, in a rebase, a series of patches or a
+    /// bisect: nobody has chosen what is checked out meanwhile.
     pub fn is_stepping(&self) -> bool {
         ["rebase-merge", "rebase-apply", "BISECT_LOG"].iter().any(|name| self.git_dir.join(name).exists())
     }

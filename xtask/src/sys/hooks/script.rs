@@ -82,7 +82,7 @@ pub fn author(text: &[u8], only_for: Option<&Path>) -> Author {
     }
 }
 
-/// The binary that a hook of ours runs, from the root of the work tree or absolute.
+/// The binary that a hook of this tool runs, from the root of the work tree or absolute.
 pub fn binary(text: &[u8]) -> Option<PathBuf> {
     remark(text, RUNS)
 }

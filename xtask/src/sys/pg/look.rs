@@ -94,7 +94,7 @@ impl Look {
     /// Reads every catalog and every row once more, whatever was remembered of them.
     ///
     /// # Errors
-    /// A defect of ours, if what was remembered is not what is there.
+    /// A defect of this tool, if what was remembered is not what is there.
     pub fn prove(&mut self, db: &mut Db) -> Result<()> {
         let remembered = self.all(db, false)?;
         let whole = Look::new(self.options.clone()).all(db, false)?;

@@ -1,8 +1,8 @@
-//! Rows that were written after an operation stopped: kept aside before the database is walked back, so that a script which
-//! drops their table does not take them along. What tells them: the operation's last step left its mark in the version
-//! table (or in the ledger behind it), and a younger transaction wrote them. Whose they are stands in the schema's comment:
-//! what an earlier operation has left is nobody's but the user's, and is never taken for this one's. It is done again wherever
-//! a way back goes on, since people write while it lies there half-way, too.
+//! Rows that were written after an operation stopped: kept aside before the database is walked back, so that a script
+//! which drops their table does not take them along. What tells them: the operation's last step left its mark in the
+//! version table (or in the ledger behind it), and a younger transaction wrote them. The schema's comment says which
+//! operation they belong to: rows that an earlier operation has left are the user's, and are never taken for this
+//! one's. It is done again wherever a way back is continued, since people may write in the meantime.
 
 use anyhow::Result;
 use postgres::Transaction;
@@ -193,8 +193,8 @@ impl Db {
         Ok(age < mark.age)
     }
 
-    /// Drops the tables of rows that are back where they belong. That they are stays written down, for whoever is killed now
-    /// and goes on.
+    /// Drops the tables of rows that are back where they belong. That they are stays written down, in case this process
+    /// is killed now and goes on.
     ///
     /// # Errors
     /// When the connection is lost.

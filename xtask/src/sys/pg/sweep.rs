@@ -91,7 +91,7 @@ pub(super) fn maintenance(admin: &DbUrl) -> Result<Db> {
     if closed { Db::connect(&admin.with_database("template1"), &name).or(Err(error)) } else { Err(error) }
 }
 
-/// Drops a scratch database and whoever is connected to it.
+/// Drops a scratch database and everybody who is connected to it.
 pub(super) fn drop_database(db: &mut Db, name: &str) -> Result<()> {
     if db.server_version().major() >= 13 {
         let sql = format!("drop database if exists {} with (force)", ident(name));

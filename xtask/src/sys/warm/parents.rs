@@ -52,7 +52,7 @@ pub fn end(root: &Path) -> usize {
     of_project(root).iter().filter_map(|parent| ask(&parent.socket, "end")).count()
 }
 
-/// What has changed of the files that a Python of ours was forked with, since it was; `None` where nothing has, or where a
+/// What has changed of the files that a Python of this tool was forked with, since it was; `None` where nothing has, or where a
 /// parent is gone since its time was over.
 pub fn changed_meanwhile() -> Option<String> {
     forked::used().iter().find_map(|(socket, parent, until)| match ask(socket, "state") {
