@@ -103,8 +103,8 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The pairs that look like a rename: in one table one column that goes and one that comes with the same type, and tables
-/// of one schema with the same columns. Where there are several candidates there is nothing that could be said.
+/// The pairs that look like a rename: in one table, one dropped column and one new column of the same type, and tables
+/// of one schema with the same columns. Where there are several candidates, none is named.
 pub fn renames(operations: &[Operation]) -> Vec<Rename> {
     let mut pairs: BTreeMap<(Option<String>, String), [Vec<String>; 2]> = BTreeMap::new();
     for operation in operations {

@@ -199,8 +199,9 @@ fn skipped(id: &str, because: Option<Reparented>) -> Skipped {
     Skipped { revision: id.to_owned(), because, lacks: Vec::new() }
 }
 
-/// The held revisions with other parents than in the past, each with what is below it now and was not then. Where one of
-/// the parents of then has no file any more, revisions were renamed or joined into one, and nothing can be told from it.
+/// The revisions of the database that had other parents in the past, each with the revisions that are below it now and
+/// were not then. Where an old parent has no file any more, revisions were renamed or joined into one, and nothing can
+/// be concluded.
 fn reparented<'a>(
     graph: &'a Graph,
     heads: &[String],

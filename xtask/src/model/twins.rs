@@ -49,9 +49,8 @@ pub struct Twin<'a> {
     pub unguarded: Option<Unguarded>,
 }
 
-/// The twin of a revision among others, the surest one: `Same` before `Alike`, and of two alike the one that is guarded.
-/// Which others come into question (those on top, those that a database has run) is for the caller to say; the revision
-/// itself is passed over.
+/// The most certain twin of a revision among others: `Same` before `Alike`, and of two alike ones the guarded one. The
+/// caller chooses the others (those above, or those that a database has run); the revision itself is left out.
 pub fn twin<'a>(of: &Revision<'_>, among: impl IntoIterator<Item = Revision<'a>>) -> Option<Twin<'a>> {
     let others = among.into_iter().filter(|other| other.script.id != of.script.id);
     let twins = others.filter_map(|revision| {

@@ -177,9 +177,9 @@ impl Driver {
         self.migrate_with_pauses(plan, patience, on, None)
     }
 
-    /// The same; between two steps the driver waits until `between` has looked at the database. In the project's own mode
-    /// what was done may not be committed by then, and be locked: nothing in there may wait for it. Whatever it fails
-    /// with ends the run, and the driver has to be dropped.
+    /// The same, but between two steps the driver waits until `between` has read the database. In the project's own
+    /// mode, changes may not be committed by then and may hold locks: `between` must not wait for these. If it fails,
+    /// the run ends, and the driver has to be dropped.
     pub fn migrate_with_pauses<'w>(
         &mut self,
         plan: &Plan,

@@ -18,8 +18,8 @@ pub struct Look<R> {
     pub work: Box<dyn FnOnce() -> R + Send>,
 }
 
-/// Begins all of them at once; the answers in their order, `None` for what did not answer within its limit. Nothing can end
-/// a thread that waits, so such a one is left to itself: the process that looks has not long to go.
+/// Asks all of them at once, and returns the answers in their order; `None` for one that did not answer within its
+/// limit. A thread that waits cannot be ended, so it is left alone: the process ends soon.
 pub fn each_within<R: Send + 'static>(looks: Vec<Look<R>>) -> Vec<Option<R>> {
     let began = Instant::now();
     let asked: Vec<_> = looks

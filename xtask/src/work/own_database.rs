@@ -253,8 +253,8 @@ impl<'a> OwnDatabase<'a> {
         Ok(path)
     }
 
-    /// Looks, just before the first change, whether the backup still is what the database holds; where somebody wrote
-    /// meanwhile, it is taken again, under its name. Without a backup, and the second time, nothing is looked at.
+    /// Compares, just before the first change, the backup with the database; where somebody wrote meanwhile, the backup
+    /// is taken again, under the same name. Without a backup, and the second time, it does nothing.
     ///
     /// # Errors
     /// `active-connections` where they do not stop; `backup-failed`.
@@ -273,8 +273,9 @@ impl<'a> OwnDatabase<'a> {
         self.backup = self.checked.take();
     }
 
-    /// Before the database is walked back to a backup: one of what is there now, and the rows aside that were written since
-    /// the operation stopped, or since the transaction with which it ended. Refuses where the backup of then cannot be used.
+    /// Before the database is walked back to a backup, takes a backup of what is there now, and keeps the rows aside
+    /// that were written since the operation stopped, or since the transaction with which it ended. Refuses where the
+    /// older backup cannot be used.
     ///
     /// # Errors
     /// `backup-missing`, `backup-failed`.
@@ -288,8 +289,9 @@ impl<'a> OwnDatabase<'a> {
         Ok(taken.path().to_owned())
     }
 
-    /// After the scripts were walked back: puts back from the backup what the operation took away, keeps what was written
-    /// since, and compares. `now` is what [`OwnDatabase::before_putting_back`] gave, `walked` the revisions that went down or up.
+    /// After the scripts were walked back: puts back from the backup what the operation took away, keeps what was
+    /// written since, and compares. `now` is the backup of [`OwnDatabase::before_putting_back`], `walked` has the
+    /// revisions that were downgraded or upgraded.
     ///
     /// # Errors
     /// As [`put_back::put_back`].

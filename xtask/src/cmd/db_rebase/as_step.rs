@@ -127,9 +127,9 @@ impl AfterMerge {
     }
 }
 
-/// Plans with scripts that lie in no work tree: `texts` by the paths in the history, `repo` as it answers after the merge.
-/// Nothing is touched. The database is asked where it stands unless `no_db`; what it never ran cannot be told from
-/// scripts that are not there yet.
+/// Plans with scripts that lie in no work tree: `texts` by the paths in the history, `repo` as it answers after the
+/// merge. Nothing is touched. The database is asked where it stands unless `no_db`; skipped revisions cannot be found
+/// with scripts that do not exist yet.
 ///
 /// # Errors
 /// As the rebase itself would be refused.

@@ -26,8 +26,9 @@ impl Undone {
 }
 
 impl Ledger {
-    /// What ran in a database at `heads` and these files no longer say. Nothing where somebody else has written the
-    /// version table, and nothing of revisions in whose place the files have others: those were renamed or made one.
+    /// What ran in a database at `heads` though these files no longer say so. Nothing is reported where somebody else
+    /// has written the version table, nor for revisions in whose place the files have others: those were renamed or
+    /// joined.
     pub fn undone(&self, graph: &Graph, heads: &[String]) -> Undone {
         if !self.is_unbroken(heads) || !graph.unknown(heads).is_empty() {
             return Undone::default();

@@ -315,8 +315,8 @@ impl Table {
         kept.unwrap_or_default().iter().try_for_each(|kept| self.write_since(transaction, kept))
     }
 
-    /// A table whose rows nothing tells apart: a row that was changed since cannot be told from a new one. It is written where
-    /// nothing was changed since but rows added; else nothing is doubled, and one of the two stays beside it.
+    /// A table without a key: a row that was changed since cannot be told from a new one. It is written where rows were
+    /// only added since; else no row is written twice, and one of the two versions is kept beside the table.
     fn write_keyless(
         &mut self,
         transaction: &mut Transaction<'_>,

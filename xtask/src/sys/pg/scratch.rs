@@ -511,8 +511,9 @@ impl Setting {
     }
 }
 
-/// What stands in `pg_database` and beside it, whatever the server's version calls it. Who may connect is left out: the
-/// copy is closed to others. What is set for other roles only a superuser may set, and concerns nobody here.
+/// The properties of a database in `pg_database` and beside it, whatever the server's version calls them. The right to
+/// connect is left out: the copy is closed to others. So are settings for other roles: only a superuser may make them,
+/// and no other role uses the copy.
 const SOURCE: &str = r"
 with set_for as (
   select quote_ident(r.rolname) as role, c.text, c.at

@@ -43,9 +43,10 @@ impl Db {
         number.parse().map_err(|_| anyhow::anyhow!("the server gives `{number}` as the number of a transaction"))
     }
 
-    /// Keeps every row aside that was written since the operation stopped, by its last mark or, where it has ended, by the
-    /// number of the transaction in which it did. On the way back, again: what was written since the last step of that.
-    /// `false` where nothing tells what is younger, or this role may not.
+    /// Keeps every row aside that was written since the operation stopped, by its last mark or, where it has ended, by
+    /// the number of the transaction in which it did. When a way back is continued, it keeps the rows that were written
+    /// since its last step. `false` where younger rows cannot be told from older ones, or where this role may not make
+    /// the schema.
     ///
     /// # Errors
     /// When the connection is lost, or a table cannot be read.

@@ -50,9 +50,9 @@ impl OwnDatabase<'_> {
         Err(allow.into_iter().fold(fail, Fail::action).related(own("db-status")).refused().into())
     }
 
-    /// Makes the database ours for a way that goes down: the right one, locked, with nobody else there, and meant.
-    /// `elsewhere` and `others` are what to say where it is on another machine (`remote` lets one pass), and where somebody is
-    /// connected.
+    /// Claims the database for downgrades: it has to be the right one, it is locked, nobody else may be connected, and
+    /// the user has to mean it. `elsewhere` is the refusal of a database on another machine (`remote` lets one pass),
+    /// `others` the refusal where somebody is connected.
     ///
     /// # Errors
     /// `read-only-server`, `remote-database`, `already-running`, `active-connections`, `wrong-database`.
