@@ -38,8 +38,8 @@ pub struct Ctx {
     project: OnceLock<Project>,
     python: OnceLock<Interpreter>,
     lease: OnceLock<Lease>,
-    /// What env.py of a component wants, once it was asked; `None`: what its config says.
-    asked: Mutex<HashMap<String, Option<Known>>>,
+    /// What env.py of a component wants, once it was asked, or why that is not known; `None`: what its config says.
+    asked: Mutex<HashMap<String, Result<Option<Known>, Fail>>>,
     opening: Mutex<()>,
 }
 

@@ -21,7 +21,7 @@ pub mod hindsight;
 pub mod imprint;
 pub mod ini;
 pub mod ledger;
-mod nearest;
+pub mod nearest;
 pub mod rebase;
 pub mod release_marker;
 pub mod revision;

@@ -81,7 +81,7 @@ fn restored(ctx: &Ctx, verify: bool, own: OwnDatabase<'_>, entry: &Entry) -> Res
     let database = own.database.clone();
     let task = ctx.ui.task("Restoring the backup into a new database");
     let record = entry.record.as_ref().filter(|_| verify);
-    let new = restore::into_new(&ctx.ui, &database.url, &database.tools, &entry.path, record)?;
+    let new = restore::into_new(&ctx.ui, &database.url, &database.tools, entry, verify)?;
     drop(task);
     // No session may be connected to a database that is renamed, not even the one that holds our lock. If somebody
     // connects meanwhile, the renaming fails.

@@ -33,6 +33,13 @@ pub fn run(ctx: &Ctx, flags: &DbSwitch) -> Result<Exit> {
         DbSwitch::List => databases::list(ctx, &repo),
         DbSwitch::Drop(branch) => databases::drop_parked(ctx, &repo, branch),
         DbSwitch::Here(branch) => databases::bring_here(ctx, &repo, branch),
+        DbSwitch::To(switch) if switch.branch == "-" => {
+            let before = repo.branch_before()?.ok_or_else(|| {
+                let fail = Fail::new(Kind::Usage, "git remembers no branch before this one");
+                fail.run("See which there are", git(["branch", "--all"]))
+            })?;
+            to(ctx, &repo, &Switch { branch: before, ..switch.clone() })
+        }
         DbSwitch::To(switch) => to(ctx, &repo, switch),
     }
 }

@@ -120,9 +120,16 @@ impl Script {
 const LABELS: &str = "branch_labels";
 const DEPENDENCIES: &str = "depends_on";
 
-/// A message on one line, its words apart by one blank.
+/// Where a message is cut: nobody reads on.
+const TITLE: usize = 300;
+
+/// A message on one line, its words apart by one blank; a very long one is cut.
 pub fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(TITLE) {
+        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
+        None => line,
+    }
 }
 
 /// Whether alembic takes a file of this name for a migration script: `*.py`, but not `__init__*` and not the lock files

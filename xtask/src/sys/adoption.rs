@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
 use crate::model::action::{own, program};
-use crate::model::adopt::{MEMBER, Shared, manifest_of_copy};
+use crate::model::adopt::{Conflict, MEMBER, Shared, manifest_of_copy};
 use crate::sys::files::{entries, read, read_text, write_atomic};
 use crate::sys::git::Repo;
 use crate::ui::Ui;
@@ -213,6 +213,20 @@ pub fn shared_text(root: &Path, shared: Shared) -> Result<String> {
 /// What cargo reads in the place of `.cargo/config.toml`.
 pub fn old_cargo_config(root: &Path) -> Option<PathBuf> {
     Some(root.join(".cargo/config")).filter(|path| path.is_file())
+}
+
+/// What stands where a file or a folder has to be and is none, with what to do about it.
+pub fn blocked(root: &Path) -> Vec<(String, Conflict)> {
+    let is_folder = |path: &&str| root.join(path).is_dir();
+    let is_file = |path: &&str| fs::symlink_metadata(root.join(path)).is_ok() && !root.join(path).is_dir();
+    let files = Shared::ALL.iter().map(|file| file.path()).filter(is_folder).map(|path| (path, "a folder", "a file"));
+    let folders =
+        [MEMBER, ".cargo"].into_iter().filter(|path| is_file(path)).map(|path| (path, "no folder", "a folder"));
+    let conflict = |(path, why, wanted): (&str, &str, &str)| {
+        let what_to_do = format!("Move it away: {wanted} is to be there");
+        (root.join(path).display().to_string(), Conflict { why: format!("it is {why}"), what_to_do })
+    };
+    files.chain(folders).map(conflict).collect()
 }
 
 /// Writes a file of the checkout, and the folders above it.

@@ -21,6 +21,7 @@ use crate::model::graph::Graph;
 use crate::model::ledger::Ledger;
 use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::backup::copied;
 use crate::sys::pg::{
     Db, InvalidIndex, Look, MigrationLock, VersionTable, application_name, catalog, for_libpq, shared,
 };
@@ -247,7 +248,7 @@ impl<'a> OwnDatabase<'a> {
     pub fn backup_for(&mut self, ctx: &Ctx, instead: &Action, tables: Option<Vec<String>>) -> Result<PathBuf> {
         let applied = self.applied()?;
         let wanted = wanted(self.component, &self.database, self.verify, &applied, instead);
-        let taken = backup::take(ctx, &mut self.db, &wanted)?;
+        let taken = backup::take_or_copy(ctx, &mut self.db, (&mut self.lock, self.command), &wanted)?;
         let path = taken.path().to_owned();
         self.backup = Some(ToCheck { taken, instead: instead.clone(), tables });
         Ok(path)
@@ -280,12 +281,14 @@ impl<'a> OwnDatabase<'a> {
     /// # Errors
     /// `backup-missing`, `backup-failed`.
     pub fn before_putting_back(&mut self, ctx: &Ctx, backup: &Path, end: Option<u64>) -> Result<PathBuf> {
-        put_back::check_whole(backup)?;
+        let record = put_back::check_whole(backup)?;
+        record.copy().map_or(Ok(()), |copy| copied::open(self.db.url(), copy).map(drop))?;
         let applied = self.applied()?;
         let why = "Take one by hand, put the files back by git, and see what the database needs";
         let instead = Action::run(why, own("db-status").of(&self.component.name));
         let wanted = wanted(self.component, &self.database, true, &applied, &instead);
-        let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table, (backup, end))?;
+        let taken = backup::take_or_copy(ctx, &mut self.db, (&mut self.lock, self.command), &wanted)?;
+        put_back::before(ctx, &mut self.db, &self.table, (backup, end))?;
         Ok(taken.path().to_owned())
     }
 

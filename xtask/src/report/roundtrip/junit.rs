@@ -31,7 +31,7 @@ impl Report {
     }
 
     fn case(&self, around: &Around, project: &Path, component: &str, result: &RevisionResult) -> String {
-        let name = format!("{} {}", result.revision.id, result.revision.message);
+        let name = format!("{} {}", result.revision.id, result.revision.title());
         let path = result.revision.path.as_ref();
         let path = path
             .map(|path| format!(" file=\"{}\"", escaped(&project.join(path).display().to_string())))

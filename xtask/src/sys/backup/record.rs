@@ -19,6 +19,8 @@ const FORMAT: u64 = 1;
 pub enum Proof {
     /// It was restored into a scratch database, and what that held was compared.
     Restored,
+    /// It is a database beside the one that it was copied of, by this name; what it held was compared.
+    Copied(String),
     /// Every row was read from the file and counted; the text says why no more was done.
     Read(String),
 }
@@ -53,9 +55,28 @@ pub struct Record {
 }
 
 impl Record {
+    /// The database that it is, where it is no file.
+    pub fn copy(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Copied(database) => Some(database),
+            _ => None,
+        }
+    }
+
+    /// What it takes: on this disk, or on the server's.
+    pub fn size(&self) -> u64 {
+        if self.copy().is_some() { self.identity.bytes } else { self.bytes }
+    }
+
+    /// Whether all that it holds was compared.
+    pub fn is_proven(&self) -> bool {
+        !matches!(self.proof, Proof::Read(_))
+    }
+
     pub fn to_json(&self) -> Value {
         let (proof, why) = match &self.proof {
             Proof::Restored => ("restored", None),
+            Proof::Copied(database) => ("copied", Some(database)),
             Proof::Read(why) => ("read", Some(why)),
         };
         json!({
@@ -86,6 +107,7 @@ impl Record {
         let server = &value["server"];
         let proof = match value["proof"]["kind"].as_str() {
             Some("restored") => Proof::Restored,
+            Some("copied") => Proof::Copied(text(&value["proof"]["why"])?),
             _ => Proof::Read(text(&value["proof"]["why"])?),
         };
         Ok(Record {
@@ -200,7 +222,7 @@ mod tests {
             identity,
             bytes: 12,
             digest: "ab".into(),
-            proof: Proof::Read("it is large".into()),
+            proof: Proof::Copied("d b@backup".into()),
             differs: vec!["~ view v".into()],
             contents,
         };

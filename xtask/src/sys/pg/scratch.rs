@@ -15,6 +15,7 @@ use super::closed::close;
 use super::copy::{dump_and_restore, unlike};
 use super::errors::createdb;
 use super::session::try_lock;
+use super::swap::{connected, in_one};
 use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
 use super::{Db, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
@@ -142,6 +143,41 @@ impl Scratch {
         let words: Vec<String> = [scratch.lacks.take()].into_iter().chain(more).flatten().collect();
         scratch.lacks = Some(words.join("; "));
         Ok(scratch)
+    }
+
+    /// A copy that the server makes, with everything in it as it is: no door to elsewhere is closed. Nobody may be connected
+    /// to `source`, we neither.
+    ///
+    /// # Errors
+    /// `active-connections` with who is connected; `permission-denied` without the right to copy it.
+    pub fn exact_copy(admin: &DbUrl, source: &str, making: &Making<'_>) -> Result<Scratch> {
+        let mut scratch = Scratch::claim(admin, making)?;
+        let facts = scratch.source_without_us(source)?;
+        (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
+        scratch.belongs_to = scratch.role.is_some().then_some(facts.owner);
+        if scratch.copied(source, making.why)? {
+            return Ok(scratch);
+        }
+        if facts.in_use {
+            return Err(connected(&mut scratch.owner, &[source])?.into());
+        }
+        let fail = Fail::new(Kind::PermissionDenied, "This role may not copy the database");
+        Err(fail.details(format!("{source} belongs to another role, or is in use")).refused().into())
+    }
+
+    /// Gives the database a name and a comment by which it stays. Our sessions in it must be closed, or on their way.
+    ///
+    /// # Errors
+    /// When the server refuses; it goes then.
+    pub fn stay_as(mut self, name: &str, comment: &str) -> Result<()> {
+        self.session = None;
+        let statements = [
+            format!("alter database {} rename to {}", ident(&self.name), ident(name)),
+            format!("comment on database {} is {}", ident(name), literal(comment)),
+        ];
+        in_one(&mut self.owner, &[&self.name.clone()], &statements)?;
+        self.over = true;
+        Ok(())
     }
 
     /// A copy of this scratch database, as a scratch database of its own. Our sessions in it must be closed, or on their

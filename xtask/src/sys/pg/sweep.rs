@@ -91,6 +91,17 @@ pub(super) fn maintenance(admin: &DbUrl) -> Result<Db> {
     if closed { Db::connect(&admin.with_database("template1"), &name).or(Err(error)) } else { Err(error) }
 }
 
+impl Db {
+    /// Leaves its database for the maintenance database, so that the server can copy it.
+    ///
+    /// # Errors
+    /// What connecting may meet; it stays where it is then.
+    pub fn step_aside(&mut self) -> Result<()> {
+        *self = maintenance(&self.url().clone())?;
+        Ok(())
+    }
+}
+
 /// Drops a scratch database and everybody who is connected to it.
 pub(super) fn drop_database(db: &mut Db, name: &str) -> Result<()> {
     if db.server_version().major() >= 13 {

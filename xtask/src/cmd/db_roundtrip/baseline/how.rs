@@ -93,7 +93,10 @@ fn backup(ctx: &Ctx, facts: &Facts, lowest: &str) -> Result<Option<PathBuf>> {
         let is_known = !heads.is_empty() && facts.graph.unknown(heads).is_empty();
         is_known && !applied_set(&facts.graph, heads).contains(lowest)
     };
-    let own = |entry: &Entry| entry.component() == Some(&facts.component.name) && entry.bytes <= MOST_BYTES;
+    let own = |entry: &Entry| {
+        let is_file = entry.copy().is_none();
+        is_file && entry.component() == Some(&facts.component.name) && entry.bytes <= MOST_BYTES
+    };
     let found = shelf::list(&ctx.project()?.root)?.into_iter().find(|entry| own(entry) && is_below(entry));
     Ok(found.map(|entry| entry.path))
 }
