@@ -2,7 +2,7 @@
 //! that is forked from it, with the streams, the environment and the folder that it would have started Python with. The
 //! other half is `warm.py` of the driver, which looks whether a fresh process would be the same.
 //!
-//! Whatever is not as it should be means a cold start, here and there: nothing of this is ever an error.
+//! Where anything is not as it should be, Python is started as usual: nothing of this is ever an error.
 
 mod ask;
 mod forked;
@@ -29,7 +29,7 @@ pub use place::{folder, is_unused};
 
 /// The variable that says what may be warm: `0`, `1`, or `packages`.
 const VARIABLE: &str = "XTASK_WARM";
-/// Variables that Python itself or a library in it reads before any code of ours runs.
+/// Variables that Python itself or a library in it reads before any code of this tool runs.
 const READ_AT_START: &[&str] = &[
     "PYTHON",
     "LC_",

@@ -1,5 +1,5 @@
-//! The driver's Python files, carried in our binary and written into the state folder. The folder's name is a digest of
-//! their text, so two versions of this tool do not tread on each other.
+//! Writes the driver's Python files, which this binary carries, into the state folder. The folder's name is a digest of
+//! their text, so that two versions of this tool do not disturb each other.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};

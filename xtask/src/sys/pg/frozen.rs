@@ -107,8 +107,8 @@ impl Db {
         })
     }
 
-    /// Holds the database still for readers of this session and of whoever is given the snapshot. No wait for a lock is
-    /// longer than `lock_wait_ms`.
+    /// Holds the database still for readers in this session, and in sessions that get the snapshot. No wait for a lock
+    /// is longer than `lock_wait_ms`.
     ///
     /// # Errors
     /// When the connection is lost.

@@ -1,5 +1,5 @@
-//! One database in the place of another: both get their new names in one transaction, so whatever ends it, there is always
-//! one under the name, and nothing has to be remembered. What was there carries a comment that says what it was.
+//! Puts one database in the place of another: both get their new names in one transaction, so that there is always a
+//! database of that name, and nothing has to be remembered. The old database gets a comment that says what it was.
 
 use std::time::{Duration, Instant, SystemTime};
 

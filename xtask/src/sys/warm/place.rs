@@ -1,4 +1,4 @@
-//! Where warm processes listen: a folder of this user's that nobody else can look into.
+//! The folder in which warm processes listen: it belongs to this user, and nobody else can read it.
 
 use std::fs::File;
 use std::io::ErrorKind;
