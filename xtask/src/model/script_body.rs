@@ -25,7 +25,7 @@ use crate::model::revision::{self, Unreadable};
 use crate::model::sql::{self, Statement};
 
 pub use compare::difference;
-pub use dropped::{Dropped, dropped};
+pub use dropped::{Dropped, Fate, dropped};
 pub use heavy::{Heavy, heavy};
 pub use made::{Made, made};
 pub use operation::{Operation, Subject};

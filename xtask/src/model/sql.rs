@@ -20,6 +20,10 @@ pub struct Statement {
     pub on: Option<String>,
     /// The other things of the same `DROP` or `TRUNCATE`.
     pub others: Vec<String>,
+    /// All names with their schemas, as far as they are written with one; a part that holds a dot is in quotes.
+    pub full_names: Vec<String>,
+    /// Whether it says `CASCADE`.
+    pub is_cascade: bool,
     /// What an `ALTER TABLE` does.
     pub actions: Vec<Action>,
     /// The columns that an `UPDATE` sets.
@@ -40,6 +44,8 @@ pub struct Action {
     /// A column or a constraint, mostly.
     pub object: Object,
     pub name: String,
+    /// What a `RENAME` or `SET SCHEMA` makes of it; `""` otherwise.
+    pub to: String,
     /// `ADD COLUMN … NOT NULL` without a value for the rows that are there.
     pub is_required: bool,
     /// `ALTER COLUMN … TYPE`.
@@ -131,7 +137,32 @@ impl Statement {
 /// The statements of a text, in their order.
 pub fn statements(sql: &str) -> Vec<Statement> {
     let tokens = token::tokens(sql);
-    tokens.split(|token| *token == Token::Mark(';')).filter(|part| !part.is_empty()).map(statement).collect()
+    let parts = tokens.split(|token| *token == Token::Mark(';')).filter(|part| !part.is_empty());
+    parts.flat_map(|part| std::iter::once(statement(part)).chain(under_with(part))).collect()
+}
+
+/// What a `WITH` changes: in its parentheses and behind them.
+fn under_with(part: &[Token]) -> Vec<Statement> {
+    let changes = |at: &usize| {
+        let is_first = matches!(part[at - 1], Token::Mark('(' | ')'));
+        is_first && ["delete", "update", "insert", "merge"].iter().any(|verb| part[*at].is(verb))
+    };
+    let is_with = part[0].is("with");
+    (1..part.len()).filter(|at| is_with && changes(at)).map(|at| statement(up_to_its_end(&part[at..]))).collect()
+}
+
+/// The tokens up to the parenthesis that closes what they stand in.
+fn up_to_its_end(tokens: &[Token]) -> &[Token] {
+    let mut depth = 0_i32;
+    let end = tokens.iter().position(|token| {
+        match token {
+            Token::Mark('(') => depth += 1,
+            Token::Mark(')') => depth -= 1,
+            _ => {}
+        }
+        depth < 0
+    });
+    &tokens[..end.unwrap_or(tokens.len())]
 }
 
 /// The first words of each statement of a text, in lower case.
@@ -170,7 +201,16 @@ pub fn mentions(sql: &str, word: &str) -> bool {
 
 fn statement(tokens: &[Token]) -> Statement {
     let mut rest = Rest(tokens);
-    let verb = Verb::of(&rest.next());
+    let says = |word: &str| tokens.iter().any(|token| token.is(word));
+    let first = rest.next();
+    let is_merge = first.is("merge");
+    let verb = match is_merge {
+        // It is told by the worst that it may do.
+        true if says("delete") => Verb::Delete,
+        true if says("update") => Verb::Update,
+        true => Verb::Insert,
+        false => Verb::of(&first),
+    };
     let object = match verb {
         Verb::Create | Verb::Drop | Verb::Alter => rest.object(),
         Verb::Truncate => {
@@ -186,9 +226,11 @@ fn statement(tokens: &[Token]) -> Statement {
     rest.skip(&["concurrently", "if", "not", "exists", "only"]);
     // `CREATE INDEX ON t (a)` leaves the name to PostgreSQL.
     let is_nameless = object == Object::Index && rest.0.first().is_some_and(|token| token.is("on"));
+    let mut full_names = vec![if is_nameless { String::new() } else { rest.full_name() }];
     let name = if is_nameless { String::new() } else { rest.name() };
     let mut others = Vec::new();
     while matches!(verb, Verb::Drop | Verb::Truncate) && rest.skip_arguments_and(',') {
+        full_names.push(rest.full_name());
         others.push(rest.name());
     }
     let on = match object {
@@ -197,7 +239,6 @@ fn statement(tokens: &[Token]) -> Statement {
         _ => None,
     };
     let actions = if verb == Verb::Alter && object == Object::Table { actions(&rest) } else { Vec::new() };
-    let says = |word: &str| tokens.iter().any(|token| token.is(word));
     let is_if_missing = tokens.windows(3).any(|it| it[0].is("if") && it[1].is("not") && it[2].is("exists"));
     Statement {
         verb,
@@ -205,10 +246,12 @@ fn statement(tokens: &[Token]) -> Statement {
         name,
         on,
         others,
+        full_names,
+        is_cascade: says("cascade"),
         actions,
         sets: if verb == Verb::Update { sets(rest) } else { Vec::new() },
         is_concurrent: says("concurrently"),
-        has_where: says("where"),
+        has_where: says("where") || is_merge,
         is_if_missing,
     }
 }
@@ -262,7 +305,11 @@ fn list(tokens: &[Token]) -> Vec<&[Token]> {
 fn action(tokens: &[Token]) -> Option<Action> {
     let mut rest = Rest(tokens);
     let first = rest.next();
-    let verb = if first.is("add") { Verb::Create } else { Verb::of(&first) };
+    let verb = match () {
+        () if first.is("add") => Verb::Create,
+        () if first.is("set") && rest.0.first().is_some_and(|token| token.is("schema")) => Verb::Rename,
+        () => Verb::of(&first),
+    };
     if verb == Verb::Other {
         return None;
     }
@@ -285,6 +332,8 @@ fn action(tokens: &[Token]) -> Option<Action> {
     let has_value = says("default") || says("generated") || says("serial") || says("bigserial");
     let is_required = verb == Verb::Create && object == Object::Column && says("not") && says("null") && !has_value;
     let name = rest.name();
+    rest.skip(&["to"]);
+    let to = if verb == Verb::Rename { Rest(rest.0).name() } else { String::new() };
     let is_column = object == Object::Column;
     let becomes_required = verb == Verb::Alter
         && is_column
@@ -293,7 +342,7 @@ fn action(tokens: &[Token]) -> Option<Action> {
     let is_volatile = says("default") && VOLATILE.iter().any(|name| says(name));
     let fills_rows = verb == Verb::Create && is_column && (is_volatile || serials.iter().any(|word| says(word)));
     let retyped = if verb == Verb::Alter && is_column { retyped(rest) } else { None };
-    Some(Action { verb, object, name, is_required, retyped, becomes_required, fills_rows })
+    Some(Action { verb, object, name, to, is_required, retyped, becomes_required, fills_rows })
 }
 
 /// `[SET DATA] TYPE numeric(10, 2) USING a::numeric`, behind the column's name.
@@ -362,6 +411,20 @@ impl Rest<'_> {
             self.next();
         }
         name
+    }
+
+    /// A name with its schema, without moving on.
+    fn full_name(&self) -> String {
+        let mut rest = Rest(self.0);
+        let shown = |name: String| if name.contains('.') { ident(&name) } else { name };
+        let schema = match self.0 {
+            [_, Token::Mark('.'), ..] => {
+                rest = Rest(&self.0[2..]);
+                shown(self.0[0].clone().into_text()) + "."
+            }
+            _ => String::new(),
+        };
+        schema + &shown(rest.name())
     }
 
     /// What stands behind a word; nothing where the word does not stand there.

@@ -124,6 +124,25 @@ impl Repo {
         Ok(if let [tip] = tips.as_slice() { Some(tip.clone()) } else { None })
     }
 
+    /// The names of all local branches.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn branch_names(&self) -> Result<Vec<String>> {
+        let said = self.git.ask(["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads"]).run()?.ok()?;
+        Ok(String::from_utf8_lossy(&said).lines().map(str::to_owned).collect())
+    }
+
+    /// The branch that `git switch -` goes back to.
+    ///
+    /// # Errors
+    /// When git does not start.
+    pub fn branch_before(&self) -> Result<Option<String>> {
+        let answer = self.git.ask(["rev-parse", "--symbolic-full-name", "@{-1}"]).run()?;
+        let name = answer.ok().map(|said| String::from_utf8_lossy(&said).trim().to_owned());
+        Ok(name.ok().and_then(|name| Some(name.strip_prefix("refs/heads/")?.to_owned())))
+    }
+
     /// The branches that were renamed, by their reflogs: the name before, and the branch that it is now; the last one first.
     pub fn renamed(&self) -> Result<Vec<(String, String)>> {
         // A repository without reflogs tells of none.

@@ -1,7 +1,7 @@
-//! Which Python runs the migrations, and where it keeps its packages. The order is the contract's: `--python`,
-//! `XTASK_PYTHON`, the project's `./py`, `$VIRTUAL_ENV`, `.venv`, one that another tool keeps for the project or that is on
-//! `PATH`, if it has Alembic, and last an environment of our own (`managed.rs`). Where packages are is read off the disk;
-//! only a script in the interpreter's place (`./py`, a pyenv shim) has to be asked.
+//! Finds the Python that runs the migrations, and where it keeps its packages. The order is the contract's: `--python`,
+//! `XTASK_PYTHON`, the project's `./py`, `$VIRTUAL_ENV`, `.venv`, one that another tool keeps for the project or that
+//! is on `PATH`, if it has Alembic, and last an environment of our own (`managed.rs`). Where packages are is read off
+//! the disk; only a script in the interpreter's place (`./py`, a pyenv shim) has to be asked.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! Reading what is a file and nothing else.
+//! Reads a regular file, and refuses a FIFO, a device or a folder.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;

@@ -1,6 +1,8 @@
 //! What a walk would take away of what is in the database now: each table and column that the scripts drop, with the
 //! rows and values in it, and what they delete. Read off the scripts; what only shows when they run is named as that.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -8,13 +10,15 @@ use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Own, own};
 use crate::model::graph::Graph;
-use crate::model::script_body::{self, Function, Heavy, dropped, heavy};
+use crate::model::script_body::{self, Dropped, Fate, Function, Heavy, dropped, heavy};
+use crate::model::sql::leading_words;
 use crate::model::target::Direction;
 use crate::sys::files::read_script;
 use crate::sys::pg::{Counted, Db, MOST_COUNTED};
+use crate::sys::saved::{number, text};
 
 /// One thing that goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AtStake {
     /// The revision that takes it away.
     pub revision: String,
@@ -97,24 +101,101 @@ fn function(ctx: &Ctx, graph: &Graph, id: &str, direction: Direction) -> Result<
 /// # Errors
 /// When a script cannot be read or the connection is lost.
 pub fn find(ctx: &Ctx, graph: &Graph, db: &mut Db, direction: Direction, ids: &[String]) -> Result<Vec<AtStake>> {
-    let mut found: Vec<AtStake> = Vec::new();
+    let mut looking = Looking { db, names: Renamed::default(), found: Vec::new() };
     for id in ids {
         let Some((path, function)) = function(ctx, graph, id, direction)? else { continue };
-        for (what, line) in taken_away(&function) {
-            let is_known = found.iter().any(|known| known.what == what);
-            let counted = count(&what);
-            let rows = match &counted {
-                Some(counted) if !is_known => db.count(counted)?,
-                _ => None,
-            };
-            let may_hold_rows = !is_known && (counted.is_some() || what.starts_with(UNREAD));
-            // A table that is not there, or a column of one that goes further up, takes nothing with it.
-            let is_there = counted.is_none() || rows.is_some();
-            let (revision, path, may_hold_rows) = (id.clone(), path.clone(), may_hold_rows && is_there);
-            found.push(AtStake { revision, path, line, what, rows, may_hold_rows });
+        for dropped in taken_away(&function) {
+            // On the way up that is what a type change is for.
+            if dropped.fate != Fate::Converted || direction == Direction::Down {
+                looking.at(id, &path, dropped)?;
+            }
         }
     }
-    Ok(found)
+    Ok(looking.found)
+}
+
+/// What was found up to a place of the way.
+struct Looking<'d> {
+    db: &'d mut Db,
+    names: Renamed,
+    found: Vec<AtStake>,
+}
+
+impl Looking<'_> {
+    fn at(&mut self, id: &str, path: &str, dropped: Dropped) -> Result<()> {
+        let Dropped { what, line, fate } = dropped;
+        if let Fate::Renamed(to) = fate {
+            self.names.rename(&what, &to);
+            return Ok(());
+        }
+        let what = self.names.as_it_is_now(&what);
+        let depends = match fate {
+            Fate::Cascades => self.db.rows_that_go_with(&what)?,
+            _ => Vec::new(),
+        };
+        for what in std::iter::once(what).chain(depends) {
+            self.add(AtStake {
+                revision: id.to_owned(),
+                path: path.to_owned(),
+                line,
+                what,
+                rows: None,
+                may_hold_rows: false,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, mut it: AtStake) -> Result<()> {
+        let is_known = self.found.iter().any(|known| known.what == it.what);
+        if !is_known {
+            let counted = count(&it.what);
+            it.rows = counted.as_ref().map_or(Ok(None), |counted| self.db.count(counted))?;
+            // A table that is not there, or a column of one that goes further up, takes nothing with it.
+            it.may_hold_rows = match counted {
+                Some(_) => it.rows.is_some(),
+                None => it.what.starts_with(UNREAD) || is_of_a_name_that_is_not_known(&it.what),
+            };
+        }
+        self.found.push(it);
+        Ok(())
+    }
+}
+
+/// What things are called in the database now that the way has renamed by then.
+#[derive(Default)]
+struct Renamed(BTreeMap<String, String>);
+
+impl Renamed {
+    fn rename(&mut self, what: &str, to: &str) {
+        let now = self.as_it_is_now(what);
+        let then = match what.strip_prefix("column ").and_then(|column| column.rsplit_once('.')) {
+            Some((table, _)) => format!("column {table}.{to}"),
+            None => format!("table {to}"),
+        };
+        self.0.insert(then.to_lowercase(), now);
+    }
+
+    /// A table by its name, a column by its own or its table's.
+    fn as_it_is_now(&self, what: &str) -> String {
+        let Some((kind, name)) = KINDS.iter().find_map(|kind| Some((*kind, what.strip_prefix(kind)?))) else {
+            return what.to_owned();
+        };
+        if let Some(now) =
+            self.0.get(&format!("column {name}").to_lowercase()).and_then(|now| now.strip_prefix("column "))
+        {
+            return format!("{kind}{now}");
+        }
+        let table =
+            |name: &str| self.0.get(&format!("table {name}").to_lowercase())?.strip_prefix("table ").map(str::to_owned);
+        match (table(name), name.rsplit_once('.')) {
+            (Some(now), _) => format!("{kind}{now}"),
+            (None, Some((of, column))) => {
+                table(of).map_or_else(|| what.to_owned(), |now| format!("{kind}{now}.{column}"))
+            }
+            (None, None) => what.to_owned(),
+        }
+    }
 }
 
 /// Asks before something is taken back that rows go with. `kept` says where they are then, `again` is the command.
@@ -133,33 +214,62 @@ pub fn agree_to_take_back(ctx: &Ctx, at_stake: &[AtStake], kept: &str, again: Ow
 }
 
 const VALUES: &str = "values of ";
+/// How what is about a table or column begins.
+const KINDS: [&str; 4] = ["table ", "column ", "rows of ", VALUES];
 const UNREAD: &str = "SQL that only shows when it runs";
 
-fn taken_away(function: &Function) -> Vec<(String, usize)> {
-    let mut found: Vec<(String, usize)> = dropped(function).into_iter().map(|it| (it.what, it.line)).collect();
+fn taken_away(function: &Function) -> Vec<Dropped> {
+    let mut found = dropped(function);
     for call in &function.calls {
         let executes = call.call.last() == "execute" || call.call.last() == "exec_driver_sql";
         // What `table.delete()` and its like take away is read from the call.
-        let is_read = call.sql.is_some() || found.iter().any(|(_, line)| *line == call.line);
+        let is_read = match &call.sql {
+            Some(text) => !hides_something(&text.text),
+            None => found.iter().any(|known| known.line == call.line),
+        };
         if executes && !is_read && call.operation.as_ref().is_none_or(|it| it.name == "execute") {
-            found.push((UNREAD.to_owned(), call.line));
+            found.push(Dropped { what: UNREAD.to_owned(), line: call.line, fate: Fate::Goes });
         }
     }
-    found.sort_by_key(|(_, line)| *line);
+    found.sort_by_key(|dropped| dropped.line);
     found
+}
+
+/// Whether it runs a program of the server's that may take something away: a `DO` block that says so, a procedure.
+fn hides_something(sql: &str) -> bool {
+    let takes = ["drop", "delete", "truncate", "update", "execute", "call", "perform"];
+    let lower = sql.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let first = leading_words(sql);
+    let is_program =
+        |names: &[&str]| first.iter().any(|words| words.first().is_some_and(|it| names.contains(&it.as_str())));
+    is_program(&["call", "execute"]) || is_program(&["do"]) && words.any(|word| takes.contains(&word))
 }
 
 /// What is to be counted for `table users`, `column users.email`, `rows of users`.
 fn count(what: &str) -> Option<Counted> {
-    let is_plain = |name: &str| !name.contains(['{', '}']);
-    if let Some(table) = what.strip_prefix("table ").or_else(|| what.strip_prefix("rows of ")) {
-        return is_plain(table).then(|| Counted { table: table.to_owned(), column: None });
+    let (kind, name) = KINDS.iter().find_map(|kind| Some((*kind, what.strip_prefix(kind)?)))?;
+    // A schema that is only known when the script runs: it is looked for in all.
+    let name = name.strip_prefix('{').and_then(|rest| rest.split_once("}.")).map_or(name, |(_, rest)| rest);
+    if !is_plain(name) {
+        return None;
     }
-    let named = what.strip_prefix("column ").or_else(|| what.strip_prefix(VALUES)).filter(|name| is_plain(name))?;
-    match named.rsplit_once('.') {
+    if matches!(kind, "table " | "rows of ") {
+        return Some(Counted { table: name.to_owned(), column: None });
+    }
+    match name.rsplit_once('.') {
         Some((table, column)) => Some(Counted { table: table.to_owned(), column: Some(column.to_owned()) }),
-        None => Some(Counted { table: named.to_owned(), column: None }),
+        None => Some(Counted { table: name.to_owned(), column: None }),
     }
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.contains(['{', '}', '…'])
+}
+
+/// `table {name}`: any table may be meant.
+fn is_of_a_name_that_is_not_known(what: &str) -> bool {
+    KINDS.iter().any(|kind| what.starts_with(kind)) && !is_plain(what)
 }
 
 impl AtStake {
@@ -197,8 +307,11 @@ impl AtStake {
             (None, _, what) if what.starts_with("rows of ") => format!("{what} go"),
             (None, _, what) => format!("{what} goes"),
         };
-        let unread = self.what == UNREAD;
-        if unread { format!("{UNREAD}: what it takes away is not known {place}") } else { format!("{what} {place}") }
+        match &self.what {
+            unread if unread == UNREAD => format!("{UNREAD}: what it takes away is not known {place}"),
+            hole if is_of_a_name_that_is_not_known(hole) => format!("{what}, whichever that is when it runs {place}"),
+            _ => format!("{what} {place}"),
+        }
     }
 
     /// `drops table users (line 12): 500 rows`, below the revision in a plan.
@@ -216,6 +329,7 @@ impl AtStake {
         let held = match self.rows {
             Some(rows) if verb == "overwrites" => format!(": {} at most", told(rows)),
             Some(rows) if self.may_hold_rows => format!(": {}", plural(rows, unit)),
+            None if self.may_hold_rows => ": which one only shows when it runs".to_owned(),
             _ => String::new(),
         };
         format!("{verb} {} (line {line}){held}", self.what)
@@ -224,6 +338,28 @@ impl AtStake {
     /// For JSON.
     pub fn json(&self) -> Value {
         json!({"revision": self.revision, "path": self.path, "line": self.line, "what": self.what, "rows": self.rows})
+    }
+
+    /// For a journal.
+    pub fn note(&self) -> Value {
+        let mut note = self.json();
+        note["may_hold_rows"] = json!(self.may_hold_rows);
+        note
+    }
+
+    /// From a journal.
+    ///
+    /// # Errors
+    /// When it is not understood.
+    pub fn from_note(note: &Value) -> Result<AtStake> {
+        Ok(AtStake {
+            revision: text(&note["revision"])?,
+            path: text(&note["path"])?,
+            line: usize::try_from(number(&note["line"])?)?,
+            what: text(&note["what"])?,
+            rows: note["rows"].as_u64(),
+            may_hold_rows: note["may_hold_rows"].as_bool().unwrap_or(true),
+        })
     }
 }
 
@@ -245,9 +381,36 @@ mod tests {
             def downgrade():\n    op.execute(users.delete().where(users.c.id == 1))\n    op.execute(text())\n";
         let body = script_body::read("x.py".as_ref(), text).unwrap();
         let found = taken_away(&body.downgrade.unwrap());
-        assert_eq!(found, [("rows of users".to_owned(), 5), (UNREAD.to_owned(), 6)]);
+        let shown: Vec<(&str, usize)> = found.iter().map(|it| (it.what.as_str(), it.line)).collect();
+        assert_eq!(shown, [("rows of users", 5), (UNREAD, 6)]);
         let text = text.replace("users.delete().where(users.c.id == 1)", "users.update().values(id=1)");
         let body = script_body::read("x.py".as_ref(), &text).unwrap();
-        assert_eq!(taken_away(&body.downgrade.unwrap())[0], ("values of users".to_owned(), 5));
+        assert_eq!(taken_away(&body.downgrade.unwrap())[0].what, "values of users");
+    }
+
+    #[test]
+    fn names_on_the_way_are_those_of_now() {
+        let mut names = Renamed::default();
+        names.rename("table accounts", "users");
+        names.rename("column users.mail", "email");
+        names.rename("table Users", "app.users");
+        for (then, now) in [
+            ("table users", "table accounts"),
+            ("table app.users", "table accounts"),
+            ("column users.email", "column accounts.mail"),
+            ("values of users.name", "values of accounts.name"),
+            ("rows of other", "rows of other"),
+            ("type users", "type users"),
+        ] {
+            assert_eq!(names.as_it_is_now(then), now);
+        }
+    }
+
+    #[test]
+    fn programs_of_the_server_hide_something() {
+        assert!(hides_something("DO $$ BEGIN DELETE FROM a; END $$") && hides_something("select 1; CALL f()"));
+        assert!(
+            !hides_something("do $$ begin create type a as enum ('x'); end $$") && !hides_something("drop table a")
+        );
     }
 }

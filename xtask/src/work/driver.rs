@@ -1,5 +1,5 @@
-//! How commands set the driver up, what they do when it is interrupted or hangs, and how its trouble becomes a failure
-//! that also says where the database stands now.
+//! Sets the driver up for commands, ends it when it is interrupted or hangs, and makes a failure of its trouble that
+//! also says where the database stands now.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -89,8 +89,8 @@ pub fn launch_without(ctx: &Ctx, config: &AlembicConfig, command: &str) -> Resul
     launch_on(ctx, config, alembic::Database { url: None, expect }, command)
 }
 
-/// What the driver needs to start on a throwaway database that is still to be made, so that importing the application and
-/// making the database go on at once: it may connect to nothing until it is told which. `url` is where that will be.
+/// What the driver needs to start on a throwaway database that does not exist yet, so that the application is imported
+/// while the database is made. It may connect to nothing before it is told which database; `url` is where that will be.
 pub fn launch_ahead(ctx: &Ctx, config: &AlembicConfig, url: &DbUrl, command: &str) -> Result<Launch> {
     let nowhere = Expect { database: String::new(), servers: Vec::new(), identity: Some("not made yet".to_owned()) };
     let database = alembic::Database { url: Some(url.to_sqlalchemy()), expect: nowhere };

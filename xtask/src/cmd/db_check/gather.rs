@@ -1,6 +1,6 @@
-//! What `db-check` judges: the scripts of a component, from the work tree or from the index, with what git knows of
-//! them. The pre-commit hook waits for this, so git is asked few questions (one diff for all components), and it is
-//! asked while the scripts are read.
+//! Gathers what `db-check` judges: the scripts of a component, from the work tree or from the index, and what git knows
+//! of them. The pre-commit hook waits for this, so git is asked few questions (one diff for all components), and while
+//! the scripts are read.
 
 mod past;
 mod sources;

@@ -1,5 +1,5 @@
-//! Runs the steps of a rebase under the journal, goes on with them, takes them back. A step is written down before it
-//! is done, and doing it twice does no harm, so `--resume` and `--abort` find their place after any crash.
+//! Runs the steps of a rebase under the journal, continues them, and takes them back. A step is written down before it
+//! is done, and doing it twice does no harm, so that `--resume` and `--abort` work after any crash.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -224,9 +224,10 @@ impl Run<'_> {
         };
         let finish = |mut journal: Journal| {
             journal.note(END, json!(end))?;
+            // All steps are done by now, so whoever goes on puts nothing back again.
+            own.forget_that_it_was_put_back();
             journal.finish_into(&folder)?;
             last_change::done(ctx, &mut own, COMMAND, What::Rebase(folder.clone()));
-            own.forget_that_it_was_put_back();
             Ok(())
         };
         self.end(finish, show::done)

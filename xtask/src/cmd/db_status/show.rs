@@ -1,4 +1,4 @@
-//! What `db-status` says: as text, as a table of all components, as the contract's JSON.
+//! What `db-status` prints: text, a table of all components, the contract's JSON.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "unknown": list(|standing| json!(standing.unknown)),
         "overlapping": standing.map(|it| it.overlaps.iter().map(overlap).collect::<Value>()).unwrap_or_else(|| json!([])),
         "undone": report.undone.revisions,
-        "implied": report.skipped.json,
+        "implied": report.skipped.found.json(&report.skipped.revisions),
         "healed": report.skipped.found.healed.iter().map(healed_json).collect::<Value>(),
         "put_right": put_right.into_iter().map(|command| ctx.ui.shown(command)).collect::<Vec<_>>(),
         "edited": report.skipped.edited.iter().map(Edited::json).collect::<Vec<_>>(),

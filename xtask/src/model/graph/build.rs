@@ -1,4 +1,4 @@
-//! From scripts to a graph, or to everything that is wrong with them.
+//! Makes a graph of scripts, or lists everything that is wrong with them.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};

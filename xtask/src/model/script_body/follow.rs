@@ -10,7 +10,7 @@ use super::scope::Scope;
 use super::value::{Text, Value};
 use super::{Found, Import, Lines};
 
-/// More calls than this are nobody's script.
+/// No script that was written by hand has more calls than this.
 const MOST_CALLS: usize = 5_000;
 /// How many helpers deep.
 const DEEPEST: usize = 8;
@@ -70,7 +70,9 @@ impl<'a, 'b> Walk<'a, 'b> {
             self.is_cut = true;
             return;
         }
-        let mut scope = self.module.clone();
+        // What is defined in a function sees what that function knows.
+        let is_of_module = self.module.functions.contains_key(function.name.as_str());
+        let mut scope = if is_of_module { self.module.clone() } else { self.scope.clone() };
         scope.bind_parameters(function, call);
         let outer = std::mem::replace(&mut self.scope, scope);
         self.function(function);
@@ -83,13 +85,13 @@ impl<'a, 'b> Walk<'a, 'b> {
             return;
         }
         let call = self.scope.call(expr);
-        if let Some(&function) = self.module.functions.get(call.name.as_str()) {
+        if let Some(&function) = self.scope.functions.get(call.name.as_str()) {
             return self.helper(function, &call);
         }
         // `connection.run_sync(do_run_migrations)` calls what it is given.
         if call.last() == "run_sync"
             && let Some(Value::Name(name)) = call.args.first()
-            && let Some(&function) = self.module.functions.get(name.as_str())
+            && let Some(&function) = self.scope.functions.get(name.as_str())
         {
             return self.helper(function, &super::Call { args: Vec::new(), is_open: true, ..call });
         }
@@ -180,7 +182,11 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
             Stmt::With(with) => return self.with(with),
             Stmt::If(branches) => return self.branches(branches),
             // What is only defined does not happen.
-            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => return,
+            Stmt::FunctionDef(function) => {
+                self.scope.functions.insert(function.name.as_str(), function);
+                return;
+            }
+            Stmt::ClassDef(_) => return,
             _ => {}
         }
         let is_loop = matches!(stmt, Stmt::For(_) | Stmt::While(_));

@@ -13,6 +13,8 @@ pub struct Operation {
     pub table: Option<Text>,
     /// The name of the column, index, constraint; of the table itself for a table.
     pub object: Option<Text>,
+    /// The table's schema, where one is given.
+    pub schema: Option<Text>,
 }
 
 /// What an operation is about.
@@ -72,7 +74,8 @@ impl Operation {
         let Row(name, subject, object, table) = row(call)?;
         let object = call.arg(object.0, object.1).and_then(named);
         let table = call.arg(table.0, table.1).and_then(named);
-        Some(Operation { name: (*name).to_owned(), subject: *subject, table, object })
+        let schema = call.get("schema").or_else(|| call.get("source_schema")).and_then(named);
+        Some(Operation { name: (*name).to_owned(), subject: *subject, table, object, schema })
     }
 
     /// `batch_op.add_column(…)`.
@@ -81,7 +84,7 @@ impl Operation {
         // Without the table in front everything about columns is one to the left.
         let at = if *subject == Subject::Column { object.0 - 1 } else { object.0 };
         let object = call.arg(at, object.1).and_then(named);
-        Some(Operation { name: (*name).to_owned(), subject: *subject, table, object })
+        Some(Operation { name: (*name).to_owned(), subject: *subject, table, object, schema: None })
     }
 
     /// The table's name, if it is known whole.
@@ -94,12 +97,14 @@ impl Operation {
         self.object.as_ref().filter(|text| text.is_whole()).map(|text| text.text.as_str())
     }
 
-    /// `column users.email`, `table users`, `index ix_users_email`; what is not known as the script has it.
+    /// `column users.email`, `table audit.users`, `index ix_users_email`; what is not known as the script has it.
     pub fn label(&self) -> String {
         let shown = |text: &Option<Text>| text.as_ref().map_or_else(|| "…".to_owned(), |text| text.text.clone());
         let object = shown(&self.object);
+        let schema = self.schema.as_ref().map(|schema| format!("{}.", schema.text)).unwrap_or_default();
         match self.subject {
-            Subject::Column => format!("column {}.{object}", shown(&self.table)),
+            Subject::Column => format!("column {schema}{}.{object}", shown(&self.table)),
+            Subject::Table => format!("table {schema}{object}"),
             Subject::Constraint if self.table.is_some() => format!("constraint {object} of {}", shown(&self.table)),
             subject => format!("{} {object}", subject.name()),
         }

@@ -1,5 +1,5 @@
-//! What went wrong in the driver, as structure. Nothing in here is guessed from English text but what drivers say before
-//! there is a connection, where no SQLSTATE exists.
+//! What went wrong in the driver, as a value. Only the messages of database drivers before there is a connection are
+//! read as English text, since there is no SQLSTATE then.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! How many rows are in a table, or values in a column, up to a number beyond which it no longer matters.
+//! Counts the rows of a table, or the values of a column, up to a number beyond which it no longer matters.
 
 use anyhow::Result;
 
@@ -64,23 +64,82 @@ impl Db {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
     }
 
-    fn table_named(&mut self, name: &str) -> Result<Option<String>> {
+    /// The tables and columns that depend on what is dropped with CASCADE, as [`Counted`] takes their names: a schema's
+    /// tables; the columns of a type, a domain, an extension's types.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn rows_that_go_with(&mut self, what: &str) -> Result<Vec<String>> {
+        let Some((kind, name)) = what.split_once(' ') else { return Ok(Vec::new()) };
+        let sql = match kind {
+            "schema" => SCHEMA,
+            "type" | "domain" => TYPE,
+            "extension" => EXTENSION,
+            _ => return Ok(Vec::new()),
+        };
         for spelling in spellings(name) {
+            let rows = self.client().ask(sql, &[&spelling]);
+            let rows = rows.map_err(|error| sql_fail(&error, "asking what depends on it"))?;
+            if !rows.is_empty() {
+                return Ok(rows.iter().map(|row| row.get(0)).collect());
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// A table by its name; one that the search path does not lead to is looked for in all schemas, since a script or
+    /// env.py may set another path.
+    fn table_named(&mut self, name: &str) -> Result<Option<String>> {
+        let whole = [ident(name)];
+        for spelling in spellings(name).iter().chain(&whole) {
             let sql = "select c.oid::regclass::text from pg_class c where c.oid = to_regclass($1) and c.relkind in ('r', 'p')";
-            let row = self.client().ask_opt(sql, &[&spelling]);
+            let row = self.client().ask_opt(sql, &[spelling]);
             if let Some(row) = row.map_err(|error| sql_fail(&error, "looking for a table"))? {
                 return Ok(Some(row.get(0)));
             }
         }
-        Ok(None)
+        let sql = "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+            where quote_ident(c.relname) = any (array[quote_ident($1::text), quote_ident(lower($1::text))]) \
+            and c.relkind in ('r', 'p') and n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema' \
+            order by c.reltuples desc limit 1";
+        let row = self.client().ask_opt(sql, &[&name]);
+        Ok(row.map_err(|error| sql_fail(&error, "looking for a table"))?.map(|row| row.get(0)))
     }
 }
 
+const SCHEMA: &str = r#"select 'table ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+ where '"' || replace(n.nspname, '"', '""') || '"' = $1 and c.relkind in ('r', 'p') and not c.relispartition
+ order by 1"#;
+const TYPE: &str = r#"select 'column ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.' || quote_ident(a.attname)
+  from pg_type t join pg_attribute a on a.atttypid in (t.oid, t.typarray)
+  join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+ where t.oid = to_regtype($1) and c.relkind in ('r', 'p') and not c.relispartition and not a.attisdropped
+ order by 1"#;
+const EXTENSION: &str = r#"select 'column ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.' || quote_ident(a.attname)
+  from pg_extension e join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid and d.deptype = 'e'
+  join pg_type t on d.classid = 'pg_type'::regclass and d.objid = t.oid
+  join pg_attribute a on a.atttypid in (t.oid, t.typarray)
+  join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+ where '"' || replace(e.extname, '"', '""') || '"' = $1 and c.relkind in ('r', 'p')
+   and not c.relispartition and not a.attisdropped
+ order by 1"#;
+
 /// A name as an operation means it (each part just so) and as SQL means it (folded unless quoted).
 fn spellings(name: &str) -> [String; 2] {
-    let parts = |each: &dyn Fn(&str) -> String| name.split('.').map(each).collect::<Vec<_>>().join(".");
+    let parts = |each: &dyn Fn(&str) -> String| parts(name).into_iter().map(each).collect::<Vec<_>>().join(".");
     let is_quoted = |part: &str| part.len() > 1 && part.starts_with('"') && part.ends_with('"');
     let exact = parts(&|part| if is_quoted(part) { part.to_owned() } else { ident(part) });
     let folded = parts(&|part| if is_quoted(part) { part.to_owned() } else { ident(&part.to_lowercase()) });
     [exact, folded]
+}
+
+/// At the dots that are in no quotes.
+fn parts(name: &str) -> Vec<&str> {
+    let mut is_quoted = false;
+    name.split(|letter| {
+        is_quoted ^= letter == '"';
+        letter == '.' && !is_quoted
+    })
+    .collect()
 }

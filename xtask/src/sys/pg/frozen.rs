@@ -10,7 +10,7 @@ use postgres::{IsolationLevel, Transaction};
 use super::ask::Ask;
 use super::catalog::{self, Options};
 use super::rows::{self, Memory};
-use super::{Db, sql_fail};
+use super::{Db, ident, sql_fail};
 use crate::model::contents::{Contents, TableIdentity};
 
 /// The transaction, as long as it lives.
@@ -107,8 +107,8 @@ impl Db {
         })
     }
 
-    /// Holds the database still for readers of this session and of whoever is given the snapshot. No wait for a lock is
-    /// longer than `lock_wait_ms`.
+    /// Holds the database still for readers in this session, and in sessions that get the snapshot. No wait for a lock
+    /// is longer than `lock_wait_ms`.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -149,6 +149,30 @@ impl Db {
     }
 }
 
+impl Db {
+    /// A table's rows in COPY's text format, and the columns that they have, quoted and in a list; those that are computed
+    /// are left out. `None` where there is no such table.
+    ///
+    /// # Errors
+    /// When the connection is lost, or the table cannot be read.
+    pub fn rows_of(&mut self, schema: &str, name: &str) -> Result<Option<(String, impl std::io::Read + use<'_>)>> {
+        let doing = "reading the rows of a backup";
+        let settings = "set datestyle = 'ISO'; set intervalstyle = 'postgres'; set extra_float_digits = 3; \
+            set row_security = off; set search_path = ''";
+        self.client().batch_execute(settings).map_err(|error| sql_fail(&error, doing))?;
+        let sql = "select array_to_string(array(select quote_ident(a.attname) from pg_catalog.pg_attribute a \
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' order by a.attnum), ', ') \
+            from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+            where n.nspname = $1 and c.relname = $2 and c.relkind = 'r'";
+        let row = self.client().ask_opt(sql, &[&schema, &name]).map_err(|error| sql_fail(&error, doing))?;
+        let Some(columns) = row.map(|row| row.get::<_, String>(0)) else { return Ok(None) };
+        let list = if columns.is_empty() { String::new() } else { format!("({columns})") };
+        let copy = format!("copy {}.{} {list} to stdout", ident(schema), ident(name));
+        let rows = self.client().copy_out(&copy).map_err(|error| sql_fail(&error, doing))?;
+        Ok(Some((columns, rows)))
+    }
+}
+
 impl Frozen<'_> {
     /// What `pg_dump --snapshot` takes.
     pub fn snapshot(&self) -> &str {
@@ -171,9 +195,7 @@ impl Frozen<'_> {
     fn read(&mut self, memory: &mut Memory) -> Result<Contents> {
         let schema = catalog::take_within(&mut self.transaction, &everything())?;
         let rows = rows::learn_within(&mut self.transaction, &everything(), memory)?;
-        let sql = "select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value \
-            from pg_catalog.pg_sequences where schemaname !~ '^pg_'";
-        let sequences = self.transaction.ask(sql, &[]).context("asking where the sequences stand")?;
+        let sequences = rows::all_sequences(&mut self.transaction).context("asking where the sequences stand")?;
         let sql = "select count(*) from pg_largeobject_metadata";
         let large_objects = self.transaction.ask_one(sql, &[]).context("counting the large objects")?;
         let mut tables = std::collections::BTreeMap::new();
@@ -189,7 +211,7 @@ impl Frozen<'_> {
         Ok(Contents {
             schema,
             rows,
-            sequences: sequences.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            sequences,
             large_objects: u64::try_from(large_objects.get::<_, i64>(0)).unwrap_or_default(),
             tables,
             relations: relations.iter().map(|row| (row.get(0), row.get(1))).collect(),

@@ -14,11 +14,11 @@ use crate::sys::project::Baseline as Declared;
 
 /// PostgreSQL's codes for a table, column, type, function or schema that is not there.
 const NOT_THERE: [&str; 5] = ["42P01", "42703", "42704", "42883", "3F000"];
-/// And for one that is there already.
+/// PostgreSQL's codes for one that is there already.
 const THERE_ALREADY: [&str; 4] = ["42P07", "42701", "42710", "42723"];
 
 impl Walk<'_, '_> {
-    /// The reason, where it is one of those. `before`: the database before the upgrade.
+    /// The reason outside the revision, if it is one. `before` is the database before the upgrade.
     pub(super) fn outside_cause(&self, id: &str, failure: &Failure, before: &Point) -> Option<String> {
         let trouble = &failure.trouble;
         if trouble.is_lacking_on_server() {
@@ -74,7 +74,7 @@ impl Walk<'_, '_> {
         self.facts.route.order.iter().filter(|other| *other != id && below.contains(*other)).find(calls).cloned()
     }
 
-    /// Whether a first revision makes tables itself: then what it misses is its own affair.
+    /// Whether a first revision makes tables itself: then what it lacks is a defect of its own.
     fn makes_tables(&self, id: &str) -> bool {
         let by_sql =
             |text: &str| sql::statements(text).iter().any(|it| it.verb == Verb::Create && it.object == Object::Table);

@@ -1,4 +1,5 @@
-//! The walk upwards: what the database lacks is applied, and what is wanted of it is tested on the way (up, down, up).
+//! The walk upwards: the revisions that the database lacks are applied, and those that are to be tested are tested on
+//! the way (up, down, up).
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,8 +18,8 @@ use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
 
 impl Walk<'_, '_> {
-    /// Applies what is wanted of `ids`, in their order, and what lies below it; the wanted ones are tested on the way.
-    /// Gives what kept it from applying something of that.
+    /// Applies the wanted ones of `ids`, in their order, and the revisions below them; the wanted ones are tested on
+    /// the way. Returns why some of them could not be applied.
     pub(super) fn upward(&mut self, ids: &[String]) -> Result<Option<Fail>> {
         let Some(last) = ids.iter().rposition(|id| self.wanted.contains(id)) else { return Ok(None) };
         let mut blocked: HashMap<String, String> = HashMap::new();
@@ -47,7 +48,7 @@ impl Walk<'_, '_> {
 
     /// Applies revisions that are not tested, as the project itself would; where that fails, one by one.
     ///
-    /// Gives the first failure; what does not go up, and why, is added to `blocked`.
+    /// Returns the first failure; each revision that cannot be applied is added to `blocked`, with the reason.
     pub(super) fn apply(&mut self, ids: &[String], blocked: &mut HashMap<String, String>) -> Result<Option<Fail>> {
         let _task = self.ctx.ui.task(upgrading(ids.len()));
         let all = Deed::steps(Direction::Up, ids, Mode::Own);
@@ -97,7 +98,7 @@ impl Walk<'_, '_> {
         below.find_map(|below| blocked.get(below).cloned())
     }
 
-    /// Gives what the database then holds, where that was seen.
+    /// Returns what the database holds afterwards, where that was read.
     fn try_from_below(
         &mut self,
         id: &String,
@@ -171,7 +172,7 @@ impl Walk<'_, '_> {
             judgement.notes.extend(notes);
             let passed = Passed { judgement, notes: Vec::new(), ..*passed };
             let result = result::of(self.ctx, self.facts, id, Err(passed));
-            // What both make is not what this one makes.
+            // What the two make together is not what this one makes.
             self.settle(RevisionResult { made: None, ..result });
             self.rebuild_if_more()?;
             return Ok(None);

@@ -483,6 +483,7 @@ class Session:
         """The step and what Alembic notes down of it went through. What it was refused ends it all the same."""
         self._run_now.phase = "step"
         self._guard.check()
+        self._guard.end_step()
         self._run_now.phase = "table"
         self._statements.end_step()
         self._run_now.step.left = self._traces.end_step(context.connection)
