@@ -89,7 +89,8 @@ fn fake(root: &Root, script: &str) -> Vec<PathBuf> {
 fn a_backup_is_whole_private_and_proven() {
     let server = private_cluster("", "host all all all scram-sha-256", &[]);
     let sql = "create role owner login superuser password 'se:cr@t'; create table t as select 42 as answer; \
-        create role reader; grant select on t to reader; create sequence s; select nextval('s')";
+        create role reader; grant select on t to reader; create sequence s; select nextval('s'); \
+        create sequence never; create sequence \"To Come\" increment 5; select setval('\"To Come\"', 26, false)";
     server.client("postgres").batch_execute(sql).unwrap();
     let text = format!("postgresql+asyncpg://owner:se%3Acr%40t@localhost:{}/postgres?ssl=prefer", server.port);
     let root = Root::new();
@@ -111,6 +112,8 @@ fn a_backup_is_whole_private_and_proven() {
     assert_eq!(record, backup.record);
     assert_eq!((record.proof, record.differs), (Proof::Restored, Vec::new()));
     assert_eq!((record.bytes, record.contents.rows.tables["public.t"].rows), (entry.bytes, 1));
+    let positions = [("public.\"To Come\"", Some(21)), ("public.never", None), ("public.s", Some(1))];
+    assert_eq!(record.contents.sequences, positions.map(|(name, at)| (name.to_owned(), at)).into());
     assert_eq!((record.identity.database.as_str(), record.identity.system.is_empty()), ("postgres", false));
     assert_eq!((record.revision, record.commit.as_deref()), (vec!["a1/b2".to_owned()], Some("c0ffee")));
     let text = fs::read_to_string(shelf::record_path(&path)).unwrap();

@@ -317,13 +317,15 @@ fn a_step_that_hangs_is_a_finding_and_the_rest_is_tested() {
 fn an_env_py_that_goes_elsewhere_is_stopped() {
     let scene = Scene::three().at("head");
     let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
-    let own = format!(
-        "config = context.config\nconfig.set_main_option('sqlalchemy.url', '{}')\n",
-        cluster().url("psycopg", &scene.database)
+    let other = cluster().database();
+    // The component's own would be led to the throwaway one.
+    let line = format!(
+        "config = context.config\nif context.get_x_argument():\n    config.set_main_option('sqlalchemy.url', '{}')\n",
+        cluster().url("psycopg", &other)
     );
-    let scene = scene.env(&env.replace("config = context.config\n", &own));
-    let failure =
-        scene.fails("db-roundtrip", xtask::fail::Kind::WrongDatabase, 1, &[&scene.database, "nothing was done there"]);
+    let scene = scene.env(&env.replace("config = context.config\n", &line));
+    let command = format!("db-roundtrip -x elsewhere=1 --url={}", cluster().url("psycopg", &scene.database));
+    let failure = scene.fails(&command, xtask::fail::Kind::WrongDatabase, 1, &[&other, "nothing was done there"]);
     assert!(scene.scratch_of(failure.pid).is_empty());
     assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["c3".to_owned()], "a1 b2 c3"));
 }

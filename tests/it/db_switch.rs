@@ -200,7 +200,11 @@ fn a_role_that_may_not_create_databases() {
     assert_eq!(by_admin.json()["databases"][0]["way"], "clone", "{by_admin}");
     let owner = "select pg_get_userbyid(datdba)::text from pg_database where datname = current_database()";
     assert_eq!(cluster().client(database).query_one(owner, &[]).unwrap().get::<_, String>(0), role);
-    drop(scene.xtask("db-switch feature").env("XTASK_ADMIN_URL", &admin).run().code(0));
+    // Whoever could come in by PostgreSQL's defaults still can.
+    let open = "select has_database_privilege('public', current_database(), 'connect, temporary')";
+    assert!(cluster().client(database).query_one(open, &[]).unwrap().get::<_, bool>(0));
+    drop(scene.xtask("db-switch -").env("XTASK_ADMIN_URL", &admin).run().code(0));
+    drop(scene.run("db-switch featur").code(2).complains("cargo xtask db-switch feature\n"));
     assert_eq!(scene.everything(), before);
     let done = scene.run("db-switch main --yes --json").code(0);
     assert_eq!(done.json()["databases"][0]["way"], "down-and-up", "{done}");

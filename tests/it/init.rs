@@ -155,6 +155,19 @@ fn what_contradicts_is_refused_whole() {
         json!([true, ["Cargo.toml lines-added", ".cargo/config.toml lines-added", ".gitignore lines-added"]])
     );
     assert_eq!(read(&repo, "Cargo.toml"), "[workspace]\nmembers = ['crates/*', \"xtask\"]\n");
+    // A file where a folder has to be, and the other way round: nothing is begun.
+    drop(init(&repo, "--undo").code(0));
+    fs::remove_dir_all(repo.root().join(".cargo")).unwrap();
+    fs::remove_file(repo.root().join("Cargo.toml")).unwrap();
+    write(&repo, ".cargo", "");
+    fs::create_dir(repo.root().join("Cargo.toml")).unwrap();
+    let refused = init(&repo, "").code(3);
+    assert!(
+        refused.stderr.contains(".cargo: it is no folder") && refused.stderr.contains("Cargo.toml: it is a folder"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!repo.root().join("xtask").exists());
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     assert!(Xtask::new(own, "init").run().code(2).stderr.contains("own repository"));
     drop(init(&repo, "--into nowhere").code(2));

@@ -1,5 +1,5 @@
 //! What a command works on: project, component, history, database, interpreter, embedded server. Each is opened when it
-//! is first asked for, and only once, also when components are looked at side by side.
+//! is first asked for, and only once, even when several threads look at components at the same time.
 
 mod tenants;
 mod url;
@@ -38,8 +38,8 @@ pub struct Ctx {
     project: OnceLock<Project>,
     python: OnceLock<Interpreter>,
     lease: OnceLock<Lease>,
-    /// What env.py of a component wants, once it was asked; `None`: what its config says.
-    asked: Mutex<HashMap<String, Option<Known>>>,
+    /// What env.py of a component wants, once it was asked, or why that is not known; `None`: what its config says.
+    asked: Mutex<HashMap<String, Result<Option<Known>, Fail>>>,
     opening: Mutex<()>,
 }
 

@@ -15,6 +15,10 @@ fn configs_that_are_not_there_or_do_not_agree() {
         &["failed | there is none; looked for", "manager.toml", "cp configs/manager/halfstack.toml manager.toml"],
     );
     none.has("postgresql", &["skipped"]).has("ports", &["skipped"]);
+    none.has("files agree", &["skipped | nothing to compare"]);
+    std::fs::create_dir(project.path("manager.toml")).unwrap();
+    checkout.check("mgr").has("config", &["failed", "manager.toml is a folder", "rmdir "]);
+    std::fs::remove_dir(project.path("manager.toml")).unwrap();
     project.write("manager.toml", "[db]\npassword = hidden\n");
     let broken = checkout.check("mgr");
     broken.has("config", &["failed", "manager.toml:2 cannot be read"]);
@@ -23,7 +27,7 @@ fn configs_that_are_not_there_or_do_not_agree() {
     // The ports and the databases of several files.
     let db = |port: u16, name: &str| format!("addr = {{ host = 'localhost', port = {port} }}\nname = '{name}'");
     checkout.manager(&db(8101, "backend"), 8121, [free_port(), free_port()]);
-    checkout.check("mgr").has("files agree", &["ok | PostgreSQL at port 8101, etcd at port 8121 (in 3 places)"]);
+    checkout.check("mgr").has("files agree", &["ok | PostgreSQL at port 8101 (in 2 files)"]);
     project.write("docker-compose.halfstack.current.yml", "    ports:\n      - \"8100:5432\"\n");
     checkout.check("mgr").has("files agree", &["failed", "current.yml 8100, manager.toml 8101, alembic.ini 8101"]);
     project.write("docker-compose.halfstack.current.yml", "");

@@ -67,7 +67,14 @@ fn what_there_is() {
     let checkout = checkout();
     let none = checkout.xtask("").run().code(2).complains("1. mgr").complains("6. app-proxy-worker");
     drop(none.complains("cargo xtask cli-executor --component=mgr"));
-    drop(checkout.xtask("--component=mrg").run().code(2).complains("--component=mgr"));
+    for (wrong, meant) in
+        [("mrg", "mgr"), ("manager", "mgr"), ("agent", "ag"), ("coordinator", "app-proxy-coordinator")]
+    {
+        let answer = checkout.xtask(&format!("--component={wrong}")).run().code(2);
+        drop(answer.complains(&format!("Perhaps you mean: --component={meant}\n")));
+    }
+    let far = checkout.xtask("--component=nope").run().code(2);
+    assert!(!far.stderr.contains("Perhaps"), "{far}");
     let listed = checkout.xtask("--component=mgr").run().code(0).says("`./backend.ai mgr` offers:");
     drop(
         listed

@@ -2,7 +2,7 @@
 
 use crate::support::pg::cluster;
 use crate::support::scene::{PASSWORD, PASSWORD_IN_URL, Scene};
-use crate::support::xtask::{Output, Xtask};
+use crate::support::xtask::{Folder, Output, Xtask};
 
 /// env.py as many projects have it: DATABASE_URL goes before the ini.
 fn from_variable(scene: &Scene) {
@@ -46,6 +46,38 @@ fn what_env_py_takes() {
     scene.project.write("migrations/env.py", "raise RuntimeError('no application')\n");
     let raised = run(with("db-status")).code(1);
     assert!(raised.stderr.contains("RuntimeError: no application"), "{raised}");
+}
+
+/// env.py has the URL from a settings class: a variable, else a file that lies outside the project, else its own code.
+#[test]
+fn an_answer_holds_until_what_it_came_from_changes() {
+    let scene = Scene::three().at("head");
+    let (outside, other) = (Folder::new(), cluster().database());
+    let secret = outside.path().join("url");
+    let [own, elsewhere] = [&scene.database, &other].map(|name| crate::support::scene::url("psycopg", name));
+    let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
+    let lines = format!(
+        "import os, pathlib\ntaken = dict(os.environ.items())\nfile = pathlib.Path({secret:?})\n\
+         url = taken.get('APP_DB_URL') or (file.read_text() if file.exists() else '{own}')\n\
+         config.set_main_option('sqlalchemy.url', url.strip().replace('%', '%%'))\n"
+    );
+    scene.project.write("migrations/env.py", &env.replacen("target_metadata", &format!("{lines}target_metadata"), 1));
+    let status = |database: &str| run(scene.xtask("db-status -v")).code(0).says(&format!("Database: {database} "));
+    drop(status(&scene.database));
+    std::fs::write(&secret, format!("{elsewhere}\n")).unwrap();
+    drop(status(&other));
+    assert!(!status(&other).stderr.contains("wanted.py"), "the password is read where it stands");
+    std::fs::write(&secret, format!("{own}\n")).unwrap();
+    drop(status(&scene.database));
+    let set = scene.xtask("db-status").env("APP_DB_URL", &elsewhere);
+    drop(run(set).code(0).says(&format!("Database: {other} ")));
+    // No variable tells env.py of the throwaway database: it is led there.
+    drop(run(scene.xtask("db-roundtrip --all")).code(0).says("Tested 3 revisions: 3 reversible"));
+    assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["c3".to_owned()], "a1 b2 c3"));
+    let missing = "import os\nraise RuntimeError('APP_URL is not set' if 'APP_URL' not in os.environ else '')\n";
+    scene.project.write("migrations/env.py", missing);
+    scene.project.write("alembic.ini", "[alembic]\nscript_location = migrations\n");
+    drop(run(scene.xtask("db-status")).code(1).complains("export APP_URL=postgresql"));
 }
 
 #[test]

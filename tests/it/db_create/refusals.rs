@@ -107,7 +107,8 @@ fn env_py_without_models() {
 fn an_env_py_that_goes_to_another_database() {
     let scene = scene("psycopg");
     let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
-    let url = cluster().url("psycopg", &scene.database);
+    let database = cluster().database();
+    let url = cluster().url("psycopg", &database);
     let other = env.replace(
         "engine_from_config(config.get_section(config.config_ini_section), prefix='sqlalchemy.', poolclass=pool.NullPool)",
         &format!("__import__('sqlalchemy').create_engine('{url}', poolclass=pool.NullPool)"),
@@ -115,7 +116,8 @@ fn an_env_py_that_goes_to_another_database() {
     assert_ne!(env, other);
     let scene = scene.env(&other);
     add_column(&scene, EMAIL);
-    let _ = fails(&scene, "", Kind::WrongDatabase, 1, &[&scene.database]);
+    let own = format!("--url={}", cluster().url("psycopg", &scene.database));
+    let _ = fails(&scene, &own, Kind::WrongDatabase, 1, &[&database]);
 }
 
 #[test]

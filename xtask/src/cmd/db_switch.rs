@@ -1,6 +1,7 @@
-//! `db-switch`: another git branch, and its own databases with it. `plan.rs` works out what each component needs, `apply.rs`
-//! does it under a journal and puts everything back where anything fails, `recover.rs` puts right what a killed run left,
-//! `databases.rs` lists, drops and brings databases, `differs.rs` says what else is another between the two branches.
+//! `db-switch`: switches to another git branch and to that branch's databases. `plan.rs` works out what each component
+//! needs, `apply.rs` does it under a journal and puts everything back if something fails, `recover.rs` puts right what
+//! a killed run left, `databases.rs` lists, drops and fetches databases, `differs.rs` finds what else differs between
+//! the two branches.
 
 mod apply;
 mod databases;
@@ -32,6 +33,13 @@ pub fn run(ctx: &Ctx, flags: &DbSwitch) -> Result<Exit> {
         DbSwitch::List => databases::list(ctx, &repo),
         DbSwitch::Drop(branch) => databases::drop_parked(ctx, &repo, branch),
         DbSwitch::Here(branch) => databases::bring_here(ctx, &repo, branch),
+        DbSwitch::To(switch) if switch.branch == "-" => {
+            let before = repo.branch_before()?.ok_or_else(|| {
+                let fail = Fail::new(Kind::Usage, "git remembers no branch before this one");
+                fail.run("See which there are", git(["branch", "--all"]))
+            })?;
+            to(ctx, &repo, &Switch { branch: before, ..switch.clone() })
+        }
         DbSwitch::To(switch) => to(ctx, &repo, switch),
     }
 }

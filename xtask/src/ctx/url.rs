@@ -1,5 +1,5 @@
-//! Where a component's database is: `--url`, `url` of the settings, what env.py wants, or the URL in the config. env.py is
-//! asked only where its text leaves open that it takes another database than the config names.
+//! Finds a component's database: by `--url`, `url` of the settings, what env.py wants, or the URL in the config. env.py
+//! is asked only where its text does not show that it uses the database of the config.
 
 use std::sync::PoisonError;
 
@@ -7,10 +7,10 @@ use anyhow::Result;
 
 use super::{Ctx, Database};
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::model::action::own;
+use crate::model::action::{Action, own};
 use crate::model::env_script::follows_the_config;
 use crate::model::url::DbUrl;
-use crate::sys::alembic::{self, Answer, Asking};
+use crate::sys::alembic::{self, Answer, Asking, Wanted};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::env_url::{self, Known, leads_to_the_same};
 use crate::sys::pg;
@@ -81,12 +81,9 @@ impl Ctx {
     /// What env.py wants, where its text does not say that it follows the config. Asked once in a run.
     fn known(&self, config: &AlembicConfig) -> Result<Option<Known>> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = asked.get(&config.component.name) {
-            return Ok(known.clone());
-        }
-        let known = self.ask_env(config)?;
-        asked.insert(config.component.name.clone(), known.clone());
-        Ok(known)
+        let name = config.component.name.clone();
+        let known = asked.entry(name).or_insert_with(|| self.ask_env(config).map_err(|error| from_anyhow(&error)));
+        Ok(known.clone()?)
     }
 
     fn ask_env(&self, config: &AlembicConfig) -> Result<Option<Known>> {
@@ -100,11 +97,11 @@ impl Ctx {
         if let Err(error) = &script
             && error.kind() == std::io::ErrorKind::InvalidInput
         {
-            return self.not_asked(config, named.as_ref(), &error.to_string());
+            return self.not_asked(config, named.as_ref(), &error.to_string(), None);
         }
         let python = match self.python() {
             Ok(python) => python,
-            Err(error) => return self.not_asked(config, named.as_ref(), &from_anyhow(&error).summary),
+            Err(error) => return self.not_asked(config, named.as_ref(), &from_anyhow(&error).summary, None),
         };
         let project = self.project()?;
         let options = self.alembic_options(config);
@@ -127,11 +124,13 @@ impl Ctx {
                         Answer::Url(url) => env_url::learn(&asking, &wanted, url.expose(), named.as_ref())?,
                         Answer::Other(kind) => return Err(not_postgres(config, kind).into()),
                         Answer::Nothing => {
-                            return self.not_asked(config, named.as_ref(), "it ended without connecting");
+                            return self.not_asked(config, named.as_ref(), "it ended without connecting", None);
                         }
-                        Answer::Raised(error) => return self.not_asked(config, named.as_ref(), error),
+                        Answer::Raised(error) => {
+                            return self.not_asked(config, named.as_ref(), error, lacking(&wanted, error));
+                        }
                     },
-                    Err(error) => return self.not_asked(config, named.as_ref(), &from_anyhow(&error).summary),
+                    Err(error) => return self.not_asked(config, named.as_ref(), &from_anyhow(&error).summary, None),
                 }
             }
         };
@@ -147,16 +146,25 @@ impl Ctx {
     }
 
     /// Where env.py could not be asked, the config's URL has to do, if it has one.
-    fn not_asked(&self, config: &AlembicConfig, named: Option<&DbUrl>, reason: &str) -> Result<Option<Known>> {
+    fn not_asked(
+        &self,
+        config: &AlembicConfig,
+        named: Option<&DbUrl>,
+        reason: &str,
+        lacks: Option<Action>,
+    ) -> Result<Option<Known>> {
         let file = file_name(config);
         if named.is_some() {
             self.ui
                 .warn(format!("env.py may take another database than {file} names; it could not be asked: {reason}"));
             return Ok(None);
         }
-        Err(Fail::new(Kind::ConfigInvalid, "The database is not known")
+        let fail = Fail::new(Kind::ConfigInvalid, "The database is not known")
             .details(format!("{file} names none that can be used, and env.py could not be asked: {reason}"))
-            .at(&config.path, None)
+            .at(&config.path, None);
+        Err(lacks
+            .into_iter()
+            .fold(fail, Fail::action)
             .action(format!("Name it: --url={FORM}"))
             .action(format!(
                 "Or in the workspace's Cargo.toml:\n     [workspace.metadata.db.components.{}]\n     url = \"env:DATABASE_URL\"",
@@ -187,6 +195,14 @@ pub(super) fn named_admin(component: &Component) -> Result<Option<DbUrl>> {
         None => Ok(None),
         Some(text) => pg::complete(&announced(text, "`admin_url`", Kind::ConfigInvalid)?).map(Some),
     }
+}
+
+/// A variable that env.py looked for in vain and that its error names.
+fn lacking(wanted: &Wanted, error: &str) -> Option<Action> {
+    let is_it = |name: &&String| std::env::var_os(name).is_none() && error.contains(name.as_str());
+    let name = wanted.variables.iter().filter(is_it).max_by_key(|name| name.len())?;
+    let value = if ["URL", "URI", "DSN"].iter().any(|word| name.to_uppercase().contains(word)) { FORM } else { "…" };
+    Some(format!("Set what env.py looks for: export {name}={value}").into())
 }
 
 fn not_postgres(config: &AlembicConfig, kind: &str) -> Fail {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pico_args::Arguments;
 
 use super::Command;
-use super::values::{PERHAPS, from_pico, nearest, parse_duration, usage};
+use super::values::{PERHAPS, from_pico, like, parse_duration, usage};
 use crate::fail::Fail;
 use crate::model::action::own;
 
@@ -172,12 +172,11 @@ impl<T> Set<T> {
 }
 
 fn not_one_of(name: &str, text: &str, allowed: &[&str]) -> Fail {
-    let meant = nearest(text, allowed.iter().copied());
     let fail = usage(format!("`{name}` does not take `{text}`")).details(format!("It takes: {}", allowed.join(", ")));
-    if name.starts_with('-') {
-        fail.action(format!("{PERHAPS}: {name}={meant}"))
-    } else {
-        fail.run(PERHAPS, own(name).word(meant).plain())
+    match like(text, allowed) {
+        Some(meant) if name.starts_with('-') => fail.action(format!("{PERHAPS}: {name}={meant}")),
+        Some(meant) => fail.run(PERHAPS, own(name).word(meant).plain()),
+        None => fail,
     }
 }
 

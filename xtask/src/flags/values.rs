@@ -1,4 +1,4 @@
-//! Values that are more than text, and the words for one that is wrong.
+//! Parses values that are more than text, and makes the error for one that is wrong.
 
 use std::time::Duration;
 
@@ -56,6 +56,21 @@ pub(super) fn conflict(one: &str, other: &str) -> Fail {
 
 /// What goes before the nearest known word.
 pub(super) const PERHAPS: &str = "Perhaps you mean";
+
+/// Of a few words the one that may be meant: the beginning or a part of the word, its abbreviation, or a slip away from it.
+pub(super) fn like<'a>(word: &str, allowed: &[&'a str]) -> Option<&'a str> {
+    let begins = |known: &&&str| known.starts_with(word) || word.starts_with(**known);
+    let contains = |known: &&&str| word.len() > 2 && known.contains(word);
+    let abbreviates = |known: &&&str| {
+        let mut letters = word.chars();
+        known.chars().all(|letter| letters.any(|other| other == letter))
+            && known.chars().next() == word.chars().next()
+            && known.chars().next_back() == word.chars().next_back()
+    };
+    let is_near = |known: &&&str| strsim::osa_distance(word, known) <= if word.len() < 8 { 1 } else { 2 };
+    let find = |fits: &dyn Fn(&&&'a str) -> bool| allowed.iter().find(|known| fits(known)).copied();
+    find(&begins).or_else(|| find(&contains)).or_else(|| find(&abbreviates)).or_else(|| find(&is_near))
+}
 
 pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
     let nearest = known.max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)));

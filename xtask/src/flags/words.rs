@@ -1,4 +1,4 @@
-//! Every word against the definitions, before pico-args sees it, and what is said of a wrong command line.
+//! Checks every word against the definitions, before pico-args sees it, and makes the error of a wrong command line.
 
 use std::ffi::OsString;
 
@@ -45,7 +45,7 @@ pub(super) fn check_words(row: &CommandRow, words: &[String]) -> Result<(), Fail
     let mut slots = row.words_beside(words).iter().peekable();
     let mut rest = words.iter().peekable();
     while let Some(word) = rest.next() {
-        if !looks_like_flag(word) && (!word.starts_with('-') || slots.peek().is_some()) {
+        if !looks_like_flag(word) && (word == "-" || !word.starts_with('-') || slots.peek().is_some()) {
             let slot = slots.next_if(|slot| !slot.many).or_else(|| slots.peek().copied());
             seen.push(slot.ok_or_else(|| leftover(row, word))?.name);
             continue;
@@ -104,9 +104,9 @@ fn check_together(row: &CommandRow, seen: &[&str]) -> Result<(), Fail> {
     Ok(())
 }
 
-/// `-1` and `-3:current` are places in the history, everything else with a dash is a flag.
+/// `-1` and `-3:current` are places in the history, `-` is the branch before; everything else with a dash is a flag.
 pub(super) fn looks_like_flag(word: &str) -> bool {
-    word.strip_prefix('-').is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+    word.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && !rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// The flag that a word names, with or without a value behind `=`.

@@ -1,5 +1,5 @@
-//! What a checkout's own files must say so that `cargo xtask` works in it: put in, and taken out again, without touching
-//! anything else in them. Text in, text out.
+//! Puts into a checkout's own files what `cargo xtask` needs, and takes it out again, without touching anything else in
+//! them. Text in, text out.
 
 use toml_edit::{Array, DocumentMut, Formatted, Item, Table, TableLike, Value, value};
 
@@ -9,7 +9,7 @@ pub const MEMBER: &str = "xtask";
 const ALIAS: &str = "run --quiet --package xtask --bin xtask --";
 const IGNORED: &str = "/target/";
 
-/// A file of the checkout in which something of ours has to stand.
+/// A file of the checkout in which something of this tool has to stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shared {
     /// `Cargo.toml`: the crate is a member of the workspace.
@@ -46,14 +46,16 @@ impl Shared {
     /// The text with ours in it (`None`: it has it already). An empty text stands for a file that is not there.
     ///
     /// # Errors
-    /// Where the text says something else in the place of ours.
+    /// Where the text has something else in the place of this tool's lines.
     pub fn put_in(self, text: &str) -> Result<Option<String>, Conflict> {
-        match self {
-            Shared::Manifest if text.is_empty() => Ok(Some(new_manifest())),
-            Shared::Manifest => add_member(text),
-            Shared::Alias => add_alias(text),
-            Shared::Ignored => Ok(add_line(text)),
-        }
+        let (ends, text) = Ends::of(text)?;
+        let new = match self {
+            Shared::Manifest if text.is_empty() => Some(new_manifest()),
+            Shared::Manifest => add_member(&text)?,
+            Shared::Alias => add_alias(&text)?,
+            Shared::Ignored => add_line(&text),
+        };
+        Ok(new.map(|new| ends.put_back(new)))
     }
 
     /// The text without ours; an empty one stands for a file that is not needed any more.
@@ -61,11 +63,41 @@ impl Shared {
     /// # Errors
     /// Where the text cannot be read.
     pub fn take_out(self, text: &str) -> Result<String, Conflict> {
+        let (ends, text) = Ends::of(text)?;
+        let rest = match self {
+            Shared::Manifest if text == new_manifest() => String::new(),
+            Shared::Manifest => remove_member(&text)?,
+            Shared::Alias => remove_alias(&text)?,
+            Shared::Ignored => remove_line(&text),
+        };
+        Ok(ends.put_back(rest))
+    }
+}
+
+/// How the lines of a file end; the TOML writer would make all of them the same.
+#[derive(Clone, Copy)]
+enum Ends {
+    Unix,
+    Windows,
+}
+
+impl Ends {
+    /// With the text as Unix has it.
+    fn of(text: &str) -> Result<(Ends, String), Conflict> {
+        match text.matches("\r\n").count() {
+            0 => Ok((Ends::Unix, text.to_owned())),
+            all if all == text.matches('\n').count() => Ok((Ends::Windows, text.replace("\r\n", "\n"))),
+            some => Err(conflict(
+                format!("{some} of its lines end as on Windows and the others do not"),
+                "Make all lines end alike",
+            )),
+        }
+    }
+
+    fn put_back(self, text: String) -> String {
         match self {
-            Shared::Manifest if text == new_manifest() => Ok(String::new()),
-            Shared::Manifest => remove_member(text),
-            Shared::Alias => remove_alias(text),
-            Shared::Ignored => Ok(remove_line(text)),
+            Ends::Unix => text,
+            Ends::Windows => text.replace('\n', "\r\n"),
         }
     }
 }
@@ -172,17 +204,15 @@ fn add_line(text: &str) -> Option<String> {
     if text.lines().any(bare) {
         return None;
     }
-    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     Some(match text.is_empty() || text.ends_with('\n') {
-        true => format!("{text}{IGNORED}{end}"),
-        false => format!("{text}{end}{IGNORED}"),
+        true => format!("{text}{IGNORED}\n"),
+        false => format!("{text}\n{IGNORED}"),
     })
 }
 
 fn remove_line(text: &str) -> String {
     if let Some(before) = text.strip_suffix(IGNORED).filter(|before| before.ends_with('\n')) {
-        let before = &before[..before.len() - 1];
-        return before.strip_suffix('\r').unwrap_or(before).to_owned();
+        return before[..before.len() - 1].to_owned();
     }
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
     if let Some(at) = lines.iter().rposition(|line| line.trim_end() == IGNORED) {

@@ -1,9 +1,10 @@
 //! One migration script's text, read as a value: id, parents, dependencies, labels, message, and where in the bytes each
 //! of them stands, so that an edit can leave everything else alone.
 //!
-//! Python is not run, and nothing is guessed. What cannot be read off the text (a call, an `if`, an imported name) is
-//! told: an [`Unreadable`] file where it is the id or the parents, an [`Unread`] value where it is labels or dependencies,
-//! without which most questions can be answered. Whoever has a Python may fill in what it says ([`Told`]).
+//! Python is not run, and nothing is guessed. What the text does not show (a call, an `if`, an imported name) is
+//! reported: the file is [`Unreadable`] where that is the id or the parents, the value is [`Unread`] where that is
+//! labels or dependencies, without which most questions can be answered. Where there is a Python, its answer can be
+//! filled in ([`Told`]).
 
 mod depth;
 mod downgrade;
@@ -119,9 +120,16 @@ impl Script {
 const LABELS: &str = "branch_labels";
 const DEPENDENCIES: &str = "depends_on";
 
-/// A message on one line, its words apart by one blank.
+/// Where a message is cut: nobody reads on.
+const TITLE: usize = 300;
+
+/// A message on one line, its words apart by one blank; a very long one is cut.
 pub fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(TITLE) {
+        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
+        None => line,
+    }
 }
 
 /// Whether alembic takes a file of this name for a migration script: `*.py`, but not `__init__*` and not the lock files

@@ -1,6 +1,7 @@
 //! A component's Alembic config as Alembic understands it: the section of an ini file and `[tool.alembic]` of
-//! `pyproject.toml` for what the ini does not say; where the scripts are, how new ones are named. The URL is handed on as it stands (`model/url.rs` reads it) and asked for only where it is needed, so
-//! that a config without one serves for everything that needs no database.
+//! `pyproject.toml` for what the ini does not say; where the scripts are, how new ones are named. The URL is handed on
+//! as it is (`model/url.rs` reads it), and asked for only where it is needed: commands that need no database work with
+//! a config that has none.
 
 use std::path::{Component as Part, Path, PathBuf};
 
@@ -203,7 +204,7 @@ impl Options {
         }
         let has_section = options.ini.as_ref().is_some_and(|ini| ini.has_section(&options.section));
         if !has_section && options.toml.is_none() {
-            return Err(broken(&ini_path, None, &format!("it has no [{}] section", options.section)).into());
+            return Err(no_section(&ini_path, component, options.ini.as_ref()).into());
         }
         Ok((options, None))
     }
@@ -402,6 +403,9 @@ fn read_ini(path: &Path, here: &Path) -> Result<Option<Ini>> {
     let bytes = match crate::sys::regular::read_regular(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+            return Err(broken(path, None, &error.to_string()).into());
+        }
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
     let text = String::from_utf8(bytes).map_err(|error| {
@@ -419,6 +423,26 @@ fn broken(path: &Path, line: Option<usize>, problem: &str) -> Fail {
         .at(path, line)
         .action(format!("Correct {place}"))
         .related(own("doctor"))
+}
+
+/// A file with sections for `alembic -n NAME`: each that says where scripts are may be the one that is meant.
+fn no_section(path: &Path, component: &Component, ini: Option<&Ini>) -> Fail {
+    let with_scripts = |name: &&str| ini.is_some_and(|ini| ini.options(name).contains(&"script_location"));
+    let names: Vec<&str> = ini.into_iter().flat_map(Ini::sections).filter(with_scripts).collect();
+    let fail = broken(path, None, &format!("it has no [{}] section", component.section));
+    if names.is_empty() {
+        return fail;
+    }
+    let declared = |name: &&str| {
+        let config = component.config.display();
+        format!("     [workspace.metadata.db.components.{name}]\n     config = \"{config}\"\n     section = \"{name}\"")
+    };
+    let lines: Vec<String> = names.iter().map(declared).collect();
+    Fail { actions: Vec::new(), ..fail }.action(format!(
+        "As `alembic -n NAME` (here: {}), in the workspace's Cargo.toml:\n{}",
+        names.join(", "),
+        lines.join("\n")
+    ))
 }
 
 /// Python's `os.path.abspath` with the project's root as working directory.

@@ -1,6 +1,7 @@
-//! Backups: `pg_dump -Fc` into `.xtask/backups/` of the project, for nobody's eyes but the owner's. One counts only when it
-//! was read again: `prove.rs` holds it against the database that it was taken of, in the same snapshot. A file with a
-//! backup's name is whole and has its record (`record.rs`) beside it; what a killed run was writing is swept (`shelf.rs`).
+//! Takes backups: `pg_dump -Fc` into `.xtask/backups/` of the project, readable by the owner alone. A backup counts
+//! only after it was read again: `prove.rs` compares it with the database that it was taken of, in the same snapshot. A
+//! file with a backup's name is whole and has its record (`record.rs`) beside it; what a killed run was writing is
+//! swept (`shelf.rs`).
 
 pub mod archive;
 pub mod copied;

@@ -124,6 +124,25 @@ impl Repo {
         Ok(if let [tip] = tips.as_slice() { Some(tip.clone()) } else { None })
     }
 
+    /// The names of all local branches.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn branch_names(&self) -> Result<Vec<String>> {
+        let said = self.git.ask(["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads"]).run()?.ok()?;
+        Ok(String::from_utf8_lossy(&said).lines().map(str::to_owned).collect())
+    }
+
+    /// The branch that `git switch -` goes back to.
+    ///
+    /// # Errors
+    /// When git does not start.
+    pub fn branch_before(&self) -> Result<Option<String>> {
+        let answer = self.git.ask(["rev-parse", "--symbolic-full-name", "@{-1}"]).run()?;
+        let name = answer.ok().map(|said| String::from_utf8_lossy(&said).trim().to_owned());
+        Ok(name.ok().and_then(|name| Some(name.strip_prefix("refs/heads/")?.to_owned())))
+    }
+
     /// The branches that were renamed, by their reflogs: the name before, and the branch that it is now; the last one first.
     pub fn renamed(&self) -> Result<Vec<(String, String)>> {
         // A repository without reflogs tells of none.
@@ -144,12 +163,24 @@ impl Repo {
     pub fn commit(&self, name: &str) -> Result<Oid> {
         let found = self.commits(&[name])?.pop().flatten();
         found.ok_or_else(|| {
+            let fetch = match self.of_remote(name) {
+                // A clone of a single branch fetches no other one unless it is named.
+                Some((remote, branch)) => git(["fetch", remote]).word(format!("{branch}:refs/remotes/{name}")),
+                None => git(["fetch", "--all", "--tags"]),
+            };
             Fail::new(Kind::Usage, format!("git knows no commit `{name}`"))
                 .details(format!("in {}", self.root.display()))
                 .action(git(["branch", "--all"]))
-                .run("If it is on the server only", git(["fetch", "--all"]))
+                .run("If it is on the server only", fetch)
                 .into()
         })
+    }
+
+    /// `origin` and `main` of `origin/main`, where there is such a remote.
+    fn of_remote<'n>(&self, name: &'n str) -> Option<(&'n str, &'n str)> {
+        let (remote, branch) = name.split_once('/')?;
+        let said = self.git.ask(["remote"]).run().ok()?.ok().ok()?;
+        String::from_utf8_lossy(&said).lines().any(|line| line == remote).then_some((remote, branch))
     }
 
     /// A path as git names it here: relative to the root. Symlinks on the way to it are resolved, the last part is not.

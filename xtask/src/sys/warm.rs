@@ -2,7 +2,7 @@
 //! that is forked from it, with the streams, the environment and the folder that it would have started Python with. The
 //! other half is `warm.py` of the driver, which looks whether a fresh process would be the same.
 //!
-//! Whatever is not as it should be means a cold start, here and there: nothing of this is ever an error.
+//! Where anything is not as it should be, Python is started as usual: nothing of this is ever an error.
 
 mod ask;
 mod forked;
@@ -25,11 +25,11 @@ use ask::ask;
 
 pub use forked::{Forked, Streams, fork};
 pub use parents::{Parent, changed_meanwhile, end, of_project, only_cold};
-pub use place::folder;
+pub use place::{folder, is_unused};
 
 /// The variable that says what may be warm: `0`, `1`, or `packages`.
 const VARIABLE: &str = "XTASK_WARM";
-/// Variables that Python itself or a library in it reads before any code of ours runs.
+/// Variables that Python itself or a library in it reads before any code of this tool runs.
 const READ_AT_START: &[&str] = &[
     "PYTHON",
     "LC_",
@@ -51,7 +51,7 @@ pub enum Warmth {
     /// Nothing: a fresh process.
     #[default]
     Cold,
-    /// Packages that every command imports: Alembic, SQLAlchemy.
+    /// Packages that every command imports: Alembic, SQLAlchemy, the database driver.
     Packages,
     /// The project's scripts and what they and env.py import, too.
     Project,
@@ -83,6 +83,9 @@ pub struct Start<'a> {
     /// On top of our environment.
     pub env: &'a [(String, String)],
     pub network: bool,
+    /// SQLAlchemy's name of the database driver (`postgresql+asyncpg`), which is imported with the packages; empty where
+    /// nobody knows it.
+    pub drivername: &'a str,
     /// What decides which project it imports, and how; none where a warm one with packages will do.
     pub project: Option<Value>,
     /// A folder for the driver's own files.
@@ -111,7 +114,10 @@ impl Wish {
         // Relative entries of it are made absolute at the start.
         let searched = environment.contains_key("PYTHONPATH").then_some(start.folder);
         let driver = start.driver.file_name()?.to_str()?;
-        let key = json!([start.python.to_str()?, answer, driver, start.network, early, searched]).to_string();
+        let world = world::world()?;
+        let key =
+            json!([start.python.to_str()?, answer, driver, start.drivername, start.network, early, searched, world])
+                .to_string();
         let folder = place::folder()?;
         let packages = folder.join(format!("{}.packages", digest(&key)));
         let project = start
@@ -120,10 +126,8 @@ impl Wish {
             .map(|project| folder.join(format!("{}.project", digest(&format!("{key}{project}")))));
         // The longest path of a socket.
         (packages.as_os_str().len() < 100).then_some(())?;
-        let world = world::world()?;
         let about = json!({
             "environment": environment,
-            "world": world,
             "python": start.python.to_str()?,
             "project": start.folder.to_str()?,
             "state": start.state_dir.to_str()?,
@@ -135,13 +139,13 @@ impl Wish {
             "folder": start.folder.to_str()?,
             "environment": environment,
             "umask": world::umask(&world),
-            "world": world,
         });
         Some(Wish { request, packages, project, about })
     }
 
     /// What a fresh driver needs to know to leave warm processes behind.
     pub fn to_leave(&self) -> Value {
+        self.packages.parent().into_iter().for_each(place::sweep);
         json!({"packages": self.leaves(Some(&self.packages)), "project": self.leaves(self.project.as_ref())})
     }
 

@@ -1,5 +1,5 @@
-//! Backups as commands take them: of the very server that is to be migrated, proven, told, and taken again where somebody
-//! wrote meanwhile. Whatever goes down takes one here, or refuses.
+//! Takes backups for commands: of the very server that is to be migrated, proven, and taken again where somebody wrote
+//! meanwhile. Every downgrade takes its backup here, or is refused.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

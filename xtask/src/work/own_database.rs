@@ -1,6 +1,6 @@
-//! The component's own database, and what must be so before it is changed: it is on this machine, nobody else migrates it
-//! or is connected to it, and a backup was taken where something is taken away. Every command that changes it begins
-//! here; `migrate.rs` then walks.
+//! The component's own database, and what has to hold before it is changed: it is on this machine, nobody else migrates
+//! it or is connected to it, and a backup was taken where something is taken away. Every command that changes it begins
+//! here; `migrate.rs` then runs the revisions.
 
 mod others;
 mod right;
@@ -254,8 +254,8 @@ impl<'a> OwnDatabase<'a> {
         Ok(path)
     }
 
-    /// Looks, just before the first change, whether the backup still is what the database holds; where somebody wrote
-    /// meanwhile, it is taken again, under its name. Without a backup, and the second time, nothing is looked at.
+    /// Compares, just before the first change, the backup with the database; where somebody wrote meanwhile, the backup
+    /// is taken again, under the same name. Without a backup, and the second time, it does nothing.
     ///
     /// # Errors
     /// `active-connections` where they do not stop; `backup-failed`.
@@ -274,8 +274,9 @@ impl<'a> OwnDatabase<'a> {
         self.backup = self.checked.take();
     }
 
-    /// Before the database is walked back to a backup: one of what is there now, and the rows aside that were written since
-    /// the operation stopped, or since the transaction with which it ended. Refuses where the backup of then cannot be used.
+    /// Before the database is walked back to a backup, takes a backup of what is there now, and keeps the rows aside
+    /// that were written since the operation stopped, or since the transaction with which it ended. Refuses where the
+    /// older backup cannot be used.
     ///
     /// # Errors
     /// `backup-missing`, `backup-failed`.
@@ -291,8 +292,9 @@ impl<'a> OwnDatabase<'a> {
         Ok(taken.path().to_owned())
     }
 
-    /// After the scripts were walked back: puts back from the backup what the operation took away, keeps what was written
-    /// since, and compares. `now` is what [`OwnDatabase::before_putting_back`] gave, `walked` the revisions that went down or up.
+    /// After the scripts were walked back: puts back from the backup what the operation took away, keeps what was
+    /// written since, and compares. `now` is the backup of [`OwnDatabase::before_putting_back`], `walked` has the
+    /// revisions that were downgraded or upgraded.
     ///
     /// # Errors
     /// As [`put_back::put_back`].

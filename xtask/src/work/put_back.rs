@@ -1,7 +1,7 @@
-//! Putting a database back to a backup after an operation that stopped, or is taken back: the scripts have brought its
-//! schema back already. Only tables that the operation has touched are written, by comparing, and what was written since
-//! stays. Two calls belong together: [`before`], while the database still is as the operation left it, and [`put_back`],
-//! when the scripts have been walked back. Both can be repeated after a crash.
+//! Puts a database back to a backup after an operation that stopped, or is taken back. The scripts have restored its
+//! schema already. Only tables that the operation has touched are written, where they differ from the backup, and rows
+//! written since stay. Two calls belong together: [`before`], while the database still is as the operation left it, and
+//! [`put_back`], when the scripts have been walked back. Both can be repeated after a crash.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ use crate::sys::pg::mend::{Job, Mended};
 use crate::sys::pg::rows::Memory;
 use crate::sys::pg::since::{KEPT_IN, Kept};
 use crate::sys::pg::{Db, VersionTable};
+use crate::sys::saved::texts;
 use crate::sys::{self, files, journal};
 
 /// How many differences are listed.
@@ -334,6 +335,19 @@ impl Report {
     /// For JSON.
     pub fn to_json(&self) -> Value {
         json!({"as_it_was": self.is_as_it_was, "done": self.done, "left": self.left, "differs": self.differs})
+    }
+
+    /// Reads that again, from a journal.
+    ///
+    /// # Errors
+    /// When it is not understood.
+    pub fn from_json(value: &Value) -> Result<Report> {
+        Ok(Report {
+            is_as_it_was: value["as_it_was"].as_bool().unwrap_or_default(),
+            done: texts(&value["done"])?,
+            left: texts(&value["left"])?,
+            differs: texts(&value["differs"])?,
+        })
     }
 
     /// What is not back, though nothing that is told above says why.

@@ -143,6 +143,8 @@ fn a_hostile_dump_runs_nothing_here() {
         format!("\\o |{touch}\nselect 1;\n\\o\n"),
         format!("\\copy a1 to program '{touch}'\n"),
         format!("/* a */ \\! {touch}\n"),
+        format!("copy a1 (n) from program '{touch}';\n"),
+        "create role planted;\n".to_owned(),
         "\\c postgres\ncreate table planted (n int);\n".to_owned(),
         "select 1;   \\connect postgres\n".to_owned(),
     ] {

@@ -1,4 +1,6 @@
-//! The databases that there are: listed, dropped, brought to this checkout.
+//! Lists the databases of branches, drops them, and fetches one for the branch of this checkout.
+
+use std::time::SystemTime;
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -8,6 +10,7 @@ use crate::ctx::{Ctx, Database, version_table};
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::model::action::{git, own};
 use crate::report::table::table;
+use crate::sys::clock::{age, parse_stamp};
 use crate::sys::git::Repo;
 use crate::sys::journal::crash_point;
 use crate::sys::pg::parked::{self, Databases, Named};
@@ -85,7 +88,13 @@ fn row(shelf: &Shelf<'_>, named: &Named, facts: &Facts<'_>) -> Vec<String> {
         (None, ..) => "?".to_owned(),
     };
     let revision = if revision.is_empty() { "-".to_owned() } else { revision.join(", ") };
-    let parked = if named.active { "in use".to_owned() } else { named.parked_at.clone().unwrap_or_default() };
+    let since =
+        named.parked_at.as_deref().and_then(parse_stamp).and_then(|at| SystemTime::now().duration_since(at).ok());
+    let parked = match since {
+        _ if named.active => "in use".to_owned(),
+        Some(since) => format!("{} ago", age(since)),
+        None => "-".to_owned(),
+    };
     let size = format!("{:.1} MB", facts.bytes as f64 / 1e6);
     vec![shelf.component.name.clone(), named.database.clone(), branch, revision, size, parked]
 }

@@ -1,5 +1,5 @@
-//! What each component needs for another branch: nothing, its parked database, a clone of the nearest one, or the way down
-//! and up. Nothing is changed.
+//! Works out what each component needs for another branch: nothing, its parked database, a clone of the most similar
+//! one, or downgrades and upgrades. Nothing is changed.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use crate::ctx::{Ctx, Database};
 use crate::fail::{Fail, Kind};
 use crate::flags::Switch;
 use crate::model::action::{Action, git, own};
+use crate::model::nearest::nearest;
 use crate::model::url::DbUrl;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::{Oid, Repo, To};
@@ -78,7 +79,11 @@ pub enum Other {
 pub fn plan<'a>(ctx: &'a Ctx, repo: &Repo, flags: &Switch, from: &str) -> Result<Plan<'a>> {
     let head = repo.commits(&["HEAD"])?.pop().flatten();
     let (Some(head), Some(target)) = (head, repo.branch_to_be(&flags.branch)?) else {
-        let fail = Fail::new(Kind::Usage, format!("git knows no branch `{}`", flags.branch));
+        let mut fail = Fail::new(Kind::Usage, format!("git knows no branch `{}`", flags.branch));
+        let known = repo.branch_names()?;
+        for near in nearest(&flags.branch, known.iter().map(String::as_str)) {
+            fail = fail.run("Perhaps you mean", own(COMMAND).word(&near).of_no_component());
+        }
         return Err(fail.run("See which there are", git(["branch", "--all"])).into());
     };
     let mut plan = Plan { from: from.to_owned(), to: flags.branch.clone(), head, target, parts: Vec::new() };

@@ -1,4 +1,5 @@
-//! A component: its config, its scripts, its env.py, its database and what is in that and beside it.
+//! Checks a component: its config, its scripts, its env.py, its database, what is in the database and what lies beside
+//! it.
 
 use anyhow::{Context as _, Result};
 
@@ -64,7 +65,8 @@ fn scripts(ctx: &Ctx, name: &str, config: &AlembicConfig) -> Result<Check> {
     let (count, plural) = (graph.len(), if graph.len() == 1 { "" } else { "s" });
     let text = format!("{count} revision{plural}, head {heads}, in {}", config.script_location.display());
     Ok(match graph.heads().len() {
-        0 | 1 => Check::ok(name, text),
+        0 => Check::warning(name, format!("there is no script yet in {}", config.script_location.display())),
+        1 => Check::ok(name, text),
         _ => Check::warning(name, format!("{text}: several heads")).fix(advice::one_head_again()),
     })
 }

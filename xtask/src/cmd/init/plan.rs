@@ -1,4 +1,4 @@
-//! What `init` would change in a checkout, file by file, and what stands in its way.
+//! Works out what `init` would change in a checkout, file by file, and what prevents it.
 
 use std::path::Path;
 
@@ -43,6 +43,10 @@ pub struct Plan {
 /// A refusal where the checkout's files contradict, or the copy was edited.
 pub fn putting_in(ui: &Ui, root: &Path) -> Result<Plan> {
     let old = adoption::record(root)?;
+    let blocked = adoption::blocked(root);
+    if !blocked.is_empty() {
+        return Err(contradicts(&blocked).into());
+    }
     let wanted = adoption::wanted(ui, root)?;
     let mut steps = files(root, &wanted, old.as_ref())?;
     let mut shared: Vec<Shared> = old.iter().flat_map(|old| old.shared.clone()).collect();

@@ -56,6 +56,22 @@ fn alias() {
     refused(Shared::Alias, "[alias]\nxtask = 'run --package their-tasks --'\n", "their-tasks");
 }
 
+/// Files of Windows keep the ends of their lines; of two kinds in one file neither is taken for right.
+#[test]
+fn ends_of_lines() {
+    in_and_out(
+        Shared::Manifest,
+        "[workspace]\r\nmembers = [\"a\"]\r\n",
+        "[workspace]\r\nmembers = [\"a\", \"xtask\"]\r\n",
+    );
+    in_and_out(Shared::Ignored, "*.pyc\r\nout", "*.pyc\r\nout\r\n/target/");
+    let alias = "# mine\r\n[alias]\r\nb = \"build\"\r\n";
+    let there = Shared::Alias.put_in(alias).unwrap().unwrap();
+    assert!(there.starts_with(alias) && there.ends_with("--\"\r\n"), "{there:?}");
+    assert_eq!(Shared::Alias.take_out(&there).as_deref(), Ok(alias));
+    refused(Shared::Manifest, "[workspace]\r\nmembers = []\n", "1 of its lines");
+}
+
 #[test]
 fn ignored() {
     in_and_out(Shared::Ignored, "", "/target/\n");

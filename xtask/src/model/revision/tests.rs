@@ -233,6 +233,8 @@ fn messages_are_the_first_paragraph_as_alembic_shows_it() {
         let script = script(&format!("{docstring}\nrevision = 'a'\ndown_revision = None\n"));
         assert_eq!(script.message, message, "{docstring}");
     }
+    let long = script(&format!("'''{}'''\nrevision = 'a'\ndown_revision = None\n", "테".repeat(1000))).title();
+    assert_eq!((long.chars().count(), long.ends_with('…')), (301, true));
     assert_eq!(script("'''A\nB'''\nrevision = 'a'\ndown_revision = None\n").title(), "A B");
 }
 

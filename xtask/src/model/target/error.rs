@@ -1,4 +1,4 @@
-//! Why there is no way to a target.
+//! Why a target cannot be reached.
 
 use std::fmt;
 
@@ -109,9 +109,13 @@ impl fmt::Display for TargetError {
             TargetError::NotAnAncestor { target, current } => {
                 write!(f, "'{target}' is not an ancestor of where the database is ({})", current.join(", "))
             }
+            TargetError::NotBelow { lower, upper } if upper.is_empty() => write!(f, "nothing is above {lower} there"),
+            TargetError::NotBelow { lower, upper } if lower.is_empty() => {
+                write!(f, "no one revision is that far below {upper}")
+            }
             TargetError::NotBelow { lower, upper } => {
-                let nothing = |ids: &String| if ids.is_empty() { "nothing".to_owned() } else { ids.clone() };
-                write!(f, "{} does not lie below {}", nothing(lower), nothing(upper))
+                let lie = if lower.contains(", ") { "do not lie" } else { "does not lie" };
+                write!(f, "{lower} {lie} below {upper}")
             }
             TargetError::WrongDirection { target, direction } => write!(f, "'{target}' is no target for {direction}"),
             TargetError::TooFar { target, available } => {

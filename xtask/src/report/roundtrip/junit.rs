@@ -1,5 +1,5 @@
-//! JUnit XML: a test case for each revision. What passed carries how it was proven. What is unproven, what the script
-//! declares irreversible and what could not be tested are skipped cases, since none of them passed.
+//! JUnit XML: a test case for each revision. A case that passed says how it was proven. Revisions that are unproven,
+//! declared irreversible by their script or could not be tested are skipped cases, since none of them passed.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ impl Report {
     }
 
     fn case(&self, around: &Around, project: &Path, component: &str, result: &RevisionResult) -> String {
-        let name = format!("{} {}", result.revision.id, result.revision.message);
+        let name = format!("{} {}", result.revision.id, result.revision.title());
         let path = result.revision.path.as_ref();
         let path = path
             .map(|path| format!(" file=\"{}\"", escaped(&project.join(path).display().to_string())))

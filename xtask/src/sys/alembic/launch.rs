@@ -34,6 +34,13 @@ pub struct Database {
     pub expect: Expect,
 }
 
+impl Database {
+    /// What stands before `://` in its URL.
+    pub(super) fn drivername(&self) -> &str {
+        self.url.as_ref().and_then(|url| url.expose().split_once("://")).map_or("", |(name, _)| name)
+    }
+}
+
 /// A database that scripts which run on a throwaway one must not reach.
 #[derive(Clone, Debug)]
 pub struct OwnDatabase {
@@ -81,7 +88,7 @@ pub struct Launch {
     pub state_dir: PathBuf,
     /// `application_name` of every connection.
     pub application_name: String,
-    /// Environment variables on top of ours.
+    /// Environment variables beside those of this process.
     pub env: Vec<(String, String)>,
     /// Variables by which env.py is told its database, with `{url}` in their values.
     pub told_by: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! Which database env.py wants, asked of env.py itself: Python runs it up to its first connection, which is not made.
+//! Asks env.py itself which database it wants: Python runs it up to its first connection, which is not made.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,6 +15,8 @@ use crate::ui::Ui;
 pub struct Wanted {
     pub answer: Answer,
     pub variables: BTreeSet<String>,
+    /// Whether somebody took the whole environment.
+    pub walks: bool,
     pub files: Vec<PathBuf>,
 }
 
@@ -40,6 +42,7 @@ pub fn ask(ui: &Ui, asking: &Asking<'_>) -> Result<Wanted> {
     };
     Ok(Wanted {
         variables: texts("variables").into_iter().collect(),
+        walks: answer["walks"] == true,
         files: texts("files").into_iter().map(PathBuf::from).collect(),
         answer: match (&answer["url"], &answer["other"], &answer["raised"]) {
             (Value::String(url), ..) => Answer::Url(Secret::new(url.as_str())),

@@ -1,4 +1,4 @@
-//! What is written beside a backup: what it was taken of, what it has to hold, and how far that was proven.
+//! The record beside a backup: which database it was taken of, what it has to hold, and how far that was proven.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use crate::model::catalog::{Key, Object, Snapshot};
 use crate::model::contents::{Contents, TableIdentity};
 use crate::model::rows::{Column, Rows, Table};
 use crate::sys::pg::Identity;
+use crate::sys::saved::{number, text, texts};
 
 /// The number of the format; a file of another one is not read.
 const FORMAT: u64 = 1;
@@ -130,18 +131,6 @@ impl Record {
             contents: contents(value)?,
         })
     }
-}
-
-fn text(value: &Value) -> Result<String> {
-    value.as_str().map(str::to_owned).context("a text is missing")
-}
-
-fn texts(value: &Value) -> Result<Vec<String>> {
-    value.as_array().context("a list is missing")?.iter().map(text).collect()
-}
-
-fn number(value: &Value) -> Result<u64> {
-    value.as_u64().context("a number is missing")
 }
 
 /// Per table its rows, the values of each column with their digest, and which table it is.

@@ -1,4 +1,5 @@
-//! A backup into a new database on the server, compared with its record. Nothing else is touched.
+//! Restores a backup into a new database on the server and compares that with the backup's record. Nothing else is
+//! touched.
 
 use std::path::PathBuf;
 

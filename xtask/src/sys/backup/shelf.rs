@@ -1,4 +1,4 @@
-//! The folder of the backups: what lies there, how many stay, and what a killed run has left.
+//! The folder of the backups: lists them, limits how many stay, and removes what a killed run has left.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

@@ -1,11 +1,11 @@
 """Which database env.py wants: it is run up to its first connection, which is not made. The question comes as JSON on
-stdin; the answer goes as JSON to stdout: the URL, and the variables and files of the project that were read on the way.
+stdin; the answer goes as JSON to stdout: the URL, the variables that were read on the way and whether somebody took the
+whole environment (settings classes do), and the files that were read or looked for.
 """
 
 import importlib.util
 import json
 import os
-import re
 import sys
 
 question = json.load(sys.stdin)
@@ -22,9 +22,7 @@ from xtask_driver.config import alembic_config  # noqa: E402
 
 sys.path[0] = question["project"]
 sys.argv = ["alembic"]
-# Whoever takes the whole environment (settings classes do) may have read any of these.
-TELLING = re.compile("DATABASE|DB|POSTGRES|PG|SQL|DSN|UR[IL]|HOST|PORT|USER|NAME|ENV", re.I)
-names, files = set(), set()
+names, files, walks = set(), set(), []
 
 
 def record_variables():
@@ -37,17 +35,29 @@ def record_variables():
         return get(self, key)
 
     def recorded_walk(self):
-        keys = list(walk(self))
         if self is os.environ:
-            names.update(key for key in keys if TELLING.search(key))
-        return iter(keys)
+            walks.append(True)
+        return walk(self)
 
     environ.__getitem__, environ.__iter__ = recorded_get, recorded_walk
 
 
 def record_files(name, arguments):
-    if name == "open" and isinstance(arguments[0], str):
-        files.add(arguments[0])
+    path, mode, flags = arguments if name == "open" else (None, None, 0)
+    if isinstance(path, str) and not set(mode or "r") & set("wax+") and not (flags or 0) & (os.O_WRONLY | os.O_RDWR):
+        files.add(path)
+
+
+def record_looks():
+    """Whoever looks whether a file is there would read it, once it is."""
+    stat = os.stat
+
+    def recorded(path, *words, **more):
+        if isinstance(path, (str, os.PathLike)) and isinstance(os.fspath(path), str):
+            files.add(os.fspath(path))
+        return stat(path, *words, **more)
+
+    os.stat = recorded
 
 
 def source(path):
@@ -55,17 +65,26 @@ def source(path):
     return importlib.util.source_from_cache(path) if path.endswith(".pyc") and "__pycache__" in path else path
 
 
+def comes_with_python(path):
+    """Of the interpreter, its packages or the system: it changes with the interpreter, or not at all."""
+    if "/site-packages/" in path or path.startswith(os.path.realpath(os.path.dirname(__file__)) + os.sep):
+        return True
+    homes = [os.path.realpath(home) for home in (sys.prefix, sys.base_prefix)]
+    places = (*homes, "/usr", "/lib", "/proc", "/sys", "/dev")
+    return not path.startswith(question["project"] + os.sep) and path.startswith(tuple(place + os.sep for place in places))
+
+
 def of_project():
-    root = question["project"] + os.sep
+    """Files of the project and its settings, wherever those are (in a folder above, where secrets are mounted), and those
+    that are not there yet."""
     modules = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
     paths = {os.path.realpath(source(path)) for path in list(files) + modules if path}
-    own = lambda path: path.startswith(root) and "/site-packages/" not in path  # noqa: E731
-    return sorted(path for path in paths if own(path) and os.path.isfile(path))
+    return sorted(path for path in paths if not os.path.isdir(path) and not comes_with_python(path))
 
 
 def reply(**said):
     read = of_project()
-    json.dump(dict(said, variables=sorted(names), files=read), answer)
+    json.dump(dict(said, variables=sorted(names), walks=bool(walks), files=read), answer)
     answer.flush()
     # Not sys.exit: nothing more of env.py is to run.
     os._exit(0)
@@ -106,6 +125,7 @@ def refuse_raw_connections():
 refuse_raw_connections()
 event.listen(Engine, "do_connect", before_connect)
 record_variables()
+record_looks()
 sys.addaudithook(record_files)
 try:
     config = alembic_config(question)

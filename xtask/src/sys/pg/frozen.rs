@@ -107,8 +107,8 @@ impl Db {
         })
     }
 
-    /// Holds the database still for readers of this session and of whoever is given the snapshot. No wait for a lock is
-    /// longer than `lock_wait_ms`.
+    /// Holds the database still for readers in this session, and in sessions that get the snapshot. No wait for a lock
+    /// is longer than `lock_wait_ms`.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -195,7 +195,7 @@ impl Frozen<'_> {
     fn read(&mut self, memory: &mut Memory) -> Result<Contents> {
         let schema = catalog::take_within(&mut self.transaction, &everything())?;
         let rows = rows::learn_within(&mut self.transaction, &everything(), memory)?;
-        let sequences = self.transaction.ask(rows::ALL_SEQUENCES, &[]).context("asking where the sequences stand")?;
+        let sequences = rows::all_sequences(&mut self.transaction).context("asking where the sequences stand")?;
         let sql = "select count(*) from pg_largeobject_metadata";
         let large_objects = self.transaction.ask_one(sql, &[]).context("counting the large objects")?;
         let mut tables = std::collections::BTreeMap::new();
@@ -211,7 +211,7 @@ impl Frozen<'_> {
         Ok(Contents {
             schema,
             rows,
-            sequences: sequences.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            sequences,
             large_objects: u64::try_from(large_objects.get::<_, i64>(0)).unwrap_or_default(),
             tables,
             relations: relations.iter().map(|row| (row.get(0), row.get(1))).collect(),

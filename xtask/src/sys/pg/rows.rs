@@ -17,9 +17,10 @@ use postgres::{Client, GenericClient, SimpleQueryRow, Transaction};
 use crate::fail::Fail;
 use crate::model::action::own;
 use crate::model::rows::{Column, Rows, Sequences, Table};
+use crate::sys::pg::ask::Ask;
 use crate::sys::pg::batch::{Answer, Reading, batch};
 use crate::sys::pg::catalog::Options;
-use crate::sys::pg::sql_fail;
+use crate::sys::pg::{literal, sql_fail};
 
 pub use memory::Memory;
 pub(super) use memory::horizon;
@@ -281,29 +282,38 @@ pub fn sequence_positions(client: &mut Client) -> Result<Sequences> {
     Ok(answers.first().map(sequences).unwrap_or_default())
 }
 
-/// Where each sequence stands. One that was set to give a value next (`setval(…, false)`, `RESTART`) counts as having given
-/// the one before; only the sequence itself tells, and only a text made for it can ask it.
-macro_rules! positions {
-    ($which:literal) => {
-        concat!(
-            r"select quote_ident(schemaname) || '.' || quote_ident(sequencename),
-                     coalesce(last_value, nullif(next, start_value) - increment_by)
-                from pg_catalog.pg_sequences cross join lateral (select case
-                       when last_value is null and has_sequence_privilege(format('%I.%I', schemaname, sequencename), 'select')
-                       then substring(query_to_xml(format('select last_value from %I.%I', schemaname, sequencename),
-                                                   true, true, '')::text from '<last_value>(-?[0-9]+)')::bigint
-                       end as next) as set_to
-               where schemaname not like 'pg\_%'",
-            $which,
-            ";"
-        )
-    };
+/// The statement, for [`sequences`].
+pub(super) const SEQUENCES: &str = r"select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value
+  from pg_catalog.pg_sequences where increment_by > 0 and schemaname not like 'pg\_%';";
+
+/// The last value of every sequence, also of those that count downwards. A sequence that was set to give a certain
+/// value next (`setval(…, false)`, `RESTART`) counts as having given the value before it; no view shows that, only the
+/// sequence itself.
+pub(super) fn all_sequences<C: Ask>(client: &mut C) -> Result<Sequences, postgres::Error> {
+    let mut found = Sequences::new();
+    let mut untouched: Vec<String> = Vec::new();
+    for row in client.ask(ALL_SEQUENCES, &[])? {
+        let (name, last, start, step): (String, Option<i64>, i64, i64) =
+            (row.get(0), row.get(1), row.get(2), row.get(3));
+        if last.is_none() && row.get::<_, bool>(4) {
+            let text = literal(&name);
+            untouched.push(format!(
+                "select {text}, case when last_value <> {start} then last_value - {step}::bigint end from {name}"
+            ));
+        }
+        found.insert(name, last);
+    }
+    // So few at once that no statement is too long.
+    for some in untouched.chunks(500) {
+        let rows = client.ask(&some.join(" union all "), &[])?;
+        found.extend(rows.iter().map(|row| (row.get::<_, String>(0), row.get(1))));
+    }
+    Ok(found)
 }
 
-/// The statement, for [`sequences`].
-pub(super) const SEQUENCES: &str = positions!(" and increment_by > 0");
-/// The same of those too that count downwards.
-pub(super) const ALL_SEQUENCES: &str = positions!("");
+const ALL_SEQUENCES: &str = r"select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value, start_value,
+       increment_by, has_sequence_privilege(format('%I.%I', schemaname, sequencename), 'select')
+  from pg_catalog.pg_sequences where schemaname not like 'pg\_%'";
 
 pub(super) fn sequences(answer: &Answer) -> Sequences {
     let number = |text: &str| text.parse().ok();

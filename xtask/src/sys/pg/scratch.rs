@@ -27,7 +27,7 @@ use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
 const NO_RIGHT: &str = "No right to create a scratch database";
-/// How long a session of ours that was closed may still show.
+/// How long a session of this tool that was closed may still show.
 const OWN_SESSIONS: Duration = Duration::from_millis(500);
 
 /// How scratch databases are to be made.
@@ -252,7 +252,7 @@ impl Scratch {
         })
     }
 
-    /// The database as whoever made it reaches it.
+    /// The database's URL, with the role that made it.
     fn by_who_made_it(&self) -> DbUrl {
         self.owner.url().with_database(&self.name)
     }
@@ -317,7 +317,7 @@ impl Scratch {
         Ok(SavePoint(name))
     }
 
-    /// Puts the database back to a save point; whoever is connected to the scratch database is disconnected.
+    /// Puts the database back to a save point; all other sessions in the scratch database are ended.
     pub fn restore(&mut self, point: &SavePoint) -> Result<()> {
         self.session = None;
         let name = self.name.clone();
@@ -405,7 +405,7 @@ impl Scratch {
         match self.owner.run(&sql)? {
             Ok(()) => {}
             Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => return Ok(false),
-            // Only the owner of a database may copy it, whoever may create databases may restore a dump.
+            // Only the owner of a database may copy it; every role that may create databases may restore a dump.
             Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && self.may_create()? => {
                 return Ok(false);
             }
@@ -547,8 +547,9 @@ impl Setting {
     }
 }
 
-/// What stands in `pg_database` and beside it, whatever the server's version calls it. Who may connect is left out: the
-/// copy is closed to others. What is set for other roles only a superuser may set, and concerns nobody here.
+/// The properties of a database in `pg_database` and beside it, whatever the server's version calls them. The right to
+/// connect is left out: the copy is closed to others. So are settings for other roles: only a superuser may make them,
+/// and no other role uses the copy.
 const SOURCE: &str = r"
 with set_for as (
   select quote_ident(r.rolname) as role, c.text, c.at

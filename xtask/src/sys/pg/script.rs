@@ -1,6 +1,6 @@
-//! SQL text from a file, run over a connection of ours: statement by statement, and the rows of `COPY … FROM stdin`. What
-//! psql would do, but for its own commands (`\!`, `\connect`, backticks in `\set`), by which somebody else's dump could
-//! reach this machine or another database: they are refused wherever they stand.
+//! Runs SQL text from a file over a connection of this tool: statement by statement, and the rows of `COPY … FROM
+//! stdin`. It does what psql would do, but refuses psql's own commands (`\!`, `\connect`, backticks in `\set`), through
+//! which somebody else's dump could reach this machine or another database.
 
 use std::io::{BufRead, Write};
 
@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use super::{Db, sql_fail};
 use crate::fail::{Fail, Kind};
+use crate::model::sql::{leading_words, mentions};
 use crate::sys::interrupt;
 
 /// A statement that PostgreSQL refused; what comes after it was run all the same.
@@ -51,6 +52,9 @@ impl Db {
     /// Runs one statement, with its rows where it is a `COPY … FROM stdin`.
     fn run_statement(&mut self, text: &str, lines: &mut Lines<impl BufRead>, line: usize) -> Result<Option<Refused>> {
         let statement = without_comments(text).trim().to_owned();
+        if reaches_beyond(&statement) {
+            return Err(beyond(line, &statement).into());
+        }
         let done = if copies_in(&statement) { self.copy(text, lines)? } else { self.client().batch_execute(text) };
         match done {
             Ok(()) => Ok(None),
@@ -75,6 +79,25 @@ impl Db {
         }
         Ok(writer.and_then(|writer| writer.finish()).map(|_| ()))
     }
+}
+
+/// Whether a statement changes what the whole server shares, or starts a program there.
+fn reaches_beyond(statement: &str) -> bool {
+    let words = leading_words(statement).into_iter().next().unwrap_or_default();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["create" | "alter" | "drop", "user", "mapping", ..] => false,
+        ["create" | "alter" | "drop", "database" | "role" | "user" | "group" | "tablespace" | "system", ..] => true,
+        ["copy", ..] => mentions(statement, "program"),
+        _ => false,
+    }
+}
+
+fn beyond(line: usize, statement: &str) -> Fail {
+    Fail::new(Kind::ConfigInvalid, "The dump reaches beyond its database")
+        .details(format!("Line {line}: {}", statement.lines().next().unwrap_or_default()))
+        .details("What all databases of the server share, and its programs, are not for a dump that is tried")
+        .action("Take it without --create, and not by pg_dumpall: pg_dump -Fc -f FILE DATABASE")
 }
 
 fn of_psql(line: usize, command: &str) -> anyhow::Error {
@@ -275,6 +298,25 @@ fn tag(text: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_reaches_beyond_the_database() {
+        for statement in [
+            "create database x",
+            "DROP /* a */ ROLE r",
+            "alter user u set work_mem = '1'",
+            "Alter System set x = 1",
+            "copy t from program 'touch x'",
+            "create tablespace s location '/x'",
+        ] {
+            assert!(reaches_beyond(statement), "{statement}");
+        }
+        for statement in
+            ["create user mapping for u server s", "copy t from stdin", "create table role (program int)", ""]
+        {
+            assert!(!reaches_beyond(statement), "{statement}");
+        }
+    }
 
     fn split(text: &str) -> Result<Vec<String>, String> {
         let mut splitter = Splitter::default();

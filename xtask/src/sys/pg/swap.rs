@@ -1,5 +1,5 @@
-//! One database in the place of another: both get their new names in one transaction, so whatever ends it, there is always
-//! one under the name, and nothing has to be remembered. What was there carries a comment that says what it was.
+//! Puts one database in the place of another: both get their new names in one transaction, so that there is always a
+//! database of that name, and nothing has to be remembered. The old database gets a comment that says what it was.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,11 +27,12 @@ pub(super) const LIKE: &str = "select array( \
     select format('alter database %s owner to %I', $2::text, pg_get_userbyid(datdba)) from pg_database where datname = $1 and \
         datdba <> (select oid from pg_roles where rolname = current_user) \
     union all select format('alter database %s connection limit %s', $2::text, datconnlimit) from pg_database where datname = $1 \
-    union all select format('revoke all on database %s from public', $2::text) from pg_database where datname = $1 and datacl is not null \
+    union all select format('revoke all on database %s from public', $2::text) from pg_database where datname = $1 \
     union all select format('grant %s on database %s to %s%s', a.privilege_type, $2::text, \
         case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end, \
         case when a.is_grantable then ' with grant option' else '' end) \
-      from pg_database d, aclexplode(d.datacl) a where d.datname = $1 and a.grantee <> d.datdba \
+      from pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a \
+      where d.datname = $1 and a.grantee <> d.datdba \
     union all select format('alter role %I in database %s set %s to %L', pg_get_userbyid(s.setrole), $2::text, \
         split_part(c, '=', 1), substr(c, strpos(c, '=') + 1)) \
       from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) c \

@@ -1,12 +1,12 @@
-//! What a checkout's files say of each other: a config that is there and can be read, files that compose mounts, ports and
-//! databases that must be the same in several files, secrets that must be.
+//! Compares a checkout's files with each other: a config has to exist and be readable, the files that compose mounts
+//! have to exist, and ports, databases and secrets have to be the same in several files.
 
 use std::path::{Path, PathBuf};
 
 use super::Asking;
 use crate::ctx::Ctx;
 use crate::model::action::{Action, program};
-use crate::model::check::Check;
+use crate::model::check::{Check, State};
 use crate::model::compose;
 use crate::sys::backend_ai::{self, COMPOSE, Service, USUAL_COMPOSE, Uses};
 use crate::sys::files;
@@ -26,6 +26,15 @@ fn no_config(root: &Path, name: &str, service: &Service, missing: &Missing) -> C
             let at = line.map(|line| format!(":{line}")).unwrap_or_default();
             let check = Check::failed(name, format!("{}{at} cannot be read: {why}", path.display()));
             check.fix(format!("Correct {}{at}", path.display()))
+        }
+        Missing::Nowhere(places) if places.iter().any(|path| path.is_dir()) => {
+            let folder =
+                places.iter().find(|path| path.is_dir()).map(|path| path.display().to_string()).unwrap_or_default();
+            let check = Check::failed(name, format!("{folder} is a folder, and a file is to be there"));
+            check.fix(Action::run(
+                "Remove it (it has to be empty), then look again",
+                program(["rmdir", folder.as_str()]),
+            ))
         }
         Missing::Nowhere(places) => {
             let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
@@ -71,7 +80,8 @@ pub fn checkout(ctx: &Ctx, root: &Path) -> Vec<Check> {
         Some(no_config(root, it.file, it, &missing))
     };
     checks.extend(backend_ai::SERVICES.iter().filter_map(broken));
-    checks.push(agreement(ctx, root, &ServerKind::ALL));
+    // Doctor looks at what is there; that one file alone cannot disagree is no news.
+    checks.extend(Some(agreement(ctx, root, &ServerKind::ALL)).filter(|check| check.state != State::Skipped));
     if SHARING.iter().any(|file| root.join(file).is_file()) {
         checks.push(secrets(root));
     }
@@ -209,20 +219,20 @@ impl ServerKind {
 /// migrations have to mean the same database.
 fn agreement(ctx: &Ctx, root: &Path, kinds: &[ServerKind]) -> Check {
     const NAME: &str = "files agree";
-    let (mut agreed, mut wrong, mut count) = (Vec::new(), Vec::new(), 0);
+    let (mut agreed, mut wrong) = (Vec::new(), Vec::new());
     for kind in kinds {
         let said = said(ctx, root, *kind);
         let published = compose_file(root).filter(|file| *file == COMPOSE[0]).and_then(|file| {
             let ports = compose::ports_to(&files::read_text(&root.join(file)).ok()?, kind.inside());
             (!ports.is_empty()).then_some((file, ports))
         });
-        count += said.len();
         let Some(first) = said.first() else { continue };
+        let places = said.len() + usize::from(published.is_some());
         let is_same = said.iter().all(|it| it.port == first.port);
         let is_published = published.as_ref().is_none_or(|(_, ports)| said.iter().all(|it| ports.contains(&it.port)));
-        if is_same && is_published {
-            agreed.push(format!("{} at port {}", kind.name(), first.port));
-        } else {
+        if is_same && is_published && places > 1 {
+            agreed.push(format!("{} at port {} (in {places} files)", kind.name(), first.port));
+        } else if !is_same || !is_published {
             let mut all: Vec<String> = published
                 .iter()
                 .map(|(file, ports)| {
@@ -234,15 +244,15 @@ fn agreement(ctx: &Ctx, root: &Path, kinds: &[ServerKind]) -> Check {
         }
         wrong.extend(databases(&said));
     }
-    match (wrong.is_empty(), count) {
+    match (wrong.is_empty(), agreed.is_empty()) {
         (false, _) => {
             let check = Check::failed(NAME, format!("they do not mean the same:\n{}", wrong.join("\n")));
             check.fix("Correct the files that do not have what compose publishes, or what the service uses")
         }
-        (true, 0) => Check::ok(NAME, "no file here names a server of this machine"),
-        (true, count) => {
-            Check::ok(NAME, format!("{} (in {count} place{})", agreed.join(", "), if count == 1 { "" } else { "s" }))
+        (true, true) => {
+            Check::skipped(NAME, "nothing to compare: no two files here name the same server of this machine")
         }
+        (true, false) => Check::ok(NAME, agreed.join(", ")),
     }
 }
 

@@ -27,10 +27,14 @@ def enter_application():
     """Where no config says where the scripts are, the layout is Flask-Migrate's, and env.py asks for the application that
     `flask db` would have loaded."""
     try:
-        from flask.cli import ScriptInfo
+        from flask.cli import ScriptInfo, load_dotenv
+        from flask.helpers import get_load_dotenv
     except ImportError:
         return
-    ScriptInfo().load_app().app_context().push()
+    # The files .env and .flaskenv, and FLASK_APP, which may stand in them, are read by `flask` itself, not by its classes.
+    if get_load_dotenv():
+        load_dotenv()
+    ScriptInfo(os.environ.get("FLASK_APP")).load_app().app_context().push()
 
 
 def revision_options(launch, command):

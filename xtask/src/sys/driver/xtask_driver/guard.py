@@ -33,6 +33,7 @@ class Guard:
         self.refusal = None
         self.connecting = False
         self.gives_bytes = False
+        self._is_in_step = False
 
     def expect(self, launch):
         self._expect = launch["expect"]
@@ -50,9 +51,14 @@ class Guard:
         """A new run of env.py: what the last one did is no longer of interest."""
         self.refusal = None
         self.connecting = False
+        self._is_in_step = False
 
     def begin_step(self):
+        self._is_in_step = True
         self._wall.settle()
+
+    def end_step(self):
+        self._is_in_step = False
 
     def refused(self):
         """What was refused first, in this process or another one that it has started; None if nothing was."""
@@ -79,8 +85,12 @@ class Guard:
     def _before_connect(self, dialect, _record, _args, params):
         if dialect.name != "postgresql":
             self._refuse("a %s database" % dialect.name)
-        database = params.get("database") or params.get("dbname")
-        wanted = wanted_servers(params)
+        database, wanted = params.get("database") or params.get("dbname"), wanted_servers(params)
+        # Wherever env.py has the component's own database from (a file, its code): behind the wall that is the throwaway one.
+        # A script that goes there by itself is refused.
+        if not self._is_in_step and self._wall.is_own(database, wanted):
+            self._wall.lead(dialect.driver, params)
+            database, wanted = params.get("database") or params.get("dbname"), wanted_servers(params)
         right = not database or database == self._expect["database"]
         allowed = [server(host, port) for host, port in self._expect["servers"]]
         if not right or (allowed and any(pair not in allowed for pair in wanted)):

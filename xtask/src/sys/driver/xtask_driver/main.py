@@ -40,6 +40,18 @@ def has_alembic(channel):
         return False
 
 
+def import_database_driver(url):
+    """As `create_engine` does it."""
+    from sqlalchemy.engine import make_url
+
+    try:
+        dialect = make_url(url).get_dialect()
+        # The older name: SQLAlchemy 1.4.
+        (dialect.import_dbapi if hasattr(dialect, "import_dbapi") else dialect.dbapi)()
+    except Exception:  # env.py meets it as well, unless it takes another one
+        pass
+
+
 def serve(channel, launch, handed, began):
     """The work for one command."""
     session = start(channel, launch)
@@ -58,6 +70,7 @@ def serve_and_leave(channel, launch, began):
     try:
         if not has_alembic(channel):
             return
+        import_database_driver(launch["url"])
     finally:
         variables.stop()
     from xtask_driver import warm, warm_project

@@ -40,6 +40,10 @@ class Own:
             r"(?:\b(?:dbname|database)(?:\s+if\s+exists)?\W{1,4}|\\c(?:onnect)?\s+['\"]?)%s(?![\w-])" % re.escape(database), re.IGNORECASE
         )
 
+    def is_at(self, database, servers):
+        """Whether connection parameters lead here; those that name no server lead where the environment says."""
+        return database == self.database and bool(servers) and all(pair in self.servers for pair in servers)
+
     def is_named_in(self, text):
         if not self.database or (self.database not in text and "://" not in text):
             return False

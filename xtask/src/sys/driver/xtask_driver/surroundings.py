@@ -19,6 +19,9 @@ PARTS = (
     ("user", re.compile(r"USER|ROLE|LOGIN", re.IGNORECASE)),
     ("password", re.compile(r"PASS|PWD|SECRET", re.IGNORECASE)),
 )
+# The parameters of drivers that say where to go, and those of encryption, which another server need not have.
+PLACE = ("host", "hostaddr", "port", "unix_sock", "user", "password", "passfile", "database", "dbname", "service", "dsn")
+TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "ssl", "ssl_context", "channel_binding", "require_auth")
 CONNINFO = re.compile(r"\s*(?:\w+\s*=\s*(?:'[^']*'|\S+)\s*)+")
 
 
@@ -41,6 +44,13 @@ class Surroundings:
             more = dict(more, PYTHONPATH=os.pathsep.join((more["PYTHONPATH"], os.environ["PYTHONPATH"])))
         self._change(dict(changes, **more))
         self.settle()
+
+    def lead(self, driver, params):
+        """The same for the connection parameters of a driver."""
+        is_elsewhere = any(own.is_elsewhere for own in self._own)
+        for name in (*PLACE, *(TLS if is_elsewhere else ())):
+            params.pop(name, None)
+        params.update(parameters(driver, self._place))
 
     def settle(self):
         if self._place is not None:
@@ -87,6 +97,17 @@ def defaults(place):
     """The variables by which libpq and its like find the database."""
     names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password", "PGDATABASE": "database"}
     return {name: place[part] for name, part in names.items() if place[part]}
+
+
+def parameters(driver, place):
+    """As a driver's connect() takes them."""
+    found = {name: place[name] for name in ("host", "user", "password") if place[name]}
+    found["dbname" if driver.startswith("psycopg") else "database"] = place["database"]
+    if place["port"]:
+        found["port"] = int(place["port"])
+    if driver == "pg8000" and (place["host"] or "").startswith("/"):
+        found["unix_sock"] = "%s/.s.PGSQL.%s" % (found.pop("host"), found.pop("port", 5432))
+    return found
 
 
 def moved(environment, place, own):

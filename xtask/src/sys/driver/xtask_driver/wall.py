@@ -87,6 +87,13 @@ class Wall:
     def stands(self):
         return self._expect is not None
 
+    def is_own(self, database, servers):
+        return self._expect is not None and any(own.is_at(database, servers) for own in self.own)
+
+    def lead(self, driver, params):
+        """Connection parameters that name the own database lead to the throwaway one, whatever else they say."""
+        self._surroundings.lead(driver, params)
+
     def refuse(self, wanted):
         refusal = WrongDatabase(wanted)
         self._refused(refusal)
