@@ -39,14 +39,8 @@ pub fn say(
     match (stayed, half) {
         (Some(changes), Some(step)) if !changes.is_empty() => {
             let fail = half_done(fail, own, &step.revision, &changes);
-            let line = commits(looks, walk, &step.revision).filter(|_| rows.is_none());
-            let fail = match line.filter(|_| writes_rows(looks, walk, &step.revision)) {
-                Some(line) => fail.details(format!(
-                    "{} commits by itself (line {line}): rows that it wrote may have stayed, too",
-                    step.revision
-                )),
-                None => fail,
-            };
+            let fail =
+                rows_too(looks, walk, &step.revision).filter(|_| rows.is_none()).into_iter().fold(fail, Fail::details);
             walked.half_done = Some((step.revision.clone(), changes));
             let fail = rows.iter().filter_map(rows_line).fold(fail, Fail::details);
             fail.details(what_counts(walk, done, &at))
@@ -177,6 +171,12 @@ fn undo(change: &Change) -> Option<String> {
 /// The line at which a script commits by itself.
 fn commits(looks: &Looks, walk: &Walk, revision: &str) -> Option<usize> {
     commit(&function(looks, walk, revision)?)
+}
+
+/// What a half-done revision may have left besides, where rows were not looked at.
+fn rows_too(looks: &Looks, walk: &Walk, revision: &str) -> Option<String> {
+    let line = commits(looks, walk, revision).filter(|_| writes_rows(looks, walk, revision))?;
+    Some(format!("{revision} commits by itself (line {line}): rows that it wrote may have stayed, too"))
 }
 
 /// Whether a script puts rows in, changes or deletes some, as far as its text tells.
