@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::{Checkout, Checks, Server, free_port, program, server, silent};
+use super::{Checkout, Checks, Server, etcd, free_port, program, server, silent};
 use crate::support::not_run;
 use crate::support::xtask::Folder;
 use crate::tls::{authority, issued};
@@ -107,6 +107,41 @@ fn valkey_by_tls_and_by_a_sentinel() {
     assert!(!format!("{}{}", wrong.0.stdout, wrong.0.stderr).contains("hidden"), "{}", wrong.0);
     by(free_port(), "mine", good).has("valkey", &["failed | Nobody listens at"]);
     by(nobody, "mine", good).has("valkey", &["failed", "accepts connections and does not answer"]);
+    let secure = sentinel_by_tls(&files, port);
+    let trusted = |more: &str| {
+        drop(by(secure.port, "mine", more));
+        trusting("root.crt")
+    };
+    trusted("use_tls = true").has("valkey", &["ok | answers PING at 127.0.0.1:", &port.to_string(), "by TLS"]);
+    trusted("").has("valkey", &["failed", "the sentinel at 127.0.0.1:", "speaks TLS, and no `use_tls` says so"]);
+    by(secure.port, "mine", "use_tls = true").has("valkey", &["failed", "UnknownIssuer"]);
+
+    let Some(etcd) = etcd() else { return not_run("there is no etcd: apt-get install etcd-server") };
+    checkout.manager("", etcd.port, [free_port(), free_port()]);
+    let manager = |root: &str| {
+        let run = checkout.xtask("--component=mgr --check --json").env("SSL_CERT_FILE", files.path(root));
+        Checks(run.run())
+    };
+    etcd.put("addr", &format!("127.0.0.1:{port}"));
+    etcd.put("password", "hidden-valkey");
+    manager("root.crt").has("valkey", &["failed", "speaks TLS, and no `use_tls` says so (by etcd's config/redis)"]);
+    etcd.put("use_tls", "true");
+    manager("root.crt").has("valkey", &["ok | answers PING at", "by TLS (by etcd's config/redis)"]);
+    etcd.put("tls_skip_verify", "true");
+    checkout.check("mgr").has("valkey", &["ok", "its certificate not looked at"]);
+}
+
+/// A sentinel that speaks TLS alone, of a Valkey that does.
+fn sentinel_by_tls(files: &Certificates, valkey: u16) -> Server {
+    let port = free_port();
+    let config = format!(
+        "port 0\ntls-port {port}\nbind 127.0.0.1\ntls-auth-clients no\ntls-replication yes\ntls-cert-file {}\n\
+         tls-key-file {}\ntls-ca-cert-file {}\nsentinel monitor mine 127.0.0.1 {valkey} 1\n",
+        files.path("server.crt"),
+        files.path("server.key"),
+        files.path("root.crt"),
+    );
+    redis("", port, Some(&config)).expect("it was there a moment ago")
 }
 
 /// A manager that is ready, by https.
