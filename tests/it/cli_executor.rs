@@ -17,14 +17,10 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 use xtask::sys::net::{self, Place};
 
+use crate::support::free_port;
 use crate::support::project::Project;
 use crate::support::scene::wait_until;
 use crate::support::xtask::{Folder, Output, Xtask};
-
-/// A port of this machine at which nobody listens.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// Somebody who accepts connections (the kernel does) and never answers.
 fn silent() -> (TcpListener, u16) {

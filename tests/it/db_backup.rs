@@ -1,12 +1,16 @@
 //! `db-backup` and `db-restore` as a user runs them: what is listed, what is put in whose place, and what is kept.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::json;
 use xtask::fail::Kind;
 
+use crate::breakdowns::own_disk;
 use crate::support::pg::cluster;
+use crate::support::python::python;
 use crate::support::scene::Scene;
+use crate::support::xtask::{Output, Xtask};
 
 fn rows(scene: &Scene, sql: &str) -> i64 {
     scene.client().query_one(sql, &[]).unwrap().get(0)
@@ -73,6 +77,64 @@ fn taken_listed_restored_and_swapped_back() {
     }
     let _ = scene.fails("db-restore --swap-back --yes", Kind::BackupMissing, 3, &[&database]);
     cluster().client("postgres").batch_execute(&format!("drop owned by {role}; drop role {role}")).unwrap();
+}
+
+/// Runs where no `pg_dump` is a file any more, nor `pg_restore`; `None` where the kernel does not let us hide them.
+fn without_programs(scene: &Scene, words: &str) -> Option<Output> {
+    let way = own_disk()?;
+    let script = "for d in $(echo \"$PATH\" | tr : ' ') /usr/lib/postgresql/*/bin /usr/pgsql*/bin $(pg_config --bindir); do \
+        for p in pg_dump pg_restore; do test -e $d/$p && mount --bind /dev/null $(realpath $d/$p) 2>/dev/null; done; done; \
+        exec \"$@\"";
+    let xtask = Xtask::program(Path::new(way[0]), scene.root(), &way[1..].join(" ")).env("XTASK_PYTHON", python());
+    let xtask = ["sh", "-c", script, "sh", env!("CARGO_BIN_EXE_xtask")].into_iter().fold(xtask, Xtask::arg);
+    Some(words.split(' ').fold(xtask, Xtask::arg).run())
+}
+
+#[test]
+fn where_no_program_is_the_server_copies() {
+    let scene = Scene::three().at("b2").sql("insert into b2 select generate_series(1, 40); create table gone (n int)");
+    let Some(taken) = without_programs(&scene, "db-backup --json") else { return };
+    assert!(taken.stderr.contains("the server copies the database instead"), "{taken}");
+    let taken = taken.code(0).json();
+    let copy = taken["copy"].as_str().unwrap().to_owned();
+    assert_eq!((&taken["proven"], &taken["proof"]), (&json!(true), &json!("copied")));
+    let listed = scene.json("db-backup --list");
+    assert_eq!((&listed["backups"][0]["copy"], &listed["kept"]), (&json!(copy), &json!([])));
+    // Rows that a downgrade takes come back out of a copy, with what was written since.
+    let run = |words: &str| without_programs(&scene, words).unwrap();
+    let _ = run("db-migrate --direction=downgrade --target=-1 --yes").code(0);
+    assert!(!scene.tables().contains("b2"));
+    let scene = scene.sql("insert into a1 values (4711)");
+    let run = |words: &str| without_programs(&scene, words).unwrap();
+    let _ = run("db-undo --yes").code(0).says("40 rows put back");
+    assert_eq!(
+        (rows(&scene, "select count(*) from b2"), rows(&scene, "select count(*) from a1 where n = 4711")),
+        (40, 1)
+    );
+    // As a whole, in the database's place, and back.
+    scene.client().batch_execute("delete from b2; drop table gone").unwrap();
+    let answer = run(&format!("db-restore {} --yes --json", taken["backup"].as_str().unwrap())).code(0).json();
+    assert_eq!((&answer["verified"], &answer["differs"]), (&json!(true), &json!([])));
+    assert_eq!((rows(&scene, "select count(*) from b2"), scene.tables().contains("gone")), (40, true));
+    let _ = run("db-restore --swap-back --yes").code(0);
+    assert_eq!(rows(&scene, "select count(*) from b2"), 0);
+    // Nothing is copied under somebody; a copy that is gone is no backup.
+    let guest = scene.client();
+    let refused = run("db-backup --json").code(3).says("copies no database that somebody is connected to");
+    assert_eq!(refused.kind(), "active-connections");
+    drop(guest);
+    cluster().client("postgres").batch_execute(&format!("drop database \"{copy}\"")).unwrap();
+    let missing = run(&format!("db-restore {} --yes --json", taken["backup"].as_str().unwrap())).code(3);
+    assert_eq!(missing.kind(), "backup-missing");
+    // A copy goes with its file, and one that no file names is shown.
+    for entry in fs::read_dir(scene.root().join(".xtask/backups")).unwrap().flatten() {
+        fs::remove_file(entry.path()).unwrap();
+    }
+    let left = scene.json("db-backup --list")["kept"].as_array().unwrap().clone();
+    assert!(left.len() > 2, "{left:?}");
+    for it in left {
+        cluster().client("postgres").batch_execute(&format!("drop database {}", it["database"])).unwrap();
+    }
 }
 
 /// What is no proven backup is refused, and the database is not touched.

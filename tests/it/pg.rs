@@ -12,6 +12,7 @@ use xtask::model::url::DbUrl;
 use xtask::sys::pg::{Applied, Db, MigrationLock, VersionTable, application_name, sql_fail};
 
 use crate::support::door::Door;
+use crate::support::free_port;
 use crate::support::pasted::actions;
 use crate::support::pg::{SUPERUSER, cluster};
 use crate::support::private::{Private, private_cluster};
@@ -32,10 +33,6 @@ fn fail<T>(result: anyhow::Result<T>) -> Fail {
 
 fn refusal(url: &str) -> Fail {
     fail(Db::connect(&parse(url), "xtask test"))
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]

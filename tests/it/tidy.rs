@@ -159,9 +159,7 @@ fn function_lengths(text: &str) -> Vec<(usize, usize)> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut found = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        let start = line.trim_start();
-        let is_fn = ["fn ", "pub fn ", "pub(crate) fn ", "pub(super) fn "].iter().any(|word| start.starts_with(word));
-        if !is_fn || line.trim_end().ends_with('}') {
+        if !begins_function(line.trim_start()) || line.trim_end().ends_with(['}', ';']) {
             continue;
         }
         let closing = format!("{}}}", " ".repeat(indent(line)));
@@ -170,6 +168,28 @@ fn function_lengths(text: &str) -> Vec<(usize, usize)> {
         }
     }
     found
+}
+
+/// Whether a line begins a function, whatever stands before its `fn`: `pub(in crate::sys) const fn`, `async fn`.
+fn begins_function(line: &str) -> bool {
+    let visible = match line.strip_prefix("pub(") {
+        Some(rest) => rest.split_once(')').map_or("", |(_, rest)| rest),
+        None => line.strip_prefix("pub ").unwrap_or(line),
+    };
+    let is_modifier = |word: &&str| ["default", "const", "async", "unsafe", "extern", "\"C\""].contains(word);
+    visible.split_whitespace().find(|word| !is_modifier(word)) == Some("fn")
+}
+
+#[test]
+fn functions_are_seen_however_they_are_declared() {
+    let starts = ["fn", "pub fn", "const fn", "pub(crate) async fn", "pub(in crate::sys) fn", "pub extern \"C\" fn"];
+    for start in starts {
+        let long = format!("mod a {{\n    {start} b(\n        c: u8,\n    ) {{\n        c;\n    }}\n}}\n");
+        assert_eq!(function_lengths(&long), [(2, 5)], "{start}");
+    }
+    for other in ["let fn_ = 1;", "pub struct Fn {", "const N: fn(u8) = f;", "// fn of it {", "fn declared(&self);"] {
+        assert_eq!(function_lengths(&format!("{other}\n}}\n")), [], "{other}");
+    }
 }
 
 #[test]

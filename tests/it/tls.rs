@@ -9,9 +9,9 @@ use xtask::fail::{Fail, Kind};
 use xtask::model::url::DbUrl;
 use xtask::sys::pg::Db;
 
-use crate::support::not_run;
 use crate::support::pg::cluster;
 use crate::support::private::{Private, private_cluster};
+use crate::support::{free_port, not_run};
 
 /// Whether the PostgreSQL at hand is built with TLS, as all systems' packages are; the wheel from PyPI is not.
 fn has_tls() -> bool {
@@ -190,7 +190,7 @@ fn the_next_host_is_asked() {
     if !has_tls() {
         return;
     }
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dead = free_port();
     let root = Path::new(&server().dir).join("root.crt");
     let url = DbUrl::parse(&format!(
         "postgresql+psycopg://either@/postgres?host=127.0.0.1:{dead}&host=localhost:{}&sslmode=verify-full&sslrootcert={}",

@@ -3,34 +3,15 @@
 use std::os::unix::fs::PermissionsExt;
 
 use crate::support::branches::Branches;
-use crate::support::door::{Door, url};
-use crate::support::scene::Scene;
-
-/// Runs a command line through the door, which may wait so often.
-#[track_caller]
-fn asks(scene: &Scene, door: &Door, words: &str, most: usize) {
-    door.sent.lock().unwrap().clear();
-    door.trips();
-    let output = scene.run(words);
-    let trips = door.trips();
-    assert!(
-        output.code == 0 && trips > 0 && trips <= most,
-        "{words}: {trips}\n{output}\n{}",
-        door.sent.lock().unwrap()
-    );
-}
+use crate::support::door::Counted;
 
 #[test]
 fn a_command_asks_in_few_round_trips() {
-    let scene = Scene::three().at("b2");
-    let door = Door::open("127.0.0.1", false);
-    let address = url("127.0.0.1", door.port, &scene.database);
-    let scene = scene.url(&address);
-    let migrate = format!("db-migrate --allow-remote=127.0.0.1:{}", door.port);
-    asks(&scene, &door, "db-status", 2);
-    asks(&scene, &door, "db-roundtrip", 70);
-    asks(&scene, &door, &migrate, 100);
-    asks(&scene, &door, &migrate, 3);
+    let counted = Counted::new();
+    for (words, most) in counted.commands().into_iter().zip([2, 70, 100, 3]) {
+        let (trips, sent) = counted.run(&words);
+        assert!(trips > 0 && trips <= most, "{words}: {trips}\n{sent}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What a command works on: project, component, history, database, interpreter, embedded server. Each is opened when it
-//! is first asked for, and only once, also when components are looked at side by side.
+//! is first asked for, and only once, even when several threads look at components at the same time.
 
 mod tenants;
 mod url;

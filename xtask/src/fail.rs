@@ -128,7 +128,7 @@ kinds! {
     ReadOnlyServer = "read-only-server",
     /// A flow stopped at what a round trip found.
     RoundtripFound = "roundtrip-found",
-    /// SQLSTATE 53100, or no room for a file of ours.
+    /// SQLSTATE 53100, or no room for a file of this tool.
     DiskFull = "disk-full",
     /// A defect of this tool.
     Internal = "internal",
@@ -179,7 +179,7 @@ impl Exit {
 }
 
 /// An expected failure. Build it with [`Fail::new`] and the chained setters; it travels inside `anyhow::Error`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fail {
     /// Which of the contract's kinds.
     pub kind: Kind,
@@ -322,7 +322,7 @@ impl fmt::Display for Fail {
 
 impl std::error::Error for Fail {}
 
-/// The `Fail` in an error chain, with the contexts that were put round it added to its details; anything else becomes
+/// The `Fail` in an error chain, with the contexts that were put around it added to its details; anything else becomes
 /// an `internal` failure that shows its whole chain.
 pub fn from_anyhow(error: &anyhow::Error) -> Fail {
     if let Some(fail) = error.chain().find_map(|cause| cause.downcast_ref::<Fail>()) {

@@ -1,6 +1,6 @@
-//! Database workflows round Alembic, PostgreSQL and git. `docs/architecture.md` is the map; start there.
+//! Database workflows with Alembic, PostgreSQL and git. `docs/architecture.md` is the map; start there.
 //!
-//! A library with a thin `main.rs`, so that the one test binary and the benchmarks reach the parts as well as the whole.
+//! It is a library with a thin `main.rs`, so that the test binary and the benchmarks can use its parts.
 
 pub mod cmd;
 pub mod ctx;

@@ -1,5 +1,5 @@
-//! The entry point: the command line goes to the library, its answer to the process status. The one hidden first word
-//! is how the program watches over its own embedded server.
+//! The entry point: gives the command line to the library, and makes its answer the process status. One hidden first
+//! word starts the watchdog of the embedded server.
 
 use std::process::ExitCode;
 

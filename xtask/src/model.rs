@@ -1,5 +1,5 @@
-//! The pure part: what revisions, histories, targets, plans and schemas are. No process, no file, no socket in here, so
-//! everything can be tested by text in, value out.
+//! The pure part: what revisions, histories, targets, plans and schemas are. Nothing in here touches a process, a file
+//! or a socket, so that all of it can be tested with text and values.
 
 pub mod action;
 pub mod adopt;

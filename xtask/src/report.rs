@@ -1,4 +1,4 @@
-//! Values to text, tables and JSON. Nothing in here asks or decides anything.
+//! Makes text, tables and JSON of values. Nothing in here asks or decides anything.
 
 pub mod autogenerate;
 pub mod checks;

@@ -1,5 +1,5 @@
-//! The outside, each thing in one place: processes, git, Alembic, PostgreSQL, files. Nothing in here decides; it asks
-//! and does what it is told.
+//! Everything outside of this program, each in one place: processes, git, Alembic, PostgreSQL, files. Nothing in here
+//! decides: it asks, and does what it is told.
 
 pub mod adoption;
 pub mod alembic;
@@ -33,6 +33,7 @@ pub mod python;
 pub mod regular;
 pub mod remembered;
 pub mod run;
+pub mod saved;
 pub mod server;
 pub mod service_config;
 pub mod settings;

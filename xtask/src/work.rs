@@ -1,6 +1,6 @@
-//! What several commands do stands here once: the component's own database and the one way to migrate it, how the driver is
-//! started and what its trouble becomes, the ledger, skipped revisions, models, advice. Commands use these; nothing in
-//! here knows a command.
+//! What several commands do, each thing once: the component's own database and the one way to migrate it, how the
+//! driver is started and how its trouble becomes a failure, the ledger, skipped revisions, models, advice. Commands use
+//! these; nothing in here knows a command.
 
 pub mod advice;
 pub mod at_stake;

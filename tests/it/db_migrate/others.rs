@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 
 use xtask::fail::Kind;
 
+use crate::support::free_port;
 use crate::support::pg::cluster;
 use crate::support::private::{Private, private_cluster};
 use crate::support::scene::{Scene, Streams, sql, wait_until};
@@ -17,7 +18,7 @@ struct Standby {
 
 impl Standby {
     fn of(primary: &Private) -> Standby {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let (socket, from) = (primary.dir.display().to_string(), primary.port.to_string());
         let mut copy = primary.tool("pg_basebackup");
         copy.args(["-h", &socket, "-p", &from, "-U", "postgres", "-D", "standby", "-R", "-c", "fast"]);

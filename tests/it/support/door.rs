@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::pg::cluster;
-use super::scene::PASSWORD_IN_URL;
+use super::scene::{PASSWORD_IN_URL, Scene};
 
 /// The URL of a database behind an address.
 pub fn url(host: &str, port: u16, database: &str) -> String {
@@ -46,6 +46,36 @@ impl Door {
     /// count.
     pub fn trips(&self) -> usize {
         self.trips.swap(0, Ordering::Relaxed)
+    }
+}
+
+/// A project one revision behind, whose database stands behind a door.
+pub struct Counted {
+    scene: Scene,
+    door: Door,
+}
+
+impl Counted {
+    pub fn new() -> Counted {
+        let scene = Scene::three().at("b2");
+        let door = Door::open("127.0.0.1", false);
+        let address = url("127.0.0.1", door.port, &scene.database);
+        Counted { scene: scene.url(&address), door }
+    }
+
+    /// What is counted, in this order: the status, a round trip, a migration, another one with nothing to do.
+    pub fn commands(&self) -> [String; 4] {
+        let migrate = format!("db-migrate --allow-remote=127.0.0.1:{}", self.door.port);
+        ["db-status".to_owned(), "db-roundtrip".to_owned(), migrate.clone(), migrate]
+    }
+
+    /// How often a command that succeeds waits for the server, and all that it has sent.
+    #[track_caller]
+    pub fn run(&self, words: &str) -> (usize, String) {
+        self.door.sent.lock().unwrap().clear();
+        self.door.trips();
+        let _ = self.scene.run(words).code(0);
+        (self.door.trips(), self.door.sent.lock().unwrap().clone())
     }
 }
 

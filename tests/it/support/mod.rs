@@ -17,8 +17,13 @@ pub mod repo;
 pub mod scene;
 pub mod xtask;
 
+/// A port of this machine at which nobody listens.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// Says on the terminal that this test, or a part of it, looks at nothing on this machine, and why; libtest can neither skip
-/// one while it runs nor show what a passing one prints, so this goes round it.
+/// one while it runs nor show what a passing one prints, so this writes to stderr by itself.
 pub fn not_run(why: &str) {
     use std::io::Write;
     let name = std::thread::current().name().unwrap_or("a test").to_owned();

@@ -1,7 +1,6 @@
 //! A cluster of a test's own, where the shared one will not do: passwords, TLS, a server that will not let anybody in.
 //! Like the shared one it goes with the test process, however that ends.
 
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -49,7 +48,7 @@ impl Private {
                 chown(&path, Some(NOBODY), None).unwrap();
             }
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = super::free_port();
         std::fs::write(dir.join("hba"), format!("local all postgres trust\n{hba}\n")).unwrap();
         std::fs::write(dir.join("conf"), format!("{conf}\nhba_file = '{}/hba'\n", dir.display())).unwrap();
         copy_template(&dir, root.then_some(NOBODY));

@@ -10,10 +10,9 @@ use xtask::sys::run::Cmd;
 
 use crate::measure::{Goal, Median, Row, Rows, in_turns, median};
 use crate::support::backendai::{Checkout, manager_database, python313};
-use crate::support::door::{Door, url};
+use crate::support::door::Counted;
 use crate::support::pg::cluster;
 use crate::support::python::{quiet, workspace};
-use crate::support::scene::Scene;
 use crate::support::xtask::Xtask;
 
 /// Commands that take milliseconds are run this often.
@@ -195,21 +194,16 @@ pub fn snapshot() -> Rows {
 
 /// How often a command waits for the server: a count, which no load changes.
 pub fn trips() -> Rows {
-    let scene = Scene::three().at("b2");
-    let door = Door::open("127.0.0.1", false);
-    let address = url("127.0.0.1", door.port, &scene.database);
-    let scene = scene.url(&address);
-    let migrate = format!("db-migrate --allow-remote=127.0.0.1:{}", door.port);
-    let count = |words: &str, what: &str, most: f64| {
-        door.trips();
-        let _ = scene.run(words).code(0);
-        let median = Median { value: door.trips() as f64, runs: 1 };
+    let counted = Counted::new();
+    let goals = [
+        ("db-status, and its server", 3.0),
+        ("db-roundtrip of one, and its server", 60.0),
+        ("db-migrate of one, and its server", 60.0),
+        ("db-migrate with nothing to do, and its server", 3.0),
+    ];
+    let count = |(words, (what, most)): (String, (&str, f64))| {
+        let median = Median { value: counted.run(&words).0 as f64, runs: 1 };
         Row::alone(what, median, "round trips", Goal::Under(most))
     };
-    Ok(vec![
-        count("db-status", "db-status, and its server", 3.0),
-        count("db-roundtrip", "db-roundtrip of one, and its server", 60.0),
-        count(&migrate, "db-migrate of one, and its server", 60.0),
-        count(&migrate, "db-migrate with nothing to do, and its server", 3.0),
-    ])
+    Ok(counted.commands().into_iter().zip(goals).map(count).collect())
 }

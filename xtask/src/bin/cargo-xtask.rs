@@ -1,5 +1,6 @@
-//! What makes `cargo xtask` a command where the program is installed: cargo calls `cargo-xtask xtask WORDS…`, and this puts
-//! the program `xtask` that lies beside it in its own place. It holds nothing of it, so it is built in no time.
+//! Makes `cargo xtask` a command where the program is installed: cargo calls `cargo-xtask xtask WORDS…`, and this
+//! replaces itself by the program `xtask` that lies beside it. It uses nothing of the library, so that it builds at
+//! once.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};

@@ -1,5 +1,5 @@
-//! `cargo xtask ci`: what CI runs, as named and timed sections. Everything that can be a test is one (formatting of the
-//! docs, layering, freshness of generated pages), so `cargo test` alone tells a developer nearly everything.
+//! `cargo xtask ci`: what CI runs, as named and timed sections. Whatever can be a test is a test (layering, freshness
+//! of generated pages), so that `cargo test` alone finds nearly everything.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

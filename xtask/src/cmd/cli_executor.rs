@@ -1,5 +1,6 @@
-//! `cli-executor`: looks at what a Backend.AI service needs, then becomes that service's own command. `words.rs` knows the words
-//! of its command line, also those of old; what is looked at is in `work/services.rs`.
+//! `cli-executor`: checks what a Backend.AI service needs, then replaces itself by that service's own command.
+//! `words.rs` translates the words of the command line, including those of older documents; the checks are in
+//! `work/services.rs`.
 
 mod show;
 mod words;

@@ -1,4 +1,4 @@
-//! `completions` prints the script by which a shell asks this program what fits at the cursor; `man` prints the manual page.
+//! `completions` prints the script with which a shell asks this program for completions; `man` prints the manual page.
 //! The scripts call the hidden `__complete`, which answers with a word a line (a tab and its help behind it), or with
 //! `:files` or `:folders`, which the shell itself can offer.
 

@@ -43,19 +43,20 @@ fn take(ctx: &Ctx, flags: &DbBackup) -> Result<Exit> {
         lock_wait: LOCK_WAIT,
         instead: &"Or take one by hand, with the server's own pg_dump -Fc".into(),
     };
-    let taken = backup::take(ctx, &mut db, &wanted)?;
+    let taken = backup::take_or_copy(ctx, &mut db, (&mut None, COMMAND), &wanted)?;
     let record = &taken.backup().record;
     let fields = json!({
         "component": component.name,
         "backup": taken.path().display().to_string(),
         "revision": record.revision,
-        "bytes": record.bytes,
-        "proven": record.proof == Proof::Restored,
+        "bytes": record.size(),
+        "copy": record.copy(),
+        "proven": record.is_proven(),
         "proof": proof_json(Some(record)),
         "differs": record.differs,
     });
     ctx.ui.json(COMMAND, Exit::Done, fields, None);
-    let is_proven = record.proof == Proof::Restored;
+    let is_proven = record.is_proven();
     let (paint, headline) = match is_proven {
         true => (Paint::Good, "✅ Backup taken and proven"),
         false => (Paint::Warn, "⚠️  Backup taken and read, but not restored"),
@@ -66,7 +67,7 @@ fn take(ctx: &Ctx, flags: &DbBackup) -> Result<Exit> {
         String::new(),
         format!("Component: {}", component.name),
         format!("Database: {} at {}", database.place(), revision(&record.revision)),
-        format!("Backup: {} ({})", taken.path().display(), size(record.bytes)),
+        format!("Backup: {} ({})", taken.path().display(), size(record.size())),
         format!("Holds: {} tables, {rows} rows", record.contents.tables.len()),
         format!("Proof: {}", record.proof.words()),
     ];
@@ -83,7 +84,9 @@ fn list(ctx: &Ctx) -> Result<Exit> {
     let mut found = shelf::list(&ctx.project()?.root)?;
     found.retain(|entry| named.is_none_or(|name| entry.component() == Some(name)));
     let backups: Vec<Value> = found.iter().map(entry_json).collect();
-    let kept = kept(ctx);
+    // A copy that a backup here is goes with it.
+    let is_here = |it: &PutAside| found.iter().any(|entry| entry.copy() == Some(&it.name));
+    let kept: Vec<(DbUrl, PutAside)> = kept(ctx).into_iter().filter(|(_, it)| !is_here(it)).collect();
     ctx.ui.json(COMMAND, Exit::Done, json!({"backups": backups, "kept": kept_json(&kept)}), None);
     let now = SystemTime::now();
     let rows: Vec<Vec<String>> = found.iter().map(|entry| row(entry, now)).collect();
@@ -112,7 +115,7 @@ fn kept(ctx: &Ctx) -> Vec<(DbUrl, PutAside)> {
             continue;
         }
         let Ok(database) = step.config(component).and_then(|config| step.database(&config)) else { continue };
-        let found = swap::kept(&database.url).unwrap_or_default();
+        let found = [swap::kept(&database.url), swap::copies(&database.url)].map(Result::unwrap_or_default).concat();
         all.extend(found.into_iter().map(|it| (database.url.clone(), it)));
     }
     all.dedup_by(|a, b| a.1 == b.1);
@@ -144,8 +147,9 @@ fn entry_json(entry: &Entry) -> Value {
         "component": entry.component(),
         "time": entry.time(),
         "revision": entry.record.as_ref().map(|record| record.revision.clone()).unwrap_or_default(),
-        "bytes": entry.bytes,
+        "bytes": entry.size(),
         "proven": entry.is_proven(),
+        "copy": entry.copy(),
         "proof": proof_json(entry.record.as_ref()),
     })
 }
@@ -153,6 +157,7 @@ fn entry_json(entry: &Entry) -> Value {
 fn proof_json(record: Option<&Record>) -> Value {
     match record.map(|record| &record.proof) {
         Some(Proof::Restored) => json!("restored"),
+        Some(Proof::Copied(_)) => json!("copied"),
         Some(Proof::Read(_)) => json!("read"),
         None => Value::Null,
     }
@@ -160,9 +165,10 @@ fn proof_json(record: Option<&Record>) -> Value {
 
 fn row(entry: &Entry, now: SystemTime) -> Vec<String> {
     let proven = match entry.record.as_ref().map(|record| &record.proof) {
-        Some(Proof::Restored) => "restored and compared",
-        Some(Proof::Read(_)) => "read, not restored",
-        None => "no (no record beside it)",
+        Some(Proof::Restored) => "restored and compared".to_owned(),
+        Some(Proof::Copied(database)) => format!("the database {database}, compared"),
+        Some(Proof::Read(_)) => "read, not restored".to_owned(),
+        None => "no (no record beside it)".to_owned(),
     };
     let age = clock::parse_stamp(entry.time()).and_then(|time| now.duration_since(time).ok());
     let revisions = entry.record.as_ref().map(|record| revision(&record.revision)).unwrap_or_default();
@@ -170,9 +176,9 @@ fn row(entry: &Entry, now: SystemTime) -> Vec<String> {
     vec![
         entry.component().unwrap_or("?").to_owned(),
         age.map(clock::age).unwrap_or_default(),
-        size(entry.bytes),
+        size(entry.size()),
         revisions,
-        proven.to_owned(),
+        proven,
         name,
     ]
 }

@@ -1,5 +1,5 @@
-//! `db-create-migration`: pre-flight, compare, write, review. Until Alembic has written the script nothing is changed;
-//! after that the script stays, whatever its review finds, unless somebody interrupts.
+//! `db-create-migration`: checks, compares, writes, reviews. Nothing is changed until Alembic has written the script;
+//! after that the script stays, whatever the review finds, unless the user interrupts.
 
 mod preflight;
 mod show;

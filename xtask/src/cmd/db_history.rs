@@ -1,5 +1,6 @@
-//! `db-history`: the migration history as a list, a graph or a picture. Reads files, asks git who added what, and the
-//! database where it stands if that costs no start of a server; changes nothing.
+//! `db-history`: the migration history as a list, a graph or a picture. It reads files, asks git who added which
+//! revision, and asks the database where it stands, unless a server would have to be started for that; it changes
+//! nothing.
 
 mod gather;
 

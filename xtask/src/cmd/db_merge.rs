@@ -1,7 +1,8 @@
-//! `db-merge`: the merge-resolution flow as one command: git merge, db-status, db-rebase, db-roundtrip, db-migrate,
-//! db-status, for every component. `preflight.rs` refuses before anything is changed; `run.rs` runs the steps under a
-//! journal, `flow.rs` holds what they work on; `components.rs` does a step for each component, `git.rs` git's part;
-//! `record.rs` is what the journal remembers; `abort.rs` takes it all back, `dry_run.rs` only looks, `show.rs` reports.
+//! `db-merge`: resolves a merge in one command: git merge, then db-status, db-rebase, db-roundtrip, db-migrate and
+//! db-status for every component. `preflight.rs` refuses before anything is changed; `run.rs` runs the steps under a
+//! journal, `flow.rs` holds what they work on; `components.rs` does a step for each component, `git.rs` does git's
+//! part; `record.rs` is what the journal keeps; `abort.rs` takes everything back, `undo.rs` does so after the end;
+//! `dry_run.rs` only looks, `show.rs` reports.
 
 mod abort;
 mod components;

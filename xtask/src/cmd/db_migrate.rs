@@ -61,30 +61,41 @@ pub fn run(ctx: &Ctx, flags: &DbMigrate) -> Result<Exit> {
     if component.tenants.is_some() {
         return tenants::each(ctx, flags, component);
     }
+    one(ctx, flags).map(|_| Exit::Done)
+}
+
+/// How many revisions a run has applied, or reverted.
+struct Changed {
+    revisions: usize,
+    is_downgrade: bool,
+}
+
+/// Migrates one database.
+fn one(ctx: &Ctx, flags: &DbMigrate) -> Result<Changed> {
     let started = Instant::now();
     let mut facts = preflight::gather(ctx, flags).map_err(refuse)?;
     let plan = preflight::plan(ctx, &mut facts, flags).map_err(refuse)?;
-    if flags.show == Some(Show::Sql) {
-        return show::sql(ctx, &mut facts, &plan).map_err(refuse);
+    let unchanged = Changed { revisions: 0, is_downgrade: plan.is_downgrade() };
+    match flags.show {
+        Some(Show::Sql) => show::sql(ctx, &mut facts, &plan).map_err(refuse)?,
+        Some(Show::Plan) => show::dry_run(ctx, &facts, &plan, None),
+        Some(Show::Exact) => {
+            let exact = exact::try_out(ctx, flags, &mut facts, &plan)?;
+            show::dry_run(ctx, &facts, &plan, Some(&exact));
+        }
+        None if plan.walk.steps.is_empty() => show::nothing_to_do(ctx, &facts, &plan, started.elapsed()),
+        None => return apply(ctx, flags, facts, plan, started),
     }
-    if flags.show == Some(Show::Plan) {
-        return show::dry_run(ctx, &facts, &plan, None);
-    }
-    if flags.show == Some(Show::Exact) {
-        let exact = exact::try_out(ctx, flags, &mut facts, &plan)?;
-        return show::dry_run(ctx, &facts, &plan, Some(&exact));
-    }
-    if plan.walk.steps.is_empty() {
-        return show::nothing_to_do(ctx, &facts, &plan, started.elapsed());
-    }
-    apply(ctx, flags, facts, plan, started).map(|()| Exit::Done)
+    Ok(unchanged)
 }
 
-fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: Instant) -> Result<()> {
+fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: Instant) -> Result<Changed> {
     let (mut facts, plan) = preflight::guard(ctx, flags, facts, plan).map_err(refuse)?;
+    let changed = |revisions| Changed { revisions, is_downgrade: plan.is_downgrade() };
     if plan.walk.steps.is_empty() {
         // Somebody else was quicker, between our first look and the lock.
-        return show::nothing_to_do(ctx, &facts, &plan, started.elapsed()).map(|_| ());
+        show::nothing_to_do(ctx, &facts, &plan, started.elapsed());
+        return Ok(changed(0));
     }
     show::what_goes(ctx, &plan);
     let mut own = facts.own.take().context(NOT_THERE)?;
@@ -112,7 +123,8 @@ fn apply(ctx: &Ctx, flags: &DbMigrate, facts: Facts<'_>, plan: Plan, started: In
             let before = std::mem::take(&mut facts.invalid);
             facts.invalid = own.db().invalid_indexes().unwrap_or_default();
             own.warn_of_invalid(ctx, facts.invalid.iter().filter(|it| !before.contains(it)));
-            show::done(ctx, &facts, &plan, &outcome)
+            show::done(ctx, &facts, &plan, &outcome);
+            Ok(changed(outcome.done.len()))
         }
         Err(broken) => Err(broke_off(ctx, &facts, &plan, &outcome, broken)),
     }

@@ -1,7 +1,7 @@
-//! `db-rebase`: diverged heads made one again. `facts.rs` gathers what is known (`released.rs` asks git which revisions are
-//! released), `model/rebase` decides, `prepare.rs` works everything out before the first write: `files.rs` every edit,
-//! `database.rs` what the database goes through; whether it can stay as it is, is tried by `work/proof.rs`. `steps.rs` does it all under the
-//! journal and takes it back, `show.rs` reports.
+//! `db-rebase`: turns diverged heads into one. `facts.rs` gathers the facts (`released.rs` asks git which revisions are
+//! released), `model/rebase` decides, `prepare.rs` works everything out before the first write: `files.rs` the edits,
+//! `database.rs` the way of the database, `work/proof.rs` whether it can stay as it is, and `rows.rs` holds what
+//! becomes of its rows. `steps.rs` runs the steps under the journal and takes them back, `show.rs` reports.
 
 mod as_step;
 mod database;
@@ -11,6 +11,7 @@ mod files;
 mod prepare;
 mod record;
 mod released;
+mod rows;
 mod show;
 mod steps;
 mod undo;
@@ -36,6 +37,7 @@ pub use as_step::{
     AfterMerge, Kept, after_merge, check_can_be_taken_back, kept, note_end, resume, run_as_part, take_back,
 };
 pub use database::claim;
+pub use rows::Rows;
 pub use show::drawn;
 pub use undo::undo;
 
@@ -111,8 +113,8 @@ pub struct Preview {
     pub merge: Option<String>,
     /// What the database would go through.
     pub trip: Trip,
-    /// What would become of the rows, as it stands in JSON.
-    pub rows: serde_json::Value,
+    /// What would become of the rows.
+    pub rows: Option<Rows>,
     /// The history as it is and as it would be.
     pub histories: [Drawing; 2],
     pub text: String,

@@ -1,5 +1,5 @@
-//! `db-restore`: a backup into a new database, compared with what it has to hold, then in the old one's place by one
-//! transaction. What was there is kept.
+//! `db-restore`: restores a backup into a new database, compares it with the backup's record, and renames it into the
+//! old database's place in one transaction. The old database is kept.
 
 use std::path::Path;
 
@@ -81,9 +81,10 @@ fn restored(ctx: &Ctx, verify: bool, own: OwnDatabase<'_>, entry: &Entry) -> Res
     let database = own.database.clone();
     let task = ctx.ui.task("Restoring the backup into a new database");
     let record = entry.record.as_ref().filter(|_| verify);
-    let new = restore::into_new(&ctx.ui, &database.url, &database.tools, &entry.path, record)?;
+    let new = restore::into_new(&ctx.ui, &database.url, &database.tools, entry, verify)?;
     drop(task);
-    // No session may be in a database that is renamed, our lock's neither. Whoever comes in between keeps it from that.
+    // No session may be connected to a database that is renamed, not even the one that holds our lock. If somebody
+    // connects meanwhile, the renaming fails.
     drop(own);
     let kept = swap::swap_in(&database.url, new.scratch.name())?;
     note(ctx, &kept);
@@ -106,8 +107,8 @@ fn swap_back(ctx: &Ctx, flags: &DbRestore, database: &Database) -> Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// What `db-undo` needs; and what stopped half-way on the database that is put aside is over. The database has its name by
-/// then: nothing of this makes it a failure.
+/// Writes down what `db-undo` needs, and forgets an operation that stopped half-way on the database that was put aside.
+/// The new database has the name by then, so a failure of this is no failure of the command.
 fn note(ctx: &Ctx, kept: &str) {
     if let Err(error) = write_down(ctx, kept) {
         ctx.ui.verbose(format!("what db-undo needs could not be written down: {error:#}"));
@@ -120,7 +121,7 @@ fn write_down(ctx: &Ctx, kept: &str) -> Result<()> {
     take_back::forget(ctx, &own.component.name)
 }
 
-/// The same as a part of `db-undo`: the database that a restore has put aside gets its name back.
+/// `db-undo` of a restore: the database that the restore put aside gets its name back.
 ///
 /// # Errors
 /// A refusal with nothing changed.
@@ -158,8 +159,8 @@ pub fn undo(ctx: &Ctx, kept: &str, dry_run: bool) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The same where only the backup that was taken before a thing brings it back: as a whole, in the database's place. Rows
-/// that were written `since` then are in the database that is kept, and only there.
+/// `db-undo` of an operation that only its backup can take back: the whole backup gets the database's place. Rows that
+/// were written `since` then are only in the database that is kept.
 ///
 /// # Errors
 /// A refusal with nothing changed.
@@ -219,7 +220,7 @@ pub fn undo_whole(
     Ok(Exit::Done)
 }
 
-/// The file that was named, else the newest proven backup of the component.
+/// The backup in the file that was named, else the newest proven backup of the component.
 fn find(ctx: &Ctx, component: &str, file: Option<&Path>) -> Result<Entry> {
     if let Some(file) = file {
         return shelf::open(file).map_err(|error| missing(&format!("{error:#}")).into());
@@ -243,7 +244,7 @@ fn missing(details: &str) -> Fail {
         .related(own("db-backup"))
 }
 
-/// The database, ours alone until another one gets its place.
+/// Claims the database, so that nobody else uses it until another one gets its place.
 fn claimed<'a>(ctx: &'a Ctx, allowed: Option<&str>, command: Own) -> Result<OwnDatabase<'a>> {
     let mut own = OwnDatabase::connect(ctx, ctx.component()?, COMMAND)?;
     let elsewhere =

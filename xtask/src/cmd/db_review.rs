@@ -1,5 +1,5 @@
-//! `db-review`: what the revisions that a branch adds do, as Markdown for a pull request and as a page. The round trip is
-//! db-roundtrip's, the findings are db-check's; nothing is changed but throwaway databases.
+//! `db-review`: describes what the revisions of a branch do, as Markdown for a pull request and as an HTML page. It
+//! runs db-roundtrip and db-check; nothing but throwaway databases is changed.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};

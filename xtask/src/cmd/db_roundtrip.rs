@@ -1,6 +1,7 @@
-//! `db-roundtrip`: proves on a throwaway database that revisions go down and up again and leave schema and rows as
-//! they were. `facts.rs` says what is tested, `baseline.rs` makes the database, `jobs.rs` shares the revisions out,
-//! `walk.rs` tests them, `show.rs` makes the report, `merge.rs` one of several; the verdicts are in `model/roundtrip`.
+//! `db-roundtrip`: proves on a throwaway database that revisions can be downgraded and upgraded again and leave schema
+//! and rows as they were. `facts.rs` says what is tested, `baseline.rs` makes the database, `jobs.rs` shares the
+//! revisions out, `walk.rs` tests them, `show.rs` makes the report, `merge.rs` makes one report of several; the
+//! verdicts are in `model/roundtrip`.
 
 mod baseline;
 mod explain;
@@ -63,7 +64,7 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     Ok(report.exit())
 }
 
-/// The same for a command that has more to say; prints nothing but progress.
+/// Makes the report for another command, and prints nothing but progress.
 ///
 /// # Errors
 /// As [`run`].
@@ -71,7 +72,7 @@ pub fn prove(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
     prove_facts(ctx, flags, gather(ctx, flags)?)
 }
 
-/// The same, and each statement is looked at: what it does to tables.
+/// As [`prove`]; the report also has what each statement does to tables.
 ///
 /// # Errors
 /// As [`run`].
@@ -79,7 +80,7 @@ pub fn prove_and_look(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Report> {
     prove_facts(ctx, flags, Facts { effects: true, ..gather(ctx, flags)? })
 }
 
-/// On the component's own server; where nobody may create a database there, on ours.
+/// Runs on the component's own server; where no database may be created there, on the embedded one.
 fn prove_facts(ctx: &Ctx, flags: &DbRoundtrip, facts: Facts) -> Result<Report> {
     match prove_on(ctx, flags, &facts) {
         Err(error) if may_not_create(&from_anyhow(&error)) && !facts.database.embedded && !flags.in_place => {
@@ -104,10 +105,11 @@ fn prove_on(ctx: &Ctx, flags: &DbRoundtrip, facts: &Facts) -> Result<Report> {
     Ok(report)
 }
 
-/// The same again where Python was forked from a warm one and something that it was made from has changed meanwhile.
+/// Runs a second time where Python was forked from a warm process, and a file that this process had read has changed
+/// meanwhile.
 fn on_fresh_files(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let found = on_throwaway(ctx, facts, flags);
-    // An interruption says itself what is kept.
+    // After an interruption, the error says what is kept.
     if found.is_err() && interrupt::requested() {
         return found;
     }
@@ -118,11 +120,11 @@ fn on_fresh_files(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findi
     drop(found);
     ctx.ui.status(format!("{changed} has changed meanwhile: once more, with a fresh Python"));
     warm::only_cold();
-    // What was found is not taken over.
+    // No verdict of the first try is taken over.
     on_throwaway(ctx, facts, &DbRoundtrip { resume: false, ..flags.clone() })
 }
 
-/// On a throwaway database; the component's own ones are looked at before and after.
+/// Runs on a throwaway database, and compares the own databases of the components before and after.
 fn on_throwaway(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let own = Bystanders::look(ctx, &facts.config, facts.database.embedded, "db-roundtrip");
     let found = jobs::run(ctx, facts, flags);
@@ -134,7 +136,7 @@ fn on_throwaway(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Finding
     }
 }
 
-/// Says so, as one object and in words.
+/// Prints a run that tested nothing, as JSON and as text.
 fn told_nothing(ctx: &Ctx, component: &str, chosen: &str, run: &Run, fail: &Fail) -> Exit {
     let fields = json!({
         "component": component, "revisions": chosen, "baseline": null, "cache": null, "results": [], "tested": 0, "failed": 0,

@@ -1,5 +1,5 @@
-//! `db-server start|stop|status|psql`: the embedded PostgreSQL by hand. Other commands start it and stop it themselves;
-//! this one is for keeping it up, looking at it and talking to it.
+//! `db-server start|stop|status|psql`: handles the embedded PostgreSQL by hand. Other commands start and stop it by
+//! themselves; this one keeps it running, shows its state, or opens psql on it.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! `db-status`: current revision, head, pending migrations, state. Reads the scripts, asks the database one question,
-//! starts no Python and changes nothing. `look.rs` finds out, `tenants.rs` for each of a component's tenants, `show.rs` says it.
+//! starts no Python and changes nothing. `look.rs` finds out, `tenants.rs` does so for each of a component's tenants,
+//! `show.rs` prints it.
 
 mod look;
 mod show;

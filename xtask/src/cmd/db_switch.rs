@@ -1,6 +1,7 @@
-//! `db-switch`: another git branch, and its own databases with it. `plan.rs` works out what each component needs, `apply.rs`
-//! does it under a journal and puts everything back where anything fails, `recover.rs` puts right what a killed run left,
-//! `databases.rs` lists, drops and brings databases, `differs.rs` says what else is another between the two branches.
+//! `db-switch`: switches to another git branch and to that branch's databases. `plan.rs` works out what each component
+//! needs, `apply.rs` does it under a journal and puts everything back if something fails, `recover.rs` puts right what
+//! a killed run left, `databases.rs` lists, drops and fetches databases, `differs.rs` finds what else differs between
+//! the two branches.
 
 mod apply;
 mod databases;

@@ -1,6 +1,6 @@
-//! `db-sync`: what is to be done after pulling code, in one flow with one report: db-status of every component, a database that
-//! ran something else than the files say put in line with them (`work/realign.rs`), db-migrate of what is behind, what to
-//! restart. A component that stops does not keep the others from theirs.
+//! `db-sync`: does what is needed after pulling code, in one flow with one report: db-status of every component; a
+//! database that ran something else than the files say is brought in line with them (`work/realign.rs`); db-migrate
+//! where one is behind; a list of what to restart. A component that fails does not stop the others.
 
 mod component;
 mod show;
@@ -105,7 +105,7 @@ fn step(ctx: &Ctx, name: &str, work: Work, parts: &mut [Part<'_>]) -> StepReport
             outcome: done.outcome,
             seconds: began.elapsed().as_secs_f64(),
             remark: done.remark,
-            results: serde_json::Value::Null,
+            results: None,
         });
     }
     let is = |outcome| components.iter().any(|it| it.outcome == outcome);

@@ -1,6 +1,6 @@
-//! `db-undo`: the last thing that this tool did to a component's database (`work/last_change.rs` has it), taken back: said
-//! what it was and what would go, asked, then done (`work/take_back.rs`; a rebase or a merge by its own journal, a restore
-//! by names).
+//! `db-undo`: takes back the last thing that this tool did to a component's database (`work/last_change.rs` knows it).
+//! It says what that was and what would be lost, asks, and does it: revisions by `work/take_back.rs`, a rebase or a
+//! merge by its own journal, a restore by renaming databases.
 
 mod show;
 mod walk;

@@ -1,6 +1,6 @@
-//! `doctor`: each tool, version, config and connection: a line and a fix each, looked at side by side. Starts no server.
-//! `tools.rs` looks at programs, `component.rs` at configs and databases, `leftovers.rs` at what runs have left; `mend.rs` does
-//! what is safe of it.
+//! `doctor`: checks each tool, version, config and connection, at the same time, and prints a line and a fix for each.
+//! It starts no server. `tools.rs` checks programs, `component.rs` configs and databases, `leftovers.rs` what earlier
+//! runs have left; `mend.rs` makes the fixes that are safe.
 
 mod component;
 mod leftovers;

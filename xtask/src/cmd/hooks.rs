@@ -1,5 +1,5 @@
-//! `hooks install|uninstall|status`: the git hooks that run this tool. What was there before is kept, called first, and
-//! put back. `run.rs` is what the hooks do when git calls them.
+//! `hooks install|uninstall|status`: the git hooks that run this tool. A hook that was there before is kept, called
+//! first, and put back at the end. `run.rs` is what the hooks do when git calls them.
 
 mod lenient;
 mod pre_push;

@@ -1,5 +1,5 @@
-//! `init`: puts a copy of this tool into a checkout, brings it up to date, takes it out. Everything is decided before the
-//! first change: what contradicts, and what somebody has edited, is refused.
+//! `init`: puts a copy of this tool into a checkout, updates it, or removes it. Everything is decided before the first
+//! change: contradictions, and files that somebody has edited, are refused.
 
 mod plan;
 mod show;

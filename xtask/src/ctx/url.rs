@@ -1,5 +1,5 @@
-//! Where a component's database is: `--url`, `url` of the settings, what env.py wants, or the URL in the config. env.py is
-//! asked only where its text leaves open that it takes another database than the config names.
+//! Finds a component's database: by `--url`, `url` of the settings, what env.py wants, or the URL in the config. env.py
+//! is asked only where its text does not show that it uses the database of the config.
 
 use std::sync::PoisonError;
 

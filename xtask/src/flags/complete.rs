@@ -1,4 +1,4 @@
-//! What a shell offers at a Tab: from the words before the cursor to the words that fit. Flags, their values and commands are
+//! Finds the words that a shell offers at a Tab, from those before the cursor. Flags, their values and commands are
 //! known here; what is on the disk (components, revisions, branches) is a [`Source`] that `sys/offers.rs` looks up.
 
 use std::ffi::OsString;

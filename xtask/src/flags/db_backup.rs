@@ -31,7 +31,8 @@ pub static BACKUP: Spec<DbBackup> = Spec {
         "Takes a backup with pg_dump into .xtask/backups/, in one snapshot with our own session, and reads it: it is restored\n\
          into a scratch database and compared, rows, schema, owners and grants. A large database's, or where this role may\n\
          create no database, is read and its rows are counted, which is said. The newest ten of a component stay, the last\n\
-         proven one always, and those that an operation needs which did not end.",
+         proven one always, and those that an operation needs which did not end. Where there is no pg_dump that is new\n\
+         enough, the server copies the database while nobody is connected, and the copy is compared.",
         |flags| Ok(Command::DbBackup(flags)),
     )
 };

@@ -1,4 +1,4 @@
-//! Values that are more than text, and the words for one that is wrong.
+//! Parses values that are more than text, and makes the error for one that is wrong.
 
 use std::time::Duration;
 

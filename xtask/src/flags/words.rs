@@ -1,4 +1,4 @@
-//! Every word against the definitions, before pico-args sees it, and what is said of a wrong command line.
+//! Checks every word against the definitions, before pico-args sees it, and makes the error of a wrong command line.
 
 use std::ffi::OsString;
 

@@ -16,13 +16,13 @@ pub struct Action {
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// One of ours.
+    /// A command of this tool.
     Own(Own),
     /// Another program's.
     Program(Program),
 }
 
-/// A command of ours: `cargo xtask NAME WORDS…`, and the flags that were typed.
+/// A command of this tool: `cargo xtask NAME WORDS…`, and the flags that were typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Own {
     name: String,
@@ -57,7 +57,7 @@ enum Place {
     At(PathBuf),
 }
 
-/// A command of ours.
+/// A command of this tool.
 pub fn own(name: impl Into<String>) -> Own {
     Own { name: name.into(), words: Vec::new(), component: None, repeats: Repeats::All }
 }
@@ -222,7 +222,7 @@ impl Action {
         self.call.as_ref()
     }
 
-    /// The command, if it is one of ours with this name.
+    /// The command, if it is this tool's and has this name.
     pub fn is_own(&self, name: &str) -> bool {
         matches!(&self.call, Some(Call::Own(own)) if own.name == name)
     }

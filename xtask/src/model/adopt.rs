@@ -1,5 +1,5 @@
-//! What a checkout's own files must say so that `cargo xtask` works in it: put in, and taken out again, without touching
-//! anything else in them. Text in, text out.
+//! Puts into a checkout's own files what `cargo xtask` needs, and takes it out again, without touching anything else in
+//! them. Text in, text out.
 
 use toml_edit::{Array, DocumentMut, Formatted, Item, Table, TableLike, Value, value};
 
@@ -9,7 +9,7 @@ pub const MEMBER: &str = "xtask";
 const ALIAS: &str = "run --quiet --package xtask --bin xtask --";
 const IGNORED: &str = "/target/";
 
-/// A file of the checkout in which something of ours has to stand.
+/// A file of the checkout in which something of this tool has to stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shared {
     /// `Cargo.toml`: the crate is a member of the workspace.
@@ -46,7 +46,7 @@ impl Shared {
     /// The text with ours in it (`None`: it has it already). An empty text stands for a file that is not there.
     ///
     /// # Errors
-    /// Where the text says something else in the place of ours.
+    /// Where the text has something else in the place of this tool's lines.
     pub fn put_in(self, text: &str) -> Result<Option<String>, Conflict> {
         let (ends, text) = Ends::of(text)?;
         let new = match self {

@@ -1,5 +1,5 @@
-//! What autogenerate finds between models and database, as values, and what can be said of it without running anything:
-//! which operations look like a rename. What it does not look at is in `autogenerate/unseen.rs`.
+//! The differences that autogenerate finds between models and database, as values, and which of them look like a
+//! rename. What autogenerate does not compare is in `autogenerate/unseen.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -103,8 +103,8 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The pairs that look like a rename: in one table one column that goes and one that comes with the same type, and tables
-/// of one schema with the same columns. Where there are several candidates there is nothing that could be said.
+/// The pairs that look like a rename: in one table, one dropped column and one new column of the same type, and tables
+/// of one schema with the same columns. Where there are several candidates, none is named.
 pub fn renames(operations: &[Operation]) -> Vec<Rename> {
     let mut pairs: BTreeMap<(Option<String>, String), [Vec<String>; 2]> = BTreeMap::new();
     for operation in operations {

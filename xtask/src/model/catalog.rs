@@ -1,8 +1,8 @@
 //! A schema as a value that compares: every object of a database under its kind and name, with its attributes as text.
-//! What the attributes are is decided by the queries that fill a [`Snapshot`]; here they are only compared and told.
+//! The queries that fill a [`Snapshot`] decide which attributes there are; here they are only compared and described.
 //!
-//! The order of a table's columns is kept apart: a column that was dropped and came back stands last, which no
-//! migration can help, so it is a note and not a difference.
+//! The order of a table's columns is kept apart: a column that was dropped and made again is the last one, which no
+//! migration can avoid, so that it is a note and not a difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,5 +1,4 @@
-//! A line of a look at what is needed (`doctor`, the pre-flight of `cli-executor`): what was looked at, how it is, and what to
-//! do about it.
+//! One check of `doctor` or of the pre-flight of `cli-executor`: what was checked, its state, and what to do about it.
 
 use super::action::Action;
 

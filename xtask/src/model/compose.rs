@@ -1,5 +1,5 @@
-//! What a compose file says of the machine that it runs on: ports that it publishes, files that it mounts. Read line by line:
-//! the short forms are what developers' files have, and nothing here needs the rest of YAML.
+//! Reads from a compose file which ports it publishes and which files it mounts. It is read line by line: developers'
+//! files have the short forms, and nothing here needs the rest of YAML.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! All that a database holds, as one value that compares: its schema with owners and grants, its rows, where its sequences
-//! stand. What a backup was taken of, what came out of it when it was restored, what a database holds later.
+//! Everything that a database holds, as one value that can be compared: its schema with owners and grants, its rows,
+//! and the values of its sequences. A backup and the database that is restored from it are compared by it.
 
 use std::collections::BTreeMap;
 

@@ -17,7 +17,7 @@ use crate::model::revision::{Script, declared_encoding, is_utf8};
 /// Where the values of a script stand, in bytes, a byte order mark included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
-    /// The value of `down_revision`: one expression, without redundant parentheses round it.
+    /// The value of `down_revision`: one expression, without redundant parentheses around it.
     pub down_revision: Range<usize>,
     /// The docstring with its quotes.
     pub docstring: Option<Range<usize>>,
@@ -164,8 +164,8 @@ fn revises(text: &str, places: &Places, parents: &[String]) -> Result<Option<(Ra
     Ok(Some((range.start + value.start..range.start + value.end, new)))
 }
 
-/// Where the ids stand in a docstring: behind `Revises:` at the beginning of a line, of the lines below `Revision ID:` if
-/// there is one (the message above may say anything). A comma at the end of a line makes the next one part of it.
+/// Where the ids are in a docstring: after `Revises:` at the beginning of a line, below `Revision ID:` if there is one
+/// (the message above may have any text). A comma at the end of a line makes the next one part of it.
 fn revises_value(docstring: &str) -> Option<Range<usize>> {
     let start_of = |key: &str, from: usize| {
         let mut at = from;

@@ -1,5 +1,5 @@
-//! What env.py's text says without being run: whether it surely takes its database from the config, whether it migrates
-//! several databases.
+//! Reads env.py's text without running it: whether it surely takes its database from the config, and whether it
+//! migrates several databases.
 
 /// Whether env.py makes its engine of the config's section and has nothing in it that could name another database. Where
 /// this is not sure, the answer is no: env.py is asked then.

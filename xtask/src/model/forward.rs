@@ -1,5 +1,6 @@
-//! Whether a port of this machine leads to a server of this machine, or to one elsewhere (ssh, kubectl, a cloud's proxy):
-//! by who listens there, and by what the server says of itself. A container of this machine is this machine.
+//! Judges whether a port of this machine leads to a server on this machine or elsewhere (ssh, kubectl, a cloud's
+//! proxy), by the process that listens there and by what the server says about itself. A container of this machine
+//! counts as this machine.
 
 use std::net::IpAddr;
 
@@ -15,7 +16,7 @@ pub struct Listener {
 pub struct Way<'a> {
     /// The port that was dialled; `None` for a Unix socket.
     pub port: Option<u16>,
-    /// Whoever listens there; none where that cannot be seen.
+    /// The processes that listen there; empty where they cannot be seen.
     pub listeners: &'a [Listener],
     /// What the server says that it was reached at; `None` for a Unix socket.
     pub server: Option<(IpAddr, u16)>,

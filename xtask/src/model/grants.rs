@@ -1,5 +1,5 @@
-//! Owners and grants of objects that were dropped and made again: they have what the server gives to new ones, which is not
-//! what they had. From the two states, the statements that give back what was.
+//! Makes the statements that restore owners and grants of objects that were dropped and made again: the server gives
+//! new objects other ones than these had.
 
 use super::catalog::{Key, Object, Snapshot};
 use super::sql::{first_name, ident};

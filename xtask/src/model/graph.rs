@@ -1,8 +1,8 @@
-//! The history: every revision, who follows whom, and the order in which alembic goes through them.
+//! The history: every revision, its parents, and the order in which alembic runs them.
 //!
-//! A [`Graph`] is sound by construction: ids are unique, every parent exists and nothing goes round in circles, so the
-//! questions below cannot fail. Nothing in here recurses; the work grows with the number of revisions and links.
-//! Where alembic 1.13 has an order of its own, this has the same one; the exception is several `depends_on` (or a `set` of
+//! A [`Graph`] is sound by construction: ids are unique, every parent exists and there is no cycle, so that the
+//! questions below cannot fail. Nothing in here recurses; the work grows with the number of revisions and links. Where
+//! alembic 1.13 has an order of its own, this has the same one; the exception is several `depends_on` (or a `set` of
 //! parents), whose order alembic leaves to Python's hash seed: here it is the order in the file.
 
 mod build;

@@ -1,5 +1,5 @@
-//! Text from elsewhere (names, messages, SQL) as a terminal or a log may show it: no escape sequence, no mark that turns
-//! the direction of writing, no line that a CI service takes for a command.
+//! Makes text from elsewhere (names, messages, SQL) safe for a terminal or a log: without escape sequences, marks that
+//! change the direction of writing, and lines that a CI service takes for a command.
 
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ pub fn in_colour(text: &str, colours: &[&str]) -> String {
     shown
 }
 
-/// Lines that GitHub's runner would take for a command of ours (`::error::…`, `##[…]`) are no longer any.
+/// Lines that GitHub's runner would take for a command (`::error::…`, `##[…]`) are changed so that it does not.
 pub fn no_commands(text: &str) -> Cow<'_, str> {
     let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
     if !text.lines().any(is_command) {

@@ -1,6 +1,6 @@
-//! The past of a history, commit by commit of a main line: how many heads it had, which ids vanished, which revisions were put
-//! below others that were there before, which scripts were edited, what the rules say of what each commit brought, and
-//! which of that a later commit repaired.
+//! Judges the past of a history, commit by commit of a main line: how many heads it had, which ids vanished, which
+//! revisions were put below older ones, which scripts were edited, what the rules find in each commit, and which
+//! findings a later commit repaired.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};

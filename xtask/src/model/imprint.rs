@@ -1,5 +1,5 @@
-//! What shows that a database was written to, without reading its rows: the counters of its tables, where its sequences
-//! stand, and the marks of the transactions that wrote its catalog. Two of them, and what happened in between.
+//! Shows whether a database was written to, without reading its rows: the counters of its tables, the values of its
+//! sequences, and the marks of the transactions that wrote its catalog. Two imprints tell what happened between them.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! What a database has really been through. Alembic records heads only: whoever gives a revision that a database holds
-//! another parent makes that database count as having run what is below it now. The ledger is this tool's own record of
-//! what was run, with the parents of then, and this is where the two are held against each other.
+//! What a database has really run. Alembic records heads only: if a revision that a database holds gets another parent,
+//! the database counts as having run everything below it now. The ledger is this tool's own record of what ran, with
+//! the parents at that time; here it is compared with the history.
 //!
 //! Nobody may be accused wrongly. What the ledger says is certain only as long as nobody else has written the version
 //! table since ([`Ledger::is_unbroken`]); everything else is a suspicion that the database itself has to confirm.
@@ -80,8 +80,8 @@ pub struct Run {
     pub delta: Option<Delta>,
 }
 
-/// A row of the version table, and the transaction that wrote it: whoever writes it again, even with the same id, leaves
-/// another one.
+/// A row of the version table, and the transaction that wrote it: a session that writes it again, even with the same
+/// id, leaves another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     /// The id.
@@ -199,8 +199,9 @@ fn skipped(id: &str, because: Option<Reparented>) -> Skipped {
     Skipped { revision: id.to_owned(), because, lacks: Vec::new() }
 }
 
-/// The held revisions with other parents than in the past, each with what is below it now and was not then. Where one of
-/// the parents of then has no file any more, revisions were renamed or joined into one, and nothing can be told from it.
+/// The revisions of the database that had other parents in the past, each with the revisions that are below it now and
+/// were not then. Where an old parent has no file any more, revisions were renamed or joined into one, and nothing can
+/// be concluded.
 fn reparented<'a>(
     graph: &'a Graph,
     heads: &[String],

@@ -1,4 +1,4 @@
-//! What somebody may have meant who wrote a name that does not exist.
+//! Finds the known name that is most like one that does not exist.
 
 /// How many guesses are worth reading.
 const GUESSES: usize = 3;

@@ -1,5 +1,5 @@
-//! Diverged heads made one again, as a plan: which revisions move on top of which, or that an empty merge revision joins
-//! the heads, and what a database goes through meanwhile. It decides; nothing in here reads or writes.
+//! Plans how diverged heads become one: which revisions move on top of which, or that an empty merge revision joins the
+//! heads, and the way of a database meanwhile. It decides; nothing in here reads or writes.
 //!
 //! The rules: a revision that is released is never edited. One's own revisions, all of them, move on top of the one
 //! released head, in the shape they have: own chains stay chains, own merge revisions stay where they are and lose only

@@ -1,4 +1,4 @@
-//! The comment by which a project says which release a script belongs to: `# Part of: 26.8.0 (main)`, and, until there is a
+//! Reads the comment that says which release a script belongs to: `# Part of: 26.8.0 (main)`, and, until there is a
 //! release, `# Part of: NEXT_RELEASE_VERSION`, which the release process replaces.
 
 /// How many of the newest scripts tell what the project's habit is.

@@ -1,9 +1,10 @@
 //! One migration script's text, read as a value: id, parents, dependencies, labels, message, and where in the bytes each
 //! of them stands, so that an edit can leave everything else alone.
 //!
-//! Python is not run, and nothing is guessed. What cannot be read off the text (a call, an `if`, an imported name) is
-//! told: an [`Unreadable`] file where it is the id or the parents, an [`Unread`] value where it is labels or dependencies,
-//! without which most questions can be answered. Whoever has a Python may fill in what it says ([`Told`]).
+//! Python is not run, and nothing is guessed. What the text does not show (a call, an `if`, an imported name) is
+//! reported: the file is [`Unreadable`] where that is the id or the parents, the value is [`Unread`] where that is
+//! labels or dependencies, without which most questions can be answered. Where there is a Python, its answer can be
+//! filled in ([`Told`]).
 
 mod depth;
 mod downgrade;

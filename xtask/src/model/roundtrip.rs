@@ -1,5 +1,5 @@
-//! The verdict on one revision, from what was seen: the database at the revision, one below it, and at the revision again.
-//! Pure: whoever walks brings the points, this file says what they mean.
+//! The verdict on one revision, from what was seen: the database at the revision, one below it, and at the revision
+//! again. The walk brings what it has seen; this file judges it.
 
 use super::catalog::{self, Change, Key, Snapshot, What};
 use super::rows::{self, DataChange, Rows, Sequences};
@@ -277,9 +277,9 @@ fn is_recorded(trip: &Trip<'_>) -> bool {
     trip.recorded.is_some() && is_proven_by_schema(trip.upper, trip.lower)
 }
 
-/// Whether a schema that was written down proves what a downgrade leaves. It knows no rows: so not where the downgrade changes
-/// any, where the revision is about nothing else, where it gives a column with values another type, nor where the downgrade
-/// makes a table anew, or a column of a table with rows.
+/// Whether a recorded schema proves what a downgrade leaves. It knows no rows. So it proves nothing where the downgrade
+/// changes rows, where the revision is only about rows, where it gives a column with values another type, or where the
+/// downgrade makes a table, or a column of a table with rows, anew.
 pub fn is_proven_by_schema(upper: &Point, lower: &Point) -> bool {
     let schema = catalog::diff(&lower.schema, &upper.schema);
     let has_rows = |key: &Key| upper.rows.tables.get(&key.name).is_some_and(|table| table.rows > 0);
@@ -392,9 +392,9 @@ fn shared_changes(trip: &Trip<'_>) -> Vec<(Leg, Change)> {
 }
 
 impl Judgement {
-    /// Roles, databases and tablespaces belong to the whole server: a script that changes them is a finding, whatever else
-    /// it does. `names` tells whether the script names an object; what it does not name may be somebody else's doing, which
-    /// is worth a note where the script is about roles at all.
+    /// Roles, databases and tablespaces belong to the whole server: a script that changes them is a finding, whatever
+    /// else it does. `names` tells whether the script names an object; somebody else may have changed an object that it
+    /// does not name, which is noted where the script is about roles at all.
     pub fn reaches_beyond(&mut self, names: impl Fn(&Change) -> bool, is_about_roles: bool) {
         for (leg, mut change) in std::mem::take(&mut self.shared_changes) {
             if !names(&change) && !is_about_roles {

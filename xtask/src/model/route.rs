@@ -1,5 +1,5 @@
-//! Which revisions a round trip tests and in which order the history is walked for it. Every order that comes out is one
-//! in which the history can be applied; what a database holds already comes first, since it can only be taken down.
+//! Which revisions a round trip tests and in which order the history is walked for it. The history can be applied in
+//! every order that it makes; revisions that a database holds already come first, since they can only be downgraded.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -60,8 +60,9 @@ pub struct Route {
 /// How long the test of a revision took, in seconds, by id.
 pub type Seconds = HashMap<String, f64>;
 
-/// The wanted revisions, or the given part of them: neighbours stay together, so each part walks a stretch of its own. The
-/// parts take equally long as far as it is known how long each revision takes, else they are equal in number.
+/// The wanted revisions, or the given part of them: neighbours stay together, so that each part is one stretch of the
+/// history. The parts take equally long where it is known how long each revision takes, else they have equally many
+/// revisions.
 pub fn route(graph: &Graph, wanted: Wanted<'_>, part: Option<Part>, seconds: &Seconds) -> Route {
     let order: Vec<&str> = graph.pending(&[]);
     let chosen: HashSet<&str> = match wanted {
@@ -107,9 +108,9 @@ fn begin_of(before: usize, of: usize, chosen: &[&str], seconds: &Seconds) -> usi
 /// and the looks at the database between them.
 const PASSING: f64 = 0.2;
 
-/// Shares of `ids` for so many walkers who all set out from the first one, so that they come to their ends at about the
-/// same time: whoever begins further on has to pass by what lies before, and gets less to test. Each share is a stretch
-/// of neighbours, none is empty.
+/// Divides `ids` among so many walks that they end at about the same time. All of them start at the first revision: a
+/// walk that tests later ones has to pass those before, so it gets fewer to test. Each share is a stretch of
+/// neighbours, and none is empty.
 pub fn shares(ids: &[String], walkers: usize) -> Vec<HashSet<String>> {
     let walkers = walkers.min(ids.len());
     let weights: Vec<f64> =

@@ -1,5 +1,5 @@
-//! What the tables hold, as a value that compares: per table the number of rows, per column the number of values and a
-//! digest that does not depend on the order of the rows. Where two differ, what was lost is named.
+//! What the tables hold, as a value that can be compared: per table the number of rows, per column the number of values
+//! and a digest that does not depend on the order of the rows. Where two differ, it names what was lost.
 
 use std::collections::BTreeMap;
 

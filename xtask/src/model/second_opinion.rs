@@ -1,4 +1,5 @@
-//! A schema as `pg_dump` writes it, as a value that compares, and whether its verdict is ours.
+//! A schema as `pg_dump` writes it, as a value that can be compared, and whether it shows the same differences as the
+//! catalog.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +38,7 @@ impl Dumped {
 pub fn disagreement(before: &Dumped, after: &Dumped, we_see: usize, order_only: bool) -> Option<String> {
     let seen = before.differences(after);
     match (we_see, seen.as_slice()) {
-        // Another order of columns is a note of ours, and a difference for pg_dump.
+        // For this tool another order of columns is a note; for pg_dump it is a difference.
         (0, [_, ..]) if !order_only => Some(format!("pg_dump alone sees a difference: {}", seen.join("; "))),
         (1.., []) => Some(format!("pg_dump sees none of the {we_see} differences")),
         _ => None,

@@ -1,5 +1,5 @@
-//! What a step has sent to the server, and what each statement did to tables: rows that it touched, locks that it took and for
-//! how long, tables that it wrote anew. Seen on a throwaway database; how long anything takes elsewhere is another matter.
+//! The statements that a step sent to the server, and what each one did to tables: rows that it touched, locks that it
+//! took and for how long, tables that it rewrote. These are times on a throwaway database; on a real one they differ.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Where a database stands against the scripts: the files say the heads, the database says what it holds.
+//! Where a database stands: the files say the heads, the database says what it holds.
 
 use std::path::PathBuf;
 

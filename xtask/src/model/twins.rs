@@ -1,6 +1,6 @@
-//! Idempotent twins. A fix that a maintained line needs is put in twice: once below what the main line has released, where
-//! the maintained line picks it up, and once, guarded, on top, for databases that are past that place already. Which of
-//! the two was there first does not matter.
+//! Twins: two revisions with the same fix. A fix that a maintained line needs is put in twice: once below the released
+//! revisions of the main line, where the maintained line picks it up, and once, guarded, on top, for databases that are
+//! past that place already. It does not matter which of the two was there first.
 //!
 //! Whether two revisions are twins is judged by what they do: the same changes, whatever guards them. What their texts say
 //! about each other (an id in a comment, the same message) is a hint that only counts as long as the code does not
@@ -49,9 +49,8 @@ pub struct Twin<'a> {
     pub unguarded: Option<Unguarded>,
 }
 
-/// The twin of a revision among others, the surest one: `Same` before `Alike`, and of two alike the one that is guarded.
-/// Which others come into question (those on top, those that a database has run) is for the caller to say; the revision
-/// itself is passed over.
+/// The most certain twin of a revision among others: `Same` before `Alike`, and of two alike ones the guarded one. The
+/// caller chooses the others (those above, or those that a database has run); the revision itself is left out.
 pub fn twin<'a>(of: &Revision<'_>, among: impl IntoIterator<Item = Revision<'a>>) -> Option<Twin<'a>> {
     let others = among.into_iter().filter(|other| other.script.id != of.script.id);
     let twins = others.filter_map(|revision| {

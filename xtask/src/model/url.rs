@@ -103,7 +103,7 @@ impl Driver {
     }
 }
 
-/// What stands round a URL and fills what it leaves out: gathered outside, so that this module stays pure.
+/// What fills in the parts that a URL leaves out: gathered elsewhere, so that this module stays pure.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Surroundings {
     /// The environment; only `PG*`, `HOME` and the user's name are looked at.
@@ -166,8 +166,8 @@ pub struct DbUrl {
 }
 
 impl DbUrl {
-    /// Reads a `sqlalchemy.url` (after the ini's interpolation). Nothing round it is looked at yet: see
-    /// [`DbUrl::complete`].
+    /// Reads a `sqlalchemy.url` (after the ini's interpolation). Variables and the password file are not looked at yet:
+    /// see [`DbUrl::complete`].
     ///
     /// # Errors
     /// What SQLAlchemy or the driver would refuse, other databases than PostgreSQL, and what this tool cannot follow.

@@ -1,6 +1,6 @@
-//! What shows that rows were written and committed between two moments, without reading one: PostgreSQL counts changed rows
-//! when a transaction commits and forgets those of one that is rolled back; TRUNCATE and its like give a table another file;
-//! a sequence never goes back.
+//! Shows whether rows were written and committed between two moments, without reading rows: PostgreSQL counts changed
+//! rows when a transaction commits and forgets those of one that is rolled back; TRUNCATE and its like give a table
+//! another file; a sequence never goes back.
 
 use std::collections::BTreeMap;
 

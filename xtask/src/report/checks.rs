@@ -1,4 +1,4 @@
-//! Looks at what is needed, as they are printed and as the contract's JSON has them.
+//! The checks of `doctor` and `cli-executor`, as they are printed and as the contract's JSON has them.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! What a branch's revisions do, as values, and as parts of a page (`parts.rs`) that two writers put down: `markdown.rs` for
-//! a comment, `html.rs` for a page. What stands in both is the same, but for what a comment has no room for.
+//! What a branch's revisions do, as values. `parts.rs` makes the parts of a page of them; `markdown.rs` writes these as
+//! a comment, `html.rs` as a page. Both say the same, but for what a comment has no room for.
 
 mod html;
 mod markdown;

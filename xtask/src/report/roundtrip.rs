@@ -1,5 +1,6 @@
-//! What a round trip has found, as values, and the forms in which it is told: JSON (`json.rs`), text (`text.rs`), JUnit
-//! XML (`junit.rs`), one HTML page (`html.rs`). `saved.rs` reads the JSON again (`--resume`), `merge.rs` makes one report of several.
+//! What a round trip has found, as values, and the forms of its report: JSON (`json.rs`), text (`text.rs`), JUnit XML
+//! (`junit.rs`), one HTML page (`html.rs`). `saved.rs` reads the JSON again (`--resume`), `merge.rs` makes one report
+//! of several.
 
 mod html;
 mod json;
@@ -50,7 +51,7 @@ pub struct Report {
 }
 
 /// What was found about one revision.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RevisionResult {
     pub revision: Revision,
     pub verdict: Verdict,

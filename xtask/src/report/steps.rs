@@ -1,10 +1,12 @@
-//! The steps of a flow (db-merge, db-sync, db-switch) as they are reported and kept: each with its outcome and its time, and
-//! the part of each component in it.
+//! The steps of a flow (db-merge, db-sync, db-switch), for its report and its journal: each with its outcome and its
+//! time, and its part for each component.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::roundtrip::RevisionResult;
 use super::table::table;
+use crate::model::action::Around;
 
 /// How a step, or its part of one component, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +35,8 @@ pub struct ComponentReport {
     pub outcome: Outcome,
     pub seconds: f64,
     pub remark: String,
-    /// What a round trip found, as in its own JSON.
-    pub results: Value,
+    /// What a round trip found; `None` where none was run.
+    pub results: Option<Vec<RevisionResult>>,
 }
 
 impl Outcome {
@@ -66,14 +68,14 @@ pub fn steps(steps: &[StepReport]) -> String {
 
 impl StepReport {
     /// The contract's `step`, with what came of it.
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self, around: &Around) -> Value {
         let one = |part: &ComponentReport| {
             let mut object = json!({
                 "component": part.component, "outcome": part.outcome.name(), "seconds": part.seconds,
                 "remark": part.remark,
             });
-            if !part.results.is_null() {
-                object["results"] = part.results.clone();
+            if let Some(results) = &part.results {
+                object["results"] = results.iter().map(|result| result.to_json(around)).collect();
             }
             object
         };
@@ -89,13 +91,17 @@ impl StepReport {
     /// When it is not understood.
     pub fn from_json(value: &Value) -> Result<StepReport> {
         let seconds = |value: &Value| value["seconds"].as_f64().unwrap_or_default();
+        let result = |it: &Value| {
+            RevisionResult::saved(it).with_context(|| format!("the journal has a result that is not understood: {it}"))
+        };
         let one = |it: &Value| -> Result<ComponentReport> {
+            let results = it["results"].as_array().map(|all| all.iter().map(result).collect::<Result<_>>());
             Ok(ComponentReport {
                 component: text(&it["component"])?,
                 outcome: Outcome::parse(&it["outcome"])?,
                 seconds: seconds(it),
                 remark: text(&it["remark"])?,
-                results: it["results"].clone(),
+                results: results.transpose()?,
             })
         };
         Ok(StepReport {
@@ -120,5 +126,8 @@ mod tests {
     fn what_is_not_understood_is_said() {
         let wrong = json!({"name": "x", "outcome": "well", "remark": "", "components": []});
         assert!(StepReport::from_json(&wrong).unwrap_err().to_string().contains("well"));
+        let part = json!({"component": "c", "outcome": "ok", "remark": "", "results": [{"revision": "ab12"}]});
+        let wrong = json!({"name": "x", "outcome": "ok", "remark": "", "components": [part]});
+        assert!(StepReport::from_json(&wrong).unwrap_err().to_string().contains("ab12"));
     }
 }

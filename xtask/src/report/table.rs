@@ -1,5 +1,5 @@
-//! A plain table: columns as wide as their widest cell, two blanks between, no lines and no colours, so that it can be
-//! piped.
+//! A plain table: columns as wide as their widest cell, with two blanks between them, without lines and colours, so
+//! that it can be piped.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 

@@ -1,8 +1,8 @@
-//! The copy of this crate in somebody's checkout: what it consists of, what stands there now, and the record beside it
-//! (`xtask/init.json`), by which a file of an older copy is told from one that somebody has edited.
+//! The copy of this crate in somebody's checkout: which files it has, what is there now, and the record beside it
+//! (`xtask/init.json`). The record shows whether a file belongs to an older copy or was edited by somebody.
 //!
-//! The files come from where this program was built. They are not part of it: they would make every binary some
-//! megabytes bigger, for a command that one checkout needs once. What `cargo install --git` builds from stays in cargo's home.
+//! The files are read from the folder in which this program was built, which `cargo install --git` keeps in cargo's
+//! home. They are not part of the binary: it would be some megabytes bigger, for a command that a checkout needs once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,7 +38,7 @@ pub struct Record {
     pub version: String,
     /// The digest of each file, by its path from the checkout's root.
     pub files: BTreeMap<String, String>,
-    /// The checkout's own files that have something of ours.
+    /// The checkout's own files that have something of this tool.
     pub shared: Vec<Shared>,
 }
 
@@ -116,7 +116,7 @@ fn keep_others_out(root: &Path, files: &mut Files) {
     }
 }
 
-/// A pattern of the checkout's own may fit a file of ours, and the copy would lack it for everybody else.
+/// A pattern of the checkout's own may fit a file of this tool, and the copy would lack it for everybody else.
 fn keep_git_from_ignoring(ui: &Ui, root: &Path, files: &mut Files) -> Result<()> {
     let Some(repo) = Repo::find(ui, root)? else { return Ok(()) };
     let paths: Vec<PathBuf> = files.keys().map(|path| root.join(path)).collect();

@@ -1,6 +1,6 @@
 //! Alembic, through one Python process per workflow. The process (the package in `driver/`) imports the project once
-//! and then runs steps as it is told, in JSON lines over two pipes: `protocol.rs` is the language, `process.rs` the
-//! process, `trouble.rs` an error as structure, `explain.rs` the same for a person.
+//! and then runs the steps that it is told, in JSON lines over two pipes: `protocol.rs` is the language, `process.rs`
+//! the process, `trouble.rs` an error as a value, `explain.rs` an error in words.
 //!
 //! Starting takes seconds (the application is imported), so [`Driver::start`] does not wait for it: start early, prepare
 //! the database meanwhile. A driver that is dropped is killed with everything that it has started.
@@ -177,9 +177,9 @@ impl Driver {
         self.migrate_with_pauses(plan, patience, on, None)
     }
 
-    /// The same; between two steps the driver waits until `between` has looked at the database. In the project's own mode
-    /// what was done may not be committed by then, and be locked: nothing in there may wait for it. Whatever it fails
-    /// with ends the run, and the driver has to be dropped.
+    /// The same, but between two steps the driver waits until `between` has read the database. In the project's own
+    /// mode, changes may not be committed by then and may hold locks: `between` must not wait for these. If it fails,
+    /// the run ends, and the driver has to be dropped.
     pub fn migrate_with_pauses<'w>(
         &mut self,
         plan: &Plan,

@@ -1,6 +1,7 @@
 //! A component's Alembic config as Alembic understands it: the section of an ini file and `[tool.alembic]` of
-//! `pyproject.toml` for what the ini does not say; where the scripts are, how new ones are named. The URL is handed on as it stands (`model/url.rs` reads it) and asked for only where it is needed, so
-//! that a config without one serves for everything that needs no database.
+//! `pyproject.toml` for what the ini does not say; where the scripts are, how new ones are named. The URL is handed on
+//! as it is (`model/url.rs` reads it), and asked for only where it is needed: commands that need no database work with
+//! a config that has none.
 
 use std::path::{Component as Part, Path, PathBuf};
 
@@ -402,6 +403,9 @@ fn read_ini(path: &Path, here: &Path) -> Result<Option<Ini>> {
     let bytes = match crate::sys::regular::read_regular(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+            return Err(broken(path, None, &error.to_string()).into());
+        }
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
     let text = String::from_utf8(bytes).map_err(|error| {

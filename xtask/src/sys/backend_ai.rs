@@ -1,5 +1,5 @@
-//! What is Backend.AI's own and nobody else's: its components, which need not be declared in its checkout, and how its
-//! manager makes a fresh database. A checkout is told by its packages, not by the name of a file.
+//! Knows what is special to Backend.AI: its components, which need not be declared in its checkout, its services, and
+//! how its manager makes a fresh database. A checkout is recognised by its packages, not by the name of a file.
 
 use std::path::Path;
 

@@ -1,8 +1,10 @@
-//! Backups: `pg_dump -Fc` into `.xtask/backups/` of the project, for nobody's eyes but the owner's. One counts only when it
-//! was read again: `prove.rs` holds it against the database that it was taken of, in the same snapshot. A file with a
-//! backup's name is whole and has its record (`record.rs`) beside it; what a killed run was writing is swept (`shelf.rs`).
+//! Takes backups: `pg_dump -Fc` into `.xtask/backups/` of the project, readable by the owner alone. A backup counts
+//! only after it was read again: `prove.rs` compares it with the database that it was taken of, in the same snapshot. A
+//! file with a backup's name is whole and has its record (`record.rs`) beside it; what a killed run was writing is
+//! swept (`shelf.rs`).
 
 pub mod archive;
+pub mod copied;
 mod prove;
 pub mod record;
 pub mod restore;
@@ -303,6 +305,11 @@ pub fn put_back(ui: &Ui, url: &DbUrl, major: u32, tools: &[PathBuf], path: &Path
     })
 }
 
+/// Whether there is no `pg_dump` that is new enough for a server.
+pub fn lacks_a_program(ui: &Ui, server_version: u32, tools: &[PathBuf]) -> bool {
+    client_tools(ui, "pg_dump", server_version / 10_000, tools).is_err()
+}
+
 fn failed(request: &Request<'_>, cause: &Fail) -> Fail {
     let database = &request.url.target().database;
     let fail = Fail::new(Kind::BackupFailed, "No backup could be taken")
@@ -330,6 +337,9 @@ impl Proof {
     pub fn words(&self) -> String {
         match self {
             Proof::Restored => "restored into a scratch database and compared".to_owned(),
+            Proof::Copied(database) => {
+                format!("no file: the server has copied the database to {database}, which was compared")
+            }
             Proof::Read(why) => format!("every row in it was read and counted, but it was not restored: {why}"),
         }
     }

@@ -111,9 +111,9 @@ impl Watcher {
         }
     }
 
-    /// Looks at other places from now on. Of those that were looked at before, nothing is forgotten: what changed in the
-    /// meantime is told by the next [`Watcher::wait`]. Gives the files that were not looked at before and have changed
-    /// after `since`: whoever read them then may have read something else.
+    /// Watches other places from now on. A change in a place that was watched before is not lost: the next
+    /// [`Watcher::wait`] reports it. Returns the files that were not watched before and have changed after `since`: a
+    /// program that read them by then may have read another text.
     pub fn turn_to(&mut self, places: Places, since: SystemTime) -> Vec<PathBuf> {
         let mut seen: View =
             std::mem::take(&mut self.seen).into_iter().filter(|(path, _)| places.cover(path)).collect();

@@ -1,4 +1,4 @@
-//! The keys of a TOML file, each with its tables: `db.addr.port`. What cannot be read has none.
+//! The keys of a TOML file, each with its tables: `db.addr.port`. A file that cannot be read has none.
 
 use toml::de::{DeTable, DeValue};
 

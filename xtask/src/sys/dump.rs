@@ -1,6 +1,6 @@
-//! A database from a dump file: what kind of dump it is, and `pg_restore`, or our own connection for SQL text, to put it
-//! into an empty database.
-//! Everything then belongs to whoever restores: owners and grants name roles of another server and are left out.
+//! Restores a project's dump file into an empty database, by `pg_restore` or, for SQL text, over a connection of this
+//! tool. Everything then belongs to the connected role: owners and grants name roles of another server and are left
+//! out.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};

@@ -1,5 +1,6 @@
-//! What env.py answered when it was asked which database it wants, kept so that the next look needs no Python. It holds as
-//! long as the files and variables are the same that were read for it. No password is kept: only where it can be read again.
+//! Keeps env.py's answer to the question which database it wants, so that the next command needs no Python. The answer
+//! is used as long as the files and variables that env.py read for it are unchanged. No password is kept, only where it
+//! can be read again.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
-//! etcd by its HTTP gateway: whether it is well, and the value of a key. Its version 3 API takes keys and values in base64.
+//! Asks etcd through its HTTP gateway whether it is healthy, and for the value of a key. Its version 3 API takes keys
+//! and values in base64.
 
 use std::time::Duration;
 

@@ -150,7 +150,8 @@ pub fn remove(path: &Path) {
     let _ = fs::remove_file(path);
 }
 
-/// A folder of ours in a project (`.xtask/backups`), readable by us alone and unseen by git, whoever made it first.
+/// A folder of this tool in a project (`.xtask/backups`), readable by the user alone and ignored by git, even if it
+/// existed before.
 pub fn own_folder(project_root: &Path, relative: &str) -> Result<PathBuf> {
     let folder = project_root.join(relative);
     let making = || format!("making {}", folder.display());

@@ -1,5 +1,5 @@
-//! The git hooks on disk: where they are, whose they are, putting ours in and taking it out so that what was there before
-//! is again there byte for byte. What a hook does when git calls it is in `cmd/hooks/run.rs`.
+//! The git hooks on disk: finds them, tells this tool's own from others, puts its own in and takes it out, so that a
+//! hook that was there before is back byte for byte. What a hook does when git calls it is in `cmd/hooks/run.rs`.
 
 mod script;
 
@@ -188,7 +188,7 @@ impl HooksFolder {
         if self.path.ends_with(".husky/_") { Err(husky(&self.path).into()) } else { Ok(()) }
     }
 
-    /// The binary that a hook of ours runs in this work tree; for one that is not installed, the one that it would run.
+    /// The binary that a hook of this tool runs in this work tree; for one that is not installed, the one that it would run.
     pub fn binary(&self, found: &Found) -> PathBuf {
         let text = if found.is_ours() { fs::read(&found.path).unwrap_or_default() } else { Vec::new() };
         self.root.join(script::binary(&text).unwrap_or_else(|| self.wiring.binary.clone()))

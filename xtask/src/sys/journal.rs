@@ -1,7 +1,7 @@
 //! The journal of an operation that rewrites files and a database together: what will be done, what is done, and every
-//! file as it was. It is on disk before each act, so that whatever kills the process, the next command finds the journal
-//! and can go on ([`Journal::write_files`], then the steps that are not done) or take everything back
-//! ([`Journal::restore_files`]). It knows files; what a step means for the database is its caller's.
+//! file as it was. It is on disk before each act, so that after any crash the next command finds the journal and can
+//! continue ([`Journal::write_files`], then the steps that are not done) or take everything back
+//! ([`Journal::restore_files`]). It knows files; the caller knows what a step means for the database.
 //!
 //! It keeps what it is given: no secret may be among the arguments or the notes.
 

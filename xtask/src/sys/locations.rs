@@ -1,6 +1,5 @@
-//! What a config's version folders do not give although somebody who reads the config would think so: a folder that is
-//! not there, scripts in its subfolders, compiled scripts without their source. Alembic passes over the first two in silence
-//! and runs the third.
+//! Finds surprises in a config's version folders: a folder that does not exist, scripts in subfolders, compiled scripts
+//! without their source. Alembic ignores the first two silently and runs the third.
 
 use std::collections::HashSet;
 use std::ffi::OsString;

@@ -1,6 +1,6 @@
-//! A Python environment of our own: a venv in the state folder with pinned requirements, made once, under a lock, and
-//! found again by a digest of the requirements without starting anything. A killed run leaves one without its marker,
-//! which the next run makes anew.
+//! The Python environment that this tool makes: a venv in the state folder with pinned requirements, made once, under a
+//! lock, and found again by a digest of the requirements without starting anything. A killed run leaves one without a
+//! marker; the next run makes it anew.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};

@@ -1,5 +1,5 @@
-//! Questions to servers over TCP, TLS or a Unix socket, each with a time limit for the whole of it. A server that accepts and
-//! never answers is told from one that is not there.
+//! Questions to servers over TCP, TLS or a Unix socket, each with a time limit for the whole of it. A server that
+//! accepts and never answers is not mistaken for one that is not there.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};

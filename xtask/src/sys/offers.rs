@@ -1,5 +1,5 @@
-//! What a shell offers at a Tab and only the disk knows: revisions and git's branches. It is asked for while somebody
-//! waits with a finger on the key, so the scripts are not parsed: their ids are picked out of the text.
+//! Finds the completions that only the disk knows: revisions and git's branches. Somebody has pressed Tab and waits, so
+//! the scripts are not parsed: their ids are picked out of the text.
 
 use std::fs;
 use std::path::Path;

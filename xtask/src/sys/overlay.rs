@@ -1,5 +1,5 @@
-//! The migration scripts as they will be, in a folder of their own beside the ones on the disk: Alembic can run them there
-//! before anything is written. What does not change is linked. The folder goes with the value.
+//! The migration scripts as they will be, in a folder of their own beside the ones on the disk: Alembic can run them
+//! there before anything is written. Files that do not change are linked. The folder is removed with the value.
 
 use std::collections::BTreeMap;
 use std::fs;

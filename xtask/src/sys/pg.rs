@@ -1,5 +1,5 @@
-//! PostgreSQL: the only user of the `postgres` crate. Connections and what can go wrong with them, the version table,
-//! locks and other people's sessions, scratch databases. The catalog is read in `pg/catalog.rs`.
+//! PostgreSQL: the only user of the `postgres` crate. Connections and their errors, the version table, locks and
+//! sessions of others, scratch databases. The catalog is read in `pg/catalog.rs`.
 
 mod ask;
 mod batch;

@@ -1,6 +1,6 @@
-//! Which project we are in: its root, its components, where our own things are kept. Found from the working directory
-//! upwards or named by `--project`, and configured by `[workspace.metadata.db]` (`settings.rs`). Nothing is created
-//! here, and no Alembic config is read (`alembic_ini.rs` does that).
+//! The project: its root, its components, and the folder for this tool's own files. It is found from the working
+//! directory upwards or named by `--project`, and configured by `[workspace.metadata.db]` (`settings.rs`). Nothing is
+//! created here, and no Alembic config is read (`alembic_ini.rs` does that).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -376,7 +376,7 @@ fn state_dir(root: &Path, workspace: Option<&Path>, variable: impl Fn(&str) -> O
     }
 }
 
-/// Where the things of projects lie that have no cargo workspace round them: in the one that this program was built in, as
+/// Where the things of projects lie that have no cargo workspace around them: in the one that this program was built in, as
 /// long as it is run from there; where it was installed, in the user's own place for such things.
 fn shared_place(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
@@ -488,7 +488,7 @@ mod tests {
             Path::new("/w/target/xtask")
         );
         assert_eq!(state(&[("XTASK_STATE_DIR", "rel")], None), std::env::current_dir().unwrap().join("rel"));
-        // No workspace round the project: the one that this binary was built in, and a folder for each.
+        // No workspace around the project: the one that this binary was built in, and a folder for each.
         let own = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target/xtask/projects");
         let place = state(&[], None);
         assert!(place.parent() == Some(&own) && place.ends_with(folder_of(Path::new("/project"))), "{place:?}");

@@ -1,7 +1,7 @@
-//! Which Python runs the migrations, and where it keeps its packages. The order is the contract's: `--python`,
-//! `XTASK_PYTHON`, the project's `./py`, `$VIRTUAL_ENV`, `.venv`, one that another tool keeps for the project or that is on
-//! `PATH`, if it has Alembic, and last an environment of our own (`managed.rs`). Where packages are is read off the disk;
-//! only a script in the interpreter's place (`./py`, a pyenv shim) has to be asked.
+//! Finds the Python that runs the migrations, and where it keeps its packages. The order is the contract's: `--python`,
+//! `XTASK_PYTHON`, the project's `./py`, `$VIRTUAL_ENV`, `.venv`, one that another tool keeps for the project or that
+//! is on `PATH`, if it has Alembic, and last an environment of our own (`managed.rs`). Where packages are is read off
+//! the disk; only a script in the interpreter's place (`./py`, a pyenv shim) has to be asked.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -270,10 +270,19 @@ impl Interpreter {
         }
     }
 
+    /// Whether Python itself finds it elsewhere: a `.pth` file names the folder (an overlay of another environment), or it is
+    /// an editable installation.
+    fn finds_alembic(&self, ui: &Ui, project: &Project) -> bool {
+        const FIND: &str = "import importlib.util, sys; sys.exit(importlib.util.find_spec('alembic') is None)";
+        let cmd = self.cmd(project).args(["-c", FIND]).limit(ASK_LIMIT);
+        cmd.capture(ui).is_ok_and(|done| done.status.success())
+    }
+
     /// Fails with `alembic-missing` unless this Python has Alembic. Asked before Python is started for real.
     pub fn require_alembic(&self, ui: &Ui, project: &Project) -> Result<()> {
         let folders = site_packages(ui, project, self)?;
-        if folders.iter().any(|folder| folder.join("alembic/__init__.py").is_file()) {
+        if folders.iter().any(|folder| folder.join("alembic/__init__.py").is_file()) || self.finds_alembic(ui, project)
+        {
             return Ok(());
         }
         Err(Fail::new(Kind::AlembicMissing, "Python has no Alembic")

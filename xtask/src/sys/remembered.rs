@@ -1,5 +1,5 @@
-//! What a run has found out and the next one need not find out again: a line each, by a digest of all that it depends on.
-//! Whatever cannot be read or written is as if it were not known.
+//! Keeps what a run has found out, so that the next one need not find it out again: a line each, under a digest of
+//! everything that it depends on. What cannot be read or written counts as unknown.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;

@@ -26,9 +26,9 @@ const LAST_LINES: usize = 20;
 /// How long a command may take unless told otherwise.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(600);
 
-/// Runs its arguments, and ends them and the whole process group as soon as its stdin ends: that is a pipe which this
-/// process holds open, and which the system closes when we are gone. No signal asks for that portably, and none without
-/// unsafe code.
+/// Runs its arguments, and ends them and the whole process group as soon as its stdin ends. Its stdin is a pipe that
+/// this process holds open, and that the system closes when this process is gone. There is no portable signal for that
+/// without unsafe code.
 const GUARD: &str = "exec 3<&0; \"$@\" 3<&- </dev/null & child=$!; \
     (read -r end <&3; trap '' TERM; kill -KILL \"$child\"; exit 7) >/dev/null 2>&1 & watch=$!; \
     wait \"$child\"; status=$?; { kill \"$watch\"; wait \"$watch\"; } 2>/dev/null; \

@@ -253,7 +253,7 @@ impl Start<'_> {
         self.fail(&watchdog::last_words(self.files))
     }
 
-    /// A full disk is nobody's defect.
+    /// A full disk is no defect of this tool.
     fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let full = |cause: &(dyn std::error::Error + 'static)| {
             cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
@@ -276,7 +276,7 @@ impl Start<'_> {
     }
 }
 
-/// A watchdog of ours that has ended; it must not stay in the process table.
+/// A watchdog of this tool that has ended; it must not stay in the process table.
 fn reap(watchdog: &mut Option<Child>) {
     if let Some(mut child) = watchdog.take() {
         let _ = child.wait();

@@ -1,5 +1,5 @@
-//! The config file of a Backend.AI service: where it is searched, as the service itself does it, and the addresses in it.
-//! Nothing that it says leaves here but what is asked for: it holds passwords and secrets.
+//! The config file of a Backend.AI service: it is searched as the service itself does, and its addresses are read. Only
+//! values that were asked for are given out: the file holds passwords and secrets.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! Work on many files at once: reading and parsing them is most of what a look at a long history takes. And several looks at
-//! once, each with a time limit of its own.
+//! Works on many files in several threads, since reading and parsing takes most of the time of a long history. Also
+//! asks several questions at the same time, each with a time limit of its own.
 
 use std::num::NonZero;
 use std::sync::mpsc;
@@ -18,8 +18,8 @@ pub struct Look<R> {
     pub work: Box<dyn FnOnce() -> R + Send>,
 }
 
-/// Begins all of them at once; the answers in their order, `None` for what did not answer within its limit. Nothing can end
-/// a thread that waits, so such a one is left to itself: the process that looks has not long to go.
+/// Asks all of them at once, and returns the answers in their order; `None` for one that did not answer within its
+/// limit. A thread that waits cannot be ended, so it is left alone: the process ends soon.
 pub fn each_within<R: Send + 'static>(looks: Vec<Look<R>>) -> Vec<Option<R>> {
     let began = Instant::now();
     let asked: Vec<_> = looks

@@ -1,5 +1,5 @@
-//! What a long run has found so far, a JSON line each, so that a run that was interrupted or killed can be gone on with.
-//! One file per kind of run in `.xtask/roundtrip/` of the project, held by a lock while its run lives.
+//! Keeps what a long run has found so far, a JSON line each, so that a run that was interrupted or killed can be
+//! resumed. There is one file per kind of run in `.xtask/roundtrip/` of the project, locked while its run lives.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;

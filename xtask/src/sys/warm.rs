@@ -2,7 +2,7 @@
 //! that is forked from it, with the streams, the environment and the folder that it would have started Python with. The
 //! other half is `warm.py` of the driver, which looks whether a fresh process would be the same.
 //!
-//! Whatever is not as it should be means a cold start, here and there: nothing of this is ever an error.
+//! Where anything is not as it should be, Python is started as usual: nothing of this is ever an error.
 
 mod ask;
 mod forked;
@@ -25,11 +25,11 @@ use ask::ask;
 
 pub use forked::{Forked, Streams, fork};
 pub use parents::{Parent, changed_meanwhile, end, of_project, only_cold};
-pub use place::folder;
+pub use place::{folder, is_unused};
 
 /// The variable that says what may be warm: `0`, `1`, or `packages`.
 const VARIABLE: &str = "XTASK_WARM";
-/// Variables that Python itself or a library in it reads before any code of ours runs.
+/// Variables that Python itself or a library in it reads before any code of this tool runs.
 const READ_AT_START: &[&str] = &[
     "PYTHON",
     "LC_",
@@ -145,6 +145,7 @@ impl Wish {
 
     /// What a fresh driver needs to know to leave warm processes behind.
     pub fn to_leave(&self) -> Value {
+        self.packages.parent().into_iter().for_each(place::sweep);
         json!({"packages": self.leaves(Some(&self.packages)), "project": self.leaves(self.project.as_ref())})
     }
 

@@ -15,9 +15,10 @@ use crate::model::sql::leading_words;
 use crate::model::target::Direction;
 use crate::sys::files::read_script;
 use crate::sys::pg::{Counted, Db, MOST_COUNTED};
+use crate::sys::saved::{number, text};
 
 /// One thing that goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AtStake {
     /// The revision that takes it away.
     pub revision: String,
@@ -337,6 +338,28 @@ impl AtStake {
     /// For JSON.
     pub fn json(&self) -> Value {
         json!({"revision": self.revision, "path": self.path, "line": self.line, "what": self.what, "rows": self.rows})
+    }
+
+    /// For a journal.
+    pub fn note(&self) -> Value {
+        let mut note = self.json();
+        note["may_hold_rows"] = json!(self.may_hold_rows);
+        note
+    }
+
+    /// From a journal.
+    ///
+    /// # Errors
+    /// When it is not understood.
+    pub fn from_note(note: &Value) -> Result<AtStake> {
+        Ok(AtStake {
+            revision: text(&note["revision"])?,
+            path: text(&note["path"])?,
+            line: usize::try_from(number(&note["line"])?)?,
+            what: text(&note["what"])?,
+            rows: note["rows"].as_u64(),
+            may_hold_rows: note["may_hold_rows"].as_bool().unwrap_or(true),
+        })
     }
 }
 

@@ -1,5 +1,5 @@
-//! Backups as commands take them: of the very server that is to be migrated, proven, told, and taken again where somebody
-//! wrote meanwhile. Whatever goes down takes one here, or refuses.
+//! Takes backups for commands: of the very server that is to be migrated, proven, and taken again where somebody wrote
+//! meanwhile. Every downgrade takes its backup here, or is refused.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,11 +9,14 @@ use anyhow::Result;
 use crate::ctx::{Ctx, Database};
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Action, own};
-use crate::sys::backup::record::Proof;
-use crate::sys::backup::{self, Backup, Request, shelf};
+use crate::model::url::DbUrl;
+use crate::sys::backup::record::{Proof, Record};
+use crate::sys::backup::shelf::{self, Entry};
+use crate::sys::backup::{self, Backup, Request};
 use crate::sys::git::Repo;
-use crate::sys::pg::{Db, Identity};
+use crate::sys::pg::{Db, Identity, MigrationLock, application_name, swap};
 use crate::sys::project::Component;
+use crate::ui::Ui;
 
 /// How long a lock is waited for unless the command has a limit of its own.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -65,13 +68,15 @@ impl Taken {
     pub fn refresh(&mut self, ctx: &Ctx, wanted: &Wanted<'_>, tables: Option<&[String]>) -> Result<()> {
         let concerns = |line: &String| tables.is_none_or(|tables| tables.iter().any(|table| names(line, table)));
         let mut lines = self.backup.written_since()?;
-        for _ in 0..TRIES {
+        let is_copy = self.backup.record.copy().is_some();
+        // A copy cannot be taken while others are there.
+        for _ in 0..if is_copy { 0 } else { TRIES } {
             let Some(first) = lines.iter().find(|line| concerns(line)) else { break };
             ctx.ui.warn(format!("Somebody wrote while the backup was taken ({first}); it is taken again"));
             let url = self.backup.url().clone();
             // Under the old name, which is in journals and reports by now.
             let path = self.backup.path.clone();
-            self.backup = run(ctx, wanted, &url, &self.identity)?;
+            self.backup = run(ctx, wanted, &url, &self.identity, backup::take)?;
             shelf::replace(&self.backup.path, &path)?;
             self.backup.path = path;
             lines = self.backup.written_since()?;
@@ -89,10 +94,43 @@ impl Taken {
             return Ok(());
         }
         let fail = Fail::new(Kind::ActiveConnections, "Somebody keeps writing into the database")
-            .details(format!("After each of {} backups it held something else:", TRIES + 1))
+            .details(match is_copy {
+                true => "After the server had copied it, it held something else:".to_owned(),
+                false => format!("After each of {} backups it held something else:", TRIES + 1),
+            })
             .details(lines.iter().take(LISTED).cloned().collect::<Vec<_>>().join("\n"));
         Err(fail.action("Stop what writes into it, then repeat the command").related(own("db-status")).refused().into())
     }
+}
+
+/// As [`take`]; where there is no `pg_dump` that is new enough, the server copies the database. No session may be in it then,
+/// so `db` and the lock's are opened anew; whoever comes in between is found by comparing, or has the lock.
+///
+/// # Errors
+/// As there; `active-connections` and `already-running` where others are there.
+pub fn take_or_copy(
+    ctx: &Ctx,
+    db: &mut Db,
+    (lock, command): (&mut Option<MigrationLock>, &str),
+    wanted: &Wanted<'_>,
+) -> Result<Taken> {
+    if !backup::lacks_a_program(&ctx.ui, db.server_version().number, &wanted.database.tools) {
+        return take(ctx, db, wanted);
+    }
+    let identity = db.identity()?;
+    let url = db.url().only_at(db.endpoint());
+    ctx.ui.warn(
+        "There is no pg_dump that is new enough: the server copies the database instead. A copy lies on the same server, \
+         takes as much room, and does not outlive it",
+    );
+    db.step_aside()?;
+    let was_locked = lock.take().is_some();
+    let copied = run(ctx, wanted, &url, &identity, backup::copied::take);
+    *db = Db::connect(&wanted.database.url, &application_name(command))?;
+    if was_locked {
+        *lock = Some(MigrationLock::take(&wanted.database.url, command)?);
+    }
+    Ok(Taken { backup: copied?, identity })
 }
 
 /// Takes a backup of the database that `db` is connected to, proves it and says so.
@@ -103,14 +141,20 @@ pub fn take(ctx: &Ctx, db: &mut Db, wanted: &Wanted<'_>) -> Result<Taken> {
     let identity = db.identity()?;
     // The very server that let us in: another one of the URL may be a standby that lags behind.
     let url = db.url().only_at(db.endpoint());
-    let backup = run(ctx, wanted, &url, &identity)?;
+    let backup = run(ctx, wanted, &url, &identity, backup::take)?;
     Ok(Taken { backup, identity })
 }
 
-fn run(ctx: &Ctx, wanted: &Wanted<'_>, url: &crate::model::url::DbUrl, identity: &Identity) -> Result<Backup> {
+fn run(
+    ctx: &Ctx,
+    wanted: &Wanted<'_>,
+    url: &DbUrl,
+    identity: &Identity,
+    by: impl FnOnce(&Ui, &Request<'_>) -> Result<Backup>,
+) -> Result<Backup> {
     let project = ctx.project()?;
     let task = ctx.ui.task("Backing up the database and proving the backup");
-    let backup = backup::take(
+    let backup = by(
         &ctx.ui,
         &Request {
             project_root: &project.root,
@@ -142,8 +186,11 @@ fn run(ctx: &Ctx, wanted: &Wanted<'_>, url: &crate::model::url::DbUrl, identity:
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         path == backup.path || needed.iter().any(|text| text.contains(&name))
     };
-    for path in shelf::trim(&project.root, &wanted.component.name, is_needed)? {
+    for Entry { path, record, .. } in shelf::trim(&project.root, &wanted.component.name, is_needed)? {
         ctx.ui.verbose(format!("removed the old backup {}", path.display()));
+        if let Some(Err(error)) = record.as_ref().and_then(Record::copy).map(|copy| swap::drop_copy(url, copy)) {
+            ctx.ui.verbose(format!("the database that it was stays: {error:#}"));
+        }
     }
     Ok(backup)
 }

@@ -1,5 +1,5 @@
-//! The component's baseline command: how a fresh database is made where the history does not run from empty. It gets a
-//! config of its own that names the database to fill.
+//! Runs the component's baseline command, which makes a fresh database where the history does not run from empty. The
+//! command gets a config of its own that names the database to fill.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! The component's own databases while scripts run on a throwaway one: looked at before and after. Not every way out of a
-//! script can be walled, so what changed there meanwhile is told; who did it is not known, and nobody is accused.
+//! Looks at the components' own databases before and after scripts run on a throwaway one. Not everything that a script
+//! may do can be prevented, so a change there is reported; who made it is not known, and nobody is accused.
 
 use std::time::SystemTime;
 

@@ -1,20 +1,22 @@
-//! How commands set the driver up, what they do when it is interrupted or hangs, and how its trouble becomes a failure
-//! that also says where the database stands now.
+//! Sets the driver up for commands, ends it when it is interrupted or hangs, and makes a failure of its trouble that
+//! also says where the database stands now.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::ctx::{Ctx, Database, shown};
-use crate::fail::Fail;
-use crate::model::action::Action;
+use crate::fail::{Fail, Kind};
+use crate::model::action::{Action, own, program};
 use crate::model::url::{Address, DbUrl};
 use crate::sys::alembic::{self, Driver, Expect, Launch, Names, OwnDatabase, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, OtherSession, application_name};
 use crate::sys::project::Component;
 use crate::sys::python::MANAGED_VARIABLE;
+use crate::sys::regular::expect_regular;
 use crate::sys::settings::Server;
 use crate::sys::warm::Warmth;
 use crate::work::backup;
@@ -87,8 +89,8 @@ pub fn launch_without(ctx: &Ctx, config: &AlembicConfig, command: &str) -> Resul
     launch_on(ctx, config, alembic::Database { url: None, expect }, command)
 }
 
-/// What the driver needs to start on a throwaway database that is still to be made, so that importing the application and
-/// making the database go on at once: it may connect to nothing until it is told which. `url` is where that will be.
+/// What the driver needs to start on a throwaway database that does not exist yet, so that the application is imported
+/// while the database is made. It may connect to nothing before it is told which database; `url` is where that will be.
 pub fn launch_ahead(ctx: &Ctx, config: &AlembicConfig, url: &DbUrl, command: &str) -> Result<Launch> {
     let nowhere = Expect { database: String::new(), servers: Vec::new(), identity: Some("not made yet".to_owned()) };
     let database = alembic::Database { url: Some(url.to_sqlalchemy()), expect: nowhere };
@@ -112,8 +114,24 @@ fn own_database(url: &DbUrl) -> OwnDatabase {
     }
 }
 
+/// Python would read a FIFO or a device in its place for ever.
+fn look_at_env_py(config: &AlembicConfig) -> Result<()> {
+    let path = config.script_location.join("env.py");
+    match expect_regular(&path) {
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            Err(Fail::new(Kind::EnvFailed, "env.py cannot be read")
+                .details(format!("{}: {error}", path.display()))
+                .run("See what it is", program(["ls", "-l"]).word(&path))
+                .related(own("doctor"))
+                .into())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, command: &str) -> Result<Launch> {
     let project = ctx.project()?;
+    look_at_env_py(config)?;
     let python = ctx.python()?;
     let env = python.managed.iter().map(|path| (MANAGED_VARIABLE.to_owned(), path.display().to_string())).collect();
     Ok(Launch {

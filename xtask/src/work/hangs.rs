@@ -1,5 +1,5 @@
-//! Looks on while a step runs. One that waits for itself is found without `--step-timeout`; one that only takes long is
-//! never accused, but said to be still running.
+//! Watches a step while it runs. A step that waits for itself is found without `--step-timeout`; of one that only takes
+//! long, it is said that it is still running.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -16,6 +16,7 @@ use crate::model::ledger::Mark;
 use crate::model::step::Direction;
 use crate::sys::clock::utc_stamp;
 use crate::sys::pg::Db;
+use crate::sys::saved::{text, texts};
 use crate::sys::{files, journal};
 
 /// The folder, relative to the project's root.
@@ -271,14 +272,6 @@ impl LastChange {
     pub fn is_last(&self, now: &[Mark]) -> bool {
         self.left.as_ref().is_none_or(|left| left == now)
     }
-}
-
-fn text(value: &Value) -> Result<String> {
-    value.as_str().map(str::to_owned).context("a text is missing")
-}
-
-fn texts(value: &Value) -> Result<Vec<String>> {
-    value.as_array().context("a list is missing")?.iter().map(text).collect()
 }
 
 #[cfg(test)]

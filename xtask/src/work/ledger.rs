@@ -128,8 +128,8 @@ pub fn digest(schema: &Snapshot) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The schema that stood below a revision before anybody took it down, as this tool saw it when it applied the revision;
-/// `now` is the schema at it. `None` where it was not seen, or where the schema has not kept what the revision made.
+/// The schema below a revision before anybody downgraded it, as this tool saw it when it applied the revision; `now` is
+/// the schema at it. `None` where it was not seen, or where the schema has not kept what the revision made.
 pub fn recorded_below(db: &mut Db, table: &VersionTable, revision: &str, now: &Snapshot) -> Option<Snapshot> {
     recorded::below(&db.runs(table, revision).ok()?, now)
 }

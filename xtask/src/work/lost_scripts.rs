@@ -1,5 +1,6 @@
-//! A script that a database ran and that no file here has: its text, and who has it. The ledger keeps the text of whatever
-//! this tool ran; git knows what else can still be reached: branches and tags, the stash, the reflog, other work trees.
+//! Finds the text of a script that a database ran and that no file here has, and where it is. The ledger keeps the text
+//! of every script that this tool ran; git has what can still be reached: branches and tags, the stash, the reflog,
+//! other work trees.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

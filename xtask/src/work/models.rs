@@ -1,7 +1,7 @@
-//! What models are compared on: a throwaway database at the head of the migrations, and the driver on it. Made from empty
-//! by the migrations, so that nothing done by hand to the component's own database counts; where the history does not run
-//! from empty, a clone of the component's. Never by the baseline command: that takes the models, and models compared with
-//! themselves never differ.
+//! Makes the database that models are compared with: a throwaway one at the head of the migrations, and the driver on
+//! it. The migrations make it from empty, so that nothing done by hand to the component's own database counts; where
+//! the history does not run from empty, it is a clone of the component's. The baseline command never makes it: that
+//! command uses the models, and models compared with themselves never differ.
 
 use anyhow::Result;
 

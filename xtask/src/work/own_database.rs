@@ -1,6 +1,6 @@
-//! The component's own database, and what must be so before it is changed: it is on this machine, nobody else migrates it
-//! or is connected to it, and a backup was taken where something is taken away. Every command that changes it begins
-//! here; `migrate.rs` then walks.
+//! The component's own database, and what has to hold before it is changed: it is on this machine, nobody else migrates
+//! it or is connected to it, and a backup was taken where something is taken away. Every command that changes it begins
+//! here; `migrate.rs` then runs the revisions.
 
 mod others;
 mod right;
@@ -21,6 +21,7 @@ use crate::model::graph::Graph;
 use crate::model::ledger::Ledger;
 use crate::sys::alembic::Launch;
 use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::backup::copied;
 use crate::sys::pg::{
     Db, InvalidIndex, Look, MigrationLock, VersionTable, application_name, catalog, for_libpq, shared,
 };
@@ -247,14 +248,14 @@ impl<'a> OwnDatabase<'a> {
     pub fn backup_for(&mut self, ctx: &Ctx, instead: &Action, tables: Option<Vec<String>>) -> Result<PathBuf> {
         let applied = self.applied()?;
         let wanted = wanted(self.component, &self.database, self.verify, &applied, instead);
-        let taken = backup::take(ctx, &mut self.db, &wanted)?;
+        let taken = backup::take_or_copy(ctx, &mut self.db, (&mut self.lock, self.command), &wanted)?;
         let path = taken.path().to_owned();
         self.backup = Some(ToCheck { taken, instead: instead.clone(), tables });
         Ok(path)
     }
 
-    /// Looks, just before the first change, whether the backup still is what the database holds; where somebody wrote
-    /// meanwhile, it is taken again, under its name. Without a backup, and the second time, nothing is looked at.
+    /// Compares, just before the first change, the backup with the database; where somebody wrote meanwhile, the backup
+    /// is taken again, under the same name. Without a backup, and the second time, it does nothing.
     ///
     /// # Errors
     /// `active-connections` where they do not stop; `backup-failed`.
@@ -273,23 +274,27 @@ impl<'a> OwnDatabase<'a> {
         self.backup = self.checked.take();
     }
 
-    /// Before the database is walked back to a backup: one of what is there now, and the rows aside that were written since
-    /// the operation stopped, or since the transaction with which it ended. Refuses where the backup of then cannot be used.
+    /// Before the database is walked back to a backup, takes a backup of what is there now, and keeps the rows aside
+    /// that were written since the operation stopped, or since the transaction with which it ended. Refuses where the
+    /// older backup cannot be used.
     ///
     /// # Errors
     /// `backup-missing`, `backup-failed`.
     pub fn before_putting_back(&mut self, ctx: &Ctx, backup: &Path, end: Option<u64>) -> Result<PathBuf> {
-        put_back::check_whole(backup)?;
+        let record = put_back::check_whole(backup)?;
+        record.copy().map_or(Ok(()), |copy| copied::open(self.db.url(), copy).map(drop))?;
         let applied = self.applied()?;
         let why = "Take one by hand, put the files back by git, and see what the database needs";
         let instead = Action::run(why, own("db-status").of(&self.component.name));
         let wanted = wanted(self.component, &self.database, true, &applied, &instead);
-        let taken = put_back::before(ctx, &mut self.db, &wanted, &self.table, (backup, end))?;
+        let taken = backup::take_or_copy(ctx, &mut self.db, (&mut self.lock, self.command), &wanted)?;
+        put_back::before(ctx, &mut self.db, &self.table, (backup, end))?;
         Ok(taken.path().to_owned())
     }
 
-    /// After the scripts were walked back: puts back from the backup what the operation took away, keeps what was written
-    /// since, and compares. `now` is what [`OwnDatabase::before_putting_back`] gave, `walked` the revisions that went down or up.
+    /// After the scripts were walked back: puts back from the backup what the operation took away, keeps what was
+    /// written since, and compares. `now` is the backup of [`OwnDatabase::before_putting_back`], `walked` has the
+    /// revisions that were downgraded or upgraded.
     ///
     /// # Errors
     /// As [`put_back::put_back`].

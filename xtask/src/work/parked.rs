@@ -1,4 +1,4 @@
-//! The databases of branches, as db-switch parks them, by the names that the branches have today.
+//! Finds the parked databases of branches (`db-switch`), by the names that the branches have today.
 
 use anyhow::Result;
 

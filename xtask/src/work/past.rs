@@ -1,5 +1,5 @@
-//! The project as it was where the work parted from the main branch, laid out in a folder of our own: what a baseline
-//! command makes there does not know the models of today.
+//! Writes the project as it was at the merge base with the main branch into a folder of this tool: a baseline command
+//! that runs there does not know the models of today.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;

@@ -1,6 +1,6 @@
-//! Whether a database whose revisions have other parents now can stay as it is: on two copies of it, one goes down and up
-//! again and the other only runs what it lacks. Where both come to the same schema, no row of the own database need be
-//! touched.
+//! Tries whether a database can stay as it is though its revisions get other parents. It makes two copies: one is
+//! downgraded and upgraded again, the other only runs what it lacks. Where both come to the same schema, no row of the
+//! own database need be touched.
 
 use std::path::PathBuf;
 

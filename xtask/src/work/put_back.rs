@@ -1,7 +1,7 @@
-//! Putting a database back to a backup after an operation that stopped, or is taken back: the scripts have brought its
-//! schema back already. Only tables that the operation has touched are written, by comparing, and what was written since
-//! stays. Two calls belong together: [`before`], while the database still is as the operation left it, and [`put_back`],
-//! when the scripts have been walked back. Both can be repeated after a crash.
+//! Puts a database back to a backup after an operation that stopped, or is taken back. The scripts have restored its
+//! schema already. Only tables that the operation has touched are written, where they differ from the backup, and rows
+//! written since stay. Two calls belong together: [`before`], while the database still is as the operation left it, and
+//! [`put_back`], when the scripts have been walked back. Both can be repeated after a crash.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::backup::{self, Taken, Wanted};
+use super::backup;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
@@ -19,11 +19,12 @@ use crate::model::rows::Sequences;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::backup::archive::{self, Piece};
 use crate::sys::backup::record::Record;
-use crate::sys::backup::{reader, shelf};
+use crate::sys::backup::{copied, reader, shelf};
 use crate::sys::pg::mend::{Job, Mended};
 use crate::sys::pg::rows::Memory;
 use crate::sys::pg::since::{KEPT_IN, Kept};
 use crate::sys::pg::{Db, VersionTable};
+use crate::sys::saved::texts;
 use crate::sys::{self, files, journal};
 
 /// How many differences are listed.
@@ -85,21 +86,14 @@ pub fn check_whole(path: &Path) -> Result<Record> {
     Ok(record)
 }
 
-/// Before the database is walked back: a backup of what is there now, and the rows aside that were written since the
+/// Before the database is walked back, when there is a backup of what is there now: puts the rows aside that were written since the
 /// operation stopped, so that no script takes them along.
 ///
 /// # Errors
-/// As [`backup::take`].
+/// When the connection is lost.
 /// `backup` is the one of then; `end` is the transaction with which the operation ended; without it, its last mark in the
 /// database counts.
-pub fn before(
-    ctx: &Ctx,
-    db: &mut Db,
-    wanted: &Wanted<'_>,
-    versions: &VersionTable,
-    (backup, end): (&Path, Option<u64>),
-) -> Result<Taken> {
-    let taken = backup::take(ctx, db, wanted)?;
+pub fn before(ctx: &Ctx, db: &mut Db, versions: &VersionTable, (backup, end): (&Path, Option<u64>)) -> Result<()> {
     let name = name_of(backup);
     let (put_back_at, left) = db.begin_anew(versions, &name)?;
     told_of(ctx, left);
@@ -109,7 +103,7 @@ pub fn before(
             "what was written since cannot be told from what the operation wrote; nothing of it is written over",
         );
     }
-    Ok(taken)
+    Ok(())
 }
 
 /// Whether the rows of that backup were put back, and no revision has run since.
@@ -169,7 +163,7 @@ pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
     let jobs = if is_done { Vec::new() } else { jobs };
     // As late as can be: whoever writes after this is written over.
     keep(db, wish.versions, wish.backup, None)?;
-    let mended = if jobs.is_empty() { Vec::new() } else { mend(ctx, db, wish, jobs)? };
+    let mended = if jobs.is_empty() { Vec::new() } else { mend(ctx, db, wish, record.copy(), jobs)? };
     report.tell(&mended);
     let later = wish.now.and_then(|path| shelf::open(path).ok()?.record).map(|record| record.contents.sequences);
     let mut statements = sequences(&record.contents.sequences, &later.unwrap_or_default(), &now.sequences);
@@ -251,13 +245,13 @@ fn named_by(table: &str, scripts: &[String]) -> Option<bool> {
 }
 
 /// Reads the backup's rows of those tables into the database and lets it write what differs.
-fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, jobs: Vec<Job>) -> Result<Vec<Mended>> {
-    let tool = reader(&ctx.ui, wish.tools, wish.backup)?;
+fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, copy: Option<&str>, jobs: Vec<Job>) -> Result<Vec<Mended>> {
+    let url = db.url().clone();
     let wanted: BTreeMap<(String, String), String> =
         jobs.iter().filter_map(|job| Some((archive::parts(&job.table)?, job.table.clone()))).collect();
     let mut mending = db.mend(jobs, &name_of(wish.backup))?;
     let mut encoding = "UTF8".to_owned();
-    archive::read(&ctx.ui, &tool, wish.backup, &mut |piece| {
+    let mut visit = |piece: Piece<'_>| {
         match piece {
             Piece::Table { schema, name, columns, rows } => {
                 if let Some(table) = wanted.get(&(schema.to_owned(), name.to_owned())) {
@@ -270,7 +264,11 @@ fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, jobs: Vec<Job>) -> Result<Vec<M
             }
         }
         Ok(())
-    })?;
+    };
+    match copy {
+        Some(copy) => copied::read(&url, copy, wanted.keys(), &mut visit)?,
+        None => archive::read(&ctx.ui, &reader(&ctx.ui, wish.tools, wish.backup)?, wish.backup, &mut visit)?,
+    }
     mending.finish()
 }
 
@@ -337,6 +335,19 @@ impl Report {
     /// For JSON.
     pub fn to_json(&self) -> Value {
         json!({"as_it_was": self.is_as_it_was, "done": self.done, "left": self.left, "differs": self.differs})
+    }
+
+    /// Reads that again, from a journal.
+    ///
+    /// # Errors
+    /// When it is not understood.
+    pub fn from_json(value: &Value) -> Result<Report> {
+        Ok(Report {
+            is_as_it_was: value["as_it_was"].as_bool().unwrap_or_default(),
+            done: texts(&value["done"])?,
+            left: texts(&value["left"])?,
+            differs: texts(&value["differs"])?,
+        })
     }
 
     /// What is not back, though nothing that is told above says why.

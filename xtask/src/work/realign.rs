@@ -1,10 +1,11 @@
 //! Brings a database back in line with the files where it has run something else than they say: another branch's
-//! revisions, which no file here has, or its own ones on other parents (a merge whose files were taken back). What ran is
-//! put together again from the ledger and from git, in a folder of its own; with these scripts the database goes down to the newest
-//! revisions that both know, and with those on the disk up again to what it had of them.
+//! revisions, which no file here has, or its own ones on other parents (a merge whose files were taken back). The
+//! scripts that ran are collected from the ledger and from git, in a folder of their own. With these the database is
+//! downgraded to the newest revisions that both sides know, and with the scripts on the disk it is upgraded again to
+//! the revisions that it had.
 //!
-//! Where a killed run has come to is asked of the database again. That is not enough for revisions that only leave the version
-//! table and come back (`kept`): `left_open.rs` writes those down.
+//! After a killed run, the database itself shows how far it has come. That is not enough for revisions that only leave
+//! the version table and come back (`kept`): `left_open.rs` writes those down.
 
 mod left_open;
 

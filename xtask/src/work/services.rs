@@ -1,6 +1,6 @@
-//! What a Backend.AI service needs around it before it is started: servers, other services, the machine, files that have to
-//! agree. `cli-executor` looks at what one service needs, `doctor` at what a checkout's files say. Nothing is changed, and
-//! no secret is told.
+//! Checks what a Backend.AI service needs before it is started: servers, other services, the machine, files that have
+//! to agree. `cli-executor` checks what one service needs, `doctor` what a checkout's files say. Nothing is changed,
+//! and no secret is shown.
 
 mod command_line;
 mod files;

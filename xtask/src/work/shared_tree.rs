@@ -1,4 +1,4 @@
-//! Linked work trees whose files name the same database: what is done to it in one, the other one meets.
+//! Finds linked work trees whose files name the same database: a change made from one of them affects the others.
 
 use std::path::PathBuf;
 

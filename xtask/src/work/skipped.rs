@@ -1,6 +1,6 @@
-//! Revisions that a database counts as having run and never ran, by the ledger where it is certain; else by what git
-//! knows of earlier parents, and then only where the database itself lacks what the revision makes. Shared by what looks
-//! (db-status) and by what must not build on it (db-migrate, db-rebase).
+//! Finds skipped revisions: a database counts them as run and never ran them. The ledger knows them where it is
+//! certain; else git knows earlier parents, and then a revision is only reported where the database lacks what it
+//! makes.
 
 mod healed;
 
@@ -268,17 +268,17 @@ impl AllSkipped {
         self.skipped.iter().map(line).collect()
     }
 
-    /// `"implied"` of JSON.
-    pub fn json(&self, graph: &Graph) -> Vec<Value> {
-        let one = |skipped: &Skipped| {
-            let mut object = crate::report::json::revision(&Revision::of(graph, &skipped.revision));
+    /// `"implied"` of JSON; `revisions` are the skipped ones, in their order.
+    pub fn json(&self, revisions: &[Revision]) -> Vec<Value> {
+        let one = |(skipped, revision): (&Skipped, &Revision)| {
+            let mut object = crate::report::json::revision(revision);
             let told_by = if skipped.lacks.is_empty() { "ledger" } else { "database" };
             object["told_by"] = json!(told_by);
             object["lacks"] = json!(skipped.lacks);
             object["because"] = skipped.because.as_ref().map_or(Value::Null, because);
             object
         };
-        self.skipped.iter().map(one).collect()
+        self.skipped.iter().zip(revisions).map(one).collect()
     }
 }
 

@@ -1,4 +1,5 @@
-//! Where a component's database stands: its files and its version table, looked at side by side without Python.
+//! Finds where a component's database stands: reads its files and asks for its version table at the same time, without
+//! Python.
 
 use anyhow::{Result, anyhow};
 

@@ -1,6 +1,6 @@
-//! A way that was gone, taken back: a backup of what is there, the walk back by the scripts, then the rows that the way had
-//! taken away out of the backup of then. Under a journal: whatever ends it, the same call goes on, and how far the walk
-//! was, the database says.
+//! Takes back a walk: makes a backup of what is there, walks back by the scripts, then puts back the rows that the walk
+//! had taken away, out of the backup that was made before it. It runs under a journal: after a crash the same call
+//! continues, and the database shows how far it had come.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ use crate::model::action::{Own, own};
 use crate::model::graph::Graph;
 use crate::model::step::Direction;
 use crate::sys::journal::{self, Journal, Operation, Progress};
+use crate::sys::saved::{text, texts};
 
 /// The command whose journal this is.
 const COMMAND: &str = "db-undo";
@@ -391,17 +392,13 @@ impl TakeBack {
     }
 
     fn from_json(value: &Value) -> Result<TakeBack> {
-        let list = |key: &str| -> Result<Vec<String>> {
-            let all = value[key].as_array().context("a list is missing in the journal")?;
-            Ok(all.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-        };
         Ok(TakeBack {
-            component: value["component"].as_str().context("the journal names no component")?.to_owned(),
+            component: text(&value["component"])?,
             change: LastChange::from_json(&value["change"])?,
-            heads: list("heads")?,
+            heads: texts(&value["heads"])?,
             direction: if value["direction"] == Direction::Up.name() { Direction::Up } else { Direction::Down },
-            ids: list("revisions")?,
-            after: list("after")?,
+            ids: texts(&value["revisions"])?,
+            after: texts(&value["after"])?,
             backup: value["backup"].as_str().map(PathBuf::from),
         })
     }

@@ -1,6 +1,6 @@
-//! Twins in a history (`model/twins.rs` says what they are): which pairs there are, by the texts of the scripts, and what
-//! came of them when a round trip tried them. Texts are a hint; db-roundtrip proves them and writes it down, for who only
-//! looks at files and database.
+//! Finds the pairs of twins in a history (`model/twins.rs` says what they are) by the texts of the scripts, and
+//! remembers what a round trip found when it tried them. Texts are only a hint; db-roundtrip proves a pair and writes
+//! the result down for commands that run no script.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What `cli-executor` says.
+//! What `cli-executor` prints.
 
 use super::words::Words;
 use crate::ctx::Ctx;

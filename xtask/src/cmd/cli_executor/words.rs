@@ -1,4 +1,4 @@
-//! The words behind `--subcommand`: as a shell reads them, and the real ones where somebody types those of an old document.
+//! Reads the words behind `--subcommand` as a shell does, and replaces those of an old document by today's.
 
 use std::path::Path;
 

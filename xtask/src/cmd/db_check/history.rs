@@ -1,5 +1,5 @@
-//! `db-check --history`: the past of the scripts, commit by commit of the main line. Every blob is read and parsed once,
-//! whatever the number of commits.
+//! `db-check --history`: judges the past of the scripts, commit by commit of the main line. Every blob is read and
+//! parsed once, whatever the number of commits.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `db-check --models`: is there a change of the models without a migration? This is the only part of db-check that
+//! `db-check --models`: finds changes of the models that no migration makes. This is the only part of db-check that
 //! needs Python and a server.
 
 use anyhow::Result;

@@ -1,4 +1,4 @@
-//! Everything that is checked before a new revision is made. A check that fails refuses with exit 3.
+//! Makes all checks before a new revision is made. A check that fails refuses with exit 3.
 
 use anyhow::Result;
 

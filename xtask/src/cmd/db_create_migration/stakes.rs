@@ -1,5 +1,5 @@
-//! What a new script would take away: whether that is meant (models that were never imported look like models that
-//! were deleted), and how much of it the component's own database holds.
+//! Finds what a new script would take away: whether that is meant (models that were never imported look like models
+//! that were deleted), and how much of it the component's own database holds.
 
 use anyhow::Result;
 

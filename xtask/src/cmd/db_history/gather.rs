@@ -1,4 +1,4 @@
-//! What `db-history` shows: the scripts, and side by side with reading them what git and the database say.
+//! Gathers what `db-history` shows: it reads the scripts, and asks git and the database at the same time.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
-//! The way back, in the reverse order: databases down with the scripts that took them up, rows from the backups, rebases
-//! by their own journals, then the merge. It asks how far things are before each act, so it can be repeated.
+//! Takes a merge back, in the reverse order: it downgrades the databases with the scripts that upgraded them, puts back
+//! the rows from the backups, takes back the rebases by their own journals, then the merge. Before each act it looks
+//! how far things are, so that it can be repeated.
 
 use anyhow::Result;
 
@@ -17,7 +18,7 @@ use crate::sys::project::Component;
 use crate::work::last_change::{self, What};
 use crate::work::migrate::Way;
 
-/// Takes back what stopped.
+/// Takes back a merge that stopped.
 ///
 /// # Errors
 /// A usage error where there is nothing, a refusal where somebody has committed since; after that a failure, and it can
@@ -49,7 +50,7 @@ pub fn run(ctx: &Ctx, keep_database: bool) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Forgets what stopped: the way out where nothing else is left. Merge, files and databases stay as they are.
+/// Forgets a merge that stopped, for when nothing else helps. Merge, files and databases stay as they are.
 ///
 /// # Errors
 /// A usage error where there is nothing to forget.
@@ -95,7 +96,8 @@ impl Flow<'_> {
         self.unmerge()
     }
 
-    /// Files that the merge's own commit has: git compares them with what lies there when the commit goes.
+    /// Adds the files of the merge's own commit to the staged ones: git compares them with the work tree when the
+    /// commit is removed.
     fn know_committed_files(&mut self) -> Result<()> {
         if !self.record.is_undone || self.merge_is()? != Where::Committed {
             return Ok(());
@@ -109,7 +111,7 @@ impl Flow<'_> {
         self.save()
     }
 
-    /// From here on there is no going on.
+    /// Writes down that taking back has begun: the merge cannot be continued any more.
     fn note_it(&mut self) -> Result<()> {
         if self.record.is_taken_back {
             return Ok(());
@@ -132,10 +134,11 @@ impl Flow<'_> {
             return Err(fail.action("Use the same --server and --project as then").into());
         }
         self.note_it()?;
-        // Where the rebase has taken one, the rows are put back with it; those written since are kept aside before they go.
+        // Where the rebase has taken a backup, its rows are put back by the rebase; rows written since are kept aside
+        // before the downgrades.
         let of_rebase = self.kept(&component.name)?.and_then(|kept| kept.backup);
         let then = backup.as_ref().or(of_rebase.as_ref());
-        // A run before this one, which was cut off, has put them back already.
+        // An earlier run that was killed may have put them back already.
         let is_put_back = then.map_or(Ok(false), |path| own.was_put_back(path))?;
         let now = then.filter(|_| !is_put_back).map(|path| own.before_putting_back(ctx, path, end)).transpose()?;
         Way { start: &start, direction: Direction::Up, ids: &steps, kept: &[] }.go_back(ctx, &mut own)?;

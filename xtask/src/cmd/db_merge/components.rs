@@ -28,13 +28,13 @@ const NOT_SET_UP: &str = "it is not set up here";
 const INSTEAD_OF_BACKUP: &str = "Or take it all back, then merge with the databases left alone (--no-db)";
 
 impl Flow<'_> {
-    /// Does something for each component, in their order, and sums up.
+    /// Does a step for each component, in their order, and sums up.
     fn each(&mut self, work: impl Fn(&mut Self, &Ctx, &Component) -> Result<Done>) -> Result<Done> {
         let ctx = self.ctx.for_step(self.ctx.ui.clone(), None);
         let named = self.record.component.clone();
         for component in components(&ctx, named.as_deref())? {
             let began = Instant::now();
-            // What a command prints as its answer is the report's to say.
+            // The answers of the commands are not printed: the report at the end says what they did.
             let step = ctx.for_step(ctx.ui.overheard(), Some(component));
             let done = work(self, &step, component);
             let seconds = began.elapsed().as_secs_f64();
@@ -52,7 +52,7 @@ impl Flow<'_> {
                 }
                 Err(error) => {
                     let fail = from_anyhow(&error);
-                    self.done.push(report(Outcome::Failed, fail.summary.clone(), serde_json::Value::Null));
+                    self.done.push(report(Outcome::Failed, fail.summary.clone(), None));
                     Some(fail)
                 }
             };
@@ -63,7 +63,8 @@ impl Flow<'_> {
         Ok(self.sum_up())
     }
 
-    /// A step is skipped when it was so for every component. What all say is said once.
+    /// A step counts as skipped when it was skipped for every component. A remark that all components share is made
+    /// once.
     fn sum_up(&self) -> Done {
         let is_skipped = self.done.iter().all(|it| it.outcome == Outcome::Skipped);
         let remark = match self.done.split_first() {
@@ -73,7 +74,8 @@ impl Flow<'_> {
         if is_skipped { Done::skipped(remark) } else { Done::ok(remark) }
     }
 
-    /// `db-status`, the first time to see that there is something to work with, the second time that all is well.
+    /// `db-status`: the first time to see that the databases can be worked with, the second time that they are
+    /// up-to-date.
     pub fn look(&mut self, is_last: bool) -> Result<Done> {
         self.components.clear();
         self.each(|flow, ctx, component| {
@@ -101,7 +103,7 @@ impl Flow<'_> {
         })
     }
 
-    /// `db-rebase` where there are several heads; where an earlier run has begun it, it is gone on with.
+    /// `db-rebase` where there are several heads; one that an earlier run has begun is continued.
     pub fn rebase(&mut self) -> Result<Done> {
         if db_rebase::is_pending(self.ctx)? {
             let step = self.ctx.for_step(self.ctx.ui.overheard(), None);
@@ -130,7 +132,7 @@ impl Flow<'_> {
         })
     }
 
-    /// `db-roundtrip` of what now runs after something else than before.
+    /// `db-roundtrip` of the revisions that now run after other ones than before.
     pub fn roundtrip(&mut self) -> Result<Done> {
         let skip = match &self.record.flags {
             flags if flags.no_db => Some(NO_DB),
@@ -155,22 +157,21 @@ impl Flow<'_> {
             let range = Range::These { ids: ids.into_iter().collect(), words };
             let flags = DbRoundtrip { range, ..DbRoundtrip::default() };
             let report = db_roundtrip::prove(ctx, &flags)?;
-            let results = report.results_json(ctx.ui.around());
             let bad = what_counts(&report);
             if report.tested() == 0 || !bad.is_empty() {
                 flow.ctx.ui.answer(db_roundtrip::text(ctx, &report));
-                return Ok(Done::found(found(component, &bad), results));
+                return Ok(Done::found(found(component, &bad), report.results));
             }
             let unproven = match report.count(Verdict::Unproven) {
                 0 => String::new(),
                 count => format!(", {count} unproven"),
             };
             let words = format!("{count} revision{} tested{unproven}", if count == 1 { "" } else { "s" });
-            Ok(Done { results, ..Done::ok(words) })
+            Ok(Done { results: Some(report.results), ..Done::ok(words) })
         })
     }
 
-    /// `db-migrate` to the head, after a backup where there is none yet: taking it back needs the rows.
+    /// `db-migrate` to the head, after a backup where there is none yet: `--abort` needs the rows.
     pub fn migrate(&mut self) -> Result<Done> {
         self.each(|flow, ctx, component| {
             if flow.record.flags.no_db {
@@ -208,8 +209,8 @@ impl Flow<'_> {
         })
     }
 
-    /// What taking back will need: where the database was, the way up, its rows. After an earlier attempt the start and
-    /// the backup are those of then.
+    /// Writes down what taking back will need: where the database stood, the revisions to apply, and a backup of its
+    /// rows. After an earlier attempt, the start and the backup of that attempt stay.
     fn write_down(
         &mut self,
         ctx: &Ctx,
@@ -272,7 +273,8 @@ fn not_there(component: &Component, standing: &Standing) -> Fail {
         .about(&component.name)
 }
 
-/// What no merge can be built on: it would have to go down through what was never done, or up through what was.
+/// What prevents the merge: revisions that the database counts as run and never ran, or that it ran and no file gives
+/// it any more.
 fn in_the_way(ctx: &Ctx, report: &Report) -> Option<Fail> {
     let overlapping = |standing| advice::overlapping(ctx, standing, &report.component);
     let skipped = report.never_ran().map(|(lines, commands)| advice::never_ran(lines, commands));
@@ -281,8 +283,8 @@ fn in_the_way(ctx: &Ctx, report: &Report) -> Option<Fail> {
     overlapping.or_else(undone).or(skipped)
 }
 
-/// What of a round trip stops the flow. Rows in a table or column that a moved revision makes itself go with it on its way
-/// down: that is no defect of its, and the database here does not go down.
+/// The results of a round trip that stop the flow. Rows in a table or column that a moved revision makes itself are
+/// lost in its downgrade: that is no defect of the revision, and the flow does not downgrade the database.
 fn what_counts(report: &RoundTrip) -> Vec<&RevisionResult> {
     let is_bare = |it: &RevisionResult| {
         it.verdict == Verdict::DataLost
@@ -294,7 +296,7 @@ fn what_counts(report: &RoundTrip) -> Vec<&RevisionResult> {
     report.results.iter().filter(counts).collect()
 }
 
-/// What a round trip has found, as the failure that stops the flow.
+/// The failure that stops the flow, with what the round trip has found.
 fn found(component: &Component, bad: &[&RevisionResult]) -> Fail {
     let fail = Fail::new(Kind::RoundtripFound, "A moved revision does not stand the round trip");
     let fail = bad.iter().fold(fail, |fail, it| fail.details(format!("{}: {}", it.revision.id, it.verdict_words())));

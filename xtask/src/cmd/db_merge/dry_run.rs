@@ -1,5 +1,5 @@
-//! `--dry-run`: what would conflict, which heads there would be, which revisions would move. Where the merge is not
-//! made yet, this reads the tree that git says the merge would make. The index, files and databases are not changed.
+//! `--dry-run`: says what would conflict, which heads there would be and which revisions would move. Where the merge is
+//! not made yet, it reads the tree that git says the merge would make. The index, files and databases are not changed.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::flow::Step;
 use super::preflight::{self, components};
 use super::show;
-use crate::cmd::db_rebase::{self, AfterMerge};
+use crate::cmd::db_rebase::{self, AfterMerge, Rows};
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, from_anyhow, refuse};
 use crate::flags::{Merge, Rebase};
@@ -38,8 +38,8 @@ struct Preview {
     needs_merge_revision: Option<bool>,
     /// What the database would go through, where it is known.
     database: Option<Trip>,
-    /// What would become of its rows, as it stands in db-rebase's JSON.
-    rows: Value,
+    /// What would become of its rows.
+    rows: Option<Rows>,
     moved: Vec<MovedRevision>,
     error: Option<Fail>,
     /// The history as it is and as it would be, where revisions move.
@@ -58,7 +58,7 @@ impl Preview {
             "is_diverged": self.error.is_none().then_some(self.is_diverged),
             "needs_merge_revision": self.needs_merge_revision,
             "database": database,
-            "rows": self.rows,
+            "rows": self.rows.as_ref().map(Rows::to_json),
             "error": self.error.as_ref().map(|fail| fail.to_json(around)),
         })
     }
@@ -71,7 +71,7 @@ impl Preview {
 /// Runs it.
 ///
 /// # Errors
-/// Whatever would refuse the real thing.
+/// Whatever would refuse the merge itself.
 pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     let (repo, record) = preflight::check(ctx, flags).map_err(refuse)?;
     let named = ctx.common.component.as_deref();
@@ -96,7 +96,7 @@ pub fn run(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
             }
         }
     }
-    let steps = show::planned(flags);
+    let steps = show::planned(flags, ctx.ui.around());
     let fields = json!({
         "branch": flags.branch,
         "steps": steps,
@@ -126,7 +126,7 @@ fn draw(path: &Path, parts: &[Preview]) -> Result<String> {
     Ok(format!("Wrote {}: the history as it is and as it would be", path.display()))
 }
 
-/// The tree that git would make and the files in conflict; `None` where this git cannot say it.
+/// The tree that git would make, and the files in conflict; `None` where this version of git cannot tell.
 fn conflicts_of<'a>(
     branch: &str,
     merged: &'a git::TrialMerge,
@@ -205,15 +205,14 @@ fn preview(component: &Component, graph: &Graph, rebase: Option<&AfterMerge>) ->
         lines.push("  going down, these rows go, and are put back from the backup:".to_owned());
         lines.extend(at_stake.iter().map(|it| format!("    - {}", it.line())));
     }
-    let at_stake: Option<Vec<Value>> = trip.map(|_| at_stake.iter().map(AtStake::json).collect());
     Preview {
         component: component.name.clone(),
         heads,
         is_diverged: graph.is_diverged(),
         needs_merge_revision: Some(matches!(rebase.map(|it| &it.plan.change), Some(Change::Merge { .. }))),
         database: trip.cloned(),
-        // Whether it can stay as it is only shows when the files are merged.
-        rows: at_stake.map_or(Value::Null, |all| json!({"kept": null, "why": null, "at_stake": all})),
+        // Whether the database can stay as it is only shows when the files are merged.
+        rows: trip.map(|_| Rows { stay: None, why: None, at_stake: at_stake.to_vec() }),
         moved: moved.iter().map(|it| MovedRevision::of(graph, it)).collect(),
         error: None,
         histories: Vec::new(),
@@ -231,7 +230,7 @@ fn not_known_yet(component: &Component, fail: Fail) -> Preview {
         is_diverged: false,
         needs_merge_revision: None,
         database: None,
-        rows: Value::Null,
+        rows: None,
         moved: Vec::new(),
         error: Some(fail),
         histories: Vec::new(),
@@ -239,7 +238,7 @@ fn not_known_yet(component: &Component, fail: Fail) -> Preview {
     }
 }
 
-/// A component as the files are now: db-rebase has a dry run of its own.
+/// What a rebase of the files as they are now would do, from db-rebase's own dry run.
 fn as_it_is(ctx: &Ctx, flags: &Merge, component: &Component) -> Result<Preview> {
     let graph = ctx.history(&ctx.config(component)?).map_err(refuse)?;
     if !graph.is_diverged() {

@@ -1,9 +1,8 @@
-//! A merge under way: its steps and what they work on. `run.rs` runs them.
+//! A merge under way: its steps, and the values that they share. `run.rs` runs them.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
 use super::preflight;
 use super::record::{KEPT, Record, folder};
@@ -13,6 +12,7 @@ use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, refuse};
 use crate::flags::Merge;
 use crate::model::action::own;
+use crate::report::roundtrip::RevisionResult;
 use crate::report::steps::{ComponentReport, Outcome};
 use crate::sys::git::Repo;
 use crate::sys::journal::{self, Journal};
@@ -31,35 +31,36 @@ pub enum Step {
     Commit,
 }
 
-/// What came of a step, or of its part of a component.
+/// The outcome of a step, or of its part for one component.
 pub struct Done {
     pub outcome: Outcome,
     pub remark: String,
-    /// What a round trip found, as in its own JSON.
-    pub results: Value,
-    /// What stops the flow here.
+    /// What a round trip found; `None` where none was run.
+    pub results: Option<Vec<RevisionResult>>,
+    /// The failure that stops the flow, if there is one.
     pub fail: Option<Fail>,
 }
 
 impl Done {
     /// It was done.
     pub fn ok(remark: String) -> Done {
-        Done { outcome: Outcome::Ok, remark, results: Value::Null, fail: None }
+        Done { outcome: Outcome::Ok, remark, results: None, fail: None }
     }
 
     /// It was not needed.
     pub fn skipped(remark: String) -> Done {
-        Done { outcome: Outcome::Skipped, remark, results: Value::Null, fail: None }
+        Done { outcome: Outcome::Skipped, remark, results: None, fail: None }
     }
 
     /// It has found something that stops the flow.
-    pub fn found(fail: Fail, results: Value) -> Done {
+    pub fn found(fail: Fail, results: Vec<RevisionResult>) -> Done {
+        let results = Some(results);
         Done { outcome: Outcome::Failed, remark: fail.summary.clone(), results, fail: Some(fail) }
     }
 }
 
 impl Step {
-    /// In their order.
+    /// The steps of a merge, in their order.
     pub fn all(flags: &Merge) -> Vec<Step> {
         let mut steps = vec![Step::Merge, Step::Before, Step::Rebase, Step::Roundtrip, Step::Migrate, Step::After];
         if flags.commit {
@@ -68,7 +69,7 @@ impl Step {
         steps
     }
 
-    /// The command that it is.
+    /// The command that the step runs.
     pub fn name(self) -> &'static str {
         match self {
             Step::Merge => "git merge",
@@ -87,7 +88,7 @@ pub struct Flow<'a> {
     pub repo: Repo,
     pub journal: Journal,
     pub record: Record,
-    /// The components for which the present step is done.
+    /// The parts of the present step that are done.
     pub done: Vec<ComponentReport>,
     /// Where the databases stood when they were looked at last.
     pub components: Vec<Report>,
@@ -115,9 +116,9 @@ impl<'a> Flow<'a> {
         Flow { ctx, repo, journal, record, done: Vec::new(), components: Vec::new() }
     }
 
-    /// Writes down what is known.
+    /// Writes the record into the journal.
     pub fn save(&mut self) -> Result<()> {
-        self.journal.note(NOTE, self.record.to_json())
+        self.journal.note(NOTE, self.record.to_json(self.ctx.ui.around()))
     }
 
     /// Where a component's rebase is put away when it has ended.
@@ -140,7 +141,7 @@ impl<'a> Flow<'a> {
         Ok(all)
     }
 
-    /// The journal goes, and with it the rebases' ones.
+    /// Removes the journal, and those of the rebases.
     pub fn finish(self) -> Result<()> {
         let kept = folder(self.ctx)?.join(KEPT);
         self.journal.finish()?;

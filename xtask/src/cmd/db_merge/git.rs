@@ -14,18 +14,18 @@ use crate::model::action::git;
 use crate::sys::git::{Merged, Oid, Operation, State, WithCommit};
 use crate::sys::journal::crash_point;
 
-/// Where the merge of this command is.
+/// How far the merge of this command is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Where {
-    /// There is none: no branch was named.
+    /// This command makes no merge: no branch was named.
     NotOurs,
-    /// Not begun.
+    /// It has not begun.
     Ahead,
-    /// In progress.
+    /// It is in progress, and not committed.
     InProgress,
-    /// The branch was moved to what was to be merged.
+    /// The branch was fast-forwarded to what was to be merged.
     Forwarded,
-    /// Everything was here from the beginning.
+    /// Nothing was to be merged: the branch had everything already.
     UpToDate,
     /// Somebody has committed it.
     Committed,
@@ -57,7 +57,7 @@ impl Flow<'_> {
         })
     }
 
-    /// The step.
+    /// Does the merge.
     pub fn merge(&mut self) -> Result<Done> {
         let branch = self.record.flags.branch.clone().unwrap_or_default();
         Ok(match self.merge_is()? {
@@ -78,7 +78,8 @@ impl Flow<'_> {
 
     fn do_merge(&mut self, branch: &str) -> Result<Done> {
         preflight::clean(&self.repo)?;
-        // By its name, for the message; by its commit where the name has come to mean another one.
+        // The branch is merged by its name, for git's message; by its commit, where the name means another commit by
+        // now.
         let target = self.record.target.as_ref().map_or("", Oid::as_str);
         let is_same = self.repo.commits(&[branch])?.pop().flatten().is_some_and(|commit| commit.as_str() == target);
         crash_point();
@@ -91,8 +92,8 @@ impl Flow<'_> {
         })
     }
 
-    /// Puts what a rebase has written into the index, if git is in the middle of something: its next commit would
-    /// otherwise be without it. What git did not know before stays unknown.
+    /// Puts the files that a rebase has written into the index, if git is in the middle of an operation: its next
+    /// commit would otherwise lack them. Files that git did not know before stay unknown to it.
     pub fn stage(&mut self, kept: &Kept) -> Result<()> {
         if self.repo.operation()?.is_none() {
             return Ok(());
@@ -116,7 +117,7 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// The step, where it was asked for.
+    /// Commits the merge, where `--commit` asked for it.
     pub fn commit(&mut self) -> Result<Done> {
         match self.repo.operation()? {
             Some(Operation::Merge { .. }) => self.repo.commit_index(None)?,
@@ -137,8 +138,8 @@ impl Flow<'_> {
         Ok(Done::ok(head.map(|head| head.short().to_owned()).unwrap_or_default()))
     }
 
-    /// Refuses to work on another branch than the one that it began with. A rebase of git's that has ended meanwhile leads
-    /// from a detached head to a branch; where the merge is not ours that is no harm.
+    /// Refuses to work on another branch than the one that was checked out at the beginning. When a git rebase ends, it
+    /// goes from a detached head to a branch; where the merge is not this command's, that is allowed.
     ///
     /// # Errors
     /// `dirty-work-tree`.
@@ -158,7 +159,7 @@ impl Flow<'_> {
         Err(fail.action(back).action("Then repeat the command").related(git(["status"])).into())
     }
 
-    /// Refuses to take back from under somebody's commits.
+    /// Refuses to take the merge back where commits were made on top of it.
     ///
     /// # Errors
     /// `dirty-work-tree`.
@@ -181,7 +182,7 @@ impl Flow<'_> {
             .into())
     }
 
-    /// Takes the merge back, if it is ours and there is one; the files are as the merge left them.
+    /// Takes the merge back, if this command has made one. The files are as the merge left them by then.
     pub fn unmerge(&mut self) -> Result<()> {
         if !self.record.staged.is_empty() {
             crash_point();
@@ -191,7 +192,7 @@ impl Flow<'_> {
         match self.merge_is()? {
             Where::InProgress => self.repo.merge_abort_but(&self.staged_by_others()?)?,
             Where::Forwarded => self.repo.reset_keep(&self.record.head)?,
-            // The files are in the index as they were before, so that git can compare.
+            // The index gets the files as they were before, so that git can compare them.
             Where::Committed if self.record.is_undone => self.repo.reset_merge(&self.record.head)?,
             Where::NotOurs | Where::Ahead | Where::UpToDate | Where::Committed => {}
         }
@@ -199,7 +200,7 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// What is staged and is not the merge's: a person's own edits and new files.
+    /// The staged files that are not the merge's own: a person's edits and new files.
     fn staged_by_others(&self) -> Result<Vec<PathBuf>> {
         let Some(target) = &self.record.target else { return Ok(Vec::new()) };
         let brought = self.repo.brought_by(target, &self.record.head)?;
@@ -207,7 +208,7 @@ impl Flow<'_> {
         Ok(staged.iter().map(|it| it.path().to_owned()).filter(|path| !brought.contains(path)).collect())
     }
 
-    /// Whether the head is the commit of this merge and of nothing else, and nobody else can have it.
+    /// Whether the head is the commit of this merge alone, and no other branch or remote has it.
     pub fn is_own_commit(&self) -> Result<bool> {
         let (Some(target), Some(head)) = (&self.record.target, self.repo.head()?.commit) else { return Ok(false) };
         let parents = self.repo.commits(&["HEAD^1", "HEAD^2"])?;

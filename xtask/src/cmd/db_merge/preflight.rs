@@ -1,5 +1,5 @@
-//! What is checked before anything is changed: the checkout, a git operation in progress, files that are not
-//! committed, and whether every database can be reached.
+//! Checks before anything is changed: the checkout, a git operation in progress, files that are not committed, and
+//! whether every database can be reached.
 
 use anyhow::Result;
 
@@ -17,10 +17,10 @@ use crate::work::advice;
 /// How many files an error lists.
 const LISTED: usize = 10;
 
-/// Looks at everything.
+/// Makes all checks.
 ///
 /// # Errors
-/// `already-running`, `git-conflict`, `dirty-work-tree`, `remote-database`, what connecting may meet; usage errors.
+/// `already-running`, `git-conflict`, `dirty-work-tree`, `remote-database`, the errors of a connection; usage errors.
 pub fn check(ctx: &Ctx, flags: &Merge) -> Result<(Repo, Record)> {
     check_nothing_pending(ctx)?;
     db_rebase::check_nothing_pending(ctx)?;
@@ -50,7 +50,7 @@ pub fn check(ctx: &Ctx, flags: &Merge) -> Result<(Repo, Record)> {
     Ok((repo, record))
 }
 
-/// The components that are meant: the one that was named, else every one.
+/// The component that was named, else all of them.
 pub fn components<'a>(ctx: &'a Ctx, named: Option<&str>) -> Result<Vec<&'a Component>> {
     let project = ctx.project()?;
     match named {
@@ -72,7 +72,8 @@ pub fn checkout(ctx: &Ctx) -> Result<Repo> {
     })
 }
 
-/// What this command itself merges; `None` where it goes on from what git is in the middle of, or from where it is.
+/// The commit that this command itself merges; `None` where git is in the middle of an operation already, or no branch
+/// was named.
 pub fn target(repo: &Repo, flags: &Merge) -> Result<Option<Oid>> {
     let commit = flags.branch.as_deref().map(|branch| repo.commit(branch)).transpose()?;
     repo.no_conflicts("go on").map_err(|error| from_anyhow(&error).run("Then repeat the command", own("db-merge")))?;
@@ -99,8 +100,8 @@ pub fn target(repo: &Repo, flags: &Merge) -> Result<Option<Oid>> {
     Ok(None)
 }
 
-/// Refuses a work tree with changes that taking back could lose. Files that git does not know are left alone by all of
-/// this, and git itself sees that none is overwritten.
+/// Refuses a work tree with changes that could be lost when the merge is taken back. Files that git does not know are
+/// not touched, and git itself overwrites none of them.
 pub fn clean(repo: &Repo) -> Result<()> {
     let status = repo.status::<&str>(&[])?;
     let changed: Vec<String> = status.changed().map(|path| path.display().to_string()).collect();
@@ -115,7 +116,7 @@ pub fn clean(repo: &Repo) -> Result<()> {
     Err(fail.related(git(["status"])).into())
 }
 
-/// A database that is not made yet holds nothing that could be harmed.
+/// A database that does not exist yet holds nothing that could be harmed.
 fn reachable(ctx: &Ctx, component: &Component) -> Result<()> {
     let database = ctx.database(&ctx.config(component)?)?;
     if !database.url.is_local() {

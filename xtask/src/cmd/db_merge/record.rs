@@ -1,5 +1,5 @@
-//! What the journal of a merge holds: enough for another process to go on with the merge or to take it back. What the
-//! rebases did is in their own journals beside it.
+//! What the journal of a merge holds: enough for another process to continue the merge or to take it back. The rebases
+//! have journals of their own beside it.
 
 use std::path::PathBuf;
 
@@ -9,15 +9,16 @@ use serde_json::{Value, json};
 use crate::ctx::Ctx;
 use crate::fail::refuse;
 use crate::flags::Merge;
-use crate::model::action::{Own, own};
+use crate::model::action::{Around, Own, own};
 use crate::report::steps::StepReport;
 use crate::sys::git::Oid;
 use crate::sys::journal::{self, Journal};
+use crate::sys::saved::{text, texts};
 
 /// The folder of the rebases that have ended, beside the journal.
 pub const KEPT: &str = "rebases";
 
-/// The command that goes on with a merge that stopped.
+/// The command that continues a merge that stopped.
 pub fn to_continue() -> Own {
     own("db-merge").word("--continue").of_no_component()
 }
@@ -32,12 +33,12 @@ pub fn folder(ctx: &Ctx) -> Result<PathBuf> {
     Ok(journal::folder(&ctx.project()?.root, "db-merge"))
 }
 
-/// Refuses what must not happen before a merge that stopped has ended, one way or the other.
+/// Refuses while a merge that stopped has not been continued or taken back.
 ///
 /// # Errors
 /// `already-running`.
 pub fn check_nothing_pending(ctx: &Ctx) -> Result<()> {
-    // What is wrong with the project itself is for the command to say.
+    // If the project itself cannot be read, the command will say so.
     let Ok(folder) = folder(ctx) else { return Ok(()) };
     match Journal::pending(&folder).map_err(refuse)? {
         Some(journal) => Err(journal.unfinished().into()),
@@ -45,28 +46,28 @@ pub fn check_nothing_pending(ctx: &Ctx) -> Result<()> {
     }
 }
 
-/// What is known of a merge between two processes.
+/// What one process writes down about a merge for the next one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// As it was asked for.
+    /// The flags of the command.
     pub flags: Merge,
     /// The one component, if one was named.
     pub component: Option<String>,
-    /// What is being merged, if the merge is this command's own.
+    /// The commit that is merged, if this command makes the merge.
     pub target: Option<Oid>,
-    /// The head's commit before anything.
+    /// The commit of HEAD before the first step.
     pub head: Oid,
     /// The branch that was checked out.
     pub branch: Option<String>,
     /// Edited scripts that were put into the index, relative to the checkout.
     pub staged: Vec<PathBuf>,
-    /// Databases that were migrated, or were about to be.
+    /// The databases that were migrated, or were about to be.
     pub migrated: Vec<Migrated>,
     /// The steps that were done.
     pub report: Vec<StepReport>,
-    /// Taking back has begun; there is no going on.
+    /// Whether taking back has begun; then it cannot be continued any more.
     pub is_taken_back: bool,
-    /// It had ended, and is taken back by db-undo: its commit goes, too.
+    /// Whether db-undo takes it back after its end: then its commit is removed, too.
     pub is_undone: bool,
     /// Components whose migration was taken back.
     pub unmigrated: Vec<String>,
@@ -83,15 +84,15 @@ pub struct Migrated {
     pub start: Vec<String>,
     /// The revisions to apply, in order.
     pub steps: Vec<String>,
-    /// Taken before, unless the rebase has one that is older.
+    /// The backup taken before, unless the rebase has an older one.
     pub backup: Option<PathBuf>,
-    /// The transaction with which the merge ended, where it did.
+    /// The transaction number of the database when the merge ended, if it has ended.
     pub end: Option<u64>,
 }
 
 impl Record {
     /// For the journal.
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self, around: &Around) -> Value {
         let migrated = |it: &Migrated| {
             json!({
                 "component": it.component, "place": it.place, "start": it.start, "steps": it.steps,
@@ -109,7 +110,7 @@ impl Record {
             "checked-out": self.branch,
             "staged": self.staged.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
             "migrated": self.migrated.iter().map(migrated).collect::<Vec<_>>(),
-            "report": self.report.iter().map(StepReport::to_json).collect::<Vec<_>>(),
+            "report": self.report.iter().map(|step| step.to_json(around)).collect::<Vec<_>>(),
             "taken-back": self.is_taken_back,
             "undone": self.is_undone,
             "unmigrated": self.unmigrated,
@@ -159,27 +160,26 @@ fn optional(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
-fn text(value: &Value) -> Result<String> {
-    optional(value).with_context(|| format!("a text is missing in the journal, there is {value}"))
-}
-
-fn texts(value: &Value) -> Result<Vec<String>> {
-    value.as_array().context("a list is missing in the journal")?.iter().map(text).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::graph::Graph;
+    use crate::model::roundtrip::Verdict;
+    use crate::report::roundtrip::RevisionResult;
     use crate::report::steps::{ComponentReport, Outcome};
 
     #[test]
     fn what_is_written_is_read_back() {
+        let graph = Graph::build(Vec::new()).unwrap();
         let part = ComponentReport {
             component: "manager".into(),
             outcome: Outcome::Skipped,
             seconds: 0.5,
             remark: "one head".into(),
-            results: json!([{"revision": "a"}]),
+            results: Some(vec![RevisionResult {
+                taken_over: true,
+                ..RevisionResult::new(&graph, "a", Verdict::Unproven)
+            }]),
         };
         let report = StepReport {
             name: "db-rebase".into(),
@@ -208,7 +208,7 @@ mod tests {
             is_undone: true,
             unmigrated: vec!["manager".into()],
         };
-        assert_eq!(Record::from_json(&record.to_json()).unwrap(), record);
+        assert_eq!(Record::from_json(&record.to_json(&Around::default())).unwrap(), record);
     }
 
     #[test]

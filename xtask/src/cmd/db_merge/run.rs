@@ -1,5 +1,5 @@
-//! Runs the steps in order, under the journal. Each step first looks at how things are, so that it can go on where it
-//! was half done, or done by somebody else. `--continue` begins at the first step that is not done.
+//! Runs the steps in order, under the journal. Each step first looks how things are, so that it can continue where it
+//! was half done, or where somebody else did it. `--continue` begins at the first step that is not done.
 
 use std::time::Instant;
 
@@ -20,10 +20,10 @@ use crate::sys::interrupt;
 use crate::sys::journal::{self, Journal, Operation, Progress};
 use crate::sys::settings::Server;
 
-/// Begins.
+/// Begins a merge.
 ///
 /// # Errors
-/// A refusal before the journal is opened; after that a failure that says how to go on.
+/// A refusal before the journal is opened; after that a failure that says how to continue.
 pub fn begin(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     let (repo, record) = preflight::check(ctx, flags).map_err(refuse)?;
     let operation = Operation {
@@ -33,18 +33,18 @@ pub fn begin(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
         abort: to_abort(),
     };
     let folder = folder(ctx)?;
-    // Without a journal nobody needs what a crash between its end and theirs has left.
+    // Where the journal is gone, these are left from a crash at the end of an earlier merge, and nobody needs them.
     journal::remove_folder(&folder.join(KEPT))?;
     let steps: Vec<String> = Step::all(flags).into_iter().map(|step| step.name().to_owned()).collect();
-    let notes = Map::from_iter([(NOTE.to_owned(), record.to_json())]);
+    let notes = Map::from_iter([(NOTE.to_owned(), record.to_json(ctx.ui.around()))]);
     let journal = Journal::begin_with(&folder, operation, &steps, Vec::new(), notes).map_err(refuse)?;
     Flow::new(ctx, repo, journal, record).carry_out()
 }
 
-/// Goes on with what stopped.
+/// Continues a merge that stopped.
 ///
 /// # Errors
-/// As [`begin`]; a usage error where there is nothing to go on with.
+/// As [`begin`]; a usage error where no merge has stopped.
 pub fn go_on(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
     let mut flow = pending(ctx)?;
     if flow.record.is_taken_back {
@@ -54,7 +54,7 @@ pub fn go_on(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
             .into());
     }
     flow.check_branch().map_err(refuse)?;
-    // Nothing is done before the person has done his part.
+    // Conflicts have to be resolved first, by hand.
     let unresolved = flow.repo.no_conflicts("go on");
     unresolved.map_err(|error| refuse(from_anyhow(&error).action(to_continue()).action(or_back()).into()))?;
     flow.record.flags.no_roundtrip |= flags.no_roundtrip;
@@ -67,7 +67,7 @@ pub fn go_on(ctx: &Ctx, flags: &Merge) -> Result<Exit> {
 
 impl Flow<'_> {
     fn carry_out(mut self) -> Result<Exit> {
-        // Held for the whole of it: a server of our own would otherwise stop and start with every step.
+        // Kept for the whole merge: the embedded server would otherwise stop and start with every step.
         let _lease = match self.ctx.server()? {
             Server::Embedded if !self.record.flags.no_db => Some(self.ctx.lease()?),
             _ => None,
@@ -126,9 +126,9 @@ impl Flow<'_> {
         Ok(Exit::Done)
     }
 
-    /// What a step that failed leaves, and how to go on.
+    /// The failure of a step: what was changed, and how to continue.
     fn broke_off(self, step: Step, mut fail: Fail) -> anyhow::Error {
-        // Ctrl-C must not keep us from saying it.
+        // Ctrl-C must not prevent the report.
         let report = interrupt::shielded(|| show::to_json(&self)).unwrap_or_default();
         let steps = steps(&self.record.report);
         let ui = self.ctx.ui.clone();
@@ -140,7 +140,7 @@ impl Flow<'_> {
             fail = fail.details(format!("This happened at: {}", step.name()));
             fail = interrupt::shielded(|| show::changed(&self)).into_iter().fold(fail, |fail, line| fail.details(line));
             fail = self.ways_on(step, fail);
-            // It was a refusal of the step, not of the whole.
+            // The step was refused, but the flow had begun.
             fail.exit = if fail.exit == Exit::Refused { Exit::Failed } else { fail.exit };
         }
         ui.answer(steps);
@@ -148,8 +148,8 @@ impl Flow<'_> {
         fail.into()
     }
 
-    /// What can be done now. While this waits, db-rebase and db-migrate are refused: what they are to be called for comes
-    /// after the way back, and is not said where going on or back does it.
+    /// What can be done now. While the merge is open, db-rebase and db-migrate are refused: actions that call them are
+    /// listed after the abort, and left out where continuing or aborting does the same.
     fn ways_on(&self, step: Step, mut fail: Fail) -> Fail {
         let is_refused = |action: &Action| ["db-rebase", "db-migrate"].iter().any(|name| action.is_own(name));
         let (later, now): (Vec<Action>, Vec<Action>) =
@@ -170,7 +170,7 @@ impl Flow<'_> {
         later.iter().fold(fail, Fail::action).run("and the rest", own("db-merge").of_no_component())
     }
 
-    /// Whether all is as it was before.
+    /// Whether nothing was changed.
     fn is_untouched(&self) -> Result<bool> {
         let merge = matches!(self.merge_is()?, Where::NotOurs | Where::Ahead | Where::UpToDate);
         let rebases = self.kept_all()?.is_empty() && !db_rebase::is_pending(self.ctx)?;

@@ -1,4 +1,4 @@
-//! What `db-merge` says: the steps with their times, what came of it, what is left to do.
+//! What `db-merge` prints: the steps with their times, what was changed, what is left to do.
 
 use std::path::PathBuf;
 
@@ -10,13 +10,14 @@ use super::git::Where;
 use crate::cmd::db_rebase::Kept;
 use crate::cmd::db_status::component_json;
 use crate::flags::Merge;
-use crate::model::action::{Action, git, own};
+use crate::model::action::{Action, Around, git, own};
 use crate::report::moved::MovedRevision;
 use crate::report::steps::{Outcome, StepReport, steps};
 use crate::sys::git::{Operation, State, Status};
 use crate::ui::Paint;
+use crate::work::put_back::Report;
 
-/// The contract's JSON, and more.
+/// The fields of db-merge's JSON.
 pub fn to_json(flow: &Flow) -> Result<Value> {
     let kept = flow.kept_all()?;
     let conflicts: Vec<String> = flow.repo.conflicts()?.iter().map(|it| it.path.display().to_string()).collect();
@@ -24,7 +25,7 @@ pub fn to_json(flow: &Flow) -> Result<Value> {
         "branch": flow.record.flags.branch,
         "operation": flow.repo.operation()?.map(|operation| operation.name()),
         "head_before": flow.record.head.as_str(),
-        "steps": flow.record.report.iter().map(StepReport::to_json).collect::<Vec<_>>(),
+        "steps": flow.record.report.iter().map(|step| step.to_json(flow.ctx.ui.around())).collect::<Vec<_>>(),
         "moved": moved_json(&kept),
         "merges": merges_json(&kept),
         "conflicts": conflicts,
@@ -48,32 +49,28 @@ fn merges_json(kept: &[(String, Kept)]) -> Vec<Value> {
 
 /// What became of the rows of each database that a rebase was about.
 fn rows_json(kept: &[(String, Kept)]) -> Vec<Value> {
-    let about = kept.iter().filter(|(_, kept)| !kept.rows.is_null());
-    about
-        .map(|(component, kept)| {
-            let mut rows = kept.rows.clone();
-            rows["component"] = json!(component);
-            rows["put_back"] = kept.put_back.clone();
-            rows
-        })
-        .collect()
+    let of = |(component, kept): &(String, Kept)| {
+        let mut rows = kept.rows.as_ref()?.to_json();
+        rows["component"] = json!(component);
+        rows["put_back"] = json!(kept.put_back.as_ref().map(Report::to_json));
+        Some(rows)
+    };
+    kept.iter().filter_map(of).collect()
 }
 
-/// The same for people.
+/// What became of the rows, as text.
 fn rows(kept: &[(String, Kept)]) -> Vec<String> {
     let mut lines = Vec::new();
-    for (component, kept) in kept.iter().filter(|(_, kept)| !kept.rows.is_null()) {
-        if kept.rows["kept"] == true {
+    for (component, kept) in kept {
+        let Some(rows) = &kept.rows else { continue };
+        if rows.stay == Some(true) {
             lines.push(format!("Rows of {component}: all kept, the database stayed as it is"));
             continue;
         }
         lines.push(format!("Rows of {component}: the database went down and up"));
-        let listed = |key: &str| {
-            let all = kept.put_back[key].as_array().cloned().unwrap_or_default();
-            all.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect::<Vec<_>>()
-        };
-        lines.extend(listed("done").into_iter().map(|line| format!("  - {line}")));
-        lines.extend(listed("left").into_iter().map(|line| format!("  - ⚠️  {line}")));
+        let put_back = kept.put_back.iter();
+        lines.extend(put_back.clone().flat_map(|it| &it.done).map(|line| format!("  - {line}")));
+        lines.extend(put_back.flat_map(|it| &it.left).map(|line| format!("  - ⚠️  {line}")));
     }
     if lines.is_empty() { lines } else { [vec![String::new()], lines].concat() }
 }
@@ -85,7 +82,7 @@ fn backups(flow: &Flow, kept: &[(String, Kept)]) -> Vec<String> {
 }
 
 /// The steps of a dry run.
-pub fn planned(flags: &Merge) -> Vec<Value> {
+pub fn planned(flags: &Merge, around: &Around) -> Vec<Value> {
     let planned = |step: Step| {
         let report = StepReport {
             name: step.name().to_owned(),
@@ -94,12 +91,12 @@ pub fn planned(flags: &Merge) -> Vec<Value> {
             remark: String::new(),
             components: Vec::new(),
         };
-        report.to_json()
+        report.to_json(around)
     };
     Step::all(flags).into_iter().map(planned).collect()
 }
 
-/// All is done.
+/// The text of a merge that was resolved.
 pub fn done(flow: &Flow) -> Result<String> {
     let kept = flow.kept_all()?;
     let is_nothing = flow.record.report.iter().all(|step| step.outcome == Outcome::Skipped || step.name == "db-status");
@@ -134,7 +131,7 @@ fn moves(kept: &[(String, Kept)]) -> Vec<String> {
     [section("Moved revisions:", moved), section("Merge revisions:", merges)].concat()
 }
 
-/// What is left for the person: the commit.
+/// The actions that are left, such as the commit.
 fn next(flow: &Flow, kept: &[(String, Kept)]) -> Result<Vec<Action>> {
     let files = kept.iter().flat_map(|(_, kept)| &kept.files).filter_map(|path| flow.repo.relative(path).ok());
     let files: Vec<PathBuf> = files.collect();
@@ -167,7 +164,7 @@ fn next(flow: &Flow, kept: &[(String, Kept)]) -> Result<Vec<Action>> {
     Ok(actions)
 }
 
-/// What was changed so far, for a failure.
+/// What was changed so far, as lines of a failure.
 pub fn changed(flow: &Flow) -> Vec<String> {
     let branch = flow.record.flags.branch.as_deref().unwrap_or_default();
     let mut lines = Vec::new();
@@ -190,7 +187,7 @@ pub fn changed(flow: &Flow) -> Vec<String> {
     lines
 }
 
-/// All is taken back.
+/// The text of a merge that was taken back.
 pub fn aborted(flow: &Flow) -> String {
     let mut lines = vec![
         flow.ctx.ui.paint(Paint::Good, "✅ Taken back: the merge, the files, and what was migrated for it"),
@@ -205,7 +202,7 @@ pub fn aborted(flow: &Flow) -> String {
     lines.join("\n")
 }
 
-/// It is forgotten, and nothing was changed.
+/// The text of a merge that was forgotten.
 pub fn forgotten(flow: &Flow) -> String {
     let mut lines =
         vec![flow.ctx.ui.paint(Paint::Warn, "Forgotten: merge, files and databases stay as they are"), String::new()];

@@ -1,5 +1,6 @@
-//! A merge that has ended: its journal is put away with those of its rebases, so that `db-undo` can take it back. It comes
-//! back to where an unfinished one lies then, and `--abort` does the rest; its own commit goes too, if nobody else has it.
+//! Lets `db-undo` take back a merge that has ended. Its journal and those of its rebases are put away at the end. To
+//! undo the merge, they are moved back to where the journal of an unfinished merge lies, and `--abort` does the rest;
+//! the merge's own commit is removed, too, if nobody else has it.
 
 use std::path::Path;
 
@@ -24,7 +25,7 @@ use crate::work::own_database::OwnDatabase;
 
 const COMMAND: &str = "db-undo";
 
-/// Ends a merge: where it has changed a database, for db-undo.
+/// Ends a merge. Where it has changed a database, its journal is put away for db-undo.
 pub fn put_away(mut flow: Flow<'_>) -> Result<()> {
     let ctx = flow.ctx.for_step(flow.ctx.ui.clone(), None);
     let named: Vec<String> = touched(&flow)?;
@@ -94,7 +95,7 @@ pub fn undo(ctx: &Ctx, place: &Path, dry_run: bool) -> Result<Exit> {
         "They are in the backups that are taken first; those written since are in the schema xtask_since, too.",
         own(COMMAND),
     )?;
-    move_to(journal, &record, &live)?;
+    move_to(ctx, journal, &record, &live)?;
     let step = ctx.for_step(ctx.ui.overheard(), None);
     if let Err(error) = abort::run(&step, false) {
         put_back_journal(&live, place)?;
@@ -108,8 +109,8 @@ pub fn undo(ctx: &Ctx, place: &Path, dry_run: bool) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Whether git lets it be taken back: nothing was committed since but the merge itself, which lies in no other place, and
-/// no file is changed where the commit has to go.
+/// Refuses where git could lose something: nothing but the merge itself may have been committed since, no other branch
+/// or remote may have it, and no file may be changed where the commit has to be removed.
 fn check(ctx: &Ctx, journal: Journal, record: &Record) -> Result<Journal> {
     let flow = Flow::new(ctx, preflight::checkout(ctx).map_err(refuse)?, journal, record.clone());
     flow.check_branch().and_then(|()| flow.check_head()).map_err(|error| refuse(without_abort(&error)))?;
@@ -119,7 +120,7 @@ fn check(ctx: &Ctx, journal: Journal, record: &Record) -> Result<Journal> {
     Ok(flow.journal)
 }
 
-/// `--continue` and `--abort` are for a merge that stopped.
+/// Leaves out `--continue` and `--abort`, which are for a merge that stopped.
 fn without_abort(error: &anyhow::Error) -> anyhow::Error {
     let mut fail = crate::fail::from_anyhow(error);
     fail.actions.retain(|action| !action.is_own("db-merge"));
@@ -128,12 +129,12 @@ fn without_abort(error: &anyhow::Error) -> anyhow::Error {
         .into()
 }
 
-fn move_to(mut journal: Journal, record: &Record, to: &Path) -> Result<()> {
-    journal.note(NOTE, record.to_json())?;
+fn move_to(ctx: &Ctx, mut journal: Journal, record: &Record, to: &Path) -> Result<()> {
+    journal.note(NOTE, record.to_json(ctx.ui.around()))?;
     journal.move_folder(to)
 }
 
-/// Where nothing was begun, the merge is what it was: ended.
+/// Puts the journal away again, where the abort has not begun: the merge has ended, as before.
 fn put_back_journal(live: &Path, place: &Path) -> Result<()> {
     let Some(journal) = Journal::pending(live)? else { return Ok(()) };
     let record = Record::from_json(&journal.noted(NOTE).cloned().unwrap_or_default())?;
@@ -148,11 +149,11 @@ fn gone() -> Fail {
         .refused()
 }
 
-/// A database that goes back.
+/// A database that is taken back.
 struct GoesBack {
     component: String,
     place: String,
-    /// What it holds then.
+    /// The revisions that it holds afterwards.
     to: Vec<String>,
     /// The revisions that run their way down, in order.
     runs: Vec<String>,
@@ -176,7 +177,7 @@ fn databases(ctx: &Ctx, place: &Path, record: &Record) -> Result<Vec<GoesBack>> 
     Ok(all)
 }
 
-/// What the ways down drop.
+/// What the downgrades drop.
 fn lost(ctx: &Ctx, databases: &[GoesBack]) -> Result<Vec<AtStake>> {
     let ctx = ctx.for_step(ctx.ui.clone(), None);
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! `--dry-run=exact`: the walk on a throwaway copy of the database, and what differs there afterwards.
+//! `--dry-run=exact`: migrates a throwaway copy of the database, and compares it with what it was before.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Everything that is checked before a migration begins. Nothing in here changes the component's database, and a check
-//! that fails refuses with exit 3.
+//! Makes all checks before a migration begins. Nothing in here changes the component's database, and a check that fails
+//! refuses with exit 3.
 
 use std::path::PathBuf;
 

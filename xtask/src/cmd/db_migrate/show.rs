@@ -19,7 +19,7 @@ use crate::work::at_stake::{AtStake, LargeWork};
 use crate::work::driver::Labels;
 
 /// `--dry-run`.
-pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan, exact: Option<&Exact>) -> Result<Exit> {
+pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan, exact: Option<&Exact>) {
     let mut fields = outcome_json(plan, &Outcome::unchanged(plan, Duration::ZERO));
     fields["planned"] = revisions(&plan.revisions);
     if plan.is_downgrade() || !plan.at_stake.is_empty() {
@@ -54,7 +54,6 @@ pub fn dry_run(ctx: &Ctx, facts: &Facts, plan: &Plan, exact: Option<&Exact>) -> 
         lines.push(ctx.ui.shown(Action::run("Run it", plan.command())));
     }
     ctx.ui.answer(lines.join("\n"));
-    Ok(Exit::Done)
 }
 
 /// `"drops"` of JSON: by revision what goes, with what is in it now.
@@ -81,7 +80,7 @@ pub fn what_goes(ctx: &Ctx, plan: &Plan) {
 }
 
 /// `--sql`: Alembic's offline SQL; the database is only asked where to begin.
-pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
+pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<()> {
     let labels = Labels::new(ctx, facts.component)?;
     ctx.python()?.require_alembic(&ctx.ui, ctx.project()?)?;
     let launch = facts.own.as_mut().context(NOT_THERE)?.launch(ctx)?;
@@ -96,20 +95,22 @@ pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<Exit> {
     fields["sql"] = json!(text);
     ctx.ui.json("db-migrate", Exit::Done, fields, None);
     ctx.ui.exact_answer(text.trim_end());
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// The database is where it should be already.
-pub fn nothing_to_do(ctx: &Ctx, facts: &Facts, plan: &Plan, took: Duration) -> Result<Exit> {
+pub fn nothing_to_do(ctx: &Ctx, facts: &Facts, plan: &Plan, took: Duration) {
     ctx.ui.json("db-migrate", Exit::Done, outcome_json(plan, &Outcome::unchanged(plan, took)), None);
-    let mut lines = heading(ctx, Paint::Good, "✅ Nothing to do", plan);
+    let mut lines = match facts.graph.is_empty() {
+        true => heading(ctx, Paint::Warn, "⚠️  Nothing to do: there is no migration script", plan),
+        false => heading(ctx, Paint::Good, "✅ Nothing to do", plan),
+    };
     lines.push(format!("Status: {}", standing(facts, &plan.walk.before)));
     ctx.ui.answer(lines.join("\n"));
-    Ok(Exit::Done)
 }
 
 /// The report of a migration that went well.
-pub fn done(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome) -> Result<()> {
+pub fn done(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome) {
     ctx.ui.json("db-migrate", Exit::Done, outcome_json(plan, outcome), None);
     let mut lines = heading(ctx, Paint::Good, "✅ Migration successful", plan);
     let (title, mark) =
@@ -127,7 +128,6 @@ pub fn done(ctx: &Ctx, facts: &Facts, plan: &Plan, outcome: &Outcome) -> Result<
     lines.push(String::new());
     lines.extend(after_words(ctx, facts, plan));
     ctx.ui.answer(lines.join("\n"));
-    Ok(())
 }
 
 fn heading(ctx: &Ctx, paint: Paint, headline: &str, plan: &Plan) -> Vec<String> {

@@ -1,9 +1,10 @@
-//! A component's tenants, one after another, each as if it had been named. The first that fails ends it; what was done before
-//! stays, and is said.
+//! Migrates a component's tenants, one after another, each as if it had been named. The first that fails ends it; the
+//! tenants before it stay migrated and are listed.
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::Changed;
 use super::preflight::COMMAND;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow, refuse};
@@ -21,19 +22,22 @@ pub fn each(ctx: &Ctx, flags: &DbMigrate, component: &Component) -> Result<Exit>
     // Nobody else may be connected while one is migrated.
     drop(db);
     let (mut rows, mut done): (Vec<Vec<String>>, Vec<Value>) = (Vec::new(), Vec::new());
+    let mut is_changed = false;
     for (at, name) in names.iter().enumerate() {
         let task = ctx.ui.task(format!("Tenant {name} ({} of {})", at + 1, names.len()));
         let step = ctx.for_tenant(ctx.ui.overheard(), component, name);
-        let ran = interrupt::check().and_then(|()| super::run(&step, flags));
+        let ran = interrupt::check().and_then(|()| super::one(&step, flags));
         drop(task);
         let said = step.ui.said();
         let mut fields = said.fields;
         fields["tenant"] = json!(name);
-        rows.push(vec![name.clone(), in_words(&fields, ran.as_ref().err())]);
+        rows.push(vec![name.clone(), in_words(ran.as_ref())]);
         done.push(fields);
-        if let Err(error) = ran {
-            return Err(stopped(ctx, component, &names[at..], (&rows, &done), &error));
-        }
+        let changed = match ran {
+            Ok(changed) => changed,
+            Err(error) => return Err(stopped(ctx, component, &names[at..], (&rows, &done), is_changed, &error)),
+        };
+        is_changed |= changed.revisions > 0;
         if flags.show.is_some() {
             ctx.ui.answer(format!("-- tenant {name}\n{}", said.text.trim_end()));
         }
@@ -50,13 +54,12 @@ fn tenants(rows: &[Vec<String>]) -> String {
     table(&["Tenant", "Result"], rows)
 }
 
-fn in_words(fields: &Value, error: Option<&anyhow::Error>) -> String {
-    let count = |key: &str| fields[key].as_array().map_or(0, Vec::len);
-    match (error, count("applied"), count("reverted")) {
-        (Some(error), ..) => format!("❌ {}", from_anyhow(error).summary),
-        (None, 0, 0) => "nothing to do".to_owned(),
-        (None, 0, back) => format!("{back} taken back"),
-        (None, applied, _) => format!("{applied} applied"),
+fn in_words(ran: Result<&Changed, &anyhow::Error>) -> String {
+    match ran {
+        Err(error) => format!("❌ {}", from_anyhow(error).summary),
+        Ok(Changed { revisions: 0, .. }) => "nothing to do".to_owned(),
+        Ok(Changed { revisions, is_downgrade: true }) => format!("{revisions} taken back"),
+        Ok(Changed { revisions, is_downgrade: false }) => format!("{revisions} applied"),
     }
 }
 
@@ -66,14 +69,13 @@ fn stopped(
     component: &Component,
     left: &[String],
     (rows, done): (&[Vec<String>], &[Value]),
+    is_changed: bool,
     error: &anyhow::Error,
 ) -> anyhow::Error {
     let before = done.len() - 1;
     let mut fail = from_anyhow(error).about(&component.name);
-    let is_changed =
-        |it: &Value| ["applied", "reverted"].iter().any(|key| it[*key].as_array().is_some_and(|all| !all.is_empty()));
     // A refusal of one tenant is no refusal of the whole where another was changed.
-    if fail.exit == Exit::Refused && done[..before].iter().any(is_changed) {
+    if fail.exit == Exit::Refused && is_changed {
         fail.exit = Exit::Failed;
     }
     let others = match left.len() - 1 {

@@ -1,5 +1,5 @@
-//! A rebase as a step of db-merge: its journal is put away instead of removed, so that the merge can still take it
-//! back. Also what a rebase would do after a git merge that was not made yet.
+//! Runs a rebase as a step of db-merge: its journal is put away instead of removed, so that the merge can still take
+//! the rebase back. Also says what a rebase would do after a git merge that is not made yet.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use super::ends::Ends;
 use super::facts::refused;
 use super::record::Work;
 use super::released::{self, Scripts};
+use super::rows::Rows;
 use super::steps::{self, BACKUP, END, PUT_BACK};
 use super::{begin, database};
 use crate::ctx::Ctx;
@@ -25,6 +26,7 @@ use crate::sys::journal::Journal;
 use crate::sys::project::Component;
 use crate::work::at_stake::{self, AtStake};
 use crate::work::own_database::OwnDatabase;
+use crate::work::put_back::Report;
 
 /// Runs one as a part of something larger.
 ///
@@ -80,10 +82,10 @@ pub struct Kept {
     pub database: Option<(String, Vec<String>)>,
     /// The revisions that run their way down when it is taken back.
     pub way_back_runs: Vec<String>,
-    /// What became of the database's rows, as it stands in db-rebase's JSON; null where no database was concerned.
-    pub rows: Value,
-    /// What was put back out of the backup, the same.
-    pub put_back: Value,
+    /// What became of the database's rows; `None` where no database was concerned.
+    pub rows: Option<Rows>,
+    /// What was put back out of the backup.
+    pub put_back: Option<Report>,
 }
 
 /// What was put away in a folder.
@@ -100,8 +102,8 @@ pub fn kept(folder: &Path) -> Result<Option<Kept>> {
         backup: journal.noted(BACKUP).and_then(Value::as_str).map(PathBuf::from),
         database: work.place.clone().map(|place| (place, work.trip.before.clone())),
         way_back_runs: work.way_back_runs(),
-        rows: if work.trip.is_empty() { Value::Null } else { work.rows },
-        put_back: journal.noted(PUT_BACK).cloned().unwrap_or_default(),
+        rows: if work.trip.is_empty() { None } else { work.rows },
+        put_back: journal.noted(PUT_BACK).map(Report::from_json).transpose()?,
     }))
 }
 
@@ -125,9 +127,9 @@ impl AfterMerge {
     }
 }
 
-/// Plans with scripts that lie in no work tree: `texts` by the paths in the history, `repo` as it answers after the merge.
-/// Nothing is touched. The database is asked where it stands unless `no_db`; what it never ran cannot be told from
-/// scripts that are not there yet.
+/// Plans with scripts that lie in no work tree: `texts` by the paths in the history, `repo` as it answers after the
+/// merge. Nothing is touched. The database is asked where it stands unless `no_db`; skipped revisions cannot be found
+/// with scripts that do not exist yet.
 ///
 /// # Errors
 /// As the rebase itself would be refused.

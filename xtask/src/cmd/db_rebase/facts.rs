@@ -1,4 +1,4 @@
-//! What is known before anything is decided: the history, which revisions are released, what the command line asks
+//! Gathers the facts before anything is decided: the history, which revisions are released, what the command line asks
 //! for.
 
 use anyhow::Result;

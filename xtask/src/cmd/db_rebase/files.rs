@@ -1,5 +1,5 @@
-//! The text of each file that a rebase edits or makes, worked out before anything is written, and whether it may be
-//! written.
+//! Works out the text of each file that a rebase edits or makes, before anything is written, and refuses where one may
+//! not be written.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

@@ -1,19 +1,19 @@
-//! Works everything out before the first write: the edits, what the database goes through, which rows are at stake.
-//! Where rows would go, this asks.
+//! Works everything out before the first write: the edits, the way of the database, and which rows are at stake. It
+//! asks the user where rows would be lost.
 
 use anyhow::Result;
-use serde_json::{Value, json};
 
 use super::database::{self, Found};
 use super::ends::Ends;
 use super::facts::Facts;
 use super::files::{self, Edit};
 use super::record::Work;
+use super::rows::Rows;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::flags::Rebase;
 use crate::model::action::{Action, own};
-use crate::model::rebase::{Both, Change, Plan, Trip};
+use crate::model::rebase::{Change, Plan, Trip};
 use crate::model::target::Direction;
 use crate::sys::overlay::Overlay;
 use crate::work::at_stake::{self, AtStake};
@@ -26,23 +26,11 @@ const COMMAND: &str = "db-rebase";
 pub struct Prepared {
     pub plan: Plan,
     pub edits: Vec<Edit>,
-    /// What moved revisions and the ones that will be below them both touch.
-    pub both: Vec<Both>,
     pub found: Found,
     pub trip: Trip,
     /// What becomes of the rows that the database holds now.
     pub rows: Rows,
     pub work: Work,
-}
-
-/// What becomes of the rows of a database that holds a moved revision.
-pub struct Rows {
-    /// Whether it stays as it is: nothing goes.
-    pub stay: bool,
-    /// Why it has to go down and up again.
-    pub why: Option<String>,
-    /// What goes with it.
-    pub at_stake: Vec<AtStake>,
 }
 
 /// Everything that is to be written, and everything that would stand in the way.
@@ -78,14 +66,14 @@ pub fn prepare(ctx: &Ctx, flags: &Rebase, facts: &Facts, plan: Plan) -> Result<P
     };
     let both = files::touched_on_both_sides(root, &facts.graph, &plan.change)?;
     let rows = rows(ctx, facts, &edits, &trip)?;
-    let mut work = Work::new(facts.component, &facts.graph, moved, merge, &both, &trip, &found);
-    (work.stays, work.rows) = (rows.stay, rows.json());
-    Ok(Prepared { plan, edits, both, found, trip, rows, work })
+    let mut work = Work::new(facts.component, &facts.graph, moved, merge, both, &trip, &found);
+    (work.stays, work.rows) = (rows.stay == Some(true), Some(rows.clone()));
+    Ok(Prepared { plan, edits, found, trip, rows, work })
 }
 
 /// Tries on copies what becomes of the rows, and counts those that go.
 fn rows(ctx: &Ctx, facts: &Facts, edits: &[Edit], trip: &Trip) -> Result<Rows> {
-    let mut rows = Rows { stay: true, why: None, at_stake: Vec::new() };
+    let mut rows = Rows { stay: Some(true), why: None, at_stake: Vec::new() };
     if trip.is_empty() {
         return Ok(rows);
     }
@@ -101,7 +89,7 @@ fn rows(ctx: &Ctx, facts: &Facts, edits: &[Edit], trip: &Trip) -> Result<Rows> {
     if let Proof::GoesDown(why) = proof::prove(ctx, &trial)? {
         let mut own = OwnDatabase::connect(ctx, facts.component, COMMAND)?;
         let at_stake = at_stake::find(ctx, &facts.graph, own.db(), Direction::Down, &trip.down)?;
-        rows = Rows { stay: false, why: Some(why), at_stake };
+        rows = Rows { stay: Some(false), why: Some(why), at_stake };
     }
     Ok(rows)
 }
@@ -143,11 +131,4 @@ pub fn agree(ctx: &Ctx, flags: &Rebase, facts: &Facts, prepared: &Prepared, ends
     let fail = fail.action(meant).action("Or save them elsewhere first, then repeat the command with --yes");
     let fail = if ends.keep.is_none() { fail.action(alone) } else { fail };
     Err(fail.related(own("db-rebase")).about(&facts.component.name).refused().into())
-}
-
-impl Rows {
-    fn json(&self) -> Value {
-        let at_stake: Vec<Value> = self.at_stake.iter().map(AtStake::json).collect();
-        json!({"kept": self.stay, "why": self.why, "at_stake": at_stake})
-    }
 }

@@ -1,13 +1,14 @@
-//! What the journal of a rebase holds: enough for another process to go on with the rebase or to take it back, when
-//! half the files are new.
+//! What the journal of a rebase holds: enough for another process to continue the rebase or to take it back, even when
+//! only half of the files are written.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use super::database::Found;
+use super::rows::Rows;
 use crate::ctx::Ctx;
 use crate::model::graph::Graph;
 use crate::model::rebase::{Both, Moved, Touch, Trip};
@@ -16,6 +17,7 @@ use crate::model::target::Direction;
 use crate::report::moved::MovedRevision;
 use crate::sys::journal;
 use crate::sys::project::Component;
+use crate::sys::saved::{number, text, texts};
 use crate::work::migrate::Way;
 
 /// The note's name in the journal.
@@ -34,16 +36,16 @@ pub struct Work {
     pub moved: Vec<MovedRevision>,
     /// The merge revision that is made instead.
     pub merge: Option<String>,
-    /// What moved revisions and the ones below them both touch, as it stands in JSON.
-    pub both: Value,
+    /// What moved revisions and the ones that will be below them both touch.
+    pub both: Vec<Both>,
     /// What the database goes through.
     pub trip: Trip,
     /// Which database that is.
     pub place: Option<String>,
     /// Whether it stays as it is: what the trip undoes is only taken out of the version table and put back.
     pub stays: bool,
-    /// What becomes of its rows, as it stands in JSON.
-    pub rows: Value,
+    /// What becomes of its rows.
+    pub rows: Option<Rows>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +76,7 @@ impl Work {
         graph: &Graph,
         moved: Vec<Moved>,
         merge: Option<String>,
-        both: &[Both],
+        both: Vec<Both>,
         trip: &Trip,
         found: &Found,
     ) -> Work {
@@ -83,8 +85,8 @@ impl Work {
             _ => None,
         };
         let moved = moved.iter().map(|moved| MovedRevision::of(graph, moved)).collect();
-        let (both, trip) = (both_json(both), trip.clone());
-        Work { component: component.name.clone(), moved, merge, both, trip, place, stays: false, rows: Value::Null }
+        let trip = trip.clone();
+        Work { component: component.name.clone(), moved, merge, both, trip, place, stays: false, rows: None }
     }
 
     pub fn steps(&self) -> Vec<Step> {
@@ -145,10 +147,10 @@ impl Work {
             "component": self.component,
             "moved": self.moved.iter().map(MovedRevision::to_json).collect::<Value>(),
             "merge": self.merge,
-            "both_sides": self.both,
+            "both_sides": both_json(&self.both),
             "place": self.place,
             "stays": self.stays,
-            "rows": self.rows,
+            "rows": self.rows.as_ref().map(Rows::note),
             "database": {
                 "before": trip.before, "down": trip.down, "between": trip.between, "up": trip.up, "after": trip.after,
             },
@@ -162,43 +164,85 @@ impl Work {
     /// When the journal is another command's, or not understood.
     pub fn from_note(noted: impl Fn(&str) -> Option<Value>) -> Result<Work> {
         let note = noted(NOTE).context("the journal is not one of db-rebase")?;
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let list = |value: &Value| -> Result<Vec<String>> {
-            let items = value.as_array().context("a list is missing in the journal")?;
-            let texts: Vec<String> = items.iter().filter_map(text).collect();
-            ensure!(texts.len() == items.len(), "a list in the journal has something else than text");
-            Ok(texts)
-        };
+        let optional = |value: &Value| value.as_str().map(str::to_owned);
         let one = |value: &Value| -> Result<MovedRevision> {
-            let id = text(&value["revision"]).context("a moved revision has no id")?;
-            let message = text(&value["message"]).unwrap_or_default();
-            let revision = Revision { id: id.clone(), message, path: text(&value["path"]).map(Into::into) };
-            let moved = Moved { revision: id, from: list(&value["from"])?, to: list(&value["to"])? };
+            let id = text(&value["revision"])?;
+            let message = optional(&value["message"]).unwrap_or_default();
+            let revision = Revision { id: id.clone(), message, path: optional(&value["path"]).map(Into::into) };
+            let moved = Moved { revision: id, from: texts(&value["from"])?, to: texts(&value["to"])? };
             Ok(MovedRevision { moved, revision })
         };
         let database = &note["database"];
         Ok(Work {
-            component: text(&note["component"]).context("the journal names no component")?,
+            component: text(&note["component"])?,
             moved: note["moved"].as_array().into_iter().flatten().map(one).collect::<Result<_>>()?,
-            merge: text(&note["merge"]),
-            both: note["both_sides"].clone(),
-            place: text(&note["place"]),
+            merge: optional(&note["merge"]),
+            both: note["both_sides"].as_array().into_iter().flatten().map(both).collect::<Result<_>>()?,
+            place: optional(&note["place"]),
             stays: note["stays"].as_bool().unwrap_or(false),
-            rows: note["rows"].clone(),
+            rows: if note["rows"].is_null() { None } else { Some(Rows::from_note(&note["rows"])?) },
             trip: Trip {
-                before: list(&database["before"])?,
-                down: list(&database["down"])?,
-                between: list(&database["between"])?,
-                up: list(&database["up"])?,
-                after: list(&database["after"])?,
+                before: texts(&database["before"])?,
+                down: texts(&database["down"])?,
+                between: texts(&database["between"])?,
+                up: texts(&database["up"])?,
+                after: texts(&database["after"])?,
             },
         })
     }
 }
 
-fn both_json(both: &[Both]) -> Value {
+/// `"both_sides"` of JSON.
+pub fn both_json(both: &[Both]) -> Value {
     let touch = |touch: &Touch| json!({"revision": touch.revision, "path": touch.path.display().to_string(), "line": touch.line});
     both.iter()
         .map(|both| json!({"what": both.what, "moved": touch(&both.mine), "below": touch(&both.theirs)}))
         .collect()
+}
+
+fn both(value: &Value) -> Result<Both> {
+    let touch = |it: &Value| -> Result<Touch> {
+        let line = usize::try_from(number(&it["line"])?)?;
+        Ok(Touch { revision: text(&it["revision"])?, path: text(&it["path"])?.into(), line })
+    };
+    Ok(Both { what: text(&value["what"])?, mine: touch(&value["moved"])?, theirs: touch(&value["below"])? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::at_stake::AtStake;
+
+    #[test]
+    fn what_is_noted_is_read_back() {
+        let ids = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let touch = |id: &str, line| Touch { revision: id.into(), path: format!("v/{id}.py").into(), line };
+        let at_stake = AtStake {
+            revision: "b".into(),
+            path: "v/b.py".into(),
+            line: 7,
+            what: "table t".into(),
+            rows: Some(3),
+            may_hold_rows: false,
+        };
+        let revision = Revision { id: "b".into(), message: "m".into(), path: Some("v/b.py".into()) };
+        let work = Work {
+            component: "manager".into(),
+            moved: vec![MovedRevision {
+                moved: Moved { revision: "b".into(), from: ids("a"), to: ids("c d") },
+                revision,
+            }],
+            merge: Some("e".into()),
+            both: vec![Both { what: "table t".into(), mine: touch("b", 3), theirs: touch("c", 4) }],
+            trip: Trip { before: ids("b"), down: ids("b"), between: ids("a"), up: ids("c b"), after: ids("b") },
+            place: Some("x on y".into()),
+            stays: true,
+            rows: Some(Rows { stay: Some(false), why: Some("so".into()), at_stake: vec![at_stake] }),
+        };
+        let notes = work.notes();
+        assert_eq!(Work::from_note(|name| notes.get(name).cloned()).unwrap(), work);
+        let bare = Work { rows: None, both: Vec::new(), merge: None, place: None, ..work };
+        let notes = bare.notes();
+        assert_eq!(Work::from_note(|name| notes.get(name).cloned()).unwrap(), bare);
+    }
 }

@@ -1,8 +1,8 @@
-//! Which revisions are released: those are never edited. By git, a revision is released when its file is in the merge
+//! Finds the released revisions, which are never edited. By git, a revision is released when its file is in the merge
 //! base with the main branch (during a merge, rebase or cherry-pick, in what the work tree is about to become), in a
-//! release tag, on a maintained branch, or on the branch that is merged into one's own. What a script says of itself
-//! (`# Part of: 25.1.0`) counts only where git is not asked, since many people write the coming version there. Where
-//! git has no sure answer, this refuses.
+//! release tag, on a maintained branch, or on the branch that is merged into one's own. A script's own comment (`# Part
+//! of: 25.1.0`) counts only where git is not asked, since many people write the coming version there. Where git has no
+//! sure answer, the rebase is refused.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

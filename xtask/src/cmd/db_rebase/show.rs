@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::database::Found;
 use super::facts::{Facts, refused};
 use super::prepare::Prepared;
-use super::record::Work;
+use super::record::{Work, both_json};
+use super::rows::Rows;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
 use crate::model::action::{Action, git, own};
@@ -43,9 +44,9 @@ pub fn report(work: &Work, timed: &[Timed], backup: Option<&Path>) -> Value {
         "steps": steps,
         "moved": work.moved.iter().map(MovedRevision::to_json).collect::<Value>(),
         "merge": work.merge,
-        "both_sides": work.both,
+        "both_sides": both_json(&work.both),
         "database": {"before": work.trip.before, "reverted": work.trip.down, "applied": work.trip.up, "after": work.trip.after},
-        "rows": work.rows,
+        "rows": work.rows.as_ref().map(Rows::to_json),
         "backup": backup.map(|path| path.display().to_string()),
     })
 }
@@ -56,11 +57,11 @@ pub fn nothing(ctx: &Ctx, component: &Component, graph: &Graph) -> Result<Exit> 
         component: component.name.clone(),
         moved: Vec::new(),
         merge: None,
-        both: json!([]),
+        both: Vec::new(),
         trip: Trip::default(),
         place: None,
         stays: true,
-        rows: Value::Null,
+        rows: None,
     };
     ctx.ui.json("db-rebase", Exit::Done, report(&work, &[], None), None);
     let heads: Vec<String> = graph.heads().into_iter().map(|id| Revision::of(graph, id).with_message()).collect();
@@ -136,14 +137,14 @@ fn plan(ctx: &Ctx, facts: &Facts, prepared: &Prepared) -> Vec<String> {
         lines.push(ctx.ui.paint(Paint::Bold, &edit.shown.display().to_string()));
         lines.extend(edit.diff().into_iter().map(|line| format!("  {line}")));
     }
-    if !prepared.both.is_empty() {
+    if !prepared.work.both.is_empty() {
         lines.push(String::new());
         lines.push(ctx.ui.paint(Paint::Warn, "⚠️  Both sides touch the same; from now on the order decides:"));
-        lines.extend(prepared.both.iter().take(LISTED).map(|both| {
+        lines.extend(prepared.work.both.iter().take(LISTED).map(|both| {
             let place = |touch: &Touch| format!("{} ({}:{})", touch.revision, touch.path.display(), touch.line);
             format!("  - {}: {} will run after {}", both.what, place(&both.mine), place(&both.theirs))
         }));
-        let more = prepared.both.len().saturating_sub(LISTED);
+        let more = prepared.work.both.len().saturating_sub(LISTED);
         lines.extend((more > 0).then(|| format!("  - … and {more} more")));
     }
     lines.push(String::new());
@@ -193,7 +194,7 @@ fn database(prepared: &Prepared) -> Vec<String> {
         }
         Found::At { place, .. } => {
             let mut lines = vec![format!("Database: {place} holds {}", ids(&trip.before))];
-            lines.extend(if prepared.rows.stay { stays(&prepared.work) } else { goes_down(prepared) });
+            lines.extend(if prepared.work.stays { stays(&prepared.work) } else { goes_down(prepared) });
             lines
         }
     }

@@ -1,5 +1,5 @@
-//! Runs the steps of a rebase under the journal, goes on with them, takes them back. A step is written down before it
-//! is done, and doing it twice does no harm, so `--resume` and `--abort` find their place after any crash.
+//! Runs the steps of a rebase under the journal, continues them, and takes them back. A step is written down before it
+//! is done, and doing it twice does no harm, so that `--resume` and `--abort` work after any crash.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! A rebase that has ended, taken back by `db-undo`: its journal was put away, comes back to where an unfinished one lies,
-//! and `--abort` does the rest. Whatever stops it then, the next command finds it.
+//! Lets `db-undo` take back a rebase that has ended. Its journal was put away; it is moved back to where the journal of
+//! an unfinished rebase lies, and `--abort` does the rest. If that is stopped, the next command finds the journal.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! How the throwaway database comes to be: a clone of the component's, one made by the component's baseline command or
-//! from a dump, or an empty one that is upgraded. The way matters for what is found, so every report names it. What
-//! took long to make is cached (`cache.rs`).
+//! Makes the throwaway database: a clone of the component's own, one that the component's baseline command or a dump
+//! fills, or an empty one that is upgraded. What is found depends on it, so every report says how it was made. A
+//! baseline that took long to make is cached (`cache.rs`).
 
 pub mod cache;
 pub mod how;
@@ -26,20 +26,20 @@ use crate::work::{advice, baseline_command, driver};
 use cache::Cache;
 use how::{How, Origin, how, origin, words};
 
-/// The database and how it came to be.
+/// The database and how it was made.
 pub struct Baseline {
     pub scratch: Scratch,
     /// For the report: `clone of backend`, `empty, upgraded`, `made by ./backend.ai mgr schema …`.
     pub words: String,
-    /// The same without what differs from run to run.
+    /// The same without the parts that differ from run to run.
     pub origin: Origin,
-    /// Whether it can be made again at any revision: only what began empty can.
+    /// Whether it can be made again at any revision; only one that began empty can.
     pub from_empty: bool,
     /// Whether its rows are the component's own.
     pub is_clone: bool,
-    /// Whether the seed's rows for where it stands are in it.
+    /// Whether it has the seed's rows for the revision that it stands at.
     pub is_seeded: bool,
-    /// What of it is cached.
+    /// The cached baseline that it was copied from, or why there is none.
     pub cache: Cache,
     /// A driver that was started meanwhile.
     pub driver: Option<Driver>,
@@ -79,8 +79,7 @@ fn build(ctx: &Ctx, facts: &Facts, making: &Making, start: &dyn Fn() -> Result<O
     })
 }
 
-/// A database to compare with, made in one of the ways of [`how::of_references`]; else why it is known that there is
-/// none.
+/// A reference, made in one of the ways of [`how::of_references`]; else why it is known that it cannot be made.
 pub fn reference(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Result<Baseline, Known>> {
     let cache = Cache::look(ctx, facts, how)?;
     match cache.dead_end(ctx) {
@@ -97,7 +96,7 @@ fn made(
     start: &dyn Fn() -> Result<Option<Driver>>,
 ) -> Result<Baseline> {
     let cache = Cache::look(ctx, facts, how)?;
-    // Not before the files were looked at: an edit between the import and the look would go unseen.
+    // Not before the files were read: an edit between the import and the reading would go unseen.
     let driver = start()?;
     made_by(ctx, facts, how, cache, making, driver)
 }
@@ -130,8 +129,8 @@ fn made_by(
     if from_empty { Ok(baseline) } else { fill(ctx, facts, how, baseline) }
 }
 
-/// Another database just like this one, which nobody has worked on yet. What is cached of the first one is the first
-/// one's: a walker who works on this keeps a copy of his own.
+/// Another database just like the first one, before anything was done to it. The cached baseline belongs to the first
+/// one; a walk on this database makes its own copy to go back to.
 pub fn again(ctx: &Ctx, facts: &Facts, first: &mut Baseline) -> Result<Baseline> {
     let scratch = first.scratch.twin(&facts.database.url, &making(ctx, facts))?;
     Ok(Baseline {
@@ -146,7 +145,7 @@ pub fn again(ctx: &Ctx, facts: &Facts, first: &mut Baseline) -> Result<Baseline>
     })
 }
 
-/// An empty database, for who only looks at others.
+/// An empty database, for a run that only looks at references.
 pub fn nothing(ctx: &Ctx, facts: &Facts) -> Result<Baseline> {
     Ok(Baseline {
         scratch: empty(ctx, facts)?,

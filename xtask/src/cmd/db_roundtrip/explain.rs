@@ -11,18 +11,18 @@ use crate::report::roundtrip::RevisionResult;
 use crate::sys::alembic::TroubleKind;
 use crate::sys::files;
 
-/// What the script of a revision says about going back; nothing where it cannot be read.
+/// What a revision's script says about its own downgrade; nothing where the script cannot be read.
 pub fn said(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Downgrade {
     script(ctx, facts, id).map(|text| downgrade(&text)).unwrap_or_default()
 }
 
-/// What its upgrade does; nothing where it cannot be read.
+/// What a revision's upgrade does; nothing where the script cannot be read.
 pub fn upgrade(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Option<Function> {
     let path = &facts.graph.get(id)?.path;
     script_body::read(path, &script(ctx, facts, id)?).ok()?.upgrade
 }
 
-/// The text of its script; nothing where it cannot be read.
+/// The text of a revision's script; nothing where it cannot be read.
 pub fn script(ctx: &Ctx, facts: &Facts<'_>, id: &str) -> Option<String> {
     files::read_script(&ctx.project().ok()?.root.join(&facts.graph.get(id)?.path)).ok()
 }
@@ -38,7 +38,7 @@ pub fn explain(result: &mut RevisionResult, said: &Downgrade, failure: Option<(&
         detail: trouble.detail.as_deref().unwrap_or_default(),
         swallowed: trouble.swallowed.as_ref().map(|first| (first.message.as_str(), first.line)),
         empty_downgrade: said.empty,
-        // Our own sessions are the only ones in a throwaway database.
+        // A throwaway database has no other sessions than the tool's own.
         blocks_itself: trouble.kind == TroubleKind::Timeout && !failure.blockers.is_empty(),
     };
     result.cause = of_failure(leg, &symptom, seen);

@@ -1,5 +1,5 @@
-//! What is known of a round trip before anything is made: the component, its history and database, and which revisions
-//! are to be tested.
+//! Gathers the facts of a round trip before any database is made: the component, its history and its database, and
+//! which revisions are to be tested.
 
 use std::path::PathBuf;
 
@@ -29,18 +29,18 @@ pub struct Facts<'a> {
     pub chosen: String,
     /// The dump that the command line names.
     pub dump: Option<PathBuf>,
-    /// Which database the dump is of that was taken because nobody may create one beside it.
+    /// The database that was dumped because no other one may be created beside it.
     pub dump_of: Option<String>,
     pub no_cache: bool,
-    /// Whether pg_dump is asked, too.
+    /// Whether the schemas are compared with pg_dump, too.
     pub second_opinion: bool,
-    /// Whether it is looked at what each statement does to tables.
+    /// Whether the report has what each statement does to tables.
     pub effects: bool,
-    /// Files that this run writes: no baseline depends on them.
+    /// The files that this run writes; no baseline depends on them.
     pub outputs: Vec<PathBuf>,
 }
 
-/// Looks at the project and the server, and removes what a killed run has left there.
+/// Gathers the facts, and removes the databases that a killed run has left on the server.
 pub fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
     let component = ctx.component()?;
     let config = ctx.config(component)?;
@@ -72,7 +72,7 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
     })
 }
 
-/// A dump of the component's database, in a folder of our own that goes with it.
+/// A dump of the component's database; the file is removed with this value.
 pub struct Dumped(PathBuf);
 
 impl Drop for Dumped {
@@ -82,10 +82,11 @@ impl Drop for Dumped {
 }
 
 impl<'a> Facts<'a> {
-    /// The same on the embedded server with a dump of the component's database, where nobody may create one beside it.
+    /// The facts of a run on the embedded server with a dump of the component's database, for a server on which no
+    /// database may be created.
     ///
     /// # Errors
-    /// What the dump and the server may meet.
+    /// When the dump fails or the server cannot be used.
     pub fn elsewhere(self, ctx: &Ctx) -> Result<(Facts<'a>, Option<Dumped>)> {
         let place = self.database.place();
         ctx.ui.warn(format!(
@@ -106,33 +107,34 @@ impl<'a> Facts<'a> {
         pg::sweep_dumps(&ctx.project()?.state_dir, &self.component.name);
         let file = ctx.project()?.state_dir.join(format!("{}-{}.dump", self.component.name, std::process::id()));
         let dumped = Dumped(file.clone());
-        // Made by us, so that nobody else may read it.
+        // The file is made before pg_dump writes it, so that nobody else may read it.
         files::write_private(&file, b"")?;
         pg::dump_to(&ctx.ui, &embedded.tools, &self.database.url, &file)?;
         let facts = Facts { database: embedded, dump: Some(file), dump_of: Some(place), no_cache: true, ..self };
         Ok((facts, Some(dumped)))
     }
 
-    /// The refusal where no revision is to be tested.
+    /// The failure of a run that has no revision to test.
     pub fn nothing_to_test(&self) -> Fail {
         nothing_to_test(&self.config, &self.graph, &self.component.name, &self.chosen)
     }
 }
 
-/// The refusal where no revision is to be tested. A run that tested nothing is no proof of anything: exit 4.
+/// The failure of a run that has no revision to test. Such a run proves nothing: exit 4.
 pub fn nothing_to_test(config: &AlembicConfig, graph: &Graph, component: &str, chosen: &str) -> Fail {
     let why = if graph.is_empty() {
         format!("The history of {component} has no revision")
     } else {
         format!("No revision of {component} was chosen: {chosen}")
     };
+    let fail = Fail::new(Kind::MigrationFileMissing, "There is nothing to test").details(why);
+    let fail = match graph.is_empty() {
+        true => fail,
+        false => fail.run("Test the whole history", own("db-roundtrip").of(component).word("--all")),
+    };
     Fail {
         exit: Exit::Findings,
-        ..Fail::new(Kind::MigrationFileMissing, "There is nothing to test")
-            .details(why)
-            .run("Test the whole history", own("db-roundtrip").of(component).word("--all"))
-            .action(format!("See where the scripts are: {}", config.path.display()))
-            .related(own("doctor"))
+        ..fail.action(format!("See where the scripts are: {}", config.path.display())).related(own("doctor"))
     }
 }
 

@@ -8,24 +8,24 @@ use crate::work::bystander::Touched;
 
 pub struct Findings {
     pub baseline: String,
-    /// The same without what differs from run to run and from machine to machine.
+    /// The same without the parts that differ from run to run and from machine to machine.
     pub origin: String,
-    /// What of the baseline is cached; `None` for a clone.
+    /// The cached baseline of the run, or why there is none; `None` for a clone.
     pub cache: Option<CacheUse>,
     pub server: String,
-    /// What is to be said of the whole run.
+    /// Notes on the whole run.
     pub notes: Vec<String>,
     /// Newest first, each revision once.
     pub results: Vec<RevisionResult>,
     /// How to get at the scratch database, with `--keep`.
     pub kept: Option<pg::Kept>,
-    /// Where the verdicts were written down, in case that the run does not come to its end.
+    /// Where the verdicts were written down, for a run that does not end.
     pub log: Option<Log>,
 }
 
 impl Findings {
-    /// The same where the component's own database was touched meanwhile. What is not known to be somebody else's work may
-    /// be a script's, and then a round trip has not undone it: no pass.
+    /// Adds that the component's own database was changed meanwhile. Where no other program is known to have changed
+    /// it, a script may have done it, and no round trip has undone that: then nothing passes.
     pub fn beside(mut self, touched: &[Touched]) -> Findings {
         self.notes.extend(touched.iter().map(Touched::words));
         let Some(by_nobody) = touched.iter().find(|it| !it.is_explained()) else { return self };
@@ -35,7 +35,7 @@ impl Findings {
     }
 }
 
-/// The same for the one result of `--watch`.
+/// As [`Findings::beside`], for the one result of `--watch`.
 pub fn beside(mut result: RevisionResult, touched: &[Touched]) -> RevisionResult {
     result.notes.extend(touched.iter().map(Touched::words));
     match touched.iter().find(|it| !it.is_explained()) {

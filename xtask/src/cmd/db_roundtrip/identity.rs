@@ -1,4 +1,4 @@
-//! What tells a run from others, so that reports of its parts can be put together again.
+//! Identifies a run, so that the reports of its parts can be put together again.
 
 use sha2::{Digest, Sha256};
 
@@ -10,7 +10,7 @@ use crate::report::roundtrip::Run;
 use crate::sys::files;
 use crate::sys::git::Repo;
 
-/// Before anything is tested.
+/// The identity of a run, before anything is tested.
 pub fn of(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Run {
     let same = DbRoundtrip { partition: None, junit: None, html: None, keep: false, jobs: 1, ..flags.clone() };
     Run {
@@ -24,13 +24,13 @@ pub fn of(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Run {
     }
 }
 
-/// What is checked out, where git knows.
+/// The commit that is checked out, where git knows it.
 pub fn commit(ctx: &Ctx) -> Option<String> {
     let repo = Repo::find(&ctx.ui, &ctx.project().ok()?.root).ok()??;
     repo.head().ok()?.commit.map(|commit| commit.as_str().to_owned())
 }
 
-/// A digest of all scripts; what cannot be read counts as empty.
+/// A digest of all scripts; one that cannot be read counts as empty.
 pub fn scripts(ctx: &Ctx, graph: &Graph) -> String {
     let Ok(project) = ctx.project() else { return String::new() };
     let mut scripts: Vec<_> = graph.scripts().collect();

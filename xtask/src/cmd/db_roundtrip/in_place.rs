@@ -1,6 +1,6 @@
-//! `--in-place`: the round trip by hand (upgrade, downgrade, upgrade, with a backup before) on the component's own
-//! database, with the same comparison. There is no way back but the backup, so the first failure ends it. The walks are
-//! those of db-migrate (`work/migrate.rs`).
+//! `--in-place`: makes the round trip on the component's own database, as one would by hand (backup, upgrade,
+//! downgrade, upgrade), and compares as every round trip does. The backup is the only way back, so the first failure
+//! ends it. `work/migrate.rs` runs the revisions, as for db-migrate.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -37,15 +37,15 @@ use crate::work::{advice, ledger, put_back, take_back};
 const COMMAND: &str = "db-roundtrip";
 const ON_A_COPY: &str = "Leave --in-place out: the round trip then runs on a copy";
 
-/// A round trip on the own database, under way.
+/// A round trip on the component's own database, under way.
 struct InPlace<'r> {
     ctx: &'r Ctx,
     facts: &'r Facts<'r>,
     own: OwnDatabase<'r>,
     walker: Walker<'r>,
-    /// What is remembered of earlier looks.
+    /// What earlier readings of the rows have found.
     look: Look,
-    /// What became of rows that went.
+    /// What became of rows that the way down took away.
     notes: Vec<String>,
 }
 
@@ -77,7 +77,8 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     Ok(found.beside(&others.touched()))
 }
 
-/// Who has come in since the database was found empty of others: what they write is compared as if a script had done it.
+/// The sessions of others that have come since the database was claimed: what they write is compared as if a script had
+/// written it.
 fn meanwhile(db: &mut Db, began: SystemTime) -> Result<Option<String>> {
     let (_, others) = db.busy(Some(began))?;
     let others: Vec<String> = others.into_iter().map(|busy| busy.words).collect();
@@ -86,7 +87,7 @@ fn meanwhile(db: &mut Db, began: SystemTime) -> Result<Option<String>> {
     }))
 }
 
-/// Holds what nobody has recorded against other databases, and gives what is to be said of them.
+/// Compares the unproven revisions with references. Returns the results, and notes on the references.
 fn compared(
     ctx: &Ctx,
     facts: &Facts,
@@ -110,7 +111,7 @@ fn compared(
     Ok((results.into_iter().map(weigh).collect(), reference.notes.clone()))
 }
 
-/// An earlier one that was killed on its way: what it took down and away comes back first.
+/// Finishes an earlier round trip that was killed: its revisions and rows are put back first.
 fn bring_back(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<()> {
     let Some(journal) = take_back::cut_off(ctx).map_err(refuse)? else { return Ok(()) };
     let (component, change) = take_back::cut_off_change(&journal).map_err(refuse)?;
@@ -133,7 +134,8 @@ fn where_it_stands(facts: &Facts, error: &anyhow::Error, backup: &Path) -> anyho
         .into()
 }
 
-/// This machine, nobody else there, every revision known and really run, meant so.
+/// Claims the database: it has to be on this machine, nobody else may be connected, every revision has to be known and
+/// must have run, and the user has to agree.
 fn claim<'a>(ctx: &Ctx, facts: &Facts<'a>) -> Result<OwnDatabase<'a>> {
     let mut own = OwnDatabase::connect_to(facts.component, facts.config.clone(), facts.database.clone(), COMMAND)?;
     let elsewhere = Refusal {
@@ -153,7 +155,7 @@ fn claim<'a>(ctx: &Ctx, facts: &Facts<'a>) -> Result<OwnDatabase<'a>> {
     Ok(own)
 }
 
-/// A revision that never ran has nothing to take down, and going up would run it: that is not what a round trip is for.
+/// Refuses to test a skipped revision: it has nothing to downgrade, and the upgrade would run it for the first time.
 fn check_nothing_skipped(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>, held: &[String]) -> Result<()> {
     let skipped = own.skipped(ctx, &facts.graph, held);
     let never = skipped.ids();
@@ -173,14 +175,14 @@ fn check_nothing_skipped(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>, he
         .into())
 }
 
-/// The revisions that are taken down, the highest first.
+/// The revisions that are downgraded, the highest first.
 fn way_down<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = &'f String> {
     let lowest = facts.route.order.iter().position(|id| facts.route.tests(id)).unwrap_or(0);
     facts.route.order[lowest..].iter().rev()
 }
 
-/// Asks, with the rows that the way down takes away. They are put back in the end; what keeps a script from going up again
-/// keeps them out, too.
+/// Asks, and lists the rows that the way down takes away. They are put back at the end, unless a revision fails to go
+/// up again.
 fn agreed(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<()> {
     if ctx.common.yes {
         return Ok(());
@@ -197,7 +199,7 @@ fn agreed(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<()> {
     if ctx.ui.confirm(&question) == Some(true) {
         return Ok(());
     }
-    // The command line is right; what it asks for is not agreed to.
+    // The command line is right; the user does not agree.
     let kind = if goes.is_empty() { Kind::Usage } else { Kind::RowsAtStake };
     let fail = Fail::new(kind, "A round trip on your own database has to be confirmed").details(question);
     let fail = fail.action("If it is meant: repeat the command with --yes").action(ON_A_COPY);
@@ -205,7 +207,8 @@ fn agreed(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<()> {
 }
 
 impl InPlace<'_> {
-    /// Under a journal: whatever kills it between down and up, the next command says so. Rows that went come back.
+    /// Runs under a journal: if it is killed between down and up, the next command says so. Rows that the way down took
+    /// away are put back.
     fn journalled(&mut self, backup: &Path) -> Result<Vec<RevisionResult>> {
         self.apply_pending()?;
         let start = self.own.applied()?;
@@ -215,7 +218,8 @@ impl InPlace<'_> {
         let again = own(COMMAND).word("--in-place").flag("--component", &self.facts.component.name);
         let journal = take_back::open_cut_off(self.ctx, &self.own, again, walked)?;
         let results = self.walk()?;
-        // What the scripts brought back empty. No script counts as one that was walked: what they did to other rows is theirs.
+        // Only the tables and columns that came back empty are filled: no script is named as one that was walked, so
+        // that what scripts did to other rows stays.
         let report = self.own.put_back(self.ctx, backup, None, &[])?;
         self.notes.extend(report.done.iter().map(|line| format!("out of the backup: {line}")));
         self.notes.extend(report.left);
@@ -229,7 +233,7 @@ impl InPlace<'_> {
         Ok(results)
     }
 
-    /// Each wanted revision from the top, then up to the heads again.
+    /// Tests each wanted revision from the top, then upgrades to the heads again.
     fn walk(&mut self) -> Result<Vec<RevisionResult>> {
         let facts = self.facts;
         let mut progress = self.ctx.ui.steps("Round trip", facts.route.tested.len());
@@ -264,7 +268,7 @@ impl InPlace<'_> {
         Ok(outcomes)
     }
 
-    /// Down and up again, with a look before, between and after.
+    /// Downgrades and upgrades, and reads the database before, between and after.
     fn one(&mut self, id: &str) -> Result<RevisionResult> {
         let graph = &self.facts.graph;
         let said = explain::said(self.ctx, self.facts, id);
@@ -280,7 +284,7 @@ impl InPlace<'_> {
         let down = match self.attempt(Direction::Down, id)? {
             Ok(seconds) => seconds,
             Err(failure) => {
-                let stuck = Stuck { upper: Some(upper), ..stuck(Leg::Downgrade, failure) };
+                let stuck = Stuck { upper: Some(upper), ..Stuck::new(Leg::Downgrade, failure, Mode::Own) };
                 return Ok(result::of(self.ctx, self.facts, id, Ok(stuck)));
             }
         };
@@ -288,7 +292,7 @@ impl InPlace<'_> {
         let up = match self.attempt(Direction::Up, id)? {
             Ok(seconds) => seconds,
             Err(failure) => {
-                let stuck = stuck(Leg::ReUpgrade, failure);
+                let stuck = Stuck::new(Leg::ReUpgrade, failure, Mode::Own);
                 let stuck = Stuck { upper: Some(upper), lower: Some(lower), down: Some(down), ..stuck };
                 return Ok(result::of(self.ctx, self.facts, id, Ok(stuck)));
             }
@@ -301,7 +305,7 @@ impl InPlace<'_> {
         Ok(result::of(self.ctx, self.facts, id, Err(passed)))
     }
 
-    /// One revision. Outside of the result is what is no trouble of the revision's own.
+    /// Runs one revision. The outer error is no defect of the revision.
     fn attempt(&mut self, direction: Direction, id: &str) -> Result<Result<f64, Box<Failure>>> {
         let walk = Walk::new(direction, &[id.to_owned()], self.own.applied()?);
         match self.walker.go(&mut self.own, &self.facts.graph, &walk) {
@@ -319,7 +323,7 @@ impl InPlace<'_> {
         Ok(self.attempt(direction, id)?.map(|_| ()).map_err(|failure| failure.fail))
     }
 
-    /// What the database lacks, as db-migrate would apply it.
+    /// Applies what the database lacks, as db-migrate would.
     fn apply_pending(&mut self) -> Result<()> {
         let before = self.own.applied()?;
         let held = applied_set(&self.facts.graph, &before);
@@ -331,13 +335,9 @@ impl InPlace<'_> {
         Ok(())
     }
 
-    /// What the database holds.
+    /// Reads the schema and the rows.
     fn point(&mut self) -> Result<Point> {
         let Seen { schema, rows, sequences, shared } = self.look.all(self.own.db(), false)?;
         Ok(Point { schema, rows, sequences, shared, dumped: None })
     }
-}
-
-fn stuck(leg: Leg, failure: Box<Failure>) -> Stuck {
-    Stuck { leg, failure, undamaged: false, upper: None, lower: None, mode: Mode::Own, down: None, notes: Vec::new() }
 }

@@ -1,5 +1,5 @@
-//! Shares the revisions out: one walker for all of them or, with `--jobs`, several for neighbouring parts, each with a
-//! database and a Python process of its own. Here the verdicts come together, each revision once.
+//! Shares the revisions out: one walk for all of them or, with `--jobs`, several walks for neighbouring stretches, each
+//! with a database and a Python process of its own. Their verdicts are joined here, each revision once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -19,7 +19,7 @@ use crate::model::route::{applied_set, shares};
 use crate::report::roundtrip::{CacheUse, RevisionResult};
 use crate::sys::pg::{Kept, application_name};
 
-/// Makes the databases, walks them, and puts everything away.
+/// Makes the databases, runs the walks, and removes the databases.
 pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings> {
     let mut baseline = baseline::make(ctx, facts).map_err(|error| cannot_prepare(&error, "clone or empty database"))?;
     let (words, origin) = (baseline.words.clone(), baseline.origin.everywhere.clone());
@@ -31,7 +31,7 @@ pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings
     let rest = |id: &&String| facts.route.tests(id) && !taken.contains_key(*id);
     let mut wanted: Vec<String> = facts.route.order.iter().filter(rest).cloned().collect();
     if wanted.iter().any(|id| held.contains(id)) {
-        // What is held is reached from above.
+        // Revisions that the database holds are reached from above.
         wanted.reverse();
     }
     let walked = all(ctx, facts, flags, &log, baseline, &wanted);
@@ -40,7 +40,7 @@ pub fn run(ctx: &Ctx, facts: &Facts<'_>, flags: &DbRoundtrip) -> Result<Findings
         Err(error) => return Err(log.broke_off(from_anyhow(&error)).into()),
     };
     notes.extend(lacks);
-    // Newest first, each of them once.
+    // The newest first, each revision once.
     let results = facts.route.order.iter().rev().filter_map(|id| results.remove(id)).collect();
     cache::trim(ctx, facts)?;
     Ok(Findings { baseline: words, origin, cache, server, notes, results, kept, log: Some(log) })
@@ -55,7 +55,7 @@ fn look(facts: &Facts<'_>, baseline: &mut Baseline) -> Result<(String, HashSet<S
     Ok(found)
 }
 
-/// Lets everybody walk their share. A walker that fails does not stop the others.
+/// Runs a walk for each share. One that fails does not stop the others.
 fn all(
     ctx: &Ctx,
     facts: &Facts<'_>,
@@ -85,7 +85,7 @@ fn all(
     })
 }
 
-/// What all walkers together have come back with.
+/// What all walks together have found.
 struct Joined {
     results: HashMap<String, RevisionResult>,
     kept: Option<Kept>,
@@ -94,7 +94,8 @@ struct Joined {
 }
 
 impl Joined {
-    /// A revision that passes alone and fails with the others is no pass. One that is not tested is only told of.
+    /// Adds the trial of all pending revisions together: a revision that passes alone and fails together does not pass.
+    /// For a revision that was not tested it is only a note.
     fn add_together(&mut self, together: Option<Together>) {
         let Some(Together { result }) = together else { return };
         match self.results.get_mut(&result.revision.id) {
@@ -112,8 +113,8 @@ fn by_id(results: Vec<RevisionResult>) -> HashMap<String, RevisionResult> {
     results.into_iter().map(|result| (result.revision.id.clone(), result)).collect()
 }
 
-/// One report of all. Where nothing could be tested at all, since the database could not be brought to where a test
-/// begins, that is no finding about a revision.
+/// Joins the walks. Where nothing could be tested, since the database could not be brought to where a test begins, that
+/// is an error and no finding about a revision.
 fn joined(walked: Vec<Walked>, taken: HashMap<String, RevisionResult>, words: &str) -> Result<Joined> {
     let mut joined = Joined { results: taken, kept: None, cache: None, notes: Vec::new() };
     let (mut obstacle, mut together) = (None, None);

@@ -1,5 +1,5 @@
-//! `--merge-reports`: reads the JSON of a run's parts and tells it as the one run that it was. Neither Python nor PostgreSQL is
-//! asked; the checkout is, since a report of another commit says nothing about this one.
+//! `--merge-reports`: reads the JSON reports of a run's parts and reports them as one run. It starts neither Python nor
+//! PostgreSQL, but reads the checkout, since a report of another commit says nothing about this one.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ use crate::sys::files;
 /// # Errors
 /// The refusal (exit 3), before anything is written, where the files are not all parts of one run of this checkout.
 pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
-    // What is printed names no component that need not be named.
+    // A command that is printed names the component only where it has to.
     let _ = ctx.project()?;
     let read: Vec<(Told, Vec<String>)> = flags.reports.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
     let (told, gaps): (Vec<Told>, Vec<Vec<String>>) = read.into_iter().unzip();
@@ -45,7 +45,7 @@ pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     Ok(report.exit())
 }
 
-/// A report, and what that run could not look at.
+/// Reads a report, and what that run could not look at.
 fn read(path: &Path) -> Result<(Told, Vec<String>), Fail> {
     let file = path.display().to_string();
     let no_report = |why: String| {

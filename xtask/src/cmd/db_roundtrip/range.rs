@@ -44,7 +44,7 @@ pub fn choose(ctx: &Ctx, graph: &Graph, component: &Component, flags: &DbRoundtr
     Ok((route(graph, wanted, flags.partition, &seconds(flags)?), words))
 }
 
-/// How long each revision took in the run that `--timings` names; nothing where there is no such file yet.
+/// How long each revision took in the run that `--timings` names; empty where there is no such file yet.
 fn seconds(flags: &DbRoundtrip) -> Result<Seconds> {
     let Some(path) = flags.timings.as_ref().filter(|path| path.exists()) else { return Ok(Seconds::new()) };
     let report: Value = serde_json::from_str(&files::read_text(path)?).unwrap_or_default();
@@ -78,7 +78,7 @@ fn one_revision(ctx: &Ctx, graph: &Graph, component: &Component, text: &str) -> 
     })
 }
 
-/// The revisions whose scripts came since the work tree and `reference` went apart; untracked ones count.
+/// The revisions whose scripts are newer than the merge base of the work tree and `reference`; untracked scripts count.
 fn since(ctx: &Ctx, graph: &Graph, reference: &str) -> Result<HashSet<String>> {
     let root = ctx.project()?.root.clone();
     let repo = Repo::find(&ctx.ui, &root)?.ok_or_else(|| {
@@ -90,12 +90,12 @@ fn since(ctx: &Ctx, graph: &Graph, reference: &str) -> Result<HashSet<String>> {
     added(&repo, graph, &root, reference)
 }
 
-/// The revisions whose scripts are in none of the commits where the work tree and `reference` went apart.
+/// The revisions whose scripts are in none of the merge bases of the work tree and `reference`.
 ///
 /// # Errors
-/// What git may meet.
+/// When git fails.
 pub fn added(repo: &Repo, graph: &Graph, root: &std::path::Path, reference: &str) -> Result<HashSet<String>> {
-    // Mid-history there may be several; what any of them has is not new.
+    // There may be several merge bases; a script that any of them has is not new.
     let mut known: HashSet<std::path::PathBuf> = HashSet::new();
     let folders: HashSet<std::path::PathBuf> =
         graph.scripts().filter_map(|script| root.join(&script.path).parent().map(std::path::Path::to_owned)).collect();
@@ -114,12 +114,14 @@ pub fn added(repo: &Repo, graph: &Graph, root: &std::path::Path, reference: &str
     Ok(graph.scripts().filter(|script| is_new(&script.path)).map(|script| script.id.clone()).collect())
 }
 
-/// What this branch adds to the main one, if that can be told and is anything; with the main branch's name.
+/// The revisions that this branch adds to the main one, with the main branch's name; `None` where git cannot tell, or
+/// where there are none.
 fn of_this_branch(ctx: &Ctx, graph: &Graph) -> Option<(HashSet<String>, String)> {
     let root = ctx.project().ok()?.root.clone();
     let repo = Repo::find(&ctx.ui, &root).ok()??;
     let main = ctx.main_branch(&repo).ok()?;
     let ids = added(&repo, graph, &root, main.commit.as_str()).ok()?;
-    // Everything: a repository without a history to compare with, where the newest revision is the better guess.
+    // Every revision counts as new where the repository has no history to compare with; the newest one is the better
+    // guess.
     (!ids.is_empty() && ids.len() < graph.len()).then_some((ids, main.name))
 }

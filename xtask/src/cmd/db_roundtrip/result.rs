@@ -1,4 +1,4 @@
-//! The result of one revision, from what its trial has shown.
+//! Makes the result of one revision from what its trial has shown.
 
 use super::explain;
 use super::facts::Facts;
@@ -14,22 +14,30 @@ use crate::model::roundtrip::{Leg, Proof, Verdict};
 use crate::report::roundtrip::RevisionResult;
 use crate::sys::pg::is_closed;
 
-/// What is said of an unproven revision.
+/// The reason of an unproven revision.
 pub const UNPROVEN: &str = "goes down and up again alike; what stood below it before is not known here";
 
-/// From what a trial has shown, and the script itself.
+/// The result, from what a trial has shown and from the script itself.
 pub fn of(ctx: &Ctx, facts: &Facts<'_>, id: &str, trial: Result<Stuck, Passed>) -> RevisionResult {
     let said = explain::said(ctx, facts, id);
+    let text = explain::script(ctx, facts, id).unwrap_or_default().to_lowercase();
     let mut passed = match trial {
-        Ok(stuck) => return of_failure(&facts.graph, id, stuck, &said),
+        Ok(mut stuck) => {
+            let shared = std::mem::take(&mut stuck.shared);
+            let by_it = shared.iter().filter(|change| names(&text, change));
+            stuck.notes.extend(by_it.map(|change| {
+                let object = change.object.split_whitespace().collect::<Vec<_>>().join(" ");
+                format!("it changes what the server has for all its databases ({object}), and that stays")
+            }));
+            return of_failure(&facts.graph, id, stuck, &said);
+        }
         Err(passed) => passed,
     };
-    // One that joins heads need not do anything.
+    // A merge revision need not do anything.
     let does_something = || explain::upgrade(ctx, facts, id).is_some_and(|upgrade| !upgrade.calls.is_empty());
     if passed.judgement.changed_nothing && does_something() {
         passed.notes.push("the upgrade changed nothing here, neither schema nor rows".to_owned());
     }
-    let text = explain::script(ctx, facts, id).unwrap_or_default().to_lowercase();
     let is_about_roles = ["role", "user ", "group "].iter().any(|word| text.contains(word));
     passed.judgement.reaches_beyond(|change| names(&text, change), is_about_roles);
     of_passed(&facts.graph, id, passed, &said)
@@ -41,7 +49,7 @@ fn names(text: &str, change: &Change) -> bool {
     name.split(" in ").all(|part| text.contains(part.trim_matches('"')))
 }
 
-/// Every step went through.
+/// The result where every step passed.
 fn of_passed(graph: &Graph, id: &str, passed: Passed, said: &Downgrade) -> RevisionResult {
     let found = passed.judgement;
     let mut result = RevisionResult {
@@ -62,7 +70,8 @@ fn of_passed(graph: &Graph, id: &str, passed: Passed, said: &Downgrade) -> Revis
     result
 }
 
-/// The same where the state below was made by the revision's own downgrade: that it is left so again proves nothing.
+/// The result where the revision's own downgrade has made the state below: that it makes the same state again proves
+/// nothing.
 pub fn held_before(result: RevisionResult) -> RevisionResult {
     if result.verdict != Verdict::Reversible {
         return result;
@@ -71,13 +80,13 @@ pub fn held_before(result: RevisionResult) -> RevisionResult {
     RevisionResult { verdict: Verdict::Unproven, proof: None, reason: Some(UNPROVEN.to_owned()), to_prove, ..result }
 }
 
-/// The same where what stands below is what db-migrate saw there before it applied the revision.
+/// The result where the schema below is the one that db-migrate saw there before it applied the revision.
 pub fn as_recorded(result: RevisionResult) -> RevisionResult {
     let proof = (result.verdict == Verdict::Reversible).then_some(Proof::Recorded).or(result.proof);
     RevisionResult { proof, ..result }
 }
 
-/// A step failed, or the script said that it does not go that way.
+/// The result where a step failed, or the script says that it has no downgrade.
 pub fn of_failure(graph: &Graph, id: &str, stuck: Stuck, said: &Downgrade) -> RevisionResult {
     let Stuck { leg, failure, upper, lower, down, notes, .. } = stuck;
     if leg == Leg::Downgrade && failure.trouble.is_declared() {
@@ -105,12 +114,13 @@ pub fn of_failure(graph: &Graph, id: &str, stuck: Stuck, said: &Downgrade) -> Re
     result
 }
 
-/// Whether the next run would come to the same on the same scripts: what hung or lost its connection may not.
+/// Whether another run with the same scripts would have the same result; a step that hung or lost its connection may
+/// pass the next time.
 pub fn is_lasting(result: &RevisionResult) -> bool {
     result.verdict.is_tested() && !result.error.as_ref().is_some_and(is_passing)
 }
 
-/// Whether a failure may have gone by the next time, though nothing is changed.
+/// Whether a failure may be gone the next time, though nothing is changed.
 pub fn is_passing(fail: &Fail) -> bool {
     use Kind::{ConnectionLost, ConnectionRefused, DiskFull, LockTimeout, StepTimeout};
     [StepTimeout, LockTimeout, ConnectionLost, ConnectionRefused, DiskFull].contains(&fail.kind)

@@ -1,9 +1,10 @@
-//! `--resume`: verdicts are written down as they come, and a later run takes over those that nothing has changed since.
+//! `--resume`: verdicts are written down as they are found, and a later run takes over those whose inputs have not
+//! changed.
 //!
-//! A verdict's key is a digest of all that it depends on and that can be known: the server's version, how the database
-//! came to be, the project's code and the packages (without the migration scripts), the config, the scripts of the
-//! revision and of everything below it. What was tested on the way down from a clone depends on the scripts above it as
-//! well, so there every script counts.
+//! A verdict's key is a digest of everything known that it depends on: the server's version, how the database was made,
+//! the project's code and the packages (without the migration scripts), the config, the script of the revision and the
+//! scripts below it. On a clone, revisions are tested on the way down, which also depends on the scripts above, so
+//! there every script counts.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -33,26 +34,27 @@ pub struct Log {
     command: Own,
 }
 
-/// What a database is like before its first step, as far as verdicts depend on it.
+/// A database before its first step, as far as verdicts depend on it.
 pub struct Start<'s> {
     /// The server's version.
     pub server: &'s str,
-    /// How the database came to be.
+    /// How the database was made.
     pub baseline: &'s str,
-    /// The revisions that it holds, those below the heads included.
+    /// The revisions that it holds, including those below the heads.
     pub held: &'s HashSet<String>,
 }
 
 impl Log {
-    /// One that writes nothing down.
+    /// A log that writes nothing down.
     pub fn none() -> Log {
         Log { verdicts: Mutex::new(None), keys: HashMap::new(), command: own("db-roundtrip") }
     }
 
-    /// Opens it and, with `--resume`, gives what is taken over. A walk that is short or not to be repeated has none.
+    /// Opens the log and, with `--resume`, returns the verdicts that are taken over. A run of one revision, or one that
+    /// cannot be repeated, writes nothing down.
     ///
     /// # Errors
-    /// A refusal when there is nothing to go on with.
+    /// A refusal when there is nothing to resume.
     pub fn open(
         ctx: &Ctx,
         facts: &Facts<'_>,
@@ -61,7 +63,7 @@ impl Log {
     ) -> Result<(Log, Vec<RevisionResult>)> {
         let command = again(ctx, facts, flags).word("--resume");
         let mut log = Log { command, ..Log::none() };
-        // What a flow has chosen is gone on with by the flow.
+        // A run whose revisions a flow has chosen is resumed by the flow.
         let is_part = matches!(flags.range, Range::These { .. });
         if (facts.route.tested.len() < 2 || is_part) && !flags.resume {
             return Ok((log, Vec::new()));
@@ -79,7 +81,7 @@ impl Log {
             let found = RevisionResult::saved(&line["result"]).filter(|it| facts.route.tests(&it.revision.id));
             let key = |it: &RevisionResult| log.keys.get(&it.revision.id).map(String::as_str);
             if let Some(found) = found.filter(|found| line["key"].as_str() == key(found)) {
-                taken.insert(found.revision.id.clone(), found);
+                taken.insert(found.revision.id.clone(), RevisionResult { taken_over: true, ..found });
             }
         }
         if taken.is_empty() {
@@ -95,7 +97,7 @@ impl Log {
         Ok((log, taken.into_values().collect()))
     }
 
-    /// Writes a verdict down, if it is one that lasts.
+    /// Writes a verdict down, if another run would find the same.
     pub fn add(&self, ctx: &Ctx, found: &RevisionResult) {
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = verdicts.as_mut().filter(|_| result::is_lasting(found)) else { return };
@@ -107,14 +109,14 @@ impl Log {
         }
     }
 
-    /// The run is over, and its report is out.
+    /// Ends the log: the report has been written.
     pub fn end(self) {
         if let Some(verdicts) = self.verdicts.into_inner().unwrap_or_else(PoisonError::into_inner) {
             verdicts.remove();
         }
     }
 
-    /// The run broke off: says how to go on.
+    /// Adds to the failure of a run how to resume it.
     pub fn broke_off(self, fail: Fail) -> Fail {
         match self.verdicts.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(verdicts) if verdicts.lines() > 0 => fail
@@ -162,7 +164,7 @@ fn under_way() -> Fail {
         .related(own("db-status"))
 }
 
-/// What tells this run from others of the same component.
+/// A name for this run among those of the same component.
 fn name(flags: &DbRoundtrip) -> String {
     format!("{:?} {:?}", flags.range, flags.partition)
 }
@@ -207,8 +209,8 @@ fn keys(ctx: &Ctx, facts: &Facts<'_>, start: &Start<'_>) -> Result<HashMap<Strin
     Ok(chain.into_iter().map(key).collect())
 }
 
-/// A digest of the code that scripts may use; of the project's other files none is looked at. Where it cannot be had,
-/// nothing is ever taken over.
+/// A digest of the code that scripts may use, without the project's other files. Where it cannot be made, no verdict is
+/// ever taken over.
 fn code(ctx: &Ctx, facts: &Facts<'_>) -> Result<String> {
     let mut tree = key::without_scripts(ctx, facts)?;
     tree.only_code.insert(ctx.project()?.root.clone());
@@ -228,7 +230,7 @@ fn chain(graph: &Graph, order: &[String], digests: &HashMap<&str, Vec<u8>>) -> H
     chain
 }
 
-/// What cannot be read is as good as empty: the run itself says what is wrong with it.
+/// A script that cannot be read counts as empty: the run itself says what is wrong with it.
 fn bytes(path: &Path) -> Vec<u8> {
     files::read(path).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
-//! What a walk works in: the throwaway database, the driver, and the way back to the last good state. The way back is
-//! a copy of the database (a save point), on which the steps since then are done again. Copies are made only where the
-//! walk had to turn back (`sandbox/restore.rs`), so a walk without findings pays for none.
+//! The sandbox of a walk: the throwaway database, the driver, and the way back to the last good state. The way back is
+//! a copy of the database (a save point), on which the steps since then are repeated. Copies are made only where the
+//! walk has to turn back (`sandbox/restore.rs`), so that a walk without findings makes none.
 
 mod copies;
 mod other;
@@ -29,12 +29,12 @@ use crate::sys::pg::{
 };
 use crate::work::driver::{self, Labels};
 use crate::work::hangs::HangWatch;
-use crate::work::ledger;
+use crate::work::ledger::{self, Edited};
 
-/// How long a step that hangs may take to notice that its session was ended.
+/// How long a step that hangs has to notice that its session was ended.
 const SETTLING: Duration = Duration::from_secs(5);
 
-/// Nobody asks for it: a walk on the component's own database never turns back.
+/// Said where the sandbox is the component's own database: a walk on it never turns back.
 const OWN: &str = "there is no copy of the component's own database";
 
 /// How steps are run.
@@ -46,7 +46,7 @@ pub enum Mode {
     Own,
 }
 
-/// Something that was done to the database and can be done again.
+/// Something that was done to the database and can be repeated.
 #[derive(Clone, Debug)]
 pub enum Deed {
     /// Revisions, in this order.
@@ -100,7 +100,7 @@ pub struct Sandbox<'a> {
     launch: Launch,
     driver: Driver,
     db: Option<Db>,
-    /// What is remembered of earlier looks.
+    /// What earlier readings of the schema and the rows have found.
     look: Look,
     /// `None`: the component's own database, which has no way back but its backup.
     scratch: Option<Scratch>,
@@ -110,9 +110,9 @@ pub struct Sandbox<'a> {
     /// What was done since `saved`, or since the database was made.
     since: Vec<Deed>,
     sessions_left: Vec<Step>,
-    /// The statements of each step that went through, the last time.
+    /// The statements of each step that passed, when it last ran.
     ran: HashMap<Step, Vec<Statement>>,
-    /// The project's files that the last trouble came through.
+    /// The project's files in the traceback of the last trouble.
     troubled_files: Vec<PathBuf>,
 }
 
@@ -120,7 +120,7 @@ fn options(facts: &Facts<'_>) -> catalog::Options {
     catalog::Options { version_tables: vec![version_table(facts.component).name] }
 }
 
-/// Whether what earlier steps have left in the process may be why it failed.
+/// Whether it may have failed because of something that earlier steps left in the process.
 pub fn is_to_be_tried_anew(failure: &Failure) -> bool {
     failure.trouble.ran_before > 0 && !failure.trouble.is_declared()
 }
@@ -171,10 +171,11 @@ impl<'a> Sandbox<'a> {
         })
     }
 
-    /// Does it, without remembering it: what comes may undo it again. How long it took in seconds, or why not.
+    /// Does a deed without remembering it, since the next one may undo it. Returns how many seconds it took, or why it
+    /// failed.
     ///
     /// # Errors
-    /// What is no trouble of the project's: Ctrl-C, a defect of ours, an env.py that turns to another database.
+    /// What is no defect of a revision: Ctrl-C, a defect of this tool, an env.py that connects to another database.
     pub fn attempt(&mut self, deed: &Deed) -> Result<Result<f64, Box<Failure>>> {
         let stop = match deed {
             Deed::Seed(sql) => return self.seed(sql).map(|()| Ok(0.0)),
@@ -199,8 +200,8 @@ impl<'a> Sandbox<'a> {
         if self.is_of(&failure.trouble, deed) { Ok(Err(failure)) } else { Err(failure.fail.into()) }
     }
 
-    /// The same where a step that fails is tried once more in a fresh process, if others ran in this one before: what
-    /// they have left in it is not its fault.
+    /// The same, but a step that fails is tried once more in a fresh process, if other steps ran in this one before:
+    /// what they left in it is not this step's fault.
     pub fn attempt_fairly(&mut self, deed: &Deed) -> Result<Result<f64, Box<Failure>>> {
         match self.attempt(deed)? {
             Err(failure) if is_to_be_tried_anew(&failure) => {
@@ -211,8 +212,8 @@ impl<'a> Sandbox<'a> {
         }
     }
 
-    /// Whether a trouble says something about the revisions of a deed, and not of env.py, of Alembic's bookkeeping, of
-    /// the server, or of another script that cannot be loaded.
+    /// Whether a trouble is about the revisions of a deed, and not about env.py, Alembic's version table, the server,
+    /// or another script that cannot be loaded.
     fn is_of(&self, trouble: &Trouble, deed: &Deed) -> bool {
         let root = self.launch.project.canonicalize().unwrap_or_else(|_| self.launch.project.clone());
         let is_script_of = |id: &str| {
@@ -228,43 +229,43 @@ impl<'a> Sandbox<'a> {
         }
     }
 
-    /// The steps that have left a session open since this was last asked.
+    /// The steps that have left a session open since the last call.
     pub fn sessions_left(&mut self) -> Vec<Step> {
         std::mem::take(&mut self.sessions_left)
     }
 
-    /// What a revision's step has sent to the server, if it went through here.
+    /// The statements that a revision's step sent to the server, if it passed here.
     pub fn ran(&self, direction: Direction, revision: &str) -> Option<Vec<Statement>> {
         self.ran.get(&Step { direction, revision: revision.to_owned() }).cloned()
     }
 
-    /// The project's files that the last trouble came through.
+    /// The project's files in the traceback of the last trouble.
     pub fn troubled_files(&mut self) -> Vec<PathBuf> {
         std::mem::take(&mut self.troubled_files)
     }
 
-    /// Remembers what the database now holds over what it held: done again whenever the state is put back.
+    /// Remembers a deed, so that it is repeated whenever the last good state is put back.
     pub fn keep(&mut self, deed: Deed) {
         self.since.push(deed);
     }
 
-    /// Forgets the last deed and gives it, if nothing was saved since.
+    /// Forgets the last deed and returns it, if no copy was made since.
     pub fn take_back(&mut self) -> Option<Deed> {
         self.since.pop()
     }
 
-    /// The schema alone.
+    /// Reads the schema alone.
     pub fn schema(&mut self) -> Result<Snapshot> {
         self.db()?;
         let db = self.db.as_mut().context("connected just now")?;
         self.look.schema(db).context("reading the throwaway schema")
     }
 
-    /// What the database holds.
+    /// Reads the schema and the rows.
     pub fn point(&mut self) -> Result<Point> {
         self.db()?;
         let db = self.db.as_mut().context("connected just now")?;
-        // Our own server is nobody else's.
+        // Nobody else uses the embedded server.
         let is_shared = self.scratch.is_some() && !self.facts.database.embedded;
         let Seen { schema, rows, sequences, shared } =
             self.look.all(db, is_shared).context("looking at the throwaway database")?;
@@ -279,28 +280,37 @@ impl<'a> Sandbox<'a> {
         dumped::take(ui, db, &options.version_tables, tools)
     }
 
-    /// Reads the schema and every row once more, whatever was remembered of them.
+    /// Reads the schema and every row once more, without using earlier readings.
     ///
     /// # Errors
-    /// A defect of ours, if what was remembered is not what is there.
+    /// A defect of this tool, where an earlier reading does not agree with what is there.
     pub fn prove_looks(&mut self) -> Result<()> {
         self.db()?;
         let db = self.db.as_mut().context("connected just now")?;
         self.look.prove(db)
     }
 
-    /// Whether the database holds just that.
+    /// Whether the database holds just this schema and these rows.
     pub fn is_at(&mut self, point: &Point) -> Result<bool> {
         self.point().map(|now| now.schema == point.schema && now.rows == point.rows)
     }
 
-    /// The schema below a revision as the ledger has it, where the schema at it is this one.
+    /// The schema below a revision as the ledger has it, if the schema at the revision is this one.
     pub fn recorded(&mut self, id: &str, upper: &Snapshot) -> Result<Option<Snapshot>> {
         let table = version_table(self.facts.component);
         Ok(ledger::recorded_below(self.db()?, &table, id, upper))
     }
 
-    /// What the version table holds.
+    /// Which of its revisions the database ran as another text than their scripts have now.
+    pub fn ran_another_text(&mut self, heads: &[String]) -> Result<Vec<Edited>> {
+        let table = version_table(self.facts.component);
+        let (ctx, graph) = (self.ctx, &self.facts.graph);
+        let db = self.db()?;
+        let texts = db.last_texts(&table)?;
+        Ok(ledger::edited(ctx, graph, db, texts, heads))
+    }
+
+    /// Reads the version table.
     pub fn held(&mut self) -> Result<Vec<String>> {
         let table = version_table(self.facts.component);
         Ok(self.db()?.applied(&table)?.revisions)
@@ -344,7 +354,7 @@ impl<'a> Sandbox<'a> {
         Ok(Ok(seconds))
     }
 
-    /// As the project's own env.py applies them; those that are skipped only change the version table.
+    /// Runs revisions as the project's own env.py does; those that are skipped only change the version table.
     fn together(&mut self, steps: &[Step], skipped: Vec<String>) -> Result<Result<f64, Stop>> {
         let target = steps.last().map(|step| step.revision.clone()).unwrap_or_default();
         let plan = Plan { steps: steps.to_vec(), before: None, target, skipped };
@@ -364,7 +374,7 @@ impl<'a> Sandbox<'a> {
         self.ran.insert(done.step, done.statements);
     }
 
-    /// Lets the driver do something while the hang_watch looks on.
+    /// Lets the driver do something while `hang_watch` looks for a step that waits for itself.
     fn watched<T>(&mut self, work: impl FnOnce(&mut Driver, Patience<'_>) -> T) -> Result<T> {
         self.db()?;
         let db = self.db.as_mut().context("connected just now")?;
@@ -384,7 +394,7 @@ impl<'a> Sandbox<'a> {
         done.map_err(|error| sql_fail(&error, "putting the seed's rows into the throwaway database").into())
     }
 
-    /// A stop as a failure, with the driver ready to go on.
+    /// Makes a failure of a stop, with the driver ready for the next step.
     fn explain(&mut self, stop: Stop) -> Result<Box<Failure>> {
         self.db()?;
         let db = self.db.as_mut().context("connected just now")?;
@@ -401,8 +411,8 @@ impl<'a> Sandbox<'a> {
         let opened_by = blockers.iter().find_map(|session| self.driver.opener(session.pid)).cloned();
         let hangs = trouble.kind == TroubleKind::Timeout;
         if hangs || trouble.kind == TroubleKind::Ended {
-            // What is still at work there would change the database under the next look at it; what waits goes first,
-            // or it would get its lock from the end of the other.
+            // A session that is still at work would change the database during the next reading. Sessions that wait are
+            // ended first: otherwise they would get their lock when the others end.
             for pid in &trouble.waits {
                 let _ = db.terminate(*pid);
             }

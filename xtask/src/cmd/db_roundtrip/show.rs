@@ -1,4 +1,4 @@
-//! The report of a run, the files that were asked for, and the text in the terminal's colours.
+//! Makes the report of a run, writes the files that were asked for, and colours the text for the terminal.
 
 use std::time::SystemTime;
 
@@ -17,7 +17,7 @@ use crate::sys::files;
 use crate::sys::git::Repo;
 use crate::ui::Paint;
 
-/// The report, and the log that ends when it is out.
+/// The report, and the log of verdicts, which ends when the report has been written.
 pub fn report(ctx: &Ctx, facts: &Facts, findings: Findings, run: Run) -> (Report, Option<Log>) {
     let server = facts.database.remark.clone().unwrap_or_else(|| format!("PostgreSQL {}", findings.server));
     let kept = findings.kept.map(|kept| Kept { database: kept.database, psql: kept.psql, drop: kept.drop });
@@ -36,7 +36,7 @@ pub fn report(ctx: &Ctx, facts: &Facts, findings: Findings, run: Run) -> (Report
     (report, findings.log)
 }
 
-/// The files that were asked for besides.
+/// Writes the JUnit and HTML files that were asked for.
 pub fn write_files(ctx: &Ctx, flags: &DbRoundtrip, graph: &Graph, report: &Report) -> Result<()> {
     if let Some(path) = &flags.junit {
         files::write_atomic(path, report.junit(ctx.ui.around(), &ctx.from_checkout()).as_bytes())?;
@@ -48,7 +48,7 @@ pub fn write_files(ctx: &Ctx, flags: &DbRoundtrip, graph: &Graph, report: &Repor
     Ok(())
 }
 
-/// What was tested, when and with what.
+/// The facts at the top of the HTML page: what was tested, when and with what.
 fn about(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Vec<(&'static str, String)>> {
     let root = &ctx.project()?.root;
     let head = Repo::find(&ctx.ui, root).ok().flatten().and_then(|repo| repo.head().ok());
@@ -65,7 +65,7 @@ fn about(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Vec<(&'static str, String)>> 
     Ok(known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
-/// The revisions that were looked at, as they follow each other, with their verdicts.
+/// A drawing of the tested part of the history, with the verdicts.
 fn history(graph: &Graph, report: &Report) -> Drawing {
     let verdicts = report.results.iter().map(|result| (result.revision.id.clone(), result.verdict)).collect();
     let known = Known { verdicts, ..Known::default() };

@@ -1,62 +1,72 @@
-//! One revision's round trip on the database as it stands, in both directions: from below (up, down, up) and from
-//! above (down, up). A step that fails is tried in the project's own transaction mode before anybody is accused.
+//! Runs one revision's round trip on the database as it stands: from below (up, down, up) or from above (down, up). A
+//! step that fails is tried again in the project's own transaction mode before the revision is accused.
 
 use anyhow::Result;
 
 use super::sandbox::{Deed, Failure, Mode, Sandbox, is_to_be_tried_anew};
-use crate::model::catalog::Snapshot;
+use crate::model::catalog::{self, Change, Snapshot};
 use crate::model::roundtrip::{Judgement, Leg, Point, Trip, judge};
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::TroubleKind;
 
-/// What came of it.
+/// What a trial has shown.
 pub enum Trial {
     /// Every step went through.
     Passed(Box<Passed>),
-    /// It went up, and more was not asked; the database as it then is.
+    /// The upgrade passed, and the downgrade was not tried; the database afterwards.
     Up(Box<Point>),
-    /// A step did not.
+    /// A step failed.
     Failed(Box<Stuck>),
 }
 
 /// Every step went through.
 pub struct Passed {
-    /// What the comparison says.
+    /// What the comparison has found.
     pub judgement: Judgement,
-    /// The database below the revision, and at it again.
+    /// The database below the revision, after the downgrade.
     pub lower: Point,
-    /// See `lower`.
+    /// The database at the revision, after the last upgrade.
     pub again: Point,
     /// Seconds of the downgrade.
     pub down: f64,
-    /// Seconds of the upgrade after it.
+    /// Seconds of the upgrade after the downgrade.
     pub up: f64,
-    /// The mode in which the steps went through, and what was said where they did not in the other one.
+    /// The mode in which the steps passed.
     pub mode: Mode,
-    /// See `mode`.
+    /// What was noted where a step failed in the other mode, or left something behind.
     pub notes: Vec<String>,
-    /// The database at the revision is again just as it was.
+    /// Whether the database at the revision is again just as it was.
     pub restored: bool,
 }
 
-/// A step did not go through.
+/// A step that failed.
 pub struct Stuck {
-    /// Which.
+    /// Which step.
     pub leg: Leg,
-    /// Why.
+    /// Why it failed.
     pub failure: Box<Failure>,
-    /// The database is as it was before the step.
+    /// Whether the database is as it was before the step.
     pub undamaged: bool,
-    /// The database at the revision, if it was seen.
+    /// The database at the revision, if it was read.
     pub upper: Option<Point>,
-    /// The database below it after the downgrade, if it was seen.
+    /// The database below the revision after the downgrade, if it was read.
     pub lower: Option<Point>,
-    /// The mode in which the upgrade before it went through.
+    /// The mode in which the upgrade before it passed.
     pub mode: Mode,
-    /// Seconds of the downgrade, if it went through.
+    /// Seconds of the downgrade, if it passed.
     pub down: Option<f64>,
-    /// What else is to be said.
+    /// Notes for the report.
     pub notes: Vec<String>,
+    /// What the steps before it changed for every database of the server.
+    pub shared: Vec<Change>,
+}
+
+impl Stuck {
+    /// Of which no more is known.
+    pub fn new(leg: Leg, failure: Box<Failure>, mode: Mode) -> Stuck {
+        let (upper, lower, down) = (None, None, None);
+        Stuck { leg, failure, undamaged: false, upper, lower, mode, down, notes: Vec::new(), shared: Vec::new() }
+    }
 }
 
 /// A round trip under way.
@@ -67,7 +77,7 @@ struct Round<'g, 'a> {
     notes: Vec<String>,
 }
 
-/// Up from `before`, down, up again. The database then stands at the revision.
+/// Upgrades from `before`, downgrades, and upgrades again. The database then stands at the revision.
 pub fn from_below(sandbox: &mut Sandbox<'_>, ids: &[String], mode: Mode, before: &Point) -> Result<Trial> {
     let mut round = Round { sandbox, ids, mode, notes: Vec::new() };
     if let Err(stuck) = round.leg(Leg::Upgrade, before)? {
@@ -77,7 +87,7 @@ pub fn from_below(sandbox: &mut Sandbox<'_>, ids: &[String], mode: Mode, before:
     round.down_and_up(upper, Some(before), None)
 }
 
-/// Up from `before`, and no further: for what declares that it cannot be undone.
+/// Upgrades from `before` and no more, for a revision whose script says that it cannot be downgraded.
 pub fn only_up(sandbox: &mut Sandbox<'_>, ids: &[String], before: &Point) -> Result<Trial> {
     let mut round = Round { sandbox, ids, mode: Mode::Walk, notes: Vec::new() };
     match round.leg(Leg::Upgrade, before)? {
@@ -86,7 +96,7 @@ pub fn only_up(sandbox: &mut Sandbox<'_>, ids: &[String], before: &Point) -> Res
     }
 }
 
-/// Down from `upper` and up again. The database then stands at the revision.
+/// Downgrades from `upper` and upgrades again. The database then stands at the revision.
 pub fn from_above(sandbox: &mut Sandbox<'_>, ids: &[String], upper: Point) -> Result<Trial> {
     let recorded = match ids {
         [id] => sandbox.recorded(id, &upper.schema)?,
@@ -100,14 +110,18 @@ impl Round<'_, '_> {
     fn down_and_up(mut self, upper: Point, lower_true: Option<&Point>, recorded: Option<&Snapshot>) -> Result<Trial> {
         let down = match self.leg(Leg::Downgrade, &upper)? {
             Ok(seconds) => seconds,
-            Err(stuck) => return Ok(Trial::Failed(Box::new(Stuck { upper: Some(upper), ..stuck }))),
+            Err(stuck) => {
+                let shared = lower_true.map_or_else(Vec::new, |before| catalog::diff(&before.shared, &upper.shared));
+                return Ok(Trial::Failed(Box::new(Stuck { upper: Some(upper), shared, ..stuck })));
+            }
         };
         let lower = self.sandbox.point()?;
         let up = match self.leg(Leg::ReUpgrade, &lower)? {
             Ok(seconds) => seconds,
             Err(stuck) => {
+                let shared = catalog::diff(&lower_true.unwrap_or(&upper).shared, &lower.shared);
                 let (upper, lower) = (Some(upper), Some(lower));
-                let stuck = Stuck { upper, lower, down: Some(down), undamaged: false, ..stuck };
+                let stuck = Stuck { upper, lower, down: Some(down), undamaged: false, shared, ..stuck };
                 return Ok(Trial::Failed(Box::new(stuck)));
             }
         };
@@ -118,7 +132,8 @@ impl Round<'_, '_> {
         Ok(Trial::Passed(Box::new(Passed { judgement, lower, again, down, up, mode, notes, restored })))
     }
 
-    /// One step from the state `before`, in the walk's mode and, where that fails without a trace, in the project's own.
+    /// Runs one step from the state `before` in the walk's mode and, where that fails and changes nothing, in the
+    /// project's own.
     fn leg(&mut self, leg: Leg, before: &Point) -> Result<Result<f64, Stuck>> {
         let direction = if leg == Leg::Downgrade { Direction::Down } else { Direction::Up };
         let deed = Deed::steps(direction, self.ids, self.mode);
@@ -149,10 +164,10 @@ impl Round<'_, '_> {
             }
         }
         let notes = std::mem::take(&mut self.notes);
-        Ok(Err(Stuck { leg, failure, undamaged, upper: None, lower: None, mode: self.mode, down: None, notes }))
+        Ok(Err(Stuck { undamaged, notes, ..Stuck::new(leg, failure, self.mode) }))
     }
 
-    /// A step that went through, and what it has left behind.
+    /// Notes what a step that passed has left behind.
     fn passed(&mut self, seconds: f64) -> f64 {
         for step in self.sandbox.sessions_left() {
             if !self.ids.contains(&step.revision) {
@@ -167,12 +182,12 @@ impl Round<'_, '_> {
     }
 }
 
-/// What is said of a step that leaves a session behind.
+/// The note on a step that leaves a session open.
 pub fn leaves_open(step: &Step) -> String {
     format!("{}() opens a database session and does not close it", step.direction.function())
 }
 
-/// What is said of a step that only the project's own mode gets through.
+/// The note on a step that only passes in the project's own mode.
 pub fn only_in_own_mode(leg: Leg, failure: &Failure) -> String {
     format!(
         "the {} passes in the project's own transaction mode and fails one revision at a time: {}",
@@ -197,7 +212,7 @@ pub fn depends_on_mode(failure: &Failure) -> bool {
     matches!(trouble.kind, TroubleKind::Sql | TroubleKind::Raised | TroubleKind::Lost) && !trouble.is_declared()
 }
 
-/// What goes on while untested revisions are applied.
+/// The text of the progress while untested revisions are applied.
 pub fn upgrading(count: usize) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("Upgrading the throwaway database ({count} revision{plural})")

@@ -1,9 +1,9 @@
-//! The walk. What the database lacks is tested on the way up (up, down, up: the database below a revision is then known
-//! as it was before that was ever applied); what it holds already is tested on the way down (down, up, down). There the
-//! state below is what the downgrade under test has made, so it is compared with a reference first: another database,
-//! which upgrades have made (`reference.rs`). After a finding the last good state is put back, so nobody is blamed for
-//! what another revision has left behind; what is found below a revision that is not proven counts only where the
-//! reference shows it too (`verdict.rs`).
+//! The walk through the history. Revisions that the database lacks are tested on the way up (up, down, up), where the
+//! state below is the one before the revision was ever applied. Revisions that it holds already are tested on the way
+//! down (down, up, down), where the downgrade under test has made the state below. So these are tested on a reference
+//! first, another database that upgrades have made (`reference.rs`). After a finding the last good state is put back,
+//! so that no revision is accused of what another one has left behind. What is found below a revision that is not
+//! proven counts only where the reference shows it, too (`verdict.rs`).
 
 mod downward;
 mod outside;
@@ -38,7 +38,7 @@ pub use reference::{Reference, consult};
 pub use together::Together;
 use verdict::Above;
 
-/// What all walkers of a run have in common.
+/// What all walks of a run share.
 #[derive(Clone, Copy)]
 pub struct Shared<'a> {
     pub ctx: &'a Ctx,
@@ -48,57 +48,59 @@ pub struct Shared<'a> {
     pub progress: &'a Mutex<Steps>,
 }
 
-/// What one walker has come back with.
+/// What one walk has found.
 pub struct Walked {
     pub results: Vec<RevisionResult>,
     pub kept: Option<Kept>,
-    /// What of the baseline is cached; `None` for a clone.
+    /// The cached baseline, or why there is none; `None` for a clone.
     pub cache: Option<CacheUse>,
     /// Why the database could not be brought to where a test begins.
     pub obstacle: Option<Fail>,
-    /// Where all that is pending fails, or comes to another schema, when it is applied together.
+    /// The revision at which all pending ones fail, or make another schema, when they are applied together.
     pub together: Option<Together>,
-    /// What is to be said of the whole run.
+    /// Notes on the whole run.
     pub notes: Vec<String>,
 }
 
-/// One walker.
+/// A walk under way.
 pub struct Walk<'w, 'a> {
     shared: Shared<'a>,
     ctx: &'a Ctx,
     facts: &'a Facts<'a>,
     sandbox: &'w mut Sandbox<'a>,
     is_clone: bool,
-    /// A copy is to be made before the first step, since the database can be made again only with pains.
+    /// Whether a copy is made before the first step, since making the database again would take long.
     to_save: bool,
-    /// The seed's rows for a database that first stands are in it.
+    /// Whether the database has the seed's rows for one that was just made.
     is_seeded: bool,
     seeds: seed::Seeds,
-    /// What is still to be tested.
+    /// The revisions that are still to be tested.
     wanted: HashSet<String>,
     found: HashMap<String, RevisionResult>,
     reference: Reference,
-    /// What bears on the revisions below these.
+    /// What these revisions make uncertain about those below them.
     above: Vec<(String, Above)>,
-    /// What was found where no reference was asked, and what bore on it.
+    /// Results for which no reference was asked, each with what the revisions above make uncertain about it.
     open: Vec<(RevisionResult, Above)>,
+    /// Those that the component's database ran as another text: what is said of each.
+    edited: HashMap<String, String>,
     obstacle: Option<Fail>,
     together: Option<Together>,
     notes: Vec<String>,
 }
 
-/// What a walk is told of the database that it is on.
+/// What a walk has to know of its database.
 #[derive(Clone, Copy, Default)]
 pub struct Ground {
     /// Its rows are the component's own.
     pub is_clone: bool,
-    /// A copy is to be made before the first step.
+    /// Whether a copy is made before the first step.
     pub to_save: bool,
-    /// The seed's rows for a database that first stands are in it.
+    /// Whether the database has the seed's rows for one that was just made.
     pub is_seeded: bool,
 }
 
-/// Tests `wanted` on this database and puts it away.
+/// Tests the wanted revisions on this database, and removes it.
 pub fn run(shared: Shared<'_>, baseline: Baseline, wanted: HashSet<String>) -> Result<Walked> {
     let Shared { ctx, facts, flags, .. } = shared;
     let (words, is_clone) = (baseline.words.clone(), baseline.is_clone);
@@ -137,6 +139,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             reference: Reference::default(),
             above: Vec::new(),
             open: Vec::new(),
+            edited: HashMap::new(),
             obstacle: None,
             together: None,
             notes: Vec::new(),
@@ -146,6 +149,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn everything(&mut self) -> Result<()> {
         let held = applied_set(&self.facts.graph, &self.sandbox.held()?);
         let (held, lacking) = self.facts.route.split(&held);
+        self.look_for_edits(&held)?;
         self.refer(&held)?;
         let came_seeded = self.is_seeded;
         if !held.is_empty() {
@@ -166,11 +170,28 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.try_twins(&held, came_seeded)
     }
 
+    /// A script that was edited since the component's database ran it has made what is there by another text: what the one of
+    /// today does is told by another database.
+    fn look_for_edits(&mut self, held: &[String]) -> Result<()> {
+        if !self.is_clone || !self.tests_any(held) {
+            return Ok(());
+        }
+        for edited in self.sandbox.ran_another_text(held)?.into_iter().filter(|it| self.wanted.contains(&it.revision)) {
+            let differs = edited.differs.join(", ");
+            let why = format!(
+                "{} was edited ({differs}) since this database ran it on {}, so it holds what another text made",
+                edited.revision, edited.when
+            );
+            self.edited.insert(edited.revision, why);
+        }
+        Ok(())
+    }
+
     fn tests_any(&self, ids: &[String]) -> bool {
         ids.iter().any(|id| self.wanted.contains(id))
     }
 
-    /// Back to the database as it was at the beginning, with the seed's rows where it came without them.
+    /// Goes back to the database as it was at the beginning, and puts in the seed's rows where it had none.
     fn begin_again(&mut self, came_seeded: bool) -> Result<()> {
         let has_seed = self.sandbox.begin_again()?;
         self.is_seeded = came_seeded || has_seed;
@@ -183,7 +204,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         if self.wanted.is_empty() { Ok(()) } else { self.sandbox.rebuild() }
     }
 
-    /// Puts in the rows that the project has for a database that stands at this revision; whether there were any.
+    /// Puts in the seed's rows for a database that stands at this revision. Returns whether there are any.
     fn seed(&mut self, at: Option<&str>) -> Result<bool> {
         let mut any = false;
         for sql in self.seeds.at(at) {
@@ -197,7 +218,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         Ok(any)
     }
 
-    /// The rows for a database that first stands, once.
+    /// Puts in the seed's rows for a database that was just made, once.
     fn seed_first(&mut self) -> Result<()> {
         if !std::mem::replace(&mut self.is_seeded, true) {
             self.seed(None)?;
@@ -215,7 +236,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.settle(RevisionResult::skipped(&self.facts.graph, id, reason.to_owned()));
     }
 
-    /// The script says so itself, and is believed.
+    /// The result of a revision whose script says that it cannot be downgraded.
     fn declared(&mut self, id: &str, reason: String, made: Option<Vec<Change>>) {
         let result = RevisionResult::new(&self.facts.graph, id, Verdict::Irreversible);
         self.settle(RevisionResult { reason: Some(reason), made, ..result });
@@ -226,7 +247,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.settle(result);
     }
 
-    /// The verdict on a revision is final; on the reference it is what the test of the database itself is held against.
+    /// Stores a revision's result: it is final, or on a reference the one that the test of the database under test is
+    /// compared with.
     fn settle(&mut self, mut result: RevisionResult) {
         if self.reference.is_walked() {
             self.reference.add(result);
@@ -238,7 +260,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.found.insert(result.revision.id.clone(), result);
     }
 
-    /// The test of a revision begins.
+    /// Shows that the test of a revision begins.
     fn next(&mut self, id: &str) {
         self.wanted.remove(id);
         if !self.reference.is_walked() {

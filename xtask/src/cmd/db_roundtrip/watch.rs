@@ -1,9 +1,10 @@
-//! `--watch`: the round trip of the newest revision, again and again, whenever its file or anything that it is made from
-//! changes. Python, the database below the revision and what is known of it stay warm between the runs (`warm.rs`,
-//! `below.rs`); here is the loop: look, answer, get ready for the next change, wait for it.
+//! `--watch`: repeats the round trip of the newest revision whenever its file, or a file that it uses, changes. The
+//! Python process and the database below the revision are kept between the runs (`warm.rs`, `below.rs`); this file has
+//! the loop: test, answer, get ready for the next change, wait for it.
 //!
-//! What a change asks for: a script of the history, that it is read again; env.py or a module of the project, a new
-//! Python process, since a module cannot be soundly imported twice; the config, that everything begins anew.
+//! What happens after a change depends on the file. A script of the history is read again. After env.py or a module of
+//! the project, a new Python process is started, since a module cannot be safely imported twice. After the config,
+//! everything begins anew.
 
 mod below;
 mod places;
@@ -41,7 +42,7 @@ const MOST_LINES: usize = 16;
 /// How coarse the clock of a file system may be.
 const TICK: Duration = Duration::from_millis(20);
 
-/// What a change asks for; the later ones ask for the earlier ones too.
+/// What has to happen after a change; each one includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Asks {
     /// That the scripts are read again.
@@ -52,10 +53,10 @@ enum Asks {
     Config,
 }
 
-/// Watches until it is interrupted, which is the ordinary end: exit 130, as the contract has it for every Ctrl-C.
+/// Watches until it is interrupted. That is its ordinary end: exit 130, as for every Ctrl-C.
 ///
 /// # Errors
-/// What no edit of a script puts right, when it shows before the first answer: no server, no Python, no config.
+/// Before the first answer, what no edit of a script can put right: no server, no Python, no config.
 pub fn run(ctx: &Ctx, flags: &DbRoundtrip) -> Result<Exit> {
     let config = ctx.config(ctx.component()?).map_err(refuse)?;
     let modules = BTreeSet::new();
@@ -97,7 +98,7 @@ impl Watch<'_> {
         }
     }
 
-    /// One config, one scratch database, as long as both last.
+    /// Runs with one config and one scratch database, as long as both can be used.
     fn session(&mut self) -> Result<()> {
         let facts = gather(self.ctx, self.flags).map_err(refuse)?;
         let (log, progress) = (Log::none(), Mutex::new(self.ctx.ui.steps("", 0)));
@@ -122,7 +123,8 @@ impl Watch<'_> {
         Ok(())
     }
 
-    /// Watches what the process has turned out to be made from, too. What is asked for at once, if anything.
+    /// Watches the files that the process has turned out to be made from, too. Returns what has to happen at once, if
+    /// anything.
     fn turn_to(&mut self, facts: &Facts<'_>, modules: Vec<PathBuf>, since: SystemTime) -> Option<Asks> {
         let scripts: BTreeSet<PathBuf> = files::scripts(&facts.config).unwrap_or_default().into_iter().collect();
         let resolved = modules.into_iter().map(|path| path.canonicalize().unwrap_or(path));
@@ -161,7 +163,7 @@ impl Watch<'_> {
         Ok(asks(path))
     }
 
-    /// A new process must not take old bytecode for fresh.
+    /// Removes the bytecode of changed files, so that a new process does not take it for fresh.
     fn forget<'p>(&self, changed: impl IntoIterator<Item = &'p PathBuf>) {
         if let Err(error) = files::remove_bytecode(changed.into_iter().cloned()) {
             self.ctx.ui.warn(format!("{error:#}; Python may take it for what was saved"));
@@ -185,7 +187,8 @@ impl Watch<'_> {
         self.ctx.ui.status(format!("{changed}: {what} anew"));
     }
 
-    /// A file among the scripts that no module was made from: a script that has gone, SQL that one reads.
+    /// Whether it is a file among the scripts from which no module was made: a script that is gone, SQL that a script
+    /// reads.
     fn is_beside_scripts(&self, path: &Path, folders: &[PathBuf]) -> bool {
         folders.iter().any(|folder| path.starts_with(folder)) && !self.watcher.places().files.contains(path)
     }
@@ -210,7 +213,7 @@ impl Watch<'_> {
     }
 }
 
-/// What keeps a round trip from being made at all, with the first thing to do about it.
+/// What prevents the round trip, with the first thing to do about it.
 fn error(around: &Around, summary: String, fail: &Fail) -> Vec<String> {
     let mut lines = vec![format!("❌ {summary} ({})", fail.kind.name())];
     lines.extend(fail.details.lines().map(|line| format!("     {line}")));

@@ -1,13 +1,11 @@
 //! Finds out where the components' databases stand.
 
-use serde_json::Value;
-
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{Action, Own};
 use crate::model::graph::Graph;
 use crate::model::ledger::Undone;
-use crate::model::status::{Standing, State};
+use crate::model::status::{Revision, Standing, State};
 use crate::sys::pg::Db;
 use crate::sys::project::Component;
 use crate::work::advice;
@@ -74,7 +72,8 @@ impl Report {
 pub struct SkippedRevisions {
     pub found: AllSkipped,
     pub lines: Vec<String>,
-    pub json: Vec<Value>,
+    /// Each of `found`, in its order.
+    pub revisions: Vec<Revision>,
     /// Revisions that ran as another text than the files have now.
     pub edited: Vec<Edited>,
 }
@@ -119,9 +118,9 @@ impl Report {
         if let Some(mut db) = db {
             self.first = self.standing.as_ref().and_then(|it| first(ctx, &self.component, graph, it, &mut db));
             let found = skipped::find(ctx, graph, &mut db, ledger.as_ref(), &applied);
-            let json = found.json(graph);
+            let revisions = found.skipped.iter().map(|it| Revision::of(graph, &it.revision)).collect();
             let edited = ledger::edited(ctx, graph, &mut db, last_texts, &applied);
-            self.skipped = SkippedRevisions { lines: found.lines(graph), found, json, edited };
+            self.skipped = SkippedRevisions { lines: found.lines(graph), found, revisions, edited };
         }
         self.undone = ledger.map(|ledger| ledger.undone(graph, &applied)).unwrap_or_default();
         if let (Some(standing), false) = (&mut self.standing, self.undone.gone.is_empty()) {

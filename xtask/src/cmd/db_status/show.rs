@@ -1,4 +1,4 @@
-//! What `db-status` says: as text, as a table of all components, as the contract's JSON.
+//! What `db-status` prints: text, a table of all components, the contract's JSON.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ pub fn component_json(ctx: &Ctx, report: &Report) -> Value {
         "unknown": list(|standing| json!(standing.unknown)),
         "overlapping": standing.map(|it| it.overlaps.iter().map(overlap).collect::<Value>()).unwrap_or_else(|| json!([])),
         "undone": report.undone.revisions,
-        "implied": report.skipped.json,
+        "implied": report.skipped.found.json(&report.skipped.revisions),
         "healed": report.skipped.found.healed.iter().map(healed_json).collect::<Value>(),
         "put_right": put_right.into_iter().map(|command| ctx.ui.shown(command)).collect::<Vec<_>>(),
         "edited": report.skipped.edited.iter().map(Edited::json).collect::<Vec<_>>(),
@@ -131,6 +131,7 @@ fn status(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
     }
     let pending = standing.pending.len();
     let mut lines = vec![match pending {
+        0 if standing.heads.is_empty() => "Status: there is no migration script in the version folders.".to_owned(),
         0 => "Status: no migrations pending.".to_owned(),
         1 => "Status: 1 migration pending.".to_owned(),
         _ => format!("Status: {pending} migrations pending."),

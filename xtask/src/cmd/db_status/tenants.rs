@@ -1,5 +1,5 @@
-//! Where each of a component's tenants stands, by their version tables alone: the scripts are read once, and one session asks
-//! for all of them.
+//! Finds out where each of a component's tenants stands, from their version tables alone: the scripts are read once,
+//! and one session asks for all of them.
 
 use anyhow::Result;
 

@@ -1,5 +1,5 @@
-//! Does what was planned, under a journal: clones are made first, then git switches, then the databases change names, a
-//! transaction for each, and are brought in line with the files. Whatever fails puts everything back.
+//! Does what was planned, under a journal: first the clones are made, then git switches, then the databases are
+//! renamed, each in one transaction, and brought in line with the files. If anything fails, everything is put back.
 
 use std::time::Instant;
 

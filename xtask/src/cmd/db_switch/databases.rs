@@ -1,4 +1,4 @@
-//! The databases that there are: listed, dropped, brought to this checkout.
+//! Lists the databases of branches, drops them, and fetches one for the branch of this checkout.
 
 use std::time::SystemTime;
 

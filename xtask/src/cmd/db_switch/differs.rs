@@ -1,4 +1,4 @@
-//! What else is another between two branches, beside the migrations: lock files, keys of the developer's configs.
+//! Finds what else differs between two branches, beside the migrations: lock files, keys of the developer's configs.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! What each component needs for another branch: nothing, its parked database, a clone of the nearest one, or the way down
-//! and up. Nothing is changed.
+//! Works out what each component needs for another branch: nothing, its parked database, a clone of the most similar
+//! one, or downgrades and upgrades. Nothing is changed.
 
 use std::path::PathBuf;
 

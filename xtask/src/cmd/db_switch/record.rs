@@ -1,4 +1,4 @@
-//! What a switch has begun, as it is kept in its journal: enough for the next run to put it right.
+//! What the journal of a switch holds: enough for the next run to put right what a killed one left.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use crate::ctx::Ctx;
 use crate::fail::refuse;
 use crate::model::action::own;
 use crate::sys::journal::{self, Journal, Operation};
+use crate::sys::saved::text;
 
 /// The command, as it is typed.
 pub const COMMAND: &str = "db-switch";
@@ -84,9 +85,6 @@ impl Record {
     /// # Errors
     /// When it is not understood.
     pub fn from_json(value: &Value) -> Result<Record> {
-        let text = |value: &Value| {
-            value.as_str().map(str::to_owned).with_context(|| format!("a text is missing in the journal: {value}"))
-        };
         let swap = |it: &Value| -> Result<Swap> {
             Ok(Swap {
                 component: text(&it["component"])?,

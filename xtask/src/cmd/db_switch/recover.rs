@@ -1,6 +1,6 @@
-//! Puts right what a killed switch left. Where all of it was done but its end, it counts as done; else the databases get their
-//! old names back and the branch is checked out that was. No database is dropped: one that was made for the other branch
-//! is parked as that branch's.
+//! Puts right what a killed switch left. Where only its last step was missing, it counts as done; else the databases
+//! get their old names back, and the old branch is checked out. No database is dropped: one that was made for the other
+//! branch is parked for it.
 
 use anyhow::{Context, Result};
 

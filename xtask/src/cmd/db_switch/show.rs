@@ -1,4 +1,4 @@
-//! What `db-switch` says.
+//! What `db-switch` prints.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::plan::{Other, Part, Plan, Way};
 use super::record::COMMAND;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
-use crate::model::action::own;
+use crate::model::action::{Around, own};
 use crate::report::steps::{StepReport, steps as table};
 use crate::sys::git::Repo;
 use crate::ui::Paint;
@@ -40,7 +40,7 @@ pub fn warn_of_sharers(ctx: &Ctx, repo: &Repo, plan: &Plan<'_>) {
 /// `--dry-run`.
 pub fn dry_run(ctx: &Ctx, repo: &Repo, plan: &Plan<'_>) -> Result<Exit> {
     let differs = differs::between(ctx, repo, &plan.head, &plan.target)?;
-    ctx.ui.json(COMMAND, Exit::Done, fields(plan, &differs, &[]), None);
+    ctx.ui.json(COMMAND, Exit::Done, fields(ctx.ui.around(), plan, &differs, &[]), None);
     let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), String::new()];
     lines.push(format!("git switch {} (now: {})", plan.to, plan.from));
     lines.extend(part_lines(plan));
@@ -58,7 +58,7 @@ pub fn report(ctx: &Ctx, plan: &Plan<'_>, differs: &Differs, done: Done) -> Resu
         false => fail.details(format!("Everything was put back: {} is checked out, with its databases", plan.from)),
     });
     let exit = fail.as_ref().map_or(Exit::Done, |fail| fail.exit);
-    ctx.ui.json(COMMAND, exit, fields(plan, differs, &steps), fail.as_ref());
+    ctx.ui.json(COMMAND, exit, fields(ctx.ui.around(), plan, differs, &steps), fail.as_ref());
     if let Some(fail) = fail {
         if !steps.is_empty() {
             ctx.ui.answer(table(&steps));
@@ -95,11 +95,11 @@ fn next(plan: &Plan<'_>, differs: &Differs) -> Vec<String> {
     head.into_iter().chain(lines.into_iter().map(|line| format!("  - {line}"))).collect()
 }
 
-fn fields(plan: &Plan<'_>, differs: &Differs, steps: &[StepReport]) -> Value {
+fn fields(around: &Around, plan: &Plan<'_>, differs: &Differs, steps: &[StepReport]) -> Value {
     json!({
         "from": plan.from,
         "branch": plan.to,
-        "steps": steps.iter().map(StepReport::to_json).collect::<Vec<_>>(),
+        "steps": steps.iter().map(|step| step.to_json(around)).collect::<Vec<_>>(),
         "databases": plan.parts.iter().map(part_json).collect::<Vec<_>>(),
         "differs": differs.to_json(),
     })

@@ -1,9 +1,8 @@
-//! A component's part of each step.
+//! Does a component's part of each step.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use serde_json::Value;
 
 use crate::cmd::db_migrate;
 use crate::cmd::db_status::{self, Report};
@@ -37,8 +36,8 @@ pub const STEPS: [(&str, Work); 4] =
 /// A component and what has become of it so far.
 pub struct Part<'a> {
     pub component: &'a Component,
-    /// Where its database stands, in the contract's JSON, as it was seen last.
-    pub status: Value,
+    /// Where its database stands, as it was seen last; `None` before the first look.
+    pub status: Option<Report>,
     /// What stopped it.
     pub fail: Option<Fail>,
     /// How it was put in line with the files.
@@ -78,15 +77,7 @@ impl Done {
 
 impl<'a> Part<'a> {
     pub fn new(component: &'a Component) -> Part<'a> {
-        Part {
-            component,
-            status: Value::Null,
-            fail: None,
-            realigned: None,
-            applied: Vec::new(),
-            rests: None,
-            is_copy: false,
-        }
+        Part { component, status: None, fail: None, realigned: None, applied: Vec::new(), rests: None, is_copy: false }
     }
 
     /// A component whose database was just copied from another one: nothing that goes with it is lost.
@@ -113,7 +104,7 @@ pub fn parts(ctx: &Ctx) -> Result<Vec<Part<'_>>> {
 pub fn look(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
     let component = ctx.component()?;
     let mut report = db_status::look(ctx, component);
-    part.status = db_status::component_json(ctx, &report);
+    part.status = Some(report.clone());
     if let Some(fail) = report.error.take().or_else(|| in_the_way(ctx, &report)) {
         return Err(fail.into());
     }
@@ -345,7 +336,7 @@ pub fn look_again(ctx: &Ctx, part: &mut Part<'_>) -> Result<Done> {
     }
     let component = ctx.component()?;
     let mut report = db_status::look(ctx, component);
-    part.status = db_status::component_json(ctx, &report);
+    part.status = Some(report.clone());
     if let Some(fail) = report.error.take() {
         return Err(fail.into());
     }

@@ -1,4 +1,4 @@
-//! What `db-sync` says: the steps, what was put in line, what was applied, what to restart.
+//! What `db-sync` prints: the steps, what was brought in line, what was applied, what to restart.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub fn report(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> Result<Exi
     }
     let first = if fails.is_empty() { None } else { Some(fails.remove(0)) };
     let exit = first.as_ref().map_or(Exit::Done, |fail| fail.exit);
-    ctx.ui.json(COMMAND, exit, fields(steps, parts), first.as_ref());
+    ctx.ui.json(COMMAND, exit, fields(ctx, steps, parts), first.as_ref());
     ctx.ui.answer(text(ctx, steps, parts));
     match first {
         None => Ok(Exit::Done),
@@ -39,7 +39,7 @@ pub fn report(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> Result<Exi
     }
 }
 
-fn fields(steps: &[StepReport], parts: &[Part<'_>]) -> Value {
+fn fields(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> Value {
     let realigned = |part: &Part<'_>| {
         let Realigned { way, at_stake, backup, .. } = part.realigned.as_ref()?;
         let mut object = way_json(way, at_stake);
@@ -49,8 +49,8 @@ fn fields(steps: &[StepReport], parts: &[Part<'_>]) -> Value {
     };
     let applied = parts.iter().filter(|part| !part.applied.is_empty());
     json!({
-        "steps": steps.iter().map(StepReport::to_json).collect::<Vec<_>>(),
-        "components": parts.iter().map(|part| part.status.clone()).collect::<Vec<_>>(),
+        "steps": steps.iter().map(|step| step.to_json(ctx.ui.around())).collect::<Vec<_>>(),
+        "components": parts.iter().map(|part| part.status.as_ref().map(|it| db_status::component_json(ctx, it))).collect::<Vec<_>>(),
         "realigned": parts.iter().filter_map(realigned).collect::<Vec<_>>(),
         "applied": applied.map(|part| json!({"component": part.component.name, "revisions": revisions(&part.applied)})).collect::<Vec<_>>(),
         "restart": restart(parts),
@@ -148,7 +148,7 @@ pub fn dry_run(ctx: &Ctx, flags: &DbSync) -> Result<Exit> {
         remark: String::new(),
         components: Vec::new(),
     };
-    let steps: Vec<Value> = steps.map(|name| step(name).to_json()).collect();
+    let steps: Vec<Value> = steps.map(|name| step(name).to_json(ctx.ui.around())).collect();
     let fields = json!({"steps": steps, "components": statuses, "planned": planned});
     ctx.ui.json(COMMAND, first.as_ref().map_or(Exit::Done, |fail| fail.exit), fields, first.as_ref());
     ctx.ui.answer(lines.join("\n"));

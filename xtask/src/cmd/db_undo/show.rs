@@ -1,4 +1,4 @@
-//! What `db-undo` says: what the last thing was, the way back, what becomes of the rows; and what was done.
+//! What `db-undo` prints: what the last thing was, the way back, what becomes of the rows, and what was done.
 
 use anyhow::Result;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Revisions that were applied or reverted, taken back; also where what did it was killed on its way.
+//! Takes back revisions that were applied or reverted, also where the command that did it was killed half-way.
 
 use anyhow::{Context, Result};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! A component: its config, its scripts, its env.py, its database and what is in that and beside it.
+//! Checks a component: its config, its scripts, its env.py, its database, what is in the database and what lies beside
+//! it.
 
 use anyhow::{Context as _, Result};
 

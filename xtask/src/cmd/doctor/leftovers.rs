@@ -1,4 +1,5 @@
-//! What runs have left: hooks that are not as they would be written now, operations that did not end, backups, servers.
+//! Checks what earlier runs have left: hooks that would be written otherwise now, operations that did not end, backups,
+//! servers.
 
 use anyhow::Result;
 

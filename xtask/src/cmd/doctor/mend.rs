@@ -1,4 +1,4 @@
-//! What is safe to do without asking: nothing that anybody may still want is touched.
+//! Makes the fixes that need no question: nothing that somebody may still want is touched.
 
 use anyhow::Result;
 

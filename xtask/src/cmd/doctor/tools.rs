@@ -1,4 +1,4 @@
-//! The programs that the commands run: git, Python with its packages, PostgreSQL's own, Docker.
+//! Checks the programs that the commands run: git, Python with its packages, PostgreSQL's programs, Docker.
 
 use anyhow::{Context, Result};
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! What a hook does when something keeps it from its work: it says so in one line and stops nobody, since a commit or
-//! a push must not fail because its author's machine lacks something. In CI nobody reads that line, so there it fails.
+//! What a hook does when it cannot do its work: it says so in one line and lets git go on, since a commit or a push
+//! must not fail because its author's machine lacks something. In CI, where nobody reads that line, it fails.
 
 use anyhow::Result;
 

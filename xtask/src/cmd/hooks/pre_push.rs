@@ -1,5 +1,5 @@
-//! The round trip before a push: of the revisions that neither the server's branch nor the main branch has yet. Scripts
-//! are tested as they lie in the work tree, so a branch that is not checked out is only mentioned.
+//! Runs a round trip before a push, of the revisions that neither the server's branch nor the main branch has yet.
+//! Scripts are tested as they are in the work tree, so a branch that is not checked out is only mentioned.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

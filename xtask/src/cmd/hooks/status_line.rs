@@ -1,6 +1,6 @@
-//! The line that a hook prints after a switch of branches, a merge or a rebase: where the database stands, if it is
-//! not at the head of the scripts. It prints nothing when all is well and while our own server is down; what was not
-//! looked at is said in that line.
+//! Makes the line that a hook prints after a checkout, a merge or a rebase: where the database stands, if it is not at
+//! the head of the scripts. Nothing is printed when all is well, and while the embedded server is not running. The line
+//! names what was not looked at.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;

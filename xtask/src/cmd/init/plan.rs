@@ -1,4 +1,4 @@
-//! What `init` would change in a checkout, file by file, and what stands in its way.
+//! Works out what `init` would change in a checkout, file by file, and what prevents it.
 
 use std::path::Path;
 

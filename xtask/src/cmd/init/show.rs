@@ -1,4 +1,4 @@
-//! What `init` says: a line for each of the checkout's files, one for the whole copy, and what to do next.
+//! What `init` prints: a line for each of the checkout's files, one for the whole copy, and what to do next.
 
 use std::path::Path;
 

@@ -1,6 +1,7 @@
-//! What autogenerate does not compare, or only in part: labels of enum types, check and exclusion constraints, primary keys, server
-//! defaults (unless env.py asks for them), what a generated column computes, predicates of indexes, sequences, and what
-//! hangs on DDL events. PostgreSQL has written both sides in its own words, so texts that differ are differences.
+//! What autogenerate does not compare, or only in part: labels of enum types, check and exclusion constraints, primary
+//! keys, server defaults (unless env.py asks for them), what a generated column computes, predicates of indexes,
+//! sequences, and objects that DDL events make. PostgreSQL has written both sides in its own words, so that every
+//! difference between the texts is a difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

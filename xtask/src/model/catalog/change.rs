@@ -1,4 +1,4 @@
-//! One difference between two snapshots, and how it is told.
+//! One difference between two snapshots, and its text.
 
 use std::fmt;
 
@@ -152,7 +152,7 @@ impl fmt::Display for Change {
 }
 
 /// The changes that are not already among `known`: differences that an earlier revision left behind are carried along
-/// and must not be laid at the door of a later one. Of a changed object, only the attributes that are new stay.
+/// and must not be reported for a later one. Of a changed object, only the attributes that are new stay.
 pub fn without(changes: Vec<Change>, known: &[Change]) -> Vec<Change> {
     let mut left = Vec::new();
     for mut change in changes {

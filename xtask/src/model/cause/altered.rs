@@ -1,4 +1,4 @@
-//! Why an object is another one after the way back, where the two texts of the catalog say it.
+//! Why an object differs after the downgrade, where the two texts of the catalog show it.
 
 /// The reason, from the attributes that differ as [`crate::model::catalog::Change`] shows them.
 pub fn altered(before: &str, after: &str) -> Option<String> {

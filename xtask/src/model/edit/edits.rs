@@ -1,5 +1,5 @@
-//! Changes to a piece of text by byte ranges, made all at once. What is deleted takes the blanks and the line with it that
-//! nobody needs any more; line breaks that something else stands on stay.
+//! Changes a text by byte ranges, all at once. A deletion also removes blanks and a line that are empty then; line
+//! breaks that other text needs stay.
 
 use std::ops::Range;
 

@@ -36,7 +36,7 @@ pub(super) fn rewrite(old: &str, parents: &[String], quotes: Option<Quotes>) -> 
     let again = Value::read(&new).ok_or(Trouble::Unsure)?;
     let is_on_one_line = |text: &str| !text.contains(['\n', '\r']);
     let is_right = again.says(parents) && again.comments() == value.comments();
-    // A value without brackets round it ends where its line ends.
+    // A value without brackets around it ends where its line ends.
     if is_right && (is_on_one_line(&new) || !is_on_one_line(old)) { Ok(new) } else { Err(Trouble::Unsure) }
 }
 

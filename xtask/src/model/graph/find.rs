@@ -1,4 +1,4 @@
-//! From what a person writes (a full or shortened id, a branch label) to a revision, by alembic's rules.
+//! Finds the revision that a person means (by a full or shortened id, or a branch label), by alembic's rules.
 
 use super::{Graph, Links};
 use crate::model::nearest;

@@ -1,4 +1,4 @@
-//! What can be wrong with a history as a whole, as data: who, in which file, and what was meant where that can be told.
+//! What can be wrong with a history as a whole, as a value: which revision, in which file, and what was probably meant.
 
 use std::fmt;
 use std::path::PathBuf;

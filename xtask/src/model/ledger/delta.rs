@@ -1,5 +1,5 @@
-//! What one run of a script changed in the schema, object by object, as it was seen when it ran. It says what stood below
-//! a revision before anybody took it down: the state as it is now, with that much put back.
+//! What one run of a script changed in the schema, object by object, as seen when it ran. With the present schema it
+//! shows the schema that was below a revision before anybody downgraded it.
 
 use std::collections::BTreeMap;
 

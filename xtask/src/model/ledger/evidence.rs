@@ -1,5 +1,5 @@
-//! What a revision leaves in a database, as far as its text says it for sure. A database that counts as having run it and
-//! has nothing of that has not run it.
+//! What a revision certainly leaves in a database, by its text. A database that counts it as run and has nothing of
+//! that has not run it.
 
 use crate::model::script_body::{Body, Found, Operation, Subject};
 use crate::model::sql::{Object, Verb, statements};

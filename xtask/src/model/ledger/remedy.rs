@@ -1,5 +1,5 @@
-//! The way back to the truth for a database that counts as having run what it never ran: down to below it, where what
-//! never ran is only taken out of the version table, and up again.
+//! The way to put right a database with skipped revisions: downgrade to below them, where skipped ones are only taken
+//! out of the version table, and upgrade again.
 
 use std::collections::BTreeSet;
 

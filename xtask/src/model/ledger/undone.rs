@@ -1,6 +1,6 @@
-//! What ran in a database and the files no longer say of it. db-rebase and db-merge change files and database together;
-//! who then takes back the files alone (`git merge --abort`, `git reset`, `git rebase --abort`) leaves a database that
-//! holds more than its version table says by these files.
+//! Finds what ran in a database though its files no longer say so. db-rebase and db-merge change files and database
+//! together; if only the files are taken back afterwards (`git merge --abort`, `git reset`, `git rebase --abort`), the
+//! database holds more than its version table says with these files.
 
 use std::collections::BTreeSet;
 
@@ -26,8 +26,9 @@ impl Undone {
 }
 
 impl Ledger {
-    /// What ran in a database at `heads` and these files no longer say. Nothing where somebody else has written the
-    /// version table, and nothing of revisions in whose place the files have others: those were renamed or made one.
+    /// What ran in a database at `heads` though these files no longer say so. Nothing is reported where somebody else
+    /// has written the version table, nor for revisions in whose place the files have others: those were renamed or
+    /// joined.
     pub fn undone(&self, graph: &Graph, heads: &[String]) -> Undone {
         if !self.is_unbroken(heads) || !graph.unknown(heads).is_empty() {
             return Undone::default();

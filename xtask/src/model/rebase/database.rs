@@ -1,6 +1,6 @@
-//! What a database goes through when revisions that it holds get other parents. Alembic records only heads: a database
-//! that kept a moved revision would count as having run what is now below it, without ever having done so. So it goes
-//! down below every moved revision with the scripts as they were, and up again with the scripts as they are.
+//! The way of a database whose revisions get other parents. Alembic records only heads: a database that kept a moved
+//! revision would count as having run what is now below it, without ever having done so. So it is downgraded to below
+//! every moved revision with the old scripts, and upgraded again with the new ones.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! What both sides touched. The order of two scripts that change the same table, column, type or constraint was not
-//! decided before; after a rebase it is, and the database may look different from what either author saw.
+//! Finds what both sides change. The order of two scripts that change the same table, column, type or constraint was
+//! open before a rebase; after it the order is fixed, and the database may look different from what either author saw.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ fn touches(sources: &[Source]) -> BTreeMap<String, Vec<Touch>> {
     found
 }
 
-/// A column, an index, a constraint count as their table: whoever changes one may well see the other.
+/// A column, an index, a constraint count as their table: a change of one may well affect the other.
 fn things(call: &Found) -> Vec<String> {
     let table = call.operation.as_ref().and_then(Operation::table).map(|table| format!("table {}", plain(table)));
     let statements = call.sql.iter().flat_map(|text| crate::model::sql::statements(&text.text));

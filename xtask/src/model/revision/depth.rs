@@ -27,7 +27,7 @@ pub(super) fn is_exceeded(tokens: &Tokens) -> bool {
                 if innermost > 0 {
                     depth -= open.pop().unwrap_or(0);
                 }
-                // What follows a closed bracket (`f()()`) nests round it.
+                // What follows a closed bracket (`f()()`) nests around it.
                 depth += 1;
                 if let Some(level) = open.last_mut() {
                     *level += 1;

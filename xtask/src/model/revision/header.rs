@@ -127,8 +127,8 @@ fn behind_names(text: &str) -> usize {
     end
 }
 
-/// The offset of the first line below that of `from` that begins with a word or a decorator in column 0. In brackets, in
-/// a string or behind a backslash it is no statement of its own; then the part above it does not parse.
+/// The offset of the first line after `from` that begins with a word or a decorator in column 0. Inside brackets, a
+/// string or after a backslash such a line is no statement; then the part above it does not parse.
 fn next_statement(text: &str, from: usize) -> Option<usize> {
     let mut at = from;
     for line in text[from..].split_inclusive('\n') {

@@ -1,4 +1,4 @@
-//! What Python says of a script's header, where the text alone does not tell.
+//! Python's answer about a script's header, where the text alone does not show it.
 
 use std::path::Path;
 

@@ -185,7 +185,7 @@ impl Source {
         self.body.get_or_init(|| script_body::read(&self.path, &self.text)).as_ref()
     }
 
-    /// Forgets what it does; whoever asks again has it read again. Why it cannot be read stays.
+    /// Forgets what it does; it is read again when it is needed. Why it cannot be read stays.
     pub(super) fn forget_body(&mut self) {
         if self.body.get().is_some_and(Result::is_ok) {
             self.body.take();

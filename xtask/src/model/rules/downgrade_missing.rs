@@ -73,8 +73,8 @@ fn is_taken_back_by_a_twin(source: &Source, context: &Context) -> bool {
     twins::twin(&own, others.into_iter().filter(|other| below.contains(&other.script.id.as_str()))).is_some()
 }
 
-/// Whether something in the schema is there or gone afterwards, whatever was before: `IF NOT EXISTS` and a look before
-/// it are how a revision repairs what another one made, and a new value of an enumerated type stays in any case.
+/// Whether an object of the schema certainly exists, or is gone, afterwards. With `IF NOT EXISTS`, or a check before
+/// it, a revision repairs what another one made; a new value of an enumerated type stays in any case.
 fn is_structural(function: &Function) -> bool {
     let is_sure = |found: &Found| !found.is_conditional && found.call.get("if_not_exists").is_none();
     let by_operation = function.operations().any(|(operation, found)| {

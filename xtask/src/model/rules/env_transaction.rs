@@ -19,7 +19,7 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
     for found in &env.calls {
         match found.call.last() {
             "connect" => is_begun_by_env = false,
-            // Whoever begins a transaction also ends it.
+            // Code that begins a transaction also ends it.
             "begin" => is_begun_by_env = true,
             "commit" | "rollback" => open = None,
             "execute" | "exec_driver_sql" | "scalar" | "scalars" if is_connection(found) && !is_begun_by_env => {

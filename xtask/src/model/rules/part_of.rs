@@ -16,7 +16,7 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
     let Ok(graph) = &context.graph else { return };
     let newest = graph.scripts().filter_map(|script| context.source(&script.path)).filter(|source| source.is_released);
     let habit = Habit::of(newest.map(|source| source.text.as_str()));
-    // Off where it is nobody's habit; a project that names the rule in its configuration wants it anyway.
+    // The rule is off in a project without such comments, unless its configuration names the rule.
     if !sink.is_configured() && !habit.is_habit {
         return;
     }

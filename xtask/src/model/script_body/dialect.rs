@@ -1,5 +1,5 @@
-//! What a script asks about the kind of database: `if op.get_bind().dialect.name == "sqlite"`. This tool is about
-//! PostgreSQL, so the answer is known, and what is only done elsewhere is not done.
+//! What a script asks about the kind of database: `if op.get_bind().dialect.name == "sqlite"`. This tool is for
+//! PostgreSQL, so the answer is known, and code for another database counts as not there.
 
 use ruff_python_ast::{BoolOp, CmpOp, Expr, UnaryOp};
 

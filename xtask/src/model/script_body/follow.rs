@@ -10,7 +10,7 @@ use super::scope::Scope;
 use super::value::{Text, Value};
 use super::{Found, Import, Lines};
 
-/// More calls than this are nobody's script.
+/// No script that was written by hand has more calls than this.
 const MOST_CALLS: usize = 5_000;
 /// How many helpers deep.
 const DEEPEST: usize = 8;

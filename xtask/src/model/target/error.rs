@@ -1,4 +1,4 @@
-//! Why there is no way to a target.
+//! Why a target cannot be reached.
 
 use std::fmt;
 

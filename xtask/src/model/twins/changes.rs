@@ -1,5 +1,5 @@
-//! What a function changes in a database, without the guards round it, so that two functions can be held against each
-//! other whether they say it by Alembic's operations or in SQL.
+//! What a function changes in a database, without its guards, so that two functions can be compared, whether they use
+//! Alembic's operations or SQL.
 
 use crate::model::script_body::{Call, Found, Function, Operation, Subject, Value};
 use crate::model::sql::{self, Action, Object, Statement, Verb};

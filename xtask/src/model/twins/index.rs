@@ -1,4 +1,4 @@
-//! Which revisions of a long history come into question as twins of one, without holding each against each other.
+//! Finds the revisions of a long history that may be twins of each other, without comparing every pair.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

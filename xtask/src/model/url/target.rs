@@ -57,7 +57,7 @@ pub enum SslMode {
     /// TLS if the server can.
     #[default]
     Prefer,
-    /// TLS, whoever the server is; verified as with `verify-ca` when a root certificate is named.
+    /// TLS, without verifying the server; verified as with `verify-ca` when a root certificate is named.
     Require,
     /// TLS, and the certificate's chain is verified.
     VerifyCa,

@@ -1,4 +1,4 @@
-//! Long straight runs made short: revisions of which there is nothing to say but that they follow each other become one.
+//! Folds long straight runs: revisions about which a drawing says nothing but that they follow each other become one.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! A drawing in the languages of programs that draw: Mermaid, Graphviz. What ids and messages hold stays text in both.
+//! A drawing in the languages of programs that draw: Mermaid and Graphviz. Whatever ids and messages contain stays text
+//! in both.
 
 use std::collections::HashMap;
 

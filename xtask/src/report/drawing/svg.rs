@@ -1,5 +1,5 @@
-//! A drawing as a picture: one SVG file with nothing from elsewhere, light and dark as its reader's system is. Long straight
-//! runs are folded. The layout is the one of the terminal (renderdag's), so that both show the same lanes.
+//! A drawing as a picture: one SVG file that loads nothing, light or dark as its reader's system is. Long straight runs
+//! are folded. The layout is the one of the terminal (renderdag's), so that both show the same lanes.
 
 use renderdag::pipeline::GraphRowShaper;
 use renderdag::pipeline::types::GraphRowShape;

@@ -1,4 +1,4 @@
-//! A review as one HTML page, complete in itself: no script, nothing from elsewhere.
+//! A review as one HTML page that has no script and loads nothing.
 
 use super::Review;
 use super::parts::{Block, bounded};

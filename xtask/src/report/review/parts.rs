@@ -1,5 +1,5 @@
-//! The parts of a review's page, before anybody decides how they are written. Texts are as they came: who writes them takes
-//! away what they could do.
+//! The parts of a review's page, whatever the form in which they are written. Texts are as they came; the writers
+//! escape them.
 
 use std::collections::BTreeSet;
 

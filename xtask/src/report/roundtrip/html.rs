@@ -1,6 +1,6 @@
-//! One HTML page, complete in itself: what was tested, when and how; the verdicts in a table that can be narrowed down; what
-//! was found, side by side; the history with the verdicts on it. No script, nothing from elsewhere; light and dark as
-//! the reader's system is, and printable.
+//! One HTML page: what was tested, when and how; the verdicts in a table that can be filtered; what was found, side by
+//! side; the history with the verdicts. It has no script and loads nothing, is light or dark as the reader's system is,
+//! and can be printed.
 
 use super::{Report, RevisionResult};
 use crate::model::action::Around;

@@ -18,7 +18,7 @@ impl Report {
             "cache": self.cache.as_ref().map(CacheUse::to_json),
             "server": self.server,
             "notes": self.notes,
-            "results": self.results_json(around),
+            "results": self.results.iter().map(|result| result.to_json(around)).collect::<Value>(),
             "tested": self.tested(),
             "failed": self.findings().count(),
             "unproven": self.count(Verdict::Unproven),
@@ -26,11 +26,6 @@ impl Report {
             "kept": self.kept.as_ref().map(Kept::to_json),
             "run": self.run.to_json(self.strict),
         })
-    }
-
-    /// The results alone.
-    pub fn results_json(&self, around: &Around) -> Value {
-        self.results.iter().map(|result| result.to_json(around)).collect()
     }
 }
 

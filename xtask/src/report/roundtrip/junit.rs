@@ -1,5 +1,5 @@
-//! JUnit XML: a test case for each revision. What passed carries how it was proven. What is unproven, what the script
-//! declares irreversible and what could not be tested are skipped cases, since none of them passed.
+//! JUnit XML: a test case for each revision. A case that passed says how it was proven. Revisions that are unproven,
+//! declared irreversible by their script or could not be tested are skipped cases, since none of them passed.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! One report of the parts of a run. What are not all parts of one run, each once, is refused.
+//! Makes one report of the parts of a run. Reports that are not all the parts of one run, each once, are refused.
 
 use std::collections::{BTreeSet, HashMap};
 

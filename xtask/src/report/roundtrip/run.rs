@@ -1,4 +1,4 @@
-//! What tells a run from others: the tool, the commit, the scripts, the revisions, the baseline, and which part of all it is.
+//! What identifies a run: the tool, the commit, the scripts, the revisions, the baseline, and which part of all it is.
 
 use serde_json::{Value, json};
 

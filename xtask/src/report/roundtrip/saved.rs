@@ -17,10 +17,6 @@ impl Report {
     /// Reads the whole of [`Report::to_json`]; `None` for anything else. Neither a cached baseline nor the scratch database of
     /// another run is of use to a later one.
     pub fn saved(value: &Value) -> Option<Report> {
-        let result = |value: &Value| {
-            let taken_over = value["taken_over"].as_bool()?;
-            Some(RevisionResult { taken_over, ..RevisionResult::saved(value)? })
-        };
         Some(Report {
             component: text(&value["component"])?,
             revisions: text(&value["revisions"])?,
@@ -28,7 +24,7 @@ impl Report {
             cache: None,
             server: text(&value["server"]).unwrap_or_default(),
             notes: list(&value["notes"]).filter_map(text).collect(),
-            results: value["results"].as_array()?.iter().map(result).collect::<Option<_>>()?,
+            results: value["results"].as_array()?.iter().map(RevisionResult::saved).collect::<Option<_>>()?,
             kept: None,
             strict: value["run"]["strict"].as_bool()?,
             run: Run::saved(&value["run"])?,
@@ -62,7 +58,7 @@ impl RevisionResult {
             notes: list(&value["notes"]).filter_map(text).collect(),
             without_rows: value["without_rows"].as_bool()?,
             second_opinion: value["second_opinion"].as_array().map(|says| says.iter().filter_map(text).collect()),
-            taken_over: true,
+            taken_over: value["taken_over"].as_bool()?,
             down: value["seconds"]["down"].as_f64(),
             up: value["seconds"]["up"].as_f64(),
         })

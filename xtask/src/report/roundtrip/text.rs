@@ -1,4 +1,4 @@
-//! The report of a round trip for a person: a line per revision, below it what was found, at the end the count.
+//! The report of a round trip as text: a line per revision, what was found below it, the count at the end.
 
 use super::{Report, RevisionResult};
 use crate::fail::Fail;

@@ -1,5 +1,5 @@
-//! A new revision by way of Alembic: first only compared, then written. The two are separate questions, so that nothing
-//! is on the disk before it is known that there is something to write.
+//! Lets Alembic make a new revision: first it only compares, then it writes. These are separate questions, so that
+//! nothing is written before it is known that there is something to write.
 
 use std::path::PathBuf;
 

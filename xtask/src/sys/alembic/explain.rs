@@ -1,5 +1,5 @@
-//! A driver's trouble in words for a person: which of the contract's kinds, what exactly, and what to do now.
-//! `words.rs` says it, `actions.rs` says what helps.
+//! Makes a failure of a driver's trouble: which of the contract's kinds, what exactly, and what to do now. `words.rs`
+//! says it, `actions.rs` says what helps.
 
 mod actions;
 mod words;
@@ -119,7 +119,7 @@ fn sql_kind(trouble: &Trouble) -> Kind {
         (Kind::UniqueViolation | Kind::DuplicateObject, Fault::Table) => Kind::AlreadyRunning,
         // Its schema, say.
         (Kind::UndefinedObject, Fault::Table) => Kind::EnvFailed,
-        // What the server itself refuses is the same whoever asked.
+        // The server refuses this in the same way, whichever program asks.
         (kind @ (Kind::PermissionDenied | Kind::LockTimeout), Fault::Env) => kind,
         (_, Fault::Env) if !trouble.is_at_commit() => Kind::EnvFailed,
         (kind, _) => kind,

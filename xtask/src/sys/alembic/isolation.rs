@@ -1,5 +1,5 @@
-//! A process without network, for a driver that works on our own server's Unix socket: what no wall in Python stops does not
-//! get out. Only where the kernel lets us, through `unshare`.
+//! Starts a process without network, for a driver that works over the embedded server's Unix socket: then nothing gets
+//! out that the wall in Python does not stop. It uses `unshare`, where the kernel permits it.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

@@ -88,7 +88,7 @@ pub struct Launch {
     pub state_dir: PathBuf,
     /// `application_name` of every connection.
     pub application_name: String,
-    /// Environment variables on top of ours.
+    /// Environment variables beside those of this process.
     pub env: Vec<(String, String)>,
     /// Variables by which env.py is told its database, with `{url}` in their values.
     pub told_by: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! Passwords out of texts that others have written: exception messages, tracebacks, what scripts print.
+//! Removes passwords from texts that others have written: exception messages, tracebacks, the output of scripts.
 
 use crate::model::url::Secret;
 

@@ -1,4 +1,4 @@
-//! A program beside the driver that is asked once: a question on its stdin, an answer on its stdout, JSON both.
+//! Asks a Python program beside the driver one question: JSON on its stdin, JSON on its stdout.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How long a step may take: so long, or until somebody who looks on now and then finds that it can never end.
+//! How long a step may take: up to a time limit, or until a look at its sessions shows that it can never end.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::model::target::Step;
 /// How often somebody looks on.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A step under way, for whoever looks on.
+/// A step under way, for the function that watches it.
 pub struct Waiting<'s> {
     pub step: &'s Step,
     /// Since when: its start, or the last thing that was heard of it.

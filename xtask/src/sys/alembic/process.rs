@@ -1,5 +1,5 @@
-//! The driver's process: two threads read what it says and what the scripts print, the caller waits with one eye on the
-//! clock and the other on Ctrl-C.
+//! The driver's process: two threads read its events and the output of the scripts, while the caller waits and looks at
+//! the clock and for Ctrl-C.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,4 +1,4 @@
-//! What the driver says: one JSON object per line, read into an [`Event`].
+//! Reads what the driver prints, one JSON object per line, into an [`Event`].
 
 use std::path::PathBuf;
 
@@ -74,7 +74,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Reads a line; `None` when it is not one of ours.
+    /// Reads a line; `None` where this tool has not written it.
     pub fn parse(value: &Value) -> Option<Event> {
         let event = match value["event"].as_str()? {
             "ready" => Event::Ready(Versions {

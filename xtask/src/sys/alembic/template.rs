@@ -1,5 +1,5 @@
-//! A new revision's text and file name as Alembic itself would make them, by the project's own `script.py.mako`, without
-//! writing anything.
+//! Makes a new revision's text and file name as Alembic itself would, with the project's own `script.py.mako`, and
+//! writes nothing.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Which database env.py wants, asked of env.py itself: Python runs it up to its first connection, which is not made.
+//! Asks env.py itself which database it wants: Python runs it up to its first connection, which is not made.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! A backup file as `pg_restore` reads it: its table of contents, and every row in it, counted as they stream past. Nothing
-//! is kept in memory but the piece at hand.
+//! Reads a backup file through `pg_restore`: its table of contents, and every row in it, counted while they are read.
+//! Only a small piece is in memory at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, Read};

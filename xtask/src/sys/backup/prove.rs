@@ -1,5 +1,5 @@
-//! A backup is a claim until it is read: its table of contents is held against the catalog, then it is restored into a
-//! scratch database and compared, or, where that cannot be, every row in it is counted.
+//! Proves a backup: its table of contents is compared with the catalog, then it is restored into a scratch database and
+//! compared, or, where that is impossible, every row in it is counted.
 
 use std::path::Path;
 
@@ -146,7 +146,7 @@ pub(super) fn is_about_rights(said: &str) -> bool {
     RIGHTS.iter().any(|words| said.contains(words))
 }
 
-/// `pg_restore` into an empty database of ours.
+/// `pg_restore` into an empty database of this tool.
 pub(super) fn into(tool: &Path, url: &crate::model::url::DbUrl, options: &[&str]) -> Cmd {
     let cmd = Cmd::new(tool, "/").args(["--exit-on-error", "--no-password"]).args(options);
     let cmd = cmd.arg(database_argument(&url.target().database));

@@ -1,4 +1,4 @@
-//! What is written beside a backup: what it was taken of, what it has to hold, and how far that was proven.
+//! The record beside a backup: which database it was taken of, what it has to hold, and how far that was proven.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use crate::model::catalog::{Key, Object, Snapshot};
 use crate::model::contents::{Contents, TableIdentity};
 use crate::model::rows::{Column, Rows, Table};
 use crate::sys::pg::Identity;
+use crate::sys::saved::{number, text, texts};
 
 /// The number of the format; a file of another one is not read.
 const FORMAT: u64 = 1;
@@ -18,6 +19,8 @@ const FORMAT: u64 = 1;
 pub enum Proof {
     /// It was restored into a scratch database, and what that held was compared.
     Restored,
+    /// It is a database beside the one that it was copied of, by this name; what it held was compared.
+    Copied(String),
     /// Every row was read from the file and counted; the text says why no more was done.
     Read(String),
 }
@@ -52,9 +55,28 @@ pub struct Record {
 }
 
 impl Record {
+    /// The database that it is, where it is no file.
+    pub fn copy(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Copied(database) => Some(database),
+            _ => None,
+        }
+    }
+
+    /// What it takes: on this disk, or on the server's.
+    pub fn size(&self) -> u64 {
+        if self.copy().is_some() { self.identity.bytes } else { self.bytes }
+    }
+
+    /// Whether all that it holds was compared.
+    pub fn is_proven(&self) -> bool {
+        !matches!(self.proof, Proof::Read(_))
+    }
+
     pub fn to_json(&self) -> Value {
         let (proof, why) = match &self.proof {
             Proof::Restored => ("restored", None),
+            Proof::Copied(database) => ("copied", Some(database)),
             Proof::Read(why) => ("read", Some(why)),
         };
         json!({
@@ -85,6 +107,7 @@ impl Record {
         let server = &value["server"];
         let proof = match value["proof"]["kind"].as_str() {
             Some("restored") => Proof::Restored,
+            Some("copied") => Proof::Copied(text(&value["proof"]["why"])?),
             _ => Proof::Read(text(&value["proof"]["why"])?),
         };
         Ok(Record {
@@ -108,18 +131,6 @@ impl Record {
             contents: contents(value)?,
         })
     }
-}
-
-fn text(value: &Value) -> Result<String> {
-    value.as_str().map(str::to_owned).context("a text is missing")
-}
-
-fn texts(value: &Value) -> Result<Vec<String>> {
-    value.as_array().context("a list is missing")?.iter().map(text).collect()
-}
-
-fn number(value: &Value) -> Result<u64> {
-    value.as_u64().context("a number is missing")
 }
 
 /// Per table its rows, the values of each column with their digest, and which table it is.
@@ -211,7 +222,7 @@ mod tests {
             identity,
             bytes: 12,
             digest: "ab".into(),
-            proof: Proof::Read("it is large".into()),
+            proof: Proof::Copied("d b@backup".into()),
             differs: vec!["~ view v".into()],
             contents,
         };

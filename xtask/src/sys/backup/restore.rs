@@ -1,12 +1,14 @@
-//! A backup into a new database on the server, compared with its record. Nothing else is touched.
+//! Restores a backup into a new database on the server and compares that with the backup's record. Nothing else is
+//! touched.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use super::prove::{self, into};
 use super::reader;
 use super::record::Record;
+use super::shelf::Entry;
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
 use crate::model::url::DbUrl;
@@ -23,12 +25,41 @@ pub struct New {
     pub differs: Vec<String>,
 }
 
+/// The same of a backup that is a copy in the server.
+///
+/// # Errors
+/// `backup-missing` where that database is gone; `active-connections` where somebody is in it.
+fn of_copy(url: &DbUrl, copy: &str, making: &Making<'_>, record: Option<&Record>) -> Result<New> {
+    drop(super::copied::open(url, copy)?);
+    let scratch = Scratch::exact_copy(url, copy, making)?;
+    crash_point();
+    let mut differs = Vec::new();
+    if let Some(record) = record {
+        let mut db = Db::connect(scratch.url(), &application_name("db-restore"))?;
+        let found = record.contents.differences(&db.contents(&mut Memory::default(), 0)?);
+        if !found.data.is_empty() {
+            return Err(Fail::new(Kind::BackupFailed, "The copy was written to since it was taken")
+                .details(copy)
+                .details(found.data.join("\n"))
+                .run("Restore it as it is now", own("db-restore").word("--no-verify"))
+                .related(own("db-backup").word("--list"))
+                .into());
+        }
+        differs = found.schema;
+    }
+    Ok(New { scratch, differs })
+}
+
 /// Restores a backup into a new database with the encoding, the locale and the settings of the one at `url`, and compares.
 ///
 /// # Errors
 /// `backup-failed` where it cannot be restored, or holds other rows than its record says; `permission-denied`.
-pub fn into_new(ui: &Ui, url: &DbUrl, tools: &[PathBuf], file: &Path, record: Option<&Record>) -> Result<New> {
+pub fn into_new(ui: &Ui, url: &DbUrl, tools: &[PathBuf], entry: &Entry, verify: bool) -> Result<New> {
     let making = Making { ui, why: "restoring a backup", name: None, file_copy: false, tools, admin: None };
+    let (file, record) = (&entry.path, entry.record.as_ref().filter(|_| verify));
+    if let Some(copy) = entry.record.as_ref().and_then(Record::copy) {
+        return of_copy(url, copy, &making, record);
+    }
     let tool = reader(ui, tools, file)?;
     let failed = |said: &str| {
         Fail::new(Kind::BackupFailed, "The backup cannot be restored")

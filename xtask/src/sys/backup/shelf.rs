@@ -1,4 +1,4 @@
-//! The folder of the backups: what lies there, how many stay, and what a killed run has left.
+//! The folder of the backups: lists them, limits how many stay, and removes what a killed run has left.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::FOLDER;
-use super::record::{Proof, Record};
+use super::record::Record;
 use crate::sys::journal::crash_point;
 
 /// How many backups of a component stay.
@@ -39,7 +39,17 @@ impl Entry {
 
     /// Whether it was restored and compared, and is the file that was.
     pub fn is_proven(&self) -> bool {
-        self.record.as_ref().is_some_and(|record| record.proof == Proof::Restored)
+        self.record.as_ref().is_some_and(Record::is_proven)
+    }
+
+    /// The database that it is, where it is no file.
+    pub fn copy(&self) -> Option<&str> {
+        self.record.as_ref()?.copy()
+    }
+
+    /// What it takes: on this disk, or on the server's.
+    pub fn size(&self) -> u64 {
+        self.record.as_ref().map_or(self.bytes, Record::size)
     }
 
     /// Whose it is, by its record or its name.
@@ -102,11 +112,12 @@ pub fn open(path: &Path) -> Result<Entry> {
     Ok(Entry { path: path.to_owned(), bytes: meta.len(), record })
 }
 
-/// Removes the oldest backups of a component but the newest ten, the last proven one, and those that somebody needs.
+/// Removes the oldest backups of a component but the newest ten, the last proven one, and those that somebody needs; gives
+/// those that went.
 ///
 /// # Errors
 /// When a file cannot be removed.
-pub fn trim(project_root: &Path, component: &str, is_needed: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+pub fn trim(project_root: &Path, component: &str, is_needed: impl Fn(&Path) -> bool) -> Result<Vec<Entry>> {
     let all = list(project_root)?;
     let own: Vec<&Entry> = all.iter().filter(|entry| entry.component() == Some(component)).collect();
     let last_proven = own.iter().position(|entry| entry.record.is_some());
@@ -114,7 +125,7 @@ pub fn trim(project_root: &Path, component: &str, is_needed: impl Fn(&Path) -> b
     for (at, entry) in own.iter().enumerate() {
         if at >= KEPT && Some(at) != last_proven && !is_needed(&entry.path) {
             remove(&entry.path)?;
-            removed.push(entry.path.clone());
+            removed.push((*entry).clone());
         }
     }
     Ok(removed)

@@ -1,4 +1,4 @@
-//! Who brought each file, and when: one walk through the past of what is checked out.
+//! Finds who added each file, and when, in one walk through the past of HEAD.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What git answers with, as values: ids, what is checked out, files in a tree, in conflict, with their states, changed.
+//! git's answers as values: commits, what is checked out, files in a tree, conflicts, states of files, changes.
 //! `parse.rs` makes them from git's output.
 
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! A commit's files laid out in a folder of our own. No work tree is registered for it, so nothing has to be taken back.
+//! Writes a commit's files into a folder of this tool. No work tree is registered, so git keeps no trace of it.
 
 use std::path::Path;
 

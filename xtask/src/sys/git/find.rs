@@ -1,4 +1,4 @@
-//! Which checkout a folder belongs to, and what git's own variables, set inside a hook, have to say about it.
+//! Finds the checkout that a folder belongs to, also inside a hook, where git sets variables of its own.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

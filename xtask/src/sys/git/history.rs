@@ -1,5 +1,5 @@
-//! Who came from whom: the main branch, merge bases (in the middle of a merge, rebase or cherry-pick too), what changed
-//! between two states.
+//! Questions about the history of commits: the main branch, merge bases (also in the middle of a merge, rebase or
+//! cherry-pick), what changed between two states.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -142,8 +142,8 @@ impl Repo {
     }
 
     /// The best common ancestors of `with` and what the work tree is about to become: the head together with
-    /// `MERGE_HEAD`, `REBASE_HEAD` or `CHERRY_PICK_HEAD`. Mid-merge the head alone would give the old base, as if what
-    /// is coming in were one's own.
+    /// `MERGE_HEAD`, `REBASE_HEAD` or `CHERRY_PICK_HEAD`. In the middle of a merge, the head alone would give the old
+    /// base, as if the incoming commits were one's own.
     ///
     /// # Errors
     /// [`Unclear::Shallow`], [`Unclear::NoCommit`], [`Unclear::Unrelated`].

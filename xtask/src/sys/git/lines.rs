@@ -1,5 +1,5 @@
-//! Branches besides main whose work is published: maintained lines (`release/1`, `26.4`, `stable/2.x`), and what is being
-//! merged, or was just merged, into one's own branch.
+//! Finds the branches beside main whose work is published: maintained lines (`release/1`, `26.4`, `stable/2.x`), and
+//! the branch that is being merged, or was just merged, into one's own.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! A branch's own line, commit by commit: what each brought to some folders, merges as a whole. One walk for all of it.
+//! Walks along a branch's first parents, commit by commit: what each changed in some folders; a merge counts as one
+//! commit.
 
 use std::path::Path;
 

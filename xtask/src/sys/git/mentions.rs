@@ -1,5 +1,5 @@
-//! Every version of a file that git can still reach and in which a text stands: on a branch or a tag, in the stash, in the
-//! reflog alone; and the other work trees, where a file may lie that was never committed.
+//! Finds every version of a file that has a text in it and that git can still reach: on a branch or a tag, in the
+//! stash, in the reflog alone; also in other work trees, where a file may never have been committed.
 
 use std::path::{Path, PathBuf};
 

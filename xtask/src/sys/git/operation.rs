@@ -1,5 +1,5 @@
-//! What git is in the middle of: a merge, a rebase, a cherry-pick, a revert, a series of patches. Where git itself looks
-//! (its `wt-status.c`): folders and files in the git folder for the kind, references for the commits.
+//! Finds what git is in the middle of: a merge, a rebase, a cherry-pick, a revert, a series of patches. It looks where
+//! git itself does (its `wt-status.c`): files in the git folder show the kind, references the commits.
 
 use std::fs;
 use std::path::Path;
@@ -88,8 +88,8 @@ impl Repo {
         Ok(self.progress()?.operation)
     }
 
-    /// Whether git is taking the work tree from commit to commit by itself, in a rebase, a series of patches or a bisect:
-    /// what is checked out meanwhile is nobody's choice.
+    /// Whether git is taking the work tree from commit to commit by itself, in a rebase, a series of patches or a
+    /// bisect: nobody has chosen what is checked out meanwhile.
     pub fn is_stepping(&self) -> bool {
         ["rebase-merge", "rebase-apply", "BISECT_LOG"].iter().any(|name| self.git_dir.join(name).exists())
     }

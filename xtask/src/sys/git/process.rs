@@ -1,5 +1,5 @@
-//! How git is run: the same quiet, locale-free, non-interactive way for every question, with the answer in bytes (paths
-//! and blobs need not be UTF-8). git's exit statuses keep their meaning: 1 says no, 128 says broken.
+//! Runs git, for every question in the same way: quiet, without locale, not interactive, with the answer in bytes
+//! (paths and blobs need not be UTF-8). git's exit statuses keep their meaning: 1 is a no, 128 is an error.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};

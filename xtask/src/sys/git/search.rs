@@ -1,4 +1,4 @@
-//! Where in all of history something is: the branch or the stash that has a missing script, the release tags that hold a
+//! Searches all of history: for the branch or the stash that has a missing script, for the release tags that have a
 //! file.
 
 use std::path::{Path, PathBuf};
@@ -94,8 +94,9 @@ impl Repo {
         Ok(parents.split(' ').next().and_then(Oid::parse))
     }
 
-    /// What files under some folders were in commits that another one has not (the main branch's tip): those of the work at hand, and of
-    /// whatever was checked out or rebased away and is still in the reflog (git keeps that for 30 days).
+    /// The versions of files under some folders in commits that are not below another one (the main branch's tip): in
+    /// the present branch, and in commits that were checked out or rebased away and are still in the reflog (git keeps
+    /// these for 30 days).
     pub fn versions_off<P: AsRef<Path>>(&self, commit: &Oid, folders: &[P]) -> Result<Vec<File>> {
         let args = ["log", "--raw", "-z", "--no-abbrev", "--no-renames", "--diff-filter=AM", "--format="];
         let question = self.git.ask(args).args(["--reflog", "HEAD", "--not", commit.as_str()]);

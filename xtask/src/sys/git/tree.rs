@@ -1,4 +1,4 @@
-//! What is in git's trees, in the index and in the work tree: files with their blobs, contents, states, conflicts.
+//! Asks what is in git's trees, in the index and in the work tree: files with their blobs, contents, states, conflicts.
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::ffi::OsStrExt;

@@ -1,5 +1,5 @@
-//! What git is told to do: add, merge, commit, take a merge back, switch. A refusal keeps git's own words and names the
-//! files.
+//! Tells git to do something: add, merge, commit, take a merge back, switch. A refusal keeps git's own words and names
+//! the files.
 
 use std::path::Path;
 
@@ -45,7 +45,8 @@ impl Repo {
         act.stdin(input).run()?.ok().map(drop)
     }
 
-    /// Makes the index hold these files as they lie there; one that is not there goes from the index, too.
+    /// Makes the index hold these files as they are in the work tree; one that is missing there is removed from the
+    /// index, too.
     pub fn record<P: AsRef<Path>>(&self, paths: &[P]) -> Result<()> {
         use std::os::unix::ffi::OsStrExt;
         let paths = self.relative_all(paths)?;

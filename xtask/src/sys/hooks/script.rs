@@ -1,5 +1,5 @@
 //! The text of a hook: a small POSIX script that runs the built binary directly, since a hook must not compile. Its
-//! marker line holds a digest of all the rest, by which our own is recognised, and whether somebody has edited it.
+//! marker line holds a digest of the rest, which shows that it is this tool's and whether somebody has edited it.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -82,7 +82,7 @@ pub fn author(text: &[u8], only_for: Option<&Path>) -> Author {
     }
 }
 
-/// The binary that a hook of ours runs, from the root of the work tree or absolute.
+/// The binary that a hook of this tool runs, from the root of the work tree or absolute.
 pub fn binary(text: &[u8]) -> Option<PathBuf> {
     remark(text, RUNS)
 }

@@ -1,5 +1,5 @@
 //! Files for the journal: read with their mode, replaced or removed so that a crash leaves the old one or the new one
-//! whole, on disk before the call returns. Every act passes a point at which a test may have the process die.
+//! whole, on disk before the call returns. Every act has a point at which a test can kill the process.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -125,9 +125,9 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Dies here, without any cleaning up, when `XTASK_CRASH_AT` is the number of this call (from 1), and stands still here,
-/// until it is let go on, when `XTASK_STOP_AT` is: tests put an end to an operation, or to what it works with, at each of its
-/// writes. Steps that change a database call it before and after. Release builds know nothing of it.
+/// A point for tests: the process dies here, without any cleaning up, when `XTASK_CRASH_AT` is the number of this call
+/// (from 1), and it waits here when `XTASK_STOP_AT` is. So tests can stop an operation, or break what it works with, at
+/// each of its writes. Steps that change a database call it before and after. Release builds do not have it.
 pub fn crash_point() {
     #[cfg(debug_assertions)]
     {

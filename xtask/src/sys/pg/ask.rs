@@ -1,5 +1,5 @@
-//! Questions in one round trip each: the types of their parameters are told, so that the server need not be asked for them
-//! first (a statement that is prepared costs two, and a third to forget it).
+//! Asks questions in one round trip each: they name the types of their parameters, so that the server need not be asked
+//! for them first (a prepared statement costs two round trips, and a third to forget it).
 
 use std::time::SystemTime;
 

@@ -1,5 +1,5 @@
-//! Several statements in one round trip, and a transaction for looking that begins with the first of them and ends with
-//! the last: over a slow line a round trip is what costs, not the statement.
+//! Sends several statements in one round trip, and makes a read-only transaction that begins with the first and ends
+//! with the last of them: over a slow line the round trip is what costs, not the statement.
 
 use postgres::{Client, Error, GenericClient, SimpleQueryMessage, SimpleQueryRow, Transaction};
 

@@ -95,8 +95,8 @@ fn snapshot(answers: &[Answer], options: &Options) -> Result<Snapshot> {
 /// What gives the rows of some queries, each row as the text of a record; nothing where it cannot.
 pub type Ask<'q> = &'q mut dyn FnMut(&[String]) -> Option<Vec<Vec<String>>>;
 
-/// The same through a session of somebody else, in the middle of its transaction: what is not committed yet is seen, too.
-/// `client` only says what the columns are called. `None` where the other session was not to be asked.
+/// The same through another program's session, in the middle of its transaction, so that uncommitted changes are seen,
+/// too. `client` only names the columns. `None` where the other session could not be asked.
 ///
 /// # Errors
 /// As [`take`].

@@ -123,8 +123,8 @@ impl Db {
         Err(last.unwrap_or_else(|| Fail::new(Kind::ConnectionRefused, "Cannot connect to database")).into())
     }
 
-    /// Pins the session, which is ours alone unless there is a pooler, and asks the server who it is, in one round trip. A
-    /// pooler shows in it: the process that the start-up announced for cancelling is not the one that answers.
+    /// Sets the session's settings and asks the server for its version and identity, in one round trip. The answer also
+    /// shows a pooler: the process that the start-up announced for cancelling is another one than the one that answers.
     fn introduce(mut client: Client, url: DbUrl, endpoint: Endpoint, door: Door) -> Result<Db> {
         let announced = door.announced();
         let condition = announced.map_or("true".to_owned(), |pid| format!("pg_catalog.pg_backend_pid() = {pid}"));

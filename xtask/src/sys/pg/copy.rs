@@ -1,5 +1,5 @@
-//! A copy of a database by `pg_dump` and `pg_restore`, for where the server itself will not copy: somebody is connected,
-//! or it is somebody else's.
+//! Copies a database by `pg_dump` and `pg_restore`, where the server itself refuses to: somebody is connected, or the
+//! database belongs to somebody else.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ const LONG: Duration = Duration::from_secs(24 * 3600);
 /// How many differences are named.
 const NAMED: usize = 3;
 
-/// The slow copy, which disturbs nobody. The dump lies in a folder of ours alone, for as long as it takes.
+/// Makes the slow copy, which disturbs nobody. The dump is in a private folder meanwhile.
 pub(super) fn dump_and_restore(ui: &Ui, tools: &[PathBuf], owner: &Db, (from, to): (&DbUrl, &DbUrl)) -> Result<()> {
     let major = owner.server_version().major();
     let restore = client_tool(ui, "pg_restore", major, tools)?;

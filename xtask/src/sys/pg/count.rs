@@ -1,4 +1,4 @@
-//! How many rows are in a table, or values in a column, up to a number beyond which it no longer matters.
+//! Counts the rows of a table, or the values of a column, up to a number beyond which it no longer matters.
 
 use anyhow::Result;
 

@@ -1,6 +1,6 @@
-//! The way into a server over TCP: with or without TLS, and listening to the start-up for the process that the server
-//! announces for cancelling, which the `postgres` crate keeps to itself. That it is not the one that answers shows a
-//! connection pooler without a session of its own to ask.
+//! Connects to a server over TCP, with or without TLS, and reads which process the server announces for cancelling,
+//! which the `postgres` crate does not tell. If another process answers, a connection pooler stands between; no session
+//! of its own is needed to find that out.
 
 use std::error::Error;
 use std::pin::Pin;

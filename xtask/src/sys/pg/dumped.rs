@@ -1,4 +1,4 @@
-//! The schema as `pg_dump` sees it: a second observer, for whom the catalog was not read by us.
+//! Reads the schema through `pg_dump`, which reads the catalog with queries of its own.
 
 use std::path::PathBuf;
 

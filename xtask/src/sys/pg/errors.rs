@@ -1,5 +1,5 @@
-//! From what PostgreSQL and the network say to what a person can act on: one table of SQLSTATEs, one place that words
-//! the ways in which a connection cannot be made.
+//! Makes failures of the errors of PostgreSQL and the network: one table of SQLSTATEs, and one place for the words of a
+//! connection that fails.
 
 use std::error::Error as _;
 use std::io;

@@ -10,7 +10,7 @@ use postgres::{IsolationLevel, Transaction};
 use super::ask::Ask;
 use super::catalog::{self, Options};
 use super::rows::{self, Memory};
-use super::{Db, sql_fail};
+use super::{Db, ident, sql_fail};
 use crate::model::contents::{Contents, TableIdentity};
 
 /// The transaction, as long as it lives.
@@ -107,8 +107,8 @@ impl Db {
         })
     }
 
-    /// Holds the database still for readers of this session and of whoever is given the snapshot. No wait for a lock is
-    /// longer than `lock_wait_ms`.
+    /// Holds the database still for readers in this session, and in sessions that get the snapshot. No wait for a lock
+    /// is longer than `lock_wait_ms`.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -146,6 +146,30 @@ impl Db {
     pub fn exclusive_holders(&mut self) -> Result<Vec<String>> {
         let rows = self.client().ask(HOLDERS, &[]).map_err(|error| sql_fail(&error, "asking who holds a lock"))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+}
+
+impl Db {
+    /// A table's rows in COPY's text format, and the columns that they have, quoted and in a list; those that are computed
+    /// are left out. `None` where there is no such table.
+    ///
+    /// # Errors
+    /// When the connection is lost, or the table cannot be read.
+    pub fn rows_of(&mut self, schema: &str, name: &str) -> Result<Option<(String, impl std::io::Read + use<'_>)>> {
+        let doing = "reading the rows of a backup";
+        let settings = "set datestyle = 'ISO'; set intervalstyle = 'postgres'; set extra_float_digits = 3; \
+            set row_security = off; set search_path = ''";
+        self.client().batch_execute(settings).map_err(|error| sql_fail(&error, doing))?;
+        let sql = "select array_to_string(array(select quote_ident(a.attname) from pg_catalog.pg_attribute a \
+              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' order by a.attnum), ', ') \
+            from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+            where n.nspname = $1 and c.relname = $2 and c.relkind = 'r'";
+        let row = self.client().ask_opt(sql, &[&schema, &name]).map_err(|error| sql_fail(&error, doing))?;
+        let Some(columns) = row.map(|row| row.get::<_, String>(0)) else { return Ok(None) };
+        let list = if columns.is_empty() { String::new() } else { format!("({columns})") };
+        let copy = format!("copy {}.{} {list} to stdout", ident(schema), ident(name));
+        let rows = self.client().copy_out(&copy).map_err(|error| sql_fail(&error, doing))?;
+        Ok(Some((columns, rows)))
     }
 }
 

@@ -1,5 +1,5 @@
-//! A session that can never go on: it waits for a lock that another session of the same work holds, and that one sits in
-//! an open transaction and waits for nobody. PostgreSQL sees no deadlock there, since the circle closes in the client.
+//! Finds a session that waits forever: it waits for a lock that another session of the same work holds, and that one is
+//! idle in an open transaction. PostgreSQL sees no deadlock there, since the circle closes in the client.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{Db, sql_fail};
 impl Db {
     /// The server processes in this database that wait for locks which only sessions of `ours` (`None`: all but this
     /// one) hold, all of them idle in a transaction for `patience` by now (or prepared transactions, which hold on to
-    /// their locks by themselves), while nobody else of them is at work. Empty as long as anything may still move.
+    /// their locks by themselves), while none of the others is at work. Empty as long as anything may still go on.
     ///
     /// A client that works on (a thread that computes, say, and commits later) cannot be seen from here; that is what
     /// `patience` is for.

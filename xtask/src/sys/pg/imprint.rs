@@ -1,5 +1,5 @@
-//! Reads what shows that a database was written to (`model/imprint.rs`), and who else is at work in it. A few milliseconds,
-//! whatever it holds; nothing is left in it.
+//! Reads what shows that a database was written to (`model/imprint.rs`), and who else is at work in it. This takes a
+//! few milliseconds, however large the database is, and leaves nothing in it.
 
 use std::time::{Duration, Instant, SystemTime};
 

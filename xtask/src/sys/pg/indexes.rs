@@ -1,5 +1,5 @@
-//! Indexes that a failed or unfinished build has left INVALID: PostgreSQL does not use them, a unique one is not enforced,
-//! and `IF NOT EXISTS` takes them for made.
+//! Finds indexes that a failed or unfinished build has left INVALID: PostgreSQL does not use them, a unique one is not
+//! enforced, and `IF NOT EXISTS` takes them for made.
 
 use anyhow::Result;
 

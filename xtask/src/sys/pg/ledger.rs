@@ -1,9 +1,9 @@
-//! The ledger: a table of this tool's own in the component's database, made and written by whatever migrates it. It is in
-//! a schema of its own, since Alembic's autogenerate would propose to drop a table that no model has and does not look
-//! into other schemas unless it is told to.
+//! The ledger: a table of this tool in the component's database, made and written by every command that migrates it. It
+//! is in a schema of its own, since Alembic's autogenerate would propose to drop a table that no model has and does not
+//! look into other schemas unless it is told to.
 //!
-//! It must never be what a migration fails by: who may not make it goes on without, and what is missing in it means that
-//! nothing is known.
+//! No migration may fail because of it: a role that may not make it migrates without, and where something is missing in
+//! it, nothing is known.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! Looks at one database, again and again: schema, rows, sequences and what it shares with others, all of one moment and in
-//! two round trips. What shows to be as it was at the last look is not read again (`catalog/gate.rs`, `rows/memory.rs`).
+//! Reads one database again and again: schema, rows, sequences and what it shares with others, all of one moment and in
+//! two round trips. What is proven to be unchanged since the last look is not read again (`catalog/gate.rs`,
+//! `rows/memory.rs`).
 
 use anyhow::{Context, Result, ensure};
 
@@ -93,7 +94,7 @@ impl Look {
     /// Reads every catalog and every row once more, whatever was remembered of them.
     ///
     /// # Errors
-    /// A defect of ours, if what was remembered is not what is there.
+    /// A defect of this tool, if what was remembered is not what is there.
     pub fn prove(&mut self, db: &mut Db) -> Result<()> {
         let remembered = self.all(db, false)?;
         let whole = Look::new(self.options.clone()).all(db, false)?;

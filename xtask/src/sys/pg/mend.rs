@@ -1,6 +1,6 @@
-//! Putting rows back into tables that an operation has touched, in one transaction: the backup's rows come into temporary
-//! tables, are compared by key with what is there, and only what differs is written. Foreign keys and triggers of those
-//! tables stand aside meanwhile and are what they were afterwards.
+//! Puts rows back into tables that an operation has touched, in one transaction: the backup's rows are loaded into
+//! temporary tables and compared by key with what is there, and only what differs is written. Foreign keys and triggers
+//! of those tables are switched off meanwhile and restored afterwards.
 
 use std::io::Read;
 
@@ -315,8 +315,8 @@ impl Table {
         kept.unwrap_or_default().iter().try_for_each(|kept| self.write_since(transaction, kept))
     }
 
-    /// A table whose rows nothing tells apart: a row that was changed since cannot be told from a new one. It is written where
-    /// nothing was changed since but rows added; else nothing is doubled, and one of the two stays beside it.
+    /// A table without a key: a row that was changed since cannot be told from a new one. It is written where rows were
+    /// only added since; else no row is written twice, and one of the two versions is kept beside the table.
     fn write_keyless(
         &mut self,
         transaction: &mut Transaction<'_>,

@@ -1,4 +1,4 @@
-//! What a URL of a project's config asks of a server that was empty a moment ago: its role and its database.
+//! Makes the role and the database that a URL of a project's config asks for, on a server that was empty a moment ago.
 
 use std::path::Path;
 

@@ -286,8 +286,9 @@ pub fn sequence_positions(client: &mut Client) -> Result<Sequences> {
 pub(super) const SEQUENCES: &str = r"select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value
   from pg_catalog.pg_sequences where increment_by > 0 and schemaname not like 'pg\_%';";
 
-/// Where every sequence stands, also of those that count downwards. One that was set to give a value next (`setval(…, false)`,
-/// `RESTART`) counts as having given the one before; that no view tells, only the sequence itself.
+/// The last value of every sequence, also of those that count downwards. A sequence that was set to give a certain
+/// value next (`setval(…, false)`, `RESTART`) counts as having given the value before it; no view shows that, only the
+/// sequence itself.
 pub(super) fn all_sequences<C: Ask>(client: &mut C) -> Result<Sequences, postgres::Error> {
     let mut found = Sequences::new();
     let mut untouched: Vec<String> = Vec::new();

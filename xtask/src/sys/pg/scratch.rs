@@ -15,6 +15,7 @@ use super::closed::close;
 use super::copy::{dump_and_restore, unlike};
 use super::errors::createdb;
 use super::session::try_lock;
+use super::swap::{connected, in_one};
 use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
 use super::{Db, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
@@ -26,7 +27,7 @@ use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
 const NO_RIGHT: &str = "No right to create a scratch database";
-/// How long a session of ours that was closed may still show.
+/// How long a session of this tool that was closed may still show.
 const OWN_SESSIONS: Duration = Duration::from_millis(500);
 
 /// How scratch databases are to be made.
@@ -144,6 +145,41 @@ impl Scratch {
         Ok(scratch)
     }
 
+    /// A copy that the server makes, with everything in it as it is: no door to elsewhere is closed. Nobody may be connected
+    /// to `source`, we neither.
+    ///
+    /// # Errors
+    /// `active-connections` with who is connected; `permission-denied` without the right to copy it.
+    pub fn exact_copy(admin: &DbUrl, source: &str, making: &Making<'_>) -> Result<Scratch> {
+        let mut scratch = Scratch::claim(admin, making)?;
+        let facts = scratch.source_without_us(source)?;
+        (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
+        scratch.belongs_to = scratch.role.is_some().then_some(facts.owner);
+        if scratch.copied(source, making.why)? {
+            return Ok(scratch);
+        }
+        if facts.in_use {
+            return Err(connected(&mut scratch.owner, &[source])?.into());
+        }
+        let fail = Fail::new(Kind::PermissionDenied, "This role may not copy the database");
+        Err(fail.details(format!("{source} belongs to another role, or is in use")).refused().into())
+    }
+
+    /// Gives the database a name and a comment by which it stays. Our sessions in it must be closed, or on their way.
+    ///
+    /// # Errors
+    /// When the server refuses; it goes then.
+    pub fn stay_as(mut self, name: &str, comment: &str) -> Result<()> {
+        self.session = None;
+        let statements = [
+            format!("alter database {} rename to {}", ident(&self.name), ident(name)),
+            format!("comment on database {} is {}", ident(name), literal(comment)),
+        ];
+        in_one(&mut self.owner, &[&self.name.clone()], &statements)?;
+        self.over = true;
+        Ok(())
+    }
+
     /// A copy of this scratch database, as a scratch database of its own. Our sessions in it must be closed, or on their
     /// way.
     ///
@@ -216,7 +252,7 @@ impl Scratch {
         })
     }
 
-    /// The database as whoever made it reaches it.
+    /// The database's URL, with the role that made it.
     fn by_who_made_it(&self) -> DbUrl {
         self.owner.url().with_database(&self.name)
     }
@@ -281,7 +317,7 @@ impl Scratch {
         Ok(SavePoint(name))
     }
 
-    /// Puts the database back to a save point; whoever is connected to the scratch database is disconnected.
+    /// Puts the database back to a save point; all other sessions in the scratch database are ended.
     pub fn restore(&mut self, point: &SavePoint) -> Result<()> {
         self.session = None;
         let name = self.name.clone();
@@ -369,7 +405,7 @@ impl Scratch {
         match self.owner.run(&sql)? {
             Ok(()) => {}
             Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => return Ok(false),
-            // Only the owner of a database may copy it, whoever may create databases may restore a dump.
+            // Only the owner of a database may copy it; every role that may create databases may restore a dump.
             Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && self.may_create()? => {
                 return Ok(false);
             }
@@ -511,8 +547,9 @@ impl Setting {
     }
 }
 
-/// What stands in `pg_database` and beside it, whatever the server's version calls it. Who may connect is left out: the
-/// copy is closed to others. What is set for other roles only a superuser may set, and concerns nobody here.
+/// The properties of a database in `pg_database` and beside it, whatever the server's version calls them. The right to
+/// connect is left out: the copy is closed to others. So are settings for other roles: only a superuser may make them,
+/// and no other role uses the copy.
 const SOURCE: &str = r"
 with set_for as (
   select quote_ident(r.rolname) as role, c.text, c.at

@@ -1,6 +1,6 @@
-//! SQL text from a file, run over a connection of ours: statement by statement, and the rows of `COPY … FROM stdin`. What
-//! psql would do, but for its own commands (`\!`, `\connect`, backticks in `\set`), by which somebody else's dump could
-//! reach this machine or another database: they are refused wherever they stand.
+//! Runs SQL text from a file over a connection of this tool: statement by statement, and the rows of `COPY … FROM
+//! stdin`. It does what psql would do, but refuses psql's own commands (`\!`, `\connect`, backticks in `\set`), through
+//! which somebody else's dump could reach this machine or another database.
 
 use std::io::{BufRead, Write};
 

@@ -1,5 +1,5 @@
-//! What is in the database before anything is changed: the version table, who else is connected, who blocks whom, and
-//! the lock that keeps two migrations of one database apart.
+//! Questions to the database before anything is changed: the version table, who else is connected, which session blocks
+//! which, and the lock that keeps two migrations of one database apart.
 
 use std::time::{Duration, Instant};
 
@@ -177,8 +177,8 @@ impl Db {
     }
 
     /// Who else is connected to this database. Left out: this session, `own` server processes, and sessions whose
-    /// application name begins with one of `own_names`. Whoever is just leaving, say the command before this one, is given
-    /// a moment.
+    /// application name begins with one of `own_names`. A session that is just ending, say of the command before this
+    /// one, is given a moment.
     pub fn other_sessions(&mut self, own: &[i32], own_names: &[&str]) -> Result<Vec<OtherSession>> {
         let until = Instant::now() + LEAVING;
         loop {

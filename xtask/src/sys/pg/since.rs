@@ -1,8 +1,8 @@
-//! Rows that were written after an operation stopped: kept aside before the database is walked back, so that a script which
-//! drops their table does not take them along. What tells them: the operation's last step left its mark in the version
-//! table (or in the ledger behind it), and a younger transaction wrote them. Whose they are stands in the schema's comment:
-//! what an earlier operation has left is nobody's but the user's, and is never taken for this one's. It is done again wherever
-//! a way back goes on, since people write while it lies there half-way, too.
+//! Rows that were written after an operation stopped: kept aside before the database is walked back, so that a script
+//! which drops their table does not take them along. What tells them: the operation's last step left its mark in the
+//! version table (or in the ledger behind it), and a younger transaction wrote them. The schema's comment says which
+//! operation they belong to: rows that an earlier operation has left are the user's, and are never taken for this
+//! one's. It is done again wherever a way back is continued, since people may write in the meantime.
 
 use anyhow::Result;
 use postgres::Transaction;
@@ -43,9 +43,10 @@ impl Db {
         number.parse().map_err(|_| anyhow::anyhow!("the server gives `{number}` as the number of a transaction"))
     }
 
-    /// Keeps every row aside that was written since the operation stopped, by its last mark or, where it has ended, by the
-    /// number of the transaction in which it did. On the way back, again: what was written since the last step of that.
-    /// `false` where nothing tells what is younger, or this role may not.
+    /// Keeps every row aside that was written since the operation stopped, by its last mark or, where it has ended, by
+    /// the number of the transaction in which it did. When a way back is continued, it keeps the rows that were written
+    /// since its last step. `false` where younger rows cannot be told from older ones, or where this role may not make
+    /// the schema.
     ///
     /// # Errors
     /// When the connection is lost, or a table cannot be read.
@@ -193,8 +194,8 @@ impl Db {
         Ok(age < mark.age)
     }
 
-    /// Drops the tables of rows that are back where they belong. That they are stays written down, for whoever is killed now
-    /// and goes on.
+    /// Drops the tables of rows that are back where they belong. That they are stays written down, in case this process
+    /// is killed now and goes on.
     ///
     /// # Errors
     /// When the connection is lost.

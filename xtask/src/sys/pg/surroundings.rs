@@ -1,5 +1,5 @@
-//! What stands round a URL on this machine: the environment, the password file, who we are. Gathered here, judged in
-//! `model/url`.
+//! Gathers what else decides where a URL leads on this machine: the environment, the password file, the user.
+//! `model/url` judges it.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;

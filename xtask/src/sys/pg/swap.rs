@@ -1,5 +1,5 @@
-//! One database in the place of another: both get their new names in one transaction, so whatever ends it, there is always
-//! one under the name, and nothing has to be remembered. What was there carries a comment that says what it was.
+//! Puts one database in the place of another: both get their new names in one transaction, so that there is always a
+//! database of that name, and nothing has to be remembered. The old database gets a comment that says what it was.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use postgres::error::SqlState;
 
 use super::ask::Ask;
-use super::sweep::maintenance;
+use super::sweep::{drop_database, maintenance};
 use super::{Db, ident, literal, sql_fail};
 use crate::fail::{Fail, Kind};
 use crate::model::action::{own, program};
@@ -88,11 +88,15 @@ impl PutAside {
 /// # Errors
 /// What connecting may meet.
 pub fn kept(url: &DbUrl) -> Result<Vec<PutAside>> {
+    with_comment(url, &format!("{MARK}{}", url.target().database))
+}
+
+fn with_comment(url: &DbUrl, comment: &str) -> Result<Vec<PutAside>> {
     let was = url.target().database.clone();
     let mut db = maintenance(url)?;
     let sql = "select datname::text, case when has_database_privilege(oid, 'connect') then pg_database_size(oid) end \
         from pg_database where shobj_description(oid, 'pg_database') = $1 order by datname desc";
-    let rows = db.client().ask(sql, &[&format!("{MARK}{was}")]);
+    let rows = db.client().ask(sql, &[&comment]);
     let rows = rows.map_err(|error| sql_fail(&error, "looking for databases that were put aside"))?;
     let one = |row: &postgres::Row| PutAside {
         name: row.get(0),
@@ -129,6 +133,45 @@ pub fn swap_back(url: &DbUrl, named: Option<&str>) -> Result<(String, String)> {
     in_one(&mut db, &[&name, &found], &sql)?;
     crash_point();
     Ok((found, aside))
+}
+
+/// Drops a database that was copied as a backup, where it still says that it is one.
+///
+/// # Errors
+/// What connecting may meet; `permission-denied`.
+pub fn drop_copy(url: &DbUrl, copy: &str) -> Result<()> {
+    let mut db = maintenance(url)?;
+    let sql = "select 1 from pg_database where datname = $1 and starts_with(shobj_description(oid, 'pg_database'), $2)";
+    let is_ours = db.client().ask_opt(sql, &[&copy, &COPY]);
+    match is_ours.map_err(|error| sql_fail(&error, "looking for a copy"))? {
+        Some(_) => drop_database(&mut db, copy),
+        None => Ok(()),
+    }
+}
+
+/// The databases that were copied as backups of the one that `url` leads to, the last one first.
+///
+/// # Errors
+/// What connecting may meet.
+pub fn copies(url: &DbUrl) -> Result<Vec<PutAside>> {
+    with_comment(url, &copy_comment(&url.target().database))
+}
+
+/// How the comment on a copy begins.
+const COPY: &str = "xtask: backup of ";
+
+/// What a copy of the database says of itself.
+pub fn copy_comment(database: &str) -> String {
+    format!("{COPY}{database}")
+}
+
+/// A name for a copy: `app_backup@20261127T103000Z`.
+///
+/// # Errors
+/// What connecting may meet.
+pub fn copy_name(url: &DbUrl) -> Result<String> {
+    let name = format!("{}_backup", url.target().database);
+    free_name(&mut maintenance(url)?, &name)
 }
 
 /// `app@20261127T103000Z`; the server keeps 63 bytes of a name.
@@ -170,7 +213,7 @@ pub(super) fn in_one(db: &mut Db, names: &[&str], sql: &[String]) -> Result<()> 
     }
 }
 
-fn connected(db: &mut Db, names: &[&str]) -> Result<Fail> {
+pub(super) fn connected(db: &mut Db, names: &[&str]) -> Result<Fail> {
     let sql = "select format('process %s, user %s, %s, from %s, in %s', pid, usename, application_name, \
         coalesce(host(client_addr), 'local'), datname) from pg_stat_activity where datname = any($1) order by pid limit 5";
     let rows = db.client().ask(sql, &[&names]).map_err(|error| sql_fail(&error, "listing the sessions"))?;

@@ -1,5 +1,5 @@
-//! Whose scratch database it is, and what happens to one that is nobody's any more: the names, the lock that says that
-//! its owner lives, the comment that says that it is ours.
+//! Recognises scratch databases and drops those whose run is dead: by their names, by the lock that a living run holds,
+//! and by the comment that marks them as this tool's.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -91,7 +91,18 @@ pub(super) fn maintenance(admin: &DbUrl) -> Result<Db> {
     if closed { Db::connect(&admin.with_database("template1"), &name).or(Err(error)) } else { Err(error) }
 }
 
-/// Drops a scratch database and whoever is connected to it.
+impl Db {
+    /// Leaves its database for the maintenance database, so that the server can copy it.
+    ///
+    /// # Errors
+    /// What connecting may meet; it stays where it is then.
+    pub fn step_aside(&mut self) -> Result<()> {
+        *self = maintenance(&self.url().clone())?;
+        Ok(())
+    }
+}
+
+/// Drops a scratch database and everybody who is connected to it.
 pub(super) fn drop_database(db: &mut Db, name: &str) -> Result<()> {
     if db.server_version().major() >= 13 {
         let sql = format!("drop database if exists {} with (force)", ident(name));

@@ -20,7 +20,7 @@ use crate::model::url::DbUrl;
 const TEMPLATE_CLASS: i32 = LOCK_CLASS + 2;
 /// How the comment begins. The number is of the format: what another version has made is never used.
 const MARK: &str = "xtask cached baseline v1; safe to drop";
-/// Every template of ours, of any format.
+/// Every template of this tool, of any format.
 const OURS: &str = "datname ~ '^xtask_baseline_[a-z0-9_]*_[0-9a-f]{16}$' and pg_has_role(datdba, 'member') \
     and starts_with(shobj_description(oid, 'pg_database'), 'xtask cached baseline ')";
 
@@ -107,7 +107,7 @@ impl Templates {
         Ok(crate::sys::fingerprint::digest(row.get::<_, String>(0).as_bytes()))
     }
 
-    /// Every baseline of ours, the newest first.
+    /// Every baseline of this tool, the newest first.
     pub fn list(&mut self) -> Result<Vec<Template>> {
         let sql = format!(
             "select datname::text, shobj_description(oid, 'pg_database'), extract(epoch from now())::int8, \

@@ -1,5 +1,5 @@
-//! PostgreSQL's own programs (`pg_dump`, `pg_restore`, `psql`): finding one that is new enough for the server, and
-//! telling it where to connect without showing a password.
+//! PostgreSQL's own programs (`pg_dump`, `pg_restore`, `psql`): finds one that is new enough for the server, and tells
+//! it where to connect without showing a password.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! The rows that break a constraint: a query that finds them, made of what PostgreSQL said and of what its catalog knows,
-//! and given away only where it runs.
+//! Makes a query that finds the rows which break a constraint, from PostgreSQL's error and its catalog. It is shown
+//! only if it runs.
 
 use postgres::Client;
 

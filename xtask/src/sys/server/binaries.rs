@@ -1,5 +1,5 @@
-//! Where PostgreSQL's programs are: what the machine has, looked for where packagers put it, else the wheel. Nothing is
-//! believed from a name: `postgres --version` is run, as the account that will run the server.
+//! Finds PostgreSQL's programs: those of the machine, in the folders of the usual packages, else those of the wheel. A
+//! folder's name proves nothing: `postgres --version` is run, as the account that will run the server.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,6 @@
-//! File locks (flock): the whole truth about who lives. The kernel drops them with their owner, so a killed process, a
-//! reused process id, a reboot or a clock that jumps cannot make them lie, as a file with a number in it can.
+//! File locks (flock), which alone decide which process is alive. The kernel drops them with their owner, so a killed
+//! process, a reused process id, a reboot or a clock that jumps cannot make them wrong, as a file with a number in it
+//! can be.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;

@@ -1,6 +1,6 @@
-//! Where a server's files are, and as whom it runs. PostgreSQL refuses to run as root, so root hands it to an
-//! unprivileged account; what that account must reach is then put where it can. Folders in shared places (`/tmp`,
-//! `/var/tmp`) are made by us or refused: never followed through a symbolic link, never shared with a stranger.
+//! Where a server's files are, and which account it runs as. PostgreSQL refuses to run as root, so root hands it to an
+//! unprivileged account, and puts its files where that account can read them. Folders in shared places (`/tmp`,
+//! `/var/tmp`) are made by this tool or refused: no symbolic link is followed, and no folder of another user is used.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::ErrorKind;
@@ -82,7 +82,7 @@ fn id(text: &str) -> Option<u32> {
     text.parse::<u32>().ok().or_else(|| text.parse::<i32>().ok().map(i32::cast_unsigned))
 }
 
-/// The folder that everything of ours lies under: `wanted` where the server's account can reach it, else one in
+/// The folder that everything of this tool lies under: `wanted` where the server's account can reach it, else one in
 /// `/var/tmp` whose name is made from it.
 pub(super) fn base(ui: &Ui, wanted: &Path, account: Account) -> Result<PathBuf> {
     let wanted = std::path::absolute(wanted).with_context(|| format!("resolving {}", wanted.display()))?;
@@ -105,7 +105,7 @@ pub(super) fn run_dir(base: &Path, name: &str) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Lets the server's account through a folder of ours, whatever the umask was.
+/// Lets the server's account through a folder of this tool, whatever the umask was.
 fn passable(dir: &Path, account: Account) -> Result<()> {
     if account == Account::ours() {
         return Ok(());
@@ -118,7 +118,7 @@ fn passable(dir: &Path, account: Account) -> Result<()> {
     Ok(())
 }
 
-/// Makes a folder that belongs to us, or takes the one that is there if it is one of ours: a real folder, our own,
+/// Makes a folder that belongs to us, or takes an existing one if this tool may have made it: a real folder, our own,
 /// and nobody else may write in it.
 fn make_own(dir: &Path, mode: u32) -> Result<()> {
     match DirBuilder::new().mode(mode).create(dir) {

@@ -129,8 +129,8 @@ pub(super) fn start(ui: &Ui, files: &Files, bin: &Path, account: Account, worth:
 }
 
 fn command(files: &Files, bin: &Path, socket_dir: &Path, worth: Worth) -> Cmd {
-    // Migrations are what this server is for, so it need not survive a power cut: no waiting for the disk. A killed
-    // server is another matter: what was committed is in the system's hands, and the recovery of the next start has it.
+    // This server is for migrations, so it need not survive a power cut, and does not wait for the disk. It does
+    // survive being killed: the system has what was committed, and the next start recovers it.
     let mut options = vec![
         "listen_addresses=".to_owned(),
         format!("unix_socket_directories={}", socket_dir.display()),

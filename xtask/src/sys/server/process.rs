@@ -1,6 +1,6 @@
-//! Which processes are a server's own, for whoever signals them. The pid file is written by the server's account, which
-//! could name any process in it; a root that believed it would end that one. What nobody else can have is the server's lock
-//! as standard input.
+//! Finds a server's own processes before they are signalled. The pid file proves nothing: the server's account writes
+//! it and could name any process in it, which root would then end. Only the server's own processes have its lock as
+//! standard input.
 
 use std::path::Path;
 

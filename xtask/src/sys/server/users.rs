@@ -1,5 +1,5 @@
-//! Who uses a server, by name, for the messages of `db-server`: a file per command, locked by it, so that the file of a
-//! killed one is known to be stale. Nothing is decided by this list; that is what `users.lock` is for.
+//! The commands that use a server, by name, for the messages of `db-server`: a file per command, locked by it, so that
+//! the file of a killed one is known to be stale. This list decides nothing; `users.lock` does.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -31,7 +31,7 @@ impl Listed {
         let (new, path) = (dir.join(format!(".{name}")), dir.join(name));
         let mut held = File::create(&new).with_context(|| format!("making {}", new.display()))?;
         held.lock().and_then(|()| writeln!(held, "{}", ourselves())).context("entering the list of users")?;
-        // Under its name only when locked: whoever reads the list takes an unlocked entry for a dead one's.
+        // It gets its name only when it is locked: readers of the list take an unlocked entry for a dead process's.
         fs::rename(&new, &path).with_context(|| format!("making {}", path.display()))?;
         Ok(Listed { path, _held: held })
     }
@@ -66,7 +66,7 @@ fn living(entry: &fs::DirEntry) -> Option<String> {
     }
 }
 
-/// The command's name and process; its further arguments are nobody's business.
+/// The command's name and process; its other arguments may be private.
 fn ourselves() -> String {
     let mut args = std::env::args_os();
     let program = args.next().map(PathBuf::from);

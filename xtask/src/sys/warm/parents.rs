@@ -1,4 +1,4 @@
-//! The warm processes that are there, and what has become of those that this run has used.
+//! Lists the warm processes, and looks whether those that this run has used are still valid.
 
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ pub fn end(root: &Path) -> usize {
     of_project(root).iter().filter_map(|parent| ask(&parent.socket, "end")).count()
 }
 
-/// What has changed of the files that a Python of ours was forked with, since it was; `None` where nothing has, or where a
+/// What has changed of the files that a Python of this tool was forked with, since it was; `None` where nothing has, or where a
 /// parent is gone since its time was over.
 pub fn changed_meanwhile() -> Option<String> {
     forked::used().iter().find_map(|(socket, parent, until)| match ask(socket, "state") {

@@ -1,5 +1,5 @@
-//! What a process inherits and cannot give to another one: where that differs, a child of a warm process would live in
-//! another world than one that we start.
+//! Describes what a process inherits and cannot hand over, such as limits, rights and namespaces: where these differ, a
+//! child of a warm process would behave otherwise than a process that is started.
 
 use serde_json::{Value, json};
 

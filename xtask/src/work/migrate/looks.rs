@@ -1,6 +1,6 @@
-//! The schema before, between and after the steps of a walk. Where a project runs everything in one transaction, a session
-//! of our own sees it before the first and after the last step; what lies between is looked at through the migration's own
-//! session, in a savepoint that is rolled back.
+//! The schema before, between and after the steps of a walk. Where a project runs everything in one transaction,
+//! another session can only see the schema before the first and after the last step; between the steps it is read
+//! through the migration's own session, in a savepoint that is rolled back.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;

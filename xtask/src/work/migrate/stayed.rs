@@ -1,5 +1,5 @@
-//! What stays of a walk that broke off: by the version table, by the schema before and after, and by what was committed of
-//! rows. 'Nothing was kept' is said only where that was looked at.
+//! Finds what stays of a walk that failed: by the version table, by the schema before and after, and by the rows that
+//! were committed. 'Nothing was kept' is said only where that was looked at.
 
 use super::looks::{Looks, Rows};
 use super::{Walk, Walked, sorted, verb};

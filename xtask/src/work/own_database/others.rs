@@ -1,5 +1,5 @@
-//! Who else is there: sessions, a pooler's idle ones among them, prepared transactions, replication slots. A downgrade is
-//! refused while anybody is there; before an upgrade it is said who holds locks.
+//! Finds who else uses the database: sessions, including a pooler's idle ones, prepared transactions, replication
+//! slots. A downgrade is refused while there is anybody; before an upgrade, sessions that hold locks are named.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! The right database: one that takes writes, on this machine or on the one that was named, and, where something goes and
-//! it is protected or looks like the one in production, one whose name was typed.
+//! Checks that it is the right database: one that takes writes, on this machine or on the one that was named. Where
+//! something is taken away and the database is protected or looks like production, its name has to be typed.
 
 use anyhow::Result;
 
@@ -50,9 +50,9 @@ impl OwnDatabase<'_> {
         Err(allow.into_iter().fold(fail, Fail::action).related(own("db-status")).refused().into())
     }
 
-    /// Makes the database ours for a way that goes down: the right one, locked, with nobody else there, and meant.
-    /// `elsewhere` and `others` are what to say where it is on another machine (`remote` lets one pass), and where somebody is
-    /// connected.
+    /// Claims the database for downgrades: it has to be the right one, it is locked, nobody else may be connected, and
+    /// the user has to mean it. `elsewhere` is the refusal of a database on another machine (`remote` lets one pass),
+    /// `others` the refusal where somebody is connected.
     ///
     /// # Errors
     /// `read-only-server`, `remote-database`, `already-running`, `active-connections`, `wrong-database`.

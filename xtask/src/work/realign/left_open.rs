@@ -1,6 +1,6 @@
-//! A way down and up in which revisions leave the version table and come back while what they made stays. It is written down
-//! before it is gone, since killed between the two nothing in the database would tell that it has what they made: their next
-//! upgrade would meet it. A file per database, as `last_change.rs` has them.
+//! Writes down the revisions that leave the version table and come back while what they made stays in the database. If
+//! the run is killed between the two, nothing in the database shows that what they made is there, and their next
+//! upgrade would fail on it. A file per database, as `last_change.rs` has them.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::ctx::Ctx;
 use crate::model::step::Direction;
 use crate::sys::files;
+use crate::sys::saved::texts;
 use crate::work::last_change;
 use crate::work::migrate::Way;
 use crate::work::own_database::OwnDatabase;
@@ -56,10 +57,7 @@ impl LeftOpen {
         }
         let reading = || format!("reading {}", path.display());
         let value: Value = serde_json::from_str(&files::read_text(&path)?).with_context(reading)?;
-        let list = |key: &str| -> Result<Vec<String>> {
-            let all = value[key].as_array().with_context(reading)?;
-            Ok(all.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-        };
+        let list = |key: &str| texts(&value[key]).with_context(reading);
         Ok(Some(LeftOpen { start: list("start")?, ids: list("revisions")?, kept: list("kept")?, path }))
     }
 

@@ -1,4 +1,4 @@
-//! Backend.AI's own command line: where it is, what it offers, whether it can run.
+//! Finds Backend.AI's own command line, what it offers, and whether it can run.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

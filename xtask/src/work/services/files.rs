@@ -1,5 +1,5 @@
-//! What a checkout's files say of each other: a config that is there and can be read, files that compose mounts, ports and
-//! databases that must be the same in several files, secrets that must be.
+//! Compares a checkout's files with each other: a config has to exist and be readable, the files that compose mounts
+//! have to exist, and ports, databases and secrets have to be the same in several files.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! The servers that compose starts (PostgreSQL, Valkey, etcd), and whether the database has what the files want.
+//! Checks the servers that compose starts (PostgreSQL, Valkey, etcd), and whether the database is at the head of the
+//! files.
 
 use std::path::Path;
 

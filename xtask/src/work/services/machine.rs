@@ -1,4 +1,4 @@
-//! What an agent, the storage proxy and the web server need of the machine: Docker, drivers, folders.
+//! Checks what an agent, the storage proxy and the web server need of the machine: Docker, drivers, folders.
 
 use std::path::{Path, PathBuf};
 

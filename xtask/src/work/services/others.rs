@@ -1,4 +1,4 @@
-//! Other services that have to be there, and the ports that this one is going to listen at.
+//! Checks the other services that have to run, and the ports on which this one is going to listen.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;

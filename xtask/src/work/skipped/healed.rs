@@ -1,6 +1,6 @@
-//! Skipped revisions that need nothing: a twin above them does the same, for databases that were past the place already. It
-//! has run here, or it will with the next upgrade. What the texts say of each other is a hint; what counts is that the
-//! code does the same, that the database has what it makes, and what a round trip has shown, where one has tried it.
+//! Finds skipped revisions that need nothing, since a twin above them does the same for databases that were past their
+//! place already. The twin has run here, or will with the next upgrade. It counts only if its code does the same, if
+//! the database has what it makes, and if a round trip that tried both has found no difference.
 
 use anyhow::Result;
 

@@ -1,6 +1,6 @@
-//! What git knows of the past: which revisions are released, which of those were edited or removed, and which
-//! revisions the main branch has that are not here yet. `--base REF` takes REF for the main branch and its revisions
-//! for released ones, which serves on main itself and on a maintained branch.
+//! Asks git about the past: which revisions are released, which of those were edited or removed, and which revisions
+//! the main branch has that are not here yet. `--base REF` takes REF for the main branch and its revisions for released
+//! ones, which serves on main itself and on a maintained branch.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

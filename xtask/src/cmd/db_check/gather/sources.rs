@@ -1,4 +1,4 @@
-//! The scripts themselves: from the work tree, from the index, from a commit.
+//! Reads the texts of the scripts: from the work tree, from the index, from a commit.
 
 use std::path::{Path, PathBuf};
 

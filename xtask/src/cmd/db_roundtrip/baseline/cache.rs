@@ -1,7 +1,7 @@
-//! The cache of baselines. It looks for a template database on the server that was made of exactly the same inputs,
+//! The cache of baselines. It looks on the server for a template database that was made from exactly the same inputs,
 //! and keeps a new baseline for the next run. A stale baseline would give wrong verdicts, so every input counts that
-//! could matter, and nothing is kept when an input changed meanwhile. Where the cache fails, the baseline is made
-//! anew; the verdicts are the same.
+//! could matter, and nothing is kept when an input changed meanwhile. Where the cache fails, the baseline is made anew;
+//! the verdicts are the same.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use crate::sys::pg::{Key, Limits, Making, Scratch, Template, Templates};
 use crate::sys::project::CachePlace;
 use crate::sys::remembered::{DEAD_ENDS, Known};
 
-/// The baseline of this run in the cache, or why it is in none.
+/// The cached baseline of this run, or why it is not cached.
 #[derive(Default)]
 pub struct Cache {
     open: Option<Open>,
     /// Where the baseline is cached.
     template: Option<Template>,
     came_from_it: bool,
-    /// Why it is in none.
+    /// Why it is not cached.
     why: Option<String>,
     /// The parts of the key that are not those of the last one that was kept.
     changed: Vec<String>,
@@ -36,10 +36,10 @@ pub struct Cache {
 
 /// What is needed to keep a baseline.
 struct Open {
-    /// Also holds the template that is in use.
+    /// The session that also locks the template in use.
     templates: Templates,
     key: Key,
-    /// What must not change while the baseline is made, as it was before.
+    /// The inputs as they were before the baseline was made; they must not change meanwhile.
     looked_at: [(Tree, Fingerprint); 2],
     how: How,
     component: String,
@@ -47,7 +47,7 @@ struct Open {
 }
 
 impl Cache {
-    /// Asks the server for this baseline. What fails is said with `--verbose` and is no error.
+    /// Asks the server for this baseline. A failure is printed with `--verbose` and is no error.
     ///
     /// # Errors
     /// `interrupted`.
@@ -69,7 +69,7 @@ impl Cache {
     fn ask(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Cache> {
         let settings = ctx.project()?.cache;
         let mut templates = Templates::open(facts.database.maker())?;
-        // One that is too old would stand in the way of its successor, which has the same name.
+        // A template that is too old is dropped: its successor has the same name.
         drop_old(ctx, &mut templates)?;
         let looked_at = |tree: Tree| tree.look().map(|state| (tree, state));
         let looked_at = [looked_at(key::tree(ctx, facts, how)?)?, looked_at(key::scripts_apart(ctx, facts, how)?)?];
@@ -93,20 +93,20 @@ impl Cache {
         let Some(template) = self.template.as_ref() else { return Ok(None) };
         let copy = Scratch::of_template(&facts.database.url, &template.database, making)?;
         if copy.is_none() {
-            // Dropped by hand, or no room for a copy: as if it had not been found.
+            // It was dropped by hand, or there is no room for a copy: the run goes on as if there were none.
             self.template = None;
             self.came_from_it = false;
         }
         Ok(copy)
     }
 
-    /// Why the way to this baseline led nowhere in an earlier run, from just the same.
+    /// Why an earlier run could not make this baseline from the same inputs.
     pub fn dead_end(&self, ctx: &Ctx) -> Option<Known> {
         let open = self.open.as_ref()?;
         DEAD_ENDS.find(&ctx.project().ok()?.state_dir, &open.key.digest())
     }
 
-    /// The way to this baseline leads nowhere; the next run need not go it.
+    /// Remembers that this baseline cannot be made, so that the next run does not try it.
     pub fn leads_nowhere(&self, ctx: &Ctx, why: &str) -> Result<()> {
         let Some(open) = &self.open else { return Ok(()) };
         DEAD_ENDS.add(&ctx.project()?.state_dir, &open.key.digest(), why)
@@ -123,11 +123,11 @@ impl Cache {
         self.template.is_none() && matches!(how, Some(How::Empty(prefix)) if prefix == ids)
     }
 
-    /// Keeps the baseline for the next run, if making it took long enough; whether it is kept. Our own sessions in it
-    /// must be closed.
+    /// Keeps the baseline for the next run, if making it took long enough, and returns whether it is kept. The tool's
+    /// own sessions in it must be closed.
     ///
     /// # Errors
-    /// `interrupted`. Whatever else is wrong is said and leaves the baseline uncached.
+    /// `interrupted`. Any other failure is printed and leaves the baseline uncached.
     pub fn store(&mut self, ctx: &Ctx, scratch: &mut Scratch, words: &str, took: Duration) -> Result<bool> {
         let Some(open) = &mut self.open else { return Ok(false) };
         if took < open.worth {
@@ -192,7 +192,7 @@ impl Open {
     }
 }
 
-/// Why nothing is to be asked or kept.
+/// Why the cache is not used.
 fn unwanted(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Option<&'static str>> {
     let local = facts.database.embedded || facts.database.url.is_local();
     Ok(match ctx.project()?.cache.place {
@@ -204,7 +204,7 @@ fn unwanted(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Option<&'static str>>
     })
 }
 
-/// What has changed since the last baseline of this component was kept in this folder.
+/// Which inputs have changed since the last baseline of this component was kept in this folder.
 fn changed(templates: &mut Templates, facts: &Facts, key: &Key) -> Result<Vec<String>> {
     let all = templates.list()?;
     let of_this =
@@ -214,10 +214,10 @@ fn changed(templates: &mut Templates, facts: &Facts, key: &Key) -> Result<Vec<St
     Ok(parts.into_iter().map(str::to_owned).collect())
 }
 
-/// Drops what is too old or too much, at the end of a run.
+/// Drops baselines that are too old or too many, at the end of a run.
 ///
 /// # Errors
-/// `interrupted`. A server that will not say or drop is left as it is.
+/// `interrupted`. Where the server refuses to list or drop them, they stay.
 pub fn trim(ctx: &Ctx, facts: &Facts) -> Result<()> {
     let done = Templates::open(facts.database.maker()).and_then(|mut templates| drop_old(ctx, &mut templates));
     if let Err(error) = done {

@@ -12,7 +12,7 @@ use crate::sys::files;
 use crate::sys::project::Baseline as Declared;
 use crate::work::past::Base;
 
-/// A larger backup is not restored for the schema below a revision alone.
+/// A larger backup than this is not restored only to know the schema below a revision.
 const MOST_BYTES: u64 = 64 << 20;
 
 /// How a baseline is made.
@@ -29,11 +29,11 @@ pub enum How {
     Past { words: Vec<String>, base: Base },
     /// From a dump.
     Dump(PathBuf),
-    /// By upgrading an empty database to just below the first revision that is tested; these, in their order.
+    /// By upgrading an empty database with these revisions, in this order, to just below the first one that is tested.
     Empty(Vec<String>),
 }
 
-/// What the command line says, else the settings; else from empty, up to what is tested.
+/// As the command line says, else as the settings say, else from an empty database.
 pub fn how(ctx: &Ctx, facts: &Facts) -> Result<How> {
     let root = &ctx.project()?.root;
     Ok(match (&facts.dump, &facts.component.baseline) {
@@ -49,9 +49,9 @@ pub fn how(ctx: &Ctx, facts: &Facts) -> Result<How> {
     })
 }
 
-/// How databases to compare with can be made, which the downgrades under test have not made; the nearest to the
-/// component's own first. `lowest` and `highest` are the first and the last revision that are to be tested on one, `prefix`
-/// is what lies below them.
+/// How references can be made: databases to compare with that no downgrade under test has touched. The one that is most
+/// like the component's own comes first. `lowest` and `highest` are the first and the last revision to be tested on it,
+/// `prefix` holds the revisions below them.
 pub fn of_references(
     ctx: &Ctx,
     facts: &Facts,
@@ -86,14 +86,17 @@ fn past(ctx: &Ctx, facts: &Facts, id: &str) -> Option<Base> {
     None
 }
 
-/// The newest backup of ours that was taken below a revision.
+/// The newest backup that this tool took of a database below a revision.
 fn backup(ctx: &Ctx, facts: &Facts, lowest: &str) -> Result<Option<PathBuf>> {
     let is_below = |entry: &Entry| {
         let heads = entry.record.as_ref().map(|record| record.revision.as_slice()).unwrap_or_default();
         let is_known = !heads.is_empty() && facts.graph.unknown(heads).is_empty();
         is_known && !applied_set(&facts.graph, heads).contains(lowest)
     };
-    let own = |entry: &Entry| entry.component() == Some(&facts.component.name) && entry.bytes <= MOST_BYTES;
+    let own = |entry: &Entry| {
+        let is_file = entry.copy().is_none();
+        is_file && entry.component() == Some(&facts.component.name) && entry.bytes <= MOST_BYTES
+    };
     let found = shelf::list(&ctx.project()?.root)?.into_iter().find(|entry| own(entry) && is_below(entry));
     Ok(found.map(|entry| entry.path))
 }
@@ -107,12 +110,12 @@ pub fn words(how: &How) -> String {
     }
 }
 
-/// What a baseline was made of.
+/// What a baseline was made from.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
-    /// What tells it from others on this machine.
+    /// What distinguishes it from others on this machine.
     pub here: String,
-    /// What tells it from others on every machine: the parts of one run have it in common.
+    /// What distinguishes it from others on every machine; all parts of one run have the same.
     pub everywhere: String,
 }
 
@@ -122,8 +125,8 @@ impl Origin {
     }
 }
 
-/// A dump is told by its place, its size and its time, on other machines by its name and size; one may be too large to
-/// be read for this.
+/// A dump is recognised by its path, size and time, on other machines by its name and size: it may be too large to be
+/// read for this.
 pub fn origin(how: &How) -> Origin {
     let How::Dump(file) = how else { return Origin::of(&words(how)) };
     let meta = files::size_and_time(file);

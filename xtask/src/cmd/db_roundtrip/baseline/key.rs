@@ -1,5 +1,5 @@
-//! What a baseline depends on, as the key of the cache: how it is made, the scripts that it runs, the project's and the
-//! packages' files, the interpreter, the environment, and the server.
+//! The key of a cached baseline, with everything that the baseline depends on: how it is made, the scripts that it
+//! runs, the files of the project and of its packages, the interpreter, the environment, and the server.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -44,15 +44,15 @@ const HARMLESS: &[&str] = &[
 const OF_THE_SESSION: &[&str] = &["PGOPTIONS", "PGTZ", "PGDATESTYLE", "PGCLIENTENCODING"];
 const HARMLESS_STARTS: &[&str] =
     &["CARGO", "RUST", "SSH_", "XDG_", "DBUS_", "WAYLAND_", "TMUX", "VSCODE_", "TERM_", "GIT_", "LLVM_", "HIST", "PG"];
-/// No secret is digested: not every one is long enough to be hidden by that. None of them shapes a schema.
+/// No secret is digested: a short one could be guessed from its digest. No secret shapes a schema.
 const SECRET: &[&str] = &["PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "URL", "URI", "DSN"];
 
-/// The files that a baseline may depend on; those scripts left out whose text is looked at instead.
+/// The files that a baseline may depend on, without those scripts whose text is looked at instead.
 pub fn tree(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Tree> {
     match how {
         How::Dump(_) => Ok(Tree::default()),
         How::Past { .. } => {
-            // Of the project the commit counts, and its config, which git may ignore.
+            // Of a project at a commit, the commit counts, and its config, which git may ignore.
             let mut tree = whole_tree(ctx, facts)?;
             let (root, config) = (&ctx.project()?.root, &facts.config.path);
             tree.roots.retain(|place| !place.starts_with(root) || place == config);
@@ -63,7 +63,7 @@ pub fn tree(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Tree> {
     }
 }
 
-/// The files that anything which runs in the project may depend on, but the migration scripts.
+/// All files that something which runs in the project may depend on, without the migration scripts.
 pub fn without_scripts(ctx: &Ctx, facts: &Facts) -> Result<Tree> {
     let root = &ctx.project()?.root;
     let mut tree = whole_tree(ctx, facts)?;
@@ -71,7 +71,8 @@ pub fn without_scripts(ctx: &Ctx, facts: &Facts) -> Result<Tree> {
     Ok(tree)
 }
 
-/// The scripts that are no part of [`tree`] and count all the same: an edit of one while the baseline is made spoils it.
+/// The scripts that [`tree`] leaves out and that count all the same: an edit of one of them spoils a baseline that is
+/// being made.
 pub fn scripts_apart(ctx: &Ctx, facts: &Facts, how: &How) -> Result<Tree> {
     let counts = |id: &String| match how {
         How::Empty(prefix) => prefix.contains(id),
@@ -95,7 +96,7 @@ fn whole_tree(ctx: &Ctx, facts: &Facts) -> Result<Tree> {
         .extend(std::env::var_os("PYTHONPATH").iter().flat_map(|path| std::env::split_paths(path).collect::<Vec<_>>()));
     roots.extend(packages.places().cloned());
     let mut without: HashSet<PathBuf> = facts.outputs.iter().cloned().chain([project.state_dir.clone()]).collect();
-    // Backups, and the verdicts of this very run.
+    // The folder of backups, and of the verdicts of this very run.
     without.insert(project.root.join(".xtask"));
     Ok(Tree { roots, without, only_code: ignored(ctx)? })
 }
@@ -132,12 +133,13 @@ pub fn key(ctx: &Ctx, facts: &Facts, how: &How, files: &Fingerprint, server: Str
     Ok(key)
 }
 
-/// Whether not every script counts: those that the baseline does not run may be edited.
+/// Whether only the scripts count that the baseline runs, so that the others may be edited.
 fn scripts_count_apart(how: &How) -> bool {
     matches!(how, How::Empty(_) | How::Command { from_models: true, .. })
 }
 
-/// The text of the scripts that are run; where none is, the shape of the history, of which the heads are written down.
+/// The text of the scripts that are run; where none is run, the shape of the history, since the heads are written into
+/// the database.
 fn scripts(ctx: &Ctx, facts: &Facts, how: &How) -> Result<String> {
     let root = &ctx.project()?.root;
     let mut parts = Vec::new();
@@ -160,7 +162,7 @@ fn scripts(ctx: &Ctx, facts: &Facts, how: &How) -> Result<String> {
     Ok(digest(parts.join("\n").as_bytes()))
 }
 
-/// The rows that go into a database on its way up these revisions.
+/// The seed's rows that are put in while these revisions are applied.
 fn seeds(ctx: &Ctx, facts: &Facts, prefix: &[String]) -> Result<String> {
     let seeds = seed::read(ctx, facts)?;
     let moments = [None].into_iter().chain(prefix.iter().map(|id| Some(id.as_str())));
@@ -168,14 +170,14 @@ fn seeds(ctx: &Ctx, facts: &Facts, prefix: &[String]) -> Result<String> {
     Ok(digest(json!(texts).to_string().as_bytes()))
 }
 
-/// The folders that git ignores hold what programs have made: of those only code counts.
+/// Folders that git ignores hold what programs have made; only code in them counts.
 fn ignored(ctx: &Ctx) -> Result<HashSet<PathBuf>> {
     let root = &ctx.project()?.root;
     let Ok(Some(repo)) = Repo::find(&ctx.ui, root) else { return Ok(HashSet::new()) };
     Ok(repo.ignored_folders(root)?.into_iter().filter(|folder| folder != root).collect())
 }
 
-/// What is left of the environment.
+/// The variables of the environment that count.
 fn environment(all: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>) -> Vec<(String, String)> {
     let text = |word: std::ffi::OsString| word.to_string_lossy().into_owned();
     let counts = |name: &str| {
@@ -189,7 +191,8 @@ fn environment(all: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString
     left
 }
 
-/// What the URL says of the session beside where to connect: `options=-csearch_path=app` decides where tables land.
+/// The part of the URL that changes the session and not where it connects: `options=-csearch_path=app` decides where
+/// tables land.
 fn url_options(url: &DbUrl) -> String {
     let target = url.target();
     digest(format!("{:?} {}", target.options, target.user).as_bytes())

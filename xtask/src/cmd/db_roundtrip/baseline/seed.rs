@@ -1,6 +1,6 @@
 //! The project's own rows for round trips: SQL files that `workspace.metadata.db.components.X.seed` names, for every
-//! database that is not a clone. Those of a revision go in when the walk stands there: on the way up after the revision's
-//! own test, on the way down before it.
+//! database that is not a clone. The rows of a revision are put in when the database stands at that revision: on the
+//! way up after the revision's own test, on the way down before it.
 
 use anyhow::Result;
 
@@ -16,7 +16,7 @@ pub struct Seeds {
 }
 
 impl Seeds {
-    /// The rows for the moment when the database first stands (`None`), or when it stands at a revision.
+    /// The rows for a database that was just made (`None`), or that stands at a revision.
     pub fn at(&self, revision: Option<&str>) -> Vec<String> {
         let wanted = self.texts.iter().filter(|(at, _)| at.as_deref() == revision);
         wanted.map(|(_, sql)| sql.clone()).collect()

@@ -1,4 +1,4 @@
-//! What `--watch` needs of the sandbox besides: several copies of the database to go back to, and a driver that lives
+//! What `--watch` alone needs of the sandbox: several copies of the database to go back to, and a driver that lives
 //! through many runs and is told what has changed on disk.
 
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ impl Sandbox<'_> {
     /// Waits until the project is imported.
     ///
     /// # Errors
-    /// As for [`Sandbox::attempt`]; so with the two below.
+    /// As for [`Sandbox::attempt`]; the same holds for the two functions below.
     pub fn ready(&mut self) -> Result<Result<(), Box<Failure>>> {
         self.ask(|driver| driver.ready().map(|_| ()))
     }
@@ -35,7 +35,7 @@ impl Sandbox<'_> {
         }
     }
 
-    /// Another copy of the database as it is now, beside the save point.
+    /// Makes another copy of the database as it is now, beside the save point.
     pub fn copy(&mut self) -> Result<SavePoint> {
         let saved = self.saved.take();
         let done = self.save();

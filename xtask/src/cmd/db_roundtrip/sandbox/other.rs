@@ -1,4 +1,5 @@
-//! Another database for a while: the one to compare with. The driver goes on in it, and comes back.
+//! Takes the sandbox to another database for a while, the one to compare with. The driver works on that one, then on
+//! the first one again.
 
 use anyhow::{Context, Result};
 
@@ -17,7 +18,7 @@ pub struct Parked {
 }
 
 impl Sandbox<'_> {
-    /// Goes on with another database.
+    /// Goes to another database.
     pub fn turn_to(&mut self, other: Baseline) -> Result<Parked> {
         self.leave();
         let parked = Parked {
@@ -29,13 +30,13 @@ impl Sandbox<'_> {
         };
         self.turn_driver()?;
         if !self.from_empty {
-            // What came from a dump is made again by a copy.
+            // A database from a dump is made again from a copy.
             self.save()?;
         }
         Ok(parked)
     }
 
-    /// Comes back to the database under test, as it was left; the other one goes.
+    /// Comes back to the database under test, as it was left, and drops the other one.
     pub fn come_back(&mut self, parked: Parked) -> Result<()> {
         self.leave();
         let other = self.scratch.replace(parked.scratch);

@@ -1,5 +1,5 @@
 //! Goes back to the last good state of the sandbox: restores a copy of the database, or makes the database anew, and
-//! does again what was done since.
+//! repeats what was done since.
 
 use std::time::Duration;
 
@@ -13,15 +13,16 @@ use crate::sys::alembic::{Driver, Fault, Stop};
 use crate::sys::pg::Scratch;
 use crate::work::driver;
 
-/// From how many deeds on a copy is saved, so that they need not be done again.
+/// With as many deeds since the last copy, another copy is saved, so that they need not be repeated the next time.
 const LONG_WAY: usize = 12;
 
 impl Sandbox<'_> {
-    /// Puts the database back to the last save point (or makes it anew) and does what was done since, again. Where that
-    /// is much by now, it saves the result, so that the next way back is short.
+    /// Puts the database back to the last save point (or makes it anew) and repeats what was done since. After many
+    /// deeds it saves the result, so that the next way back is short.
     pub fn rebuild(&mut self) -> Result<()> {
         if self.put_back()?.is_some() {
-            // What a script leaves behind in the process may bar it from running again; a process of its own is the test.
+            // What a script leaves behind in the process may keep it from running again, so it is tried in a process of
+            // its own.
             self.renew()?;
             if let Some(failure) = self.put_back()? {
                 return Err(failure.fail.details("It went through before, on the same database").into());
@@ -50,10 +51,11 @@ impl Sandbox<'_> {
         Ok(None)
     }
 
-    /// Lets env.py come to its end: what it raises after the migrations fails every `alembic upgrade`, and no walk has seen it.
+    /// Lets env.py run to its end: what it raises after the migrations fails every `alembic upgrade`, and the walk has
+    /// not seen it.
     ///
     /// # Errors
-    /// That, as `env-failed`.
+    /// `env-failed`, where env.py raises something.
     pub fn end_env(&mut self) -> Result<()> {
         match self.driver.release() {
             // `sys.exit(0)` fails nothing.
@@ -65,7 +67,7 @@ impl Sandbox<'_> {
         }
     }
 
-    /// A process in which no script has run yet: like one of two `alembic` commands.
+    /// Starts a process in which no script has run yet, as a second `alembic` command would be one.
     pub fn renew(&mut self) -> Result<()> {
         if self.driver.fresh().is_ok() { Ok(()) } else { self.restart() }
     }
@@ -83,7 +85,7 @@ impl Sandbox<'_> {
         let scratch = self.scratch.as_mut().context(OWN)?;
         let point = match scratch.save() {
             Err(error) if from_anyhow(&error).kind == Kind::ActiveConnections => {
-                // An env.py or a thread of a script holds on to a connection: only the process's end closes it.
+                // An env.py or a thread of a script keeps a connection open; only the end of the process closes it.
                 self.driver = Driver::start(&self.ctx.ui, &self.launch)?;
                 scratch.save()?
             }
@@ -96,8 +98,8 @@ impl Sandbox<'_> {
         Ok(())
     }
 
-    /// Keeps the database for the next run, if it is the baseline that was to be made: it went up these revisions, in so
-    /// many seconds, and got the seed's rows.
+    /// Keeps the database in the cache for the next run, if it is the baseline that was to be made: these revisions
+    /// were applied in so many seconds, and the seed's rows were put in.
     pub fn keep_baseline(&mut self, ids: &[String], seconds: f64) -> Result<()> {
         if !self.cache.is_baseline(ids) {
             return Ok(());
@@ -107,13 +109,14 @@ impl Sandbox<'_> {
         let words = format!("empty, upgraded to {}", ids.last().map_or("base", String::as_str));
         let scratch = self.scratch.as_mut().context(OWN)?;
         if self.cache.store(self.ctx, scratch, &words, Duration::from_secs_f64(seconds.max(0.0)))? {
-            // From now on the way back begins there.
+            // From now on the way back begins at the cached baseline.
             self.since.clear();
         }
         Ok(())
     }
 
-    /// Starts over from the baseline; whether that has the seed's rows, as one that was kept on the way has.
+    /// Starts over from the baseline. Returns whether the baseline has the seed's rows, as one that was cached on the
+    /// way has.
     pub fn begin_again(&mut self) -> Result<bool> {
         self.saved = None;
         self.since.clear();
@@ -133,7 +136,7 @@ impl Sandbox<'_> {
         self.scratch.replace(fresh).map_or(Ok(()), Scratch::remove)
     }
 
-    /// Tells the driver of the database that now bears the name.
+    /// Tells the driver of the database that has the name now.
     pub(super) fn turn_driver(&mut self) -> Result<()> {
         let database = driver::database(self.db()?)?;
         self.launch.database = database;

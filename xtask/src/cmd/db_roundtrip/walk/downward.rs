@@ -1,5 +1,6 @@
-//! The walk downwards: what the database holds already is taken down from the top, and what is wanted of it is tested on
-//! the way (down, up, down). What cannot be taken down is stamped one down, as a person would do, and the walk goes on.
+//! The walk downwards. The revisions that the database holds already are downgraded, the newest first, and those that
+//! are to be tested are tested on the way (down, up, down). A revision whose downgrade fails is only taken out of the
+//! version table, as a person would do with `alembic stamp`, and the walk goes on below it.
 
 use anyhow::Result;
 
@@ -16,7 +17,7 @@ use crate::sys::interrupt;
 use crate::sys::project::Baseline as Declared;
 
 impl Walk<'_, '_> {
-    /// From the highest of `ids` down to the lowest that is wanted.
+    /// Walks from the highest of `ids` down to the lowest one that is to be tested.
     pub(super) fn downward(&mut self, ids: &[String]) -> Result<()> {
         let Some(lowest) = ids.iter().position(|id| self.wanted.contains(id)) else { return Ok(()) };
         let mut upper = None;
@@ -35,15 +36,15 @@ impl Walk<'_, '_> {
         self.weigh_again()
     }
 
-    /// What was recorded is of no use where a revision above does not go down as it came: of those below it, references are
-    /// asked after all.
+    /// The schema that db-migrate recorded proves nothing below a revision whose downgrade does not restore what was
+    /// there: for the revisions below it, the references are asked after all.
     fn weigh_again(&mut self) -> Result<()> {
         let found = &self.found;
         let is_gap = |id: &str| found.get(id).is_some_and(|result| result.verdict.is_gap());
         self.open.retain(|(result, _)| is_gap(&result.revision.id));
         let open = std::mem::take(&mut self.open);
         self.consult(open.iter().map(|(result, _)| result.revision.id.clone()).collect())?;
-        // In the order of the walk: what is proven now bears on those below no more.
+        // In the order of the walk: a revision that is proven now says nothing against those below it.
         for (result, above) in open {
             let id = result.revision.id.clone();
             let above = match above {
@@ -60,14 +61,15 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// What bears on a revision: the worst of what is said of those that stand on it.
+    /// What the revisions above make uncertain about this one: the worst of what is known of them.
     fn above(&self, id: &str) -> Above {
         let above = self.facts.graph.descendants(&[id], Links::WithDependencies);
         let bears = self.above.iter().filter(|(other, _)| above.contains(&other.as_str())).map(|(_, what)| what);
         bears.fold(Above::Proven, |worst, what| worst.and(what))
     }
 
-    /// A revision that cannot even be stamped away bars the way: what the reference shows is all there is.
+    /// A revision that cannot even be taken out of the version table ends the walk; of those below it only the
+    /// reference can say something.
     fn barred(&mut self, id: &str, why: String) {
         if !self.wanted.contains(id) {
             return;
@@ -77,7 +79,7 @@ impl Walk<'_, '_> {
         self.decide_and_settle(result, &Above::Broken(why));
     }
 
-    /// Takes down a revision that is not tested.
+    /// Downgrades a revision that is not tested.
     fn pass_by(&mut self, id: &str) -> Result<()> {
         if explain::said(self.ctx, self.facts, id).irreversible.is_some() {
             return self.stamp(id, declares(id));
@@ -115,7 +117,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Gives what the database then holds, where that was seen.
+    /// Returns what the database holds afterwards, where that was read.
     fn try_from_above(&mut self, id: &String, upper: Option<Point>) -> Result<Option<Point>> {
         self.next(id);
         let upper = if self.seed(Some(id))? { None } else { upper };
@@ -155,7 +157,7 @@ impl Walk<'_, '_> {
         let down = Deed::steps(Direction::Down, ids, passed.mode);
         let (clean, lower) = (passed.restored, passed.lower.clone());
         if self.wanted.is_empty() {
-            // The last one need not be taken down for good.
+            // Nothing is tested below the last revision, so that it need not go down once more.
             self.found_from_above(id, Err(passed));
             return Ok(None);
         }
@@ -168,36 +170,40 @@ impl Walk<'_, '_> {
             self.found_from_above(id, Err(passed));
             return Ok(Some(lower));
         };
-        // It went down before and does not now: the way up was not the way back.
+        // Its first downgrade passed and this one fails: the upgrade between them has made something else.
         self.sandbox.take_back();
         let notes = vec!["it went down once, and not again after the re-upgrade".to_owned()];
-        let (leg, mode) = (Leg::Downgrade, Mode::Walk);
-        let stuck = Stuck { leg, failure, undamaged: false, upper: None, lower: None, mode, down: None, notes };
+        let stuck = Stuck { notes, ..Stuck::new(Leg::Downgrade, failure, Mode::Walk) };
         self.found_from_above(id, Ok(stuck));
         self.sandbox.rebuild()?;
         self.stamp(id, format!("{id} cannot be taken down a second time")).map(|()| None)
     }
 
     fn found_from_above(&mut self, id: &str, trial: Result<Stuck, Passed>) {
-        let result = result::of(self.ctx, self.facts, id, trial);
+        let mut result = result::of(self.ctx, self.facts, id, trial);
         let above = self.bears_on(&result);
+        if let Some(why) = self.edited.get(id).filter(|_| self.reference.knows(id)) {
+            result = RevisionResult::skipped(&self.facts.graph, id, why.clone());
+        }
         self.decide_and_settle(result, &above);
     }
 
-    /// What bears on a result: the revisions above, and what has made the database.
+    /// What makes a result uncertain: the revisions above it, and the way in which the database was made.
     fn bears_on(&self, result: &RevisionResult) -> Above {
         let made =
             if self.may_be_of_newer_models(result) { Above::Made(NEWER_MODELS.to_owned()) } else { Above::Proven };
-        self.above(&result.revision.id).and(&made)
+        let edited = self.edited.get(&result.revision.id).map_or(Above::Proven, |why| Above::Broken(why.clone()));
+        self.above(&result.revision.id).and(&made).and(&edited)
     }
 
-    /// Whether nothing but what a command made of the models says that it was otherwise before.
+    /// Whether a difference may only mean that a baseline command made the database from newer models, where nothing
+    /// else proves it.
     fn may_be_of_newer_models(&self, result: &RevisionResult) -> bool {
         let by_command = matches!(self.facts.component.baseline, Some(Declared::Command { .. }));
         by_command && result.verdict == Verdict::SchemaDiffers && result.proof.is_none()
     }
 
-    /// The verdict, and what it means for what is below.
+    /// The verdict, and what it means for the revisions below.
     fn decide_and_settle(&mut self, result: RevisionResult, above: &Above) {
         let id = result.revision.id.clone();
         if !self.reference.was_asked(&id) {
@@ -211,7 +217,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// What a command has made of models is no proof against a script.
+/// A database that a command has made from the models is no proof against a script.
 const NEWER_MODELS: &str = "the baseline command made the database, perhaps from models that are newer than this script \
                             (db-check --models shows what they have more)";
 

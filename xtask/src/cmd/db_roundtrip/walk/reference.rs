@@ -1,8 +1,8 @@
-//! The reference for what the database holds already: another database, on which the same revisions are tested on the way
-//! up, so that the state below each is one that its downgrade has not made. It is made from the project's dump, by the
-//! project's baseline command as it was before the revision came, or from empty; what one of them does not show, the next
-//! one may. Where none can be made, or does not get there, nobody is accused for that: what the database holds, it can
-//! run.
+//! The reference for revisions that the database holds already: another database, on which the same revisions are
+//! tested on the way up. The state below each of them is one that its own downgrade has not made. A reference is made
+//! from the project's dump, by the project's baseline command as it was before the revision came, or from empty; where
+//! one of them cannot show a revision, the next one may. That no reference can be made, or that an upgrade fails on it,
+//! accuses no revision: the database under test has run it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,11 +27,11 @@ use crate::sys::interrupt;
 pub struct Reference {
     results: HashMap<String, Shown>,
     asked: HashSet<String>,
-    /// Why there is none, or why it ends below the revision.
+    /// Why there is no reference, or why it ends below the revision.
     pub why_not: Option<String>,
-    /// Worth saying once.
+    /// Notes for the report.
     pub notes: Vec<String>,
-    /// How it was made, while the walk is on it.
+    /// How the reference was made, while the walk is on it.
     walked: Option<Place>,
 }
 
@@ -47,7 +47,7 @@ impl Reference {
         self.walked.is_some()
     }
 
-    /// What it proves with, if the walk is on one.
+    /// Which proof a verdict has, if the walk is on a reference.
     pub(super) fn proof(&self) -> Option<Proof> {
         self.walked.as_ref().map(|place| place.proof)
     }
@@ -56,12 +56,12 @@ impl Reference {
         self.results.get(id)
     }
 
-    /// Whether it was to be known.
+    /// Whether references were asked about it.
     pub fn was_asked(&self, id: &str) -> bool {
         self.asked.contains(id)
     }
 
-    /// What was found on the way up there.
+    /// What was found on the way up on the reference.
     pub(super) fn add(&mut self, mut result: RevisionResult) {
         let Some(Place { proof, words }) = self.walked.clone() else { return };
         if result.proof.is_some() {
@@ -84,15 +84,15 @@ impl Reference {
         result
     }
 
-    /// Whether it is known what the downgrade leaves.
-    fn knows(&self, id: &str) -> bool {
+    /// Whether it is known what the downgrade leaves behind.
+    pub(super) fn knows(&self, id: &str) -> bool {
         self.of(id)
             .is_some_and(|shown| shown.result.verdict != Verdict::Skipped && shown.result.step != Some(Leg::Upgrade))
     }
 }
 
-/// What references show of some revisions, for who walks in another way on another database. The sandbox comes back as it
-/// was.
+/// What references show of some revisions, for a walk on another database (`--in-place`, `--watch`). The sandbox is the
+/// same afterwards.
 pub fn consult<'a>(
     shared: Shared<'a>,
     sandbox: &mut Sandbox<'a>,
@@ -106,12 +106,13 @@ pub fn consult<'a>(
 }
 
 impl Walk<'_, '_> {
-    /// Tests on references what is wanted of the revisions that the database holds and nobody has recorded.
+    /// Tests on references the wanted revisions that the database holds and that db-migrate has not recorded.
     pub(super) fn refer(&mut self, held: &[String]) -> Result<()> {
         let declares = |id: &String| explain::said(self.ctx, self.facts, id).irreversible.is_some();
         let ids = held.iter().filter(|id| self.wanted.contains(*id) && !declares(id));
         let ids: HashSet<String> = ids.cloned().collect();
-        let recorded = if ids.is_empty() { HashSet::new() } else { self.recorded(held, &ids)? };
+        let mut recorded = if ids.is_empty() { HashSet::new() } else { self.recorded(held, &ids)? };
+        recorded.retain(|id| !self.edited.contains_key(id));
         self.consult(ids.difference(&recorded).cloned().collect())?;
         self.notes.append(&mut self.reference.notes);
         Ok(())
@@ -140,7 +141,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Makes a reference and goes up on it.
+    /// Makes a reference and walks up on it.
     fn ask(&mut self, how: &How, ids: &HashSet<String>, order: &[String]) -> Result<()> {
         let other = match baseline::reference(self.ctx, self.facts, how) {
             Ok(Ok(other)) => other,
@@ -165,7 +166,7 @@ impl Walk<'_, '_> {
         walked.or_else(|error| self.goes_without(&error))
     }
 
-    /// Does something on another database, on which nothing is wanted yet, and comes back.
+    /// Does something on another database, with an empty list of wanted revisions, and comes back.
     pub(super) fn on_reference<T>(
         &mut self,
         other: Baseline,
@@ -184,7 +185,7 @@ impl Walk<'_, '_> {
         self.sandbox.come_back(parked).map(|()| done)
     }
 
-    /// What leads nowhere would lead nowhere the next time, unless something is changed.
+    /// A way to a reference that fails would fail the next time, too, unless something is changed.
     fn remember(&mut self, how: &How, failure: &Fail) -> Result<()> {
         if result::is_passing(failure) {
             return Ok(());
@@ -197,8 +198,8 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// The revisions below which the ledger knows what stood, from the newest down to the first that it does not know, or to
-    /// the last of those that are wanted.
+    /// The revisions of which the ledger knows the schema below them: from the newest down to the first that it does
+    /// not know, or to the last wanted one.
     fn recorded(&mut self, held: &[String], ids: &HashSet<String>) -> Result<HashSet<String>> {
         let mut known = HashSet::new();
         let mut schema = self.sandbox.point()?.schema;
@@ -213,7 +214,7 @@ impl Walk<'_, '_> {
         Ok(known)
     }
 
-    /// Gives what kept it from going up what lies below the revisions that are tested.
+    /// Returns why the revisions below the tested ones could not be applied.
     fn go_up(&mut self, order: &[String]) -> Result<Option<Fail>> {
         let has = applied_set(&self.facts.graph, &self.sandbox.held()?);
         let lacking: Vec<String> = order.iter().filter(|id| !has.contains(*id)).cloned().collect();
@@ -223,7 +224,7 @@ impl Walk<'_, '_> {
         self.upward(&lacking)
     }
 
-    /// Without a reference the rest is tested all the same.
+    /// Without a reference the other revisions are tested all the same.
     fn goes_without(&mut self, error: &anyhow::Error) -> Result<()> {
         interrupt::check()?;
         let Fail { summary, details, .. } = from_anyhow(error);
@@ -233,7 +234,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Two commands, the first of which needs a database that only a person may know.
+/// Two commands; the first one needs a database that only a person can name.
 fn to_prove(component: &str, id: &str) -> Action {
     let dump = format!("below-{}.dump", files::plain(id));
     let why =

@@ -1,7 +1,8 @@
-//! What is pending, tried together: a walk commits after each revision, db-migrate applies all of them as the project's
-//! env.py says, often in one transaction. There a new enum value cannot be used (55P04), an index cannot be built
-//! concurrently, and pending trigger events bar an ALTER. And what one leaves in the session or in the Python process
-//! (`SET search_path`, `SET ROLE`, a value that a helper keeps) makes another schema of the next.
+//! Tries the pending revisions together. A walk commits after each revision; db-migrate applies all of them as the
+//! project's env.py says, often in one transaction. In one transaction a new enum value cannot be used (55P04), an
+//! index cannot be built concurrently, and pending trigger events prevent an ALTER. What one revision leaves in the
+//! session or in the Python process (`SET search_path`, `SET ROLE`, a value that a helper keeps) can also change what
+//! the next one makes.
 
 use anyhow::Result;
 
@@ -32,7 +33,7 @@ impl Walk<'_, '_> {
     /// Whether the walk has shown that every one of several pending revisions goes up by itself.
     pub(super) fn is_worth_trying_together(&self, lacking: &[String]) -> bool {
         let goes_up = |result: &RevisionResult| result.step != Some(Leg::Upgrade) && result.verdict != Verdict::Skipped;
-        // Of several walkers, the one that has come to the end of it.
+        // Of several walkers, only the one that has come to the last pending revision tries it.
         let last = lacking.iter().rev().find(|id| self.facts.route.tests(id));
         let is_last = last.is_some_and(|last| self.found.contains_key(last));
         lacking.len() > 1 && is_last && self.obstacle.is_none() && self.found.values().all(goes_up)
@@ -64,7 +65,8 @@ impl Walk<'_, '_> {
         let all = Deed::steps(Direction::Up, ids, Mode::Own);
         let Err(mut failure) = self.sandbox.attempt(&all)? else { return Ok(true) };
         if failure.trouble.kind == TroubleKind::Timeout && failure.opened_by.is_none() {
-            // Perhaps it has waited for what is no part of this; nobody is accused before that is ruled out.
+            // It may have waited for a session that has nothing to do with it; no revision is accused before that is
+            // ruled out.
             self.sandbox.renew()?;
             self.sandbox.rebuild()?;
             match self.sandbox.attempt(&all)? {
@@ -84,7 +86,7 @@ impl Walk<'_, '_> {
         Ok(false)
     }
 
-    /// The revision at which the two ways part: looked for among all by halves, since each look is two upgrades.
+    /// The revision at which the two ways begin to differ, found by bisection, since each look costs two upgrades.
     fn first_that_makes_others(&mut self, ids: &[String], came_seeded: bool) -> Result<Option<Together>> {
         let (mut same, mut other, mut seen) = (1, ids.len(), Vec::new());
         while same < other {
@@ -140,16 +142,7 @@ impl Walk<'_, '_> {
             notes = vec![format!("{}, and what is pending after it waits for that session", leaves_open(step))];
         }
         failure.fail = advice::commit_in_between(failure.fail, &self.facts.graph, &self.facts.component.name);
-        let stuck = Stuck {
-            leg: Leg::Upgrade,
-            failure,
-            undamaged: true,
-            upper: None,
-            lower: None,
-            mode: Mode::Own,
-            down: None,
-            notes,
-        };
+        let stuck = Stuck { undamaged: true, notes, ..Stuck::new(Leg::Upgrade, failure, Mode::Own) };
         result::of_failure(&self.facts.graph, id, stuck, &said(self.ctx, self.facts, id))
     }
 }

@@ -1,5 +1,6 @@
-//! Twins, tried: a fix that was put in twice, below and on top (`work/twins.rs` finds them by their texts). The upper one runs
-//! where the lower one has run, and again where the lower one never ran; both ways must come to the same schema and rows.
+//! Tries twins: two revisions with the same fix, one put in below others and one guarded on top (`work/twins.rs` finds
+//! them by their texts). The upper one runs where the lower one has run, and again where the lower one never ran; both
+//! ways must come to the same schema and rows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +25,7 @@ use crate::work::twins::{self, Pair};
 /// More differences than this are not named.
 const NAMED: usize = 3;
 
-/// What came of a pair.
+/// What was found about a pair.
 enum Tried {
     Same(Box<Same>),
     /// Where the lower one never ran, the upper one comes to something else: these objects.
@@ -48,9 +49,9 @@ struct Same {
 /// What a pair is tried on.
 struct Ways<'p> {
     pair: &'p Pair,
-    /// What lies below both.
+    /// The revisions below both.
     prefix: Vec<String>,
-    /// From the lower to the upper one.
+    /// The revisions from the lower to the upper one.
     stretch: Vec<String>,
 }
 
@@ -70,7 +71,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// On this database, where it came without the lower one; else on one to compare with.
+    /// Tries it on this database where it lacked the lower one at the beginning, else on a reference.
     fn try_pair(&mut self, pair: &Pair, held: &[String], came_seeded: bool) -> Result<Tried> {
         let needed = applied_set(&self.facts.graph, std::slice::from_ref(&pair.upper));
         let order: Vec<String> = self.facts.route.order.iter().filter(|id| needed.contains(*id)).cloned().collect();
@@ -195,7 +196,7 @@ impl Walk<'_, '_> {
         result
     }
 
-    /// Says it with the revision, and to later commands.
+    /// Adds it to the revision's result, and records it for later commands.
     fn tell(&mut self, pair: &Pair, tried: Tried) -> Result<()> {
         let Pair { lower, upper } = pair;
         if let Some(is_same) = tried.is_same()
@@ -230,14 +231,14 @@ impl Walk<'_, '_> {
             result = self.judged(result, tried);
         }
         result.notes.push(note);
-        // Not by `settle`: the statements are those of its own test.
+        // Not by `settle`: the recorded statements are those of its own test.
         self.shared.log.add(self.ctx, &result);
         self.found.insert(result.revision.id.clone(), result);
         Ok(())
     }
 
-    /// The verdict on the upper one, by what was tried. Where the lower one never ran, its downgrade leaves what both make by
-    /// the rule: the lower one's takes it.
+    /// The verdict on the upper one, by what was tried. Where the lower one never ran, the upper one's downgrade may
+    /// leave what both make: the lower one's downgrade takes it away.
     fn judged(&self, found: RevisionResult, tried: Tried) -> RevisionResult {
         match tried {
             Tried::FailsAfter(stuck) if !found.verdict.is_finding() => {

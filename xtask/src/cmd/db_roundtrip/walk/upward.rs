@@ -1,10 +1,12 @@
-//! The walk upwards: what the database lacks is applied, and what is wanted of it is tested on the way (up, down, up).
+//! The walk upwards: the revisions that the database lacks are applied, and those that are to be tested are tested on
+//! the way (up, down, up).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 
 use super::Walk;
+use super::outside::is_there_already;
 use crate::cmd::db_roundtrip::sandbox::{Deed, Failure, Mode};
 use crate::cmd::db_roundtrip::trial::{self, Passed, Stuck, Trial, depends_on_mode, upgrading};
 use crate::cmd::db_roundtrip::{explain, result};
@@ -16,8 +18,8 @@ use crate::report::roundtrip::RevisionResult;
 use crate::sys::interrupt;
 
 impl Walk<'_, '_> {
-    /// Applies what is wanted of `ids`, in their order, and what lies below it; the wanted ones are tested on the way.
-    /// Gives what kept it from applying something of that.
+    /// Applies the wanted ones of `ids`, in their order, and the revisions below them; the wanted ones are tested on
+    /// the way. Returns why some of them could not be applied.
     pub(super) fn upward(&mut self, ids: &[String]) -> Result<Option<Fail>> {
         let Some(last) = ids.iter().rposition(|id| self.wanted.contains(id)) else { return Ok(None) };
         let mut blocked: HashMap<String, String> = HashMap::new();
@@ -46,7 +48,7 @@ impl Walk<'_, '_> {
 
     /// Applies revisions that are not tested, as the project itself would; where that fails, one by one.
     ///
-    /// Gives the first failure; what does not go up, and why, is added to `blocked`.
+    /// Returns the first failure; each revision that cannot be applied is added to `blocked`, with the reason.
     pub(super) fn apply(&mut self, ids: &[String], blocked: &mut HashMap<String, String>) -> Result<Option<Fail>> {
         let _task = self.ctx.ui.task(upgrading(ids.len()));
         let all = Deed::steps(Direction::Up, ids, Mode::Own);
@@ -96,7 +98,7 @@ impl Walk<'_, '_> {
         below.find_map(|below| blocked.get(below).cloned())
     }
 
-    /// Gives what the database then holds, where that was seen.
+    /// Returns what the database holds afterwards, where that was read.
     fn try_from_below(
         &mut self,
         id: &String,
@@ -170,7 +172,7 @@ impl Walk<'_, '_> {
             judgement.notes.extend(notes);
             let passed = Passed { judgement, notes: Vec::new(), ..*passed };
             let result = result::of(self.ctx, self.facts, id, Err(passed));
-            // What both make is not what this one makes.
+            // What the two make together is not what this one makes.
             self.settle(RevisionResult { made: None, ..result });
             self.rebuild_if_more()?;
             return Ok(None);
@@ -178,9 +180,30 @@ impl Walk<'_, '_> {
         blocked.insert(id.to_owned(), does_not_go_up(id, &stuck.failure));
         match self.outside_cause(id, &stuck.failure, before) {
             Some(reason) => self.settle(RevisionResult::skipped(&self.facts.graph, id, reason)),
-            None => self.record(id, Ok(stuck)),
+            None => match self.shown_elsewhere(id, &stuck.failure)? {
+                Some(result) => self.settle(result),
+                None => self.record(id, Ok(stuck)),
+            },
         }
         Ok(self.sandbox.is_at(before)?.then(|| before.clone()))
+    }
+
+    /// What the component's own database holds beside its revisions (made by hand, by `create_all`, by a branch) is no fault
+    /// of a revision that makes it: the verdict is that of a database which upgrades have made, where one can be had.
+    fn shown_elsewhere(&mut self, id: &str, failure: &Failure) -> Result<Option<RevisionResult>> {
+        if !self.is_clone || self.reference.is_walked() || !is_there_already(&failure.trouble) {
+            return Ok(None);
+        }
+        self.consult(HashSet::from([id.to_owned()]))?;
+        let shown = self.reference.of(id).filter(|shown| shown.result.verdict.is_tested());
+        Ok(shown.filter(|shown| shown.result.step != Some(Leg::Upgrade)).map(|shown| {
+            let mut result = shown.result.clone();
+            result.notes.push(format!(
+                "tested on {} only: the component's own database has already what it makes ({}), and db-migrate fails there",
+                shown.place, failure.trouble.message
+            ));
+            result
+        }))
     }
 
     fn with_the_one_before(&mut self, id: &str) -> Result<Option<Box<Passed>>> {

@@ -21,20 +21,21 @@ pub struct Shown {
 pub enum Above {
     /// Each of them leaves what was there before it.
     Proven,
-    /// These leave other rows.
+    /// These leave other rows than were there before.
     Rows(Vec<String>),
-    /// Of these that is not known.
+    /// Of these it is not known what they leave.
     Unproven(Vec<String>),
-    /// What made the database may have made something else than the revision would: this is said of it.
+    /// The way in which the database was made may have made something else than the revision would; this is the note
+    /// about it.
     Made(String),
-    /// One of them does not, or was only stamped away: which, and why.
+    /// One of them leaves something else, or was only taken out of the version table: which one, and why.
     Broken(String),
-    /// One of them cannot be taken away at all.
+    /// One of them cannot be taken out at all.
     Barred(String),
 }
 
 impl Above {
-    /// Both; the worse one counts.
+    /// Joins the two; the worse one counts.
     pub fn and(self, other: &Above) -> Above {
         match (self, other) {
             (Above::Unproven(mut ids), Above::Unproven(more)) => {
@@ -79,12 +80,12 @@ pub fn decide(found: RevisionResult, reference: Option<&Shown>, above: &Above) -
             let more = shown.result.notes.iter().filter(|note| !result.notes.contains(note));
             let more: Vec<String> = more.map(|note| format!("on {}: {note}", shown.place)).collect();
             result.notes.extend(more);
-            // The other proofs say by their names where they were had.
+            // The other proofs say by their names where they come from.
             let is_elsewhere = proof == Some(Proof::Climbed);
             if is_elsewhere { with_note(result, format!("compared on {}", shown.place)) } else { result }
         }
         (Verdict::DataLost | Verdict::DataDiffers, _) => RevisionResult { proof, ..result },
-        // What could not be tested here was tested there; that an upgrade fails there is nobody's fault.
+        // What could not be tested here was tested on the reference; an upgrade that fails there accuses no revision.
         (Verdict::Skipped, Some(Shown { result: seen, place }))
             if seen.verdict.is_tested() && seen.step != Some(Leg::Upgrade) =>
         {
@@ -98,13 +99,14 @@ pub fn decide(found: RevisionResult, reference: Option<&Shown>, above: &Above) -
     }
 }
 
-/// Whether the state below is not what it was: that is certain, and no matter of the database under test.
+/// Whether the state below is certainly not what it was, whatever the database under test holds.
 fn leaves_something_else(shown: &RevisionResult) -> bool {
     let differs = matches!(shown.verdict, Verdict::SchemaDiffers | Verdict::DataLost | Verdict::DataDiffers);
     differs && shown.step == Some(Leg::Downgrade)
 }
 
-/// What was found below revisions that are not proven, or were stamped away: a difference or a failure may be theirs.
+/// What was found below revisions that are not proven, or were only taken out of the version table: a difference or a
+/// failure may be theirs.
 fn as_far_as_known(found: RevisionResult, is_shown: bool, above: &Above) -> RevisionResult {
     match (above, found.verdict) {
         (Above::Proven, _) => found,
@@ -145,7 +147,7 @@ impl Above {
     }
 }
 
-/// Without the differences of the schema, which cannot be laid at its door. Rows that are gone are gone.
+/// The result without differences of the schema, which another revision may have made. Rows that are gone still count.
 fn without_schema(mut found: RevisionResult, above: &Above) -> RevisionResult {
     let (shared, others): (Vec<Change>, Vec<Change>) =
         std::mem::take(&mut found.schema_changes).into_iter().partition(|change| is_shared(&change.kind));
@@ -165,7 +167,8 @@ fn without_schema(mut found: RevisionResult, above: &Above) -> RevisionResult {
     with_note(RevisionResult { verdict, step, proof, schema_changes: shared, ..found }, note)
 }
 
-/// Without rows that are other ones up again, where it began with what somebody else's downgrade had left.
+/// The result without rows that are other ones after the upgrade, where the test began with what another revision's
+/// downgrade had left.
 fn without_rows(mut found: RevisionResult, above: &Above) -> RevisionResult {
     let changes = std::mem::take(&mut found.data_changes);
     let tables = changes.into_iter().map(|change| change.table).collect::<Vec<_>>().join(", ");
@@ -193,8 +196,8 @@ fn why_not(shown: &Shown) -> String {
     format!("on {} {why}", shown.place)
 }
 
-/// What a verdict means for the revisions below; nothing where the state below is as it was. What is stamped away is
-/// known already.
+/// What a verdict means for the revisions below; nothing where the state below is as it was. Revisions that were only
+/// taken out of the version table are known already.
 pub fn for_those_below(result: &RevisionResult) -> Option<Above> {
     let id = &result.revision.id;
     match (result.verdict, result.step) {

@@ -1,9 +1,9 @@
 //! The database just below the newest revision, where each run of `--watch` begins.
 //!
-//! A database that lacks the revision is brought up to below it once and kept as a copy, for as long as nothing below
-//! changes. One that has the revision already (a clone of the developer's own, or what a baseline command makes) has it
-//! as the script was at some earlier time: it is taken down by the script of now, and where that no longer fits, what
-//! the last downgrade that did fit has left is used.
+//! A database that lacks the revision is upgraded to just below it once, and kept as a copy for as long as nothing
+//! below changes. A database that has the revision already (a clone of the developer's own, or one that a baseline
+//! command made) has it as an earlier version of the script made it. It is downgraded by the present script; where that
+//! fails, the run begins at what the last downgrade that passed has left.
 
 use std::collections::HashSet;
 
@@ -25,7 +25,7 @@ const EARLIER: &str = "the throwaway database got this revision from an earlier 
                        downgrade no longer fits; it begins where the last one that fitted has left it";
 
 impl Warm<'_> {
-    /// Brings the database to just below the revision; the answer instead, where it cannot be brought there.
+    /// Brings the database to just below the revision; where that fails, returns the answer to show instead.
     pub(super) fn stand_below(
         &mut self,
         now: &Facts<'_>,
@@ -63,7 +63,7 @@ impl Warm<'_> {
         Ok(Ok(state.into()))
     }
 
-    /// The copy from which the way is shortest: the last one, if all that it has is as it was, else the first.
+    /// The copy with the shortest way: the last one, if every script that it holds is unchanged, else the first.
     fn nearest(&self, scripts: &[Known]) -> (SavePoint, HashSet<String>) {
         let scripts: HashSet<&Known> = scripts.iter().collect();
         match &self.below {
@@ -100,16 +100,7 @@ impl Warm<'_> {
             self.go_to(&copy)?;
             return Ok(Ok(Before { state, note: Some(EARLIER.to_owned()) }));
         }
-        let stuck = Stuck {
-            leg: Leg::Downgrade,
-            failure,
-            undamaged: false,
-            upper: None,
-            lower: None,
-            mode: Mode::Walk,
-            down: None,
-            notes: Vec::new(),
-        };
+        let stuck = Stuck::new(Leg::Downgrade, failure, Mode::Walk);
         Ok(Err(Box::new(Ok(result::of_failure(&now.graph, id, stuck, &said)))))
     }
 
@@ -124,7 +115,7 @@ impl Warm<'_> {
         self.sandbox.attempt(&Deed::steps(Direction::Down, &[id.to_owned()], mode))
     }
 
-    /// What the downgrade has left now; kept, if it is not what it left before.
+    /// What the downgrade has left now; a copy of it is kept where it is not what the last one left.
     fn left_by(&mut self, id: &str) -> Result<Point> {
         let state = self.sandbox.point()?;
         let is_new =

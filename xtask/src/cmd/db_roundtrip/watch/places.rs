@@ -4,14 +4,14 @@ use super::scripts::Known;
 use crate::model::roundtrip::Point;
 use crate::sys::pg::SavePoint;
 
-/// The database below the newest revision, reached by these scripts.
+/// A copy of the database just below the newest revision, and the scripts that made it.
 pub struct Below {
     pub scripts: Vec<Known>,
     pub copy: SavePoint,
     pub state: Point,
 }
 
-/// What the downgrade of a revision has left that the database had from the beginning.
+/// What the downgrade of a revision left that the database had held from the beginning.
 pub struct Lower {
     pub id: String,
     pub copy: SavePoint,

@@ -1,4 +1,4 @@
-//! The scripts of the history as they were when they were read, so that a change is noticed.
+//! Remembers the scripts of the history as they were when they were read, so that a change is noticed.
 
 use anyhow::Result;
 use sha2::{Digest, Sha256};
@@ -23,7 +23,7 @@ pub fn known(ctx: &Ctx, facts: &Facts<'_>) -> Result<Vec<Known>> {
     let root = &ctx.project()?.root;
     let one = |id: &String| {
         let path = facts.graph.get(id).map(|script| script.path.clone()).unwrap_or_default();
-        // One that has gone in this moment is the next change.
+        // A file that is removed in this moment is noticed as the next change.
         let text = files::read(&root.join(&path)).unwrap_or_default();
         Known { id: id.clone(), place: place(&facts.graph, id, &path), text: Sha256::digest(text).to_vec() }
     };

@@ -1,5 +1,5 @@
-//! What stays warm between two runs of `--watch`, and one run on it. Before each, what changed on disk since the last one
-//! is caught up with, and no more than that.
+//! Keeps the database and the Python process between two runs of `--watch`, and makes one run with them. Before each
+//! run it reads again what has changed on disk since the last one, and nothing else.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ use crate::report::roundtrip::RevisionResult;
 use crate::sys::pg::SavePoint;
 use crate::work::advice;
 
-/// What is said of the newest revision, or why nothing can be said.
+/// The result of the newest revision, or why there is none.
 pub type Answer = Result<RevisionResult, Fail>;
 
 /// See the file's head.
@@ -43,10 +43,11 @@ pub struct Warm<'a> {
     pub words: String,
     /// Its rows are the component's own.
     is_clone: bool,
-    /// The database as it was made, and which revisions it has then.
+    /// A copy of the database as it was made.
     pub(super) start: SavePoint,
+    /// The revisions that it had then.
     pub(super) held: HashSet<String>,
-    /// The scripts that it was made by, where that was ours to do; a clone is what it is.
+    /// The scripts that made it, where this tool ran them; empty for a clone.
     made_by: Vec<Known>,
     pub(super) below: Option<Below>,
     pub(super) lower: Option<Lower>,
@@ -54,17 +55,17 @@ pub struct Warm<'a> {
     pub(super) recorded: Option<(String, Snapshot)>,
     /// The rows with a revision that the database held from the beginning, before it was taken down.
     pub(super) start_rows: Option<Rows>,
-    /// The copy that the database is the same as now.
+    /// The copy that the database is equal to now.
     at: Option<SavePoint>,
     /// The newest revision of the last run.
     newest: String,
-    /// The scripts as the process has read them, or as they were before it did.
+    /// The scripts as they were when the process read them, or just before.
     read: Vec<Known>,
     /// The process is no longer what a new one would be.
     pub is_stale: bool,
     /// When the process was started.
     pub since: SystemTime,
-    /// The project's files that something has failed in.
+    /// The project's files in which something failed.
     origin: Vec<PathBuf>,
 }
 
@@ -108,12 +109,12 @@ impl<'a> Warm<'a> {
         })
     }
 
-    /// The round trip of the revision that is the newest now. `None`: the database was made for another history than
-    /// this one has become, or by a script that has changed, and everything has to begin anew.
+    /// The round trip of the revision that is the newest now. `None` where everything has to begin anew: the history is
+    /// another one than the database was made for, or a script that made it has changed.
     pub fn answer(&mut self) -> Result<Option<Answer>> {
         match self.find_answer() {
             Err(error) if from_anyhow(&error).kind == Kind::EnvFailed => {
-                // Whatever is mended, the process was made from what was there before.
+                // Even after an edit, the process still has the files that were there before.
                 self.is_stale = true;
                 self.has_changed();
                 self.origin.append(&mut self.sandbox.troubled_files());
@@ -153,8 +154,8 @@ impl<'a> Warm<'a> {
         Ok(Some(Ok(outcome)))
     }
 
-    /// While nobody waits: puts the database back to where the next run begins. The project's files that the process was
-    /// made from, and those that kept it from being made.
+    /// Puts the database back to where the next run begins, while nobody waits. Returns the project's files that the
+    /// process was made from, and those that kept it from being made.
     pub fn get_ready(&mut self) -> Result<Vec<PathBuf>> {
         if !self.is_stale {
             if let Ok(files) = self.sandbox.files()? {
@@ -167,7 +168,7 @@ impl<'a> Warm<'a> {
         Ok(std::mem::take(&mut self.origin))
     }
 
-    /// The facts of this moment.
+    /// Reads the project as it is now.
     fn now(&self) -> Result<Facts<'a>> {
         let graph = self.ctx.history(&self.facts.config)?;
         let route = route(&graph, Wanted::Newest(1), None, &Seconds::new());
@@ -197,7 +198,7 @@ impl<'a> Warm<'a> {
         Ok(Ok(()))
     }
 
-    /// Whether more has changed than what stands in the newest revision's functions: that is read before each step.
+    /// Whether anything but the text of the newest revision's script has changed; that script is read before each step.
     fn must_read_again(&self, known: &[Known]) -> bool {
         let same = |(old, new): (&Known, &Known)| {
             old.id == new.id && old.place == new.place && (old.text == new.text || new.id == self.newest)
@@ -239,10 +240,10 @@ impl<'a> Warm<'a> {
         })
     }
 
-    /// Holds a revision that the database held from the beginning against another database.
+    /// Compares a revision that the database held from the beginning with a reference.
     fn compared(&mut self, now: &Facts<'_>, result: RevisionResult) -> Result<RevisionResult> {
         let below = |graph: &Graph| applied_set(graph, std::slice::from_ref(&result.revision.id));
-        // The walk on the other one goes by the history as it was when the session began.
+        // The walk on the reference uses the history as it was when the session began.
         if result.verdict != Verdict::Unproven || below(&now.graph) != below(&self.facts.graph) {
             return Ok(result);
         }
@@ -273,8 +274,8 @@ impl<'a> Warm<'a> {
     }
 }
 
-/// What is gone of tables that are there still. It may be the doing of the way down or of an earlier version of the script,
-/// so nobody is accused.
+/// The rows that are gone from tables that still exist. The way down or an earlier version of the script may have
+/// removed them, so that no revision is accused.
 fn lost(start: &Rows, again: &Rows) -> Vec<String> {
     let is_gone = |change: &DataChange| {
         let Some(table) = again.tables.get(&change.table) else { return false };
@@ -299,7 +300,7 @@ pub fn put(sandbox: &mut Sandbox<'_>, seeds: Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// What a person can put right; an interruption is none of it.
+/// The failure as an answer, where a person can put it right; an interruption is an error.
 fn expected(error: anyhow::Error) -> Result<Fail> {
     let fail = from_anyhow(&error);
     if fail.kind == Kind::Interrupted { Err(error) } else { Ok(fail) }

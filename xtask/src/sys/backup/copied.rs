@@ -1,0 +1,126 @@
+//! Where there is no `pg_dump` that is new enough: the server copies the database (`CREATE DATABASE … TEMPLATE`), and both are
+//! compared. The file on the shelf then only says which database it is; its record is as any other's.
+
+use std::io::Write;
+
+use anyhow::{Context, Result, bail};
+
+use super::archive::Piece;
+use super::record::{Proof, Record};
+use super::shelf::Part;
+use super::{Backup, FOLDER, Request, file_name, identity};
+use crate::fail::{Fail, Kind, from_anyhow};
+use crate::model::action::own;
+use crate::model::url::DbUrl;
+use crate::sys::clock::utc_stamp;
+use crate::sys::journal::crash_point;
+use crate::sys::pg::rows::Memory;
+use crate::sys::pg::{Db, Making, Scratch, application_name, swap};
+use crate::sys::{files, fingerprint};
+use crate::ui::Ui;
+
+/// Copies the database. No session may be in it, ours neither.
+///
+/// # Errors
+/// `backup-failed` with the reason, `active-connections` with who is connected, `interrupted`. Nothing is left behind then.
+pub fn take(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
+    attempt(ui, request).map_err(|error| {
+        let cause = from_anyhow(&error);
+        match cause.kind {
+            Kind::Interrupted => error,
+            Kind::ActiveConnections => cause
+                .details("The server copies no database that somebody is connected to")
+                .run("Or install pg_dump, which needs nobody to stop; what is there", own("doctor"))
+                .action(&request.instead)
+                .into(),
+            _ => super::failed(request, &cause).into(),
+        }
+    })
+}
+
+fn attempt(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
+    super::shelf::sweep(&files::own_folder(request.project_root, FOLDER)?);
+    let making = Making { ui, why: "taking a backup", name: None, file_copy: false, tools: request.tools, admin: None };
+    let source = &request.url.target().database;
+    let scratch = Scratch::exact_copy(&request.url, source, &making)?;
+    crash_point();
+    let time = utc_stamp(std::time::SystemTime::now());
+    let mut db = Db::connect(&request.url, &application_name("backup"))?;
+    let identity = identity(&mut db, request)?;
+    let mut memory = Memory::default();
+    let contents = db.contents(&mut memory, request.lock_wait.as_millis())?;
+    let copy = Db::connect(scratch.url(), &application_name("backup"))?.contents(&mut Memory::default(), 0)?;
+    let differs = contents.differences(&copy);
+    if let Some(first) = differs.data.iter().chain(&differs.schema).next() {
+        bail!("somebody wrote while the server copied it: {first}");
+    }
+    let (name, path) = (swap::copy_name(&request.url)?, file_name(request, &time));
+    let part = Part::create(&path)?;
+    let text = format!(
+        "This backup is no file: it is the database {name} on {}, a copy that the server made.\n",
+        db.endpoint()
+    );
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(&part.path)?
+        .write_all(text.as_bytes())
+        .context("writing the backup")?;
+    let record = Record {
+        component: request.component.to_owned(),
+        time,
+        revision: request.revision.to_vec(),
+        commit: request.commit.clone(),
+        server: db.endpoint().to_string(),
+        server_version: db.server_version().number,
+        identity,
+        bytes: part.sync()?,
+        digest: fingerprint::digest_of_contents(&part.path)?,
+        proof: Proof::Copied(name.clone()),
+        differs: Vec::new(),
+        contents,
+    };
+    scratch.stay_as(&name, &swap::copy_comment(source))?;
+    crash_point();
+    if let Err(error) = part.finish(&path, &record) {
+        let _ = swap::drop_copy(&request.url, &name);
+        return Err(error);
+    }
+    let (url, lock_wait) = (request.url.clone(), request.lock_wait);
+    Ok(Backup { path, record, passed_over: Vec::new(), memory, url, lock_wait })
+}
+
+/// The database that a backup is, to be read.
+///
+/// # Errors
+/// `backup-missing` where it is not there any more.
+pub fn open(url: &DbUrl, copy: &str) -> Result<Db> {
+    Db::connect(&url.with_database(copy), &application_name("backup")).map_err(|error| {
+        let cause = from_anyhow(&error);
+        if cause.kind != Kind::DatabaseMissing {
+            return error;
+        }
+        Fail::new(Kind::BackupMissing, "The backup is a database, and that is not there any more")
+            .details(format!("{copy}, a copy that the server made"))
+            .run("See which backups there are", own("db-backup").word("--list"))
+            .related(own("db-status"))
+            .into()
+    })
+}
+
+/// Hands the rows of these tables (schema and name) to `visit`, as they stand in a file.
+///
+/// # Errors
+/// As [`open`]; what `visit` says.
+pub fn read<'t>(
+    url: &DbUrl,
+    copy: &str,
+    tables: impl Iterator<Item = &'t (String, String)>,
+    visit: &mut dyn FnMut(Piece<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut db = open(url, copy)?;
+    for (schema, name) in tables {
+        let Some((columns, mut rows)) = db.rows_of(schema, name)? else { continue };
+        visit(Piece::Table { schema, name, columns: &columns, rows: &mut rows })?;
+    }
+    Ok(())
+}
