@@ -96,7 +96,10 @@ fn each_line_red_and_mended() {
     assert!(!mended.0.stdout.contains("\"manager scratch\""), "{}", mended.0);
     assert_eq!(doctor("--fix").0.json()["mended"], serde_json::json!([]));
     drop((server, app));
-    doctor("").has("manager database", &["failed | Cannot connect to database", "docker ps"]);
+    project.write("migrations/env.py", "def run(:\n");
+    let down = doctor("");
+    down.has("manager database", &["failed | Cannot connect to database", "docker ps"]);
+    down.has("manager env.py", &["failed | it is no Python", "migrations/env.py:1"]);
 }
 
 /// Hooks that are outdated, an operation that did not end, a config that is not made yet, a server that is down.

@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::{Checkout, Checks, Server, free_port, program, server, silent};
+use super::{Checkout, Checks, Server, etcd, free_port, program, server, silent};
 use crate::support::not_run;
 use crate::support::xtask::Folder;
 use crate::tls::{authority, issued};
@@ -107,6 +107,59 @@ fn valkey_by_tls_and_by_a_sentinel() {
     assert!(!format!("{}{}", wrong.0.stdout, wrong.0.stderr).contains("hidden"), "{}", wrong.0);
     by(free_port(), "mine", good).has("valkey", &["failed | Nobody listens at"]);
     by(nobody, "mine", good).has("valkey", &["failed", "accepts connections and does not answer"]);
+}
+
+/// A sentinel that speaks TLS itself, and the manager's Valkey, of which etcd says whether it does.
+#[test]
+fn a_sentinel_behind_tls_and_the_keys_of_etcd() {
+    let files = certificates();
+    let port = free_port();
+    let words = format!(
+        "--port 0 --tls-port {port} --bind 127.0.0.1 --save  --requirepass hidden-valkey --tls-auth-clients no \
+         --tls-cert-file {} --tls-key-file {} --tls-ca-cert-file {}",
+        files.path("server.crt"),
+        files.path("server.key"),
+        files.path("root.crt"),
+    );
+    let Some(_redis) = redis(&words, port, None) else { return not_run("there is neither Valkey nor Redis") };
+    let checkout = Checkout::new("postgresql+asyncpg://u@localhost:1/d");
+    let trusting = |service: &str| {
+        let run = checkout.xtask(&format!("--component={service} --check --json"));
+        Checks(run.env("SSL_CERT_FILE", files.path("root.crt")).run())
+    };
+    let secure = sentinel_by_tls(&files, port);
+    let by = |more: &str| {
+        let sentinel =
+            format!("sentinel = '127.0.0.1:{}'\nservice_name = 'mine'\npassword = 'hidden-valkey'\n", secure.port);
+        worker(&checkout, &(sentinel + more));
+        trusting("app-proxy-worker")
+    };
+    by("use_tls = true").has("valkey", &["ok | answers PING at 127.0.0.1:", &port.to_string(), "by TLS"]);
+    checkout.check("app-proxy-worker").has("valkey", &["failed", "UnknownIssuer"]);
+    by("").has("valkey", &["failed", "the sentinel at 127.0.0.1:", "speaks TLS, and no `use_tls` says so"]);
+
+    let Some(etcd) = etcd() else { return not_run("there is no etcd: apt-get install etcd-server") };
+    checkout.manager("", etcd.port, [free_port(), free_port()]);
+    etcd.put("addr", &format!("127.0.0.1:{port}"));
+    etcd.put("password", "hidden-valkey");
+    trusting("mgr").has("valkey", &["failed", "speaks TLS, and no `use_tls` says so (by etcd's config/redis)"]);
+    etcd.put("use_tls", "true");
+    trusting("mgr").has("valkey", &["ok | answers PING at", "by TLS (by etcd's config/redis)"]);
+    etcd.put("tls_skip_verify", "true");
+    checkout.check("mgr").has("valkey", &["ok", "its certificate not looked at"]);
+}
+
+/// A sentinel that speaks TLS alone, of a Valkey that does.
+fn sentinel_by_tls(files: &Certificates, valkey: u16) -> Server {
+    let port = free_port();
+    let config = format!(
+        "port 0\ntls-port {port}\nbind 127.0.0.1\ntls-auth-clients no\ntls-replication yes\ntls-cert-file {}\n\
+         tls-key-file {}\ntls-ca-cert-file {}\nsentinel monitor mine 127.0.0.1 {valkey} 1\n",
+        files.path("server.crt"),
+        files.path("server.key"),
+        files.path("root.crt"),
+    );
+    redis("", port, Some(&config)).expect("it was there a moment ago")
 }
 
 /// A manager that is ready, by https.

@@ -58,6 +58,8 @@ pub enum Master {
     Unknown,
     /// It wants a password, or another one.
     Password,
+    /// It speaks TLS, and was asked without.
+    SpeaksTls,
 }
 
 /// The master of a service, as a sentinel knows it.
@@ -65,6 +67,13 @@ pub enum Master {
 /// # Errors
 /// Why there is no answer.
 pub fn master(sentinel: &Place, password: Option<&str>, service: &str, limit: Duration) -> Result<Master, Trouble> {
+    match master_as(sentinel, password, service, limit) {
+        Err(Trouble::Other(_)) if ping(sentinel, None, limit) == Ok(Pong::SpeaksTls) => Ok(Master::SpeaksTls),
+        answer => answer,
+    }
+}
+
+fn master_as(sentinel: &Place, password: Option<&str>, service: &str, limit: Duration) -> Result<Master, Trouble> {
     let mut words = password.map(|password| command(&["AUTH", password])).unwrap_or_default();
     words.push_str(&command(&["SENTINEL", "get-master-addr-by-name", service]));
     let is_whole = if password.is_some() { is_whole_pair_behind_a_line } else { is_whole_pair };

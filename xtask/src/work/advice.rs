@@ -1,14 +1,18 @@
 //! Words that several commands say the same way: what to do about several heads, about a revision
 //! that no file has, about a target that cannot be reached.
 
+use std::collections::HashSet;
+
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{Action, Own, Program, git, own, program};
 use crate::model::graph::Graph;
 use crate::model::ledger::Undone;
+use crate::model::revision::{self, Script};
 use crate::model::status::{Overlap, Standing};
 use crate::model::target::TargetError;
-use crate::sys::git::{Oid, Repo};
+use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::git::{File, Oid, Repo};
 use crate::sys::pg::Db;
 use crate::sys::project::{Baseline, Component};
 use crate::work::skipped::{self, Nearest};
@@ -94,13 +98,41 @@ pub fn without_overlap(ctx: &Ctx, standing: &Standing, component: &Component) ->
     ctx.alembic_by_hand(component).words(["stamp", "--purge"]).words(enough)
 }
 
-/// The commit of this branch's own history that took the scripts of all these ids away: a squash, mostly.
+/// The commit of this branch's own history that took the scripts of all these ids away, and all below them: a squash. Where
+/// a revision below is still there, the others were only deleted, and the database can go down to it.
 pub fn deleted_here(ctx: &Ctx, unknown: &[String], component: &Component) -> Option<Oid> {
-    let folders = ctx.config(component).ok()?.version_locations;
+    let config = ctx.config(component).ok()?;
+    let folders = &config.version_locations;
     let repo = Repo::find(&ctx.ui, &ctx.project().ok()?.root).ok()??;
-    let mut commits = unknown.iter().map(|id| repo.deletion(id, &folders).ok().flatten());
+    let mut commits = unknown.iter().map(|id| repo.deletion(id, folders).ok().flatten());
     let first = commits.next()??;
-    commits.all(|commit| commit.is_some()).then_some(first)
+    let all_are_gone = commits.all(|commit| commit.is_some()) && !is_known_below(ctx, &config, &repo, &first, unknown);
+    all_are_gone.then_some(first)
+}
+
+/// Whether, by the scripts that there were before a commit, something below these revisions is in the files of today.
+fn is_known_below(ctx: &Ctx, config: &AlembicConfig, repo: &Repo, commit: &Oid, unknown: &[String]) -> bool {
+    let scripts = scripts_before(config, repo, commit).unwrap_or_default();
+    let Ok(today) = ctx.history(config) else { return false };
+    let (mut ids, mut seen) = (unknown.to_vec(), HashSet::new());
+    while let Some(id) = ids.pop() {
+        let below = scripts.iter().filter(|script| script.id == id).flat_map(|script| script.down.iter().cloned());
+        ids.extend(below.filter(|id| seen.insert(id.clone())));
+    }
+    let below: Vec<String> = seen.into_iter().collect();
+    today.unknown(&below).len() < below.len()
+}
+
+fn scripts_before(config: &AlembicConfig, repo: &Repo, commit: &Oid) -> Option<Vec<Script>> {
+    let before = repo.commits(&[&format!("{commit}^")]).ok()?.pop()??;
+    let files = repo.files_at(&before, &config.version_locations).ok()?;
+    let ids: Vec<Oid> = files.iter().map(|file| file.blob.clone()).collect();
+    let blobs = repo.blobs(&ids).ok()?;
+    let read = |file: &File| {
+        let text = blobs.get(&file.blob)?.as_deref()?;
+        revision::read(&file.path, &String::from_utf8_lossy(text)).ok()
+    };
+    Some(files.iter().filter_map(read).collect())
 }
 
 /// These files have other scripts in the place of those that the database ran.

@@ -9,6 +9,7 @@ use crate::fail::{Kind, from_anyhow};
 use crate::model::action::{Action, own, program};
 use crate::model::check::Check;
 use crate::model::env_script::follows_the_config;
+use crate::model::revision::syntax_error;
 use crate::model::rules::{self, Context, Env};
 use crate::report::checks as report;
 use crate::sys::alembic_ini::AlembicConfig;
@@ -63,7 +64,8 @@ fn scripts(ctx: &Ctx, name: &str, config: &AlembicConfig) -> Result<Check> {
     let graph = ctx.history(config)?;
     let heads = graph.heads().join(", ");
     let (count, plural) = (graph.len(), if graph.len() == 1 { "" } else { "s" });
-    let text = format!("{count} revision{plural}, head {heads}, in {}", config.script_location.display());
+    let head = if graph.heads().len() > 1 { "heads" } else { "head" };
+    let text = format!("{count} revision{plural}, {head} {heads}, in {}", config.script_location.display());
     Ok(match graph.heads().len() {
         0 => Check::warning(name, format!("there is no script yet in {}", config.script_location.display())),
         1 => Check::ok(name, text),
@@ -80,6 +82,10 @@ fn env(ctx: &Ctx, name: &str, config: &AlembicConfig) -> Vec<Check> {
     };
     let Ok(project) = ctx.project() else { return Vec::new() };
     let path = shown(project, &path);
+    if let Some(error) = syntax_error(&path, &text) {
+        let check = Check::failed(name, format!("it is no Python: {error}"));
+        return vec![check.fix(format!("Correct {}: Alembic runs nothing without it", path.display()))];
+    }
     let follows = follows_the_config(&text);
     let locks = text.contains("advisory");
     let mut context = Context::new(Vec::new(), config.component.name.clone());

@@ -125,7 +125,9 @@ impl Repo {
         let before = self.progress()?.head;
         let answer = self.git.act(["pull"]).run()?;
         if answer.code() != Some(0) {
-            return Err(self.refusal("pull", &answer));
+            let refusal = self.refusal("pull", &answer);
+            let is_plain = refusal.downcast_ref::<Fail>().is_none();
+            return Err(if is_plain { cannot_pull(&answer).into() } else { refusal });
         }
         Ok(match self.progress()?.head {
             Some(head) if Some(&head) != before.as_ref() => Merged::Moved(head),
@@ -204,6 +206,19 @@ impl Repo {
             _ => error.into(),
         }
     }
+}
+
+/// No branch, no remote, nobody there, lines that have parted: git's own words are the reason.
+fn cannot_pull(answer: &Answer) -> Fail {
+    let reason = |line: &str| {
+        let words = line.strip_prefix("fatal: ").or(line.strip_prefix("error: ")).unwrap_or(line);
+        (!line.is_empty() && !line.starts_with("hint: ")).then(|| words.to_owned())
+    };
+    let reason = answer.stderr.lines().find_map(reason).unwrap_or_else(|| "git does not say why".to_owned());
+    let fail = Fail::new(Kind::GitConflict, format!("git cannot pull: {reason}"));
+    fail.details(answer.error().to_string())
+        .run("See the branch and its remote", git(["status"]))
+        .action(git(["remote", "--verbose"]))
 }
 
 fn conflict(root: &Path, what: &str, conflicts: &[Conflict]) -> Fail {

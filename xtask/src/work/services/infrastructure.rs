@@ -244,6 +244,10 @@ fn by_sentinel(
             let why = format!("the sentinel at {sentinel} knows no master of the service {service}");
             Err(vec![Check::failed(name, why).fix("Look at the sentinel's log, and at `service_name`")])
         }
+        Ok(Master::SpeaksTls) => {
+            let check = Check::failed(name, format!("the sentinel at {sentinel} speaks TLS, and no `use_tls` says so"));
+            Err(vec![check.fix("Set `use_tls` beside the address, or correct the address")])
+        }
         Err(trouble) => Err(unreachable(&asking.root, name, sentinel, &trouble)),
     }
 }
