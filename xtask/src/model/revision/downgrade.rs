@@ -1,5 +1,5 @@
 //! What a script says about going back, read off its text: `irreversible = True`, a comment `# irreversible: reason`, a
-//! `downgrade()` that only raises `NotImplementedError`, or one that does nothing at all.
+//! `downgrade()` that does nothing but raise, or one that does nothing at all.
 
 use ruff_python_ast::{Expr, PySourceType, Stmt};
 use ruff_python_parser::parse_unchecked_source;
@@ -29,7 +29,11 @@ pub fn downgrade(text: &str) -> Downgrade {
     let comments = parsed.tokens().iter().filter(|token| token.kind().is_comment()).map(|token| &text[token.range()]);
     let remark = comments.filter_map(reason_in_comment).next();
     let declared = body.iter().any(says_irreversible).then(|| "irreversible = True".to_owned());
-    Downgrade { irreversible: remark.or(declared), empty: function.is_some_and(|body| body.iter().all(does_nothing)) }
+    let raised = function.and_then(|body| only_raised(body, text));
+    Downgrade {
+        irreversible: remark.or(declared).or(raised),
+        empty: function.is_some_and(|body| body.iter().all(does_nothing)),
+    }
 }
 
 /// `# irreversible: the old values are gone`.
@@ -47,6 +51,17 @@ fn says_irreversible(stmt: &Stmt) -> bool {
         Stmt::AnnAssign(assign) => is_name(&assign.target) && assign.value.as_deref().is_some_and(is_true),
         _ => false,
     }
+}
+
+/// What `downgrade()` raises, where it does nothing else; its message, if that is a literal.
+fn only_raised(body: &[Stmt], text: &str) -> Option<String> {
+    let [Stmt::Raise(raise)] = &body.iter().filter(|stmt| !does_nothing(stmt)).collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let raised = raise.exc.as_deref()?;
+    let first = raised.as_call_expr().and_then(|call| call.arguments.args.first());
+    let message = first.and_then(Expr::as_string_literal_expr).map(|literal| literal.value.to_str().to_owned());
+    Some(message.unwrap_or_else(|| format!("raise {}", &text[raised.range()])))
 }
 
 fn does_nothing(stmt: &Stmt) -> bool {
@@ -72,6 +87,10 @@ mod tests {
         assert_eq!(reason("irreversible: bool = True\n").as_deref(), Some("irreversible = True"));
         let comment = "def downgrade():\n    # Irreversible: the old names are gone\n    pass\n";
         assert_eq!(reason(comment).as_deref(), Some("the old names are gone"));
+        let raises = "def downgrade():\n    \"\"\"No.\"\"\"\n    raise Exception('Downgrades not supported')\n";
+        assert_eq!(reason(raises).as_deref(), Some("Downgrades not supported"));
+        let raises = "def downgrade() -> None:\n    raise NotImplementedError\n";
+        assert_eq!(reason(raises).as_deref(), Some("raise NotImplementedError"));
     }
 
     #[test]
@@ -82,6 +101,7 @@ mod tests {
             "# irreversible:\n",
             "# this is irreversible: or so they say\n",
             "def downgrade():\n    irreversible = True\n",
+            "def downgrade():\n    op.drop_table('t')\n    raise ValueError('late')\n",
             "def downgrade(:\n    # irreversible: broken\n",
         ] {
             assert_eq!(reason(text), None, "{text}");
