@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "its answer is the table")]
 
 mod backendai;
+mod backup;
 mod check;
 mod example;
 mod floor;
@@ -29,7 +30,7 @@ use support::python::say;
 type Part = (&'static str, fn() -> Rows);
 
 /// The parts of the table, in its order.
-const PARTS: [Part; 15] = [
+const PARTS: [Part; 17] = [
     ("start", start::rows),
     ("generated", generated::rows),
     ("rebase", rebase::rows),
@@ -37,6 +38,8 @@ const PARTS: [Part; 15] = [
     ("check", check::rows),
     ("hooks", hooks::rows),
     ("switch", switch::rows),
+    ("backup", backup::rows),
+    ("what-will-go", backup::what_will_go),
     ("migrate", backendai::migrate),
     ("roundtrip", backendai::roundtrip),
     ("pytest-alembic", pytest_alembic::rows),

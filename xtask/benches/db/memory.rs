@@ -62,7 +62,7 @@ pub fn roundtrip() -> Rows {
 }
 
 /// Looks at a process until its end, since what the kernel tells a parent counts the children in. In MiB.
-fn watched(mut child: Child) -> f64 {
+pub fn watched(mut child: Child) -> f64 {
     let mut peak: f64 = 0.0;
     let ended = loop {
         peak = peak.max(resident_kib(child.id()).unwrap_or(0.0) / 1024.0);

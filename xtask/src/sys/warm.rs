@@ -25,7 +25,7 @@ use ask::ask;
 
 pub use forked::{Forked, Streams, fork};
 pub use parents::{Parent, changed_meanwhile, end, of_project, only_cold};
-pub use place::folder;
+pub use place::{folder, is_unused};
 
 /// The variable that says what may be warm: `0`, `1`, or `packages`.
 const VARIABLE: &str = "XTASK_WARM";
@@ -145,6 +145,7 @@ impl Wish {
 
     /// What a fresh driver needs to know to leave warm processes behind.
     pub fn to_leave(&self) -> Value {
+        self.packages.parent().into_iter().for_each(place::sweep);
         json!({"packages": self.leaves(Some(&self.packages)), "project": self.leaves(self.project.as_ref())})
     }
 

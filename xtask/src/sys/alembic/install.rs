@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 use sha2::{Digest, Sha256};
 
 use crate::sys::files::temporary_name;
+use crate::sys::warm::is_unused;
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
@@ -49,12 +51,17 @@ const FILES: &[(&str, &str)] = files![
     "xtask_driver/told.py",
 ];
 
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+
 /// The folder to give to Python; written where it is not complete.
 ///
 /// # Errors
 /// When the folder cannot be written, or belongs to somebody else.
 pub fn driver(state_dir: &Path) -> Result<PathBuf> {
     let folder = own_folder(state_dir)?;
+    // Its time says that it is in use.
+    let now = Timestamps { last_access: NOW, last_modification: NOW };
+    let _ = utimensat(CWD, &folder, &now, AtFlags::empty());
     for part in ["xtask_driver", "child"] {
         std::fs::create_dir_all(folder.join(part)).with_context(|| format!("creating {}", folder.display()))?;
     }
@@ -83,7 +90,8 @@ fn own_folder(state_dir: &Path) -> Result<PathBuf> {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 return Err(error).with_context(|| format!("creating {}", folder.display()));
             }
-            _ => {}
+            Err(_) => {}
+            Ok(()) => remove_unused(state_dir),
         }
         let found = std::fs::symlink_metadata(&folder).with_context(|| format!("looking at {}", folder.display()))?;
         if found.is_dir() && found.uid() == user && found.mode() & 0o022 == 0 {
@@ -91,6 +99,16 @@ fn own_folder(state_dir: &Path) -> Result<PathBuf> {
         }
     }
     bail!("the driver's folders in {} can be written by others; remove them", state_dir.display())
+}
+
+/// The drivers of other versions, when a new one comes.
+fn remove_unused(state_dir: &Path) {
+    for entry in std::fs::read_dir(state_dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("driver-") && is_unused(&entry.path()) {
+            // One that cannot be removed is met again by the next version.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Of the driver's text: another driver may make something else of the same scripts.
@@ -111,6 +129,21 @@ pub fn digest() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_version_removes_those_that_nobody_uses() {
+        let state = std::env::temp_dir().join(format!("xtask-versions-{}", std::process::id()));
+        for (name, days) in [("driver-old", 3), ("driver-young", 0), ("backups", 3)] {
+            std::fs::create_dir_all(state.join(name)).unwrap();
+            let then = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 24 * 60 * 60);
+            std::fs::File::open(state.join(name)).unwrap().set_modified(then).unwrap();
+        }
+        let folder = driver(&state).unwrap();
+        let there = |name: &str| state.join(name).exists();
+        assert_eq!((there("driver-old"), there("driver-young"), there("backups")), (false, true, true));
+        assert!(folder.join("__main__.py").exists());
+        std::fs::remove_dir_all(state).unwrap();
+    }
 
     /// Several components start their drivers at once, in one process, where no folder was before.
     #[test]
