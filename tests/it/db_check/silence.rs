@@ -129,7 +129,11 @@ fn a_repository_without_a_main_branch_or_without_its_history() {
     git(&root, "commit --quiet --allow-empty --message x");
     fs::write(root.join("alembic.ini"), fs::read_to_string(clone.path("alembic.ini")).unwrap()).unwrap();
     let shallow = Xtask::new(&root, "db-check").env("CI", "true").run();
-    let _ = shallow.code(4).complains("The clone is shallow").complains("git fetch --unshallow");
+    let shallow = shallow.code(4).complains("The clone is shallow").complains("git fetch --unshallow");
+    assert!(shallow.stdout.contains("⚠️  Nothing found") && !shallow.stdout.contains('✅'), "{shallow}");
+    // A clone of one branch has no other, whatever `--all` is fetched.
+    let unknown = Xtask::new(&root, "db-check --base origin/other").run();
+    let _ = unknown.code(2).complains("git fetch origin other:refs/remotes/origin/other");
 }
 
 #[test]

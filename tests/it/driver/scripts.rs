@@ -187,6 +187,21 @@ op.execute('create table t ()')
     assert_eq!(cluster().client(&bench.database).query("select 1 from t", &[]).unwrap().len(), 0);
 }
 
+/// A child that comes out of the script would close the session of its parent: it ends there, and the step has failed for it.
+#[test]
+fn a_child_that_comes_out_of_its_script() {
+    for (what, said) in [("raise RuntimeError('no')", "RuntimeError: no"), ("pass", "it ended without os._exit()")] {
+        let body = format!(
+            "import os\npid = os.fork()\nif pid == 0:\n    {what}\nelse:\n    os.waitpid(pid, 0)\n    op.execute('create table t ()')"
+        );
+        let bench = Scene::on("psycopg").revision("a", "", &body, DROP).revision("b", "", TABLE, DROP);
+        let mut driver = bench.driver();
+        let trouble = trouble(driver.step(&Step::up("a"), LIMIT));
+        assert_eq!((trouble.kind, trouble.message.as_str()), (TroubleKind::Child, said));
+        driver.step(&Step::up("b"), LIMIT).unwrap();
+    }
+}
+
 /// The driver's own files must run on every Python that a project may have; 3.8 is the oldest.
 #[test]
 #[expect(clippy::disallowed_methods)]

@@ -52,6 +52,11 @@ fn alembic_missing() {
     let failure = Failure::of(bare, scene.root(), Kind::AlembicMissing, 3, &names);
     assert!(failure.output.stderr.contains("-m pip install alembic"), "{}", failure.output);
     assert_eq!(scene.tables(), "");
+    // An overlay of another environment, as `uv run --with` makes it.
+    let packages = crate::support::python::python().parent().unwrap().parent().unwrap();
+    let overlay = packages.join(format!("lib/python{version}/site-packages")).display().to_string();
+    scene.project.write(&format!("bare/lib/python{version}/site-packages/overlay.pth"), &overlay);
+    let _ = scene.xtask(MIGRATE).env("XTASK_PYTHON", scene.project.path("bare/bin/python")).run().code(0);
 }
 
 #[test]
@@ -121,6 +126,29 @@ fn config_invalid_for_scripts_that_are_not_where_it_says() {
     let text = config(&cluster().url("psycopg", &scene.database)).replace("= migrations", "= elsewhere");
     scene.project.write("alembic.ini", &text);
     scene.fails("db-migrate", Kind::ConfigInvalid, 3, &["elsewhere"]);
+}
+
+/// env.py asks for what it was not given, or for a file that never ends.
+#[test]
+fn env_failed_for_what_it_was_not_told() {
+    let scene = Scene::three();
+    let env = std::fs::read_to_string(scene.path("migrations/env.py")).unwrap();
+    let asks = [
+        ("import os; os.environ['NO_SUCH_SETTING']", "environment variable NO_SUCH_SETTING"),
+        ("context.get_x_argument(as_dictionary=True)['tenant']", "by -x tenant=VALUE"),
+        ("import settings", "Raised in settings.py:1"),
+    ];
+    scene.write("settings.py", "{}['key']\n");
+    for (line, hint) in asks {
+        scene.write("migrations/env.py", &format!("from alembic import context\n{line}\n{env}"));
+        let _ = scene.fails("db-migrate", Kind::EnvFailed, 1, &["KeyError"]).says(hint);
+    }
+    std::fs::remove_file(scene.path("migrations/env.py")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, scene.path("migrations/env.py"), rustix::fs::Mode::RWXU).unwrap();
+    for (command, exit) in [("db-migrate", 3), ("db-roundtrip", 1)] {
+        let _ = scene.fails(command, Kind::EnvFailed, exit, &["FIFO"]);
+    }
+    assert_eq!(scene.tables(), "");
 }
 
 #[test]

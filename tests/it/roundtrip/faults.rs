@@ -1,6 +1,6 @@
 //! Whose fault it is: what env.py does, or another script left in the process, is no verdict on a revision.
 
-use super::ways::{roundtrip, told};
+use super::ways::{notes, result, roundtrip, told};
 use crate::support::scene::Scene;
 
 const TABLE: (&str, &str) = ("op.execute('create table t (id int)')", "op.execute('drop table t')");
@@ -65,4 +65,56 @@ fn a_session_that_is_left_open_accuses_nobody() {
     let verdicts = told(&report);
     assert!(verdicts.contains(&"c reversible".to_owned()), "{report:#}");
     assert!(verdicts.iter().any(|verdict| verdict.starts_with("d failed")), "{report:#}");
+}
+
+/// Somebody made the column by hand, so here the upgrade fails; on a database made by upgrades the revision shows what it is.
+#[test]
+fn what_the_own_database_has_beside_its_revisions_accuses_nobody() {
+    let up = "op.execute('alter table t add n int')";
+    let scene = Scene::new().revision("a", "", TABLE.0, TABLE.1);
+    let _ = scene.run("db-migrate -q").code(0);
+    scene.client().batch_execute("alter table t add n int").unwrap();
+    let scene = scene.revision("b", "a", up, "op.execute('alter table t drop n')");
+    let report = roundtrip(&scene, "", 0);
+    assert_eq!(told(&report), ["b reversible"], "{report:#}");
+    assert!(notes(&report, "b").contains("own database has already what it makes"), "{report:#}");
+    let report = roundtrip(&scene.revision("b", "a", up, "pass"), "", 4);
+    assert_eq!(told(&report), ["b failed re-upgrade"], "{report:#}");
+}
+
+/// What the database holds was made by the text of before, so the one of today is tested elsewhere.
+#[test]
+fn a_script_that_was_edited_since_it_ran_is_judged_as_it_is_now() {
+    let add = |name: &str| format!("op.execute('alter table t add {name} int')\n");
+    let drop = |name: &str| format!("op.execute('alter table t drop {name}')\n");
+    let scene = Scene::new().revision("a", "", TABLE.0, TABLE.1).revision("b", "a", &add("n"), &drop("n"));
+    let _ = scene.run("db-migrate -q").code(0);
+    let scene = scene.revision("b", "a", &(add("n") + &add("m")), &(drop("n") + &drop("m")));
+    let report = roundtrip(&scene, "", 0);
+    assert_eq!(told(&report), ["b reversible"], "{report:#}");
+    assert!(notes(&report, "b").contains("b was edited (upgrade()) since this database ran it"), "{report:#}");
+    let report = roundtrip(&scene.revision("b", "a", &(add("n") + &add("m")), &drop("n")), "", 4);
+    assert_eq!(told(&report), ["b failed re-upgrade"], "{report:#}");
+}
+
+/// A role or an extension that the server lacks, and a history that makes all tables of today's models at once.
+#[test]
+fn what_lies_round_a_revision_is_no_verdict_on_it() {
+    let scene = Scene::new()
+        .revision("a", "", "op.execute('grant all on schema public to no_such_role')", "pass")
+        .revision("b", "a", "pass", "pass");
+    let report = roundtrip(&scene, "--all", 4);
+    assert_eq!(told(&report), ["b skipped", "a skipped"], "{report:#}");
+    assert!(result(&report, "a")["reason"].to_string().contains("the server lacks what it needs"), "{report:#}");
+    let all = "m = sa.MetaData()\nsa.Table('t', m, sa.Column('id', sa.Integer))\nm.create_all(op.get_bind())";
+    let scene = Scene::new().revision("a", "", all, TABLE.1).revision(
+        "b",
+        "a",
+        "op.execute('alter table t add id int')",
+        "op.execute('alter table t drop id')",
+    );
+    let report = roundtrip(&scene, "--all", 0);
+    assert_eq!(told(&report), ["b skipped", "a reversible"], "{report:#}");
+    let script = scene.run("db-migrate --json -q").code(1).json();
+    assert_eq!(script["error"]["kind"], "duplicate-object");
 }

@@ -45,7 +45,7 @@ pub fn rows() -> Rows {
 /// What a downgrade of Backend.AI's manager would take away.
 pub fn what_will_go() -> Rows {
     let manager = Manager::new()?;
-    let words = format!("db-migrate --direction downgrade --revision=-{STEPS} --dry-run");
+    let words = format!("db-migrate --direction downgrade --target=-{STEPS} --dry-run");
     let [ours] = in_turns(QUICK, [&mut || manager.xtask(&words)]);
     let what = format!("db-migrate --dry-run, {STEPS} revisions down, 105 tables: what will go");
     Ok(vec![Row::alone(&what, ours, "ms", Goal::Under(200.0))])

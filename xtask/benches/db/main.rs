@@ -74,7 +74,9 @@ fn measure_parts<'a>(parts: impl Iterator<Item = &'a Part>) {
     let (mut rows, mut left_out) = (Vec::new(), Vec::new());
     for (name, measured) in parts {
         say(&format!("measuring: {name}"));
-        match measured() {
+        // One that breaks off takes nothing of the others along.
+        let found = std::panic::catch_unwind(measured);
+        match found.unwrap_or_else(|_| Err("it broke off, for the reason above".to_owned())) {
             Ok(found) => rows.extend(found),
             Err(why) => left_out.push(format!("* {name}: {why}")),
         }

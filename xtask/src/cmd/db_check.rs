@@ -135,9 +135,11 @@ fn show(ctx: &Ctx, flags: &DbCheck, judged: &Judged) {
     // A hook that found nothing has nothing to say.
     if judged.findings.is_empty() {
         if flags.look != Look::Staged {
+            let is_failed = ctx.ui.settled(Exit::Done) != Exit::Done;
             let is_empty = judged.checked == 0 && !ctx.ui.gaps().is_empty();
-            let (paint, sign) = if is_empty { (Paint::Warn, "⚠️  ") } else { (Paint::Good, "✅ ") };
-            ctx.ui.answer(format!("{} in {what}", ctx.ui.paint(paint, &format!("{sign}Nothing found"))));
+            let (paint, sign) = if is_empty || is_failed { (Paint::Warn, "⚠️  ") } else { (Paint::Good, "✅ ") };
+            let why = if is_failed { "; with --strict, what was not looked at fails" } else { "" };
+            ctx.ui.answer(format!("{} in {what}{why}", ctx.ui.paint(paint, &format!("{sign}Nothing found"))));
         }
         return;
     }

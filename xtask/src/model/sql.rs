@@ -224,8 +224,10 @@ fn statement(tokens: &[Token]) -> Statement {
         _ => Object::Other,
     };
     rest.skip(&["concurrently", "if", "not", "exists", "only"]);
-    let mut full_names = vec![rest.full_name()];
-    let name = rest.name();
+    // `CREATE INDEX ON t (a)` leaves the name to PostgreSQL.
+    let is_nameless = object == Object::Index && rest.0.first().is_some_and(|token| token.is("on"));
+    let mut full_names = vec![if is_nameless { String::new() } else { rest.full_name() }];
+    let name = if is_nameless { String::new() } else { rest.name() };
     let mut others = Vec::new();
     while matches!(verb, Verb::Drop | Verb::Truncate) && rest.skip_arguments_and(',') {
         full_names.push(rest.full_name());

@@ -403,6 +403,9 @@ fn read_ini(path: &Path, here: &Path) -> Result<Option<Ini>> {
     let bytes = match crate::sys::regular::read_regular(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+            return Err(broken(path, None, &error.to_string()).into());
+        }
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
     let text = String::from_utf8(bytes).map_err(|error| {

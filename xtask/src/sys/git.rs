@@ -163,12 +163,24 @@ impl Repo {
     pub fn commit(&self, name: &str) -> Result<Oid> {
         let found = self.commits(&[name])?.pop().flatten();
         found.ok_or_else(|| {
+            let fetch = match self.of_remote(name) {
+                // A clone of a single branch fetches no other one unless it is named.
+                Some((remote, branch)) => git(["fetch", remote]).word(format!("{branch}:refs/remotes/{name}")),
+                None => git(["fetch", "--all", "--tags"]),
+            };
             Fail::new(Kind::Usage, format!("git knows no commit `{name}`"))
                 .details(format!("in {}", self.root.display()))
                 .action(git(["branch", "--all"]))
-                .run("If it is on the server only", git(["fetch", "--all"]))
+                .run("If it is on the server only", fetch)
                 .into()
         })
+    }
+
+    /// `origin` and `main` of `origin/main`, where there is such a remote.
+    fn of_remote<'n>(&self, name: &'n str) -> Option<(&'n str, &'n str)> {
+        let (remote, branch) = name.split_once('/')?;
+        let said = self.git.ask(["remote"]).run().ok()?.ok().ok()?;
+        String::from_utf8_lossy(&said).lines().any(|line| line == remote).then_some((remote, branch))
     }
 
     /// A path as git names it here: relative to the root. Symlinks on the way to it are resolved, the last part is not.

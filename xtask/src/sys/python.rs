@@ -270,10 +270,19 @@ impl Interpreter {
         }
     }
 
+    /// Whether Python itself finds it elsewhere: a `.pth` file names the folder (an overlay of another environment), or it is
+    /// an editable installation.
+    fn finds_alembic(&self, ui: &Ui, project: &Project) -> bool {
+        const FIND: &str = "import importlib.util, sys; sys.exit(importlib.util.find_spec('alembic') is None)";
+        let cmd = self.cmd(project).args(["-c", FIND]).limit(ASK_LIMIT);
+        cmd.capture(ui).is_ok_and(|done| done.status.success())
+    }
+
     /// Fails with `alembic-missing` unless this Python has Alembic. Asked before Python is started for real.
     pub fn require_alembic(&self, ui: &Ui, project: &Project) -> Result<()> {
         let folders = site_packages(ui, project, self)?;
-        if folders.iter().any(|folder| folder.join("alembic/__init__.py").is_file()) {
+        if folders.iter().any(|folder| folder.join("alembic/__init__.py").is_file()) || self.finds_alembic(ui, project)
+        {
             return Ok(());
         }
         Err(Fail::new(Kind::AlembicMissing, "Python has no Alembic")

@@ -10,9 +10,18 @@ use std::path::Path;
 /// # Errors
 /// As [`fs::read`]; `InvalidInput` for what is no regular file.
 pub fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    expect_regular(path)?;
+    fs::read(path)
+}
+
+/// Whether it is a regular file, also by way of a symlink.
+///
+/// # Errors
+/// As [`read_regular`], without reading it.
+pub fn expect_regular(path: &Path) -> std::io::Result<()> {
     let kind = fs::metadata(path)?.file_type();
     if kind.is_file() {
-        return fs::read(path);
+        return Ok(());
     }
     let what = match kind {
         _ if kind.is_dir() => "a folder",

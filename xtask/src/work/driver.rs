@@ -1,20 +1,22 @@
 //! Sets the driver up for commands, ends it when it is interrupted or hangs, and makes a failure of its trouble that
 //! also says where the database stands now.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::ctx::{Ctx, Database, shown};
-use crate::fail::Fail;
-use crate::model::action::Action;
+use crate::fail::{Fail, Kind};
+use crate::model::action::{Action, own, program};
 use crate::model::url::{Address, DbUrl};
 use crate::sys::alembic::{self, Driver, Expect, Launch, Names, OwnDatabase, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, OtherSession, application_name};
 use crate::sys::project::Component;
 use crate::sys::python::MANAGED_VARIABLE;
+use crate::sys::regular::expect_regular;
 use crate::sys::settings::Server;
 use crate::sys::warm::Warmth;
 use crate::work::backup;
@@ -112,8 +114,24 @@ fn own_database(url: &DbUrl) -> OwnDatabase {
     }
 }
 
+/// Python would read a FIFO or a device in its place for ever.
+fn look_at_env_py(config: &AlembicConfig) -> Result<()> {
+    let path = config.script_location.join("env.py");
+    match expect_regular(&path) {
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            Err(Fail::new(Kind::EnvFailed, "env.py cannot be read")
+                .details(format!("{}: {error}", path.display()))
+                .run("See what it is", program(["ls", "-l"]).word(&path))
+                .related(own("doctor"))
+                .into())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn launch_on(ctx: &Ctx, config: &AlembicConfig, database: alembic::Database, command: &str) -> Result<Launch> {
     let project = ctx.project()?;
+    look_at_env_py(config)?;
     let python = ctx.python()?;
     let env = python.managed.iter().map(|path| (MANAGED_VARIABLE.to_owned(), path.display().to_string())).collect();
     Ok(Launch {

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::ctx::Ctx;
-use crate::fail::{Fail, Kind};
+use crate::fail::{Fail, Kind, from_anyhow};
 use crate::flags::{DbCheck, Look};
 use crate::model::action::{Action, git, own};
 use crate::model::graph::Problem;
@@ -44,11 +44,28 @@ impl Judged {
 
 pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Vec<Judged>> {
     let mut look = Gatherer { ctx, flags, repo: repo(ctx, flags)?, changed: None, main: OnceLock::new() };
-    let parts: Vec<Part> = components.iter().map(|component| Part::new(ctx, component)).collect::<Result<_>>()?;
+    let parts = parts(ctx, flags, components)?;
     let folders: Vec<&PathBuf> = parts.iter().flat_map(|part| &part.folders).collect();
     look.changed = look.changed(&folders)?;
     look.tell_what_follows_nothing()?;
     parts.iter().map(|part| look.judge(part)).collect()
+}
+
+/// Where nobody has named a component, one without its config keeps the others from nothing.
+fn parts<'a>(ctx: &Ctx, flags: &DbCheck, components: &[&'a Component]) -> Result<Vec<Part<'a>>> {
+    let is_choosy = flags.all || components.len() < 2;
+    let mut parts = Vec::new();
+    for component in components {
+        match Part::new(ctx, component) {
+            Ok(part) => parts.push(part),
+            Err(error) if is_choosy || from_anyhow(&error).kind != Kind::ConfigMissing => return Err(error),
+            Err(error) => {
+                let Fail { summary, details, .. } = from_anyhow(&error);
+                ctx.ui.not_looked_at(format!("any script of {}: {summary} ({details})", component.name));
+            }
+        }
+    }
+    Ok(parts)
 }
 
 /// A component, and where its scripts are.

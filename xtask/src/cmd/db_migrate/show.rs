@@ -101,7 +101,10 @@ pub fn sql(ctx: &Ctx, facts: &mut Facts, plan: &Plan) -> Result<()> {
 /// The database is where it should be already.
 pub fn nothing_to_do(ctx: &Ctx, facts: &Facts, plan: &Plan, took: Duration) {
     ctx.ui.json("db-migrate", Exit::Done, outcome_json(plan, &Outcome::unchanged(plan, took)), None);
-    let mut lines = heading(ctx, Paint::Good, "✅ Nothing to do", plan);
+    let mut lines = match facts.graph.is_empty() {
+        true => heading(ctx, Paint::Warn, "⚠️  Nothing to do: there is no migration script", plan),
+        false => heading(ctx, Paint::Good, "✅ Nothing to do", plan),
+    };
     lines.push(format!("Status: {}", standing(facts, &plan.walk.before)));
     ctx.ui.answer(lines.join("\n"));
 }

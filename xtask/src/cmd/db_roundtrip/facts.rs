@@ -127,13 +127,14 @@ pub fn nothing_to_test(config: &AlembicConfig, graph: &Graph, component: &str, c
     } else {
         format!("No revision of {component} was chosen: {chosen}")
     };
+    let fail = Fail::new(Kind::MigrationFileMissing, "There is nothing to test").details(why);
+    let fail = match graph.is_empty() {
+        true => fail,
+        false => fail.run("Test the whole history", own("db-roundtrip").of(component).word("--all")),
+    };
     Fail {
         exit: Exit::Findings,
-        ..Fail::new(Kind::MigrationFileMissing, "There is nothing to test")
-            .details(why)
-            .run("Test the whole history", own("db-roundtrip").of(component).word("--all"))
-            .action(format!("See where the scripts are: {}", config.path.display()))
-            .related(own("doctor"))
+        ..fail.action(format!("See where the scripts are: {}", config.path.display())).related(own("doctor"))
     }
 }
 

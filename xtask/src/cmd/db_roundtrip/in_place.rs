@@ -284,7 +284,7 @@ impl InPlace<'_> {
         let down = match self.attempt(Direction::Down, id)? {
             Ok(seconds) => seconds,
             Err(failure) => {
-                let stuck = Stuck { upper: Some(upper), ..stuck(Leg::Downgrade, failure) };
+                let stuck = Stuck { upper: Some(upper), ..Stuck::new(Leg::Downgrade, failure, Mode::Own) };
                 return Ok(result::of(self.ctx, self.facts, id, Ok(stuck)));
             }
         };
@@ -292,7 +292,7 @@ impl InPlace<'_> {
         let up = match self.attempt(Direction::Up, id)? {
             Ok(seconds) => seconds,
             Err(failure) => {
-                let stuck = stuck(Leg::ReUpgrade, failure);
+                let stuck = Stuck::new(Leg::ReUpgrade, failure, Mode::Own);
                 let stuck = Stuck { upper: Some(upper), lower: Some(lower), down: Some(down), ..stuck };
                 return Ok(result::of(self.ctx, self.facts, id, Ok(stuck)));
             }
@@ -340,8 +340,4 @@ impl InPlace<'_> {
         let Seen { schema, rows, sequences, shared } = self.look.all(self.own.db(), false)?;
         Ok(Point { schema, rows, sequences, shared, dumped: None })
     }
-}
-
-fn stuck(leg: Leg, failure: Box<Failure>) -> Stuck {
-    Stuck { leg, failure, undamaged: false, upper: None, lower: None, mode: Mode::Own, down: None, notes: Vec::new() }
 }

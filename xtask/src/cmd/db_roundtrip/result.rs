@@ -20,8 +20,17 @@ pub const UNPROVEN: &str = "goes down and up again alike; what stood below it be
 /// The result, from what a trial has shown and from the script itself.
 pub fn of(ctx: &Ctx, facts: &Facts<'_>, id: &str, trial: Result<Stuck, Passed>) -> RevisionResult {
     let said = explain::said(ctx, facts, id);
+    let text = explain::script(ctx, facts, id).unwrap_or_default().to_lowercase();
     let mut passed = match trial {
-        Ok(stuck) => return of_failure(&facts.graph, id, stuck, &said),
+        Ok(mut stuck) => {
+            let shared = std::mem::take(&mut stuck.shared);
+            let by_it = shared.iter().filter(|change| names(&text, change));
+            stuck.notes.extend(by_it.map(|change| {
+                let object = change.object.split_whitespace().collect::<Vec<_>>().join(" ");
+                format!("it changes what the server has for all its databases ({object}), and that stays")
+            }));
+            return of_failure(&facts.graph, id, stuck, &said);
+        }
         Err(passed) => passed,
     };
     // A merge revision need not do anything.
@@ -29,7 +38,6 @@ pub fn of(ctx: &Ctx, facts: &Facts<'_>, id: &str, trial: Result<Stuck, Passed>) 
     if passed.judgement.changed_nothing && does_something() {
         passed.notes.push("the upgrade changed nothing here, neither schema nor rows".to_owned());
     }
-    let text = explain::script(ctx, facts, id).unwrap_or_default().to_lowercase();
     let is_about_roles = ["role", "user ", "group "].iter().any(|word| text.contains(word));
     passed.judgement.reaches_beyond(|change| names(&text, change), is_about_roles);
     of_passed(&facts.graph, id, passed, &said)

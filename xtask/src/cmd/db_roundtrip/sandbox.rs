@@ -29,7 +29,7 @@ use crate::sys::pg::{
 };
 use crate::work::driver::{self, Labels};
 use crate::work::hangs::HangWatch;
-use crate::work::ledger;
+use crate::work::ledger::{self, Edited};
 
 /// How long a step that hangs has to notice that its session was ended.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -299,6 +299,15 @@ impl<'a> Sandbox<'a> {
     pub fn recorded(&mut self, id: &str, upper: &Snapshot) -> Result<Option<Snapshot>> {
         let table = version_table(self.facts.component);
         Ok(ledger::recorded_below(self.db()?, &table, id, upper))
+    }
+
+    /// Which of its revisions the database ran as another text than their scripts have now.
+    pub fn ran_another_text(&mut self, heads: &[String]) -> Result<Vec<Edited>> {
+        let table = version_table(self.facts.component);
+        let (ctx, graph) = (self.ctx, &self.facts.graph);
+        let db = self.db()?;
+        let texts = db.last_texts(&table)?;
+        Ok(ledger::edited(ctx, graph, db, texts, heads))
     }
 
     /// Reads the version table.

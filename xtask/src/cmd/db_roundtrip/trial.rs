@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use super::sandbox::{Deed, Failure, Mode, Sandbox, may_pass_in_fresh_process};
-use crate::model::catalog::Snapshot;
+use crate::model::catalog::{self, Change, Snapshot};
 use crate::model::roundtrip::{Judgement, Leg, Point, Trip, judge};
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::TroubleKind;
@@ -57,6 +57,16 @@ pub struct Stuck {
     pub down: Option<f64>,
     /// Notes for the report.
     pub notes: Vec<String>,
+    /// What the steps before it changed for every database of the server.
+    pub shared: Vec<Change>,
+}
+
+impl Stuck {
+    /// Of which no more is known.
+    pub fn new(leg: Leg, failure: Box<Failure>, mode: Mode) -> Stuck {
+        let (upper, lower, down) = (None, None, None);
+        Stuck { leg, failure, undamaged: false, upper, lower, mode, down, notes: Vec::new(), shared: Vec::new() }
+    }
 }
 
 /// A round trip under way.
@@ -100,14 +110,18 @@ impl Round<'_, '_> {
     fn down_and_up(mut self, upper: Point, lower_true: Option<&Point>, recorded: Option<&Snapshot>) -> Result<Trial> {
         let down = match self.leg(Leg::Downgrade, &upper)? {
             Ok(seconds) => seconds,
-            Err(stuck) => return Ok(Trial::Failed(Box::new(Stuck { upper: Some(upper), ..stuck }))),
+            Err(stuck) => {
+                let shared = lower_true.map_or_else(Vec::new, |before| catalog::diff(&before.shared, &upper.shared));
+                return Ok(Trial::Failed(Box::new(Stuck { upper: Some(upper), shared, ..stuck })));
+            }
         };
         let lower = self.sandbox.point()?;
         let up = match self.leg(Leg::ReUpgrade, &lower)? {
             Ok(seconds) => seconds,
             Err(stuck) => {
+                let shared = catalog::diff(&lower_true.unwrap_or(&upper).shared, &lower.shared);
                 let (upper, lower) = (Some(upper), Some(lower));
-                let stuck = Stuck { upper, lower, down: Some(down), undamaged: false, ..stuck };
+                let stuck = Stuck { upper, lower, down: Some(down), undamaged: false, shared, ..stuck };
                 return Ok(Trial::Failed(Box::new(stuck)));
             }
         };
@@ -150,7 +164,7 @@ impl Round<'_, '_> {
             }
         }
         let notes = std::mem::take(&mut self.notes);
-        Ok(Err(Stuck { leg, failure, undamaged, upper: None, lower: None, mode: self.mode, down: None, notes }))
+        Ok(Err(Stuck { undamaged, notes, ..Stuck::new(leg, failure, self.mode) }))
     }
 
     /// Notes what a step that passed has left behind.

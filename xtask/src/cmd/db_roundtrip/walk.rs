@@ -82,6 +82,8 @@ pub struct Walk<'w, 'a> {
     above: Vec<(String, Above)>,
     /// Results for which no reference was asked, each with what the revisions above make uncertain about it.
     open: Vec<(RevisionResult, Above)>,
+    /// Those that the component's database ran as another text: what is said of each.
+    edited: HashMap<String, String>,
     obstacle: Option<Fail>,
     together: Option<Together>,
     notes: Vec<String>,
@@ -137,6 +139,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             reference: Reference::default(),
             above: Vec::new(),
             open: Vec::new(),
+            edited: HashMap::new(),
             obstacle: None,
             together: None,
             notes: Vec::new(),
@@ -146,6 +149,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn everything(&mut self) -> Result<()> {
         let held = applied_set(&self.facts.graph, &self.sandbox.held()?);
         let (held, lacking) = self.facts.route.split(&held);
+        self.look_for_edits(&held)?;
         self.refer(&held)?;
         let came_seeded = self.is_seeded;
         if !held.is_empty() {
@@ -164,6 +168,23 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         self.downward(&held)?;
         self.try_twins(&held, came_seeded)
+    }
+
+    /// A script that was edited since the component's database ran it has made what is there by another text: what the one of
+    /// today does is told by another database.
+    fn look_for_edits(&mut self, held: &[String]) -> Result<()> {
+        if !self.is_clone || !self.tests_any(held) {
+            return Ok(());
+        }
+        for edited in self.sandbox.ran_another_text(held)?.into_iter().filter(|it| self.wanted.contains(&it.revision)) {
+            let differs = edited.differs.join(", ");
+            let why = format!(
+                "{} was edited ({differs}) since this database ran it on {}, so it holds what another text made",
+                edited.revision, edited.when
+            );
+            self.edited.insert(edited.revision, why);
+        }
+        Ok(())
     }
 
     fn tests_any(&self, ids: &[String]) -> bool {

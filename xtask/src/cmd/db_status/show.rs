@@ -131,6 +131,7 @@ fn status(ctx: &Ctx, report: &Report, standing: &Standing) -> Vec<String> {
     }
     let pending = standing.pending.len();
     let mut lines = vec![match pending {
+        0 if standing.heads.is_empty() => "Status: there is no migration script in the version folders.".to_owned(),
         0 => "Status: no migrations pending.".to_owned(),
         1 => "Status: 1 migration pending.".to_owned(),
         _ => format!("Status: {pending} migrations pending."),

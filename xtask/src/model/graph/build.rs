@@ -1,7 +1,7 @@
 //! Makes a graph of scripts, or lists everything that is wrong with them.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Graph, Links, Node, Place, Problem};
 use crate::model::nearest;
@@ -123,7 +123,7 @@ impl Resolver<'_> {
                 // A second file of the same id; that is reported already.
                 Some(_) => {}
                 None => {
-                    let candidates = self.candidates(parent);
+                    let candidates = self.candidates(parent, at);
                     problems.push(Problem::MissingParent { place, parent: parent.clone(), candidates });
                 }
             }
@@ -142,7 +142,7 @@ impl Resolver<'_> {
                 // It may be a label that could not be read.
                 None if self.has_unread_labels => {}
                 None => {
-                    let candidates = self.candidates(dependency);
+                    let candidates = self.candidates(dependency, at);
                     let dependency = dependency.clone();
                     problems.push(Problem::MissingDependency { place, dependency, candidates });
                 }
@@ -151,13 +151,26 @@ impl Resolver<'_> {
         dependencies
     }
 
-    fn candidates(&self, wanted: &str) -> Vec<String> {
+    /// Which ids may be meant by one that a script names; none that would make it follow itself.
+    fn candidates(&self, wanted: &str, at: usize) -> Vec<String> {
         let left = self.guesses.get();
         if left == 0 {
             return Vec::new();
         }
         self.guesses.set(left - 1);
-        nearest::nearest(wanted, self.scripts.iter().map(|script| script.id.as_str()))
+        let mut near = nearest::nearest(wanted, self.scripts.iter().map(|script| script.id.as_str()));
+        near.retain(|id| self.by_id.get(id).is_none_or(|&candidate| !self.stands_on(candidate, at)));
+        near
+    }
+
+    fn stands_on(&self, upper: usize, lower: usize) -> bool {
+        let (mut seen, mut todo) = (HashSet::from([upper]), vec![upper]);
+        while let Some(at) = todo.pop() {
+            let script = &self.scripts[at];
+            let below = script.down.iter().chain(&script.depends_on).filter_map(|id| self.by_id.get(id).copied());
+            todo.extend(below.filter(|&below| seen.insert(below)));
+        }
+        seen.contains(&lower)
     }
 }
 

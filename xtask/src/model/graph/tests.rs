@@ -74,6 +74,8 @@ fn problems_name_who_and_where() {
     for (text, expected) in [
         ("a; a < b; b", vec!["revision a is in several files: v/a.py, v/a.py"]),
         ("a; b < ab12", vec!["revision b has the parent 'ab12', which no file holds (did you mean a?)"]),
+        // What stands on it is not meant: that would be a circle.
+        ("a1 < c4; b2 < a1; c3 < b2", vec!["revision a1 has the parent 'c4', which no file holds"]),
         ("ab12cd; b < ab12", vec!["revision b has the parent 'ab12', which no file holds (did you mean ab12cd?)"]),
         ("a [lab]; b < lab", vec!["revision b has the parent 'lab', which no file holds"]),
         ("a | zzzz", vec!["revision a depends on 'zzzz', which no file holds"]),

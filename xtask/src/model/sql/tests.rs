@@ -57,6 +57,8 @@ fn an_index_knows_its_table_and_whether_it_locks() {
     assert_eq!((statement.verb, statement.object), (Verb::Create, Object::Index));
     assert_eq!(statement.on.as_deref(), Some("t"));
     assert!(statement.is_concurrent);
+    let [nameless] = &statements("create index on t (a)")[..] else { panic!() };
+    assert_eq!((nameless.name.as_str(), nameless.on.as_deref()), ("", Some("t")));
 }
 
 #[test]

@@ -24,6 +24,7 @@ const FILES: &[(&str, &str)] = files![
     "template.py",
     "wanted.py",
     "child/sitecustomize.py",
+    "xtask_driver/children.py",
     "xtask_driver/config.py",
     "xtask_driver/__init__.py",
     "xtask_driver/main.py",

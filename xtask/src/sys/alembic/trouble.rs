@@ -70,6 +70,8 @@ pub enum TroubleKind {
     Bytes,
     /// env.py gives Alembic no models to compare with.
     NoModels,
+    /// A process that the script has forked came out of the script.
+    Child,
     /// Something wants the network, which a driver on the embedded server has not.
     NoNetwork,
     /// A step took too long; it is still running.
@@ -101,6 +103,7 @@ impl TroubleKind {
             "not-kept" => TroubleKind::NotKept,
             "bytes" => TroubleKind::Bytes,
             "no-network" => TroubleKind::NoNetwork,
+            "child" => TroubleKind::Child,
             "ended" => TroubleKind::Ended,
             _ => TroubleKind::Raised,
         }
@@ -333,6 +336,16 @@ impl Trouble {
             detail: self.detail.as_deref(),
             statement: self.statement.as_deref(),
         })
+    }
+
+    /// An extension whose files the server has not, or a role that is not on it: no revision brings the one, and the other
+    /// belongs to all databases there.
+    pub fn is_lacking_on_server(&self) -> bool {
+        match self.sqlstate.as_deref() {
+            Some("0A000" | "58P01" | "58000") => self.message.contains("extension"),
+            Some("42704") => self.message.starts_with("role "),
+            _ => false,
+        }
     }
 
     /// Whether it was a statement of Alembic's own, about the version table.

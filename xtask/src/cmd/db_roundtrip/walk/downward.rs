@@ -173,16 +173,18 @@ impl Walk<'_, '_> {
         // Its first downgrade passed and this one fails: the upgrade between them has made something else.
         self.sandbox.take_back();
         let notes = vec!["it went down once, and not again after the re-upgrade".to_owned()];
-        let (leg, mode) = (Leg::Downgrade, Mode::Walk);
-        let stuck = Stuck { leg, failure, undamaged: false, upper: None, lower: None, mode, down: None, notes };
+        let stuck = Stuck { notes, ..Stuck::new(Leg::Downgrade, failure, Mode::Walk) };
         self.found_from_above(id, Ok(stuck));
         self.sandbox.rebuild()?;
         self.stamp(id, format!("{id} cannot be taken down a second time")).map(|()| None)
     }
 
     fn found_from_above(&mut self, id: &str, trial: Result<Stuck, Passed>) {
-        let result = result::of(self.ctx, self.facts, id, trial);
+        let mut result = result::of(self.ctx, self.facts, id, trial);
         let above = self.bears_on(&result);
+        if let Some(why) = self.edited.get(id).filter(|_| self.reference.knows(id)) {
+            result = RevisionResult::skipped(&self.facts.graph, id, why.clone());
+        }
         self.decide_and_settle(result, &above);
     }
 
@@ -190,7 +192,8 @@ impl Walk<'_, '_> {
     fn bears_on(&self, result: &RevisionResult) -> Above {
         let made =
             if self.may_be_of_newer_models(result) { Above::Made(NEWER_MODELS.to_owned()) } else { Above::Proven };
-        self.above(&result.revision.id).and(&made)
+        let edited = self.edited.get(&result.revision.id).map_or(Above::Proven, |why| Above::Broken(why.clone()));
+        self.above(&result.revision.id).and(&made).and(&edited)
     }
 
     /// Whether a difference may only mean that a baseline command made the database from newer models, where nothing

@@ -6,6 +6,7 @@ use crate::cmd::db_roundtrip::explain;
 use crate::cmd::db_roundtrip::sandbox::Failure;
 use crate::model::action::{Action, own};
 use crate::model::roundtrip::Point;
+use crate::model::route::applied_set;
 use crate::model::script_body::Found;
 use crate::model::sql::{self, Object, Verb};
 use crate::sys::alembic::Trouble;
@@ -20,13 +21,21 @@ impl Walk<'_, '_> {
     /// The reason outside the revision, if it is one. `before` is the database before the upgrade.
     pub(super) fn outside_cause(&self, id: &str, failure: &Failure, before: &Point) -> Option<String> {
         let trouble = &failure.trouble;
-        if self.facts.database.embedded && is_lacking(trouble) {
-            let why = format!("the embedded server lacks what it needs ({}); on the real one", trouble.message);
-            let real = own("db-roundtrip").of(&self.facts.component.name).flag("--server", "configured");
-            return Some(self.ctx.ui.shown(Action::run(why, real)));
+        if trouble.is_lacking_on_server() {
+            return Some(self.lacking_on_server(&trouble.message));
         }
         let by_command = matches!(self.facts.component.baseline, Some(Declared::Command { .. }));
-        let is_there = trouble.sqlstate.as_deref().is_some_and(|code| THERE_ALREADY.contains(&code));
+        let is_there = is_there_already(trouble);
+        if is_there
+            && !self.is_clone
+            && let Some(below) = self.makes_all_of_the_models(id)
+        {
+            return Some(format!(
+                "{below}, below it, makes tables of the models as they are today (create_all), so what this revision makes is \
+                 there already ({}): this history does not run from an empty database",
+                trouble.message
+            ));
+        }
         if by_command && is_there && self.facts.graph.parents(id).is_empty() {
             return Some(format!(
                 "the baseline command has made what this revision makes ({}) and stamped no revision: it must stamp what it \
@@ -46,6 +55,25 @@ impl Walk<'_, '_> {
         })
     }
 
+    fn lacking_on_server(&self, message: &str) -> String {
+        if !self.facts.database.embedded {
+            return format!("the server lacks what it needs ({message}): have it put there, then repeat this");
+        }
+        let why = format!("the embedded server lacks what it needs ({message}); on the real one");
+        let real = own("db-roundtrip").of(&self.facts.component.name).flag("--server", "configured");
+        self.ctx.ui.shown(Action::run(why, real))
+    }
+
+    /// The revision below this one whose script calls `create_all`, where one does.
+    fn makes_all_of_the_models(&self, id: &str) -> Option<String> {
+        let below = applied_set(&self.facts.graph, &[id.to_owned()]);
+        let calls = |other: &&String| {
+            let upgrade = explain::upgrade(self.ctx, self.facts, other);
+            upgrade.is_some_and(|upgrade| upgrade.calls.iter().any(|found| found.call.last() == "create_all"))
+        };
+        self.facts.route.order.iter().filter(|other| *other != id && below.contains(*other)).find(calls).cloned()
+    }
+
     /// Whether a first revision makes tables itself: then what it lacks is a defect of its own.
     fn makes_tables(&self, id: &str) -> bool {
         let by_sql =
@@ -59,12 +87,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// An extension that is not installed, or a role that the project's own server has.
-fn is_lacking(trouble: &Trouble) -> bool {
-    let message = trouble.message.as_str();
-    match trouble.sqlstate.as_deref() {
-        Some("0A000" | "58P01" | "58000") => message.contains("extension"),
-        Some("42704") => message.starts_with("role "),
-        _ => false,
-    }
+/// Whether an upgrade meets what it makes.
+pub(super) fn is_there_already(trouble: &Trouble) -> bool {
+    trouble.sqlstate.as_deref().is_some_and(|code| THERE_ALREADY.contains(&code))
 }

@@ -85,7 +85,7 @@ impl Reference {
     }
 
     /// Whether it is known what the downgrade leaves behind.
-    fn knows(&self, id: &str) -> bool {
+    pub(super) fn knows(&self, id: &str) -> bool {
         self.of(id)
             .is_some_and(|shown| shown.result.verdict != Verdict::Skipped && shown.result.step != Some(Leg::Upgrade))
     }
@@ -111,7 +111,8 @@ impl Walk<'_, '_> {
         let declares = |id: &String| explain::said(self.ctx, self.facts, id).irreversible.is_some();
         let ids = held.iter().filter(|id| self.wanted.contains(*id) && !declares(id));
         let ids: HashSet<String> = ids.cloned().collect();
-        let recorded = if ids.is_empty() { HashSet::new() } else { self.recorded(held, &ids)? };
+        let mut recorded = if ids.is_empty() { HashSet::new() } else { self.recorded(held, &ids)? };
+        recorded.retain(|id| !self.edited.contains_key(id));
         self.consult(ids.difference(&recorded).cloned().collect())?;
         self.notes.append(&mut self.reference.notes);
         Ok(())

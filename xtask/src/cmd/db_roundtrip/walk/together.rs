@@ -142,16 +142,7 @@ impl Walk<'_, '_> {
             notes = vec![format!("{}, and what is pending after it waits for that session", leaves_open(step))];
         }
         failure.fail = advice::commit_in_between(failure.fail, &self.facts.graph, &self.facts.component.name);
-        let stuck = Stuck {
-            leg: Leg::Upgrade,
-            failure,
-            undamaged: true,
-            upper: None,
-            lower: None,
-            mode: Mode::Own,
-            down: None,
-            notes,
-        };
+        let stuck = Stuck { undamaged: true, notes, ..Stuck::new(Leg::Upgrade, failure, Mode::Own) };
         result::of_failure(&self.facts.graph, id, stuck, &said(self.ctx, self.facts, id))
     }
 }

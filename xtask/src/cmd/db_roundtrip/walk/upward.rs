@@ -1,11 +1,12 @@
 //! The walk upwards: the revisions that the database lacks are applied, and those that are to be tested are tested on
 //! the way (up, down, up).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 
 use super::Walk;
+use super::outside::is_there_already;
 use crate::cmd::db_roundtrip::sandbox::{Deed, Failure, Mode};
 use crate::cmd::db_roundtrip::trial::{self, Passed, Stuck, Trial, depends_on_mode, upgrading};
 use crate::cmd::db_roundtrip::{explain, result};
@@ -179,9 +180,30 @@ impl Walk<'_, '_> {
         blocked.insert(id.to_owned(), does_not_go_up(id, &stuck.failure));
         match self.outside_cause(id, &stuck.failure, before) {
             Some(reason) => self.settle(RevisionResult::skipped(&self.facts.graph, id, reason)),
-            None => self.record(id, Ok(stuck)),
+            None => match self.shown_elsewhere(id, &stuck.failure)? {
+                Some(result) => self.settle(result),
+                None => self.record(id, Ok(stuck)),
+            },
         }
         Ok(self.sandbox.is_at(before)?.then(|| before.clone()))
+    }
+
+    /// What the component's own database holds beside its revisions (made by hand, by `create_all`, by a branch) is no fault
+    /// of a revision that makes it: the verdict is that of a database which upgrades have made, where one can be had.
+    fn shown_elsewhere(&mut self, id: &str, failure: &Failure) -> Result<Option<RevisionResult>> {
+        if !self.is_clone || self.reference.is_walked() || !is_there_already(&failure.trouble) {
+            return Ok(None);
+        }
+        self.consult(HashSet::from([id.to_owned()]))?;
+        let shown = self.reference.of(id).filter(|shown| shown.result.verdict.is_tested());
+        Ok(shown.filter(|shown| shown.result.step != Some(Leg::Upgrade)).map(|shown| {
+            let mut result = shown.result.clone();
+            result.notes.push(format!(
+                "tested on {} only: the component's own database has already what it makes ({}), and db-migrate fails there",
+                shown.place, failure.trouble.message
+            ));
+            result
+        }))
     }
 
     fn with_the_one_before(&mut self, id: &str) -> Result<Option<Box<Passed>>> {

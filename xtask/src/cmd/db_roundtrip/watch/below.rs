@@ -100,16 +100,7 @@ impl Warm<'_> {
             self.go_to(&copy)?;
             return Ok(Ok(Before { state, note: Some(EARLIER.to_owned()) }));
         }
-        let stuck = Stuck {
-            leg: Leg::Downgrade,
-            failure,
-            undamaged: false,
-            upper: None,
-            lower: None,
-            mode: Mode::Walk,
-            down: None,
-            notes: Vec::new(),
-        };
+        let stuck = Stuck::new(Leg::Downgrade, failure, Mode::Walk);
         Ok(Err(Box::new(Ok(result::of_failure(&now.graph, id, stuck, &said)))))
     }
 

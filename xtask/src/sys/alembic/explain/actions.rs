@@ -3,6 +3,7 @@
 use super::Names;
 use crate::fail::Kind;
 use crate::model::action::{Action, own};
+use crate::model::sql;
 use crate::model::target::Direction;
 use crate::sys::alembic::trouble::{Fault, Phase, Trouble, TroubleKind};
 use crate::sys::pg::Rows;
@@ -15,6 +16,11 @@ pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Actio
         let back =
             format!("Let {function}() in {file} put back at its end what it sets (SET search_path, SET ROLE, …)");
         return vec![back.into(), words.prove, words.retry];
+    }
+    if trouble.is_lacking_on_server() {
+        let put = format!("Have it put on the server, if it belongs there: {}", trouble.message);
+        let name = format!("Or correct its name in {}", words.place);
+        return vec![put.into(), name.into(), words.prove, words.retry];
     }
     match kind {
         Kind::ForeignKeyViolation | Kind::UniqueViolation | Kind::NotNullViolation | Kind::CheckViolation => {
@@ -48,6 +54,16 @@ pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Actio
             words.retry,
         ],
         Kind::SqlError => sql_actions(trouble, names, words),
+        _ if trouble.kind == TroubleKind::Child => vec![
+            format!(
+                "Let the child process that {}() in {} forks end itself: os._exit(0), in a `finally`; it shares the \
+                 database session, and would close it",
+                words.function, words.file
+            )
+            .into(),
+            words.prove,
+            words.retry,
+        ],
         _ => other_actions(names, words),
     }
 }
@@ -95,7 +111,15 @@ fn violation_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Acti
         Some(Rows::None) => Some("No such row is in the database now: the migration writes it itself".to_owned()),
         None => None,
     };
+    let adds = trouble.statement.as_ref().is_some_and(|statement| {
+        let adds = |it: &sql::Statement| it.actions.iter().any(|action| action.is_required);
+        sql::statements(statement).iter().any(adds)
+    });
     let correct = match trouble.is_at_commit() {
+        _ if adds && trouble.sqlstate.as_deref() == Some("23502") => format!(
+            "Give the rows that are there a value in {place}: server_default=…, or add the column nullable, fill it, and \
+             then nullable=False by op.alter_column"
+        ),
         true => "Correct the rows, or let the revision that writes them correct them".to_owned(),
         false => format!("Correct the rows, or let {function}() in {place} correct them before the constraint"),
     };
@@ -108,6 +132,16 @@ fn sql_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
         "22001" if trouble.is_bookkeeping() => vec![
             "Give the revision an id of at most 32 characters, in its script and where others name it".into(),
             "Or let env.py widen the column version_num before the migration".into(),
+            retry,
+        ],
+        "55006" if trouble.message.contains("pending trigger events") => vec![
+            format!(
+                "Let {function}() in {place} begin with op.execute(\"SET CONSTRAINTS ALL IMMEDIATE\"): rows that were \
+                 written before it in the same transaction wait for a deferred check"
+            )
+            .into(),
+            "Or run each revision in a transaction of its own: transaction_per_migration=True in env.py".into(),
+            prove,
             retry,
         ],
         "40001" | "40P01" => vec!["Stop what else writes to these tables".into(), status, retry],
@@ -175,12 +209,12 @@ fn object_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) ->
             let first = format!("Drop the dependent objects first in {place}; the detail above names them");
             vec![first.into(), prove, retry]
         }
-        _ => vec![
-            format!("In {place} drop the column's default before the type changes and set it anew after it").into(),
-            "Say how values are turned over: postgresql_using='column::new_type' in op.alter_column".into(),
-            prove,
-            retry,
-        ],
+        _ => {
+            let default = "drop the column's default before the type changes and set it anew after it";
+            let using = "say how values are turned over: postgresql_using='column::new_type' in op.alter_column";
+            let what = if trouble.message.starts_with("default ") { default } else { using };
+            vec![format!("In {place} {what}").into(), prove, retry]
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) fn summary(kind: Kind, trouble: &Trouble) -> String {
         Kind::UniqueViolation => "Unique constraint violation".into(),
         Kind::NotNullViolation => "Not-null constraint violation".into(),
         Kind::CheckViolation => "Check constraint violation".into(),
+        _ if trouble.is_lacking_on_server() => "The server lacks what the migration needs".into(),
         Kind::UndefinedObject => "The migration needs an object that is not there".into(),
         Kind::DuplicateObject => "The migration creates an object that is there already".into(),
         Kind::DependentObjects => "Other objects depend on what the migration drops".into(),
@@ -82,6 +83,7 @@ fn raised_summary(trouble: &Trouble) -> String {
     let place = if trouble.phase == Phase::Step { "The migration" } else { "env.py" };
     match trouble.kind {
         TroubleKind::Exit => format!("{place} ended Python (status {})", trouble.status.unwrap_or(1)),
+        TroubleKind::Child => "A process that the migration forked came back out of it".into(),
         TroubleKind::Ended => "The Python process is gone".into(),
         _ => format!("{place} raised {}", trouble.exception.as_deref().unwrap_or("an exception")),
     }
@@ -155,8 +157,11 @@ fn object(trouble: &Trouble) -> Option<String> {
 fn raised_elsewhere(trouble: &Trouble, names: &Names) -> Option<String> {
     let (file, line) = place_of(trouble.traceback.last()?)?;
     let root = names.project.canonicalize().ok()?;
-    let is_elsewhere =
-        trouble.phase == Phase::Step && trouble.sqlstate.is_none() && trouble.file.as_ref() != Some(&file);
+    let is_raised = !matches!(trouble.kind, TroubleKind::Child | TroubleKind::Moved);
+    let is_elsewhere = is_raised
+        && matches!(trouble.phase, Phase::Step | Phase::Env)
+        && trouble.sqlstate.is_none()
+        && trouble.file.as_ref() != Some(&file);
     let is_own = file.starts_with(root) && trouble.file.is_some();
     (is_elsewhere && is_own).then(|| format!("Raised in {}:{line}", names.relative(&file)))
 }

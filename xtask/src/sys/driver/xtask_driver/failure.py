@@ -199,6 +199,18 @@ def is_network_missing(error):
     return False
 
 
+def hint_of(error, env):
+    """What env.py may be waiting for, where it looks for something by a name that is not there. `env`: its text."""
+    if not isinstance(error, KeyError) or not error.args or not isinstance(error.args[0], str):
+        return None
+    name, frames = error.args[0], frames_of_traceback(error.__traceback__)
+    if frames and frames[-1][2] == "__getitem__" and os.path.basename(frames[-1][0]) in ("os.py", "<frozen os>"):
+        return "it asks for the environment variable %s, which is not set" % name
+    if "x_argument" in env:
+        return "perhaps it is to be told by -x %s=VALUE, which this command takes, too (or `x` in the settings)" % name
+    return None
+
+
 def describe(error, phase, connecting):
     """Everything about an exception but its place."""
     fields = postgres_fields(error)

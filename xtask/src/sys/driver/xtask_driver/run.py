@@ -108,12 +108,20 @@ class Run:
 
         return asyncio.run(greenlet_spawn(ask))
 
-    def script(self, function):
-        """A script's function, so that what it does is told from what Alembic does round it."""
+    def script(self, function, children):
+        """A script's function, so that what it does is told from what Alembic does round it. A child process that it has
+        forked ends where it comes out of it: further on it would work with its parent's session."""
 
         def run(*args, **kw):
             self.phase = "step"
-            function(*args, **kw)
+            children.expect()
+            try:
+                function(*args, **kw)
+            except BaseException as error:
+                children.end_here(error)
+                raise
+            children.end_here(None)
+            children.check()
             self.phase = "table"
 
         return run

@@ -16,9 +16,20 @@ from alembic.script import ScriptDirectory
 from alembic.util import load_python_file
 
 from xtask_driver import origin, process
+from xtask_driver.children import Children
 from xtask_driver.config import alembic_config, revision_options
 from xtask_driver.draft import Draft
-from xtask_driver.failure import Recorder, Refused, chain, describe, frames_of_error, is_network_missing, last_in, shown
+from xtask_driver.failure import (
+    Recorder,
+    Refused,
+    chain,
+    describe,
+    frames_of_error,
+    hint_of,
+    is_network_missing,
+    last_in,
+    shown,
+)
 from xtask_driver.guard import Guard
 from xtask_driver.look import look
 from xtask_driver.run import Run, Step
@@ -60,6 +71,7 @@ class Session:
         self._files = set()
         self._draft = None
         self._told = Told()
+        self._children = Children()
         self._guard = Guard(channel)
         self._guard.install()
         os.environ.update(launch["variables"])
@@ -437,7 +449,7 @@ class Session:
         self._channel.tell("start", direction=direction, revision=script.revision, ran_before=run.step.ran_before)
         make = MigrationStep.downgrade_from_script if direction == "down" else MigrationStep.upgrade_from_script
         step = make(self._script.revision_map, script)
-        step.migration_fn = run.script(step.migration_fn if not skipped else lambda *_args, **_kw: None)
+        step.migration_fn = run.script(step.migration_fn if not skipped else lambda *_args, **_kw: None, self._children)
         return step
 
     def _check_possible(self, direction, revision):
@@ -509,6 +521,8 @@ class Session:
             fields["kind"] = "no-network"
         if fields.get("sqlstate") == "25P02":
             fields["swallowed"] = self._recorder.first
+        if phase == "env" and not fields.get("hint"):
+            fields["hint"] = hint_of(error, self._env_text())
         fields["files"] = origin.raised(chain(error))
         if phase in ("config", "load"):
             # Perhaps the process ends with this, and nobody can ask it then.
@@ -520,6 +534,13 @@ class Session:
         fields["traceback"] = shown(error)
         fields["heads"] = sorted(self._heads)
         self._channel.answer("error", **fields)
+
+    def _env_text(self):
+        try:
+            with open(os.path.join(self._script.dir, "env.py"), encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except (AttributeError, OSError):
+            return ""
 
     def _place(self, error):
         if isinstance(error, SyntaxError) and error.filename:
