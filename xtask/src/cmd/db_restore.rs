@@ -48,12 +48,10 @@ pub fn run(ctx: &Ctx, flags: &DbRestore) -> Result<Exit> {
     ctx.ui.json(COMMAND, Exit::Done, fields, None);
     let headline = match told.verified {
         true if !told.differs.is_empty() => {
-            ctx.ui.paint(Paint::Warn, "⚠️  Restored; compared with what the backup has to hold, it differs")
+            ctx.ui.paint(Paint::Warn, "⚠️  Restored; compared with the backup's record, it differs")
         }
-        true => ctx.ui.paint(Paint::Good, "✅ Restored, and compared with what the backup has to hold"),
-        false => {
-            ctx.ui.paint(Paint::Warn, "⚠️  Restored; nothing says what the backup has to hold, so nothing was compared")
-        }
+        true => ctx.ui.paint(Paint::Good, "✅ Restored, and compared with the backup's record"),
+        false => ctx.ui.paint(Paint::Warn, "⚠️  Restored; nothing was compared: without a record, or with --no-verify"),
     };
     let mut lines = vec![headline, String::new(), format!("Component: {}", component.name)];
     lines.push(format!("Database: {}", database.place()));
@@ -205,8 +203,7 @@ pub fn undo_whole(
     ctx.ui.json(UNDO, Exit::Done, fields, None);
     let headline = match (told.verified, told.differs.is_empty()) {
         (false, _) => {
-            "⚠️  Taken back: the backup is in the database's place; nothing says what it has to hold, so nothing was \
-                       compared"
+            "⚠️  Taken back: the backup is in the database's place; it has no record, so nothing was compared"
         }
         (true, false) => "⚠️  Taken back: the backup is in the database's place, and it differs from what was saved",
         (true, true) => "✅ Taken back: the backup is in the database's place, and was compared",

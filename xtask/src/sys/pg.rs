@@ -29,6 +29,7 @@ mod script;
 mod session;
 pub mod shared;
 pub mod since;
+mod source;
 mod surroundings;
 pub mod swap;
 mod sweep;

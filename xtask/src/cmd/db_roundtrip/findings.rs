@@ -28,9 +28,9 @@ impl Findings {
     /// it, a script may have done it, and no round trip has undone that: then nothing passes.
     pub fn beside(mut self, touched: &[Touched]) -> Findings {
         self.notes.extend(touched.iter().map(Touched::words));
-        let Some(by_nobody) = touched.iter().find(|it| !it.is_explained()) else { return self };
+        let Some(unexplained) = touched.iter().find(|it| !it.is_explained()) else { return self };
         let passed = |result: &&mut RevisionResult| result.verdict == Verdict::Reversible && !result.taken_over;
-        self.results.iter_mut().filter(passed).for_each(|result| doubt(result, by_nobody));
+        self.results.iter_mut().filter(passed).for_each(|result| doubt(result, unexplained));
         self
     }
 }
@@ -39,14 +39,14 @@ impl Findings {
 pub fn beside(mut result: RevisionResult, touched: &[Touched]) -> RevisionResult {
     result.notes.extend(touched.iter().map(Touched::words));
     match touched.iter().find(|it| !it.is_explained()) {
-        Some(by_nobody) if result.verdict == Verdict::Reversible => doubt(&mut result, by_nobody),
+        Some(unexplained) if result.verdict == Verdict::Reversible => doubt(&mut result, unexplained),
         _ => {}
     }
     result
 }
 
-fn doubt(result: &mut RevisionResult, by_nobody: &Touched) {
+fn doubt(result: &mut RevisionResult, unexplained: &Touched) {
     result.verdict = Verdict::Unproven;
     result.proof = None;
-    result.reason = Some(format!("goes down and up again alike; but {}", by_nobody.words()));
+    result.reason = Some(format!("goes down and up again alike; but {}", unexplained.words()));
 }

@@ -121,7 +121,7 @@ fn options(facts: &Facts<'_>) -> catalog::Options {
 }
 
 /// Whether it may have failed because of something that earlier steps left in the process.
-pub fn is_to_be_tried_anew(failure: &Failure) -> bool {
+pub fn may_pass_in_fresh_process(failure: &Failure) -> bool {
     failure.trouble.ran_before > 0 && !failure.trouble.is_declared()
 }
 
@@ -204,7 +204,7 @@ impl<'a> Sandbox<'a> {
     /// what they left in it is not this step's fault.
     pub fn attempt_fairly(&mut self, deed: &Deed) -> Result<Result<f64, Box<Failure>>> {
         match self.attempt(deed)? {
-            Err(failure) if is_to_be_tried_anew(&failure) => {
+            Err(failure) if may_pass_in_fresh_process(&failure) => {
                 self.renew()?;
                 self.attempt(deed)
             }
@@ -284,7 +284,7 @@ impl<'a> Sandbox<'a> {
     ///
     /// # Errors
     /// A defect of this tool, where an earlier reading does not agree with what is there.
-    pub fn prove_looks(&mut self) -> Result<()> {
+    pub fn read_all_once_more(&mut self) -> Result<()> {
         self.db()?;
         let db = self.db.as_mut().context("connected just now")?;
         self.look.prove(db)

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::sandbox::{Deed, Failure, Mode, Sandbox, is_to_be_tried_anew};
+use super::sandbox::{Deed, Failure, Mode, Sandbox, may_pass_in_fresh_process};
 use crate::model::catalog::{self, Change, Snapshot};
 use crate::model::roundtrip::{Judgement, Leg, Point, Trip, judge};
 use crate::model::target::{Direction, Step};
@@ -142,11 +142,11 @@ impl Round<'_, '_> {
             Err(failure) => failure,
         };
         let mut undamaged = self.sandbox.is_at(before)?;
-        if undamaged && is_to_be_tried_anew(&failure) {
+        if undamaged && may_pass_in_fresh_process(&failure) {
             self.sandbox.renew()?;
             failure = match self.sandbox.attempt(&deed)? {
                 Ok(seconds) => {
-                    self.notes.push(only_anew(leg, &failure));
+                    self.notes.push(only_in_fresh_process(leg, &failure));
                     return Ok(Ok(self.passed(seconds)));
                 }
                 Err(again) => again,
@@ -196,7 +196,7 @@ pub fn only_in_own_mode(leg: Leg, failure: &Failure) -> String {
     )
 }
 
-fn only_anew(leg: Leg, failure: &Failure) -> String {
+fn only_in_fresh_process(leg: Leg, failure: &Failure) -> String {
     let trouble = &failure.trouble;
     let why = match trouble.kind {
         TroubleKind::Timeout => "waits, where other scripts ran before, for a session that one of them has left open",

@@ -111,7 +111,7 @@ pub fn run(shared: Shared<'_>, baseline: Baseline, wanted: HashSet<String>) -> R
     walk.everything().map_err(|error| cannot_prepare(&error, &words))?;
     let Walk { found, obstacle, together, notes, .. } = walk;
     sandbox.end_env()?;
-    sandbox.prove_looks()?;
+    sandbox.read_all_once_more()?;
     let cache = (!is_clone).then(|| sandbox.cache().to_use());
     let kept = sandbox.end(flags.keep)?;
     Ok(Walked { results: found.into_values().collect(), kept, cache, obstacle, together, notes })

@@ -18,7 +18,7 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
         Ok(script) if !source.is_released => {
             for unread in &script.unread {
                 let message = format!(
-                    "{}: without Python nobody can tell what it is, and whoever reads the history has to do without it",
+                    "{}: without Python its value is not known, and the history is read without it",
                     unread.what
                 );
                 sink.warn(&source.path, unread.line, message, HELP);

@@ -24,7 +24,7 @@ fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
                      throwaway database does it to the real one"
                 );
                 let elsewhere = own("db-roundtrip").of(&context.component).flag("--server", "embedded");
-                let why = "Leave it to whoever sets the server up; or try it where nothing else lives";
+                let why = "Leave it to the people who set the server up; or try it where nothing else lives";
                 sink.at(&source.path, found.line, message, Action::run(why, elsewhere));
             }
         }

@@ -13,8 +13,8 @@ use postgres::error::SqlState;
 use super::ask::Ask;
 use super::closed::close;
 use super::copy::{dump_and_restore, unlike};
-use super::errors::createdb;
 use super::session::try_lock;
+use super::source::{Setting, Source};
 use super::swap::{connected, in_one};
 use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
 use super::{Db, ident, literal, sql_fail, surroundings};
@@ -109,7 +109,7 @@ impl Scratch {
     /// As [`Scratch::empty`]; `database-missing`.
     pub fn like(admin: &DbUrl, source: &str, making: &Making<'_>) -> Result<Scratch> {
         let mut scratch = Scratch::claim(admin, making)?;
-        let facts = scratch.source(source)?;
+        let facts = scratch.owner.source(source)?;
         scratch.settings = facts.settings;
         scratch.create("template0", &facts.options, making.why)?;
         Ok(scratch)
@@ -127,7 +127,7 @@ impl Scratch {
         // What the role may do in its own database it may do in the copy, and no more.
         scratch.belongs_to = scratch.role.is_some().then_some(facts.owner);
         if !facts.in_use && scratch.copied(source, making.why)? {
-            scratch.lacks = close(&scratch.by_who_made_it())?;
+            scratch.lacks = close(&scratch.url_of_maker())?;
             return Ok(scratch);
         }
         scratch.belongs_to.clone_from(&scratch.role);
@@ -139,7 +139,7 @@ impl Scratch {
         scratch.create("template0", &facts.options, making.why)?;
         let from = scratch.url.with_database(source);
         dump_and_restore(making.ui, making.tools, &scratch.owner, (&from, &scratch.url))?;
-        let more = [unlike(&from, &scratch.url)?, close(&scratch.by_who_made_it())?];
+        let more = [unlike(&from, &scratch.url)?, close(&scratch.url_of_maker())?];
         let words: Vec<String> = [scratch.lacks.take()].into_iter().chain(more).flatten().collect();
         scratch.lacks = Some(words.join("; "));
         Ok(scratch)
@@ -188,7 +188,7 @@ impl Scratch {
     pub fn twin(&mut self, admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
         self.session = None;
         let mut twin = Scratch::claim(admin, making)?;
-        let facts = self.source(&self.name.clone())?;
+        let facts = self.owner.source(&self.name.clone())?;
         (twin.settings, twin.grants) = (facts.settings, facts.grants);
         twin.belongs_to.clone_from(&self.belongs_to);
         // The server waits for sessions that are about to end; a dump would be the long way round them.
@@ -212,7 +212,7 @@ impl Scratch {
             return Ok(None);
         }
         let name = scratch.name.clone();
-        let facts = scratch.source(template)?;
+        let facts = scratch.owner.source(template)?;
         (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
         scratch.mark(&name, making.why)?;
         Ok(Some(scratch))
@@ -253,7 +253,7 @@ impl Scratch {
     }
 
     /// The database's URL, with the role that made it.
-    fn by_who_made_it(&self) -> DbUrl {
+    fn url_of_maker(&self) -> DbUrl {
         self.owner.url().with_database(&self.name)
     }
 
@@ -261,7 +261,7 @@ impl Scratch {
     fn source_without_us(&mut self, source: &str) -> Result<Source> {
         let until = Instant::now() + OWN_SESSIONS;
         loop {
-            let facts = self.source(source)?;
+            let facts = self.owner.source(source)?;
             if !facts.in_use_by_us || Instant::now() > until {
                 return Ok(facts);
             }
@@ -334,7 +334,7 @@ impl Scratch {
     /// Gives a save point the settings that the database has by now; a copy has none of them.
     pub(super) fn copy_settings(&mut self, point: &SavePoint) -> Result<()> {
         let name = self.name.clone();
-        for setting in self.source(&name)?.settings {
+        for setting in self.owner.source(&name)?.settings {
             let sql = setting.sql(&point.0);
             self.owner
                 .client()
@@ -360,7 +360,7 @@ impl Scratch {
         self.over = true;
         let line = |program: &str, words: &[&str]| {
             // The environment part is what psql needs; the password is not in it.
-            let by = if program == "psql" { self.url.clone() } else { self.by_who_made_it() };
+            let by = if program == "psql" { self.url.clone() } else { self.url_of_maker() };
             for_libpq(Cmd::new(program, "/").args(words), &by.target().clone()).line()
         };
         Ok(Kept {
@@ -472,30 +472,6 @@ impl Scratch {
             .action("A migration keeps a connection open after its step; close it in the migration script")
             .into()
     }
-
-    fn source(&mut self, source: &str) -> Result<Source> {
-        let us = format!(" {}", std::process::id());
-        let row = self.owner.client().ask_opt(SOURCE, &[&source, &us]);
-        let row = row.map_err(|error| sql_fail(&error, "looking at the database to clone"))?;
-        let row = row.ok_or_else(|| {
-            Fail::new(Kind::DatabaseMissing, "The database does not exist")
-                .details(format!("{source} on {}", self.owner.endpoint()))
-                .run("Create it", createdb(self.owner.endpoint(), &self.owner.url().target().user, source))
-                .related(own("db-status"))
-        })?;
-        let (roles, texts): (Vec<Option<String>>, Vec<String>) = (row.get("roles"), row.get("settings"));
-        let setting = |(role, text): (Option<String>, &String)| Some(Setting { role, tail: set_tail(text)? });
-        let settings = roles.into_iter().zip(&texts).filter_map(setting).collect();
-        let owner = row.get("owner");
-        Ok(Source {
-            owner,
-            options: row.get("options"),
-            in_use: row.get("in_use"),
-            in_use_by_us: row.get("in_use_by_us"),
-            settings,
-            grants: row.get("grants"),
-        })
-    }
 }
 
 impl Drop for Scratch {
@@ -515,91 +491,4 @@ fn waits_for_no_disk(owner: &mut Db) -> Result<bool> {
 /// Whether a failure is that nobody here may create a scratch database.
 pub fn may_not_create(fail: &Fail) -> bool {
     fail.kind == Kind::PermissionDenied && fail.summary == NO_RIGHT
-}
-
-/// What a clone has to know of its source.
-struct Source {
-    owner: String,
-    /// For `create database`: encoding, locale, tablespace.
-    options: String,
-    in_use: bool,
-    /// By a session of this process.
-    in_use_by_us: bool,
-    settings: Vec<Setting>,
-    grants: Vec<String>,
-}
-
-/// One thing that is set for a database.
-struct Setting {
-    /// Only for this role (`alter role … in database …`), ready for SQL.
-    role: Option<String>,
-    /// `set …`
-    tail: String,
-}
-
-impl Setting {
-    fn sql(&self, database: &str) -> String {
-        let (database, tail) = (ident(database), &self.tail);
-        match &self.role {
-            Some(role) => format!("alter role {role} in database {database} {tail}"),
-            None => format!("alter database {database} {tail}"),
-        }
-    }
-}
-
-/// The properties of a database in `pg_database` and beside it, whatever the server's version calls them. The right to
-/// connect is left out: the copy is closed to others. So are settings for other roles: only a superuser may make them,
-/// and no other role uses the copy.
-const SOURCE: &str = r"
-with set_for as (
-  select quote_ident(r.rolname) as role, c.text, c.at
-    from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase left join pg_roles r on r.oid = s.setrole
-   cross join lateral unnest(s.setconfig) with ordinality c(text, at)
-   where d.datname = $1
-     and (s.setrole = 0 or r.rolname = current_user or (select rolsuper from pg_roles where rolname = current_user)))
-select concat_ws(' ', format('encoding %L lc_collate %L lc_ctype %L', pg_encoding_to_char(d.encoding), d.datcollate, d.datctype),
-         case j.provider when 'i' then format('locale_provider icu icu_locale %L', j.locale)
-                         when 'b' then format('locale_provider builtin builtin_locale %L', j.locale) end,
-         'icu_rules ' || quote_literal(j.rules),
-         (select format('tablespace %I', spcname) from pg_tablespace t
-           where t.oid = d.dattablespace and spcname <> 'pg_default')) as options,
-       pg_get_userbyid(d.datdba)::text as owner,
-       exists (select from pg_stat_activity a
-                where a.datid = d.oid and a.backend_type = 'client backend') as in_use,
-       exists (select from pg_stat_activity a
-                where a.datid = d.oid and a.backend_type = 'client backend' and a.application_name like 'xtask %'
-                  and right(a.application_name, length($2)) = $2) as in_use_by_us,
-       array(select c.text from set_for c order by c.role nulls first, c.at) as settings,
-       array(select c.role from set_for c order by c.role nulls first, c.at) as roles,
-       array(select concat(a.privilege_type, ' ',
-                      case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end)
-               from aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
-              where a.privilege_type <> 'CONNECT' and a.grantee <> d.datdba) as grants
-  from pg_database d
-  cross join lateral (select to_jsonb(d) as j) r
-  cross join lateral (select r.j ->> 'datlocprovider' as provider, coalesce(r.j ->> 'datlocale', r.j ->> 'daticulocale') as locale,
-                             coalesce(r.j ->> 'daticurules', r.j ->> 'datcollrules') as rules) j
- where d.datname = $1";
-
-/// `search_path=a, "B"` to `set search_path = a, "B"`. Lists are stored quoted, other values plain.
-fn set_tail(setting: &str) -> Option<String> {
-    const LISTS: &[&str] = &["search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"];
-    let (name, value) = setting.split_once('=')?;
-    let value = if LISTS.contains(&name) && !value.is_empty() { value.to_owned() } else { literal(value) };
-    let name = name.split('.').map(ident).collect::<Vec<_>>().join(".");
-    Some(format!("set {name} = {value}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_of_a_database() {
-        assert_eq!(set_tail("search_path=app, \"B\"").as_deref(), Some("set \"search_path\" = app, \"B\""));
-        assert_eq!(set_tail("work_mem=4MB").as_deref(), Some("set \"work_mem\" = '4MB'"));
-        assert_eq!(set_tail("app.name=it's").as_deref(), Some("set \"app\".\"name\" = 'it''s'"));
-        assert_eq!(set_tail("search_path=").as_deref(), Some("set \"search_path\" = ''"));
-        assert_eq!(set_tail("odd"), None);
-    }
 }

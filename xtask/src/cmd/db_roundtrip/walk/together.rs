@@ -54,7 +54,7 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         if !catalog::diff(&alone, &self.sandbox.schema()?).is_empty() {
-            self.together = self.first_that_makes_others(&ids, came_seeded)?;
+            self.together = self.first_that_differs(&ids, came_seeded)?;
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Walk<'_, '_> {
     }
 
     /// The revision at which the two ways begin to differ, found by bisection, since each look costs two upgrades.
-    fn first_that_makes_others(&mut self, ids: &[String], came_seeded: bool) -> Result<Option<Together>> {
+    fn first_that_differs(&mut self, ids: &[String], came_seeded: bool) -> Result<Option<Together>> {
         let (mut same, mut other, mut seen) = (1, ids.len(), Vec::new());
         while same < other {
             let middle = (same + other) / 2;
