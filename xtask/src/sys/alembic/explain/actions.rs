@@ -1,6 +1,7 @@
 //! What helps against a driver's trouble, in the order in which to try it.
 
 use super::Names;
+use super::words::raised_elsewhere;
 use crate::fail::Kind;
 use crate::model::action::{Action, own};
 use crate::model::sql;
@@ -370,7 +371,10 @@ fn env_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
             doctor,
         ],
         TroubleKind::Import => import_actions(&place, trouble, names).into_iter().chain([doctor]).collect(),
-        _ => vec![format!("Look at {place}").into(), alembic, doctor],
+        _ => {
+            let place = raised_elsewhere(trouble, names).unwrap_or(place);
+            vec![format!("Look at {place}").into(), alembic, doctor]
+        }
     }
 }
 

@@ -123,7 +123,7 @@ pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
                 .to_owned(),
         );
     }
-    lines.extend(raised_elsewhere(trouble, names));
+    lines.extend(raised_elsewhere(trouble, names).map(|place| format!("Raised in {place}")));
     let shown = |detail: &String| if names.verbose { detail.clone() } else { without_values(detail) };
     lines.extend(trouble.detail.iter().map(|detail| format!("Detail: {}", shown(detail))));
     lines.extend(trouble.hint.iter().map(|hint| format!("Hint: {hint}")));
@@ -154,7 +154,7 @@ fn object(trouble: &Trouble) -> Option<String> {
 }
 
 /// Where it was raised, if that is another file of the project than the script: a helper, a listener of env.py.
-fn raised_elsewhere(trouble: &Trouble, names: &Names) -> Option<String> {
+pub(super) fn raised_elsewhere(trouble: &Trouble, names: &Names) -> Option<String> {
     let (file, line) = place_of(trouble.traceback.last()?)?;
     let root = names.project.canonicalize().ok()?;
     let is_raised = !matches!(trouble.kind, TroubleKind::Child | TroubleKind::Moved);
@@ -163,7 +163,7 @@ fn raised_elsewhere(trouble: &Trouble, names: &Names) -> Option<String> {
         && trouble.sqlstate.is_none()
         && trouble.file.as_ref() != Some(&file);
     let is_own = file.starts_with(root) && trouble.file.is_some();
-    (is_elsewhere && is_own).then(|| format!("Raised in {}:{line}", names.relative(&file)))
+    (is_elsewhere && is_own).then(|| format!("{}:{line}", names.relative(&file)))
 }
 
 /// PostgreSQL's detail without what rows hold: the names of a key stay, its values are for `--verbose`.
