@@ -77,7 +77,7 @@ fn json_is_the_contracts() {
             "path": "migrations/versions/b1.py",
             "line": 5,
             "message": "Revision b1 follows 'a1', which no script holds: every Alembic command fails (KeyError: 'a1')",
-            "help": "Perhaps b1 is meant; else pull what is missing: git pull",
+            "help": "Correct the id, or pull what is missing: git pull",
         }],
         "not_looked_at": ["what is released: this is no git checkout; every script counts as new"],
     });

@@ -59,9 +59,13 @@ fn only_raised(body: &[Stmt], text: &str) -> Option<String> {
         return None;
     };
     let raised = raise.exc.as_deref()?;
-    let first = raised.as_call_expr().and_then(|call| call.arguments.args.first());
-    let message = first.and_then(Expr::as_string_literal_expr).map(|literal| literal.value.to_str().to_owned());
-    Some(message.unwrap_or_else(|| format!("raise {}", &text[raised.range()])))
+    let as_written = &text[raised.range()];
+    // As Python shows it.
+    let Some(call) = raised.as_call_expr() else { return Some(as_written.to_owned()) };
+    Some(match call.arguments.args.first() {
+        Some(Expr::StringLiteral(message)) => format!("{}: {}", &text[call.func.range()], message.value.to_str()),
+        _ => as_written.to_owned(),
+    })
 }
 
 fn does_nothing(stmt: &Stmt) -> bool {
@@ -88,9 +92,9 @@ mod tests {
         let comment = "def downgrade():\n    # Irreversible: the old names are gone\n    pass\n";
         assert_eq!(reason(comment).as_deref(), Some("the old names are gone"));
         let raises = "def downgrade():\n    \"\"\"No.\"\"\"\n    raise Exception('Downgrades not supported')\n";
-        assert_eq!(reason(raises).as_deref(), Some("Downgrades not supported"));
+        assert_eq!(reason(raises).as_deref(), Some("Exception: Downgrades not supported"));
         let raises = "def downgrade() -> None:\n    raise NotImplementedError\n";
-        assert_eq!(reason(raises).as_deref(), Some("raise NotImplementedError"));
+        assert_eq!(reason(raises).as_deref(), Some("NotImplementedError"));
     }
 
     #[test]
