@@ -105,6 +105,14 @@ fn where_no_program_is_the_server_copies() {
     let _ = run("db-migrate --direction=downgrade --target=-1 --yes").code(0);
     assert!(!scene.tables().contains("b2"));
     let scene = scene.sql("insert into a1 values (4711)");
+    // Not out of one that somebody has written to.
+    let latest = scene.json("db-backup --list")["backups"][0]["copy"].as_str().unwrap().to_owned();
+    let written = |sql: &str| cluster().client(&latest).batch_execute(sql).unwrap();
+    written("update b2 set n = -n");
+    let refused = without_programs(&scene, "db-undo --yes --json").unwrap().code(3).says("was written to since");
+    assert_eq!(refused.kind(), "backup-failed");
+    assert!(!scene.tables().contains("b2"));
+    written("update b2 set n = -n");
     let run = |words: &str| without_programs(&scene, words).unwrap();
     let _ = run("db-undo --yes").code(0).says("40 rows put back");
     assert_eq!(

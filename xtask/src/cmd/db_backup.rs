@@ -95,7 +95,10 @@ fn list(ctx: &Ctx) -> Result<Exit> {
         false => vec![table(&["component", "age", "size", "revision", "proven", "file"], &rows)],
     };
     if !kept.is_empty() {
-        lines.push("\nDatabases that were put aside, which nothing drops but you:".to_owned());
+        lines.push(
+            "\nDatabases that were put aside, or copied for a backup of another folder; nothing here drops them:"
+                .to_owned(),
+        );
         lines.extend(kept.iter().map(kept_line));
     }
     ctx.ui.answer(lines.join("\n"));

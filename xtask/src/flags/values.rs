@@ -59,7 +59,8 @@ pub(super) const PERHAPS: &str = "Perhaps you mean";
 
 /// Of a few words the one that may be meant: the beginning or a part of the word, its abbreviation, or a slip away from it.
 pub(super) fn like<'a>(word: &str, allowed: &[&'a str]) -> Option<&'a str> {
-    let begins = |known: &&&str| known.starts_with(word) || word.starts_with(**known);
+    let near = crate::model::nearest::nearest(word, allowed.iter().copied());
+    let is_near = |known: &&&str| near.first().is_some_and(|name| name == **known);
     let contains = |known: &&&str| word.len() > 2 && known.contains(word);
     let abbreviates = |known: &&&str| {
         let mut letters = word.chars();
@@ -67,9 +68,8 @@ pub(super) fn like<'a>(word: &str, allowed: &[&'a str]) -> Option<&'a str> {
             && known.chars().next() == word.chars().next()
             && known.chars().next_back() == word.chars().next_back()
     };
-    let is_near = |known: &&&str| strsim::osa_distance(word, known) <= if word.len() < 8 { 1 } else { 2 };
     let find = |fits: &dyn Fn(&&&'a str) -> bool| allowed.iter().find(|known| fits(known)).copied();
-    find(&begins).or_else(|| find(&contains)).or_else(|| find(&abbreviates)).or_else(|| find(&is_near))
+    find(&is_near).or_else(|| find(&contains)).or_else(|| find(&abbreviates))
 }
 
 pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> &'a str {

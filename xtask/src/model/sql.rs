@@ -199,6 +199,21 @@ pub fn mentions(sql: &str, word: &str) -> bool {
     token::tokens(sql).iter().any(|token| token.is(word) || matches!(token, Token::Quoted(name) if name == word))
 }
 
+/// Whether a word stands there in no parentheses, and as no name behind a schema.
+pub fn is_said_outside(sql: &str, word: &str) -> bool {
+    let (mut depth, mut is_behind_dot) = (0, false);
+    token::tokens(sql).iter().any(|token| {
+        let is_it = depth == 0 && !is_behind_dot && token.is(word);
+        match token {
+            Token::Mark('(') => depth += 1,
+            Token::Mark(')') => depth -= 1,
+            _ => {}
+        }
+        is_behind_dot = *token == Token::Mark('.');
+        is_it
+    })
+}
+
 fn statement(tokens: &[Token]) -> Statement {
     let mut rest = Rest(tokens);
     let says = |word: &str| tokens.iter().any(|token| token.is(word));

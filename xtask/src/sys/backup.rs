@@ -18,11 +18,11 @@ use anyhow::{Result, bail, ensure};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{Action, own};
 use crate::model::contents::Contents;
-use crate::model::url::{DbUrl, Target};
+use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
 use crate::sys::journal::crash_point;
 use crate::sys::pg::rows::Memory;
-use crate::sys::pg::{Db, Identity, Tool, application_name, client_tool, client_tools, for_libpq, ident};
+use crate::sys::pg::{Db, Identity, Tool, application_name, client_tool, client_tools, for_libpq};
 use crate::sys::run::Cmd;
 use crate::sys::{files, fingerprint};
 use crate::ui::Ui;
@@ -316,20 +316,8 @@ fn failed(request: &Request<'_>, cause: &Fail) -> Fail {
         .details(format!("{} (database {database}): {}", request.component, cause.summary))
         .details(&cause.details);
     let helpful = cause.actions.iter().filter(|_| cause.kind != Kind::Internal);
-    let copy = (cause.kind == Kind::ToolMissing).then(|| by_the_server(request));
-    let fail = helpful.chain(&copy).fold(fail, |fail, action| fail.action(action));
+    let fail = helpful.fold(fail, |fail, action| fail.action(action));
     fail.action(&request.instead).related(own("doctor"))
-}
-
-/// A copy that the server makes needs no program; it is no file, and nobody may be connected.
-fn by_the_server(request: &Request<'_>) -> Action {
-    let target = request.url.target();
-    let database = &target.database;
-    let copy = format!("create database {} template {}", ident(&format!("{database}_copy")), ident(database));
-    let elsewhere = Target { database: "postgres".to_owned(), ..target.clone() };
-    let line = for_libpq(Cmd::new("psql", "/").arg("-c").arg(copy), &elsewhere).line();
-    format!("Or let the server copy the database, while nobody is connected to it, then go on without a backup: {line}")
-        .into()
 }
 
 impl Proof {

@@ -16,8 +16,10 @@ use crate::sys::files::write_atomic;
 use crate::sys::regular::{read_regular, read_text};
 
 /// What is in the name of a variable that may say where a database is.
-const TELLING: [&str; 13] =
-    ["DATABASE", "DB", "POSTGRES", "PG", "SQL", "DSN", "URI", "URL", "HOST", "PORT", "USER", "NAME", "ENV"];
+const TELLING: [&str; 16] = [
+    "DATABASE", "DB", "POSTGRES", "PG", "SQL", "DSN", "URI", "URL", "HOST", "PORT", "USER", "NAME", "PASS", "SECRET",
+    "PWD", "ENV",
+];
 /// Those of our own surroundings, which are others in a hook than in a terminal.
 const OURS: [&str; 3] = ["CARGO_", "GIT_", "XTASK_"];
 
@@ -50,6 +52,7 @@ impl Read {
     /// Whoever took the whole environment would have taken what is new in it, too.
     fn new(mut variables: BTreeSet<String>, walks: bool, files: Vec<PathBuf>) -> Read {
         if walks {
+            variables.retain(|name| !OURS.iter().any(|ours| name.starts_with(ours)));
             let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
             variables.extend(names.filter(|name| is_telling(name)));
         }
@@ -58,7 +61,10 @@ impl Read {
 
     /// Where a password can be read again: in a variable, or at a place of a file, which holds as long as the digest does.
     fn holder(&self, password: &str) -> Option<Value> {
-        let in_variables = self.variables.iter().map(|name| json!({"variable": name}));
+        // First those that the digest leaves out: they can change while it stays.
+        let mut names: Vec<&String> = self.variables.iter().collect();
+        names.sort_by_key(|name| !is_secret(name) && value_url(name).is_none());
+        let in_variables = names.into_iter().map(|name| json!({"variable": name}));
         let in_files = self.files.iter().filter_map(|path| {
             let text = fs::metadata(path).is_ok_and(|found| found.len() < LARGE).then(|| read_text(path).ok())??;
             Some(json!({"file": path.to_str()?, "at": text.find(password)?, "length": password.len()}))
@@ -155,6 +161,11 @@ fn held_at(place: &Value) -> Option<String> {
     read_text(Path::new(place["file"].as_str()?)).ok()?.get(at..at + length?).map(str::to_owned)
 }
 
+/// Whether a variable's value is left out of the digest.
+fn is_secret(name: &str) -> bool {
+    ["PASS", "SECRET", "TOKEN", "KEY", "PWD"].iter().any(|word| name.to_uppercase().contains(word))
+}
+
 fn is_telling(name: &str) -> bool {
     let name = name.to_uppercase();
     TELLING.iter().any(|word| name.contains(word)) && !OURS.iter().any(|ours| name.starts_with(ours))
@@ -180,11 +191,10 @@ fn stamp(path: &Path) -> Vec<u8> {
 
 /// What of a variable goes into the digest: a digest of a short password could be guessed.
 fn without_secret(name: &str) -> String {
-    let secret = ["PASS", "SECRET", "TOKEN", "KEY", "PWD"].iter().any(|word| name.to_uppercase().contains(word));
     match (std::env::var(name), value_url(name)) {
         (Err(_), _) => "no text".to_owned(),
         (Ok(_), Some(url)) => format!("set {}", url.without_password()),
-        (Ok(_), None) if secret => "set".to_owned(),
+        (Ok(_), None) if is_secret(name) => "set".to_owned(),
         (Ok(value), None) => format!("set {value}"),
     }
 }

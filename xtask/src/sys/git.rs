@@ -165,7 +165,9 @@ impl Repo {
         found.ok_or_else(|| {
             let fetch = match self.of_remote(name) {
                 // A clone of a single branch fetches no other one unless it is named.
-                Some((remote, branch)) => git(["fetch", remote]).word(format!("{branch}:refs/remotes/{name}")),
+                Some((remote, branch)) => {
+                    git(["fetch", remote]).word(format!("{branch}:refs/remotes/{remote}/{branch}"))
+                }
                 None => git(["fetch", "--all", "--tags"]),
             };
             Fail::new(Kind::Usage, format!("git knows no commit `{name}`"))
@@ -179,6 +181,8 @@ impl Repo {
     /// `origin` and `main` of `origin/main`, where there is such a remote.
     fn of_remote<'n>(&self, name: &'n str) -> Option<(&'n str, &'n str)> {
         let (remote, branch) = name.split_once('/')?;
+        // `main~2`, `main^`, `main@{1}`: the branch is what can be fetched.
+        let branch = branch.split(['~', '^', '@']).next()?;
         let said = self.git.ask(["remote"]).run().ok()?.ok().ok()?;
         String::from_utf8_lossy(&said).lines().any(|line| line == remote).then_some((remote, branch))
     }

@@ -173,6 +173,10 @@ impl Renamed {
             Some((table, _)) => format!("column {table}.{to}"),
             None => format!("table {to}"),
         };
+        // By its name alone, too: the search path may lead there.
+        if let (false, Some((_, bare))) = (what.starts_with("column "), to.rsplit_once('.')) {
+            self.0.insert(format!("table {bare}").to_lowercase(), now.clone());
+        }
         self.0.insert(then.to_lowercase(), now);
     }
 
@@ -190,6 +194,9 @@ impl Renamed {
             |name: &str| self.0.get(&format!("table {name}").to_lowercase())?.strip_prefix("table ").map(str::to_owned);
         match (table(name), name.rsplit_once('.')) {
             (Some(now), _) => format!("{kind}{now}"),
+            (None, Some((_, bare))) if matches!(kind, "table " | "rows of ") => {
+                table(bare).map_or_else(|| what.to_owned(), |now| format!("{kind}{now}"))
+            }
             (None, Some((of, column))) => {
                 table(of).map_or_else(|| what.to_owned(), |now| format!("{kind}{now}.{column}"))
             }
@@ -276,6 +283,11 @@ impl AtStake {
     /// Whether something goes that cannot be made again, as far as it shows.
     pub fn is_loss(&self) -> bool {
         self.changes_rows() && !self.what.starts_with(VALUES)
+    }
+
+    /// Whether a rebase brings it back: what goes with a table or column that is made again. Rows that a script deletes are not.
+    pub fn comes_back(&self) -> bool {
+        self.what.starts_with("table ") || self.what.starts_with("column ")
     }
 
     /// The same, or values are written over.

@@ -126,9 +126,9 @@ pub fn take_or_copy(
     db.step_aside()?;
     let was_locked = lock.take().is_some();
     let copied = run(ctx, wanted, &url, &identity, backup::copied::take);
-    *db = Db::connect(&wanted.database.url, &application_name(command))?;
+    *db = Db::connect(&url, &application_name(command))?;
     if was_locked {
-        *lock = Some(MigrationLock::take(&wanted.database.url, command)?);
+        *lock = Some(MigrationLock::take(&url, command)?);
     }
     Ok(Taken { backup: copied?, identity })
 }

@@ -167,7 +167,7 @@ pub fn backup(
 ) -> Result<PathBuf> {
     let lock_wait = backup::LOCK_WAIT;
     let wanted = backup::Wanted { component, database, applied, verify: true, lock_wait, instead };
-    Ok(backup::take(ctx, db, &wanted)?.path().to_owned())
+    Ok(backup::take_or_copy(ctx, db, (&mut None, "db-merge"), &wanted)?.path().to_owned())
 }
 
 /// The announced database: its URL for SQLAlchemy, and how the driver knows it from every other one.

@@ -282,7 +282,9 @@ impl<'a> OwnDatabase<'a> {
     /// `backup-missing`, `backup-failed`.
     pub fn before_putting_back(&mut self, ctx: &Ctx, backup: &Path, end: Option<u64>) -> Result<PathBuf> {
         let record = put_back::check_whole(backup)?;
-        record.copy().map_or(Ok(()), |copy| copied::open(self.db.url(), copy).map(drop))?;
+        if let Some(copy) = record.copy() {
+            copied::check(&mut copied::open(self.db.url(), copy)?, (backup, copy), &record)?;
+        }
         let applied = self.applied()?;
         let why = "Take one by hand, put the files back by git, and see what the database needs";
         let instead = Action::run(why, own("db-status").of(&self.component.name));

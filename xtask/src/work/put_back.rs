@@ -280,7 +280,11 @@ fn sequences(was: &Sequences, later: &Sequences, now: &Sequences) -> Vec<String>
         let (Some(goal), Some(here)) = (goal, now.get(name)) else { continue };
         if here.is_none_or(|here| here < goal) {
             let name = name.replace('\'', "''");
-            statements.push(format!("select pg_catalog.setval('{name}'::regclass, {goal}, true)"));
+            // One that counts downwards has given what is above.
+            statements.push(format!(
+                "select pg_catalog.setval('{name}'::regclass, {goal}, true) from pg_catalog.pg_sequence \
+                 where seqrelid = '{name}'::regclass and seqincrement > 0"
+            ));
         }
     }
     statements

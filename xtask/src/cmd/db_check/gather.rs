@@ -54,7 +54,7 @@ pub fn judge(ctx: &Ctx, flags: &DbCheck, components: &[&Component]) -> Result<Ve
 /// Where nobody has named a component, one without its config keeps the others from nothing.
 fn parts<'a>(ctx: &Ctx, flags: &DbCheck, components: &[&'a Component]) -> Result<Vec<Part<'a>>> {
     let is_choosy = flags.all || components.len() < 2;
-    let mut parts = Vec::new();
+    let (mut parts, mut first) = (Vec::new(), None);
     for component in components {
         match Part::new(ctx, component) {
             Ok(part) => parts.push(part),
@@ -62,10 +62,14 @@ fn parts<'a>(ctx: &Ctx, flags: &DbCheck, components: &[&'a Component]) -> Result
             Err(error) => {
                 let Fail { summary, details, .. } = from_anyhow(&error);
                 ctx.ui.not_looked_at(format!("any script of {}: {summary} ({details})", component.name));
+                first = first.or(Some(error));
             }
         }
     }
-    Ok(parts)
+    match first {
+        Some(error) if parts.is_empty() => Err(error),
+        _ => Ok(parts),
+    }
 }
 
 /// A component, and where its scripts are.

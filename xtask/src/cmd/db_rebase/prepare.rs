@@ -115,7 +115,8 @@ pub fn agree(ctx: &Ctx, flags: &Rebase, facts: &Facts, prepared: &Prepared, ends
         return Ok(());
     }
     let question = format!(
-        "{}\nThey are carried over: out of the backup, when the tables and columns are there again. Go on?",
+        "{}\nWhat goes with a table or column is carried over, out of the backup, when that is there again; rows that a \
+         script deletes stay in the backup alone. Go on?",
         lost.join("\n")
     );
     if ctx.ui.confirm(&question) == Some(true) {
@@ -131,7 +132,8 @@ pub fn agree(ctx: &Ctx, flags: &Rebase, facts: &Facts, prepared: &Prepared, ends
     };
     let again = if flags.allow_dirty { again.word("--allow-dirty") } else { again };
     let meant = Action::run(
-        "Carry them over, out of the backup; what does not fit any more stays in it, and is named",
+        "Carry over what goes with tables and columns, out of the backup; rows that a script deletes, and what does not fit \
+         any more, stay in it",
         again.word("--yes"),
     );
     let alone = Action::run("Leave the database alone", own("db-rebase").of(&facts.component.name).word("--no-db"));

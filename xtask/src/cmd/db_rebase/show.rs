@@ -221,9 +221,15 @@ fn goes_down(prepared: &Prepared) -> Vec<String> {
     ];
     lines.extend(rows.why.iter().map(|why| format!("  it cannot stay as it is: {why}")));
     lines.extend(rows.at_stake.iter().map(|it| format!("  {}", it.line())));
-    if rows.at_stake.iter().any(AtStake::is_loss) {
+    let lost = || rows.at_stake.iter().filter(|it| it.is_loss());
+    if lost().any(AtStake::comes_back) {
         let how = "  they are carried over: when the tables and columns are there again, the rows come back out of the backup";
         lines.push(how.to_owned());
+    }
+    if lost().any(|it| !it.comes_back()) {
+        let not =
+            "  rows that a script deletes, or that only show when it runs, do not come back: they stay in the backup";
+        lines.push(not.to_owned());
     }
     lines
 }

@@ -84,6 +84,8 @@ pub struct Walk<'w, 'a> {
     open: Vec<(RevisionResult, Above)>,
     /// Those that the component's database ran as another text: what is said of each.
     edited: HashMap<String, String>,
+    /// One that goes up only on a reference is not in this database.
+    lacks_one: bool,
     obstacle: Option<Fail>,
     together: Option<Together>,
     notes: Vec<String>,
@@ -140,6 +142,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             above: Vec::new(),
             open: Vec::new(),
             edited: HashMap::new(),
+            lacks_one: false,
             obstacle: None,
             together: None,
             notes: Vec::new(),
@@ -231,9 +234,14 @@ impl<'w, 'a> Walk<'w, 'a> {
         ids.iter().try_for_each(|id| self.seed(Some(id)).map(|_| ()))
     }
 
+    /// One that cannot be tried in this database; a reference may have shown it.
     fn skip(&mut self, id: &str, reason: &str) {
         self.next(id);
-        self.settle(RevisionResult::skipped(&self.facts.graph, id, reason.to_owned()));
+        let mut result = RevisionResult::skipped(&self.facts.graph, id, reason.to_owned());
+        if !self.reference.is_walked() && self.reference.was_asked(id) {
+            result = self.reference.weigh(&self.facts.component.name, result, &Above::Proven);
+        }
+        self.settle(result);
     }
 
     /// The result of a revision whose script says that it cannot be downgraded.

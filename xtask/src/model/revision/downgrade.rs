@@ -55,7 +55,9 @@ fn says_irreversible(stmt: &Stmt) -> bool {
 
 /// What `downgrade()` raises, where it does nothing else; its message, if that is a literal.
 fn only_raised(body: &[Stmt], text: &str) -> Option<String> {
-    let [Stmt::Raise(raise)] = &body.iter().filter(|stmt| !does_nothing(stmt)).collect::<Vec<_>>()[..] else {
+    let [Stmt::Raise(raise)] =
+        &body.iter().filter(|stmt| stmt.is_return_stmt() || !does_nothing(stmt)).collect::<Vec<_>>()[..]
+    else {
         return None;
     };
     let raised = raise.exc.as_deref()?;
@@ -105,6 +107,7 @@ mod tests {
             "# irreversible:\n",
             "# this is irreversible: or so they say\n",
             "def downgrade():\n    irreversible = True\n",
+            "def downgrade():\n    return\n    raise NotImplementedError\n",
             "def downgrade():\n    op.drop_table('t')\n    raise ValueError('late')\n",
             "def downgrade(:\n    # irreversible: broken\n",
         ] {

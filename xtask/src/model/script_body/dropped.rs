@@ -46,7 +46,14 @@ pub fn dropped(function: &Function) -> Vec<Dropped> {
         }
     }
     let mut seen = std::collections::HashSet::new();
-    found.retain(|dropped| matches!(dropped.fate, Fate::Renamed(_)) || seen.insert(dropped.what.clone()));
+    found.retain(|dropped| {
+        if matches!(dropped.fate, Fate::Renamed(_)) {
+            // From here on a name is another thing's.
+            seen.clear();
+            return true;
+        }
+        seen.insert(dropped.what.clone())
+    });
     found
 }
 

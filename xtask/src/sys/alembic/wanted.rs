@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::mask::Mask;
 use super::once::Asking;
 use crate::model::url::Secret;
 use crate::ui::Ui;
@@ -47,7 +48,7 @@ pub fn ask(ui: &Ui, asking: &Asking<'_>) -> Result<Wanted> {
         answer: match (&answer["url"], &answer["other"], &answer["raised"]) {
             (Value::String(url), ..) => Answer::Url(Secret::new(url.as_str())),
             (_, Value::String(name), _) => Answer::Other(name.clone()),
-            (.., Value::String(error)) => Answer::Raised(error.clone()),
+            (.., Value::String(error)) => Answer::Raised(Mask::default().apply(error)),
             _ => Answer::Nothing,
         },
     })

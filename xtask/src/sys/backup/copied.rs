@@ -2,6 +2,7 @@
 //! compared. The file on the shelf then only says which database it is; its record is as any other's.
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -105,6 +106,24 @@ pub fn open(url: &DbUrl, copy: &str) -> Result<Db> {
             .related(own("db-status"))
             .into()
     })
+}
+
+/// Refuses a copy that does not hold any more what the record of the backup in `file` says; gives what differs and is no row.
+///
+/// # Errors
+/// `backup-failed` with what was written.
+pub fn check(db: &mut Db, (file, copy): (&Path, &str), record: &Record) -> Result<Vec<String>> {
+    let found = record.contents.differences(&db.contents(&mut Memory::default(), 0)?);
+    if found.data.is_empty() {
+        return Ok(found.schema);
+    }
+    let as_it_is = own("db-restore").word(file.display().to_string()).word("--no-verify");
+    Err(Fail::new(Kind::BackupFailed, "The copy was written to since it was taken")
+        .details(copy)
+        .details(found.data.join("\n"))
+        .run("Restore it as it is now", as_it_is)
+        .related(own("db-backup").word("--list"))
+        .into())
 }
 
 /// Hands the rows of these tables (schema and name) to `visit`, as they stand in a file.

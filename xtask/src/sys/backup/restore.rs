@@ -1,7 +1,7 @@
 //! Restores a backup into a new database on the server and compares that with the backup's record. Nothing else is
 //! touched.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -29,23 +29,14 @@ pub struct New {
 ///
 /// # Errors
 /// `backup-missing` where that database is gone; `active-connections` where somebody is in it.
-fn of_copy(url: &DbUrl, copy: &str, making: &Making<'_>, record: Option<&Record>) -> Result<New> {
+fn of_copy(url: &DbUrl, (file, copy): (&Path, &str), making: &Making<'_>, record: Option<&Record>) -> Result<New> {
     drop(super::copied::open(url, copy)?);
     let scratch = Scratch::exact_copy(url, copy, making)?;
     crash_point();
     let mut differs = Vec::new();
     if let Some(record) = record {
         let mut db = Db::connect(scratch.url(), &application_name("db-restore"))?;
-        let found = record.contents.differences(&db.contents(&mut Memory::default(), 0)?);
-        if !found.data.is_empty() {
-            return Err(Fail::new(Kind::BackupFailed, "The copy was written to since it was taken")
-                .details(copy)
-                .details(found.data.join("\n"))
-                .run("Restore it as it is now", own("db-restore").word("--no-verify"))
-                .related(own("db-backup").word("--list"))
-                .into());
-        }
-        differs = found.schema;
+        differs = super::copied::check(&mut db, (file, copy), record)?;
     }
     Ok(New { scratch, differs })
 }
@@ -58,7 +49,7 @@ pub fn into_new(ui: &Ui, url: &DbUrl, tools: &[PathBuf], entry: &Entry, verify: 
     let making = Making { ui, why: "restoring a backup", name: None, file_copy: false, tools, admin: None };
     let (file, record) = (&entry.path, entry.record.as_ref().filter(|_| verify));
     if let Some(copy) = entry.record.as_ref().and_then(Record::copy) {
-        return of_copy(url, copy, &making, record);
+        return of_copy(url, (file, copy), &making, record);
     }
     let tool = reader(ui, tools, file)?;
     let failed = |said: &str| {

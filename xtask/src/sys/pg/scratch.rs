@@ -154,15 +154,17 @@ impl Scratch {
         let mut scratch = Scratch::claim(admin, making)?;
         let facts = scratch.source_without_us(source)?;
         (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
-        scratch.belongs_to = scratch.role.is_some().then_some(facts.owner);
+        scratch.belongs_to = scratch.role.is_some().then(|| facts.owner.clone());
         if scratch.copied(source, making.why)? {
             return Ok(scratch);
         }
-        if facts.in_use {
-            return Err(connected(&mut scratch.owner, &[source])?.into());
+        let may = format!("select pg_has_role({}, 'usage')::text", literal(&facts.owner));
+        if scratch.owner.text(&may, "asking for the right to copy it")? == "true" {
+            let fail = connected(&mut scratch.owner, &[source])?;
+            return Err(fail.details("Or a prepared transaction or a replication session is open in it").into());
         }
         let fail = Fail::new(Kind::PermissionDenied, "This role may not copy the database");
-        Err(fail.details(format!("{source} belongs to another role, or is in use")).refused().into())
+        Err(fail.details(format!("{source} belongs to {}", facts.owner)).refused().into())
     }
 
     /// Gives the database a name and a comment by which it stays. Our sessions in it must be closed, or on their way.

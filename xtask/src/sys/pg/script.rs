@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::{Db, sql_fail};
 use crate::fail::{Fail, Kind};
-use crate::model::sql::{leading_words, mentions};
+use crate::model::sql::{is_said_outside, leading_words};
 use crate::sys::interrupt;
 
 /// A statement that PostgreSQL refused; what comes after it was run all the same.
@@ -88,7 +88,7 @@ fn reaches_beyond(statement: &str) -> bool {
     match words.as_slice() {
         ["create" | "alter" | "drop", "user", "mapping", ..] => false,
         ["create" | "alter" | "drop", "database" | "role" | "user" | "group" | "tablespace" | "system", ..] => true,
-        ["copy", ..] => mentions(statement, "program"),
+        ["copy", ..] => is_said_outside(statement, "program"),
         _ => false,
     }
 }
@@ -311,9 +311,13 @@ mod tests {
         ] {
             assert!(reaches_beyond(statement), "{statement}");
         }
-        for statement in
-            ["create user mapping for u server s", "copy t from stdin", "create table role (program int)", ""]
-        {
+        for statement in [
+            "create user mapping for u server s",
+            "copy t from stdin",
+            "copy public.program (id, program) from stdin",
+            "create table role (program int)",
+            "",
+        ] {
             assert!(!reaches_beyond(statement), "{statement}");
         }
     }

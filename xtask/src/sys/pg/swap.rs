@@ -145,7 +145,7 @@ pub fn drop_copy(url: &DbUrl, copy: &str) -> Result<()> {
     let is_ours = db.client().ask_opt(sql, &[&copy, &COPY]);
     match is_ours.map_err(|error| sql_fail(&error, "looking for a copy"))? {
         Some(_) => drop_database(&mut db, copy),
-        None => Ok(()),
+        None => anyhow::bail!("{copy} is not on this server, or does not say any more that it is a backup"),
     }
 }
 

@@ -112,12 +112,13 @@ impl Templates {
         let sql = format!(
             "select datname::text, shobj_description(oid, 'pg_database'), extract(epoch from now())::int8, \
              case when has_database_privilege(oid, 'connect') then pg_database_size(oid) else 0 end \
-             from pg_database where {OURS}"
+             from pg_database where {OURS} order by oid desc"
         );
         let rows = self.db.client().ask(&sql, &[]).map_err(|error| sql_fail(&error, "listing the cached baselines"))?;
         let read = |row: &postgres::Row| template(row.get(0), row.get(1), row.get(2), row.get(3));
         let mut all: Vec<Template> = rows.iter().map(read).collect();
-        all.sort_by(|a, b| a.age.cmp(&b.age).then_with(|| a.database.cmp(&b.database)));
+        // Of one second: the one that was made last is first.
+        all.sort_by_key(|template| template.age);
         Ok(all)
     }
 

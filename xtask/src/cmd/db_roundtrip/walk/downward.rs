@@ -210,7 +210,8 @@ impl Walk<'_, '_> {
             self.open.push((result.clone(), above.clone()));
         }
         let result = self.reference.weigh(&self.facts.component.name, result, above);
-        if let Some(bears) = verdict::for_those_below(&result) {
+        let edited = self.edited.get(&id).map(|why| Above::Broken(why.clone()));
+        if let Some(bears) = edited.or_else(|| verdict::for_those_below(&result)) {
             self.above.push((id, bears));
         }
         self.settle(result);

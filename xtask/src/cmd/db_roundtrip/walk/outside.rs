@@ -21,7 +21,8 @@ impl Walk<'_, '_> {
     /// The reason outside the revision, if it is one. `before` is the database before the upgrade.
     pub(super) fn outside_cause(&self, id: &str, failure: &Failure, before: &Point) -> Option<String> {
         let trouble = &failure.trouble;
-        if trouble.is_lacking_on_server() {
+        // On the component's own server db-migrate fails just so.
+        if trouble.is_lacking_on_server() && self.facts.database.embedded {
             return Some(self.lacking_on_server(&trouble.message));
         }
         let by_command = matches!(self.facts.component.baseline, Some(Declared::Command { .. }));
@@ -45,7 +46,7 @@ impl Walk<'_, '_> {
         }
         let is_first = before.schema.objects().all(|(key, _)| key.kind != "table");
         let is_missing = trouble.sqlstate.as_deref().is_some_and(|code| NOT_THERE.contains(&code));
-        (is_first && is_missing && !self.makes_tables(id)).then(|| {
+        (is_first && is_missing && !trouble.is_lacking_on_server() && !self.makes_tables(id)).then(|| {
             format!(
                 "it needs what no revision makes before it ({}): this history does not begin with an empty database, but \
                  with tables that were made otherwise (create_all and `alembic stamp`); name a dump or the command that \
@@ -56,9 +57,6 @@ impl Walk<'_, '_> {
     }
 
     fn lacking_on_server(&self, message: &str) -> String {
-        if !self.facts.database.embedded {
-            return format!("the server lacks what it needs ({message}): have it put there, then repeat this");
-        }
         let why = format!("the embedded server lacks what it needs ({message}); on the real one");
         let real = own("db-roundtrip").of(&self.facts.component.name).flag("--server", "configured");
         self.ctx.ui.shown(Action::run(why, real))
@@ -69,7 +67,11 @@ impl Walk<'_, '_> {
         let below = applied_set(&self.facts.graph, &[id.to_owned()]);
         let calls = |other: &&String| {
             let upgrade = explain::upgrade(self.ctx, self.facts, other);
-            upgrade.is_some_and(|upgrade| upgrade.calls.iter().any(|found| found.call.last() == "create_all"))
+            // Tables that the script itself spells out are the same ever after.
+            let spells_out =
+                explain::script(self.ctx, self.facts, other).is_some_and(|text| text.contains("MetaData("));
+            !spells_out
+                && upgrade.is_some_and(|upgrade| upgrade.calls.iter().any(|found| found.call.last() == "create_all"))
         };
         self.facts.route.order.iter().filter(|other| *other != id && below.contains(*other)).find(calls).cloned()
     }

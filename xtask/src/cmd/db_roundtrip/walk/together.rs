@@ -36,7 +36,7 @@ impl Walk<'_, '_> {
         // Of several walkers, only the one that has come to the last pending revision tries it.
         let last = lacking.iter().rev().find(|id| self.facts.route.tests(id));
         let is_last = last.is_some_and(|last| self.found.contains_key(last));
-        lacking.len() > 1 && is_last && self.obstacle.is_none() && self.found.values().all(goes_up)
+        lacking.len() > 1 && !self.lacks_one && is_last && self.obstacle.is_none() && self.found.values().all(goes_up)
     }
 
     /// Applies all that is pending, as db-migrate would, and compares with what the walk has come to.

@@ -12,6 +12,7 @@ use crate::cmd::db_roundtrip::trial::{self, Passed, Stuck, Trial, depends_on_mod
 use crate::cmd::db_roundtrip::{explain, result};
 use crate::fail::Fail;
 use crate::model::catalog;
+use crate::model::graph::Links;
 use crate::model::roundtrip::{Leg, Point, Verdict};
 use crate::model::target::Direction;
 use crate::report::roundtrip::RevisionResult;
@@ -181,7 +182,10 @@ impl Walk<'_, '_> {
         match self.outside_cause(id, &stuck.failure, before) {
             Some(reason) => self.settle(RevisionResult::skipped(&self.facts.graph, id, reason)),
             None => match self.shown_elsewhere(id, &stuck.failure)? {
-                Some(result) => self.settle(result),
+                Some(result) => {
+                    self.lacks_one = true;
+                    self.settle(result);
+                }
                 None => self.record(id, Ok(stuck)),
             },
         }
@@ -194,7 +198,12 @@ impl Walk<'_, '_> {
         if !self.is_clone || self.reference.is_walked() || !is_there_already(&failure.trouble) {
             return Ok(None);
         }
-        self.consult(HashSet::from([id.to_owned()]))?;
+        // What is above it cannot be tried in this database, either.
+        let above = self.facts.graph.descendants(&[id], Links::WithDependencies);
+        let mut ids: HashSet<String> = self.wanted.iter().filter(|it| above.contains(&it.as_str())).cloned().collect();
+        ids.insert(id.to_owned());
+        self.consult(ids)?;
+        self.notes.append(&mut self.reference.notes);
         let shown = self.reference.of(id).filter(|shown| shown.result.verdict.is_tested());
         Ok(shown.filter(|shown| shown.result.step != Some(Leg::Upgrade)).map(|shown| {
             let mut result = shown.result.clone();

@@ -1,5 +1,7 @@
 //! The summary and the details of a driver's trouble.
 
+use std::path::Path;
+
 use super::Names;
 use crate::fail::Kind;
 use crate::sys::alembic::trouble::{Fault, Phase, Trouble, TroubleKind, place_of};
@@ -155,15 +157,17 @@ fn object(trouble: &Trouble) -> Option<String> {
 
 /// Where it was raised, if that is another file of the project than the script: a helper, a listener of env.py.
 pub(super) fn raised_elsewhere(trouble: &Trouble, names: &Names) -> Option<String> {
-    let (file, line) = place_of(trouble.traceback.last()?)?;
     let root = names.project.canonicalize().ok()?;
+    let is_package = |file: &Path| file.components().any(|part| part.as_os_str() == "site-packages");
+    let is_own = |file: &Path| file.starts_with(&root) && !is_package(file);
+    let (file, line) =
+        trouble.traceback.iter().rev().filter_map(|frame| place_of(frame)).find(|(file, _)| is_own(file))?;
     let is_raised = !matches!(trouble.kind, TroubleKind::Child | TroubleKind::Moved);
     let is_elsewhere = is_raised
         && matches!(trouble.phase, Phase::Step | Phase::Env)
         && trouble.sqlstate.is_none()
         && trouble.file.as_ref() != Some(&file);
-    let is_own = file.starts_with(root) && trouble.file.is_some();
-    (is_elsewhere && is_own).then(|| format!("{}:{line}", names.relative(&file)))
+    (is_elsewhere && trouble.file.is_some()).then(|| format!("{}:{line}", names.relative(&file)))
 }
 
 /// PostgreSQL's detail without what rows hold: the names of a key stay, its values are for `--verbose`.

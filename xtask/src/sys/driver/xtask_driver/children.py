@@ -21,10 +21,8 @@ class Children:
         self._said = None
 
     def expect(self):
-        """A step begins, in this process. Memory from before it was forked itself is that of others, too."""
-        if self._process != os.getpid():
-            self._process, self._said = os.getpid(), mmap.mmap(-1, LONGEST)
-        self._said[:1] = b"\0"
+        """A step begins, in this process. Each has memory of its own: a child of an earlier one may still write."""
+        self._process, self._said = os.getpid(), mmap.mmap(-1, LONGEST)
 
     def end_here(self, error):
         """Ends a child; does nothing in the process of the step itself."""
