@@ -77,7 +77,7 @@ fn what_cannot_be_shown_in_any_way_is_told_with_the_reason() {
     // `c` is stamped away, and what is below it is tried on the clone.
     assert_eq!(told(&report), ["c irreversible", "b unproven"]);
     assert_eq!(result(&report, "c")["reason"], "NotImplementedError: no way back");
-    assert!(report["notes"].to_string().contains("c cannot be taken down"), "{report:#}");
+    assert!(report["notes"].to_string().contains("c declares that it cannot be undone"), "{report:#}");
     let reason = result(&report, "b")["reason"].as_str().unwrap();
     assert!(reason.contains("a, below it, does not go up"), "{reason}");
     // Where it does not go down there either, nothing was tested.
@@ -85,7 +85,7 @@ fn what_cannot_be_shown_in_any_way_is_told_with_the_reason() {
     let report = roundtrip(&scene, "--steps 2", 0);
     assert_eq!(told(&report), ["c irreversible", "b skipped"]);
     let reason = result(&report, "b")["reason"].as_str().unwrap();
-    assert!(reason.contains("c cannot be taken down") && reason.contains("a, below it, does not go up"), "{reason}");
+    assert!(reason.contains("c declares that it cannot be undone") && reason.contains("a, below it, does not go up"), "{reason}");
 }
 
 #[test]
