@@ -85,7 +85,10 @@ fn what_cannot_be_shown_in_any_way_is_told_with_the_reason() {
     let report = roundtrip(&scene, "--steps 2", 0);
     assert_eq!(told(&report), ["c irreversible", "b skipped"]);
     let reason = result(&report, "b")["reason"].as_str().unwrap();
-    assert!(reason.contains("c declares that it cannot be undone") && reason.contains("a, below it, does not go up"), "{reason}");
+    assert!(
+        reason.contains("c declares that it cannot be undone") && reason.contains("a, below it, does not go up"),
+        "{reason}"
+    );
 }
 
 #[test]

@@ -36,7 +36,13 @@ pub fn rows() -> Rows {
     let [back] = in_turns(QUICK, [&mut || backup("db-restore --swap-back --yes -q")]);
     Ok(vec![
         Row::new("db-backup --no-verify of 1 GB, rows counted", read, "`pg_dump`", dump, Goal::AtMost(1.1)),
-        Row::new("db-backup of 1 GB, which is read and not restored: over 512 MiB", proven, "`pg_dump`", dump, Goal::Known),
+        Row::new(
+            "db-backup of 1 GB, which is read and not restored: over 512 MiB",
+            proven,
+            "`pg_dump`",
+            dump,
+            Goal::Known,
+        ),
         Row::alone("db-backup of 1 GB: peak memory", peak, "MiB", Goal::Under(64.0)),
         Row::alone("db-restore --swap-back, two databases of 1 GB", back, "ms", Goal::Under(100.0)),
     ])
