@@ -102,35 +102,32 @@ fn moved() -> Branches {
 /// The same, killed when the database is on its way.
 fn stopped_rebase() -> Branches {
     let case = moved();
+    killed_when(&case, "db-rebase --yes -q", 15, || case.heads() == "p");
+    case
+}
+
+/// Kills a command at its first point, from this one on, where something is so.
+fn killed_when(case: &Branches, words: &str, first: usize, is_so: impl Fn() -> bool) {
     let begin = case.moment();
-    for at in 15.. {
+    for at in first.. {
         begin.again();
-        let killed = case.xtask("db-rebase --yes -q").env("XTASK_CRASH_AT", at.to_string()).run();
+        let killed = case.xtask(words).env("XTASK_CRASH_AT", at.to_string()).run();
         assert_eq!(killed.code, -1, "{killed}");
-        if case.heads() == "p" {
-            break;
+        if is_so() {
+            return;
         }
     }
-    case
 }
 
 /// A rebase that was killed between its backup and the way down may lie there for a day.
 #[test]
 fn a_row_that_is_written_before_a_rebase_goes_on_comes_along() {
     let case = moved();
-    let begin = case.moment();
     let done = || {
         let journal = fs::read_to_string(case.path(".xtask/journals/db-rebase/journal.json")).unwrap_or_default();
         journal.matches("\"progress\": \"done\"").count()
     };
-    for at in 1.. {
-        begin.again();
-        let killed = case.xtask("db-rebase --yes -q").env("XTASK_CRASH_AT", at.to_string()).run();
-        assert_eq!(killed.code, -1, "{killed}");
-        if done() == 1 {
-            break;
-        }
-    }
+    killed_when(&case, "db-rebase --yes -q", 1, || done() == 1);
     assert_eq!(case.heads(), "b", "nothing has gone down");
     case.sql(0, "insert into t_b values (7777)");
     let _ = case.run("db-rebase --resume --yes").code(0);
@@ -142,16 +139,8 @@ fn a_row_that_is_written_before_a_rebase_goes_on_comes_along() {
 #[test]
 fn a_row_that_is_written_behind_the_rows_that_were_carried_over_stays() {
     let case = stopped_rebase();
-    let begin = case.moment();
     let is_put_back = "select to_regclass('xtask_since.put_back') is not null";
-    for at in 1.. {
-        begin.again();
-        let killed = case.xtask("db-rebase --resume --yes -q").env("XTASK_CRASH_AT", at.to_string()).run();
-        assert_eq!(killed.code, -1, "{killed}");
-        if case.client().query_one(is_put_back, &[]).unwrap().get(0) {
-            break;
-        }
-    }
+    killed_when(&case, "db-rebase --resume --yes -q", 1, || case.client().query_one(is_put_back, &[]).unwrap().get(0));
     case.sql(0, "insert into t_b values (7777)");
     let aborted = case.run("db-rebase --abort --yes").code(0);
     assert!(case.rows(0).contains("7777"), "{aborted}\n{}", case.rows(0));

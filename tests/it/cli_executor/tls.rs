@@ -60,14 +60,7 @@ fn worker(checkout: &Checkout, redis: &str) {
 fn valkey_by_tls_and_by_a_sentinel() {
     let files = certificates();
     let (port, plain) = (free_port(), free_port());
-    let words = format!(
-        "--port {plain} --tls-port {port} --bind 127.0.0.1 --save  --requirepass hidden-valkey --tls-auth-clients no \
-         --tls-cert-file {} --tls-key-file {} --tls-ca-cert-file {}",
-        files.path("server.crt"),
-        files.path("server.key"),
-        files.path("root.crt"),
-    );
-    let Some(_redis) = redis(&words, port, None) else { return not_run("there is neither Valkey nor Redis") };
+    let Some(_redis) = redis_by_tls(&files, port, plain) else { return not_run("there is neither Valkey nor Redis") };
     let checkout = Checkout::new("postgresql+asyncpg://u@localhost:1/d");
     let trusting = |root: &str| {
         let run = checkout.xtask("--component=app-proxy-worker --check --json").env("SSL_CERT_FILE", files.path(root));
@@ -114,14 +107,7 @@ fn valkey_by_tls_and_by_a_sentinel() {
 fn a_sentinel_behind_tls_and_the_keys_of_etcd() {
     let files = certificates();
     let port = free_port();
-    let words = format!(
-        "--port 0 --tls-port {port} --bind 127.0.0.1 --save  --requirepass hidden-valkey --tls-auth-clients no \
-         --tls-cert-file {} --tls-key-file {} --tls-ca-cert-file {}",
-        files.path("server.crt"),
-        files.path("server.key"),
-        files.path("root.crt"),
-    );
-    let Some(_redis) = redis(&words, port, None) else { return not_run("there is neither Valkey nor Redis") };
+    let Some(_redis) = redis_by_tls(&files, port, 0) else { return not_run("there is neither Valkey nor Redis") };
     let checkout = Checkout::new("postgresql+asyncpg://u@localhost:1/d");
     let trusting = |service: &str| {
         let run = checkout.xtask(&format!("--component={service} --check --json"));
@@ -147,6 +133,18 @@ fn a_sentinel_behind_tls_and_the_keys_of_etcd() {
     trusting("mgr").has("valkey", &["ok | answers PING at", "by TLS (by etcd's config/redis)"]);
     etcd.put("tls_skip_verify", "true");
     checkout.check("mgr").has("valkey", &["ok", "its certificate not looked at"]);
+}
+
+/// Valkey or Redis that speaks TLS at `port`, and plainly at another one (0: nowhere).
+fn redis_by_tls(files: &Certificates, port: u16, plain: u16) -> Option<Server> {
+    let words = format!(
+        "--port {plain} --tls-port {port} --bind 127.0.0.1 --save  --requirepass hidden-valkey --tls-auth-clients no \
+         --tls-cert-file {} --tls-key-file {} --tls-ca-cert-file {}",
+        files.path("server.crt"),
+        files.path("server.key"),
+        files.path("root.crt"),
+    );
+    redis(&words, port, None)
 }
 
 /// A sentinel that speaks TLS alone, of a Valkey that does.

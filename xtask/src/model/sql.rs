@@ -151,15 +151,20 @@ fn under_with(part: &[Token]) -> Vec<Statement> {
     (1..part.len()).filter(|at| is_with && changes(at)).map(|at| statement(up_to_its_end(&part[at..]))).collect()
 }
 
+/// By how much what follows stands deeper in parentheses.
+fn deeper(token: &Token) -> i32 {
+    match token {
+        Token::Mark('(') => 1,
+        Token::Mark(')') => -1,
+        _ => 0,
+    }
+}
+
 /// The tokens up to the parenthesis that closes what they stand in.
 fn up_to_its_end(tokens: &[Token]) -> &[Token] {
-    let mut depth = 0_i32;
+    let mut depth = 0;
     let end = tokens.iter().position(|token| {
-        match token {
-            Token::Mark('(') => depth += 1,
-            Token::Mark(')') => depth -= 1,
-            _ => {}
-        }
+        depth += deeper(token);
         depth < 0
     });
     &tokens[..end.unwrap_or(tokens.len())]
@@ -204,11 +209,7 @@ pub fn is_said_outside(sql: &str, word: &str) -> bool {
     let (mut depth, mut is_behind_dot) = (0, false);
     token::tokens(sql).iter().any(|token| {
         let is_it = depth == 0 && !is_behind_dot && token.is(word);
-        match token {
-            Token::Mark('(') => depth += 1,
-            Token::Mark(')') => depth -= 1,
-            _ => {}
-        }
+        depth += deeper(token);
         is_behind_dot = *token == Token::Mark('.');
         is_it
     })
@@ -286,13 +287,9 @@ fn sets(rest: Rest<'_>) -> Vec<String> {
         for one in left[usize::from(is_several)..].split(|token| *token == Token::Mark(',')) {
             columns.push(Rest(one).name());
         }
-        let mut depth = 0_i32;
+        let mut depth = 0;
         let is_last = part.iter().any(|token| {
-            match token {
-                Token::Mark('(') => depth += 1,
-                Token::Mark(')') => depth -= 1,
-                _ => {}
-            }
+            depth += deeper(token);
             depth == 0 && ends(token)
         });
         if is_last {

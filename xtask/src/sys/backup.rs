@@ -116,7 +116,7 @@ fn with_any_tool(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
     let server = db.server_version().number;
     let mut refused = Vec::new();
     for tool in client_tools(ui, "pg_dump", server / 10_000, request.tools)? {
-        let attempt = Attempt { ui, request, tool: &tool, identity: &identity, server };
+        let attempt = Attempt { ui, request, tool: &tool, identity: &identity };
         match attempt.run(&mut db) {
             Ok(backup) => return Ok(Backup { passed_over: refused, ..backup }),
             Err(error) => {
@@ -153,13 +153,37 @@ fn locked_out(db: &mut Db, fail: Fail) -> Fail {
     db.exclusive_holders().unwrap_or_default().into_iter().fold(fail, Fail::details)
 }
 
+/// What is written beside a backup, whose file is on the disk.
+fn record(
+    request: &Request<'_>,
+    db: &Db,
+    part: &Part,
+    (time, identity): (String, Identity),
+    (proof, differs): (Proof, Vec<String>),
+    contents: Contents,
+) -> Result<Record> {
+    Ok(Record {
+        component: request.component.to_owned(),
+        time,
+        revision: request.revision.to_vec(),
+        commit: request.commit.clone(),
+        server: db.endpoint().to_string(),
+        server_version: db.server_version().number,
+        identity,
+        bytes: std::fs::metadata(&part.path)?.len(),
+        digest: fingerprint::digest_of_contents(&part.path)?,
+        proof,
+        differs,
+        contents,
+    })
+}
+
 /// One program's try.
 struct Attempt<'a> {
     ui: &'a Ui,
     request: &'a Request<'a>,
     tool: &'a Tool,
     identity: &'a Identity,
-    server: u32,
 }
 
 impl Attempt<'_> {
@@ -177,20 +201,7 @@ impl Attempt<'_> {
         let restore = self.restore_tool()?;
         let (proof, differs) = prove::prove(self.ui, request, &restore, &part.path, self.identity, &contents)?;
         crash_point();
-        let record = Record {
-            component: request.component.to_owned(),
-            time,
-            revision: request.revision.to_vec(),
-            commit: request.commit.clone(),
-            server: db.endpoint().to_string(),
-            server_version: self.server,
-            identity: self.identity.clone(),
-            bytes,
-            digest: fingerprint::digest_of_contents(&part.path)?,
-            proof,
-            differs,
-            contents,
-        };
+        let record = record(request, db, &part, (time, self.identity.clone()), (proof, differs), contents)?;
         part.finish(&path, &record)?;
         let (url, lock_wait) = (request.url.clone(), request.lock_wait);
         Ok(Backup { path, record, passed_over: Vec::new(), memory, url, lock_wait })

@@ -9,15 +9,15 @@ use anyhow::{Context, Result, bail};
 use super::archive::Piece;
 use super::record::{Proof, Record};
 use super::shelf::Part;
-use super::{Backup, FOLDER, Request, file_name, identity};
+use super::{Backup, FOLDER, Request, file_name, identity, record};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::own;
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
+use crate::sys::files;
 use crate::sys::journal::crash_point;
 use crate::sys::pg::rows::Memory;
 use crate::sys::pg::{Db, Making, Scratch, application_name, swap};
-use crate::sys::{files, fingerprint};
 use crate::ui::Ui;
 
 /// Copies the database. No session may be in it, ours neither.
@@ -66,20 +66,9 @@ fn attempt(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
         .open(&part.path)?
         .write_all(text.as_bytes())
         .context("writing the backup")?;
-    let record = Record {
-        component: request.component.to_owned(),
-        time,
-        revision: request.revision.to_vec(),
-        commit: request.commit.clone(),
-        server: db.endpoint().to_string(),
-        server_version: db.server_version().number,
-        identity,
-        bytes: part.sync()?,
-        digest: fingerprint::digest_of_contents(&part.path)?,
-        proof: Proof::Copied(name.clone()),
-        differs: Vec::new(),
-        contents,
-    };
+    part.sync()?;
+    let proof = Proof::Copied(name.clone());
+    let record = record(request, &db, &part, (time, identity), (proof, Vec::new()), contents)?;
     scratch.stay_as(&name, &swap::copy_comment(source))?;
     crash_point();
     if let Err(error) = part.finish(&path, &record) {
