@@ -207,9 +207,9 @@ impl Run<'_> {
 
     /// Before it goes on: what was written since the backup or, where a revision has run since, since that one.
     fn keep_what_was_written(&mut self) -> Result<()> {
+        let is_on_its_way = self.was_begun(Step::Edit);
         let (Some(path), Some(own)) = (self.backup(), &mut self.own) else { return Ok(()) };
-        let is_there = sorted(&own.applied()?) == sorted(&self.work.trip.before);
-        let is_there = is_there && !self.journal.steps().iter().skip(2).any(|it| it.progress != Progress::Planned);
+        let is_there = !is_on_its_way && sorted(&own.applied()?) == sorted(&self.work.trip.before);
         let from = self.journal.noted(BACKUP_FROM).and_then(Value::as_u64).filter(|_| is_there);
         own.keep_what_was_written(&path, from)
     }
