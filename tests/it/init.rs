@@ -83,6 +83,20 @@ fn in_again_and_out() {
 }
 
 /// The manifests are whole, and the versions are those that this program was built with.
+/// What the checkout had and would not need is there again: a list without members, a table without anything.
+#[test]
+fn out_again_as_it_was() {
+    let repo = Repo::new();
+    for text in ["[workspace]\nmembers = []\n", "# ours\n[workspace]\n"] {
+        repo.commit("begin", &[("Cargo.toml", text), (".cargo/config.toml", "[alias]\n")]);
+        let _ = init(&repo, "").code(0);
+        assert!(read(&repo, "Cargo.toml").contains("members = [\"xtask\"]"), "{text}");
+        let _ = init(&repo, "").code(0);
+        let _ = init(&repo, "--undo").code(0);
+        assert_eq!(repo.git(&["status", "--short"]), "", "{text}");
+    }
+}
+
 fn cargo_takes_it(root: &Path) {
     let mut cargo =
         Xtask::program(Path::new(env!("CARGO")), root, "metadata --offline --locked --format-version=1 --no-deps");

@@ -40,6 +40,8 @@ pub struct Record {
     pub files: BTreeMap<String, String>,
     /// The checkout's own files that have something of this tool.
     pub shared: Vec<Shared>,
+    /// The texts of those that taking our lines out again would not lead back to (`members = []`), by path.
+    pub before: BTreeMap<String, String>,
 }
 
 /// The folder that this program was built from.
@@ -158,12 +160,14 @@ pub fn record(root: &Path) -> Result<Option<Record>> {
     let value: Value = serde_json::from_str(&text).map_err(|error| broken().details(error.to_string()))?;
     let files = value["files"].as_object().ok_or_else(broken)?;
     let shared = value["shared"].as_array().ok_or_else(broken)?;
-    let digest = |(path, digest): (&String, &Value)| Some((path.clone(), digest.as_str()?.to_owned()));
+    let before = value["before"].as_object().into_iter().flatten();
+    let text_of = |(path, text): (&String, &Value)| Some((path.clone(), text.as_str()?.to_owned()));
     let is_shared = |it: &Shared| shared.iter().any(|path| path == it.path());
     Ok(Some(Record {
         version: value["version"].as_str().unwrap_or_default().to_owned(),
-        files: files.iter().filter_map(digest).collect(),
+        files: files.iter().filter_map(text_of).collect(),
         shared: Shared::ALL.into_iter().filter(is_shared).collect(),
+        before: before.filter_map(text_of).collect(),
     }))
 }
 
@@ -177,6 +181,7 @@ pub fn write_record(root: &Path, record: &Record) -> Result<()> {
         "about": "What `init` has put into this checkout; it tells by this what was edited since.",
         "version": record.version,
         "shared": shared,
+        "before": record.before,
         "files": record.files,
     });
     let text = serde_json::to_string_pretty(&value).context("writing JSON")?;
