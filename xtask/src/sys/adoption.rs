@@ -133,6 +133,8 @@ fn keep_git_from_ignoring(ui: &Ui, root: &Path, files: &mut Files) -> Result<()>
 /// The versions that this program was built with; only where the checkout has no crates of its own to agree with.
 fn lock_file(root: &Path, source: &Path) -> Option<Vec<u8>> {
     let manifest = super::regular::read_text(&root.join("Cargo.toml")).unwrap_or_default();
+    // As it will be: an older copy's lacks a member.
+    let manifest = Shared::Manifest.put_in(&manifest).ok().flatten().unwrap_or(manifest);
     if !Shared::Manifest.take_out(&manifest).is_ok_and(|rest| rest.is_empty()) {
         return None;
     }
