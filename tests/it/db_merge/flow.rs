@@ -212,6 +212,36 @@ fn without_databases() {
     assert_eq!(scene.everything().databases, before.databases);
 }
 
+/// Most checkouts of Backend.AI have no config for the account manager. Its files are merged all the same.
+#[test]
+fn a_component_that_nobody_has_set_up() {
+    let scene = Branches::new("p");
+    let template = "[alembic]\nscript_location = %(here)s/accounts\nsqlalchemy.url = postgresql://somewhere/else\n";
+    let accounts = |id: &str, down: &str| {
+        let text = format!(
+            "revision = '{id}'\ndown_revision = {down}\ndef upgrade():\n    pass\ndef downgrade():\n    pass\n"
+        );
+        scene.repo.commit(&format!("Add {id}"), &[(&format!("accounts/versions/{id}.py"), &text)]);
+    };
+    scene
+        .repo
+        .commit("A template", &[("configs/account-manager/halfstack.alembic.ini", template), ("accounts/env.py", "")]);
+    accounts("k", "None");
+    scene.branch("feature", "a < p");
+    accounts("k1", "'k'");
+    scene.switch("main").commit("r < p");
+    accounts("k2", "'k'");
+    scene.switch("feature");
+    let scene = scene.at("a");
+    let dry = scene.run("db-merge main --dry-run --json").code(0).json();
+    assert_eq!(moves(&dry), ["a: p → r", "k1: k → k2"], "{dry}");
+    let answer = scene.run("db-merge main --json").code(0).json();
+    assert_eq!(moves(&answer), ["a: p → r", "k1: k → k2"], "{answer}");
+    assert_eq!((scene.heads().as_str(), scene.is_pending()), ("a", false));
+    let told = |step: usize| answer["steps"][step]["components"][1]["remark"].clone();
+    assert_eq!([told(1), told(3), told(4), told(5)], ["it is not set up here"; 4], "{answer}");
+}
+
 /// git takes the files back behind a finished db-merge, with main's revision or without: the database holds more than they
 /// say. It is said, nothing is built on it, and what is advised brings the two together again.
 #[test]
@@ -234,4 +264,9 @@ fn a_merge_that_git_has_taken_back_is_noticed() {
     drop(scene.run("db-rebase --no-db").code(0));
     drop(scene.run("db-status --check").code(0).says("up-to-date"));
     assert!(scene.rows(0).contains("t_r"), "{}", scene.rows(0));
+    // On main no file has a: nothing is said of where files put it.
+    scene.repo.git(&["commit", "--quiet", "--all", "--no-edit"]);
+    scene.repo.switch("main");
+    let sync = scene.run("db-sync --dry-run").code(0).says("no file here has it; it is on feature");
+    assert!(!sync.stdout.contains("the files put it on"), "{sync}");
 }

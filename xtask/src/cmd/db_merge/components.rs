@@ -21,6 +21,7 @@ use crate::report::roundtrip::{Report as RoundTrip, RevisionResult};
 use crate::report::steps::{ComponentReport, Outcome};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
+use crate::work::standing::is_not_set_up;
 use crate::work::{advice, driver};
 
 const NO_DB: &str = "--no-db";
@@ -61,6 +62,15 @@ impl Flow<'_> {
             }
         }
         Ok(self.sum_up())
+    }
+
+    /// Why a component's database is not worked with, where that is so.
+    fn left_alone(&self, ctx: &Ctx, component: &Component) -> Option<&'static str> {
+        if self.record.flags.no_db {
+            return Some(NO_DB);
+        }
+        let database = ctx.config(component).and_then(|config| ctx.database(&config));
+        database.is_err_and(|error| is_not_set_up(component, &error)).then_some(NOT_SET_UP)
     }
 
     /// A step counts as skipped when it was skipped for every component. A remark that all components share is made
@@ -134,13 +144,9 @@ impl Flow<'_> {
 
     /// `db-roundtrip` of the revisions that now run after other ones than before.
     pub fn roundtrip(&mut self) -> Result<Done> {
-        let skip = match &self.record.flags {
-            flags if flags.no_db => Some(NO_DB),
-            flags if flags.no_roundtrip => Some("--no-roundtrip"),
-            _ => None,
-        };
         self.each(|flow, ctx, component| {
-            if let Some(why) = skip {
+            let unwanted = flow.record.flags.no_roundtrip.then_some("--no-roundtrip");
+            if let Some(why) = flow.left_alone(ctx, component).or(unwanted) {
                 return Ok(Done::skipped(why.to_owned()));
             }
             let kept = match flow.kept(&component.name)? {
@@ -174,8 +180,8 @@ impl Flow<'_> {
     /// `db-migrate` to the head, after a backup where there is none yet: `--abort` needs the rows.
     pub fn migrate(&mut self) -> Result<Done> {
         self.each(|flow, ctx, component| {
-            if flow.record.flags.no_db {
-                return Ok(Done::skipped(NO_DB.to_owned()));
+            if let Some(why) = flow.left_alone(ctx, component) {
+                return Ok(Done::skipped(why.to_owned()));
             }
             let config = ctx.config(component)?;
             let graph = ctx.history(&config)?;

@@ -13,6 +13,7 @@ use crate::sys::git::{Oid, Operation, Repo};
 use crate::sys::pg::{Db, application_name};
 use crate::sys::project::Component;
 use crate::work::advice;
+use crate::work::standing::is_not_set_up;
 
 /// How many files an error lists.
 const LISTED: usize = 10;
@@ -116,9 +117,12 @@ pub fn clean(repo: &Repo) -> Result<()> {
     Err(fail.related(git(["status"])).into())
 }
 
-/// A database that does not exist yet holds nothing that could be harmed.
+/// A database that does not exist yet holds nothing that could be harmed, nor does one that nobody has set up.
 fn reachable(ctx: &Ctx, component: &Component) -> Result<()> {
-    let database = ctx.database(&ctx.config(component)?)?;
+    let database = match ctx.database(&ctx.config(component)?) {
+        Err(error) if is_not_set_up(component, &error) => return Ok(()),
+        database => database?,
+    };
     if !database.url.is_local() {
         return Err(remote(component, &database).into());
     }

@@ -17,6 +17,7 @@ use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::own_database::{OwnDatabase, Refusal};
 use crate::work::skipped::{self, AllSkipped};
+use crate::work::standing::is_not_set_up;
 
 const COMMAND: &str = "db-rebase";
 
@@ -40,7 +41,10 @@ pub enum Found {
 /// Asks the database where it stands. One that is not up, or not made yet, is an answer too. `graph` has to be that of
 /// the files on the disk: what a revision makes is read there.
 pub fn look(ctx: &Ctx, component: &Component, config: &AlembicConfig, graph: &Graph) -> Result<Found> {
-    let database = ctx.database(config)?;
+    let database = match ctx.database(config) {
+        Err(error) if is_not_set_up(component, &error) => return Ok(Found::Down(from_anyhow(&error))),
+        database => database?,
+    };
     let place = database.place();
     let mut db = match Db::connect(&database.url, &application_name(COMMAND)) {
         Ok(db) => db,
