@@ -41,7 +41,7 @@ pub fn run(ui: &Ui) -> Result<Exit> {
     for (name, cmd) in sections {
         ui.status(format!("── {name}: {cmd}"));
         let started = Instant::now();
-        let good = cmd.quiet().run().is_ok();
+        let good = alike(cmd).quiet().run().is_ok();
         let (paint, word) = if good { (Paint::Good, "ok") } else { (Paint::Bad, "FAILED") };
         ui.status(format!("── {name}: {} in {:.1} s", ui.paint(paint, word), started.elapsed().as_secs_f64()));
         if !good {
@@ -66,7 +66,7 @@ pub fn compat(ui: &Ui, names: &[String]) -> Result<Exit> {
     let pip = root.join("target/compat/pip");
     let cmd = cmd!(shell, "{cargo} test --quiet --package xtask --test compat -- {names...}");
     ui.status(format!("── compat: {cmd}"));
-    match cmd.quiet().env("PIP_CACHE_DIR", pip).run() {
+    match alike(cmd).quiet().env("PIP_CACHE_DIR", pip).run() {
         Ok(()) => Ok(Exit::Done),
         Err(_) => Err(Fail::new(Kind::Internal, "What is said of a real project is not as it is written down")
             .run("Read the output above; where the new answer is right, run it with UPDATE_EXPECT=1", own("compat"))
@@ -79,6 +79,17 @@ pub fn compat(ui: &Ui, names: &[String]) -> Result<Exit> {
 fn threads() -> OsString {
     let at_once = || std::thread::available_parallelism().map_or(1, |cores| cores.get() + cores.get().div_ceil(2));
     std::env::var_os(THREADS).unwrap_or_else(|| at_once().to_string().into())
+}
+
+/// Without what cargo has told this program of its package: some build scripts watch these variables, and half of the
+/// dependencies would be built again.
+fn alike(cmd: xshell::Cmd<'_>) -> xshell::Cmd<'_> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let of_a_package = names.filter(|name| {
+        let name = name.to_string_lossy();
+        ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"].iter().any(|start| name.starts_with(start))
+    });
+    of_a_package.fold(cmd, xshell::Cmd::env_remove)
 }
 
 fn cargo() -> PathBuf {
