@@ -91,7 +91,8 @@ fn a_backup_is_whole_private_and_proven() {
     let server = private_cluster("", "host all all all scram-sha-256", &[]);
     let sql = "create role owner login superuser password 'se:cr@t'; create table t as select 42 as answer; \
         create role reader; grant select on t to reader; create sequence s; select nextval('s'); \
-        create sequence never; create sequence \"To Come\" increment 5; select setval('\"To Come\"', 26, false)";
+        create sequence never; create sequence \"To Come\" increment 5; select setval('\"To Come\"', 26, false); \
+        create table of_kinds (kind varchar(9) check (kind in ('a', 'b')))";
     server.client("postgres").batch_execute(sql).unwrap();
     let text = format!("postgresql+asyncpg://owner:se%3Acr%40t@localhost:{}/postgres?ssl=prefer", server.port);
     let root = Root::new();

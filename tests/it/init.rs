@@ -93,7 +93,8 @@ fn cargo_takes_it(root: &Path) {
     }
     let metadata = cargo.run().code(0).stdout;
     let metadata: Value = serde_json::from_str(&metadata).unwrap();
-    assert_eq!(metadata["packages"][0]["name"], "xtask");
+    let names: Vec<&Value> = metadata["packages"].as_array().unwrap().iter().map(|package| &package["name"]).collect();
+    assert_eq!(names, ["xtask", "xtask-launcher"]);
 }
 
 /// As it would be after a newer version: two files are another's, one has gone, one has come.
@@ -154,7 +155,7 @@ fn what_contradicts_is_refused_whole() {
         changes(init(&repo, "--json")),
         json!([true, ["Cargo.toml lines-added", ".cargo/config.toml lines-added", ".gitignore lines-added"]])
     );
-    assert_eq!(read(&repo, "Cargo.toml"), "[workspace]\nmembers = ['crates/*', \"xtask\"]\n");
+    assert_eq!(read(&repo, "Cargo.toml"), "[workspace]\nmembers = ['crates/*', \"xtask\", \"xtask/launcher\"]\n");
     // A file where a folder has to be, and the other way round: nothing is begun.
     drop(init(&repo, "--undo").code(0));
     fs::remove_dir_all(repo.root().join(".cargo")).unwrap();
