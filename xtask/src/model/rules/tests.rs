@@ -592,13 +592,25 @@ fn what_is_left_broken_or_fails_later() {
 #[test]
 fn what_the_whole_server_shares() {
     let raises = "raise NotImplementedError";
-    for shared in ["DROP ROLE app", "create user app", "ALTER SYSTEM SET x = 1", "DROP DATABASE d", "DROP OWNED BY app"]
-    {
+    for shared in [
+        "DROP ROLE app",
+        "create user app",
+        "ALTER SYSTEM SET x = 1",
+        "DROP DATABASE d",
+        "DROP OWNED BY app",
+        "GRANT readers TO app",
+        "grant a, \"b c\" to app with admin option",
+        "REVOKE ADMIN OPTION FOR readers FROM app",
+    ] {
         assert_eq!(body(&format!("op.execute('{shared}')"), raises), ["DB418 a.py:6"], "{shared}");
     }
-    for own in
-        ["CREATE USER MAPPING FOR a SERVER s", "GRANT SELECT ON t TO app", "ALTER TABLE t OWNER TO app", "SELECT 1"]
-    {
+    for own in [
+        "CREATE USER MAPPING FOR a SERVER s",
+        "GRANT SELECT (a, b), UPDATE (a) ON t TO app",
+        "REVOKE ALL ON t FROM app",
+        "ALTER TABLE t OWNER TO app",
+        "SELECT 1",
+    ] {
         assert_eq!(body(&format!("op.execute('{own}')"), raises), NONE, "{own}");
     }
 }

@@ -149,6 +149,14 @@ pub fn for_libpq(mut cmd: Cmd, target: &Target) -> Cmd {
     }
 }
 
+/// The same for a program that may be a wrapper which passes no environment on (`docker exec`): who and which database are
+/// arguments too. Where it connects then is where its container's own server is; that it is the same one is for the
+/// caller to find out.
+pub fn for_wrapper(cmd: Cmd, target: &Target) -> Cmd {
+    let cmd = cmd.arg(format!("--username={}", target.user)).arg(database_argument(&target.database));
+    for_libpq(cmd, target)
+}
+
 fn mode(mode: SslMode) -> &'static str {
     match mode {
         SslMode::Disable => "disable",
