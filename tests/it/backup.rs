@@ -9,10 +9,11 @@ use std::time::Duration;
 use xtask::fail::{Kind, from_anyhow};
 use xtask::model::url::DbUrl;
 use xtask::sys::backup::record::Proof;
-use xtask::sys::backup::{FOLDER, Request, shelf, take};
+use xtask::sys::backup::{FOLDER, Request, restore, shelf, take};
 use xtask::sys::pg::Db;
 use xtask::sys::run::Cmd;
 
+use crate::breakdowns::own_disk;
 use crate::support::pasted::actions;
 use crate::support::pg::cluster;
 use crate::support::private::private_cluster;
@@ -90,7 +91,8 @@ fn a_backup_is_whole_private_and_proven() {
     let server = private_cluster("", "host all all all scram-sha-256", &[]);
     let sql = "create role owner login superuser password 'se:cr@t'; create table t as select 42 as answer; \
         create role reader; grant select on t to reader; create sequence s; select nextval('s'); \
-        create sequence never; create sequence \"To Come\" increment 5; select setval('\"To Come\"', 26, false)";
+        create sequence never; create sequence \"To Come\" increment 5; select setval('\"To Come\"', 26, false); \
+        create table of_kinds (kind varchar(9) check (kind in ('a', 'b')))";
     server.client("postgres").batch_execute(sql).unwrap();
     let text = format!("postgresql+asyncpg://owner:se%3Acr%40t@localhost:{}/postgres?ssl=prefer", server.port);
     let root = Root::new();
@@ -123,7 +125,7 @@ fn a_backup_is_whole_private_and_proven() {
     server.client("postgres").batch_execute("update t set answer = 43; revoke select on t from reader").unwrap();
     let since = backup.written_since().unwrap().join("\n");
     assert!(
-        since.contains("public.t: answer (1 values, others than before)") && since.contains("privileges"),
+        since.contains("public.t: answer (1 value, others than before)") && since.contains("privileges"),
         "{since}"
     );
     // A file that is not the one of the record is not proven.
@@ -144,14 +146,11 @@ fn what_is_no_backup_is_not_taken_for_one() {
     let without_snapshot = "for a; do shift; case $a in --snapshot*) ;; *) set -- \"$@\" \"$a\" ;; esac; done;";
     for (script, reason) in [
         ("exit 0".to_owned(), "the file is empty"),
-        (
-            "PG_DUMP \"$@\"; for f; do :; done; head -c 1200 \"$f\" >\"$f.x\"; mv \"$f.x\" \"$f\"".to_owned(),
-            "pg_restore",
-        ),
+        ("PG_DUMP \"$@\" | head -c 1200".to_owned(), "pg_restore"),
         ("exec PG_DUMP -s \"$@\"".to_owned(), "it lacks the"),
         ("exec PG_DUMP -T t \"$@\"".to_owned(), "it lacks the table public.t"),
-        (format!("{without_snapshot} PGDATABASE={other} exec PG_DUMP \"$@\""), "it is of the database"),
-        (format!("PGDATABASE={other} exec PG_DUMP \"$@\""), "cannot import a snapshot from a different database"),
+        (format!("{without_snapshot} exec PG_DUMP \"$@\" -d {other}"), "it is of the database"),
+        (format!("exec PG_DUMP \"$@\" -d {other}"), "cannot import a snapshot from a different database"),
     ] {
         let root = Root::new();
         let tools = fake(&root, &script);
@@ -221,15 +220,57 @@ fn without_the_right_to_restore_it_is_read() {
     cluster().client(&database).batch_execute(&format!("drop owned by {role} cascade; drop role {role}")).unwrap();
 }
 
+/// The usual wrapper, `docker exec -i CONTAINER pg_dump "$@"`: it passes no environment on, sees none of our files, and is at
+/// home with its own server. What it makes is proven as anything else is; one without stdin makes no proof.
+#[test]
+fn a_wrapper_that_runs_elsewhere_is_a_program_as_any_other() {
+    let database = cluster().database();
+    let sql =
+        "create table t as select generate_series(1, 50) as x, repeat('é', 3000) as y; select lo_from_bytea(0, 'x')";
+    cluster().client(&database).batch_execute(sql).unwrap();
+    let url = cluster().url("asyncpg", &database);
+    for (reads, proven) in [("", true), ("</dev/null", false)] {
+        let root = Root::new();
+        let tools = fake(&root, "");
+        for name in ["pg_dump", "pg_restore"] {
+            let real = cluster().bin.join(name).display().to_string();
+            let home = format!("env -i PATH=/usr/bin:/bin PGHOST={}", cluster().socket_dir.display());
+            // Its own /tmp, as a container has it.
+            let elsewhere = match own_disk() {
+                Some(way) => {
+                    format!("{} sh -c 'mount -t tmpfs none \"$0\"; exec \"$@\"' {}", way.join(" "), root.0.display())
+                }
+                None => String::new(),
+            };
+            let script = format!("#!/bin/sh\nexec {home} {elsewhere} {real} \"$@\" {reads}\n");
+            fs::write(root.0.join(name), script).unwrap();
+            fs::set_permissions(root.0.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let backup = take(&quiet(), &request(&root, &url, &tools)).unwrap();
+        assert_eq!(
+            (backup.record.proof, backup.passed_over.is_empty()),
+            (Proof::Restored, proven),
+            "{:?}",
+            backup.passed_over
+        );
+        if proven {
+            let entry = shelf::list(&root.0).unwrap().remove(0);
+            let made = restore::into_new(&quiet(), &DbUrl::parse(&url).unwrap(), &tools[..1], &entry, true).unwrap();
+            assert_eq!(made.differs, Vec::<String>::new());
+        }
+    }
+}
+
 /// What pg_dump is told is looked at from inside it: the password is in the environment and in no argument, names cannot
 /// be read as anything else, and the file is there for our eyes only before the first byte.
 #[test]
 fn the_password_is_in_no_argument() {
     let root = Root::new();
     let script = "{ echo \"args $*\"; echo \"password $PGPASSWORD\"; echo \"$PGPORT $PGUSER $PGDATABASE\"; \
-        for f; do :; done; ls -l \"$f\"; } >SEEN; exec PG_DUMP \"$@\"";
+        ls -l FOLDER | grep part; } >SEEN; exec PG_DUMP \"$@\"";
     let seen = root.0.join("seen");
-    let tools = fake(&root, &script.replace("SEEN", &seen.display().to_string()));
+    let folder = root.0.join(FOLDER).display().to_string();
+    let tools = fake(&root, &script.replace("SEEN", &seen.display().to_string()).replace("FOLDER", &folder));
     let server = private_cluster("", "host all all all scram-sha-256", &[]);
     let sql = "create role u superuser login password 'hidden'";
     server.client("postgres").batch_execute(sql).unwrap();
@@ -266,7 +307,7 @@ fn a_backup_that_is_broken_off_leaves_nothing_behind() {
         let root = Root::new();
         fake(
             &root,
-            "for f; do :; done; echo half >\"$f\"; echo $$ >PID; exec sleep 600"
+            "echo half; echo $$ >PID; exec sleep 600"
                 .replace("PID", &root.0.join("pid").display().to_string())
                 .as_str(),
         );

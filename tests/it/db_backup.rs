@@ -6,8 +6,10 @@ use std::path::Path;
 use serde_json::json;
 use xtask::fail::Kind;
 
-use crate::breakdowns::own_disk;
+use crate::breakdowns::{own_disk, stuck_rebase};
+use crate::support::branches::{Branches, script};
 use crate::support::pg::cluster;
+use crate::support::project::path;
 use crate::support::python::python;
 use crate::support::scene::Scene;
 use crate::support::xtask::{Output, Xtask};
@@ -81,12 +83,18 @@ fn taken_listed_restored_and_swapped_back() {
 
 /// Runs where no `pg_dump` is a file any more, nor `pg_restore`; `None` where the kernel does not let us hide them.
 fn without_programs(scene: &Scene, words: &str) -> Option<Output> {
+    by_without_programs(scene, "env", words)
+}
+
+/// The same by another program.
+fn by_without_programs(scene: &Scene, by: &str, words: &str) -> Option<Output> {
     let way = own_disk()?;
     let script = "for d in $(echo \"$PATH\" | tr : ' ') /usr/lib/postgresql/*/bin /usr/pgsql*/bin $(pg_config --bindir); do \
         for p in pg_dump pg_restore; do test -e $d/$p && mount --bind /dev/null $(realpath $d/$p) 2>/dev/null; done; done; \
         exec \"$@\"";
     let xtask = Xtask::program(Path::new(way[0]), scene.root(), &way[1..].join(" ")).env("XTASK_PYTHON", python());
-    let xtask = ["sh", "-c", script, "sh", env!("CARGO_BIN_EXE_xtask")].into_iter().fold(xtask, Xtask::arg);
+    let xtask = ["sh", "-c", script, "sh"].into_iter().chain(by.split(' ')).fold(xtask, Xtask::arg);
+    let xtask = xtask.arg(env!("CARGO_BIN_EXE_xtask"));
     Some(words.split(' ').fold(xtask, Xtask::arg).run())
 }
 
@@ -143,6 +151,102 @@ fn where_no_program_is_the_server_copies() {
     for it in left {
         cluster().client("postgres").batch_execute(&format!("drop database {}", it["database"])).unwrap();
     }
+}
+
+/// What a rebase, and a merge without one, took back out of a copy: rows of then, and those written since.
+#[test]
+fn taken_back_out_of_a_copy() {
+    let stuck = stuck_rebase();
+    let case = &stuck;
+    let Some(failed) = without_programs(case, "db-rebase --yes") else { return };
+    drop(failed.code(1).complains("the server copies the database instead"));
+    case.sql(0, "insert into t_p values (4711)");
+    let aborted = without_programs(case, "db-rebase --abort").unwrap().code(0);
+    let state = case.rows(0);
+    assert!(state.contains("(500)") && state.contains("t_a: (7)") && state.contains("(4711)"), "{state}\n{aborted}");
+    assert_eq!(case.heads(), "b");
+    // Its own backup, where there is nothing to rebase.
+    let deletes =
+        script("r", "p").replace("drop table t_r", "select 1").replace("create table t_r (v int)", "delete from t_p");
+    let case = Branches::diverged("p", "r < p", "").at("p");
+    case.repo.switch("main").commit("deletes", &[(&path("r"), &deletes)]).switch("feature");
+    let done = without_programs(&case, "db-merge main --json").unwrap().code(0);
+    assert!(done.stderr.contains("the server copies the database instead") && !case.rows(0).contains("(7)"), "{done}");
+    let undone = without_programs(&case, "db-undo --yes").unwrap().code(0);
+    assert!(case.rows(0).contains("t_p: (7)"), "{}\n{undone}", case.rows(0));
+    drop_copies(&case.database);
+    drop_copies(&stuck.database);
+}
+
+fn copies(database: &str) -> Vec<String> {
+    let sql = "select datname::text from pg_database where starts_with(datname, $1) order by 1";
+    let rows = cluster().client("postgres").query(sql, &[&format!("{database}_backup@")]).unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+fn drop_copies(database: &str) {
+    for name in copies(database) {
+        cluster().client("postgres").batch_execute(&format!("drop database \"{name}\"")).unwrap();
+    }
+}
+
+/// Leaves the newest copy alone, with ten older ones, of which a journal names the oldest; these, the oldest first.
+fn older_copies(scene: &Scene) -> Vec<String> {
+    let all = scene.json("db-backup --list")["backups"].as_array().unwrap().clone();
+    let [path, newest] = ["path", "copy"].map(|key| all[0][key].as_str().unwrap().to_owned());
+    let postgres = |sql: &str| cluster().client("postgres").batch_execute(sql).unwrap();
+    for other in &all[1..] {
+        let [path, copy] = ["path", "copy"].map(|key| other[key].as_str().unwrap());
+        postgres(&format!("drop database \"{copy}\""));
+        [path, &format!("{path}.json")].iter().for_each(|path| fs::remove_file(path).unwrap());
+    }
+    let time = Path::new(&path).file_name().unwrap().to_str().unwrap().split('-').nth(1).unwrap().to_owned();
+    let older = |day: u32| {
+        let (stamp, copy) = (format!("202001{day}T103000Z"), format!("{}_backup@202001{day}T103000Z", scene.database));
+        postgres(&format!("create database \"{copy}\" template template0"));
+        postgres(&format!("comment on database \"{copy}\" is 'xtask: backup of {}'", scene.database));
+        for end in ["", ".json"] {
+            let text = fs::read_to_string(format!("{path}{end}")).unwrap();
+            let text = text.replace(&time, &stamp).replace(&newest, &copy);
+            fs::write(format!("{}{end}", path.replace(&time, &stamp)), text).unwrap();
+        }
+        copy
+    };
+    let made = (10..20).map(older).collect();
+    let name = Path::new(&path).file_name().unwrap().to_str().unwrap().replace(&time, "20200110T103000Z");
+    scene.write(".xtask/journals/other/journal.json", &format!("{{\"backup\": \"{name}\"}}"));
+    made
+}
+
+/// The newest ten stay, and one that a journal needs; what a killed run has copied goes, and is never listed.
+#[test]
+fn copies_are_trimmed_and_swept() {
+    let scene = Scene::three().at("b2").sql("insert into b2 select generate_series(1, 40)");
+    let listed = || -> Vec<String> {
+        let all = scene.json("db-backup --list")["backups"].as_array().unwrap().clone();
+        let mut all: Vec<String> = all.iter().map(|it| it["copy"].as_str().unwrap().to_owned()).collect();
+        all.sort();
+        all
+    };
+    for at in 1.. {
+        let crash = format!("env XTASK_CRASH_AT={at}");
+        let Some(run) = by_without_programs(&scene, &crash, "db-backup") else { return };
+        assert!(listed().iter().all(|copy| copies(&scene.database).contains(copy)), "{at}: {run}");
+        if run.code == 0 {
+            assert!(at > 4, "only {at} points");
+            break;
+        }
+        assert_eq!(run.code, -1, "{at}: {run}");
+    }
+    drop(without_programs(&scene, "db-backup").unwrap().code(0));
+    assert_eq!(copies(&scene.database), listed(), "what was killed has left copies");
+    let made = older_copies(&scene);
+    drop(without_programs(&scene, "db-backup").unwrap().code(0));
+    let left = listed();
+    // Eight of those, what was the newest and what is now; and the one that is needed.
+    assert_eq!((left.len(), &left[0], left.contains(&made[1])), (11, &made[0], false), "{left:?}");
+    assert_eq!(copies(&scene.database), left);
+    drop_copies(&scene.database);
 }
 
 /// What is no proven backup is refused, and the database is not touched.

@@ -142,6 +142,12 @@ fn env_py_and_release_tags_are_looked_at() {
     let of = |it: &serde_json::Value| format!("{} {}", it["code"].as_str().unwrap(), it["severity"].as_str().unwrap());
     let found: Vec<String> = json["findings"].as_array().unwrap().iter().map(of).collect();
     assert_eq!(found, ["DB701 warning", "DB301 error", "DB301 warning"], "{output}");
+    for id in ["a1", "b1"] {
+        std::fs::remove_file(project.path(&path(id))).unwrap();
+    }
+    // A released script is one that a tag has; the other one is only merged.
+    let output = check(&project, "").code(4).says("Script a1 (revision a1) is released in v1, and is gone here");
+    let _ = output.says("), though in no release yet, and is gone here");
 }
 
 /// A FIFO, a link to nowhere, a folder: Alembic would wait for ever, fail, or pass it over.

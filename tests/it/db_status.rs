@@ -252,6 +252,39 @@ fn overlapping_rows_are_named_with_what_puts_them_right() {
     let _ = scene.sql(twice).run("db-migrate").code(3).complains("It holds c3 twice").complains("stamp --purge c3");
 }
 
+/// Alembic fails wherever it first reads such a row, and env.py has nothing to do with it.
+#[test]
+fn a_row_that_holds_no_revision_is_named_with_what_mends_it() {
+    let mut scene = stamped(Scene::three(), &["c3"]).sql(
+        "alter table alembic_version drop constraint if exists alembic_version_pkc, drop constraint if exists \
+         alembic_version_pkey, alter version_num drop not null",
+    );
+    let rows = [
+        (
+            "null",
+            "version_num is NULL; its other rows: c3",
+            "DELETE FROM \"alembic_version\" WHERE version_num IS NULL",
+        ),
+        ("''", "version_num is an empty text; its other rows: c3", "DELETE FROM"),
+        ("' c3 '", "' c3 ', with blanks round it", "DELETE FROM"),
+    ];
+    for (row, details, mend) in rows {
+        scene = scene.sql(&format!("insert into alembic_version values ({row})"));
+        for command in ["db-status", "db-migrate", "db-roundtrip"] {
+            let code = if command == "db-status" { 1 } else { 3 };
+            let output = scene.run(command).code(code);
+            for said in ["A row of the version table holds no revision", details, mend] {
+                assert!(format!("{}{}", output.stdout, output.stderr).contains(said), "{said}\n{output}");
+            }
+            assert!(!output.stderr.contains("throwaway"), "{output}");
+        }
+        scene = scene.sql("delete from alembic_version where version_num is distinct from 'c3'");
+    }
+    let scene = scene.sql("update alembic_version set version_num = ' c3'");
+    let mend = "UPDATE \"alembic_version\" SET version_num = '\\''c3'\\'' WHERE version_num = '\\'' c3'\\''";
+    let _ = scene.run("db-migrate").code(3).complains(mend);
+}
+
 #[test]
 fn all_up_to_date_passes_the_check() {
     let scene = stamped(Scene::three(), &["c3"]);

@@ -182,6 +182,13 @@ fn an_outdated_hook_is_brought_up_to_date() {
     assert_eq!((&json["hooks"][0]["change"], &json["hooks"][0]["state"]), (&"updated".into(), &"installed".into()));
     let text = fs::read_to_string(checkout.hook("pre-commit")).unwrap();
     assert!(text.contains("xtask='target/release/xtask'") && text.contains("--package xtask --release"), "{text}");
+    // What the launcher keeps, it builds.
+    let kept = checkout.root().join("target/tool/xtask");
+    fs::create_dir_all(kept.parent().unwrap()).unwrap();
+    fs::rename(&release, &kept).unwrap();
+    drop(Xtask::program(&kept, checkout.root(), "hooks install").run().code(0));
+    let text = fs::read_to_string(checkout.hook("pre-commit")).unwrap();
+    assert!(text.contains("xtask='target/tool/xtask'") && text.contains("--package xtask-launcher"), "{text}");
     // One that lost its mode is not called by git.
     fs::set_permissions(checkout.hook("pre-commit"), fs::Permissions::from_mode(0o644)).unwrap();
     build(checkout.root());

@@ -93,7 +93,8 @@ fn cargo_takes_it(root: &Path) {
     }
     let metadata = cargo.run().code(0).stdout;
     let metadata: Value = serde_json::from_str(&metadata).unwrap();
-    assert_eq!(metadata["packages"][0]["name"], "xtask");
+    let names: Vec<&Value> = metadata["packages"].as_array().unwrap().iter().map(|package| &package["name"]).collect();
+    assert_eq!(names, ["xtask", "xtask-launcher"]);
 }
 
 /// As it would be after a newer version: two files are another's, one has gone, one has come.
@@ -110,11 +111,22 @@ fn an_older_copy_and_an_edited_one() {
     record["files"]["xtask/src/gone.rs"] = json!(digest_of("// gone\n"));
     write(&repo, RECORD, &record.to_string());
     fs::remove_file(repo.root().join("xtask/src/lib.rs")).unwrap();
+    // Nor had it a launcher.
+    write(&repo, "Cargo.toml", &read(&repo, "Cargo.toml").replace(", \"xtask/launcher\"", ""));
+    let alias = read(&repo, ".cargo/config.toml").replace("xtask-launcher", "xtask --bin xtask");
+    write(&repo, ".cargo/config.toml", &alias);
     let changed = init(&repo, "--json").code(0).json()["changes"].clone();
     let change = |path: &str, change: &str| json!({"path": path, "change": change});
-    let expected = [("xtask/src/lib.rs", "added"), ("xtask/src/main.rs", "updated"), ("xtask/src/gone.rs", "removed")];
+    let expected = [
+        ("xtask/src/lib.rs", "added"),
+        ("xtask/src/main.rs", "updated"),
+        ("xtask/src/gone.rs", "removed"),
+        ("Cargo.toml", "lines-added"),
+        (".cargo/config.toml", "lines-added"),
+    ];
     assert_eq!(changed, json!(expected.map(|(path, how)| change(path, how))));
     assert_eq!(read(&repo, "xtask/src/main.rs"), fresh);
+    assert!(read(&repo, RECORD).contains("Cargo.lock"), "so that it is taken out, too");
 
     // What cargo does to its lock file, and what the project says of itself, is no edit of the copy.
     write(&repo, "Cargo.lock", "version = 4\n");
@@ -154,7 +166,7 @@ fn what_contradicts_is_refused_whole() {
         changes(init(&repo, "--json")),
         json!([true, ["Cargo.toml lines-added", ".cargo/config.toml lines-added", ".gitignore lines-added"]])
     );
-    assert_eq!(read(&repo, "Cargo.toml"), "[workspace]\nmembers = ['crates/*', \"xtask\"]\n");
+    assert_eq!(read(&repo, "Cargo.toml"), "[workspace]\nmembers = ['crates/*', \"xtask\", \"xtask/launcher\"]\n");
     // A file where a folder has to be, and the other way round: nothing is begun.
     drop(init(&repo, "--undo").code(0));
     fs::remove_dir_all(repo.root().join(".cargo")).unwrap();

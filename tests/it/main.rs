@@ -35,6 +35,7 @@ mod hooks;
 mod init;
 mod interrupts;
 mod journal;
+mod launcher;
 mod ledger;
 mod lines;
 mod pages;

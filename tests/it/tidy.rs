@@ -62,7 +62,7 @@ fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
 
 fn all_rust() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
-    for dir in ["xtask/src", "xtask/benches", "tests/it"] {
+    for dir in ["xtask/src", "xtask/launcher/src", "xtask/benches", "tests/it"] {
         rust_files(&root().join(dir), &mut files);
     }
     files.sort();

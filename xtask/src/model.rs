@@ -38,4 +38,5 @@ pub mod step;
 pub mod target;
 pub mod twins;
 pub mod url;
+pub mod values;
 pub mod written;

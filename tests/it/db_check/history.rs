@@ -53,7 +53,7 @@ fn a_released_script_stays_where_it_is() {
     assert_eq!(codes(&project, ""), ["DB302 b1_renamed.py:1"]);
     std::fs::remove_file(new).unwrap();
     assert_eq!(codes(&project, ""), ["DB302 b1.py:1"]);
-    check(&project, "").code(4).says("Released script b1 (revision b1) is gone");
+    check(&project, "").code(4).says("Script b1 (revision b1) is on main (").says("), and is gone here");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use xtask::model::rules::{Change, Context, Levels, Merged, Past, Source, check};
+use xtask::model::rules::{Change, Context, Levels, Merged, Past, Release, Source, check};
 
 use crate::support::python::{say, workspace};
 use crate::support::random::Random;
@@ -94,7 +94,7 @@ fn no_script_is_too_odd() {
             from: "a.py".into(),
             to: Some("a.py".into()),
             before: before.text.into_bytes(),
-            is_in_release: None,
+            release: Release::Unknown,
         };
         let merged = Some(Merged { theirs: vec![theirs], graph });
         context.past = Some(Past { main: "main".into(), base: "0".into(), changes: vec![change], merged });

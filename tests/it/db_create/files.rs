@@ -6,7 +6,9 @@ use xtask::fail::Kind;
 
 use super::{EMAIL, TEMPLATE, add_column, create, create_command, created, project, scene, scripts};
 use crate::interrupts::signal;
+use crate::support::python::python;
 use crate::support::scene::{Failure, Scene, Streams, wait_until};
+use crate::support::xtask::Xtask;
 
 fn configure(scene: &Scene, lines: &str) {
     let path = scene.project.path("alembic.ini");
@@ -36,6 +38,22 @@ fn an_empty_one_needs_no_database_and_no_env_py() {
     let made = created(&scene, "--empty --rev-id=e8");
     let text = std::fs::read_to_string(scene.project.path(made["revision"]["path"].as_str().unwrap())).unwrap();
     assert!(text.contains("\n# Part of: NEXT_RELEASE_VERSION\nrevision = "), "{text}");
+}
+
+/// Alembic writes a message into the script's docstring as it was typed.
+#[test]
+fn a_message_with_quotes_and_backslashes_is_read_as_it_was_typed() {
+    let scene = project("psycopg").url("postgresql://nobody@localhost:1/none");
+    let messages = [r#"say """hello""""#, r"ends with \", r"c:\users \x", r#"a quote ""#];
+    for (number, message) in messages.into_iter().enumerate() {
+        let words = format!("db-create-migration --empty --json --rev-id=b{number} -m");
+        let made = scene.xtask(&words).arg(message).run().code(0).json();
+        assert_eq!(made["revision"]["message"], message, "{made}");
+        let read = "import ast, sys; print(ast.get_docstring(ast.parse(open(sys.argv[1]).read())))";
+        let path = scene.project.path(made["revision"]["path"].as_str().unwrap());
+        let read = Xtask::program(python(), scene.root(), "-c").arg(read).arg(path.to_str().unwrap()).run().code(0);
+        assert!(read.stdout.starts_with(message), "{read}");
+    }
 }
 
 #[test]

@@ -264,4 +264,9 @@ fn a_merge_that_git_has_taken_back_is_noticed() {
     drop(scene.run("db-rebase --no-db").code(0));
     drop(scene.run("db-status --check").code(0).says("up-to-date"));
     assert!(scene.rows(0).contains("t_r"), "{}", scene.rows(0));
+    // On main no file has a: nothing is said of where files put it.
+    scene.repo.git(&["commit", "--quiet", "--all", "--no-edit"]);
+    scene.repo.switch("main");
+    let sync = scene.run("db-sync --dry-run").code(0).says("no file here has it; it is on feature");
+    assert!(!sync.stdout.contains("the files put it on"), "{sync}");
 }

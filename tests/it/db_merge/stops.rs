@@ -61,7 +61,8 @@ fn a_conflict_and_back() {
     assert_eq!(scene.repo.git(&["diff", "--name-only", "--diff-filter=U"]).trim(), "note");
     scene.repo.git(&["merge", "--abort"]);
     let _ = scene.run("db-merge main").code(1);
-    let _ = scene.run("db-merge --abort --keep-database").code(0);
+    let kept = scene.run("db-merge --abort --keep-database").code(0);
+    let _ = kept.says("Taken back: the merge and the files; the databases stay as they are");
     assert_eq!(scene.everything(), before);
     scene.nothing_left();
 }

@@ -18,6 +18,16 @@ pub fn script(id: &str, down: &str) -> String {
     text(&docstring, id, down, &rest)
 }
 
+/// In a script: whether it runs on the component's own database, and not on a copy where it is tried.
+pub const FOR_REAL: &str = "op.get_bind().exec_driver_sql('select current_database()').scalar()[:6] != 'xtask_'";
+
+/// A script that says something else on the component's own database than on a copy, where all goes well.
+pub fn fails_for_real(script: &str, usual: &str, wrong: &str) -> String {
+    let broken = script.replace(&format!("'{usual}'"), &format!("'{wrong}' if {FOR_REAL} else '{usual}'"));
+    assert_ne!(broken, script);
+    broken
+}
+
 /// Puts a database at these revisions, with a row in the table of each.
 pub fn put_at(database: &str, graph: &Graph, place: &str) {
     let heads: Vec<&str> = place.split_whitespace().collect();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::ctx::{Ctx, version_table};
 use crate::fail::Exit;
 use crate::flags::DbBackup;
+use crate::model::rows::counted;
 use crate::model::url::{DbUrl, Target};
 use crate::report::table::table;
 use crate::sys::backup::record::{Proof, Record};
@@ -68,7 +69,7 @@ fn take(ctx: &Ctx, flags: &DbBackup) -> Result<Exit> {
         format!("Component: {}", component.name),
         format!("Database: {} at {}", database.place(), revision(&record.revision)),
         format!("Backup: {} ({})", taken.path().display(), size(record.size())),
-        format!("Holds: {} tables, {rows} rows", record.contents.tables.len()),
+        format!("Holds: {}, {}", counted(record.contents.tables.len() as u64, "table"), counted(rows, "row")),
         format!("Proof: {}", record.proof.words()),
     ];
     ctx.ui.answer(lines.join("\n"));

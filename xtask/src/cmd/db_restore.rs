@@ -10,6 +10,7 @@ use crate::ctx::{Ctx, Database};
 use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::flags::DbRestore;
 use crate::model::action::{Action, Own, own};
+use crate::model::rows::counted;
 use crate::sys::backup::shelf::{self, Entry};
 use crate::sys::backup::{self, restore};
 use crate::sys::pg::{swap, sweep};
@@ -176,12 +177,11 @@ pub fn undo_whole(
         format!("Last: {command} {}", whole.words),
         format!("Taken back, the backup {} is in the database's place as a whole", whole.backup.display()),
     ];
-    let in_kept = "they are in the database that is kept, and not in the other";
+    let in_kept = "in the database that is kept, and not in the other";
     match &since {
-        None => said.push(format!("What was written since cannot be told; {in_kept}")),
-        Some(since) => {
-            said.extend(since.iter().map(|(t, rows)| format!("{t}: {rows} rows were written since; {in_kept}")))
-        }
+        None => said.push(format!("What was written since cannot be told: it is {in_kept}")),
+        Some(since) => said
+            .extend(since.iter().map(|(t, rows)| format!("{t}: {} written since: {in_kept}", counted(*rows, "row")))),
     }
     let mut fields = json!({
         "component": component.name, "undone": {"command": command, "kind": "whole"},

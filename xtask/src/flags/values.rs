@@ -71,8 +71,3 @@ pub(super) fn like<'a>(word: &str, allowed: &[&'a str]) -> Option<&'a str> {
     let find = |fits: &dyn Fn(&&&'a str) -> bool| allowed.iter().find(|known| fits(known)).copied();
     find(&is_near).or_else(|| find(&contains)).or_else(|| find(&abbreviates))
 }
-
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
-    let nearest = known.max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)));
-    nearest.unwrap_or_default()
-}

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 
 use super::common::EXCLUSIVE;
 use super::spec::{CommandRow, FlagRow};
-use super::values::{PERHAPS, conflict, nearest, usage};
+use super::values::{PERHAPS, conflict, usage};
 use super::{Command, Common, command_names, common_rows, overview};
 use crate::fail::Fail;
 use crate::model::action::own;
+use crate::model::nearest::closest;
 
 /// Where the command's name stands: the first word that is neither a flag nor a common flag's value.
 pub(super) fn command_position(words: &[String]) -> Option<usize> {
@@ -136,16 +137,17 @@ pub(super) fn leftover(row: &CommandRow, word: &str) -> Fail {
 }
 
 pub(super) fn unknown_command(name: &str) -> Fail {
-    usage(format!("unknown command `{name}`"))
-        .run(PERHAPS, own(nearest(name, command_names())).plain())
-        .run("See what there is", own("help").plain())
+    let fail = usage(format!("unknown command `{name}`"));
+    let fail =
+        closest(name, command_names()).into_iter().fold(fail, |fail, meant| fail.run(PERHAPS, own(meant).plain()));
+    fail.run("See what there is", own("help").plain())
 }
 
 pub(super) fn unknown_flag(row: &CommandRow, word: &str) -> Fail {
     let name = word.split('=').next().unwrap_or(word);
     let common = common_rows();
     let known = row.flags.iter().chain(common.iter().filter(|flag| row.takes(flag))).map(|flag| flag.long);
-    usage(format!("unknown flag `{name}` for `{}`", row.name))
-        .action(format!("{PERHAPS}: {}", nearest(name, known)))
-        .run("See what it takes", own("help").word(row.name).plain())
+    let fail = usage(format!("unknown flag `{name}` for `{}`", row.name));
+    let fail = closest(name, known).into_iter().fold(fail, |fail, meant| fail.action(format!("{PERHAPS}: {meant}")));
+    fail.run("See what it takes", own("help").word(row.name).plain())
 }

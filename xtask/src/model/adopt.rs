@@ -5,8 +5,12 @@ use toml_edit::{Array, DocumentMut, Formatted, Item, Table, TableLike, Value, va
 
 /// The folder of the crate, and its name.
 pub const MEMBER: &str = "xtask";
+/// The folders of all crates: the tool, and the launcher that keeps it built.
+pub const MEMBERS: [&str; 2] = [MEMBER, "xtask/launcher"];
 /// What the alias stands for.
-const ALIAS: &str = "run --quiet --package xtask --bin xtask --";
+const ALIAS: &str = "run --quiet --package xtask-launcher --";
+/// What it stood for before there was a launcher.
+const OLD_ALIAS: &str = "run --quiet --package xtask --bin xtask --";
 const IGNORED: &str = "/target/";
 
 /// A file of the checkout in which something of this tool has to stand.
@@ -105,7 +109,7 @@ impl Ends {
 /// The manifest of a checkout that has no Rust of its own.
 fn new_manifest() -> String {
     let start = "# The tool in xtask/ is a Rust program; nothing else here is.\n\
-         [workspace]\nmembers = [\"xtask\"]\nresolver = \"3\"\n\n\
+         [workspace]\nmembers = [\"xtask\", \"xtask/launcher\"]\nresolver = \"3\"\n\n\
          [profile.dev]\ndebug = \"line-tables-only\"\n\n[profile.dev.package.\"*\"]\ndebug = false\n\n\
          # The Python parser, optimised: most of what a look at the scripts costs.\n";
     let parser = ["ruff_python_parser", "ruff_python_ast", "ruff_text_size", "memchr", "compact_str"];
@@ -113,7 +117,7 @@ fn new_manifest() -> String {
     format!("{start}{}", tables.concat())
 }
 
-/// The crate's own manifest as it stands in a checkout: its tests, benchmarks and lints are not there.
+/// The manifest of one of the crates as it stands in a checkout: its tests, benchmarks and lints are not there.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -136,18 +140,20 @@ fn add_member(text: &str) -> Result<Option<String>, Conflict> {
     let mut document = parse(text)?;
     let workspace = document.entry("workspace").or_insert_with(|| Item::Table(Table::new()));
     let workspace = table(workspace, "workspace")?;
-    if strings(workspace.get("exclude")).any(|path| fits(path, MEMBER)) {
-        let why = format!("`workspace.exclude` has {MEMBER}");
-        return Err(conflict(why, format!("Take {MEMBER} out of `workspace.exclude`")));
+    let has = |key: &str, member: &str| strings(workspace.get(key)).any(|path| fits(path, member));
+    if let Some(excluded) = MEMBERS.into_iter().find(|member| has("exclude", member)) {
+        let why = format!("`workspace.exclude` has {excluded}");
+        return Err(conflict(why, format!("Take {excluded} out of `workspace.exclude`")));
     }
-    if strings(workspace.get("members")).any(|path| fits(path, MEMBER)) {
+    let missing: Vec<&str> = MEMBERS.into_iter().filter(|member| !has("members", member)).collect();
+    if missing.is_empty() {
         return Ok(None);
     }
     let members = workspace.entry("members").or_insert_with(|| value(Array::new()));
     let Some(members) = members.as_array_mut() else {
         return Err(conflict("`workspace.members` is no array", "Make it one"));
     };
-    push(members, MEMBER);
+    missing.into_iter().for_each(|member| push(members, member));
     Ok(Some(document.to_string()))
 }
 
@@ -157,7 +163,7 @@ fn remove_member(text: &str) -> Result<String, Conflict> {
         return Ok(text.to_owned());
     };
     let Some(members) = workspace.get_mut("members").and_then(Item::as_array_mut) else { return Ok(text.to_owned()) };
-    remove(members, MEMBER);
+    MEMBERS.into_iter().rev().for_each(|member| remove(members, member));
     if members.is_empty() {
         workspace.remove("members");
     }
@@ -171,15 +177,20 @@ fn add_alias(text: &str) -> Result<Option<String>, Conflict> {
     let mut document = parse(text)?;
     let aliases = document.entry("alias").or_insert_with(|| Item::Table(Table::new()));
     let aliases = table(aliases, "alias")?;
-    match aliases.get(MEMBER) {
-        None => aliases.insert(MEMBER, value(ALIAS)),
+    match aliases.get_mut(MEMBER) {
+        None => drop(aliases.insert(MEMBER, value(ALIAS))),
         Some(there) => {
             let words: Vec<&str> = match there.as_str() {
                 Some(words) => words.split_whitespace().collect(),
                 None => strings(Some(there)).collect(),
             };
-            if words.join(" ") == ALIAS {
+            let words = words.join(" ");
+            if words == ALIAS {
                 return Ok(None);
+            }
+            if words == OLD_ALIAS {
+                *there = value(ALIAS);
+                return Ok(Some(document.to_string()));
             }
             let why = format!("the alias `{MEMBER}` stands for something else: {}", there.to_string().trim());
             return Err(conflict(why, "Give that alias another name"));

@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 mod change;
+mod reworded;
 pub use change::{AttributeChange, Change, What, without};
 
 /// What names an object: its kind and its schema-qualified name, quoted as in SQL where it must be.

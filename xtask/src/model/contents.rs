@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::catalog::{self, Snapshot, What};
-use super::rows::{self, DataChange, Rows, Sequences};
+use super::rows::{self, DataChange, Rows, Sequences, counted};
 
 /// What a database holds at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,10 +49,11 @@ impl Differences {
 }
 
 impl Contents {
-    /// What differs in `other`.
+    /// What differs in `other`. What only a restored dump words anew is no difference.
     pub fn differences(&self, other: &Contents) -> Differences {
         let mut found = Differences::default();
-        for change in catalog::diff(&self.schema, &other.schema) {
+        let changes = catalog::diff(&self.schema, &other.schema).into_iter();
+        for change in changes.filter(|change| !change.is_only_reworded()) {
             let holds_data = ["table", "column", "sequence"].contains(&change.kind.as_str());
             let lost = change.what == What::Removed && holds_data;
             let line = change.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -80,7 +81,7 @@ impl Contents {
 
 /// `public.t: 500 rows -> 0`, `public.t.x: 500 values -> 3`.
 fn line_of(change: &DataChange) -> String {
-    let rows = |rows: Option<u64>| rows.map_or("no table".to_owned(), |rows| format!("{rows} rows"));
+    let rows = |rows: Option<u64>| rows.map_or("no table".to_owned(), |rows| counted(rows, "row"));
     let table = &change.table;
     if change.before_rows != change.after_rows {
         return format!("{table}: {} -> {}", rows(change.before_rows), rows(change.after_rows));
@@ -89,8 +90,8 @@ fn line_of(change: &DataChange) -> String {
         .columns_lost
         .iter()
         .map(|lost| match lost.same_count_but_different {
-            true => format!("{} ({} values, others than before)", lost.column, lost.before_values),
-            false => format!("{} ({} values -> {})", lost.column, lost.before_values, lost.after_values),
+            true => format!("{} ({}, others than before)", lost.column, counted(lost.before_values, "value")),
+            false => format!("{} ({} -> {})", lost.column, counted(lost.before_values, "value"), lost.after_values),
         })
         .collect();
     format!("{table}: {}", columns.join(", "))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::graph::{Graph, Links};
 use super::revision::{self, Script, Unreadable};
-use super::rules::{self, Change, Check, Context, Finding, Levels, Past, Source};
+use super::rules::{self, Change, Check, Context, Finding, Levels, Past, Release, Source};
 
 /// What a script's file held at some time, read once.
 pub struct Text {
@@ -138,7 +138,7 @@ impl<'a> Hindsight<'a> {
             old.id().and(same).map(|(at, _)| at.clone())
         };
         let to = self.files.contains_key(path).then(|| path.to_owned()).or_else(moved);
-        Some(Change { from: path.to_owned(), to, before: old.text.clone().into_bytes(), is_in_release: None })
+        Some(Change { from: path.to_owned(), to, before: old.text.clone().into_bytes(), release: Release::Unknown })
     }
 
     /// Writes down what is new, and what is repaired.

@@ -1,4 +1,4 @@
-//! Finds the known name that is most like one that does not exist.
+//! Finds the known names that are most like one that does not exist.
 
 /// How many guesses are worth reading.
 const GUESSES: usize = 3;
@@ -22,9 +22,32 @@ pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone) ->
     found.into_iter().take(GUESSES).map(|(_, name)| name.to_owned()).collect()
 }
 
+/// The one known name that is most like a wrong word of the command line or of the settings, if any is like it at all.
+pub fn closest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The dashes that all flags begin with make none more like another.
+    let bare = |name: &'a str| name.trim_start_matches('-');
+    let wrong = wrong.trim_start_matches('-');
+    let scored = known.into_iter().map(|name| (strsim::jaro_winkler(wrong, bare(name)), name));
+    scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{closest, nearest};
+
+    #[test]
+    fn what_is_like_nothing_gets_no_guess() {
+        let known = ["--since", "--roundtrip", "--component", "--json"];
+        for (wrong, expected) in [
+            ("--sinc", Some("--since")),
+            ("--componnet", Some("--component")),
+            ("--range", None),
+            ("--dry-run", None),
+            ("", None),
+        ] {
+            assert_eq!(closest(wrong, known), expected, "{wrong}");
+        }
+    }
 
     #[test]
     fn shortened_first_then_slips() {

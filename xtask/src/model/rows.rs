@@ -3,6 +3,16 @@
 
 use std::collections::BTreeMap;
 
+/// `1 row`, `2 rows`: so many of something.
+pub fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+/// The verb for so many of something.
+pub fn are(count: u64) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
 /// One column's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {

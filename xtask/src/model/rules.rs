@@ -61,7 +61,7 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::thread::ScopedJoinHandle;
 
-pub use context::{Change, Context, Env, Merged, Past, Sighted, Source, Tracking};
+pub use context::{Change, Context, Env, Merged, Past, Release, Sighted, Source, Tracking};
 pub use finding::{Finding, Level, Sink};
 pub use model_change::{Place, model_change, unseen_model_change};
 

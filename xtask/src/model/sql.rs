@@ -178,6 +178,27 @@ pub fn leading_words(sql: &str) -> Vec<Vec<String>> {
     parts.map(words).collect()
 }
 
+/// What a statement with these first words changes that the whole server shares: `DROP ROLE`, `ALTER SYSTEM`.
+pub fn server_wide(words: &[String]) -> Option<String> {
+    let word = |at: usize| words.get(at).map(String::as_str).unwrap_or_default();
+    let is_shared = match (word(0), word(1)) {
+        ("create" | "alter" | "drop", "user") => word(2) != "mapping",
+        ("create" | "alter" | "drop", "role" | "group" | "database" | "tablespace") => true,
+        ("alter", "system") | ("drop" | "reassign", "owned") => true,
+        // A role to a role: privileges are on something.
+        (verb @ ("grant" | "revoke"), _) => {
+            let to = if verb == "grant" { "to" } else { "from" };
+            return is_membership(&words[1..], to).then(|| format!("{} of a role", verb.to_uppercase()));
+        }
+        _ => false,
+    };
+    is_shared.then(|| format!("{} {}", word(0), word(1)).to_uppercase())
+}
+
+fn is_membership(words: &[String], to: &str) -> bool {
+    words.iter().find(|word| *word == "on" || *word == to).is_some_and(|word| word == to)
+}
+
 /// Functions that give another value for each row.
 const VOLATILE: [&str; 9] = [
     "random",

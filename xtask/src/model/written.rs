@@ -52,8 +52,7 @@ impl Table {
             _ if self.oid != then.oid => None,
             _ if self.file != then.file => Some("emptied, or written anew".to_owned()),
             _ if self.analyzed != then.analyzed => Some("perhaps: it was analyzed meanwhile".to_owned()),
-            _ if changed == 1 => Some("1 row".to_owned()),
-            _ if changed > 0 => Some(format!("{changed} rows")),
+            _ if changed > 0 => Some(format!("{changed} {}", if changed == 1 { "row" } else { "rows" })),
             _ => None,
         }
     }

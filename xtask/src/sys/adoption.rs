@@ -14,14 +14,15 @@ use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
 use crate::model::action::{own, program};
-use crate::model::adopt::{Conflict, MEMBER, Shared, manifest_of_copy};
+use crate::model::adopt::{Conflict, MEMBER, MEMBERS, Shared, manifest_of_copy};
 use crate::sys::files::{entries, read, read_text, write_atomic};
 use crate::sys::git::Repo;
 use crate::ui::Ui;
 
 const RECORD: &str = "xtask/init.json";
-/// What the crate is made of.
-const FOLDERS: [&str; 2] = ["src", "rules"];
+/// What the crates are made of.
+const FOLDERS: [&str; 3] = ["src", "rules", "launcher/src"];
+const MANIFESTS: [&str; 2] = ["Cargo.toml", "launcher/Cargo.toml"];
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 const README: &str = "# xtask\n\n\
      `xtask help` says what it does. This folder is a copy: `init` of the tool's own repository has put it here,\n\
@@ -69,9 +70,11 @@ pub fn wanted(ui: &Ui, root: &Path) -> Result<Files> {
     for name in LICENCES.iter().filter(|name| source.join(name).is_file()) {
         files.insert(inside(Path::new(name)), read(&source.join(name))?);
     }
-    let manifest = manifest_of_copy(&read_text(&source.join("Cargo.toml"))?);
-    let manifest = manifest.map_err(|conflict| anyhow::anyhow!("the crate's own Cargo.toml: {}", conflict.why))?;
-    files.insert(inside(Path::new("Cargo.toml")), manifest.into_bytes());
+    for path in MANIFESTS {
+        let manifest = manifest_of_copy(&read_text(&source.join(path))?);
+        let manifest = manifest.map_err(|conflict| anyhow::anyhow!("the tool's own {path}: {}", conflict.why))?;
+        files.insert(inside(Path::new(path)), manifest.into_bytes());
+    }
     files.insert(inside(Path::new("README.md")), README.into());
     keep_others_out(root, &mut files);
     keep_git_from_ignoring(ui, root, &mut files)?;
@@ -130,12 +133,14 @@ fn keep_git_from_ignoring(ui: &Ui, root: &Path, files: &mut Files) -> Result<()>
 /// The versions that this program was built with; only where the checkout has no crates of its own to agree with.
 fn lock_file(root: &Path, source: &Path) -> Option<Vec<u8>> {
     let manifest = super::regular::read_text(&root.join("Cargo.toml")).unwrap_or_default();
+    // As it will be: an older copy's lacks a member.
+    let manifest = Shared::Manifest.put_in(&manifest).ok().flatten().unwrap_or(manifest);
     if !Shared::Manifest.take_out(&manifest).is_ok_and(|rest| rest.is_empty()) {
         return None;
     }
     let text = super::regular::read_text(&source.parent()?.join("Cargo.lock")).ok()?;
     let own = text.split("[[package]]").skip(1).filter(|package| !package.contains("\nsource = ")).count();
-    (own == 1).then(|| text.into_bytes())
+    (own == MEMBERS.len()).then(|| text.into_bytes())
 }
 
 /// The record in a checkout, if `init` was there.

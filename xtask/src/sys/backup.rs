@@ -22,7 +22,7 @@ use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
 use crate::sys::journal::crash_point;
 use crate::sys::pg::rows::Memory;
-use crate::sys::pg::{Db, Identity, Tool, application_name, client_tool, client_tools, for_libpq};
+use crate::sys::pg::{Db, Identity, Tool, application_name, client_tool, client_tools, for_wrapper};
 use crate::sys::run::Cmd;
 use crate::sys::{files, fingerprint};
 use crate::ui::Ui;
@@ -227,10 +227,8 @@ impl Attempt<'_> {
             let cmd = Cmd::new(&self.tool.path, "/").args(["-Fc", "--no-password", compress]).limit(LIMIT);
             let cmd = cmd
                 .arg(format!("--lock-wait-timeout={}", self.request.lock_wait.as_millis()))
-                .arg(format!("--snapshot={snapshot}"))
-                .arg("-f")
-                .arg(&part.path);
-            let cmd = for_libpq(cmd.ends_with_us(), self.request.url.target()).env("LC_ALL", "C");
+                .arg(format!("--snapshot={snapshot}"));
+            let cmd = for_wrapper(cmd.ends_with_us(), self.request.url.target()).env("LC_ALL", "C").writes(&part.path);
             let done = cmd.capture(self.ui)?;
             let said = done.last_lines();
             if done.status.success() {
@@ -305,7 +303,7 @@ fn file_name(request: &Request<'_>, time: &str) -> PathBuf {
 /// `backup-failed` with PostgreSQL's reason; the database is then as before.
 pub fn put_back(ui: &Ui, url: &DbUrl, major: u32, tools: &[PathBuf], path: &Path) -> Result<()> {
     let tool = client_tool(ui, "pg_restore", major, tools)?;
-    let cmd = prove::into(&tool, url, &["--clean", "--if-exists", "--single-transaction"]).arg(path);
+    let cmd = prove::into(&tool, url, &["--clean", "--if-exists", "--single-transaction"]).reads(path);
     cmd.read(ui).map(drop).map_err(|error| {
         let cause = from_anyhow(&error);
         if cause.kind == Kind::Interrupted {
@@ -316,9 +314,11 @@ pub fn put_back(ui: &Ui, url: &DbUrl, major: u32, tools: &[PathBuf], path: &Path
     })
 }
 
-/// Whether there is no `pg_dump` that is new enough for a server.
+/// Whether there is no `pg_dump` that is new enough for a server, or no `pg_restore` to read what it writes.
 pub fn lacks_a_program(ui: &Ui, server_version: u32, tools: &[PathBuf]) -> bool {
-    client_tools(ui, "pg_dump", server_version / 10_000, tools).is_err()
+    let Ok(dump) = client_tool(ui, "pg_dump", server_version / 10_000, tools) else { return true };
+    let beside = dump.with_file_name("pg_restore");
+    !beside.is_file() && client_tool(ui, "pg_restore", server_version / 10_000, tools).is_err()
 }
 
 fn failed(request: &Request<'_>, cause: &Fail) -> Fail {

@@ -258,12 +258,15 @@ fn build(binary: &Path, source: Option<&Path>, root: &Path) -> String {
         return Action::run("Go to where xtask is now, and there", install).text(&Around::default());
     };
     let manifest = source.strip_prefix(root).unwrap_or(source).join("Cargo.toml");
-    let mut build = program(["cargo", "build"]);
+    let is_in = |profile: &str| binary.parent().is_some_and(|folder| folder.ends_with(profile));
+    // What the launcher keeps up to date, it builds.
+    let [verb, package] = if is_in("tool") { ["run", "xtask-launcher"] } else { ["build", "xtask"] };
+    let mut build = program(["cargo", verb]);
     if manifest != Path::new("Cargo.toml") {
         build = build.word("--manifest-path").word(manifest);
     }
-    build = build.words(["--package", "xtask"]);
-    if binary.parent().is_some_and(|folder| folder.ends_with("release")) {
+    build = build.words(["--package", package]);
+    if is_in("release") {
         build = build.word("--release");
     }
     Action::run("Build it", build).text(&Around::default())

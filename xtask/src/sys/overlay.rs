@@ -49,6 +49,15 @@ impl Overlay {
         Some(self.known.get(path.parent()?)?.join(path.file_name()?))
     }
 
+    /// What stands for each script, and the name that it has for people: below the project's `root`, where it is there.
+    pub fn names<'s>(&self, root: &Path, scripts: impl Iterator<Item = &'s Path>) -> Vec<(String, String)> {
+        let shown = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
+        scripts
+            .filter_map(|script| Some((self.copy_of(&root.join(script))?, shown(script))))
+            .flat_map(|(copy, name)| [(copy.display().to_string(), name.clone()), (shown(&copy), name)])
+            .collect()
+    }
+
     /// What Alembic takes for its version locations.
     pub fn versions(&self) -> &[PathBuf] {
         &self.versions

@@ -59,5 +59,5 @@ pub use surroundings::{application_name, complete};
 pub use sweep::{abandoned, new_name, sweep};
 pub use template::{Key, Limits, Template, Templates};
 pub use tls::client_config;
-pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq};
+pub use tools::{Tool, client_tool, client_tools, database_argument, for_libpq, for_wrapper};
 pub use violation::{Rows, Violation};

@@ -10,10 +10,11 @@ use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
+use crate::model::nearest::closest;
 use crate::model::rules::Levels;
 use crate::sys::alembic_toml::AlembicToml;
 use crate::sys::backend_ai::{self, BuiltIn};
-use crate::sys::settings::{self, Declared, Settings, TENANT, Tenants, nearest};
+use crate::sys::settings::{self, Declared, Settings, TENANT, Tenants};
 
 pub use crate::sys::alembic_ini::AlembicConfig;
 pub use crate::sys::settings::{Cache, CachePlace, Seed, Server, VersionTable};
@@ -215,7 +216,7 @@ impl Project {
             None => "There are several components, so one has to be named".to_owned(),
         };
         let fail = Fail::new(Kind::Usage, summary).details(format!("Known components: {}", known.join(", ")));
-        let hint = unknown.and_then(|name| nearest(name, known.iter().copied()));
+        let hint = unknown.and_then(|name| closest(name, known.iter().copied()));
         let hint = hint.or_else(|| self.components.first().map(|component| component.name.as_str()));
         let fail = match (hint, unknown) {
             (Some(name), Some(_)) => fail.action(format!("Did you mean --component={name}?")),

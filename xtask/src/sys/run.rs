@@ -6,6 +6,7 @@
 //! Secrets never go into arguments: pass them with [`Cmd::secret_env`], which the echo leaves out.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -26,10 +27,10 @@ const LAST_LINES: usize = 20;
 /// How long a command may take unless told otherwise.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(600);
 
-/// Runs its arguments, and ends them and the whole process group as soon as its stdin ends. Its stdin is a pipe that
+/// Runs its arguments but the first, which is what they read, and ends them and the whole process group as soon as its stdin ends. Its stdin is a pipe that
 /// this process holds open, and that the system closes when this process is gone. There is no portable signal for that
 /// without unsafe code.
-const GUARD: &str = "exec 3<&0; \"$@\" 3<&- </dev/null & child=$!; \
+const GUARD: &str = "exec 3<&0; from=$1; shift; \"$@\" 3<&- <\"$from\" & child=$!; \
     (read -r end <&3; trap '' TERM; kill -KILL \"$child\"; exit 7) >/dev/null 2>&1 & watch=$!; \
     wait \"$child\"; status=$?; { kill \"$watch\"; wait \"$watch\"; } 2>/dev/null; \
     [ $? = 7 ] && kill -KILL 0; exit \"$status\"";
@@ -47,6 +48,8 @@ pub struct Cmd {
     limit: Duration,
     user: Option<(u32, u32)>,
     with_us: bool,
+    reads: Option<PathBuf>,
+    writes: Option<PathBuf>,
 }
 
 /// How a command ended and what it said.
@@ -86,6 +89,8 @@ impl Cmd {
             limit: DEFAULT_LIMIT,
             user: None,
             with_us: false,
+            reads: None,
+            writes: None,
         }
     }
 
@@ -137,9 +142,22 @@ impl Cmd {
         self
     }
 
-    /// Ends it with this process, however that ends (`kill -9` too). It then reads nothing, and [`Cmd::stdin`] has no use.
+    /// Ends it with this process, however that ends (`kill -9` too). [`Cmd::stdin`] has no use then, [`Cmd::reads`] has.
     pub fn ends_with_us(mut self) -> Cmd {
         self.with_us = true;
+        self
+    }
+
+    /// Its stdin is this file. A program that runs elsewhere (a wrapper round `docker exec`) cannot open one of ours by name.
+    /// It has to end with us.
+    pub fn reads(mut self, file: &Path) -> Cmd {
+        self.reads = Some(file.to_owned());
+        self
+    }
+
+    /// Its stdout goes to this file, which is there.
+    pub fn writes(mut self, file: &Path) -> Cmd {
+        self.writes = Some(file.to_owned());
         self
     }
 
@@ -154,6 +172,11 @@ impl Cmd {
             text.push(' ');
             text.push_str(&quoted(&arg.to_string_lossy()));
         }
+        for (sign, file) in [(" <", &self.reads), (" >", &self.writes)] {
+            if let Some(file) = file {
+                text.push_str(&format!("{sign} {}", quoted(&file.to_string_lossy())));
+            }
+        }
         text
     }
 
@@ -162,7 +185,10 @@ impl Cmd {
     /// # Errors
     /// `tool-missing` when the program cannot be started, `interrupted` on Ctrl-C, and an error on the time limit.
     pub fn capture(&self, ui: &Ui) -> Result<Done> {
-        let mut child = self.spawn(ui, Stdio::piped(), Stdio::piped(), Stdio::piped())?;
+        let stdout = self.writes.as_ref().map(|path| OpenOptions::new().write(true).open(path)).transpose();
+        let stdout = stdout.with_context(|| format!("opening what `{}` writes", self.line()))?;
+        let mut child =
+            self.spawn(ui, Stdio::piped(), stdout.map_or_else(Stdio::piped, Stdio::from), Stdio::piped())?;
         let mut stdin = child.stdin.take();
         // Open as long as we live: its end is what tells the guard that we are gone.
         let _lifeline = if self.with_us { stdin.take() } else { None };
@@ -282,6 +308,7 @@ impl Cmd {
             return (self.program.clone(), self.args.clone());
         }
         let mut args: Vec<OsString> = ["-c", GUARD, "guard"].map(OsString::from).to_vec();
+        args.push(self.reads.clone().unwrap_or_else(|| PathBuf::from("/dev/null")).into());
         args.push(self.program.clone().into());
         args.extend(self.args.iter().cloned());
         (PathBuf::from("/bin/sh"), args)

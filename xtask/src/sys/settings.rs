@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
+use crate::model::nearest::closest;
 use crate::model::rules::{self, Level, Levels};
 use crate::sys::regular;
 
@@ -193,12 +194,6 @@ pub fn read(path: &Path) -> Result<Option<Settings>> {
 pub fn is_workspace(path: &Path) -> bool {
     regular::read_text(path)
         .is_ok_and(|text| DeTable::parse(&text).is_ok_and(|root| root.get_ref().contains_key("workspace")))
-}
-
-/// The known name that is most like `word`, if any is like it at all.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.into_iter().map(|name| (strsim::jaro_winkler(word, name), name));
-    scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
 type Value<'i> = toml::Spanned<DeValue<'i>>;
@@ -413,7 +408,7 @@ impl File<'_> {
 
     fn unknown(&self, span: &Range<usize>, under: &str, key: &str, known: &[&str]) -> anyhow::Error {
         let full = if under.is_empty() { key.to_owned() } else { format!("{under}.{key}") };
-        let hint = match nearest(key, known.iter().copied()) {
+        let hint = match closest(key, known.iter().copied()) {
             Some(name) => format!("; did you mean `{name}`?"),
             None => format!("; known are {}", known.join(", ")),
         };

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind, from_anyhow};
-use crate::model::action::{Action, Own, Program, git, own, program};
+use crate::model::action::{Action, Around, Own, Program, git, own, program};
 use crate::model::graph::Graph;
 use crate::model::ledger::Undone;
 use crate::model::revision::{self, Script};
@@ -20,6 +20,19 @@ use crate::work::skipped::{self, Nearest};
 /// Whether an error only says that the database is not there.
 pub fn is_database_missing(error: &anyhow::Error) -> bool {
     from_anyhow(error).kind == Kind::DatabaseMissing
+}
+
+/// A failure of scripts that ran from another place, told with their own names: each copy with what it stands for. What
+/// is said about db-migrate goes: by itself that would not find them.
+pub fn in_their_names(fail: Fail, names: &[(String, String)]) -> Fail {
+    let named = |text: &str| names.iter().fold(text.to_owned(), |text, (copy, name)| text.replace(copy, name));
+    let action = |action: &Action| match action.call() {
+        None => named(&action.text(&Around::default())).into(),
+        Some(_) => action.clone(),
+    };
+    let actions = fail.actions.iter().filter(|action| !action.is_own("db-migrate")).map(action).collect();
+    let (details, file) = (named(&fail.details), fail.file.as_ref().map(|file| named(file)));
+    Fail { actions, details, file, ..fail }
 }
 
 /// The command that makes several heads one again.

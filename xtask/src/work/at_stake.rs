@@ -10,8 +10,9 @@ use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Own, own};
 use crate::model::graph::Graph;
+use crate::model::rows::counted;
 use crate::model::script_body::{self, Dropped, Fate, Function, Heavy, dropped, heavy};
-use crate::model::sql::leading_words;
+use crate::model::sql::{self, leading_words};
 use crate::model::target::Direction;
 use crate::sys::files::read_script;
 use crate::sys::pg::{Counted, Db, MOST_COUNTED};
@@ -94,6 +95,22 @@ fn function(ctx: &Ctx, graph: &Graph, id: &str, direction: Direction) -> Result<
         Direction::Down => body.downgrade,
     };
     Ok(function.map(|function| (script.path.display().to_string(), function)))
+}
+
+/// Which revision changes what the whole server shares, and so cannot be tried on a copy: `s says CREATE ROLE`.
+///
+/// # Errors
+/// When a script cannot be read.
+pub fn server_wide(ctx: &Ctx, graph: &Graph, direction: Direction, ids: &[String]) -> Result<Option<String>> {
+    for id in ids {
+        let Some((_, function)) = function(ctx, graph, id, direction)? else { continue };
+        let texts = function.calls.iter().filter_map(|call| call.sql.as_ref());
+        let mut words = texts.flat_map(|sql| leading_words(&sql.text));
+        if let Some(what) = words.find_map(|words| sql::server_wide(&words)) {
+            return Ok(Some(format!("{id} says {what}")));
+        }
+    }
+    Ok(None)
 }
 
 /// Looks through the revisions in the order of the way; `ids` leave out what never ran.
@@ -376,7 +393,7 @@ impl AtStake {
 }
 
 fn plural(count: u64, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{} {one}s", told(count)) }
+    if count > MOST_COUNTED { format!("{} {one}s", told(count)) } else { counted(count, one) }
 }
 
 fn told(count: u64) -> String {

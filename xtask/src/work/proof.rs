@@ -1,20 +1,23 @@
 //! Tries whether a database can stay as it is though its revisions get other parents. It makes two copies: one is
 //! downgraded and upgraded again, the other only runs what it lacks. Where both come to the same schema, no row of the
-//! own database need be touched.
+//! own database need be touched. Where a script fails on the way down or up, nothing of it need be begun.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::at_stake;
 use super::bystander::Bystanders;
 use super::driver::{self, Labels};
 use super::migrate::Walk;
 use crate::ctx::{Ctx, version_table};
-use crate::fail::{Kind, from_anyhow};
+use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::catalog::{Change, Snapshot, diff};
+use crate::model::graph::Graph;
 use crate::model::rebase::Trip;
+use crate::model::sql;
 use crate::model::target::Direction;
-use crate::sys::alembic::{Driver, Stop};
+use crate::sys::alembic::{Driver, Stop, Trouble, TroubleKind};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::pg::{Db, Making, Scratch, application_name, catalog};
 use crate::sys::project::Component;
@@ -27,6 +30,8 @@ pub struct Trial<'a> {
     pub config: &'a AlembicConfig,
     /// The way down and up.
     pub trip: &'a Trip,
+    /// The histories of the way down and of the way up.
+    pub graphs: [&'a Graph; 2],
     /// The revisions of the way down that would only be taken out of the version table and put back.
     pub kept: Vec<String>,
     /// Folders with the scripts of the way down and of the way up; none: those on the disk.
@@ -41,6 +46,8 @@ pub enum Proof {
     Stays,
     /// It has to go down and up again, and why.
     GoesDown(String),
+    /// A script fails on the way down and up: nothing should be begun.
+    Fails(Box<Fail>),
 }
 
 /// One of the two copies.
@@ -72,6 +79,12 @@ fn attempt(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
     if !database.url.is_local() {
         return Ok(Proof::GoesDown("no copy is made of a database on another machine".to_owned()));
     }
+    let Trial { trip, graphs: [below, above], .. } = trial;
+    for (graph, direction, ids) in [(below, Direction::Down, &trip.down), (above, Direction::Up, &trip.up)] {
+        if let Some(what) = at_stake::server_wide(ctx, graph, direction, ids)? {
+            return Ok(Proof::GoesDown(format!("{what}, which is for the whole server: no copy can try that")));
+        }
+    }
     let making = Making {
         ui: &ctx.ui,
         why: trial.command,
@@ -84,7 +97,7 @@ fn attempt(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
     let mut first = Scratch::clone_of(&database.url, &database.url.target().database, &making)?;
     let second = first.twin(&database.url, &making)?;
     let mut copies = [Copy::new(trial, first, Vec::new())?, Copy::new(trial, second, trial.kept.clone())?];
-    let ways = ["the way down and up fails on a copy", "it does not run on a copy that stays as it is"];
+    let mut stays = Ok(());
     let Trial { trip, scripts: [old, new], .. } = trial;
     for (direction, start, ids, versions) in
         [(Direction::Down, &trip.before, &trip.down, old), (Direction::Up, &trip.between, &trip.up, new)]
@@ -92,13 +105,19 @@ fn attempt(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
         let mut launch = driver::launch_throwaway(ctx, trial.config, &mut copies[0].db, trial.command)?;
         launch.versions.clone_from(versions);
         let mut driver = Driver::start(&ctx.ui, &launch)?;
-        for (copy, way) in copies.iter_mut().zip(ways) {
-            let walk = Walk { kept: copy.kept.clone(), ..Walk::new(direction, ids, start.clone()) };
-            if let Err(why) = run(ctx, trial.component, &mut driver, copy, &walk)? {
-                return Ok(Proof::GoesDown(format!("{way}: {why}")));
-            }
+        let [down_and_up, stayed] = &mut copies;
+        let walk = |copy: &Copy| Walk { kept: copy.kept.clone(), ..Walk::new(direction, ids, start.clone()) };
+        if let Err(trouble) = run(&mut driver, down_and_up, &walk(down_and_up))? {
+            return fails(ctx, trial, direction, &trouble);
+        }
+        if stays.is_ok() {
+            stays = run(&mut driver, stayed, &walk(stayed))?;
         }
         driver.stop();
+    }
+    if let Err(trouble) = stays {
+        let why = said(&to_fail(ctx, trial.component, &trouble)?);
+        return Ok(Proof::GoesDown(format!("it does not run on a copy that stays as it is: {why}")));
     }
     let [down_and_up, stayed] = [copies[0].schema(trial.component)?, copies[1].schema(trial.component)?];
     let differs = diff(&down_and_up, &stayed);
@@ -122,25 +141,55 @@ fn named(changes: &[Change]) -> String {
 }
 
 /// Walks a copy; why not, where a script or env.py is to blame.
-fn run(
-    ctx: &Ctx,
-    component: &Component,
-    driver: &mut Driver,
-    copy: &mut Copy,
-    walk: &Walk,
-) -> Result<Result<(), String>> {
+fn run(driver: &mut Driver, copy: &mut Copy, walk: &Walk) -> Result<Result<(), Box<Trouble>>> {
     let target = driver::database(&mut copy.db)?;
     let done =
         driver.use_database(&target).and_then(|()| driver.migrate(&walk.for_driver(), None, &mut |_| {}).map(drop));
     match done {
         Ok(()) => Ok(Ok(())),
         Err(Stop::Error(error)) => Err(error),
-        Err(Stop::Trouble(trouble)) => {
-            let labels = Labels::new(ctx, component)?;
-            let fail = trouble.to_fail(&labels.names());
-            Ok(Err(fail.revision.map_or(fail.summary.clone(), |id| format!("{id}: {}", fail.summary))))
-        }
+        Err(Stop::Trouble(trouble)) => Ok(Err(trouble)),
     }
+}
+
+/// The way down and up fails on a copy: it would on the database too, unless it is the copy that it fails at.
+fn fails(ctx: &Ctx, trial: &Trial<'_>, direction: Direction, trouble: &Trouble) -> Result<Proof> {
+    let fail = to_fail(ctx, trial.component, trouble)?;
+    if !is_the_scripts_fault(trouble, &fail) {
+        return Ok(Proof::GoesDown(format!("the way down and up fails on a copy: {}", said(&fail))));
+    }
+    let way = if direction == Direction::Down { "down" } else { "up" };
+    let fail = fail
+        .details(format!("This was tried on a copy of the database, where its way {way} fails; so nothing was begun"))
+        .details("Files and database are as they were");
+    Ok(Proof::Fails(Box::new(fail.refused())))
+}
+
+fn to_fail(ctx: &Ctx, component: &Component, trouble: &Trouble) -> Result<Fail> {
+    Ok(trouble.to_fail(&Labels::new(ctx, component)?.names()))
+}
+
+fn said(fail: &Fail) -> String {
+    fail.revision.as_ref().map_or(fail.summary.clone(), |id| format!("{id}: {}", fail.summary))
+}
+
+/// Whether a script would do the same on the database itself. A copy may be owned by somebody else, is behind a wall, and
+/// what the whole server shares (a role that the database uses) is in use twice.
+fn is_the_scripts_fault(trouble: &Trouble, fail: &Fail) -> bool {
+    let of_the_copy = matches!(
+        fail.kind,
+        Kind::WrongDatabase
+            | Kind::PermissionDenied
+            | Kind::ConnectionLost
+            | Kind::LockTimeout
+            | Kind::StepTimeout
+            | Kind::DiskFull
+            | Kind::AlreadyRunning
+            | Kind::EnvFailed
+    );
+    let statement = trouble.statement.as_deref().unwrap_or_default();
+    let is_shared = sql::leading_words(statement).iter().any(|words| sql::server_wide(words).is_some());
+    fail.revision.is_some() && !of_the_copy && !is_shared && trouble.kind != TroubleKind::NoNetwork
 }
 
 impl Copy {

@@ -15,7 +15,7 @@ use crate::fail::{Fail, Kind};
 use crate::model::action::own;
 use crate::model::contents::Contents;
 use crate::model::grants;
-use crate::model::rows::Sequences;
+use crate::model::rows::{Sequences, are, counted};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::backup::archive::{self, Piece};
 use crate::sys::backup::record::Record;
@@ -206,7 +206,7 @@ fn jobs(was: &Contents, now: &Contents, wish: &Wish<'_>, report: &mut Report) ->
         let rows = was.rows.tables.get(name).map_or(0, |table| table.rows);
         let Some(here) = now.tables.get(name) else {
             if rows > 0 {
-                report.left.push(format!("{name} is not there: its {rows} rows stay in the backup"));
+                report.left.push(format!("{name} is not there: its {} stay in the backup", counted(rows, "row")));
             }
             continue;
         };
@@ -299,17 +299,18 @@ fn keep_what_is_left(db: &mut Db, report: &mut Report, wish: &Wish<'_>, is_besid
     let homeless = kept.iter().filter(|kept| !there.contains_key(&kept.table));
     let mut stay = is_beside;
     for kept in homeless {
-        let (table, rows, place) = (&kept.table, kept.rows, &kept.kept_in);
+        let (table, rows, place) = (&kept.table, counted(kept.rows, "row"), &kept.kept_in);
+        let are = are(kept.rows);
         let renamed = there.iter().find(|(_, number)| **number == kept.number);
         stay |= !may_go || renamed.is_some();
         match renamed {
             Some((name, _)) => {
-                report.done.push(format!("{table} is {name} now: {rows} rows written since are there, and in {place}"))
+                report.done.push(format!("{table} is {name} now: {rows} written since {are} there, and in {place}"))
             }
             None if may_go => {
-                report.done.push(format!("{table}: {rows} rows written since went with it; the backup has them"))
+                report.done.push(format!("{table}: {rows} written since went with it; the backup has all of that"))
             }
-            None => report.left.push(format!("{table} is not there: {rows} rows written since are in {place}")),
+            None => report.left.push(format!("{table} is not there: {rows} written since {are} in {place}")),
         }
     }
     if stay { Ok(()) } else { db.forget_rows_since(&backup) }
@@ -319,8 +320,9 @@ impl Report {
     /// A run before this one, which was cut off, has put back what fits.
     fn tell_of_a_run_before(&mut self, kept: &[Kept], now: &Contents) {
         for Kept { table, rows, kept_in, .. } in kept.iter().filter(|it| now.tables.contains_key(&it.table)) {
+            let (rows, are) = (counted(*rows, "row"), are(*rows));
             self.left.push(format!(
-                "{table}: {rows} rows written since are in {kept_in}; whether they fit, a run that was cut off did not say"
+                "{table}: {rows} written since {are} in {kept_in}; whether all fits, a run that was cut off did not say"
             ));
         }
     }
@@ -360,7 +362,7 @@ impl Report {
             let rows = |contents: &Contents| contents.rows.tables.get(table).map_or(0, |table| table.rows);
             let (then, here) = (rows(was), rows(now));
             if here < then && left.is_empty() {
-                self.left.push(format!("{table}: {here} rows are in it, the backup has {then}"));
+                self.left.push(format!("{table}: {} {} in it, the backup has {then}", counted(here, "row"), are(here)));
             }
         }
         if now.large_objects < was.large_objects {
@@ -374,10 +376,12 @@ impl Report {
     fn tell(&mut self, mended: &[Mended]) {
         for Mended { table, rows, values, since, left, .. } in mended {
             let mut parts = Vec::new();
-            for (count, words) in
-                [(*rows, "put back"), (*values, "with their values put back"), (*since, "written since kept")]
-            {
-                parts.extend((count > 0).then(|| format!("{count} rows {words}")));
+            for (count, words) in [
+                (*rows, "put back"),
+                (*values, if *values == 1 { "with its values put back" } else { "with their values put back" }),
+                (*since, "written since kept"),
+            ] {
+                parts.extend((count > 0).then(|| format!("{} {words}", counted(count, "row"))));
             }
             if !parts.is_empty() {
                 self.done.push(format!("{table}: {}", parts.join(", ")));

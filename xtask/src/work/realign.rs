@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::advice;
 use super::at_stake::{self, AtStake};
 use super::lost_scripts::{LostScript, Search};
 use super::migrate::{self, BrokenOff, Limits, Walk, Walker};
@@ -23,7 +24,7 @@ use super::proof::{self, Proof, Trial};
 use super::put_back::Report;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, Fail, Kind, from_anyhow};
-use crate::model::action::{Action, Around, git, own as own_command};
+use crate::model::action::{git, own as own_command};
 use crate::model::edit::{Places, repoint};
 use crate::model::graph::{Graph, Links};
 use crate::model::ledger::{Ledger, Reparented, links};
@@ -252,6 +253,7 @@ impl Way {
             component,
             config: &config,
             trip: &self.trip,
+            graphs: [&self.graph, &ctx.history(&config)?],
             kept: stay.clone(),
             scripts: [self.overlay.versions().to_vec(), Vec::new()],
             command,
@@ -259,6 +261,7 @@ impl Way {
         match proof::prove(ctx, &trial)? {
             Proof::Stays => self.kept = stay,
             Proof::GoesDown(why) => self.why = Some(why),
+            Proof::Fails(fail) => return Err(self.in_their_names(*fail).into()),
         }
         Ok(())
     }
@@ -353,14 +356,7 @@ impl Way {
 
     /// A failure with the scripts' own names in it, and where the one is that it happened in.
     fn in_their_names(&self, fail: Fail) -> Fail {
-        let named = |action: &Action| match action.call() {
-            None => self.named(&action.text(&Around::default())).into(),
-            Some(_) => action.clone(),
-        };
-        // By itself it would not find the script.
-        let actions = fail.actions.iter().filter(|action| !action.is_own("db-migrate")).map(named).collect();
-        let (details, file) = (self.named(&fail.details), fail.file.as_ref().map(|file| self.named(file)));
-        let fail = Fail { actions, details, file, ..fail };
+        let fail = advice::in_their_names(fail, &self.names);
         let lost = self.lost.iter().find(|lost| Some(&lost.script.id) == fail.revision.as_ref());
         let Some(lost) = lost else { return fail };
         let branch = lost.branches().into_iter().next();

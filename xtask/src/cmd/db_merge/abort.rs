@@ -43,7 +43,7 @@ pub fn run(ctx: &Ctx, keep_database: bool) -> Result<Exit> {
         return Err(fail.into());
     }
     let report = show::to_json(&flow)?;
-    let text = show::aborted(&flow);
+    let text = show::aborted(&flow, keep_database);
     flow.finish()?;
     ctx.ui.json("db-merge", Exit::Done, report, None);
     ctx.ui.answer(text);

@@ -188,9 +188,13 @@ pub fn changed(flow: &Flow) -> Vec<String> {
 }
 
 /// The text of a merge that was taken back.
-pub fn aborted(flow: &Flow) -> String {
+pub fn aborted(flow: &Flow, keep_database: bool) -> String {
+    let what = match keep_database {
+        true => "✅ Taken back: the merge and the files; the databases stay as they are",
+        false => "✅ Taken back: the merge, the files, and what was migrated for it",
+    };
     let mut lines = vec![
-        flow.ctx.ui.paint(Paint::Good, "✅ Taken back: the merge, the files, and what was migrated for it"),
+        flow.ctx.ui.paint(Paint::Good, what),
         String::new(),
         format!("Head: {} ({})", flow.record.head.short(), flow.record.branch.as_deref().unwrap_or("detached")),
     ];
@@ -198,7 +202,11 @@ pub fn aborted(flow: &Flow) -> String {
         lines.push(format!("The {} that was in progress before is still so", operation.name()));
     }
     let backups = flow.record.migrated.iter().filter_map(|migrated| migrated.backup.as_ref());
-    lines.extend(backups.map(|path| format!("Rows as of the backup: {}", path.display())));
+    lines.extend(backups.map(|path| format!("The backup taken before: {}", path.display())));
+    if keep_database {
+        let status = own("db-status").of_no_component().word("--all");
+        lines.push(flow.ctx.ui.shown(Action::run("See what they hold that the files do not have", status)));
+    }
     lines.join("\n")
 }
 

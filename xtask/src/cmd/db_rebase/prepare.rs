@@ -16,6 +16,7 @@ use crate::model::action::{Action, own};
 use crate::model::rebase::{Change, Plan, Trip};
 use crate::model::target::Direction;
 use crate::sys::overlay::Overlay;
+use crate::work::advice;
 use crate::work::at_stake::{self, AtStake};
 use crate::work::own_database::OwnDatabase;
 use crate::work::proof::{self, Proof, Trial};
@@ -82,16 +83,29 @@ fn rows(ctx: &Ctx, facts: &Facts, edits: &[Edit], trip: &Trip) -> Result<Rows> {
         component: facts.component,
         config: &facts.config,
         trip,
+        graphs: [&facts.graph, &facts.graph],
         kept: trip.down.clone(),
         scripts: [Vec::new(), new.versions().to_vec()],
         command: COMMAND,
     };
-    if let Proof::GoesDown(why) = proof::prove(ctx, &trial)? {
-        let mut own = OwnDatabase::connect(ctx, facts.component, COMMAND)?;
-        let at_stake = at_stake::find(ctx, &facts.graph, own.db(), Direction::Down, &trip.down)?;
-        rows = Rows { stay: Some(false), why: Some(why), at_stake };
+    match proof::prove(ctx, &trial)? {
+        Proof::Stays => {}
+        Proof::GoesDown(why) => {
+            let mut own = OwnDatabase::connect(ctx, facts.component, COMMAND)?;
+            let at_stake = at_stake::find(ctx, &facts.graph, own.db(), Direction::Down, &trip.down)?;
+            rows = Rows { stay: Some(false), why: Some(why), at_stake };
+        }
+        Proof::Fails(fail) => return Err(would_fail(ctx, facts, &new, *fail)?.into()),
     }
     Ok(rows)
+}
+
+/// A script that fails on its way down or up has to be corrected before the database is touched.
+fn would_fail(ctx: &Ctx, facts: &Facts, new: &Overlay, fail: Fail) -> Result<Fail> {
+    let scripts = facts.graph.scripts().map(|script| script.path.as_path());
+    let fail = advice::in_their_names(fail, &new.names(&ctx.project()?.root, scripts));
+    let alone = own(COMMAND).of(&facts.component.name).word("--no-db");
+    Ok(fail.run("Or rebase the files alone, which says what the database then needs", alone))
 }
 
 /// Every script, the moved ones with their new parents.

@@ -141,7 +141,8 @@ pub fn nothing_to_test(config: &AlembicConfig, graph: &Graph, component: &str, c
 /// The failure to end with when the throwaway database itself could not be made.
 pub fn cannot_prepare(error: &anyhow::Error, how: &str) -> anyhow::Error {
     let fail = from_anyhow(error);
-    if fail.kind == Kind::Interrupted {
+    // What refuses is the component's own database: the throwaway one was not begun.
+    if fail.kind == Kind::Interrupted || fail.exit == Exit::Refused {
         return fail.into();
     }
     fail.details(format!("This happened on a throwaway database ({how}); your own was not touched")).into()

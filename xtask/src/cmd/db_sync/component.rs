@@ -11,6 +11,7 @@ use crate::fail::{Fail, Kind, from_anyhow, refuse};
 use crate::flags::DbMigrate;
 use crate::model::action::{Action, Own, git, own};
 use crate::model::graph::Graph;
+use crate::model::ledger::Reparented;
 use crate::model::rebase::ids;
 use crate::model::status::{Revision, Standing, State};
 use crate::report::steps::Outcome;
@@ -261,9 +262,11 @@ pub fn way_lines(way: &Way) -> Vec<String> {
         let when = lost.applied.as_ref().map(|when| format!(", applied on {when}")).unwrap_or_default();
         format!("  - {}{when}: no file here has it; it is {}", message.with_message(), lost.whose())
     });
+    let is_here = |it: &&Reparented| way.lost.iter().all(|lost| lost.script.id != it.revision);
     let moved = way
         .moved
         .iter()
+        .filter(is_here)
         .map(|it| format!("  - {} ran on {}, and the files put it on {}", it.revision, ids(&it.was), ids(&it.is)));
     lost.chain(moved).collect()
 }

@@ -9,6 +9,7 @@ use crate::fail::Exit;
 use crate::model::action::own;
 use crate::model::graph::Graph;
 use crate::model::rebase::ids;
+use crate::model::rows::counted;
 use crate::model::status::Revision;
 use crate::model::step::Direction;
 use crate::report::json::revisions;
@@ -71,19 +72,21 @@ pub fn plan(planned: &Planned) -> Vec<String> {
     lines.push("Rows:".to_owned());
     let before = lines.len();
     lines.extend(rows.at_stake.iter().map(|it| format!("  - {}", it.line())));
-    let listed = |all: &[(String, u64)], words: &str| {
-        let line = |(table, rows): &(String, u64)| format!("  - {table}: {rows} rows {words}");
+    let listed = |all: &[(String, u64)], many: &str, one: &str| {
+        let line = |(table, rows): &(String, u64)| {
+            format!("  - {table}: {} {}", counted(*rows, "row"), if *rows == 1 { one } else { many })
+        };
         let more = all.len().saturating_sub(LISTED);
-        let more = (more > 0).then(|| format!("  - … and in {more} more tables"));
+        let more = (more > 0).then(|| format!("  - … and in {} more", counted(more as u64, "table")));
         all.iter().take(LISTED).map(line).chain(more).collect::<Vec<_>>()
     };
-    lines.extend(listed(&rows.come_back, "come back out of the backup"));
+    lines.extend(listed(&rows.come_back, "come back out of the backup", "comes back out of the backup"));
     let goes = |table: &str| rows.at_stake.iter().any(|it| it.is_loss() && names(it, table));
     match &rows.since {
         Some(since) => {
             let (go, stay): (Vec<_>, Vec<_>) = since.iter().cloned().partition(|(table, _)| goes(table));
-            lines.extend(listed(&go, "were written since, and go"));
-            lines.extend(listed(&stay, "were written since, and stay"));
+            lines.extend(listed(&go, "were written since, and go", "was written since, and goes"));
+            lines.extend(listed(&stay, "were written since, and stay", "was written since, and stays"));
         }
         None => lines.push("  - what was written since cannot be told; nothing of it is written over".to_owned()),
     }

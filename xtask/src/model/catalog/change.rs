@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Key;
+use super::{Key, reworded};
 
 /// The kinds of difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +110,15 @@ impl Change {
     /// Whether an object has another value of this attribute.
     pub fn is_about(&self, attribute: &str) -> bool {
         self.what == What::Changed && self.attributes.iter().any(|it| it.name == attribute)
+    }
+
+    /// Whether the two sides say the same, and only a dump that was restored has worded it anew.
+    pub fn is_only_reworded(&self) -> bool {
+        let is_same = |it: &AttributeChange| match (&it.before, &it.after) {
+            (Some(before), Some(after)) => reworded::is_same(before, after),
+            _ => false,
+        };
+        self.what == What::Changed && self.attributes.iter().all(is_same)
     }
 
     /// What sorts it: with its table, the table itself first.

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 const BACKPORT: usize = 50;
 
 fn check(context: &Context, sink: &mut Sink<'_>) {
-    let (Ok(graph), Some(_)) = (&context.graph, &context.past) else { return };
+    let (Ok(graph), Some(past)) = (&context.graph, &context.past) else { return };
     let above = released_above(graph, context);
     let below: Vec<&Script> = graph
         .scripts()
@@ -30,8 +30,8 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
     for script in &below {
         let released = above[script.id.as_str()];
         let gap = format!(
-            "Revision {} was put in below {}, which is released: databases that are at {} or later never run it",
-            script.id, released.id, released.id
+            "Revision {} was put in below {}, which is on {}: databases that are at {} or later never run it",
+            script.id, released.id, past.main, released.id
         );
         match twin(context, graph, &below, script).filter(|_| is_backport) {
             Some(Twin { unguarded: None, .. }) => {}

@@ -79,8 +79,30 @@ pub struct Change {
     pub to: Option<PathBuf>,
     /// What it was.
     pub before: Vec<u8>,
-    /// Whether a release tag has it, not only the main branch; `None` where there are no tags that could tell.
-    pub is_in_release: Option<bool>,
+    pub release: Release,
+}
+
+/// What is known of a script's release. That it is on the main branch is known in any case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Release {
+    /// There are no tags that could tell.
+    #[default]
+    Unknown,
+    /// No tag has it.
+    None,
+    /// This tag has it.
+    In(String),
+}
+
+impl Change {
+    /// In words, what stands for the script's being known to others.
+    pub fn standing(&self, past: &Past) -> String {
+        match &self.release {
+            Release::In(tag) => format!("is released in {tag}"),
+            Release::None => format!("is on {} ({}), though in no release yet", past.main, past.base),
+            Release::Unknown => format!("is on {} ({})", past.main, past.base),
+        }
+    }
 }
 
 /// A merge with the main branch that was only thought of.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Change, Check, Context, Level, Rule, Scope, Sink};
+use super::{Change, Check, Context, Level, Release, Rule, Scope, Sink};
 use crate::model::action::{Action, git, own};
 use crate::model::release_marker;
 use crate::model::script_body::difference;
@@ -40,21 +40,19 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
         let line = source.body().ok().and_then(|body| body.upgrade.as_ref()).map_or(1, |upgrade| upgrade.line);
         let back = git(["checkout", past.base.as_str(), "--"]).word(&source.path).at_root();
         let make = own("db-create-migration").of(&context.component).words(["--empty", "-m", "what it changes"]);
-        let edits = differs.join(", ");
+        let (edits, standing) = (differs.join(", "), change.standing(past));
         if is_unreleased(change, &before) {
             let message = format!(
-                "This script is on {} ({}), though in no release yet, and is edited: {edits}. Databases that ran it, those of \
-                 other developers, keep what it did then",
-                past.main, past.base
+                "This script {standing}, and is edited: {edits}. Databases that ran it, those of other developers, keep what \
+                 it did then"
             );
             sink.warn(&source.path, line, message, Action::run("If it can wait, take the edit back", back))
                 .run("Then make a revision of it", make)
                 .help("Else tell the others");
         } else {
             let message = format!(
-                "This script is released ({} had it at {}) and is edited: {edits}. Databases that ran it keep what it did \
-                 then, new ones get something else",
-                past.main, past.base
+                "This script {standing}, and is edited: {edits}. Databases that ran it keep what it did then, new ones get \
+                 something else"
             );
             sink.at(&source.path, line, message, Action::run("Take the edit back", back))
                 .run("Then make a revision of it", make);
@@ -64,6 +62,9 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
 
 /// Whether a script is on the main branch and in no release. Where no tag tells, the script may say it itself.
 fn is_unreleased(change: &Change, before: &str) -> bool {
-    let says_so = || release_marker::value(before).is_some_and(release_marker::is_placeholder);
-    change.is_in_release.map_or_else(says_so, |is_released| !is_released)
+    match change.release {
+        Release::In(_) => false,
+        Release::None => true,
+        Release::Unknown => release_marker::value(before).is_some_and(release_marker::is_placeholder),
+    }
 }

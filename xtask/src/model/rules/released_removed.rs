@@ -25,11 +25,11 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
         let text = String::from_utf8_lossy(&change.before);
         let Ok(script) = revision::read(&change.from, &text) else { continue };
         let now = by_id.get(script.id.as_str());
-        let path = &change.from;
+        let (path, standing) = (&change.from, change.standing(past));
         match now {
             Some(source) => {
                 let message = format!(
-                    "Released script {} was renamed from {}: branches that touch it conflict, and `git log` loses it",
+                    "Script {} {standing}, and was renamed from {}: branches that touch it conflict, and `git log` loses it",
                     script.id,
                     name(path)
                 );
@@ -38,7 +38,7 @@ fn check(context: &Context, sink: &mut Sink<'_>) {
             }
             None => {
                 let message = format!(
-                    "Released script {} ({}) is gone: a database that stands at it can go neither up nor down",
+                    "Script {} ({}) {standing}, and is gone here: a database that stands at it can go neither up nor down",
                     script.id,
                     script.title()
                 );

@@ -1,9 +1,9 @@
-//! DB418: a script that changes what the whole server shares: roles, databases, tablespaces, settings.
+//! DB418: a script that changes what the whole server shares: roles and their memberships, databases, tablespaces, settings.
 
 use super::body::functions;
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::action::{Action, own};
-use crate::model::sql::leading_words;
+use crate::model::sql::{leading_words, server_wide};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB418",
@@ -18,7 +18,7 @@ fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
     for (name, function) in functions(source) {
         for found in &function.calls {
             let Some(text) = &found.sql else { continue };
-            for what in leading_words(&text.text).iter().filter_map(|words| shared(words)) {
+            for what in leading_words(&text.text).iter().filter_map(|words| server_wide(words)) {
                 let message = format!(
                     "{name}() says {what}: that is not this database's alone but the whole server's, and a round trip on a \
                      throwaway database does it to the real one"
@@ -29,16 +29,4 @@ fn check(source: &Source, context: &Context, sink: &mut Sink<'_>) {
             }
         }
     }
-}
-
-/// `DROP ROLE`, `ALTER SYSTEM`, as it is said.
-fn shared(words: &[String]) -> Option<String> {
-    let word = |at: usize| words.get(at).map(String::as_str).unwrap_or_default();
-    let is_shared = match (word(0), word(1)) {
-        ("create" | "alter" | "drop", "user") => word(2) != "mapping",
-        ("create" | "alter" | "drop", "role" | "group" | "database" | "tablespace") => true,
-        ("alter", "system") | ("drop" | "reassign", "owned") => true,
-        _ => false,
-    };
-    is_shared.then(|| format!("{} {}", word(0), word(1)).to_uppercase())
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::model::action::Around;
 
-use super::{Check, Context, Finding, Level, Levels, RULES, Scope, Source, Tracking, check};
+use super::{Check, Context, Finding, Level, Levels, RULES, Release, Scope, Source, Tracking, check};
 
 /// Scripts by name and text; `Context` then takes what git knows.
 fn gathered(scripts: &[(&str, &str)]) -> Context {
@@ -592,13 +592,25 @@ fn what_is_left_broken_or_fails_later() {
 #[test]
 fn what_the_whole_server_shares() {
     let raises = "raise NotImplementedError";
-    for shared in ["DROP ROLE app", "create user app", "ALTER SYSTEM SET x = 1", "DROP DATABASE d", "DROP OWNED BY app"]
-    {
+    for shared in [
+        "DROP ROLE app",
+        "create user app",
+        "ALTER SYSTEM SET x = 1",
+        "DROP DATABASE d",
+        "DROP OWNED BY app",
+        "GRANT readers TO app",
+        "grant a, \"b c\" to app with admin option",
+        "REVOKE ADMIN OPTION FOR readers FROM app",
+    ] {
         assert_eq!(body(&format!("op.execute('{shared}')"), raises), ["DB418 a.py:6"], "{shared}");
     }
-    for own in
-        ["CREATE USER MAPPING FOR a SERVER s", "GRANT SELECT ON t TO app", "ALTER TABLE t OWNER TO app", "SELECT 1"]
-    {
+    for own in [
+        "CREATE USER MAPPING FOR a SERVER s",
+        "GRANT SELECT (a, b), UPDATE (a) ON t TO app",
+        "REVOKE ALL ON t FROM app",
+        "ALTER TABLE t OWNER TO app",
+        "SELECT 1",
+    ] {
         assert_eq!(body(&format!("op.execute('{own}')"), raises), NONE, "{own}");
     }
 }
@@ -634,20 +646,24 @@ fn what_env_py_does_to_others() {
 
 #[test]
 fn an_edit_of_what_is_in_no_release_is_a_warning() {
-    let edited = |text: &str, is_in_release: Option<bool>| {
+    let edited = |text: &str, release: Release| {
         let now = text.replace("drop_table('t')", "drop_table('u')");
         let mut context = gathered(&[("a.py", &now)]);
         context.sources[0].is_released = true;
         let before = text.as_bytes().to_vec();
-        let change = super::Change { from: "a.py".into(), to: Some("a.py".into()), before, is_in_release };
+        let change = super::Change { from: "a.py".into(), to: Some("a.py".into()), before, release };
         let (main, base) = ("main".to_owned(), "0000".to_owned());
         context.past = Some(super::Past { main, base, changes: vec![change], merged: None });
         check(&context, &Levels::new()).first().map(|finding| (finding.code, finding.severity))
     };
     let text = script("a", "None", "op.drop_table('t')", "raise NotImplementedError");
-    assert_eq!(edited(&text, Some(true)), Some(("DB301", Level::Error)));
-    assert_eq!(edited(&text, Some(false)), Some(("DB301", Level::Warning)));
-    assert_eq!(edited(&text, None), Some(("DB301", Level::Error)), "without tags the main branch is the release");
+    assert_eq!(edited(&text, Release::In("v1".to_owned())), Some(("DB301", Level::Error)));
+    assert_eq!(edited(&text, Release::None), Some(("DB301", Level::Warning)));
+    assert_eq!(
+        edited(&text, Release::Unknown),
+        Some(("DB301", Level::Error)),
+        "without tags the main branch is the release"
+    );
     let marked = format!("# Part of: NEXT_RELEASE_VERSION\n{text}");
-    assert_eq!(edited(&marked, None), Some(("DB301", Level::Warning)));
+    assert_eq!(edited(&marked, Release::Unknown), Some(("DB301", Level::Warning)));
 }

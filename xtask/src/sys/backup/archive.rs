@@ -51,7 +51,7 @@ pub type Counts = BTreeMap<(String, String), u64>;
 /// # Errors
 /// With what `pg_restore` says.
 pub fn toc(ui: &Ui, tool: &Path, path: &Path) -> Result<Toc> {
-    let done = Cmd::new(tool, "/").arg("-l").arg(path).env("LC_ALL", "C").capture(ui)?;
+    let done = Cmd::new(tool, "/").arg("-l").ends_with_us().reads(path).env("LC_ALL", "C").capture(ui)?;
     ensure!(done.status.success(), "{}", done.last_lines());
     Ok(parse_toc(&done.stdout))
 }
@@ -115,8 +115,8 @@ impl std::io::Write for Counter {
 /// # Errors
 /// What `visit` says, else what `pg_restore` says; `interrupted`.
 pub fn read(ui: &Ui, tool: &Path, path: &Path, visit: &mut dyn FnMut(Piece<'_>) -> Result<()>) -> Result<()> {
-    let cmd = Cmd::new(tool, "/").args(["--data-only", "-f", "-"]).arg(path).env("LC_ALL", "C").limit(LIMIT);
-    let (done, ()) = cmd.ends_with_us().stream(ui, |output| scan(output, visit))?;
+    let cmd = Cmd::new(tool, "/").args(["--data-only", "-f", "-"]).env("LC_ALL", "C").limit(LIMIT);
+    let (done, ()) = cmd.ends_with_us().reads(path).stream(ui, |output| scan(output, visit))?;
     ensure!(done.status.success(), "{}", done.last_lines());
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::sys::clock::utc_stamp;
 use crate::sys::files;
 use crate::sys::journal::crash_point;
 use crate::sys::pg::rows::Memory;
-use crate::sys::pg::{Db, Making, Scratch, application_name, swap};
+use crate::sys::pg::{Db, Making, Scratch, application_name, swap, sweep};
 use crate::ui::Ui;
 
 /// Copies the database. No session may be in it, ours neither.
@@ -40,7 +40,10 @@ pub fn take(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
 }
 
 fn attempt(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
-    super::shelf::sweep(&files::own_folder(request.project_root, FOLDER)?);
+    let folder = files::own_folder(request.project_root, FOLDER)?;
+    super::shelf::sweep(&folder);
+    sweep(&request.url)?;
+    sweep_copies(&request.url, &folder)?;
     let making = Making { ui, why: "taking a backup", name: None, file_copy: false, tools: request.tools, admin: None };
     let source = &request.url.target().database;
     let scratch = Scratch::exact_copy(&request.url, source, &making)?;
@@ -69,14 +72,29 @@ fn attempt(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
     part.sync()?;
     let proof = Proof::Copied(name.clone());
     let record = record(request, &db, &part, (time, identity), (proof, Vec::new()), contents)?;
-    scratch.stay_as(&name, &swap::copy_comment(source))?;
+    scratch.stay_as(&name, &swap::unfinished_comment(source, &path))?;
     crash_point();
     if let Err(error) = part.finish(&path, &record) {
         let _ = swap::drop_copy(&request.url, &name);
         return Err(error);
     }
+    swap::finish_copy(&request.url, &name)?;
+    crash_point();
     let (url, lock_wait) = (request.url.clone(), request.lock_wait);
     Ok(Backup { path, record, passed_over: Vec::new(), memory, url, lock_wait })
+}
+
+/// A run that was killed between its copy and the file that names it: the file is there, and the copy only has to say so; or
+/// it is not, and the copy goes. Those of other folders stay.
+fn sweep_copies(url: &DbUrl, folder: &Path) -> Result<()> {
+    for (copy, file) in swap::unfinished_copies(url)? {
+        match file {
+            file if file.parent() != Some(folder) || super::shelf::is_being_written(&file) => {}
+            file if file.is_file() => swap::finish_copy(url, &copy)?,
+            _ => swap::drop_copy(url, &copy)?,
+        }
+    }
+    Ok(())
 }
 
 /// The database that a backup is, to be read.

@@ -9,9 +9,10 @@ use super::archive::{self, Toc};
 use super::{LIMIT, Request};
 use crate::fail::{Kind, from_anyhow};
 use crate::model::contents::Contents;
+use crate::model::rows::{are, counted};
 use crate::sys::backup::record::Proof;
 use crate::sys::pg::rows::Memory;
-use crate::sys::pg::{Db, Identity, Making, Scratch, application_name, database_argument, for_libpq, sweep};
+use crate::sys::pg::{Db, Identity, Making, Scratch, application_name, for_wrapper, sweep};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
@@ -77,7 +78,7 @@ fn check_toc(toc: &Toc, database: &str, contents: &Contents) -> Result<()> {
         if !toc.tables.contains(&table.oid) {
             missing.push(format!("the table {name}"));
         } else if rows > 0 && !toc.rows.contains(&table.oid) {
-            missing.push(format!("the {rows} rows of {name}"));
+            missing.push(format!("the {} of {name}", counted(rows, "row")));
         }
     }
     if let Some(first) = missing.first() {
@@ -91,7 +92,7 @@ fn check_counts(counts: &archive::Counts, contents: &Contents) -> Result<()> {
     for (name, table) in &contents.rows.tables {
         let found = archive::parts(name).and_then(|key| counts.get(&key).copied()).unwrap_or(0);
         if found != table.rows {
-            wrong.push(format!("{found} of the {} rows of {name} are in it", table.rows));
+            wrong.push(format!("{found} of {} of {name} {} in it", counted(table.rows, "row"), are(found)));
         }
     }
     match wrong.first() {
@@ -101,7 +102,7 @@ fn check_counts(counts: &archive::Counts, contents: &Contents) -> Result<()> {
 }
 
 fn more(count: usize) -> String {
-    if count > 1 { format!(", and {} things more like it", count - 1) } else { String::new() }
+    if count > 1 { format!(", and {} more like it", count - 1) } else { String::new() }
 }
 
 enum Restored {
@@ -126,7 +127,7 @@ fn restored(ui: &Ui, request: &Request<'_>, restore: &Path, file: &Path, content
             }
             Err(error) => return Err(error),
         };
-        let done = into(restore, scratch.url(), options).arg(file).capture(ui)?;
+        let done = into(restore, scratch.url(), options).reads(file).capture(ui)?;
         if done.status.success() {
             let found = compare(&scratch, contents)?;
             scratch.remove()?;
@@ -146,13 +147,12 @@ pub(super) fn is_about_rights(said: &str) -> bool {
     RIGHTS.iter().any(|words| said.contains(words))
 }
 
-/// `pg_restore` into an empty database of this tool.
+/// `pg_restore` into an empty database of this tool; what it is to [`Cmd::reads`] is the backup.
 pub(super) fn into(tool: &Path, url: &crate::model::url::DbUrl, options: &[&str]) -> Cmd {
     let cmd = Cmd::new(tool, "/").args(["--exit-on-error", "--no-password"]).args(options);
-    let cmd = cmd.arg(database_argument(&url.target().database));
     // What is set for the database itself would keep its copy from being filled.
     let options = "-c synchronous_commit=off -c default_transaction_read_only=off";
-    let cmd = for_libpq(cmd, url.target()).env("LC_ALL", "C").env("PGOPTIONS", options);
+    let cmd = for_wrapper(cmd, url.target()).env("LC_ALL", "C").env("PGOPTIONS", options);
     cmd.limit(LIMIT).ends_with_us()
 }
 

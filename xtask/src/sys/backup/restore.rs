@@ -63,7 +63,7 @@ pub fn into_new(ui: &Ui, url: &DbUrl, tools: &[PathBuf], entry: &Entry, verify: 
     for options in [&[][..], &["--no-owner", "--no-privileges"][..]] {
         let scratch = Scratch::like(url, &url.target().database, &making)?;
         crash_point();
-        let done = into(&tool, scratch.url(), options).arg(file).capture(ui)?;
+        let done = into(&tool, scratch.url(), options).reads(file).capture(ui)?;
         crash_point();
         if !done.status.success() {
             last = done.last_lines();

@@ -199,6 +199,17 @@ pub(super) fn sweep(folder: &Path) -> Vec<String> {
     removed
 }
 
+/// Whether a run is at it just now.
+pub(super) fn is_being_written(dump: &Path) -> bool {
+    let (Some(folder), Some(name)) = (dump.parent(), dump.file_stem()) else { return false };
+    let part = format!("{}{PART}", name.to_string_lossy());
+    let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.any(|entry| {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(&part);
+        is_ours && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_err())
+    })
+}
+
 /// The file beside a backup.
 pub fn record_path(dump: &Path) -> PathBuf {
     dump.with_extension("dump.json")

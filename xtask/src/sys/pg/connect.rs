@@ -237,8 +237,8 @@ impl Db {
 }
 
 /// Formats and time limits that others may have set differently for the role or the database, and messages in English where
-/// we may. `lc_messages` is a superuser's; on a server that is older than a setting, the condition finds no row.
-const PINNED: [(&str, &str); 10] = [
+/// we may. On a server that is older than a setting, [`SETTABLE`] leaves it out.
+const PINNED: [(&str, &str); 13] = [
     ("datestyle", "ISO, YMD"),
     ("intervalstyle", "postgres"),
     ("timezone", "UTC"),
@@ -249,18 +249,21 @@ const PINNED: [(&str, &str); 10] = [
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
+    ("idle_session_timeout", "0"),
+    ("transaction_timeout", "0"),
+    ("lc_messages", "C"),
 ];
+/// The server has it, and this role may set it: `lc_messages` is a superuser's. Asked of the settings by name, since the
+/// views (`pg_settings`, `pg_roles`) cost a new session more than all the rest here.
+const SETTABLE: &str = "pg_catalog.current_setting(name, true) is not null \
+    and (name <> 'lc_messages' or pg_catalog.current_setting('is_superuser') = 'on')";
 
 /// What the server says of itself, after the session was pinned where the condition holds.
 fn ask_who(client: &mut Client, condition: &str) -> Result<Answer> {
     let values = PINNED.map(|(name, value)| format!("({}, {})", literal(name), literal(value))).join(", ");
-    let set = "select pg_catalog.set_config(name";
     let sql = format!(
-        "{set}, value, false) from (values {values}) pinned (name, value) where {condition}; \
-         {set}, '0', false) from pg_catalog.pg_settings \
-         where name in ('idle_session_timeout', 'transaction_timeout') and setting <> '0' and {condition}; \
-         select pg_catalog.set_config('lc_messages', 'C', false) from pg_catalog.pg_roles \
-         where rolname = current_user and rolsuper and {condition}; {INTRODUCE}"
+        "select pg_catalog.set_config(name, value, false) from (values {values}) pinned (name, value) \
+         where {condition} and {SETTABLE}; {INTRODUCE}"
     );
     let answers = batch(client, &sql).map_err(|error| sql_fail(&error, "setting the session up"))?;
     answers.into_iter().last().context("setting the session up: no answer")

@@ -9,6 +9,7 @@ use postgres::error::DbError;
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Program, own, program};
 use crate::model::url::{Address, Endpoint, Target};
+use crate::model::values::{detail_without, message_without, without_quoted};
 
 /// The kind that an SQLSTATE stands for.
 pub fn kind_of(sqlstate: &str) -> Kind {
@@ -48,10 +49,14 @@ pub fn sql_fail(error: &postgres::Error, what: &str) -> Fail {
         Kind::LockTimeout => "A lock was not to be had in time".to_owned(),
         _ => format!("PostgreSQL refused: {what}"),
     };
-    let mut fail = Fail::new(kind, summary).details(format!("While {what}: {}", db.message())).sqlstate(code);
-    for line in [db.detail(), db.hint(), db.where_()].into_iter().flatten() {
+    let mut fail = Fail::new(kind, summary).details(format!("While {what}: {}", message_without(code, db.message())));
+    // Where it happened names the value, too: `COPY t, line 1, column n: "x"`.
+    let detail = db.detail().map(|detail| detail_without(code, detail));
+    let place = db.where_().map(|place| if code.starts_with("22") { without_quoted(place) } else { place.to_owned() });
+    for line in [detail, db.hint().map(str::to_owned), place].into_iter().flatten() {
         fail = fail.details(line);
     }
+    fail = fail.sqlstate(code);
     match kind {
         Kind::PermissionDenied => fail.action("Grant the privilege, or connect as the owner of the database"),
         Kind::ConnectionLost => fail.run("See whether the server restarted", own("doctor")),

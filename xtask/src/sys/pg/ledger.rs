@@ -93,7 +93,7 @@ impl Db {
         let Ok(answers) = batch(self.client(), &sql) else { return self.records_one_by_one(table) };
         let mut answers = answers.into_iter();
         let mut answer = || answers.next().context("reading the version table: no answer");
-        let revisions = session::versions_of(&answer()?);
+        let revisions = self.revisions_in(&answer()?, table)?;
         let applied = Applied { revisions, elsewhere: None, table: true };
         let second = answer()?;
         let ledger = if has_ledger { ledger_of(&second) } else { second.text(0).and_then(|_| self.ledger(table)) };

@@ -10,6 +10,8 @@ use postgres::Transaction;
 use super::ask::Ask;
 use super::since::{KEPT_IN, Kept};
 use super::{Db, ident, literal, sql_fail};
+use crate::model::rows::{are, counted};
+use crate::model::values::{detail_without, message_without};
 
 /// A table to be mended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,7 +248,9 @@ impl Mending<'_> {
                 Err(error) => {
                     inner.rollback()?;
                     let Some(said) = error.as_db_error() else { return Err(error) };
-                    let why = said.detail().unwrap_or(said.message());
+                    let why = said
+                        .detail()
+                        .map_or(said.message().to_owned(), |detail| detail_without(said.code().code(), detail));
                     broken.push(format!(
                         "the foreign key {name} of {table} does not hold for all rows ({why}): it is NOT VALID"
                     ));
@@ -302,8 +306,9 @@ impl Table {
                 let values: i64 = transaction.ask_one(&sql, &[])?.get(0);
                 if values > 0 {
                     self.mended.left.push(format!(
-                        "{}: the column {name} is not there, its {values} values stay in the backup",
-                        self.job.table
+                        "{}: the column {name} is not there, its {} stay in the backup",
+                        self.job.table,
+                        counted(values.unsigned_abs(), "value")
                     ));
                 }
             }
@@ -344,9 +349,10 @@ impl Table {
             Some(kept) if is_new => {
                 self.replace(transaction, stage, common)?;
                 for Kept { rows, kept_in, .. } in kept {
+                    let (rows, are) = (counted(*rows, "row"), are(*rows));
                     self.mended.left.push(format!(
-                        "{table} has no key, so that a changed row cannot be told from a new one: the {rows} rows written \
-                         since are in {kept_in}, and it has those of the backup"
+                        "{table} has no key, so that a changed row cannot be told from a new one: the {rows} written since {are} in \
+                         {kept_in}, and it has those of the backup"
                     ));
                 }
                 self.mended.is_beside = true;
@@ -364,8 +370,10 @@ impl Table {
             "create schema if not exists {KEPT_IN}; drop table if exists {place}; create table {place} as table {stage}"
         ))?;
         self.mended.left.push(format!(
-            "{} has no key and was written since: it stays as it is, and the {rows} rows of the backup are in {place}",
-            self.job.table
+            "{} has no key and was written since: it stays as it is, and the {} of the backup {} in {place}",
+            self.job.table,
+            counted(rows, "row"),
+            are(rows)
         ));
         self.mended.is_beside = true;
         Ok(())
@@ -436,7 +444,8 @@ impl Table {
             let sql = format!("select count(*) from {stage} o where {missing}");
             let gone: i64 = transaction.ask_one(&sql, &[])?.get(0);
             if gone > 0 {
-                self.mended.left.push(format!("{table}: {gone} rows of the backup were deleted since and stay so"));
+                let (rows, were) = (counted(gone.unsigned_abs(), "row"), if gone == 1 { "was" } else { "were" });
+                self.mended.left.push(format!("{table}: {rows} of the backup {were} deleted since, which stays so"));
             }
         }
         Ok(())
@@ -489,10 +498,11 @@ impl Table {
             Err(error) => {
                 inner.rollback()?;
                 let Some(said) = error.as_db_error() else { return Err(error) };
-                let (table, rows, place) = (&self.job.table, kept.rows, &kept.kept_in);
+                let (table, rows, place) = (&self.job.table, counted(kept.rows, "row"), &kept.kept_in);
+                let (fit, are) = (if kept.rows == 1 { "does not fit" } else { "do not fit" }, are(kept.rows));
                 self.mended.left.push(format!(
-                    "{table}: {rows} rows written since do not fit any more and are in {place}: {}",
-                    said.message()
+                    "{table}: {rows} written since {fit} any more and {are} in {place}: {}",
+                    message_without(said.code().code(), said.message())
                 ));
                 self.mended.is_beside = true;
                 Ok(())
@@ -513,9 +523,10 @@ impl Table {
             let values: i64 = transaction.ask_one(&sql, &[])?.get(0);
             if values > 0 {
                 let table = &self.job.table;
-                self.mended.left.push(format!(
-                    "{table}: the column {name} is not there, its {values} values written since are in {place}"
-                ));
+                let (values, are) = (counted(values.unsigned_abs(), "value"), are(values.unsigned_abs()));
+                self.mended
+                    .left
+                    .push(format!("{table}: the column {name} is not there, {values} written since {are} in {place}"));
                 self.mended.is_beside = true;
             }
         }

@@ -201,7 +201,9 @@ fn unreadable(error: &postgres::Error) -> Fail {
     }
     Fail { actions: Vec::new(), ..fail }
         .details("A policy (FORCE ROW LEVEL SECURITY) hides rows from this role, so that nothing could be said of them")
-        .action("Let the role of the config's URL see every row, as a superuser: ALTER ROLE … BYPASSRLS")
+        .action(
+            "Let the role of the config's URL see every row; as a superuser, in psql: ALTER ROLE \"its name\" BYPASSRLS",
+        )
         .run("Or use an own server, where the role may do everything", own("db-roundtrip").flag("--server", "embedded"))
         .refused()
 }

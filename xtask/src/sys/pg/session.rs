@@ -9,9 +9,10 @@ use postgres::{Client, Row};
 
 use super::ask::Ask;
 use super::batch::{Answer, batch};
-use super::{Db, ident, sql_fail, surroundings};
+use super::{Db, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
-use crate::model::action::own;
+use crate::model::action::{Program, own};
+
 use crate::model::url::DbUrl;
 use crate::sys::interrupt;
 
@@ -148,7 +149,7 @@ impl Db {
     /// # Errors
     /// `permission-denied`; `config-invalid` when the table is in several schemas and none is on the search path.
     pub fn applied(&mut self, table: &VersionTable) -> Result<Applied> {
-        if let Some(revisions) = versions(self.client(), table)? {
+        if let Some(revisions) = self.versions(table)? {
             return Ok(Applied { revisions, elsewhere: None, table: true });
         }
         if table.schema.is_some() {
@@ -158,12 +159,34 @@ impl Db {
         match schemas.as_slice() {
             [] => Ok(Applied::default()),
             [schema] => {
-                let revisions = versions(self.client(), &table.in_schema(schema))?;
+                let revisions = self.versions(&table.in_schema(schema))?;
                 let table = revisions.is_some();
                 Ok(Applied { revisions: revisions.unwrap_or_default(), elsewhere: Some(schema.clone()), table })
             }
             several => Err(several_tables(&table.name, several).into()),
         }
+    }
+
+    /// The rows of the version table, or `None` when there is no such table (or schema).
+    fn versions(&mut self, table: &VersionTable) -> Result<Option<Vec<String>>> {
+        match batch(self.client(), &versions_sql(table)) {
+            Ok(answers) => answers.first().map(|rows| self.revisions_in(rows, table)).transpose(),
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => Err(no_version_table(table).into()),
+            Err(error) => Err(sql_fail(&error, "reading the version table").into()),
+        }
+    }
+
+    /// The ids in the version table's rows.
+    ///
+    /// # Errors
+    /// `wrong-database` when a row holds none: from there Alembic fails wherever it first needs one.
+    pub(super) fn revisions_in(&self, rows: &Answer, table: &VersionTable) -> Result<Vec<String>> {
+        let ids: Vec<Option<&str>> = rows.rows.iter().map(|row| row.get(0)).collect();
+        if let Some(strange) = ids.iter().find(|id| !id.is_some_and(is_id)) {
+            return Err(strange_row(*strange, &ids, table, &self.psql()).into());
+        }
+        Ok(ids.into_iter().flatten().map(str::to_owned).collect())
     }
 
     /// The schemas with a table of this name that has Alembic's column.
@@ -276,23 +299,9 @@ impl Db {
     }
 }
 
-/// The statement that gives the rows of the version table, for [`versions_of`].
+/// The statement that gives the rows of the version table, for [`Db::revisions_in`].
 pub(super) fn versions_sql(table: &VersionTable) -> String {
     format!("select version_num from {} order by 1;", table.quoted())
-}
-
-pub(super) fn versions_of(answer: &Answer) -> Vec<String> {
-    answer.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect()
-}
-
-/// The rows of the version table, or `None` when there is no such table (or schema).
-fn versions(client: &mut Client, table: &VersionTable) -> Result<Option<Vec<String>>> {
-    match batch(client, &versions_sql(table)) {
-        Ok(answers) => Ok(Some(answers.first().map(versions_of).unwrap_or_default())),
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => Err(no_version_table(table).into()),
-        Err(error) => Err(sql_fail(&error, "reading the version table").into()),
-    }
 }
 
 /// A table of that name which is none of Alembic's: it is somebody's, so nothing here says to drop it.
@@ -308,6 +317,33 @@ fn no_version_table(table: &VersionTable) -> Fail {
              ALTER TABLE {name} RENAME TO {}",
             ident(&format!("other_{}", table.name))
         ))
+        .related(own("db-status"))
+}
+
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.trim() == text
+}
+
+/// A row that holds no revision id, with the statement that mends it.
+fn strange_row(row: Option<&str>, ids: &[Option<&str>], table: &VersionTable, psql: &Program) -> Fail {
+    let name = table.quoted();
+    let (holds, is_it) = match row {
+        None => ("NULL".to_owned(), "version_num IS NULL".to_owned()),
+        Some("") => ("an empty text".to_owned(), "version_num = ''".to_owned()),
+        Some(text) => (format!("'{text}', with blanks round it"), format!("version_num = {}", literal(text))),
+    };
+    let meant = row.map(str::trim).filter(|id| !id.is_empty() && !ids.contains(&Some(id)));
+    let (why, mend) = match meant {
+        Some(id) => ("Take the blanks away", format!("UPDATE {name} SET version_num = {} WHERE {is_it}", literal(id))),
+        None => ("Take that row away", format!("DELETE FROM {name} WHERE {is_it}")),
+    };
+    let others: Vec<&str> = ids.iter().flatten().copied().filter(|id| is_id(id)).collect();
+    let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+    Fail::new(Kind::WrongDatabase, "A row of the version table holds no revision")
+        .details(format!("{name} has a row whose version_num is {holds}; its other rows: {others}"))
+        .details("Alembic writes no such row, and fails wherever it first reads it")
+        .run(why, psql.clone().words(["-c", mend.as_str()]))
+        .run("Then look where the database stands", own("db-status"))
         .related(own("db-status"))
 }
 

@@ -1,6 +1,7 @@
 //! Puts one database in the place of another: both get their new names in one transaction, so that there is always a
 //! database of that name, and nothing has to be remembered. The old database gets a comment that says what it was.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
@@ -155,6 +156,35 @@ pub fn drop_copy(url: &DbUrl, copy: &str) -> Result<()> {
 /// What connecting may meet.
 pub fn copies(url: &DbUrl) -> Result<Vec<PutAside>> {
     with_comment(url, &copy_comment(&url.target().database))
+}
+
+/// Copies whose file was not written yet, with where it would be.
+///
+/// # Errors
+/// What connecting may meet.
+pub fn unfinished_copies(url: &DbUrl) -> Result<Vec<(String, PathBuf)>> {
+    let begin = unfinished_comment(&url.target().database, Path::new(""));
+    let sql = "select datname::text, substr(shobj_description(oid, 'pg_database'), length($1) + 1) \
+        from pg_database where starts_with(shobj_description(oid, 'pg_database'), $1)";
+    let rows = maintenance(url)?.client().ask(sql, &[&begin]);
+    let rows = rows.map_err(|error| sql_fail(&error, "looking for copies that were not finished"))?;
+    Ok(rows.iter().map(|row| (row.get(0), PathBuf::from(row.get::<_, String>(1)))).collect())
+}
+
+/// What a copy says of itself until its file lies there.
+pub fn unfinished_comment(database: &str, file: &Path) -> String {
+    format!("{}, in the making: {}", copy_comment(database), file.display())
+}
+
+/// The file that names a copy lies there.
+///
+/// # Errors
+/// What connecting may meet.
+pub fn finish_copy(url: &DbUrl, copy: &str) -> Result<()> {
+    let words = literal(&copy_comment(&url.target().database));
+    let sql = format!("comment on database {} is {words}", ident(copy));
+    let done = maintenance(url)?.client().batch_execute(&sql);
+    done.map_err(|error| sql_fail(&error, "saying of a copy what it is").into())
 }
 
 /// How the comment on a copy begins.

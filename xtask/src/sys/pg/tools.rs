@@ -26,38 +26,29 @@ pub struct Tool {
 /// # Errors
 /// `tool-missing`, naming what was found and is too old.
 pub fn client_tool(ui: &Ui, name: &str, major: u32, extra: &[PathBuf]) -> Result<PathBuf> {
-    let mut too_old = Vec::new();
-    for path in candidates(ui, name, extra) {
-        match version(ui, &path) {
-            Some(found) if found >= major => return Ok(path),
-            Some(found) => too_old.push(format!("{} is version {found}", path.display())),
-            None => {}
-        }
-    }
-    Err(missing(name, major, &too_old).into())
+    Ok(first_and_others(ui, name, major, extra)?.0.path)
 }
 
 /// All programs that [`client_tool`] would take, best first: the first may be somebody's wrapper that does not do what is
-/// asked.
+/// asked. The others are looked for when they are asked for.
 ///
 /// # Errors
 /// As there.
-pub fn client_tools(ui: &Ui, name: &str, major: u32, extra: &[PathBuf]) -> Result<Vec<Tool>> {
-    let (mut fit, mut too_old) = (Vec::<Tool>::new(), Vec::new());
-    for path in candidates(ui, name, extra) {
-        match version(ui, &path) {
-            Some(found) if found < major => too_old.push(format!("{} is version {found}", path.display())),
-            Some(found) if !fit.iter().any(|tool| is_same_file(&tool.path, &path)) => {
-                fit.push(Tool { path, major: found });
-            }
-            _ => {}
-        }
-    }
-    if fit.is_empty() { Err(missing(name, major, &too_old).into()) } else { Ok(fit) }
+pub fn client_tools(ui: &Ui, name: &str, major: u32, extra: &[PathBuf]) -> Result<impl Iterator<Item = Tool>> {
+    let (first, others) = first_and_others(ui, name, major, extra)?;
+    Ok(std::iter::once(first).chain(others))
 }
 
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    one == other || one.canonicalize().ok().is_some_and(|real| other.canonicalize().is_ok_and(|also| also == real))
+fn first_and_others(ui: &Ui, name: &str, major: u32, extra: &[PathBuf]) -> Result<(Tool, impl Iterator<Item = Tool>)> {
+    let mut too_old = Vec::new();
+    let mut found = candidates(ui, name, extra).filter_map(move |path| Some(Tool { major: version(ui, &path)?, path }));
+    loop {
+        match found.next() {
+            Some(tool) if tool.major >= major => return Ok((tool, found.filter(move |tool| tool.major >= major))),
+            Some(tool) => too_old.push(format!("{} is version {}", tool.path.display(), tool.major)),
+            None => return Err(missing(name, major, &too_old).into()),
+        }
+    }
 }
 
 fn missing(name: &str, major: u32, too_old: &[String]) -> Fail {
@@ -73,23 +64,29 @@ fn missing(name: &str, major: u32, too_old: &[String]) -> Fail {
     .related(own("doctor"))
 }
 
-/// Where such a program may be, best first.
-fn candidates(ui: &Ui, name: &str, extra: &[PathBuf]) -> Vec<PathBuf> {
-    let mut dirs: Vec<PathBuf> = extra.to_vec();
-    let on_path = which::which_all(name).into_iter().flatten().collect::<Vec<_>>();
-    dirs.extend(by_pg_config(ui));
-    dirs.extend(newest_first("/usr/lib/postgresql", "bin"));
-    dirs.extend(newest_first("/usr/pgsql", "bin"));
-    for brew in ["/opt/homebrew/opt", "/usr/local/opt"] {
-        dirs.extend(newest_first(brew, "bin").into_iter().filter(|dir| dir.to_string_lossy().contains("postgresql")));
-        dirs.push(Path::new(brew).join("libpq/bin"));
-    }
-    let count = extra.len();
-    let mut paths: Vec<PathBuf> = dirs[..count].iter().map(|dir| dir.join(name)).collect();
-    paths.extend(on_path);
-    paths.extend(dirs[count..].iter().map(|dir| dir.join(name)));
-    paths.retain(|path| path.is_file());
-    paths
+/// Where such a program is, best first and each file once. Asking `pg_config` is put off until its answer is wanted.
+fn candidates(ui: &Ui, name: &str, extra: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    let elsewhere = || {
+        let mut dirs = newest_first("/usr/lib/postgresql", "bin");
+        dirs.extend(newest_first("/usr/pgsql", "bin"));
+        for brew in ["/opt/homebrew/opt", "/usr/local/opt"] {
+            let of_brew = newest_first(brew, "bin").into_iter();
+            dirs.extend(of_brew.filter(|dir| dir.to_string_lossy().contains("postgresql")));
+            dirs.push(Path::new(brew).join("libpq/bin"));
+        }
+        dirs
+    };
+    let by_config = std::iter::once_with(move || by_pg_config(ui)).flatten();
+    let dirs = by_config.chain(std::iter::once_with(elsewhere).flatten());
+    let on_path = std::iter::once_with(move || which::which_all(name).into_iter().flatten()).flatten();
+    let paths = extra.iter().map(move |dir| dir.join(name)).chain(on_path).chain(dirs.map(move |dir| dir.join(name)));
+    let mut seen = Vec::new();
+    paths.filter(|path| path.is_file()).filter(move |path| {
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let is_new = !seen.contains(&real);
+        seen.push(real);
+        is_new
+    })
 }
 
 fn by_pg_config(ui: &Ui) -> Option<PathBuf> {
@@ -150,6 +147,14 @@ pub fn for_libpq(mut cmd: Cmd, target: &Target) -> Cmd {
         // Several hosts with a password each: libpq finds them in the password file as we did.
         None => cmd.env_remove("PGPASSWORD"),
     }
+}
+
+/// The same for a program that may be a wrapper which passes no environment on (`docker exec`): who and which database are
+/// arguments too. Where it connects then is where its container's own server is; that it is the same one is for the
+/// caller to find out.
+pub fn for_wrapper(cmd: Cmd, target: &Target) -> Cmd {
+    let cmd = cmd.arg(format!("--username={}", target.user)).arg(database_argument(&target.database));
+    for_libpq(cmd, target)
 }
 
 fn mode(mode: SslMode) -> &'static str {

@@ -2,7 +2,7 @@
 //! the main branch has that are not here yet. `--base REF` takes REF for the main branch and its revisions for released
 //! ones, which serves on main itself and on a maintained branch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -13,7 +13,7 @@ use crate::fail::{Kind, from_anyhow};
 use crate::flags::Look;
 use crate::model::graph::Graph;
 use crate::model::revision::is_script_name;
-use crate::model::rules::{Change, Context, Merged, Past};
+use crate::model::rules::{Change, Context, Merged, Past, Release};
 use crate::sys::git::{Changed, MainBranch, Oid, Repo, To, Unclear};
 
 /// The main branch, and the last state of it that this checkout has seen.
@@ -106,22 +106,26 @@ impl Gatherer<'_> {
         let released = self.in_tags(repo, part, &paths)?;
         let change = |((from, to, blob), path): ((PathBuf, Option<PathBuf>, Oid), PathBuf)| {
             let before = contents.get(&blob).cloned().flatten().unwrap_or_default();
-            let is_in_release = released.as_ref().map(|released| released.contains(&path));
-            Change { from, to, before, is_in_release }
+            let tag = released.as_ref().map(|released| released.get(&path));
+            let release = tag.map_or(Release::Unknown, |tag| tag.cloned().map_or(Release::None, Release::In));
+            Change { from, to, before, release }
         };
         Ok(found.into_iter().zip(paths).map(change).collect())
     }
 
-    /// Those of some files that a tag has; `None` where no tag has the version folders at all.
-    fn in_tags(&self, repo: &Repo, part: &Part, paths: &[PathBuf]) -> Result<Option<BTreeSet<PathBuf>>> {
+    /// Those of some files that a tag has, with the first such tag; `None` where no tag has the version folders at all.
+    fn in_tags(&self, repo: &Repo, part: &Part, paths: &[PathBuf]) -> Result<Option<BTreeMap<PathBuf, String>>> {
         if paths.is_empty() {
             return Ok(None);
         }
         let folders: Vec<PathBuf> =
             inside(repo, &part.folders).iter().filter_map(|folder| repo.relative(folder).ok()).collect();
         let asked: Vec<PathBuf> = folders.iter().chain(paths).cloned().collect();
-        let tagged: BTreeSet<PathBuf> = repo.tags_with(&asked, None)?.into_iter().map(|it| it.path).collect();
-        Ok(folders.iter().any(|folder| tagged.contains(folder)).then_some(tagged))
+        let mut tagged = BTreeMap::new();
+        for it in repo.tags_with(&asked, None)? {
+            tagged.entry(it.path).or_insert(it.tag);
+        }
+        Ok(folders.iter().any(|folder| tagged.contains_key(folder)).then_some(tagged))
     }
 
     /// A merge with the main branch of today, by files: what it added comes, what it deleted goes, what it changed counts

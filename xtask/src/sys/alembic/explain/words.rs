@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Names;
 use crate::fail::Kind;
+use crate::model::values::{detail_without, message_without};
 use crate::sys::alembic::trouble::{Fault, Phase, Trouble, TroubleKind, place_of};
 
 /// What happened, in a line.
@@ -111,7 +112,7 @@ pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
     if let Some(wanted) = &trouble.wanted {
         lines.push(format!("It wanted {wanted}; nothing was done there"));
     } else if trouble.sqlstate.is_some() {
-        lines.push(format!("PostgreSQL: {}", trouble.message));
+        lines.push(format!("PostgreSQL: {}", said(&trouble.message, trouble.sqlstate.as_deref(), names)));
     } else if !trouble.message.is_empty() {
         lines.push(trouble.message.clone());
     }
@@ -126,7 +127,8 @@ pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
         );
     }
     lines.extend(raised_elsewhere(trouble, names).map(|place| format!("Raised in {place}")));
-    let shown = |detail: &String| if names.verbose { detail.clone() } else { without_values(detail) };
+    let state = trouble.sqlstate.as_deref().unwrap_or_default();
+    let shown = |detail: &String| if names.verbose { detail.clone() } else { detail_without(state, detail) };
     lines.extend(trouble.detail.iter().map(|detail| format!("Detail: {}", shown(detail))));
     lines.extend(trouble.hint.iter().map(|hint| format!("Hint: {hint}")));
     lines.extend(object(trouble));
@@ -134,7 +136,7 @@ pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
     lines.extend(trouble.prompt.iter().filter(|prompt| !prompt.is_empty()).map(|prompt| format!("It asks: {prompt}")));
     if let Some(first) = &trouble.swallowed {
         let place = first.line.map_or_else(String::new, |line| format!(" in line {line}"));
-        lines.push(format!("Swallowed before{place}: {}", first.message));
+        lines.push(format!("Swallowed before{place}: {}", said(&first.message, first.sqlstate.as_deref(), names)));
     }
     lines.extend(trouble.statement.iter().map(|statement| format!("Statement: {}", one_line(statement))));
     if trouble.kind == TroubleKind::Ended && !trouble.printed.is_empty() {
@@ -170,25 +172,8 @@ pub(super) fn raised_elsewhere(trouble: &Trouble, names: &Names) -> Option<Strin
     (is_elsewhere && trouble.file.is_some()).then(|| format!("{}:{line}", names.relative(&file)))
 }
 
-/// PostgreSQL's detail without what rows hold: the names of a key stay, its values are for `--verbose`.
-fn without_values(detail: &str) -> String {
-    const AFTER: &[&str] =
-        &[") is not present in", ") already exists", ") is duplicated", ") is still referenced", ") conflicts with"];
-    if detail.starts_with("Failing row contains (") {
-        return "Failing row contains (…) (its values: --verbose)".to_owned();
-    }
-    if let Some((key, _)) =
-        detail.split_once(") = (").filter(|(key, _)| key.starts_with("Partition key of the failing"))
-    {
-        return format!("{key}) (its values: --verbose)");
-    }
-    let Some((key, values)) = detail.split_once(")=(").filter(|(key, _)| key.starts_with("Key (")) else {
-        return detail.to_owned();
-    };
-    let rest = AFTER.iter().find_map(|after| values.rfind(after)).map_or("", |at| &values[at + 1..]);
-    // An exclusion names the other row's key, too.
-    let rest = rest.split("=(").next().unwrap_or_default();
-    format!("{key}){} (its values: --verbose)", rest.trim_end_matches('.'))
+fn said(message: &str, sqlstate: Option<&str>, names: &Names) -> String {
+    if names.verbose { message.to_owned() } else { message_without(sqlstate.unwrap_or_default(), message) }
 }
 
 fn one_line(statement: &str) -> String {

@@ -67,6 +67,8 @@ class Draft:
     def write(self):
         """Lets Alembic write the files. What it has written when it (or a hook after it) fails is taken away again."""
         before = self._files()
+        for script in self._context.generated_revisions:
+            script.message = script.message and in_docstring(script.message)
         try:
             return [script for script in self._context.generate_scripts() if script is not None]
         except BaseException:
@@ -82,6 +84,12 @@ class Draft:
             for folder, _folders, names in os.walk(str(location)):
                 found.update(os.path.join(folder, name) for name in names if name.endswith(".py"))
         return found
+
+
+def in_docstring(message):
+    """A message so that a template's docstring holds it as it is: Alembic's own puts it there as it was typed, where three
+    quotes end the docstring and a backslash begins an escape."""
+    return re.sub(r"\"{3,}|'{3,}|[\"']\Z", lambda found: re.sub("(.)", r"\\\1", found.group()), message.replace("\\", r"\\"))
 
 
 def leave_owned_alone(context, metadata):

@@ -40,15 +40,19 @@ def has_alembic(channel):
         return False
 
 
-def import_database_driver(url):
-    """As `create_engine` does it."""
+def prepare(url):
+    """What every command does with what it has imported, and what is the same for each: Alembic's parser, and the database's
+    driver as `create_engine` imports it."""
     from sqlalchemy.engine import make_url
 
+    from xtask_driver.config import parser
+
     try:
+        parser()
         dialect = make_url(url).get_dialect()
         # The older name: SQLAlchemy 1.4.
         (dialect.import_dbapi if hasattr(dialect, "import_dbapi") else dialect.dbapi)()
-    except Exception:  # env.py meets it as well, unless it takes another one
+    except Exception:  # the command meets it as well, unless env.py takes another driver
         pass
 
 
@@ -70,7 +74,7 @@ def serve_and_leave(channel, launch, began):
     try:
         if not has_alembic(channel):
             return
-        import_database_driver(launch["url"])
+        prepare(launch["url"])
     finally:
         variables.stop()
     from xtask_driver import warm, warm_project
