@@ -250,25 +250,29 @@ fn taking_back_keeps_what_others_wrote_since() {
 }
 
 #[test]
-fn an_upgrade_that_fails_can_be_gone_on_with_or_taken_back() {
-    for then in ["--resume", "--abort"] {
-        let case = feature_at("b");
-        let broken = fails_for_real(&script("s", "r"), "create table t_s (v int)", "create table t_p (v int)");
-        case.repo.commit("broken", &[(&path("s"), &broken)]);
-        let (files, whole) = (case.files(), case.whole(0));
-        let output = case.run("db-rebase --json --yes").code(1);
-        assert_eq!(output.kind(), "duplicate-object");
-        assert!(output.stdout.contains("--resume") && output.stdout.contains("--abort"), "{output}");
-        let _ = case.run("db-rebase").code(3).complains("did not end");
-        if then == "--abort" {
-            let _ = case.run("db-rebase --abort").code(0);
-            assert_eq!((case.files(), case.whole(0)), (files, whole));
-        } else {
-            case.repo.write(path("s"), &script("s", "r"));
-            let _ = case.run("db-rebase --resume").code(0);
-            assert_eq!(case.heads(), "b");
-        }
+fn an_upgrade_that_fails_has_every_way_out() {
+    let case = feature_at("b");
+    let broken = fails_for_real(&script("s", "r"), "create table t_s (v int)", "create table t_p (v int)");
+    case.repo.commit("broken", &[(&path("s"), &broken)]);
+    let before = (case.files(), case.whole(0));
+    let output = case.run("db-rebase --json --yes").code(1);
+    assert_eq!(output.kind(), "duplicate-object");
+    assert!(output.stdout.contains("--resume") && output.stdout.contains("--abort"), "{output}");
+    let _ = case.run("db-rebase").code(3).complains("did not end");
+    let (stopped, edited, half) = (case.moment(), case.files(), case.whole(0));
+    let _ = case.run("db-rebase --abort").code(0);
+    assert_eq!((case.files(), case.whole(0)), before);
+    // Without the database: it stays where it is.
+    for (way, files) in [("--abort --keep-database", &before.0), ("--forget", &edited)] {
+        stopped.again();
+        let _ = case.run(&format!("db-rebase {way}")).code(0).says("db-status");
+        assert_eq!((&case.files(), &case.whole(0)), (files, &half), "{way}");
+        let _ = case.run("db-rebase --resume").code(2);
     }
+    stopped.again();
+    case.repo.write(path("s"), &script("s", "r"));
+    let _ = case.run("db-rebase --resume").code(0);
+    assert_eq!(case.heads(), "b");
 }
 
 /// A rebase that stopped on its way up is taken back later, when people have gone on: rows of what was dropped come back,
@@ -319,22 +323,6 @@ fn taken_back_it_keeps_what_was_written_since() {
         ("false".into(), "true".into())
     );
     case.sql(0, &format!("drop owned by {role}; drop role {role}"));
-}
-
-#[test]
-fn there_is_a_way_out_without_the_database() {
-    for way in ["--abort --keep-database", "--forget"] {
-        let case = feature_at("b");
-        let broken = fails_for_real(&script("s", "r"), "create table t_s (v int)", "create table t_p (v int)");
-        case.repo.commit("broken", &[(&path("s"), &broken)]);
-        let files = case.files();
-        let _ = case.run("db-rebase --yes").code(1);
-        let (edited, whole) = (case.files(), case.whole(0));
-        let _ = case.run(&format!("db-rebase {way}")).code(0).says("db-status");
-        let expected = if way == "--forget" { &edited } else { &files };
-        assert_eq!((&case.files(), case.whole(0)), (expected, whole), "{way}");
-        let _ = case.run("db-rebase --resume").code(2);
-    }
 }
 
 #[test]

@@ -50,13 +50,12 @@ impl House {
         used(&self.trip(words))
     }
 
-    /// Asserts that the baseline is made anew since one part of the key differs and no other, and is then cached.
+    /// Asserts that the baseline is made anew since one part of the key differs and no other, and is kept.
     #[track_caller]
     fn misses(&self, part: &str) {
         let json = self.trip("");
         assert_eq!(used(&json).0, "stored", "{part}: {json}");
         assert_eq!(json["cache"]["changed"], json!([part]), "{json}");
-        assert_eq!(self.used("").0, "hit", "{part}");
     }
 
     pub fn client(&self, database: &str) -> Client {
@@ -147,6 +146,7 @@ fn whatever_it_was_made_of_counts() {
     house.misses("server");
     house.client("postgres").batch_execute("alter role postgres set search_path = public").unwrap();
     house.misses("server");
+    assert_eq!(house.used("").0, "hit", "none of this is another one each time");
     project.write("rows.sql", "insert into a1 values (1)");
     let with_seed = "[workspace.metadata.db.components.manager]\nseed = {b2 = \"rows.sql\"}";
     house.manifest(with_seed);

@@ -3,13 +3,14 @@
 //!
 //! ```text
 //! # case an enum type outlives its table          what is wrong with it (or that nothing is)
-//! # given create table @t (id int)                what is there before, made by a revision of its own
+//! # given create table @t (id int)                what is there before
 //! # undo drop table @t                            how that goes again, where `drop … cascade` is not enough
 //! # expect failed re-upgrade: type "@kind"        the verdict, the step, and the objects or words of the error
 //! # cause DROP TYPE @kind                         a part of the cause that is named
 //! # note column order                             a part of a note
 //! # since 17 expect reversible                    what is expected from PostgreSQL 17 on; so for cause and note
 //! # branch                                        its upgrade fails, so nothing may stand on it
+//! # process                                       it does something to the process that it runs in
 //! ```
 //!
 //! `@` becomes a prefix of the case's own, so that all of them can stand on each other in one history.
@@ -39,6 +40,8 @@ pub struct Case {
     pub note: Option<String>,
     /// See the file's head.
     pub branch: bool,
+    /// See the file's head.
+    pub process: bool,
     body: String,
 }
 
@@ -86,25 +89,29 @@ fn read(number: usize, file: &'static str, text: &str, major: u32) -> Case {
         cause: field("cause"),
         note: field("note"),
         branch: head.contains(&"# branch"),
+        process: head.contains(&"# process"),
         body: rest.lines().skip(head.len()).map(|line| format!("{line}\n")).collect(),
         id,
     }
 }
 
+/// What all cases find there before is made by this one revision: one for each of them would be half of the walk.
+pub const GIVEN: &str = "given";
+
 /// One history of every case: each stands on the one before, those that bar the way beside them.
 pub fn scene(cases: &[Case]) -> Scene {
-    let mut scene = Scene::new().revision("root", "", "pass", "pass");
-    let mut top = "root".to_owned();
+    let given: Vec<(&str, Option<&str>)> =
+        cases.iter().filter_map(|case| Some((case.given.as_deref()?, case.undo.as_deref()))).collect();
+    let up: Vec<String> = given.iter().map(|(given, _)| execute(given)).collect();
+    let down: Vec<String> = given.iter().rev().map(|(given, own)| execute(&undo(given, *own))).collect();
+    let body = |lines: Vec<String>| if lines.is_empty() { "pass".to_owned() } else { lines.join("\n") };
+    let scene = Scene::new().revision("root", "", "pass", "pass").revision(GIVEN, "root", &body(up), &body(down));
+    let mut top = GIVEN;
     for case in cases {
-        let mut parent = if case.branch { "root".to_owned() } else { top.clone() };
-        if let Some(given) = &case.given {
-            let id = format!("{}_given", case.id);
-            scene = scene.revision(&id, &parent, &execute(given), &execute(&undo(given, case.undo.as_deref())));
-            parent = id;
-        }
-        scene.write(&project::path(&case.id), &project::text(&case.name, &case.id, &parent, &case.body));
+        let parent = if case.branch { GIVEN } else { top };
+        scene.write(&project::path(&case.id), &project::text(&case.name, &case.id, parent, &case.body));
         if !case.branch {
-            top = case.id.clone();
+            top = &case.id;
         }
     }
     scene

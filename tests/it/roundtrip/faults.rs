@@ -23,7 +23,9 @@ fn what_env_py_does_is_no_verdict_on_a_revision() {
     ];
     for (text, summary) in ways {
         scene.write("migrations/env.py", &text);
-        for flags in ["", "--all"] {
+        // Where the walk begins makes a difference to what fails before the first of its steps and after it.
+        let is_early_or_late = text.starts_with("import no_such") || text.contains("after the migrations");
+        for flags in if is_early_or_late { &["", "--all"][..] } else { &["--all"] } {
             let output = scene.run(&format!("db-roundtrip --json -q {flags}"));
             let report = output.code(1).json();
             assert_eq!(

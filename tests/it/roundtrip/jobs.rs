@@ -42,7 +42,7 @@ fn mixed() -> Scene {
 }
 
 #[track_caller]
-fn same(scene: &Scene, numbers: &[usize]) {
+fn same(scene: &Scene, jobs: usize) {
     let without = |jobs: usize| -> Vec<Value> {
         let report = roundtrip(scene, &format!("--all --jobs={jobs}"), 4);
         let results = report["results"].as_array().unwrap().clone();
@@ -58,18 +58,16 @@ fn same(scene: &Scene, numbers: &[usize]) {
             })
             .collect()
     };
-    let one = without(1);
-    for jobs in numbers {
-        for (one, other) in one.iter().zip(without(*jobs)) {
-            assert_eq!(*one, other, "{jobs} walkers");
-        }
+    for (one, other) in without(1).iter().zip(without(jobs)) {
+        assert_eq!(*one, other, "{jobs} walkers");
     }
 }
 
+/// More than there are revisions; a few are asked for by the other tests.
 #[test]
 fn several_walkers_find_what_one_finds() {
     let scene = mixed();
-    same(&scene, &[2, 20]);
+    same(&scene, 13);
 }
 
 #[test]
@@ -77,7 +75,7 @@ fn on_a_clone_too() {
     let scene = mixed();
     let _ = scene.run("db-migrate -q").code(0);
     scene.client().batch_execute("alter table t_r add k int; insert into t_r values (1, 2)").unwrap();
-    same(&scene, &[3]);
+    same(&scene, 3);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The catalogue's wrong downgrades where they are met in a developer's day: on a database that holds them already, in
-//! place, in db-merge's round trip, in the pre-push hook. None may pass, and nobody else is accused. A share of them by
-//! default, all with `XTASK_TEST_CASES=all`.
+//! place, in db-merge's round trip, in the pre-push hook. None may pass, and nobody else is accused. By default one or two
+//! of each file of cases, other ones in each test (in place, where each needs a run of its own, of every second file);
+//! other ones with `XTASK_TEST_SEED`, all with `XTASK_TEST_CASES=all`. What each test took of how many is printed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -16,17 +18,29 @@ use crate::support::project::{self, SYNC};
 use crate::support::python::python;
 use crate::support::xtask::Xtask;
 
-/// Those that can be applied, each by itself: every `share`-th, or all.
-fn applicable(share: usize) -> Vec<Case> {
-    let is_all = std::env::var("XTASK_TEST_CASES").is_ok_and(|which| which == "all");
-    let step = if is_all { 1 } else { share };
+fn is_all() -> bool {
+    std::env::var("XTASK_TEST_CASES").is_ok_and(|which| which == "all")
+}
+
+/// Those that can be applied, each by itself: of each file the one with this number, from 0, and each `share`-th behind it;
+/// or all.
+fn applicable(first: usize, share: usize) -> Vec<Case> {
     // What a setting of the session does to those after it is no matter here.
     let is_alone = |case: &Case| case.name != "a session setting that stays";
     let can = |case: &Case| {
         is_alone(case) && !case.branch && case.file != "hangs.py" && case.step.as_deref() != Some("upgrade")
     };
-    let skipped = if is_all { 0 } else { seed() % share };
-    cases::all(cluster().major).into_iter().filter(can).skip(skipped).step_by(step).collect()
+    let all: Vec<Case> = cases::all(cluster().major).into_iter().filter(can).collect();
+    let (count, mut numbers) = (all.len(), BTreeMap::<&str, usize>::new());
+    let mut is_chosen = |case: &Case| {
+        let number = numbers.entry(case.file).or_default();
+        *number += 1;
+        is_all() || (*number - 1 + share) % share == (first + seed()) % share
+    };
+    let chosen: Vec<Case> = all.into_iter().filter(|case| is_chosen(case)).collect();
+    println!("{} of {count} cases", chosen.len());
+    assert!(seed() > 0 || numbers.keys().all(|file| chosen.iter().any(|case| case.file == *file)), "{numbers:?}");
+    chosen
 }
 
 fn is_wrong(case: &Case) -> bool {
@@ -81,7 +95,7 @@ fn histories(mut cases: Vec<Case>) -> Vec<Vec<Case>> {
 #[test]
 fn on_a_database_that_holds_them() {
     let mut all = Vec::new();
-    for cases in histories(applicable(10)) {
+    for cases in histories(applicable(0, 20)) {
         let scene = cases::scene(&cases).env(&one_by_one());
         let _ = scene.run("db-migrate -q").code(0);
         for way in ["recorded", "from-empty"] {
@@ -99,7 +113,8 @@ fn on_a_database_that_holds_them() {
 #[test]
 fn in_place() {
     let mut all = Vec::new();
-    for (number, case) in applicable(50).into_iter().enumerate() {
+    let every = if is_all() { 1 } else { 2 };
+    for (number, case) in applicable(5, 50).into_iter().step_by(every).enumerate() {
         let cases = [case];
         let scene = cases::scene(&cases).env(&one_by_one());
         let _ = scene.run("db-migrate -q").code(0);
@@ -118,7 +133,7 @@ fn in_place() {
 
 #[test]
 fn through_a_merge_and_a_push() {
-    histories(applicable(20)).iter().for_each(|cases| merge_and_push(cases));
+    histories(applicable(10, 20)).iter().for_each(|cases| merge_and_push(cases));
 }
 
 fn merge_and_push(cases: &[Case]) {

@@ -24,6 +24,7 @@ def downgrade():
 
 # case an exception only the second time in one process
 # expect reversible
+# process
 # note passes in a process of its own
 import builtins
 def upgrade():
@@ -91,6 +92,7 @@ def downgrade():
 
 # case the process ends by os._exit on the way down
 # expect failed downgrade: process ended
+# process
 def upgrade():
     op.execute("create table @t (id int)")
 def downgrade():
@@ -99,6 +101,7 @@ def downgrade():
 
 # case the process ends by os._exit on the way up again
 # expect failed re-upgrade: process ended
+# process
 def upgrade():
     if sa.inspect(op.get_bind()).has_table("@mark"):
         import os
@@ -110,6 +113,7 @@ def downgrade():
 
 # case the process kills itself
 # expect failed downgrade: process ended
+# process
 def upgrade():
     pass
 def downgrade():
@@ -118,6 +122,7 @@ def downgrade():
 
 # case sys.exit on the way down
 # expect failed downgrade: status 5
+# process
 def upgrade():
     pass
 def downgrade():
@@ -126,6 +131,7 @@ def downgrade():
 
 # case a question
 # expect failed downgrade: Really?
+# process
 def upgrade():
     pass
 def downgrade():
@@ -133,6 +139,7 @@ def downgrade():
 
 # case prints on every stream
 # expect reversible
+# process
 def upgrade():
     import os, sys
     print("{\"event\": \"done\"}")
@@ -146,6 +153,7 @@ def downgrade():
 
 # case another working directory
 # expect reversible
+# process
 def upgrade():
     import os
     os.chdir("/")
@@ -157,6 +165,7 @@ def downgrade():
 
 # case a thread left running
 # expect reversible
+# process
 def upgrade():
     import threading, time
     threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
@@ -166,6 +175,7 @@ def downgrade():
 
 # case signal handlers
 # expect reversible
+# process
 def upgrade():
     import signal
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -176,6 +186,7 @@ def downgrade():
 
 # case a child process left running
 # expect reversible
+# process
 def upgrade():
     import subprocess
     subprocess.Popen(["sleep", "600"])
@@ -185,6 +196,7 @@ def downgrade():
 
 # case a log configuration of its own
 # expect reversible
+# process
 def upgrade():
     import logging
     logging.disable(logging.CRITICAL)
@@ -196,6 +208,7 @@ def downgrade():
 # case a session setting that stays
 # given create table @t (id int)
 # expect reversible
+# process
 def upgrade():
     op.execute("set search_path = pg_catalog, public")
     op.execute("alter table public.@t add n int")

@@ -51,9 +51,9 @@ pub(super) fn put(path: &Path, bytes: Option<&[u8]>, mode: Option<u32>) -> Resul
 
 /// Moves a file to another folder of the same disk.
 pub(super) fn move_file(from: &Path, to: &Path) -> std::io::Result<()> {
-    crash_point();
+    crash_point_at(to);
     fs::rename(from, to)?;
-    crash_point();
+    crash_point_at(to);
     sync_folder_of(to)?;
     sync_folder_of(from)
 }
@@ -80,7 +80,7 @@ pub(super) fn make_folder(path: &Path) -> Result<()> {
 
 fn replace(path: &Path, bytes: &[u8], mode: Option<u32>) -> std::io::Result<()> {
     let temporary = temporary(path);
-    crash_point();
+    crash_point_at(path);
     // Left behind by a crash; nobody else has one of this name, since the folder of the journal is locked.
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -93,7 +93,7 @@ fn replace(path: &Path, bytes: &[u8], mode: Option<u32>) -> std::io::Result<()> 
         file.set_permissions(Permissions::from_mode(mode))?;
     }
     file.sync_all()?;
-    crash_point();
+    crash_point_at(path);
     fs::rename(&temporary, path)?;
     sync_folder_of(path)
 }
@@ -106,7 +106,7 @@ fn keep_owner(file: &File, old: &Path) {
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {
-    crash_point();
+    crash_point_at(path);
     fs::remove_file(path)?;
     sync_folder_of(path)
 }
@@ -127,14 +127,27 @@ fn temporary(path: &Path) -> PathBuf {
 
 /// A point for tests: the process dies here, without any cleaning up, when `XTASK_CRASH_AT` is the number of this call
 /// (from 1), and it waits here when `XTASK_STOP_AT` is. So tests can stop an operation, or break what it works with, at
-/// each of its writes. Steps that change a database call it before and after. Release builds do not have it.
+/// each of its writes. Steps that change a database call it before and after. `XTASK_CRASH_LIST` names a file that gets a
+/// line for each point that is passed: its place in the code. Release builds do not have it.
+#[track_caller]
 pub fn crash_point() {
+    crash_point_at(Path::new(""));
+}
+
+/// The same at a file, which its line in the list names too.
+#[track_caller]
+fn crash_point_at(file: &Path) {
     #[cfg(debug_assertions)]
     {
         use std::sync::atomic::{AtomicU64, Ordering};
         static PASSED: AtomicU64 = AtomicU64::new(0);
         let number = PASSED.fetch_add(1, Ordering::SeqCst) + 1;
         let is_wanted = |key| std::env::var(key).ok().and_then(|text| text.parse().ok()) == Some(number);
+        if let Some(list) = std::env::var_os("XTASK_CRASH_LIST") {
+            let line = format!("{}\t{}\n", std::panic::Location::caller(), file.display());
+            let list = File::options().create(true).append(true).open(list);
+            let _ = list.and_then(|mut list| list.write_all(line.as_bytes()));
+        }
         if is_wanted("XTASK_CRASH_AT") {
             std::process::abort();
         }
@@ -142,4 +155,6 @@ pub fn crash_point() {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
         }
     }
+    #[cfg(not(debug_assertions))]
+    let _ = file;
 }
