@@ -240,6 +240,65 @@ fn names_of_branches() {
     assert_eq!(scene.rows(0), before);
 }
 
+/// On no branch: the database is that of the branch that the head was taken off, or the commit's.
+#[test]
+fn a_detached_head() {
+    let scene = scene();
+    let tip = |name: &str| scene.repo.id(name)[..10].to_owned();
+    let before = scene.rows(0);
+    // git alone has taken the head off the branch: the database is the branch's still.
+    scene.repo.git(&["switch", "--quiet", "--detach", "feature"]);
+    drop(scene.run("db-switch main --json").code(0));
+    assert_eq!(
+        (branch(&scene), listed(&scene)),
+        ("main".to_owned(), "main in use at q, feature parked at x".to_owned())
+    );
+    // Back at the commit, and on to the branch itself.
+    drop(scene.run("db-switch -").code(0).says(&format!("Switched to {}", tip("feature"))));
+    assert_eq!((scene.rows(0), branch(&scene)), (before.clone(), String::new()));
+    drop(scene.run("db-switch feature").code(0).says("stays: it is that branch's own"));
+    assert_eq!(listed(&scene), "feature in use at x, main parked at q");
+
+    // A commit of no branch, with a migration of its own, has a database by its short id.
+    drop(scene.run("db-switch v1 --dry-run").code(2).complains("git knows no branch `v1`"));
+    scene.repo.git(&["tag", "v1"]);
+    drop(scene.run("db-switch v1").code(2).complains("cargo xtask db-switch --detach v1"));
+    let first = scene.run("db-switch --detach v1 --json").code(0);
+    assert_eq!(first.json()["databases"][0]["way"], "stays", "{first}");
+    drop(scene.run("db-switch --detach v1").code(0).says(&format!("Nothing to do: {} is checked out", tip("v1"))));
+    scene.commit("y < x");
+    drop(scene.run("db-migrate -q").code(0));
+    sql(&scene, "insert into t_y values (5)");
+    let (own, alone) = (scene.everything(), tip("HEAD"));
+    drop(scene.run("db-switch feature").code(0));
+    assert_eq!((branch(&scene), scene.rows(0)), ("feature".to_owned(), before.clone()));
+    assert_eq!(listed(&scene), format!("feature in use at x, {alone} parked at y, main parked at q"));
+    assert_eq!(beside(&scene, 0), [format!("db@{alone}"), "db@main".to_owned()]);
+    // By git alone, the hook says that there is one.
+    scene.repo.git(&["switch", "--quiet", "--detach", &alone]);
+    let hook = scene.xtask("__hook post-checkout . 1 2 1").env("XTASK_HOOK_LIMIT", "30s").run().code(0);
+    drop(hook.complains(&format!("cargo xtask db-switch --here={alone}")));
+    scene.repo.switch("feature");
+    for at in 1..=6 {
+        let _ = scene.xtask("db-switch - -q").env("XTASK_CRASH_AT", at.to_string()).run();
+        drop(scene.run("db-switch --list").code(0));
+        if branch(&scene).is_empty() {
+            assert_eq!(scene.everything(), own, "killed at {at}");
+            drop(scene.run("db-switch feature").code(0));
+        }
+        assert_eq!(scene.rows(0), before, "killed at {at}");
+    }
+    let back = scene.run("db-switch - --json").code(0);
+    assert_eq!(back.json()["databases"][0]["way"], "parked", "{back}");
+    assert_eq!(scene.everything(), own, "{back}");
+    drop(scene.run("db-switch -").code(0).says("Switched to feature"));
+
+    // In the middle of a bisect it is git's.
+    scene.repo.git(&["bisect", "start", "HEAD", "HEAD~1"]);
+    scene.repo.git(&["switch", "--quiet", "--detach", "HEAD~1"]);
+    drop(scene.run("db-switch main").code(2).complains("git bisect reset"));
+}
+
 /// A linked work tree that names the same database is told of; a database without a revision stays, and is told as such.
 #[test]
 fn work_trees_that_share_and_a_database_without_a_revision() {

@@ -217,6 +217,8 @@ fn a_pull_an_empty_database_and_a_squash() {
     scene.repo.git(&["clone", "--quiet", remote, clone_text]);
     scene.repo.settle(&clone);
     std::fs::write(clone.join(path("q")), script("q", "p")).unwrap();
+    std::fs::write(clone.join("python.lock"), "").unwrap();
+    std::fs::write(clone.join("halfstack.toml"), "[db]\npool-size = 8\n").unwrap();
     scene.repo.git_in(&clone, &["add", "--all"]);
     scene.repo.git_in(&clone, &["commit", "--quiet", "-m", "Add q"]);
     scene.repo.git_in(&clone, &["push", "--quiet"]);
@@ -224,6 +226,14 @@ fn a_pull_an_empty_database_and_a_squash() {
     let expected = "git pull:ok db-status:ok realign:skipped db-migrate:ok db-status:ok";
     assert_eq!((steps(&pulled.json()).as_str(), scene.heads().as_str()), (expected, "q"), "{pulled}");
     assert_eq!(pulled.json()["restart"], json!(["backend.ai mgr"]), "{pulled}");
+    let keys = json!([{"file": "halfstack.toml", "added": ["db.pool-size"], "removed": []}]);
+    assert_eq!(pulled.json()["differs"], json!({"lock_files": ["python.lock"], "config_keys": keys}), "{pulled}");
+    // Said again until git does something else, with nothing to do for the database as well.
+    let again = scene.run("db-sync").code(0).says("✅ Nothing to do").says("as of the last pull, python.lock differs");
+    drop(again.says("halfstack.toml here has db.pool-size"));
+    drop(scene.run("db-sync --dry-run").code(0).says("python.lock differs"));
+    scene.repo.commit("Mine", &[("mine", "")]);
+    drop(scene.run("db-sync").code(0).never_says("python.lock"));
 
     scene.repo.git(&["rm", "--quiet", &path("p"), &path("q")]);
     scene.repo.commit("Squash", &[(&path("s"), &script("s", ""))]);

@@ -83,6 +83,20 @@ fn in_again_and_out() {
 }
 
 /// The manifests are whole, and the versions are those that this program was built with.
+/// What the checkout had and would not need is there again: a list without members, a table without anything.
+#[test]
+fn out_again_as_it_was() {
+    let repo = Repo::new();
+    for text in ["[workspace]\nmembers = []\n", "# ours\n[workspace]\n"] {
+        repo.commit("begin", &[("Cargo.toml", text), (".cargo/config.toml", "[alias]\n")]);
+        let _ = init(&repo, "").code(0);
+        assert!(read(&repo, "Cargo.toml").contains("members = [\"xtask\"]"), "{text}");
+        let _ = init(&repo, "").code(0);
+        let _ = init(&repo, "--undo").code(0);
+        assert_eq!(repo.git(&["status", "--short"]), "", "{text}");
+    }
+}
+
 fn cargo_takes_it(root: &Path) {
     let mut cargo =
         Xtask::program(Path::new(env!("CARGO")), root, "metadata --offline --locked --format-version=1 --no-deps");
@@ -111,11 +125,22 @@ fn an_older_copy_and_an_edited_one() {
     record["files"]["xtask/src/gone.rs"] = json!(digest_of("// gone\n"));
     write(&repo, RECORD, &record.to_string());
     fs::remove_file(repo.root().join("xtask/src/lib.rs")).unwrap();
+    // Nor had it a launcher.
+    write(&repo, "Cargo.toml", &read(&repo, "Cargo.toml").replace(", \"xtask/launcher\"", ""));
+    let alias = read(&repo, ".cargo/config.toml").replace("xtask-launcher", "xtask --bin xtask");
+    write(&repo, ".cargo/config.toml", &alias);
     let changed = init(&repo, "--json").code(0).json()["changes"].clone();
     let change = |path: &str, change: &str| json!({"path": path, "change": change});
-    let expected = [("xtask/src/lib.rs", "added"), ("xtask/src/main.rs", "updated"), ("xtask/src/gone.rs", "removed")];
+    let expected = [
+        ("xtask/src/lib.rs", "added"),
+        ("xtask/src/main.rs", "updated"),
+        ("xtask/src/gone.rs", "removed"),
+        ("Cargo.toml", "lines-added"),
+        (".cargo/config.toml", "lines-added"),
+    ];
     assert_eq!(changed, json!(expected.map(|(path, how)| change(path, how))));
     assert_eq!(read(&repo, "xtask/src/main.rs"), fresh);
+    assert!(read(&repo, RECORD).contains("Cargo.lock"), "so that it is taken out, too");
 
     // What cargo does to its lock file, and what the project says of itself, is no edit of the copy.
     write(&repo, "Cargo.lock", "version = 4\n");

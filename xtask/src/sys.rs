@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config_keys;
 pub mod dump;
 pub mod env_url;
+pub mod environments;
 pub mod etcd;
 pub mod files;
 pub mod fingerprint;

@@ -7,6 +7,7 @@ pub mod at_stake;
 pub mod backup;
 pub mod baseline_command;
 pub mod bystander;
+pub mod differs;
 pub mod driver;
 pub mod hangs;
 pub mod last_change;

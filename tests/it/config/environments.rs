@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use xtask::fail::Kind;
+use xtask::sys::environments::Places;
 use xtask::sys::project::{Project, Server};
 use xtask::sys::python::{Interpreter, Origin, Wish, find, managed, site_packages};
 use xtask::sys::run::Cmd;
@@ -133,8 +134,7 @@ fn what_other_tools_keep_for_the_project() {
     let project = Project::find(&root, None).unwrap();
     let environment = python().parent().unwrap().parent().unwrap().to_str().unwrap();
     let wish = |conda: Option<&str>| Wish {
-        home: folder.join("home"),
-        conda: conda.map(|name| folder.join(name)),
+        places: Places { home: folder.join("home"), conda: conda.map(|name| folder.join(name)), ..Places::default() },
         ..Wish::default()
     };
     let origin = |wish: &Wish| find(&quiet(), &project, wish).unwrap().origin;
@@ -143,6 +143,20 @@ fn what_other_tools_keep_for_the_project() {
     let asked = Cmd::new(python(), "/").args(["-c", digest]).arg(&root).read(&quiet()).unwrap();
     folder.link(&format!("home/.cache/pypoetry/virtualenvs/one-{}-py3.13", asked.trim()), environment);
     assert_eq!(origin(&wish(None)), Origin::Elsewhere("poetry"));
+    // Where its cache was set elsewhere, that one counts; the project may be a folder below its pyproject.toml.
+    let mut moved = wish(None);
+    moved.places.poetry = Some(folder.join("cache"));
+    failure(find(&quiet(), &project, &moved), Kind::PythonMissing, &["No Python found"]);
+    folder.write("uv.lock", "");
+    failure(find(&quiet(), &project, &moved), Kind::PythonMissing, &["uv sync --all-packages"]);
+    folder.write("members/one/poetry.lock", "");
+    failure(find(&quiet(), &project, &moved), Kind::PythonMissing, &["poetry install"]);
+    let above = Cmd::new(python(), "/").args(["-c", digest]).arg(folder.join("members")).read(&quiet()).unwrap();
+    folder.link(&format!("cache/one-{}-py3.13", above.trim()), environment);
+    assert_eq!(origin(&moved), Origin::Elsewhere("poetry"));
+    moved.places.uv = Some("made".into());
+    folder.link("made", environment);
+    assert_eq!(origin(&moved), Origin::Elsewhere("$UV_PROJECT_ENVIRONMENT"));
     folder.link("conda", environment);
     assert_eq!(origin(&wish(Some("conda"))), Origin::Elsewhere("$CONDA_PREFIX"));
     folder.link(".pixi/envs/default", environment);

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use xtask::sys::git::{Needle, To, WithCommit};
+use xtask::sys::git::{Needle, Place, To, WithCommit};
 
 use super::*;
 use crate::support::process;
@@ -67,7 +67,7 @@ fn every_question() {
     question("sightings 3", &|repo| drop(repo.sightings(Needle::Path(Path::new("a"))).unwrap()));
     question("merge 3", &|repo| drop(repo.merge("main", WithCommit::Yes).unwrap()));
     question("add 1", &|repo| repo.add(&["a", "b"]).unwrap());
-    question("switch 1", &|repo| repo.switch("main").unwrap());
+    question("switch 1", &|repo| repo.switch(&Place::Branch("main".to_owned())).unwrap());
 }
 
 #[test]

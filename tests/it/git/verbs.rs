@@ -1,6 +1,6 @@
 //! What git is told to do, and how its refusals come through: the kind, the files, its own words, nothing changed.
 
-use xtask::sys::git::{Merged, Operation, TrialMerge, WithCommit};
+use xtask::sys::git::{Merged, Operation, Place, TrialMerge, WithCommit};
 
 use super::*;
 
@@ -48,7 +48,7 @@ fn a_conflict_names_the_files_and_can_be_taken_back() {
     assert!(fail.details.contains("CONFLICT (content): Merge conflict in both"), "{}", fail.details);
     // Trying once more, or going elsewhere, says the same and changes nothing.
     assert_eq!(failure(repo.merge("main", WithCommit::Yes)).kind.name(), "git-conflict");
-    assert_eq!(failure(repo.switch("main")).kind.name(), "git-conflict");
+    assert_eq!(failure(repo.switch(&Place::Branch("main".to_owned()))).kind.name(), "git-conflict");
     repo.merge_abort().unwrap();
     assert_eq!(fs::read_to_string(made.root().join("both")).unwrap(), "mine\n");
 }
@@ -59,7 +59,9 @@ fn files_in_the_way_are_named_and_nothing_is_changed() {
         let made = pair(("v/mine.py", "1"), theirs);
         made.write(written, "not committed\n");
         let (repo, before) = (find(made.root()), made.git(&["status", "--porcelain"]));
-        for fail in [failure(repo.merge("main", WithCommit::Yes)), failure(repo.switch("main"))] {
+        for fail in
+            [failure(repo.merge("main", WithCommit::Yes)), failure(repo.switch(&Place::Branch("main".to_owned())))]
+        {
             assert_eq!(fail.kind.name(), "dirty-work-tree");
             assert!(fail.details.contains(&format!("in the way: {written}\n")), "{}", fail.details);
             assert!(fail.details.contains("would be overwritten by"), "{}", fail.details);
@@ -73,17 +75,19 @@ fn files_in_the_way_are_named_and_nothing_is_changed() {
 fn switching() {
     let made = pair(("v/mine.py", "1"), ("v/theirs.py", "1"));
     let repo = find(made.root());
-    repo.switch("main").unwrap();
+    repo.switch(&Place::Branch("main".to_owned())).unwrap();
     assert_eq!(repo.head().unwrap().branch.as_deref(), Some("main"));
-    let fail = failure(repo.switch("nosuch"));
+    let fail = failure(repo.switch(&Place::Branch("nosuch".to_owned())));
     assert_eq!((fail.kind.name(), fail.summary.as_str()), ("usage", "git knows no branch `nosuch`"));
-    for fail in [failure(repo.switch("--detach")), failure(repo.merge("--abort", WithCommit::Yes))] {
+    for fail in
+        [failure(repo.switch(&Place::Branch("--detach".to_owned()))), failure(repo.merge("--abort", WithCommit::Yes))]
+    {
         assert_eq!(fail.kind.name(), "usage", "a name is never an option");
     }
     made.git(&["update-ref", "refs/remotes/origin/remote", "mine"]);
     made.git(&["config", "remote.origin.url", "."]);
     made.git(&["config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"]);
-    repo.switch("remote").unwrap();
+    repo.switch(&Place::Branch("remote".to_owned())).unwrap();
     assert_eq!(repo.head().unwrap().branch.as_deref(), Some("remote"));
 }
 
@@ -92,7 +96,7 @@ fn switching_in_the_middle_of_a_rebase_is_refused() {
     let made = pair(("both", "mine\n"), ("both", "theirs\n"));
     made.rebase("main");
     made.write("both", "resolved\n").git(&["add", "both"]);
-    let fail = failure(find(made.root()).switch("main"));
+    let fail = failure(find(made.root()).switch(&Place::Branch("main".to_owned())));
     assert_eq!(fail.kind.name(), "dirty-work-tree");
     assert!(fail.details.contains("cannot switch branch while rebasing"), "{}", fail.details);
 }

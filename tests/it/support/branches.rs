@@ -190,7 +190,7 @@ impl Branches {
     /// databases by catalog and rows.
     pub fn everything(&self) -> Everything {
         let git = [
-            self.repo.git(&["symbolic-ref", "-q", "HEAD"]),
+            self.repo.git(&["rev-parse", "--symbolic-full-name", "HEAD"]),
             self.repo.id("HEAD"),
             self.repo.git(&["ls-files", "--stage"]),
             self.repo.git(&["status", "--porcelain"]),

@@ -12,7 +12,7 @@ use crate::support::xtask::Xtask;
 
 /// What is about to be committed: a revision on top of the released ones.
 const NEW: &str = "\"\"\"add things\"\"\"\nimport sqlalchemy as sa\nfrom alembic import op\n\n# Part of: 26.10.0\n\
-    revision = 'aaaa00001111'\ndown_revision = 'd1117da8d8bd'\n\n\
+    revision = '3f9c27b1d0e4'\ndown_revision = 'd1117da8d8bd'\n\n\
     def upgrade() -> None:\n    op.create_table('things', sa.Column('id', sa.Integer(), nullable=False))\n\n\n\
     def downgrade() -> None:\n    op.drop_table('things')\n";
 
@@ -24,7 +24,7 @@ pub fn rows() -> Rows {
     let checkout = |binary: &Path| checkout(&scripts, &subject.database, binary);
     let (one, one_users, none) = (checkout(&release), checkout(&users), checkout(&release));
     for staged in [&one, &one_users] {
-        staged.write("migrations/versions/aaaa00001111_add_things.py", NEW).git(&["add", "--all"]);
+        staged.write("migrations/versions/3f9c27b1d0e4_add_things.py", NEW).git(&["add", "--all"]);
     }
     none.write("words", "one").git(&["add", "--all"]);
     subject.stamp(BELOW);

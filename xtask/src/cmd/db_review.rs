@@ -90,6 +90,7 @@ fn review(ctx: &Ctx, facts: &Facts) -> Result<Review> {
     };
     Ok(Review {
         component: facts.component.clone(),
+        from_checkout: ctx.project()?.root.strip_prefix(facts.repo.root()).unwrap_or(Path::new("")).to_owned(),
         base: facts.base.clone(),
         about: about(facts),
         revisions: ids.map(reviewed).collect(),

@@ -15,6 +15,7 @@ use crate::flags::DbSync;
 use crate::model::action::git;
 use crate::report::steps::{ComponentReport, Outcome, StepReport};
 use crate::sys::git::{Merged, Repo};
+use crate::work::differs::Differs;
 use component::{Done, STEPS, Work, parts};
 
 pub use component::{Part, Realigned};
@@ -25,7 +26,7 @@ pub use component::{Part, Realigned};
 /// The first thing that stopped a component; a refusal where nothing was changed.
 pub fn run(ctx: &Ctx, flags: &DbSync) -> Result<Exit> {
     if flags.dry_run {
-        return show::dry_run(ctx, flags);
+        return show::dry_run(ctx, flags, &differs(ctx));
     }
     let mut steps = Vec::new();
     if flags.pull {
@@ -36,7 +37,16 @@ pub fn run(ctx: &Ctx, flags: &DbSync) -> Result<Exit> {
     warn_of_stepping(ctx)?;
     let mut parts = parts(ctx).map_err(refuse)?;
     steps.extend(bring_in_line(ctx, &mut parts));
-    show::report(ctx, &steps, &parts)
+    let differs = differs(ctx);
+    show::report(ctx, &steps, &parts, &differs)
+}
+
+/// What else came with the pull. That it is not known keeps nobody from migrating.
+fn differs(ctx: &Ctx) -> Differs {
+    Differs::since_the_last_pull(ctx).unwrap_or_else(|error| {
+        ctx.ui.warn(format!("What else the last pull has changed is not known: {error:#}"));
+        Differs::default()
+    })
 }
 
 /// In the middle of a rebase or a bisect the files are those of a moment.

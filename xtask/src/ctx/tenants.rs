@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::Ctx;
 use crate::fail::{Fail, Kind};
-use crate::model::action::own;
+use crate::model::action::{own, quoted};
 use crate::sys::pg::Db;
 use crate::sys::project::Component;
 use crate::sys::settings::Tenants;
@@ -16,7 +16,7 @@ pub(super) fn which(component: &Component) -> Fail {
         .details("Each has a schema and a version table of its own in one database")
         .run("See where each stands", own("db-status").of(&name));
     match component.x_of("NAME") {
-        Some(pair) => fail.action(format!("Name one: -x {pair}")),
+        Some(pair) => fail.action(format!("Name one: -x {}", quoted(&pair))),
         None => fail,
     }
 }

@@ -20,6 +20,8 @@ pub enum DbSwitch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Switch {
     pub branch: String,
+    /// It is a commit, which is checked out on no branch.
+    pub detach: bool,
     /// Say what would be done.
     pub dry_run: bool,
     /// Go down and up instead of having a database per branch.
@@ -40,6 +42,9 @@ pub struct Filled {
 pub static SPEC: Spec<Filled> = Spec {
     words: &[Word { name: "BRANCH", set: Set::Text(|filled| &mut filled.branch) }],
     flags: &[
+        switch("--detach", "BRANCH is a commit: check it out as `git switch --detach` does, on no branch", |filled| {
+            &mut filled.switch.detach
+        }),
         switch("--dry-run", "say what would be done, and change nothing", |filled| &mut filled.switch.dry_run),
         switch("--migrate", "take the one database down and up instead of having one per branch", |filled| {
             &mut filled.switch.migrate
@@ -54,10 +59,16 @@ pub static SPEC: Spec<Filled> = Spec {
             Set::Text(|filled| &mut filled.here),
         ),
     ],
-    exclusive: &[&["--list", "--drop", "--here", "--dry-run"], &["--list", "--drop", "--here", "--migrate"]],
+    exclusive: &[
+        &["--list", "--drop", "--here", "--dry-run"],
+        &["--list", "--drop", "--here", "--migrate"],
+        &["--list", "--drop", "--here", "--detach"],
+    ],
     without: &["--component", "--url"],
     examples: &[
         ("Another branch, with its own database", "cargo xtask db-switch feature/x"),
+        ("A tag, on no branch", "cargo xtask db-switch --detach v1.0"),
+        ("Back to what was checked out before", "cargo xtask db-switch -"),
         ("Which databases are there?", "cargo xtask db-switch --list"),
         ("The branch is merged, its database may go", "cargo xtask db-switch --drop feature/x"),
         ("Look before you leap", "cargo xtask db-switch main --dry-run"),

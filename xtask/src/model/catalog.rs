@@ -4,7 +4,8 @@
 //! The order of a table's columns is kept apart: a column that was dropped and made again is the last one, which no
 //! migration can avoid, so that it is a note and not a difference.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,10 +53,10 @@ impl Object {
 /// A database's schema at one moment. Two are equal when [`diff`] finds nothing; the order of columns does not count.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    // A look at what did not change shares them with the one before.
-    objects: Arc<BTreeMap<Key, Object>>,
+    // A look shares with the one before what did not change: all of it, or object by object.
+    objects: Arc<BTreeMap<Arc<Key>, Arc<Object>>>,
     /// Per table the column names by position.
-    columns: Arc<BTreeMap<Key, BTreeMap<u32, String>>>,
+    columns: Arc<BTreeMap<Key, Arc<BTreeMap<u32, String>>>>,
 }
 
 impl PartialEq for Snapshot {
@@ -67,15 +68,15 @@ impl PartialEq for Snapshot {
 impl Snapshot {
     /// Puts an object in; a second one under the same key replaces the first.
     pub fn insert(&mut self, key: Key, object: Object) {
-        Arc::make_mut(&mut self.objects).insert(key, object);
+        Arc::make_mut(&mut self.objects).insert(Arc::new(key), Arc::new(object));
     }
 
     /// Says at which position a column stands in its table.
     pub fn place(&mut self, table: &Key, position: u32, column: &str) {
         let all = Arc::make_mut(&mut self.columns);
         match all.get_mut(table) {
-            Some(columns) => columns.insert(position, column.to_owned()),
-            None => all.entry(table.clone()).or_default().insert(position, column.to_owned()),
+            Some(columns) => Arc::make_mut(columns).insert(position, column.to_owned()),
+            None => Arc::make_mut(all.entry(table.clone()).or_default()).insert(position, column.to_owned()),
         };
     }
 
@@ -91,11 +92,11 @@ impl Snapshot {
 
     /// Every object, by kind and name.
     pub fn objects(&self) -> impl Iterator<Item = (&Key, &Object)> {
-        self.objects.iter()
+        self.objects.iter().map(|(key, object)| (&**key, &**object))
     }
 
     pub fn get(&self, key: &Key) -> Option<&Object> {
-        self.objects.get(key)
+        self.objects.get(key).map(|object| &**object)
     }
 
     /// How many objects there are.
@@ -109,20 +110,34 @@ impl Snapshot {
     }
 
     fn children<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = (&'a Key, &'a Object)> {
-        self.objects.iter().filter(move |(_, object)| object.parent.as_ref() == Some(key))
+        self.objects().filter(move |(_, object)| object.parent.as_ref() == Some(key))
+    }
+
+    /// What belongs to each object, but for columns.
+    fn parts(&self) -> HashMap<&Key, Vec<&Key>> {
+        let mut parts: HashMap<&Key, Vec<&Key>> = HashMap::new();
+        for (key, object) in self.objects().filter(|(key, _)| key.kind != "column") {
+            if let Some(parent) = &object.parent {
+                parts.entry(parent).or_default().push(key);
+            }
+        }
+        parts
     }
 }
 
 /// What differs, grouped by table and sorted. A column, index or constraint of a table that came or went is told with
 /// the table and not again by itself.
 pub fn diff(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
-    let keys: BTreeSet<&Key> = before.objects.keys().chain(after.objects.keys()).collect();
     let mut changes = Vec::new();
-    for key in keys {
-        match (before.objects.get(key), after.objects.get(key)) {
-            (Some(old), Some(new)) if old != new => changes.push(changed(key, old, new)),
-            (Some(old), None) if whole(old, after) => changes.push(one_sided(What::Removed, key, old, before)),
-            (None, Some(new)) if whole(new, before) => changes.push(one_sided(What::Added, key, new, after)),
+    let (gone, come) = (LazyCell::new(|| before.parts()), LazyCell::new(|| after.parts()));
+    let differing: BTreeSet<&Key> = differing(before, after).collect();
+    for key in differing {
+        match (before.get(key), after.get(key)) {
+            (Some(old), Some(new)) => changes.push(changed(key, old, new)),
+            (Some(old), None) if whole(old, after) => {
+                changes.push(one_sided(What::Removed, key, old, (before, &gone)));
+            }
+            (None, Some(new)) if whole(new, before) => changes.push(one_sided(What::Added, key, new, (after, &come))),
             _ => {}
         }
     }
@@ -133,17 +148,25 @@ pub fn diff(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
 
 /// The objects that are not the same on both sides, each by itself: also the parts of a table that came or went.
 pub fn differing<'s>(before: &'s Snapshot, after: &'s Snapshot) -> impl Iterator<Item = &'s Key> {
-    let differs = |one: &'s Snapshot, other: &'s Snapshot| {
-        one.objects.iter().filter(move |(key, object)| other.objects.get(*key) != Some(*object)).map(|(key, _)| key)
+    let is_shared = Arc::ptr_eq(&before.objects, &after.objects);
+    let differs = move |one: &'s Snapshot, other: &'s Snapshot| {
+        // Both are sorted, so one walk along the other finds each key's counterpart.
+        let mut there = other.objects.iter().peekable();
+        let keys = one.objects.iter().filter(move |(key, object)| {
+            while there.next_if(|(other, _)| other < key).is_some() {}
+            there.peek().is_none_or(|(other, is)| other != key || is != object)
+        });
+        keys.map(|(key, _)| &**key)
     };
-    differs(before, after).chain(differs(after, before))
+    let both = (!is_shared).then(|| differs(before, after).chain(differs(after, before)));
+    both.into_iter().flatten()
 }
 
 /// Where only the order of columns differs: one sentence per table. Columns that are not in both are left aside.
 pub fn order_notes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     let mut notes = Vec::new();
     for (table, old) in before.columns.iter() {
-        let Some(new) = after.columns.get(table) else { continue };
+        let Some(new) = after.columns.get(table).filter(|new| !Arc::ptr_eq(old, new)) else { continue };
         let in_both = |a: &BTreeMap<u32, String>, b: &BTreeMap<u32, String>| -> Vec<String> {
             let other: BTreeSet<&String> = b.values().collect();
             a.values().filter(|name| other.contains(name)).cloned().collect()
@@ -177,11 +200,16 @@ fn changed(key: &Key, old: &Object, new: &Object) -> Change {
     Change::new(What::Changed, key, old.parent.clone(), attributes)
 }
 
-fn one_sided(what: What, key: &Key, object: &Object, side: &Snapshot) -> Change {
+fn one_sided<'s>(
+    what: What,
+    key: &Key,
+    object: &Object,
+    (side, parts): (&Snapshot, &HashMap<&'s Key, Vec<&'s Key>>),
+) -> Change {
     let mut told: Vec<(String, String)> =
         object.attributes.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
     let mut children: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (child, _) in side.children(key).filter(|(child, _)| child.kind != "column") {
+    for child in parts.get(key).into_iter().flatten() {
         children.entry(&child.kind).or_default().push(last_part(&child.name));
     }
     if let Some(columns) = side.columns.get(key) {
@@ -217,7 +245,7 @@ fn name_renames(before: &Snapshot, after: &Snapshot, changes: &mut [Change]) {
             What::Added => (after, true),
             What::Changed => continue,
         };
-        let Some(object) = side.objects.get(change.key()) else { continue };
+        let Some(object) = side.get(change.key()) else { continue };
         let print = format!("{} {:?} {:?}", change.kind, object.parent, object.attributes);
         let pair = groups.entry(print).or_default();
         if is_new { pair.1.push(index) } else { pair.0.push(index) }

@@ -9,10 +9,7 @@ pub fn statements(before: &Snapshot, after: &Snapshot, again: impl Fn(&Key) -> b
     let mut found = Vec::new();
     for (key, was) in before.objects() {
         let home = was.parent.as_ref().filter(|_| key.kind == "column").unwrap_or(key);
-        let Some(is) = after.objects().find(|(other, _)| *other == key).map(|(_, is)| is).filter(|_| again(home))
-        else {
-            continue;
-        };
+        let Some(is) = after.get(key).filter(|_| again(home)) else { continue };
         let Some(what) = what(key, home) else { continue };
         let (owner, now) = (attribute(was, "owner"), attribute(is, "owner"));
         if let Some(owner) = owner.filter(|owner| Some(*owner) != now) {

@@ -222,11 +222,13 @@ impl Reader<'_> {
         }
     }
 
-    /// The strings that one of the header's names is bound to. Alembic takes `None`, an empty sequence and a missing
-    /// name for the same thing, and `(None,)` too.
+    /// The strings that one of the header's names is bound to. Alembic takes `None`, an empty sequence, an empty
+    /// string and a missing name for the same thing, and `(None,)` too.
     fn list(&self, name: &'static str) -> Result<(Vec<String>, Option<Range<usize>>), Unread> {
         let Some(binding) = self.names.get(name) else { return Ok((Vec::new(), None)) };
         let list = match &binding.value {
+            // Of a label that is empty Alembic makes a label.
+            Value::Str(one) if one.is_empty() && name != LABELS => Vec::new(),
             Value::Str(one) => vec![one.clone()],
             Value::None => Vec::new(),
             Value::Seq(items) if items.as_slice() == [None] => Vec::new(),

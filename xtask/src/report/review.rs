@@ -8,6 +8,8 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::fail::Exit;
@@ -25,6 +27,8 @@ use crate::report::roundtrip::{Report, RevisionResult};
 #[derive(Clone, Debug)]
 pub struct Review {
     pub component: String,
+    /// From the checkout to the project: whoever reads a pull request sees files from there.
+    pub from_checkout: PathBuf,
     /// What the branch is compared with, as it was named.
     pub base: String,
     /// Name and value: date, branch, commit, versions.

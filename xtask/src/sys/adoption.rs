@@ -41,6 +41,8 @@ pub struct Record {
     pub files: BTreeMap<String, String>,
     /// The checkout's own files that have something of this tool.
     pub shared: Vec<Shared>,
+    /// The texts of those that taking our lines out again would not lead back to (`members = []`), by path.
+    pub before: BTreeMap<String, String>,
 }
 
 /// The folder that this program was built from.
@@ -133,6 +135,8 @@ fn keep_git_from_ignoring(ui: &Ui, root: &Path, files: &mut Files) -> Result<()>
 /// The versions that this program was built with; only where the checkout has no crates of its own to agree with.
 fn lock_file(root: &Path, source: &Path) -> Option<Vec<u8>> {
     let manifest = super::regular::read_text(&root.join("Cargo.toml")).unwrap_or_default();
+    // As it will be: an older copy's lacks a member.
+    let manifest = Shared::Manifest.put_in(&manifest).ok().flatten().unwrap_or(manifest);
     if !Shared::Manifest.take_out(&manifest).is_ok_and(|rest| rest.is_empty()) {
         return None;
     }
@@ -161,12 +165,14 @@ pub fn record(root: &Path) -> Result<Option<Record>> {
     let value: Value = serde_json::from_str(&text).map_err(|error| broken().details(error.to_string()))?;
     let files = value["files"].as_object().ok_or_else(broken)?;
     let shared = value["shared"].as_array().ok_or_else(broken)?;
-    let digest = |(path, digest): (&String, &Value)| Some((path.clone(), digest.as_str()?.to_owned()));
+    let before = value["before"].as_object().into_iter().flatten();
+    let text_of = |(path, text): (&String, &Value)| Some((path.clone(), text.as_str()?.to_owned()));
     let is_shared = |it: &Shared| shared.iter().any(|path| path == it.path());
     Ok(Some(Record {
         version: value["version"].as_str().unwrap_or_default().to_owned(),
-        files: files.iter().filter_map(digest).collect(),
+        files: files.iter().filter_map(text_of).collect(),
         shared: Shared::ALL.into_iter().filter(is_shared).collect(),
+        before: before.filter_map(text_of).collect(),
     }))
 }
 
@@ -180,6 +186,7 @@ pub fn write_record(root: &Path, record: &Record) -> Result<()> {
         "about": "What `init` has put into this checkout; it tells by this what was edited since.",
         "version": record.version,
         "shared": shared,
+        "before": record.before,
         "files": record.files,
     });
     let text = serde_json::to_string_pretty(&value).context("writing JSON")?;

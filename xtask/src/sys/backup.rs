@@ -316,7 +316,9 @@ pub fn put_back(ui: &Ui, url: &DbUrl, major: u32, tools: &[PathBuf], path: &Path
 
 /// Whether there is no `pg_dump` that is new enough for a server, or no `pg_restore` to read what it writes.
 pub fn lacks_a_program(ui: &Ui, server_version: u32, tools: &[PathBuf]) -> bool {
-    ["pg_dump", "pg_restore"].iter().any(|name| client_tools(ui, name, server_version / 10_000, tools).is_err())
+    let Ok(dump) = client_tool(ui, "pg_dump", server_version / 10_000, tools) else { return true };
+    let beside = dump.with_file_name("pg_restore");
+    !beside.is_file() && client_tool(ui, "pg_restore", server_version / 10_000, tools).is_err()
 }
 
 fn failed(request: &Request<'_>, cause: &Fail) -> Fail {

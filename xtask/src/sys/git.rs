@@ -30,7 +30,7 @@ use crate::fail::{Fail, Kind};
 use crate::model::action::git;
 
 pub use additions::Addition;
-pub use answer::{Changed, Conflict, File, Head, Oid, State};
+pub use answer::{Changed, Conflict, File, Head, Oid, Place, State};
 pub use find::{HookEnv, version};
 pub use history::{MainBranch, To, Unclear};
 pub use main_line::LineCommit;
@@ -133,14 +133,46 @@ impl Repo {
         Ok(String::from_utf8_lossy(&said).lines().map(str::to_owned).collect())
     }
 
-    /// The branch that `git switch -` goes back to.
+    /// What was checked out before, to which `git checkout -` goes back.
     ///
     /// # Errors
     /// When git does not start.
-    pub fn branch_before(&self) -> Result<Option<String>> {
-        let answer = self.git.ask(["rev-parse", "--symbolic-full-name", "@{-1}"]).run()?;
-        let name = answer.ok().map(|said| String::from_utf8_lossy(&said).trim().to_owned());
-        Ok(name.ok().and_then(|name| Some(name.strip_prefix("refs/heads/")?.to_owned())))
+    pub fn place_before(&self) -> Result<Option<Place>> {
+        let said = self.git.ask(["rev-parse", "--symbolic-full-name", "@{-1}"]).run()?.ok().unwrap_or_default();
+        if let Some(branch) = String::from_utf8_lossy(&said).trim().strip_prefix("refs/heads/") {
+            return Ok(Some(Place::Branch(branch.to_owned())));
+        }
+        Ok(self.commits(&["@{-1}"])?.pop().flatten().map(Place::Commit))
+    }
+
+    /// The commits of places by their names ([`Place::name`]): a branch's tip, else the commit whose id it is.
+    pub fn commits_of_places(&self, names: &[&str]) -> Result<Vec<Option<Oid>>> {
+        let is_id = |name: &&&str| name.len() >= 10 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let ids: Vec<&str> = names.iter().filter(is_id).copied().collect();
+        let branches = names.iter().map(|name| format!("refs/heads/{name}"));
+        let all: Vec<String> = branches.chain(ids.iter().map(|&id| id.to_owned())).collect();
+        let mut tips = self.commits(&all.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let mut by_id = tips.split_off(names.len()).into_iter();
+        let commit = |(name, tip): (&&str, Option<Oid>)| {
+            let by_id = if is_id(&name) { by_id.next().flatten() } else { None };
+            tip.or(by_id)
+        };
+        Ok(names.iter().zip(tips).map(commit).collect())
+    }
+
+    /// The commits before and after the last pull, merge or rebase, where that is the last thing that moved `HEAD`.
+    ///
+    /// # Errors
+    /// When git does not start.
+    pub fn last_pull(&self) -> Result<Option<(Oid, Oid)>> {
+        let said =
+            self.git.ask(["log", "--walk-reflogs", "-1", "--format=%gs", "HEAD"]).run()?.ok().unwrap_or_default();
+        let is_pull = ["pull", "merge ", "rebase (finish)"].iter().any(|word| said.starts_with(word.as_bytes()));
+        if !is_pull {
+            return Ok(None);
+        }
+        let mut both = self.commits(&["ORIG_HEAD", "HEAD"])?.into_iter().flatten();
+        Ok(both.next().zip(both.next()))
     }
 
     /// The branches that were renamed, by their reflogs: the name before, and the branch that it is now; the last one first.

@@ -14,7 +14,8 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use crate::fail::{Fail, Kind};
-use crate::model::action::{Action, own, program};
+use crate::model::action::{Action, Program, own, program};
+use crate::sys::environments::Places;
 use crate::sys::files::write_atomic;
 use crate::sys::managed::{made, on_path};
 use crate::sys::project::{Project, Server};
@@ -87,10 +88,8 @@ pub struct Wish {
     pub variable: Option<PathBuf>,
     /// `VIRTUAL_ENV`.
     pub virtual_env: Option<PathBuf>,
-    /// `CONDA_PREFIX`.
-    pub conda: Option<PathBuf>,
-    /// `HOME`.
-    pub home: PathBuf,
+    /// Where the tools that projects are kept with put their environments.
+    pub places: Places,
     /// `PATH`.
     pub path: OsString,
     /// Which PostgreSQL is used; with the embedded one nothing is expected to be installed.
@@ -108,8 +107,7 @@ impl Wish {
         Wish {
             variable: path("XTASK_PYTHON"),
             virtual_env: path("VIRTUAL_ENV"),
-            conda: path("CONDA_PREFIX"),
-            home: path("HOME").unwrap_or_default(),
+            places: Places::of_process(),
             path: std::env::var_os("PATH").unwrap_or_default(),
             server,
             ..Wish::default()
@@ -147,9 +145,9 @@ pub fn find(ui: &Ui, project: &Project, wish: &Wish) -> Result<Interpreter> {
             return Ok(plain(python, origin));
         }
     }
-    for (path, tool) in kept_elsewhere(&project.root, &wish.home, wish.conda.as_deref()) {
-        let interpreter = plain(path, Origin::Elsewhere(tool));
-        if has_alembic(ui, project, &interpreter) {
+    for (folder, tool) in wish.places.environments(&project.root) {
+        let interpreter = plain(folder.join("bin/python"), Origin::Elsewhere(tool));
+        if is_program(&interpreter.path) && has_alembic(ui, project, &interpreter) {
             return Ok(interpreter);
         }
     }
@@ -160,73 +158,17 @@ pub fn find(ui: &Ui, project: &Project, wish: &Wish) -> Result<Interpreter> {
             return Ok(interpreter);
         }
     }
+    let nothing = || nothing_found(&candidates, wish.places.maker(&project.root));
     let path = match &project.requirements {
         _ if wish.makes_nothing => {
             let declared = project.requirements.clone().unwrap_or_else(|| project.state_dir.join("requirements.txt"));
-            made(&project.state_dir, &declared).ok_or_else(|| nothing_found(&candidates))?
+            made(&project.state_dir, &declared).ok_or_else(nothing)?
         }
         Some(file) => managed(ui, &project.state_dir, file, &wish.path)?,
         None if wish.agreed || wish.server == Server::Embedded => managed_default(ui, &project.state_dir, &wish.path)?,
-        None => return Err(nothing_found(&candidates)),
+        None => return Err(nothing()),
     };
     Ok(Interpreter { managed: Some(path.clone()), path, origin: Origin::Managed })
-}
-
-/// Where the tools that Python projects are kept with put their environments, the likeliest first. Only the disk is looked
-/// at: asking the tools would take a second each time.
-fn kept_elsewhere(root: &Path, home: &Path, conda: Option<&Path>) -> Vec<(PathBuf, &'static str)> {
-    let mut folders: Vec<(PathBuf, &'static str)> = Vec::new();
-    // A workspace of uv, or a monorepo, has one environment above its members; above the checkout nothing is the project's.
-    let is_top = |folder: &Path| folder.join(".git").exists() || folder == home;
-    let mut above = root.ancestors();
-    while let Some(folder) = above.next().filter(|folder| folder.parent().is_some()) {
-        if folder != root {
-            folders.push((folder.join(".venv"), "the workspace's .venv"));
-        }
-        folders.extend(newest(folder.join("dist/export/python/virtualenvs"), 2).map(|path| (path, "pants export")));
-        folders.push((folder.join(".pixi/envs/default"), "pixi"));
-        if is_top(folder) {
-            break;
-        }
-    }
-    folders.extend(conda.map(|folder| (folder.to_owned(), "$CONDA_PREFIX")));
-    folders.extend(poetry(root, home).map(|path| (path, "poetry")));
-    let hatch = root.file_name().map(|name| home.join(".local/share/hatch/env/virtual").join(name));
-    folders.extend(hatch.into_iter().flat_map(|folder| newest(folder, 2)).map(|path| (path, "hatch")));
-    folders
-        .into_iter()
-        .map(|(folder, tool)| (folder.join("bin/python"), tool))
-        .filter(|(path, _)| is_program(path))
-        .collect()
-}
-
-/// The folders `depth` levels below this one, the newest first.
-fn newest(folder: PathBuf, depth: usize) -> impl Iterator<Item = PathBuf> {
-    let mut level = vec![folder];
-    for _ in 0..depth {
-        let entries = level.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
-        level = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-    }
-    level.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).and_then(|metadata| metadata.modified()).ok()));
-    level.into_iter()
-}
-
-/// Poetry names an environment after the project and a digest of where its `pyproject.toml` is.
-fn poetry(root: &Path, home: &Path) -> impl Iterator<Item = PathBuf> {
-    let digest = Sha256::digest(root.as_os_str().as_encoded_bytes());
-    let mark = format!("-{}-py", base64_url(&digest[..6]));
-    let cache = home.join(".cache/pypoetry/virtualenvs");
-    newest(cache, 1).filter(move |path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(&mark)))
-}
-
-/// Six bytes are eight characters, without padding.
-fn base64_url(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let group = |three: &[u8]| {
-        let bits = three.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
-        [18, 12, 6, 0].map(|shift| char::from(LETTERS[bits >> shift & 63]))
-    };
-    bytes.chunks_exact(3).flat_map(group).collect()
 }
 
 /// How Alembic is put into an interpreter's environment: by pip where it has one, by uv where uv has made it, and into a new
@@ -433,17 +375,22 @@ fn explicit(path: &Path, origin: Origin, search: &OsStr) -> Result<PathBuf> {
     })
 }
 
-fn nothing_found(candidates: &[PathBuf]) -> anyhow::Error {
+fn nothing_found(candidates: &[PathBuf], maker: Option<Program>) -> anyhow::Error {
     let looked = "Looked for XTASK_PYTHON, ./py, $VIRTUAL_ENV, .venv (the project's and the workspace's), what pants, pixi, \
-                  conda, poetry and hatch keep, and python3 and python on PATH";
+                  conda, uv, poetry and hatch keep, and python3 and python on PATH";
+    let made = |fail: Fail| match &maker {
+        Some(maker) => fail.run("Make the project's environment, which has it if the project needs it", maker.clone()),
+        None => fail,
+    };
     let fail = match candidates {
-        [] => Fail::new(Kind::PythonMissing, "No Python found").details(looked),
+        [] => made(Fail::new(Kind::PythonMissing, "No Python found").details(looked)),
         [first, ..] => {
             let names: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
-            Fail::new(Kind::AlembicMissing, "No Python with Alembic found")
+            let fail = Fail::new(Kind::AlembicMissing, "No Python with Alembic found")
                 .details(looked)
-                .details(format!("Without Alembic: {}", names.join(", ")))
-                .action(install_alembic(first))
+                .details(format!("Without Alembic: {}", names.join(", ")));
+            // What a tool keeps is no place for pip.
+            if maker.is_some() { made(fail) } else { fail.action(install_alembic(first)) }
         }
     };
     fail.action("Name an interpreter: --python=PATH")

@@ -6,9 +6,14 @@ use crate::sys::git::Repo;
 use crate::sys::pg::parked::Named;
 
 /// The same databases, each with the name that its branch has today: a line in a comment keeps the one that it had.
-pub fn of_today(repo: &Repo, mut list: Vec<Named>) -> Result<Vec<Named>> {
-    let names: Vec<&str> = list.iter().filter_map(|it| it.branch.as_deref()).collect();
-    let tips = repo.branch_tips(&names)?;
+/// Of branches that are `known` to be there git is not asked.
+pub fn of_today(repo: &Repo, mut list: Vec<Named>, known: &[&str]) -> Result<Vec<Named>> {
+    let names = list.iter().filter_map(|it| it.branch.as_deref()).filter(|name| !known.contains(name));
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() {
+        return Ok(list);
+    }
+    let tips = repo.commits_of_places(&names)?;
     let gone: Vec<String> =
         names.into_iter().zip(tips).filter(|(_, tip)| tip.is_none()).map(|(it, _)| it.to_owned()).collect();
     if gone.is_empty() {

@@ -9,6 +9,7 @@ use super::preflight::COMMAND;
 use crate::ctx::Ctx;
 use crate::fail::{Exit, from_anyhow, refuse};
 use crate::flags::DbMigrate;
+use crate::model::action::quoted;
 use crate::report::table::{count, table};
 use crate::sys::interrupt;
 use crate::sys::project::Component;
@@ -82,7 +83,8 @@ fn stopped(
         0 => "none is left".to_owned(),
         count => format!("{count} after it were not begun"),
     };
-    let alone = component.x_of(&left[0]).map_or_else(String::new, |x| format!(". Commands about it alone take -x {x}"));
+    let alone = component.x_of(&left[0]).map(|x| format!(". Commands about it alone take -x {}", quoted(&x)));
+    let alone = alone.unwrap_or_default();
     fail = fail.details(format!("That is tenant {}: {before} came before it, {others}{alone}", left[0]));
     if before > 0 {
         ctx.ui.warn(format!("What was done before:\n{}", tenants(&rows[..before]).trim_end()));

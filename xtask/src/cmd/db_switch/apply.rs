@@ -74,8 +74,8 @@ struct Run<'a> {
 impl Run<'_> {
     fn under_journal(&mut self) -> Result<()> {
         let swaps = self.swaps().map_err(refuse)?;
-        let record = Record { from: self.plan.from.clone(), to: self.plan.to.clone(), swaps };
-        let journal = record::begin(self.ctx, &record, &record.from).map_err(refuse)?;
+        let record = Record { from: self.plan.ends.from.clone(), to: self.plan.ends.to.clone(), swaps };
+        let journal = record::begin(self.ctx, &record).map_err(refuse)?;
         let done = self.carry_out(&record);
         if done.is_err() {
             // Ctrl-C must not keep it from being put back.
@@ -91,9 +91,10 @@ impl Run<'_> {
     fn swaps(&self) -> Result<Vec<Swap>> {
         let mut swaps = Vec::new();
         for part in &self.plan.parts {
-            if let Way::Swap { leaving, .. } = &part.way {
+            if let Way::Swap { leaving, coming, .. } = &part.way {
                 let parked = part.databases()?.parking_name(leaving)?;
-                swaps.push(Swap { component: part.component.name.clone(), leaving: leaving.clone(), parked });
+                let (component, leaving, coming) = (part.component.name.clone(), leaving.clone(), coming.clone());
+                swaps.push(Swap { component, leaving, coming, parked });
             }
         }
         Ok(swaps)
@@ -131,7 +132,7 @@ impl Run<'_> {
             if self.flags.end_connections {
                 databases.end_connections()?;
             }
-            databases.swap_as(&swap.parked, &swap.leaving, other, &plan.to)?;
+            databases.swap_as(&swap.parked, &swap.leaving, other, &swap.coming)?;
             self.swapped.push(Swapped { databases, swap, is_new: clone.is_some() });
             crash_point();
         }
@@ -144,7 +145,7 @@ impl Run<'_> {
 
     fn git_switch(&mut self) -> Result<()> {
         let began = Instant::now();
-        self.repo.switch(&self.plan.to).map_err(refuse)?;
+        self.repo.switch(&self.plan.ends.to).map_err(refuse)?;
         self.moved = true;
         self.done("git switch", began, Outcome::Ok, String::new());
         Ok(())
@@ -180,13 +181,13 @@ impl Run<'_> {
             if *is_new {
                 databases.swap_back_and_drop(&swap.parked, &swap.leaving)?;
             } else {
-                databases.swap(&self.plan.to, &swap.parked, &swap.leaving)?;
+                databases.swap(&swap.coming, &swap.parked, &swap.leaving)?;
             }
             crash_point();
         }
         self.swapped.clear();
         if self.moved {
-            self.repo.switch(&self.plan.from)?;
+            self.repo.switch(&self.plan.ends.from)?;
         }
         Ok(())
     }

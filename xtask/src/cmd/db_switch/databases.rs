@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::record::{self, COMMAND, Record, Swap};
@@ -11,7 +11,7 @@ use crate::fail::{Exit, Fail, Kind, refuse};
 use crate::model::action::{git, own};
 use crate::report::table::table;
 use crate::sys::clock::{age, parse_stamp};
-use crate::sys::git::Repo;
+use crate::sys::git::{Oid, Place, Repo, Unclear};
 use crate::sys::journal::crash_point;
 use crate::sys::pg::parked::{self, Databases, Named};
 use crate::sys::pg::{Db, application_name};
@@ -33,13 +33,14 @@ struct Shelf<'a> {
 /// # Errors
 /// What connecting may meet.
 pub fn list(ctx: &Ctx, repo: &Repo) -> Result<Exit> {
-    let here = current_branch(repo).ok();
+    let here = repo.head()?.place();
     let (mut objects, mut rows) = (Vec::new(), Vec::new());
     for mut shelf in shelves(ctx, repo).map_err(refuse)? {
         for named in &shelf.list.clone() {
-            let branch = named.branch.clone().or_else(|| here.clone().filter(|_| named.active));
+            let branch =
+                named.branch.clone().or_else(|| here.as_ref().filter(|_| named.active).map(|it| it.name().to_owned()));
             let exists = match &branch {
-                Some(branch) => repo.branch_tips(&[branch])?.pop().flatten().is_some(),
+                Some(branch) => repo.commits_of_places(&[branch])?.pop().flatten().is_some(),
                 None => false,
             };
             let revision = revision(&shelf, named);
@@ -127,17 +128,19 @@ pub fn drop_parked(ctx: &Ctx, repo: &Repo, branch: &str) -> Result<Exit> {
 /// # Errors
 /// A usage error where there are none; `active-connections`.
 pub fn bring_here(ctx: &Ctx, repo: &Repo, branch: &str) -> Result<Exit> {
-    let here = current_branch(repo).map_err(refuse)?;
+    let (here, _) = here(repo).map_err(refuse)?;
     let mut found = find(ctx, repo, branch)?;
     let mut swaps = Vec::new();
     for (shelf, _) in &mut found {
         let active = shelf.list.iter().find(|it| it.active).and_then(|it| it.branch.clone());
-        let leaving = active.unwrap_or_else(|| here.clone());
+        let leaving = active.unwrap_or_else(|| here.name().to_owned());
         let parked = shelf.databases.parking_name(&leaving)?;
-        swaps.push(Swap { component: shelf.component.name.clone(), leaving, parked });
+        let (component, coming) = (shelf.component.name.clone(), branch.to_owned());
+        swaps.push(Swap { component, leaving, coming, parked });
     }
-    let record = Record { from: here.clone(), to: branch.to_owned(), swaps };
-    let journal = record::begin(ctx, &record, &here).map_err(refuse)?;
+    let to = if here.name() == branch { here.clone() } else { Place::Branch(branch.to_owned()) };
+    let record = Record { from: here, to, swaps };
+    let journal = record::begin(ctx, &record).map_err(refuse)?;
     let brought = bring(&mut found, &record);
     journal.finish()?;
     brought.map_err(refuse)?;
@@ -159,9 +162,9 @@ fn bring(found: &mut [(Shelf<'_>, Named)], record: &Record) -> Result<()> {
     for at in 0..found.len() {
         let (shelf, named) = &mut found[at];
         let swap = &record.swaps[at];
-        if let Err(error) = shelf.databases.swap_as(&swap.parked, &swap.leaving, &named.database, &record.to) {
+        if let Err(error) = shelf.databases.swap_as(&swap.parked, &swap.leaving, &named.database, &swap.coming) {
             for ((shelf, _), swap) in found[..at].iter_mut().zip(&record.swaps) {
-                shelf.databases.swap(&record.to, &swap.parked, &swap.leaving)?;
+                shelf.databases.swap(&swap.coming, &swap.parked, &swap.leaving)?;
             }
             return Err(error);
         }
@@ -197,28 +200,33 @@ fn shelves<'a>(ctx: &'a Ctx, repo: &Repo) -> Result<Vec<Shelf<'a>>> {
         }
         let admin = ctx.admin_url(&database)?;
         let mut databases = Databases::open(&admin, &database.url.target().database)?;
-        let list = of_today(repo, databases.list()?)?;
+        let list = of_today(repo, databases.list()?, &[])?;
         shelves.push(Shelf { component, database, databases, list });
     }
     Ok(shelves)
 }
 
-/// The branch that is checked out.
-pub fn current_branch(repo: &Repo) -> Result<String> {
-    if let Some(branch) = repo.head()?.branch {
-        return Ok(branch);
+/// What is checked out, and its commit. In the middle of a rebase or a bisect that is a moment's.
+pub fn here(repo: &Repo) -> Result<(Place, Oid)> {
+    let head = repo.head()?;
+    let Some(commit) = head.commit.clone() else { return Err(Unclear::NoCommit.fail().into()) };
+    if head.branch.is_none()
+        && let Some(fail) = in_the_middle(repo)?
+    {
+        return Err(fail.into());
     }
-    let fail = Fail::new(Kind::Usage, "No branch is checked out, so its database has no name");
-    Err(match repo.operation()? {
+    Ok((head.place().context("a commit is a place")?, commit))
+}
+
+fn in_the_middle(repo: &Repo) -> Result<Option<Fail>> {
+    let fail = Fail::new(Kind::Usage, "No branch is checked out for the moment, so its database has no name");
+    Ok(match repo.operation()? {
         Some(operation) => {
             let name = operation.name();
             let fail = fail.details(format!("A {name} is in progress"));
-            fail.run("End it", git([name, "--continue"])).run("Or give it up", git([name, "--abort"])).into()
+            Some(fail.run("End it", git([name, "--continue"])).run("Or give it up", git([name, "--abort"])))
         }
-        None if repo.is_stepping() => fail.run("End the bisect", git(["bisect", "reset"])).into(),
-        None => fail
-            .run("Go back to a branch; its database is left alone by that", git(["switch", "-"]))
-            .run("Or give what is checked out a name", git(["switch", "--create", "NAME"]))
-            .into(),
+        None if repo.is_stepping() => Some(fail.run("End the bisect", git(["bisect", "reset"]))),
+        None => None,
     })
 }

@@ -1,35 +1,39 @@
 //! Works out what each component needs for another branch: nothing, its parked database, a clone of the most similar
 //! one, or downgrades and upgrades. Nothing is changed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::record::COMMAND;
 use crate::ctx::{Ctx, Database};
-use crate::fail::{Fail, Kind};
 use crate::flags::Switch;
 use crate::model::action::{Action, git, own};
-use crate::model::nearest::nearest;
 use crate::model::url::DbUrl;
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::git::{Oid, Repo, To};
+use crate::sys::git::{Changed, Oid, Place, Repo};
 use crate::sys::history;
-use crate::sys::pg::parked::{self, Databases, Named};
+use crate::sys::pg::parked::{self, Databases, Named, Rights};
 use crate::sys::project::Component;
 use crate::work::advice;
 use crate::work::own_database::{OwnDatabase, Refusal};
 use crate::work::parked::of_today;
 use crate::work::standing::is_not_set_up;
 
+/// From where to where.
+pub struct Ends {
+    pub from: Place,
+    pub to: Place,
+    /// The commit that will be checked out.
+    pub target: Oid,
+    /// The files that differ between the two.
+    pub changed: Vec<Changed>,
+}
+
 /// A switch, worked out.
 pub struct Plan<'a> {
-    pub from: String,
-    pub to: String,
-    /// The commit that is checked out.
-    pub head: Oid,
-    /// The commit that will be.
-    pub target: Oid,
+    pub ends: &'a Ends,
     pub parts: Vec<Part<'a>>,
 }
 
@@ -51,6 +55,8 @@ pub enum Way {
     Swap {
         /// The branch that the one in use belongs to.
         leaving: String,
+        /// The branch that the one to come belongs to.
+        coming: String,
         /// The other one.
         other: Other,
     },
@@ -72,60 +78,79 @@ pub enum Other {
     },
 }
 
-/// Works it out.
+/// Works it out, by what was seen of the databases.
 ///
 /// # Errors
-/// A branch that git does not know; what connecting may meet; `active-connections`.
-pub fn plan<'a>(ctx: &'a Ctx, repo: &Repo, flags: &Switch, from: &str) -> Result<Plan<'a>> {
-    let head = repo.commits(&["HEAD"])?.pop().flatten();
-    let (Some(head), Some(target)) = (head, repo.branch_to_be(&flags.branch)?) else {
-        let mut fail = Fail::new(Kind::Usage, format!("git knows no branch `{}`", flags.branch));
-        let known = repo.branch_names()?;
-        for near in nearest(&flags.branch, known.iter().map(String::as_str)) {
-            fail = fail.run("Perhaps you mean", own(COMMAND).word(&near).of_no_component());
-        }
-        return Err(fail.run("See which there are", git(["branch", "--all"])).into());
-    };
-    let mut plan = Plan { from: from.to_owned(), to: flags.branch.clone(), head, target, parts: Vec::new() };
-    for component in ctx.project()?.all()? {
-        plan.parts.extend(part(ctx, repo, flags, &plan, component)?);
+/// What git and connecting may meet; `active-connections`.
+pub fn plan<'a>(ctx: &'a Ctx, repo: &Repo, flags: &Switch, ends: &'a Ends, looks: Looks<'a>) -> Result<Plan<'a>> {
+    let mut plan = Plan { ends, parts: Vec::new() };
+    for look in looks {
+        let Some(look) = look? else { continue };
+        plan.parts.push(part(ctx, repo, flags, &plan, look)?);
     }
     Ok(plan)
 }
 
-/// `None` for a component whose database is not there.
-fn part<'a>(
-    ctx: &'a Ctx,
-    repo: &Repo,
-    flags: &Switch,
-    plan: &Plan<'_>,
+/// A look for each component; `None` for one whose database is not there.
+pub type Looks<'a> = Vec<Result<Option<Look<'a>>>>;
+
+/// Looks at the databases of all components at the same time, and does something else meanwhile.
+///
+/// # Errors
+/// What is wrong with the project.
+pub fn look_while<'a, T>(ctx: &'a Ctx, meanwhile: impl FnOnce() -> T) -> Result<(T, Looks<'a>)> {
+    let components = ctx.project()?.all()?;
+    Ok(std::thread::scope(|scope| {
+        let looks: Vec<_> = components.iter().map(|component| scope.spawn(|| look(ctx, component))).collect();
+        let done = meanwhile();
+        let joined = |look: ScopedJoinHandle<'_, Result<_>>| {
+            look.join().unwrap_or_else(|_| Err(anyhow!("the look at a database broke off")))
+        };
+        (done, looks.into_iter().map(joined).collect())
+    }))
+}
+
+/// What is seen of a component's databases.
+pub struct Look<'a> {
     component: &'a Component,
-) -> Result<Option<Part<'a>>> {
+    active: OwnDatabase<'a>,
+    applied: Vec<String>,
+    list: Vec<Named>,
+}
+
+fn look<'a>(ctx: &'a Ctx, component: &'a Component) -> Result<Option<Look<'a>>> {
     let config = ctx.config(component)?;
     let database = match ctx.database(&config) {
         Err(error) if is_not_set_up(component, &error) => return Ok(None),
         database => database?,
     };
-    let mut active = match OwnDatabase::connect_to(component, config.clone(), database.clone(), COMMAND) {
+    let name = database.url.target().database.clone();
+    let mut active = match OwnDatabase::connect_to(component, config, database, COMMAND) {
         Err(error) if advice::is_database_missing(&error) => return Ok(None),
         active => active?,
     };
     let applied = active.applied()?;
+    let list = parked::list(active.db(), &name)?;
+    Ok(Some(Look { component, active, applied, list }))
+}
+
+fn part<'a>(ctx: &'a Ctx, repo: &Repo, flags: &Switch, plan: &Plan<'a>, look: Look<'a>) -> Result<Part<'a>> {
+    let Look { component, mut active, applied, list } = look;
+    let (config, database) = (active.config.clone(), active.database.clone());
     let admin = ctx.admin_url(&database)?;
-    let name = database.url.target().database.clone();
-    let mut all = Databases::open(&admin, &name)?;
-    let list = of_today(repo, all.list()?)?;
+    let known = [plan.ends.from.name(), plan.ends.to.name()];
+    let list = of_today(repo, list, &known)?;
     let asking = Asking { ctx, repo, plan, config: &config, applied: &applied, list: &list };
-    let way = asking.way(flags, all.rights()?.renames())?;
+    let way = asking.way(flags, || Databases::open(&admin, &database.url.target().database)?.rights())?;
     if !matches!(way, Way::Stays(_)) {
-        check(ctx, &mut active, flags)?;
+        check(ctx, &mut active, flags, &plan.ends.to)?;
     }
-    Ok(Some(Part { component, database, admin, way }))
+    Ok(Part { component, database, admin, way })
 }
 
 /// A database that others use is not renamed, nor taken down; and nobody's is taken away under him.
-fn check(ctx: &Ctx, active: &mut OwnDatabase<'_>, flags: &Switch) -> Result<()> {
-    let without = Action::run("Switch without the database", git(["switch", flags.branch.as_str()]));
+fn check(ctx: &Ctx, active: &mut OwnDatabase<'_>, flags: &Switch, to: &Place) -> Result<()> {
+    let without = Action::run("Switch without the database", git(["switch"]).words(to.words()));
     active.require_right(
         ctx,
         Refusal { why: "Its name would be given to another one", instead: vec![without] },
@@ -134,7 +159,7 @@ fn check(ctx: &Ctx, active: &mut OwnDatabase<'_>, flags: &Switch) -> Result<()> 
     if flags.end_connections {
         return Ok(());
     }
-    let again = own(COMMAND).word(&flags.branch).of_no_component();
+    let again = own(COMMAND).words(to.words()).of_no_component();
     let end = Action::run("Or end these sessions", again.clone().word("--end-connections"));
     let instead = vec![Action::run("Then repeat the command", again), end];
     active.require_alone(ctx, Refusal { why: "Another database takes its place under them", instead })
@@ -151,52 +176,74 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn way(&self, flags: &Switch, may_rename: bool) -> Result<Way> {
-        let to = &self.plan.to;
+    fn way(&self, flags: &Switch, rights: impl FnOnce() -> Result<Rights>) -> Result<Way> {
+        let coming = self.coming()?;
         let leaving = self.leaving()?;
-        let parked = parked::newest(self.list, to);
-        if leaving == *to {
+        let parked = parked::newest(self.list, &coming);
+        if leaving == coming {
             return Ok(Way::Stays("it is that branch's own"));
         }
         if parked.is_none() && self.applied.is_empty() {
             return Ok(Way::Stays("it holds no revision yet"));
         }
-        if parked.is_none() && !self.scripts_differ()? {
+        if parked.is_none() && !self.scripts_differ() {
             return Ok(Way::Stays("no migration differs"));
         }
         if flags.migrate {
             return Ok(Way::DownAndUp("--migrate"));
         }
-        if !may_rename {
+        if !rights()?.renames() {
             return Ok(Way::DownAndUp("the role may not rename databases, and no admin_url is set"));
         }
         let other = match parked {
             Some(parked) => Other::Parked(parked.database.clone()),
             None => self.nearest(&leaving)?,
         };
-        Ok(Way::Swap { leaving, other })
+        Ok(Way::Swap { leaving, coming, other })
+    }
+
+    /// The branch whose database is wanted. A commit has one of its own only where no branch that has one is just there.
+    fn coming(&self) -> Result<String> {
+        let Ends { to, target, .. } = self.plan.ends;
+        let own = || Ok(to.name().to_owned());
+        if matches!(to, Place::Branch(_)) || parked::newest(self.list, to.name()).is_some() {
+            return own();
+        }
+        let branches: Vec<&str> = self.list.iter().filter_map(|it| it.branch.as_deref()).collect();
+        let tips = self.repo.commits_of_places(&branches)?;
+        let there = branches.iter().zip(tips).find(|(_, tip)| tip.as_ref() == Some(target));
+        there.map_or_else(own, |(branch, _)| Ok((*branch).to_owned()))
     }
 
     /// The branch that the database in use belongs to: what it says, unless that branch does not know what it holds; then
-    /// it was migrated on the branch that is checked out.
+    /// it was migrated on what is checked out.
     fn leaving(&self) -> Result<String> {
-        let from = &self.plan.from;
+        let from = self.plan.ends.from.name();
         let said = self.list.iter().find(|it| it.active).and_then(|it| it.branch.clone());
-        let Some(said) = said.filter(|said| said != from) else { return Ok(from.clone()) };
-        let Some(commit) = self.repo.branch_tips(&[&said])?.pop().flatten() else {
-            return Ok(from.clone());
+        let said = match (said, &self.plan.ends.from) {
+            // git alone took the head off its branch.
+            (None, Place::Commit(_)) => self.repo.place_before()?.map(|before| before.name().to_owned()),
+            (said, _) => said,
+        };
+        let Some(said) = said.filter(|said| said != from) else { return Ok(from.to_owned()) };
+        let Some(commit) = self.repo.commits_of_places(&[&said])?.pop().flatten() else {
+            return Ok(from.to_owned());
         };
         let root = &self.ctx.project()?.root;
         let history = history::at(root, self.config, &self.ctx.headers(self.config)?, self.repo, &commit);
         let knows = history.is_ok_and(|(graph, _)| graph.unknown(self.applied).is_empty());
-        Ok(if knows { said } else { from.clone() })
+        Ok(if knows { said } else { from.to_owned() })
     }
 
-    fn scripts_differ(&self) -> Result<bool> {
+    fn scripts_differ(&self) -> bool {
         let folders = self.config.version_locations.iter().filter_map(|folder| self.repo.relative(folder).ok());
         let folders: Vec<PathBuf> = folders.collect();
-        let Plan { head, target, .. } = self.plan;
-        Ok(!folders.is_empty() && !self.repo.changed(head, To::Commit(target), &folders)?.is_empty())
+        let is_script = |path: &Path| folders.iter().any(|folder| path.starts_with(folder));
+        self.plan
+            .ends
+            .changed
+            .iter()
+            .any(|changed| is_script(changed.path()) || changed.before().is_some_and(is_script))
     }
 
     /// The database whose branch is the nearest: the fewest commits that it lacks, then the fewest that are its own.
@@ -205,9 +252,9 @@ impl Asking<'_> {
         let named: Vec<(&Named, String)> = self.list.iter().filter_map(|it| Some((it, branch(it)?))).collect();
         let names: Vec<&str> = named.iter().map(|(_, branch)| branch.as_str()).collect();
         let mut best = None;
-        for ((it, branch), commit) in named.iter().zip(self.repo.branch_tips(&names)?) {
+        for ((it, branch), commit) in named.iter().zip(self.repo.commits_of_places(&names)?) {
             let Some(commit) = commit else { continue };
-            let far = self.repo.apart(&self.plan.target, &commit)?;
+            let far = self.repo.apart(&self.plan.ends.target, &commit)?;
             if best.as_ref().is_none_or(|(nearest, _)| far < *nearest) {
                 best = Some((far, Other::CloneOf { database: it.database.clone(), branch: branch.clone() }));
             }
@@ -239,10 +286,10 @@ impl Part<'_> {
         match &self.way {
             Way::Stays(why) => format!("{name} stays: {why}"),
             Way::DownAndUp(why) => format!("{name} goes down and up ({why})"),
-            Way::Swap { leaving, other: Other::Parked(other) } => {
+            Way::Swap { leaving, other: Other::Parked(other), .. } => {
                 format!("{other} takes the place of {name}, which is parked for {leaving}")
             }
-            Way::Swap { leaving, other: Other::CloneOf { database, branch } } => {
+            Way::Swap { leaving, other: Other::CloneOf { database, branch }, .. } => {
                 format!("a clone of {database} ({branch}) takes the place of {name}, which is parked for {leaving}")
             }
         }

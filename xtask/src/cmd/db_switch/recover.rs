@@ -28,7 +28,7 @@ pub fn put_right(ctx: &Ctx, repo: &Repo) -> Result<()> {
             swapped.push((swap, databases));
         }
     }
-    let is_there = repo.head()?.branch.as_ref() == Some(&record.to);
+    let is_there = repo.head()?.place().as_ref() == Some(&record.to);
     if is_there && swapped.len() == record.swaps.len() {
         let sync = ctx.ui.shown(own("db-sync"));
         let to = &record.to;
@@ -38,7 +38,7 @@ pub fn put_right(ctx: &Ctx, repo: &Repo) -> Result<()> {
         return journal.finish();
     }
     for (swap, mut databases) in swapped {
-        databases.swap(&record.to, &swap.parked, &swap.leaving).map_err(refuse)?;
+        databases.swap(&swap.coming, &swap.parked, &swap.leaving).map_err(refuse)?;
         crash_point();
     }
     if is_there {

@@ -4,21 +4,21 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::apply::Done;
-use super::differs::{self, Differs};
-use super::plan::{Other, Part, Plan, Way};
+use super::plan::{Ends, Other, Part, Plan, Way};
 use super::record::COMMAND;
 use crate::ctx::Ctx;
 use crate::fail::Exit;
 use crate::model::action::{Around, own};
 use crate::report::steps::{StepReport, steps as table};
-use crate::sys::git::Repo;
+use crate::sys::git::{Place, Repo};
 use crate::ui::Paint;
+use crate::work::differs::Differs;
 use crate::work::shared_tree;
 
 /// Nothing to do.
-pub fn already_there(ctx: &Ctx, branch: &str) -> Result<Exit> {
-    ctx.ui.json(COMMAND, Exit::Done, json!({"from": branch, "branch": branch, "steps": []}), None);
-    ctx.ui.answer(format!("✅ Nothing to do: {branch} is checked out"));
+pub fn already_there(ctx: &Ctx, place: &Place) -> Result<Exit> {
+    ctx.ui.json(COMMAND, Exit::Done, json!({"from": place.name(), "branch": place.name(), "steps": []}), None);
+    ctx.ui.answer(format!("✅ Nothing to do: {place} is checked out"));
     Ok(Exit::Done)
 }
 
@@ -30,7 +30,7 @@ pub fn warn_of_sharers(ctx: &Ctx, repo: &Repo, plan: &Plan<'_>) {
                 "{} uses the same database {}: it gets that of {} as well. Give it one of its own: another name in its {}",
                 sharer.words(),
                 part.database.url.target().database,
-                plan.to,
+                plan.ends.to,
                 part.component.config.display(),
             ));
         }
@@ -38,14 +38,15 @@ pub fn warn_of_sharers(ctx: &Ctx, repo: &Repo, plan: &Plan<'_>) {
 }
 
 /// `--dry-run`.
-pub fn dry_run(ctx: &Ctx, repo: &Repo, plan: &Plan<'_>) -> Result<Exit> {
-    let differs = differs::between(ctx, repo, &plan.head, &plan.target)?;
-    ctx.ui.json(COMMAND, Exit::Done, fields(ctx.ui.around(), plan, &differs, &[]), None);
+pub fn dry_run(ctx: &Ctx, plan: &Plan<'_>, differs: &Differs) -> Result<Exit> {
+    let Ends { from, to, .. } = plan.ends;
+    ctx.ui.json(COMMAND, Exit::Done, fields(ctx.ui.around(), plan, differs, &[]), None);
     let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), String::new()];
-    lines.push(format!("git switch {} (now: {})", plan.to, plan.from));
+    lines.push(format!("git switch {} (now: {from})", to.words().join(" ")));
     lines.extend(part_lines(plan));
-    lines.extend(next(plan, &differs));
-    lines.extend([String::new(), format!("Run it: {}", ctx.ui.shown(own(COMMAND).word(&plan.to).of_no_component()))]);
+    lines.extend(next(plan, differs));
+    lines
+        .extend([String::new(), format!("Run it: {}", ctx.ui.shown(own(COMMAND).words(to.words()).of_no_component()))]);
     ctx.ui.answer(lines.join("\n"));
     Ok(Exit::Done)
 }
@@ -55,7 +56,9 @@ pub fn report(ctx: &Ctx, plan: &Plan<'_>, differs: &Differs, done: Done) -> Resu
     let Done { steps, fail, remarks, is_untouched } = done;
     let fail = fail.map(|fail| match is_untouched {
         true => fail,
-        false => fail.details(format!("Everything was put back: {} is checked out, with its databases", plan.from)),
+        false => {
+            fail.details(format!("Everything was put back: {} is checked out, with its databases", plan.ends.from))
+        }
     });
     let exit = fail.as_ref().map_or(Exit::Done, |fail| fail.exit);
     ctx.ui.json(COMMAND, exit, fields(ctx.ui.around(), plan, differs, &steps), fail.as_ref());
@@ -65,7 +68,7 @@ pub fn report(ctx: &Ctx, plan: &Plan<'_>, differs: &Differs, done: Done) -> Resu
         }
         return Err(fail.into());
     }
-    let headline = ctx.ui.paint(Paint::Good, &format!("✅ Switched to {}", plan.to));
+    let headline = ctx.ui.paint(Paint::Good, &format!("✅ Switched to {}", plan.ends.to));
     let mut lines = vec![headline, String::new(), table(&steps), String::new()];
     lines.extend(part_lines(plan));
     lines.extend(remarks.into_iter().map(|remark| format!("⚠️  {remark}")));
@@ -82,7 +85,7 @@ fn part_lines(plan: &Plan<'_>) -> Vec<String> {
 }
 
 fn next(plan: &Plan<'_>, differs: &Differs) -> Vec<String> {
-    let mut lines = differs.lines();
+    let mut lines = differs.lines("of this branch");
     let moved = plan.parts.iter().filter(|part| !matches!(part.way, Way::Stays(_)));
     let services: Vec<String> = moved.flat_map(|part| part.component.services.iter().cloned()).collect();
     if !services.is_empty() {
@@ -97,8 +100,8 @@ fn next(plan: &Plan<'_>, differs: &Differs) -> Vec<String> {
 
 fn fields(around: &Around, plan: &Plan<'_>, differs: &Differs, steps: &[StepReport]) -> Value {
     json!({
-        "from": plan.from,
-        "branch": plan.to,
+        "from": plan.ends.from.name(),
+        "branch": plan.ends.to.name(),
         "steps": steps.iter().map(|step| step.to_json(around)).collect::<Vec<_>>(),
         "databases": plan.parts.iter().map(part_json).collect::<Vec<_>>(),
         "differs": differs.to_json(),
@@ -109,8 +112,8 @@ fn part_json(part: &Part<'_>) -> Value {
     let (way, leaving, other) = match &part.way {
         Way::Stays(_) => ("stays", None, None),
         Way::DownAndUp(_) => ("down-and-up", None, None),
-        Way::Swap { leaving, other: Other::Parked(other) } => ("parked", Some(leaving), Some(other)),
-        Way::Swap { leaving, other: Other::CloneOf { database, .. } } => ("clone", Some(leaving), Some(database)),
+        Way::Swap { leaving, other: Other::Parked(other), .. } => ("parked", Some(leaving), Some(other)),
+        Way::Swap { leaving, other: Other::CloneOf { database, .. }, .. } => ("clone", Some(leaving), Some(database)),
     };
     json!({
         "component": part.component.name, "database": part.database.url.target().database, "way": way,

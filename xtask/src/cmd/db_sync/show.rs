@@ -15,11 +15,15 @@ use crate::report::steps::{Outcome, StepReport, steps as table};
 use crate::ui::Paint;
 use crate::work::advice;
 use crate::work::at_stake::AtStake;
+use crate::work::differs::Differs;
 use crate::work::own_database::OwnDatabase;
 use crate::work::realign::Way;
 
+/// Whose packages are to be installed.
+const PACKAGES: &str = "as of the last pull";
+
 /// The end of a run.
-pub fn report(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> Result<Exit> {
+pub fn report(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>], differs: &Differs) -> Result<Exit> {
     let is_changed = parts.iter().any(Part::is_changed);
     let mut fails: Vec<Fail> = parts.iter().filter_map(|part| part.fail.clone()).collect();
     for fail in &mut fails {
@@ -28,8 +32,8 @@ pub fn report(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> Result<Exi
     }
     let first = if fails.is_empty() { None } else { Some(fails.remove(0)) };
     let exit = first.as_ref().map_or(Exit::Done, |fail| fail.exit);
-    ctx.ui.json(COMMAND, exit, fields(ctx, steps, parts), first.as_ref());
-    ctx.ui.answer(text(ctx, steps, parts));
+    ctx.ui.json(COMMAND, exit, fields(ctx, steps, parts, differs), first.as_ref());
+    ctx.ui.answer(text(ctx, steps, parts, differs));
     match first {
         None => Ok(Exit::Done),
         Some(first) => {
@@ -39,7 +43,7 @@ pub fn report(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> Result<Exi
     }
 }
 
-fn fields(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> Value {
+fn fields(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>], differs: &Differs) -> Value {
     let realigned = |part: &Part<'_>| {
         let Realigned { way, at_stake, backup, .. } = part.realigned.as_ref()?;
         let mut object = way_json(way, at_stake);
@@ -54,6 +58,7 @@ fn fields(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> Value {
         "realigned": parts.iter().filter_map(realigned).collect::<Vec<_>>(),
         "applied": applied.map(|part| json!({"component": part.component.name, "revisions": revisions(&part.applied)})).collect::<Vec<_>>(),
         "restart": restart(parts),
+        "differs": differs.to_json(),
     })
 }
 
@@ -76,7 +81,7 @@ fn restart(parts: &[Part<'_>]) -> Vec<String> {
     services
 }
 
-fn text(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> String {
+fn text(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>], differs: &Differs) -> String {
     let is_changed = parts.iter().any(Part::is_changed);
     let (paint, headline) = match () {
         () if parts.iter().any(|part| part.fail.is_some()) => (Paint::Bad, "❌ Not everything is in line"),
@@ -90,13 +95,22 @@ fn text(ctx: &Ctx, steps: &[StepReport], parts: &[Part<'_>]) -> String {
     for part in parts {
         lines.extend(part_lines(part));
     }
-    let services = restart(parts);
-    if is_changed {
-        let restart = if services.is_empty() { "affected services if needed".to_owned() } else { services.join(", ") };
-        lines.extend([String::new(), "Next steps:".to_owned(), format!("  - Restart {restart}")]);
-        lines.push("  - Verify application functionality".to_owned());
-    }
+    lines.extend(next(parts, differs));
     lines.join("\n")
+}
+
+fn next(parts: &[Part<'_>], differs: &Differs) -> Vec<String> {
+    let mut lines = differs.lines(PACKAGES);
+    if parts.iter().any(Part::is_changed) {
+        let services = restart(parts);
+        let restart = if services.is_empty() { "affected services if needed".to_owned() } else { services.join(", ") };
+        lines.extend([format!("Restart {restart}"), "Verify application functionality".to_owned()]);
+    }
+    if lines.is_empty() {
+        return lines;
+    }
+    let head = [String::new(), "Next steps:".to_owned()];
+    head.into_iter().chain(lines.into_iter().map(|line| format!("  - {line}"))).collect()
 }
 
 fn part_lines(part: &Part<'_>) -> Vec<String> {
@@ -117,7 +131,7 @@ fn part_lines(part: &Part<'_>) -> Vec<String> {
 }
 
 /// What would be done. Nothing but copies of databases is touched.
-pub fn dry_run(ctx: &Ctx, flags: &DbSync) -> Result<Exit> {
+pub fn dry_run(ctx: &Ctx, flags: &DbSync, differs: &Differs) -> Result<Exit> {
     let mut lines = vec![ctx.ui.paint(Paint::Bold, "Dry run: nothing was changed"), String::new()];
     if flags.pull {
         lines.push("git pull would come first; what comes with it is not known before".to_owned());
@@ -139,6 +153,7 @@ pub fn dry_run(ctx: &Ctx, flags: &DbSync) -> Result<Exit> {
             }
         }
     }
+    lines.extend(differs.lines(PACKAGES).into_iter().map(|line| format!("Besides: {line}")));
     lines.extend([String::new(), format!("Run it: {}", ctx.ui.shown(with(flags)))]);
     let steps = flags.pull.then_some("git pull").into_iter().chain(STEPS.map(|(name, _)| name));
     let step = |name: &str| StepReport {
@@ -149,7 +164,7 @@ pub fn dry_run(ctx: &Ctx, flags: &DbSync) -> Result<Exit> {
         components: Vec::new(),
     };
     let steps: Vec<Value> = steps.map(|name| step(name).to_json(ctx.ui.around())).collect();
-    let fields = json!({"steps": steps, "components": statuses, "planned": planned});
+    let fields = json!({"steps": steps, "components": statuses, "planned": planned, "differs": differs.to_json()});
     ctx.ui.json(COMMAND, first.as_ref().map_or(Exit::Done, |fail| fail.exit), fields, first.as_ref());
     ctx.ui.answer(lines.join("\n"));
     first.map_or(Ok(Exit::Done), |fail| Err(fail.into()))

@@ -114,10 +114,12 @@ fn database(ctx: &Ctx, component: &Component, config: &AlembicConfig) -> Vec<Che
         Ok(Found::Nothing(why)) => vec![Check::ok(name, why)],
         Ok(Found::Open(database, mut db)) => {
             let version = db.server_version().text.clone();
-            let mut checks = vec![Check::ok(&name, format!("{} (PostgreSQL {version})", database.place()))];
+            let place = format!("{} (PostgreSQL {version})", database.place());
             if db.is_pooled() {
-                return checks;
+                let text = format!("{place}, through a connection pooler: db-status looks, everything else is refused");
+                return vec![Check::warning(name, text).fix("Name the server's own port")];
             }
+            let mut checks = vec![Check::ok(&name, place)];
             checks.extend(pg_dump(ctx, component, &database, &db));
             checks.extend(indexes(component, &mut db));
             checks.extend(beside(ctx, component, &database));
@@ -240,9 +242,9 @@ fn parked(ctx: &Ctx, component: &Component, database: &Database) -> Result<Vec<C
         return Ok(Vec::new());
     }
     let repo = Repo::find(&ctx.ui, &ctx.project()?.root)?.context("no git")?;
-    let list = of_today(&repo, list)?;
+    let list = of_today(&repo, list, &[])?;
     let branches: Vec<&str> = list.iter().map(|it| it.branch.as_deref().unwrap_or_default()).collect();
-    let tips = repo.branch_tips(&branches)?;
+    let tips = repo.commits_of_places(&branches)?;
     let gone: Vec<&str> = branches.iter().zip(tips).filter(|(_, tip)| tip.is_none()).map(|(it, _)| *it).collect();
     let mut size =
         |named: &Named| u64::try_from(databases.bytes(&named.database).unwrap_or_default()).unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::fail::from_anyhow;
 use crate::flags::{Common, duration_of};
 use crate::model::action::{Action, own};
 use crate::model::status::{Standing, State};
-use crate::sys::git::{Repo, SWITCHING};
+use crate::sys::git::{Head, Repo, SWITCHING};
 use crate::sys::hooks::Hook;
 use crate::sys::pg::parked::Databases;
 use crate::sys::project::Component;
@@ -90,11 +90,12 @@ fn lines(hook: Hook, common: Common) -> Result<Vec<String>> {
 fn own_databases(ctx: &Ctx) -> Vec<(String, String)> {
     let Ok(project) = ctx.project() else { return Vec::new() };
     let Ok(Some(repo)) = Repo::find(&ctx.ui, &project.root) else { return Vec::new() };
-    let Some(branch) = repo.head().ok().and_then(|head| head.branch) else { return Vec::new() };
+    let Some(place) = repo.head().ok().and_then(Head::place) else { return Vec::new() };
+    let branch = place.name().to_owned();
     let is_parked = |component: &&Component| -> Option<bool> {
         let database = ctx.database(&ctx.config(component).ok()?).ok()?;
         let list = Databases::open(&database.url, &database.url.target().database).ok()?.list().ok()?;
-        let list = of_today(&repo, list).ok()?;
+        let list = of_today(&repo, list, &[&branch]).ok()?;
         Some(list.iter().any(|it| !it.active && it.branch.as_ref() == Some(&branch)))
     };
     let found = project.components.iter().filter(|it| is_parked(it) == Some(true));

@@ -50,6 +50,7 @@ pub fn putting_in(ui: &Ui, root: &Path) -> Result<Plan> {
     let wanted = adoption::wanted(ui, root)?;
     let mut steps = files(root, &wanted, old.as_ref())?;
     let mut shared: Vec<Shared> = old.iter().flat_map(|old| old.shared.clone()).collect();
+    let mut before = old.as_ref().map(|old| old.before.clone()).unwrap_or_default();
     let mut conflicts = Vec::new();
     if let Some(path) = adoption::old_cargo_config(root) {
         let what_to_do = "Rename it to config.toml, the name that cargo has for it now".to_owned();
@@ -62,6 +63,9 @@ pub fn putting_in(ui: &Ui, root: &Path) -> Result<Plan> {
             Ok(None) => {}
             Ok(Some(new)) => {
                 let change = if text.is_empty() { Change::Added } else { Change::LinesAdded };
+                if file.take_out(&new).as_ref() != Ok(&text) {
+                    before.insert(file.path().to_owned(), text);
+                }
                 steps.push(Step { path: file.path().to_owned(), change, content: Some(new.into_bytes()) });
                 shared.push(file);
             }
@@ -72,7 +76,7 @@ pub fn putting_in(ui: &Ui, root: &Path) -> Result<Plan> {
         return Err(contradicts(&conflicts).into());
     }
     let in_order = Shared::ALL.into_iter().filter(|file| shared.contains(file)).collect();
-    let record = new_record(root, &wanted, old.as_ref(), in_order);
+    let record = Record { before, ..new_record(root, &wanted, old.as_ref(), in_order) };
     Ok(Plan { steps, record_is_right: old.as_ref() == Some(&record), record: Some(record) })
 }
 
@@ -121,7 +125,14 @@ fn new_record(root: &Path, wanted: &Files, old: Option<&Record>, shared: Vec<Sha
     if !is_ours {
         files.remove(LOCK);
     }
-    Record { version: env!("CARGO_PKG_VERSION").to_owned(), files, shared }
+    Record { version: env!("CARGO_PKG_VERSION").to_owned(), files, shared, ..Record::default() }
+}
+
+/// A file as it was before, where nothing was changed in it since; else without our lines.
+fn taken_out(record: &Record, file: Shared, text: &str) -> Result<String, Conflict> {
+    let before = record.before.get(file.path());
+    let is_untouched = |before: &&String| file.put_in(before).is_ok_and(|new| new.as_deref() == Some(text));
+    before.filter(is_untouched).map_or_else(|| file.take_out(text), |before| Ok(before.clone()))
 }
 
 /// # Errors
@@ -130,10 +141,9 @@ pub fn taking_out(root: &Path) -> Result<Plan> {
     let record = adoption::record(root)?.ok_or_else(|| nothing_there(root))?;
     let there = adoption::digests(root, record.files.keys())?;
     let mut steps = Vec::new();
-    for file in record.shared {
+    for &file in &record.shared {
         let text = adoption::shared_text(root, file)?;
-        let rest = file
-            .take_out(&text)
+        let rest = taken_out(&record, file, &text)
             .map_err(|conflict| contradicts(&[(root.join(file.path()).display().to_string(), conflict)]))?;
         let (change, content) = match rest.is_empty() {
             true => (Change::Removed, None),

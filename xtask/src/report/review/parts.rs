@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{Review, Reviewed};
 use crate::model::action::Around;
 use crate::model::catalog::Change;
+use crate::model::rules::Finding;
 use crate::model::statement::{Effect, Lock, Statement, Touched};
 use crate::report::drawing::Drawing;
 use crate::report::findings;
@@ -77,7 +78,8 @@ impl Review {
 
     fn table(&self) -> Part {
         let row = |one: &Reviewed| {
-            let path = one.revision.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+            let path = one.revision.path.as_ref().map(|path| self.from_checkout.join(path).display().to_string());
+            let path = path.unwrap_or_default();
             vec![one.revision.id.clone(), one.revision.title(), path, one.follows(), one.verdict(), one.proof()]
         };
         let head = &["Revision", "Message", "File", "Follows", "Round trip", "Proven by"];
@@ -90,7 +92,10 @@ impl Review {
     }
 
     fn checked(&self, around: &Around) -> Part {
-        let line = |(finding, line): &(_, String)| findings::to_text(finding, line, around, |_, word| word.to_owned());
+        let line = |(finding, line): &(Finding, String)| {
+            let finding = Finding { path: self.from_checkout.join(&finding.path), ..finding.clone() };
+            findings::to_text(&finding, line, around, |_, word| word.to_owned())
+        };
         let lines: Vec<String> = self.findings.iter().map(line).collect();
         let body = match lines.is_empty() {
             true => Block::Words(format!("Nothing was found in the scripts that changed since {}.", self.base)),

@@ -22,7 +22,7 @@ fn statement(message: &str) -> Statement {
 fn review(count: usize, message: &str) -> Review {
     let one = |at: usize| {
         let graph = Graph::build(Vec::new()).unwrap();
-        let revision = Revision { id: format!("r{at}"), message: message.to_owned(), path: None };
+        let revision = Revision { id: format!("r{at}"), message: message.to_owned(), path: Some("r.py".into()) };
         let result = RevisionResult {
             revision: revision.clone(),
             ran_up: Some(vec![statement(message)]),
@@ -33,6 +33,7 @@ fn review(count: usize, message: &str) -> Review {
     let node = Node { id: "r".to_owned(), message: on_a_line(message).into_owned(), ..Node::default() };
     Review {
         component: "manager".to_owned(),
+        from_checkout: "services/api".into(),
         base: "main".to_owned(),
         about: vec![("Branch", message.to_owned())],
         revisions: (0..count).map(one).collect(),
@@ -61,6 +62,7 @@ fn hostile_text_is_only_text() {
     assert_eq!(row.matches('|').count(), 7, "{row}");
     assert!(!row.contains(['`', '*', '[', '@', '<']) && !row.contains("GH-26"), "{row}");
     let html = review.html(&Around::default());
+    assert!(html.contains("services/api/r.py"), "files are named from the root of the checkout: {html}");
     for text in [&markdown, &html] {
         assert!(!text.contains(['\u{1b}', '\u{202e}']) && text.contains("&lt;script&gt;"), "{text}");
     }

@@ -48,6 +48,46 @@ pub struct Head {
     pub commit: Option<Oid>,
 }
 
+/// What a work tree can be at: a branch, or a commit of none (a detached head).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A branch's short name.
+    Branch(String),
+    /// A commit.
+    Commit(Oid),
+}
+
+impl Place {
+    /// The branch, or the commit's short id.
+    pub fn name(&self) -> &str {
+        match self {
+            Place::Branch(branch) => branch,
+            Place::Commit(commit) => commit.short(),
+        }
+    }
+
+    /// What `git switch` and `db-switch` are told, to get there.
+    pub fn words(&self) -> Vec<&str> {
+        match self {
+            Place::Branch(branch) => vec![branch],
+            Place::Commit(commit) => vec!["--detach", commit.short()],
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Head {
+    /// Where that is; `None` before a branch's first commit has been made on nothing.
+    pub fn place(self) -> Option<Place> {
+        self.branch.map(Place::Branch).or(self.commit.map(Place::Commit))
+    }
+}
+
 /// A file in a commit or in the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
@@ -118,6 +158,23 @@ impl Changed {
             | Changed::Renamed { path, .. }
             | Changed::Unmerged { path } => path,
         }
+    }
+
+    /// What the earlier and the later state have in it, as far as git has stored it.
+    pub fn blobs(&self) -> (Option<&Oid>, Option<&Oid>) {
+        match self {
+            Changed::Added { blob, .. } => (None, blob.as_ref()),
+            Changed::Deleted { blob, .. } => (Some(blob), None),
+            Changed::Modified { before, after, .. } | Changed::Renamed { before, after, .. } => {
+                (Some(before), after.as_ref())
+            }
+            Changed::Unmerged { .. } => (None, None),
+        }
+    }
+
+    /// Where it was, if it moved.
+    pub fn before(&self) -> Option<&Path> {
+        if let Changed::Renamed { from, .. } = self { Some(from) } else { None }
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::operation::Progress;
 use super::process::Answer;
-use super::{Conflict, Oid, Repo, no_option, parse};
+use super::{Conflict, Oid, Place, Repo, no_option, parse};
 use crate::fail::{Fail, Kind};
 use crate::model::action::{git, program};
 
@@ -158,13 +158,18 @@ impl Repo {
         done
     }
 
-    /// Switches to a branch; one that only the server has is made, as git does it.
+    /// Switches to a branch; one that only the server has is made, as git does it. A commit is checked out as it is.
     ///
     /// # Errors
     /// `dirty-work-tree` or `git-conflict` with the files named, a usage error for a branch that is not known; nothing
     /// was changed.
-    pub fn switch(&self, branch: &str) -> Result<()> {
-        let answer = self.git.act(["switch", no_option(branch)?]).env(SWITCHING, "1").run()?;
+    pub fn switch(&self, place: &Place) -> Result<()> {
+        let act = match place {
+            Place::Branch(branch) => self.git.act(["switch", no_option(branch)?]),
+            Place::Commit(commit) => self.git.act(["switch", "--detach", commit.as_str()]),
+        };
+        let answer = act.env(SWITCHING, "1").run()?;
+        let branch = place.name();
         // `fatal: invalid reference: nosuch`
         if answer.stderr.contains("fatal: invalid reference: ") {
             let fail = Fail::new(Kind::Usage, format!("git knows no branch `{branch}`"));

@@ -34,8 +34,8 @@ def header(script):
     doc = (module.__doc__ or "").strip()
     return {
         "id": module.revision,
-        "down": strings(module.down_revision),
-        "depends_on": strings(getattr(module, "depends_on", None)),
+        "down": strings(module.down_revision or None),
+        "depends_on": strings(getattr(module, "depends_on", None) or None),
         "branch_labels": strings(getattr(module, "branch_labels", None)),
         "message": doc.split("\n\n")[0],
     }

@@ -386,8 +386,18 @@ impl Table {
         stage: &str,
         common: &[String],
     ) -> Result<(), postgres::Error> {
-        transaction.batch_execute(&format!("delete from only {}", self.job.table))?;
+        self.remove(transaction, "true")?;
         self.mended.rows = transaction.tell(&self.insert(stage, common, "true"), &[])?;
+        Ok(())
+    }
+
+    /// Removes rows, where there are any: a table that is published and has no replica identity refuses to be told so, even
+    /// when it is empty.
+    fn remove(&self, transaction: &mut Transaction<'_>, which: &str) -> Result<(), postgres::Error> {
+        let rows = format!("only {} n where {which}", self.job.table);
+        if is_any(transaction, &rows)? {
+            transaction.batch_execute(&format!("delete from {rows}"))?;
+        }
         Ok(())
     }
 
@@ -411,7 +421,7 @@ impl Table {
         let there = format!("exists (select from {stage} o where {})", self.same_key("o", "n"));
         if self.job.is_new && kept.is_some() {
             // Whatever came with the way back and was in no backup: rows that the scripts put in.
-            transaction.tell(&format!("delete from only {table} n where not {there} and not {written_since}"), &[])?;
+            self.remove(transaction, &format!("not {there} and not {written_since}"))?;
         }
         // What is written over: where it is known what was written since, everything else; else what was made anew.
         let over = |name: &&String| {
@@ -425,13 +435,11 @@ impl Table {
                 .iter()
                 .map(|name| format!("n.{}::text is distinct from ({})::text", ident(name), self.cast("o", name)))
                 .collect();
-            let sql = format!(
-                "update only {table} n set {} from {stage} o where {} and ({}) and not {written_since}",
-                set.join(", "),
-                self.same_key("o", "n"),
-                differ.join(" or ")
-            );
-            self.mended.values = transaction.tell(&sql, &[])?;
+            let which = format!("{} and ({}) and not {written_since}", self.same_key("o", "n"), differ.join(" or "));
+            if !self.job.is_new || is_any(transaction, &format!("only {table} n, {stage} o where {which}"))? {
+                let sql = format!("update only {table} n set {} from {stage} o where {which}", set.join(", "));
+                self.mended.values = transaction.tell(&sql, &[])?;
+            }
         }
         for kept in kept.unwrap_or_default() {
             self.mended.values += self.fill(transaction, stage, common, kept)?;
@@ -578,4 +586,8 @@ impl Table {
         let same = |name: &String| format!("{typed}.{} = {}", ident(name), self.cast(text, name));
         self.key.iter().map(same).collect::<Vec<_>>().join(" and ")
     }
+}
+
+fn is_any(transaction: &mut Transaction<'_>, rows: &str) -> Result<bool, postgres::Error> {
+    Ok(transaction.ask_one(&format!("select exists (select from {rows})"), &[])?.get(0))
 }

@@ -83,20 +83,7 @@ impl Databases {
     /// # Errors
     /// When the connection is lost.
     pub fn list(&mut self) -> Result<Vec<Named>> {
-        let sql = "select datname::text, coalesce(shobj_description(oid, 'pg_database'), '') from pg_database where datname = $1 or starts_with(datname::text, $2) order by datname <> $1, 1";
-        let rows = self.db.client().ask(sql, &[&self.name, &format!("{}@", short(&self.name))]);
-        let rows = rows.map_err(|error| sql_fail(&error, "listing the databases"))?;
-        let read = |row: &postgres::Row| self.named(row.get(0), row.get(1));
-        Ok(rows.iter().filter_map(read).collect())
-    }
-
-    fn named(&self, database: String, comment: &str) -> Option<Named> {
-        let (comment, facts) = split(comment);
-        let active = database == self.name;
-        let text = |key: &str| facts[key].as_str().map(str::to_owned);
-        let is_ours = active || facts["parked"].as_str() == Some(&self.name);
-        let comment = comment.to_owned();
-        is_ours.then(|| Named { branch: text("branch"), was: None, parked_at: text("at"), database, active, comment })
+        list(&mut self.db, &self.name)
     }
 
     /// What a database takes on disk.
@@ -201,6 +188,26 @@ impl Databases {
         let done = self.db.client().ask_one(sql, &[&self.name]);
         done.map(drop).map_err(|error| sql_fail(&error, "ending the other sessions").into())
     }
+}
+
+/// The database of a component that is in use and those that are parked, by name; any session on the server will do.
+///
+/// # Errors
+/// When the connection is lost.
+pub fn list(db: &mut Db, name: &str) -> Result<Vec<Named>> {
+    let sql = "select datname::text, coalesce(shobj_description(oid, 'pg_database'), '') from pg_database where datname = $1 or starts_with(datname::text, $2) order by datname <> $1, 1";
+    let rows = db.client().ask(sql, &[&name, &format!("{}@", short(name))]);
+    let rows = rows.map_err(|error| sql_fail(&error, "listing the databases"))?;
+    Ok(rows.iter().filter_map(|row| named(name, row.get(0), row.get(1))).collect())
+}
+
+fn named(name: &str, database: String, comment: &str) -> Option<Named> {
+    let (comment, facts) = split(comment);
+    let active = database == name;
+    let text = |key: &str| facts[key].as_str().map(str::to_owned);
+    let is_ours = active || facts["parked"].as_str() == Some(name);
+    let comment = comment.to_owned();
+    is_ours.then(|| Named { branch: text("branch"), was: None, parked_at: text("at"), database, active, comment })
 }
 
 /// The database that was parked last for a branch.

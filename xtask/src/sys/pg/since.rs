@@ -306,7 +306,7 @@ fn make_room(transaction: &mut Transaction<'_>, began: &Began) -> Result<(), pos
     let comment = literal(&format!("{MARK}{backup} at {mark}{ended}"));
     transaction.batch_execute(&format!(
         "create schema {KEPT_IN}; comment on schema {KEPT_IN} is {comment}; \
-         create table {KEPT_IN}.tables (ordinal bigint generated always as identity, name text, number oid, kept_in text, \
+         create table {KEPT_IN}.tables (ordinal bigint generated always as identity primary key, name text, number oid, kept_in text, \
          columns text[], rows bigint, older bigint, at text)"
     ))
 }
