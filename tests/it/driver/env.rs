@@ -89,15 +89,19 @@ fn a_process_that_loses_its_pipes_or_its_life_is_replaced() {
 
 #[test]
 fn a_child_that_a_script_has_forked_ends_as_it_would_by_hand() {
-    let ways = ["raise ValueError('in the child')", "return", "sys.exit(3)"];
+    let uses = "op.execute('select 1')\n    os._exit(0)";
+    let ways = ["raise ValueError('in the child')", "return", "sys.exit(3)", uses];
     for way in ways {
         let body = format!(
             "import os, sys\nop.execute('commit')\nif not (child := os.fork()):\n    {way}\nos.waitpid(child, 0)\nopen('waited', 'w').close()"
         );
         let bench = Scene::on("psycopg").revision("a", "", &body, "pass");
         let mut driver = bench.driver();
-        // The two share a connection, so anything may come of it; but an answer comes, and the child has ended.
-        let _ = driver.step(&Step::up("a"), LIMIT);
+        // The two share a connection, on which one would take the other's answers; but an answer comes, and the child has
+        // ended.
+        let found = trouble(driver.step(&Step::up("a"), LIMIT));
+        assert_eq!(found.kind, TroubleKind::Child, "{way}: {found:?}");
+        assert_eq!(found.message.contains("it used the session of its parent: select 1"), way == uses, "{found:?}");
         assert!(bench.path("waited").exists(), "{way}");
         assert_eq!(driver.heads().unwrap(), ["a"], "{way}");
     }

@@ -97,9 +97,12 @@ fn a_script_that_was_edited_since_it_ran_is_judged_as_it_is_now() {
     let scene = Scene::new().revision("a", "", TABLE.0, TABLE.1).revision("b", "a", &add("n"), &drop("n"));
     let _ = scene.run("db-migrate -q").code(0);
     let scene = scene.revision("b", "a", &(add("n") + &add("m")), &(drop("n") + &drop("m")));
-    let report = roundtrip(&scene, "", 0);
-    assert_eq!(told(&report), ["b reversible"], "{report:#}");
-    assert!(notes(&report, "b").contains("b was edited (upgrade()) since this database ran it"), "{report:#}");
+    // In place, the way down of today does not fit what another text made, and the way up makes something else.
+    for flags in ["", "--in-place --yes"] {
+        let report = roundtrip(&scene, flags, 0);
+        assert_eq!(told(&report), ["b reversible"], "{report:#}");
+        assert!(notes(&report, "b").contains("b was edited (upgrade()) since this database ran it"), "{report:#}");
+    }
     let report = roundtrip(&scene.revision("b", "a", &(add("n") + &add("m")), &drop("n")), "", 4);
     assert_eq!(told(&report), ["b failed re-upgrade"], "{report:#}");
 }

@@ -145,6 +145,15 @@ pub struct Edited {
 }
 
 impl Edited {
+    /// Why what a database holds is no proof of the script of today.
+    pub fn why(&self) -> String {
+        let differs = self.differs.join(", ");
+        format!(
+            "{} was edited ({differs}) since this database ran it on {}, so it holds what another text made",
+            self.revision, self.when
+        )
+    }
+
     /// An item of `"edited"` in db-status's JSON.
     pub fn json(&self) -> Value {
         json!({"revision": self.revision, "differs": self.differs, "ran_at": self.when})

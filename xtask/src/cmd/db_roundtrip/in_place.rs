@@ -2,7 +2,7 @@
 //! downgrade, upgrade), and compares as every round trip does. The backup is the only way back, so the first failure
 //! ends it. `work/migrate.rs` runs the revisions, as for db-migrate.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::SystemTime;
@@ -47,6 +47,8 @@ struct InPlace<'r> {
     look: Look,
     /// What became of rows that the way down took away.
     notes: Vec<String>,
+    /// Those that the database ran as another text: what is said of each.
+    edited: HashMap<String, String>,
 }
 
 /// Checks, asks, backs up, walks, and leaves the database at the head.
@@ -64,13 +66,14 @@ pub fn run(ctx: &Ctx, facts: &Facts, flags: &DbRoundtrip) -> Result<Findings> {
     let others = Bystanders::look(ctx, &facts.config, facts.database.embedded, COMMAND).beside(&facts.database.url);
     let began = own.db().now()?;
     let options = catalog::Options { version_tables: vec![version_table(facts.component).name] };
-    let mut run = InPlace { ctx, facts, own, walker, look: Look::new(options), notes: Vec::new() };
+    let edited = ran_another_text(ctx, facts, &mut own)?;
+    let mut run = InPlace { ctx, facts, own, walker, look: Look::new(options), notes: Vec::new(), edited };
     let results = run.journalled(&backup).map_err(|error| where_it_stands(facts, &error, &backup))?;
     let server = run.own.db().server_version().text.clone();
     run.notes.extend(meanwhile(run.own.db(), began)?);
     run.walker.end();
     let words = format!("{} itself (backup: {})", facts.database.place(), backup.display());
-    let (results, more) = compared(ctx, facts, flags, results)?;
+    let (results, more) = compared(ctx, facts, flags, results, &run.edited)?;
     let notes = run.notes.into_iter().chain(more).collect();
     let origin = format!("{} itself", facts.database.place());
     let found = Findings { baseline: words, origin, cache: None, server, notes, results, kept: None, log: None };
@@ -93,8 +96,12 @@ fn compared(
     facts: &Facts,
     flags: &DbRoundtrip,
     results: Vec<RevisionResult>,
+    edited: &HashMap<String, String>,
 ) -> Result<(Vec<RevisionResult>, Vec<String>)> {
-    let is_open = |result: &&RevisionResult| result.verdict == Verdict::Unproven;
+    let is_edited = |result: &RevisionResult| edited.contains_key(&result.revision.id);
+    let is_open = |result: &&RevisionResult| {
+        result.verdict == Verdict::Unproven || is_edited(result) && result.verdict != Verdict::Irreversible
+    };
     let ids: HashSet<String> = results.iter().filter(is_open).map(|result| result.revision.id.clone()).collect();
     if ids.is_empty() {
         return Ok((results, Vec::new()));
@@ -104,11 +111,25 @@ fn compared(
     let shared = Shared { ctx, facts, flags, log: &log, progress: &progress };
     let reference = consult(shared, &mut sandbox, true, ids)?;
     sandbox.end(false)?;
-    let weigh = |result| match is_open(&&result) {
-        true => reference.weigh(&facts.component.name, result, &Above::Proven),
-        false => result,
+    let weigh = |mut result: RevisionResult| {
+        if !is_open(&&result) {
+            return result;
+        }
+        if let Some(why) = edited.get(&result.revision.id).filter(|_| reference.knows(&result.revision.id)) {
+            result = RevisionResult::skipped(&facts.graph, &result.revision.id, why.clone());
+        }
+        reference.weigh(&facts.component.name, result, &Above::Proven)
     };
     Ok((results.into_iter().map(weigh).collect(), reference.notes.clone()))
+}
+
+/// The revisions that the database ran as another text, as it is before anything runs: what it holds says nothing of the
+/// text of today.
+fn ran_another_text(ctx: &Ctx, facts: &Facts, own: &mut OwnDatabase<'_>) -> Result<HashMap<String, String>> {
+    let held = own.applied()?;
+    let texts = own.db().last_texts(&version_table(facts.component))?;
+    let edited = ledger::edited(ctx, &facts.graph, own.db(), texts, &held);
+    Ok(edited.into_iter().map(|it| (it.revision.clone(), it.why())).collect())
 }
 
 /// Finishes an earlier round trip that was killed: its revisions and rows are put back first.
@@ -249,8 +270,10 @@ impl InPlace<'_> {
             }
             if wanted {
                 progress.next(id);
-                let outcome = decide(self.one(id)?, None, &above);
-                above = for_those_below(&outcome).map_or_else(|| above.clone(), |bears| above.clone().and(&bears));
+                let edited = self.edited.get(id).map_or(Above::Proven, |why| Above::Broken(why.clone()));
+                let outcome = decide(self.one(id)?, None, &above.clone().and(&edited));
+                let bears = for_those_below(&outcome).unwrap_or(Above::Proven);
+                above = above.and(&bears).and(&edited);
                 if outcome.verdict.is_finding() || outcome.verdict == Verdict::Irreversible {
                     over = Some(format!("{id}, above it, is not reversible, and this database is no copy"));
                 }

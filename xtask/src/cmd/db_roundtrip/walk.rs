@@ -180,11 +180,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             return Ok(());
         }
         for edited in self.sandbox.ran_another_text(held)?.into_iter().filter(|it| self.wanted.contains(&it.revision)) {
-            let differs = edited.differs.join(", ");
-            let why = format!(
-                "{} was edited ({differs}) since this database ran it on {}, so it holds what another text made",
-                edited.revision, edited.when
-            );
+            let why = edited.why();
             self.edited.insert(edited.revision, why);
         }
         Ok(())

@@ -85,7 +85,7 @@ impl Reference {
     }
 
     /// Whether it is known what the downgrade leaves behind.
-    pub(super) fn knows(&self, id: &str) -> bool {
+    pub fn knows(&self, id: &str) -> bool {
         self.of(id)
             .is_some_and(|shown| shown.result.verdict != Verdict::Skipped && shown.result.step != Some(Leg::Upgrade))
     }

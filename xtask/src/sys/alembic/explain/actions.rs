@@ -57,8 +57,8 @@ pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Actio
         Kind::SqlError => sql_actions(trouble, names, words),
         _ if trouble.kind == TroubleKind::Child => vec![
             format!(
-                "Let the child process that {}() in {} forks end itself: os._exit(0), in a `finally`; it shares the \
-                 database session, and would close it",
+                "Let the child process that {}() in {} forks end itself: os._exit(0), in a `finally`, and open a \
+                 session of its own: on that of its parent it takes the parent's answers, or closes it",
                 words.function, words.file
             )
             .into(),

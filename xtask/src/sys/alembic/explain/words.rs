@@ -86,7 +86,7 @@ fn raised_summary(trouble: &Trouble) -> String {
     let place = if trouble.phase == Phase::Step { "The migration" } else { "env.py" };
     match trouble.kind {
         TroubleKind::Exit => format!("{place} ended Python (status {})", trouble.status.unwrap_or(1)),
-        TroubleKind::Child => "A process that the migration forked came back out of it".into(),
+        TroubleKind::Child => "A process that the migration forked shares its session".into(),
         TroubleKind::Ended => "The Python process is gone".into(),
         _ => format!("{place} raised {}", trouble.exception.as_deref().unwrap_or("an exception")),
     }

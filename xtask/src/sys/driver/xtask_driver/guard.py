@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
 
+from xtask_driver.children import OPENER
 from xtask_driver.own import server
 from xtask_driver.wall import Wall
 
@@ -88,8 +89,7 @@ class Guard:
         database, wanted = params.get("database") or params.get("dbname"), wanted_servers(params)
         # Wherever env.py has the component's own database from (a file, its code): behind the wall that is the throwaway one.
         # A script that goes there by itself is refused.
-        if not self._is_in_step and self._wall.is_own(database, wanted):
-            self._wall.lead(dialect.driver, params)
+        if not self._is_in_step and self._wall.lead(dialect.driver, params, database, wanted):
             database, wanted = params.get("database") or params.get("dbname"), wanted_servers(params)
         right = not database or database == self._expect["database"]
         allowed = [server(host, port) for host, port in self._expect["servers"]]
@@ -120,6 +120,7 @@ class Guard:
         finally:
             cursor.close()
         record.info["xtask_pid"] = pid
+        record.info[OPENER] = os.getpid()
         self._channel.tell("connected", pid=pid)
 
     def _as_text(self, value):

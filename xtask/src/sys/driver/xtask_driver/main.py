@@ -20,6 +20,8 @@ def main():
     try:
         if handed or not launch.get("warm"):
             if has_alembic(channel):
+                # Once, for all processes that are forked from this one.
+                import_database_driver(launch["url"])
                 serve(channel, launch, handed, began)
         else:
             serve_and_leave(channel, launch, began)

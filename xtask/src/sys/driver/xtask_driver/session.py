@@ -72,6 +72,7 @@ class Session:
         self._draft = None
         self._told = Told()
         self._children = Children()
+        self._children.install()
         self._guard = Guard(channel)
         self._guard.install()
         os.environ.update(launch["variables"])

@@ -19,7 +19,7 @@ PARTS = (
     ("user", re.compile(r"USER|ROLE|LOGIN", re.IGNORECASE)),
     ("password", re.compile(r"PASS|PWD|SECRET", re.IGNORECASE)),
 )
-# The parameters of drivers that say where to go, and those of encryption, which another server need not have.
+# The parameters of drivers that say where to go, and those of encryption, which another server has of its own.
 PLACE = ("host", "hostaddr", "port", "unix_sock", "user", "password", "passfile", "database", "dbname", "service", "dsn")
 TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "ssl", "ssl_context", "channel_binding", "require_auth")
 CONNINFO = re.compile(r"\s*(?:\w+\s*=\s*(?:'[^']*'|\S+)\s*)+")
@@ -45,12 +45,14 @@ class Surroundings:
         self._change(dict(changes, **more))
         self.settle()
 
-    def lead(self, driver, params):
-        """The same for the connection parameters of a driver."""
-        is_elsewhere = any(own.is_elsewhere for own in self._own)
+    def lead(self, driver, params, is_elsewhere):
+        """The same for the connection parameters of a driver. Those of encryption stay where the server is the same; for
+        another one they are those that its URL has."""
         for name in (*PLACE, *(TLS if is_elsewhere else ())):
             params.pop(name, None)
         params.update(parameters(driver, self._place))
+        if is_elsewhere:
+            params.update(tls(driver, self._place))
 
     def settle(self):
         if self._place is not None:
@@ -86,7 +88,7 @@ def place(url):
         "password": unquote(parts.password) if parts.password else None,
         "database": query.get("dbname") or unquote(parts.path.lstrip("/")),
     }
-    return dict(found, after_scheme=url.partition("://")[2])
+    return dict(found, after_scheme=url.partition("://")[2], query=query)
 
 
 def folder_of(socket):
@@ -108,6 +110,12 @@ def parameters(driver, place):
     if driver == "pg8000" and (place["host"] or "").startswith("/"):
         found["unix_sock"] = "%s/.s.PGSQL.%s" % (found.pop("host"), found.pop("port", 5432))
     return found
+
+
+def tls(driver, place):
+    """What the URL says of encryption, as far as this driver knows the names."""
+    names = ("ssl",) if driver == "asyncpg" else [name for name in TLS if name not in ("ssl", "ssl_context")]
+    return {name: place["query"][name] for name in names if name in place["query"] and driver != "pg8000"}
 
 
 def moved(environment, place, own):

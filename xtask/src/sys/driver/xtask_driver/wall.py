@@ -87,12 +87,13 @@ class Wall:
     def stands(self):
         return self._expect is not None
 
-    def is_own(self, database, servers):
-        return self._expect is not None and any(own.is_at(database, servers) for own in self.own)
-
-    def lead(self, driver, params):
-        """Connection parameters that name the own database lead to the throwaway one, whatever else they say."""
-        self._surroundings.lead(driver, params)
+    def lead(self, driver, params, database, servers):
+        """Connection parameters that name an own database lead to the throwaway one, whatever else they say. False where
+        they name none."""
+        own = next((own for own in self.own if own.is_at(database, servers)), None) if self.stands() else None
+        if own is not None:
+            self._surroundings.lead(driver, params, own.is_elsewhere)
+        return own is not None
 
     def refuse(self, wanted):
         refusal = WrongDatabase(wanted)
