@@ -6,7 +6,9 @@ use serde_json::json;
 use xtask::fail::Kind;
 
 use crate::support::door::{Door, url};
-use crate::support::scene::Scene;
+use crate::support::private::{Private, private_cluster};
+use crate::support::scene::{Scene, config, wait_until};
+use crate::support::{free_port, not_run};
 
 #[test]
 fn remote_database() {
@@ -14,9 +16,8 @@ fn remote_database() {
     // A door that looks like another machine, and one of this machine that somebody else than PostgreSQL keeps.
     let far = (own_address(), Door::open("0.0.0.0", false).port);
     let near = ("127.0.0.1".to_owned(), Door::open("127.0.0.1", false).port);
-    let by = |(host, port): &(String, u16)| {
-        scene.project.write("alembic.ini", &crate::support::scene::config(&url(host, *port, &scene.database)))
-    };
+    let by =
+        |(host, port): &(String, u16)| scene.project.write("alembic.ini", &config(&url(host, *port, &scene.database)));
     by(&far);
     let failure =
         scene.fails("db-migrate", Kind::RemoteDatabase, 3, &[&format!("{} on {}:{}", scene.database, far.0, far.1)]);
@@ -59,6 +60,84 @@ fn pooled_connection() {
     let sent = door.sent.lock().unwrap().clone();
     assert!(sent.contains("select version_num") && !sent.to_lowercase().contains("set "), "{sent}");
     assert_eq!(scene.versions(), ["a1"]);
+}
+
+/// The real one, where it is installed, which is let in by SCRAM, as its clients are.
+#[test]
+fn a_real_pgbouncer() {
+    let Ok(program) = which::which_in("pgbouncer", Some("/usr/sbin:/usr/local/sbin:/usr/bin"), "/") else {
+        return not_run("there is no PgBouncer: apt-get install pgbouncer");
+    };
+    let scene = Scene::three().at("a1");
+    let server = private_cluster("password_encryption = scram-sha-256", "host all bob all scram-sha-256", &[]);
+    let mut client = server.client("postgres");
+    for made in ["create role bob superuser login password 'pencil'", "create database app"] {
+        client.batch_execute(made).unwrap();
+    }
+    let made = "create table alembic_version (version_num varchar(32) primary key); \
+        insert into alembic_version values ('a1'); create table t_a1 (v int)";
+    server.client("app").batch_execute(made).unwrap();
+    let secret: String =
+        client.query_one("select rolpassword from pg_authid where rolname = 'bob'", &[]).unwrap().get(0);
+    for mode in ["session", "transaction"] {
+        let pooler = Pooler::start(&program, &server, mode, &secret);
+        let places = [
+            (format!("127.0.0.1:{}", pooler.port), format!("bob:pencil@127.0.0.1:{}/app", pooler.port)),
+            (format!("{}/.s.PGSQL.{}", pooler.dir, pooler.port), {
+                format!("bob:pencil@/app?host={}&port={}", pooler.dir, pooler.port)
+            }),
+        ];
+        for (place, url) in places {
+            scene.write("alembic.ini", &config(&format!("postgresql+psycopg://{url}")));
+            let names = [format!("{place} passes the sessions of app on"), format!("port {}", server.port)];
+            let names = names.each_ref().map(String::as_str);
+            for words in ["db-migrate", "db-backup"] {
+                scene.fails(words, Kind::PooledConnection, 3, &names);
+            }
+            let looked = scene.json("db-status");
+            let component = &looked["components"][0];
+            assert_eq!((&component["refuses"], &component["state"]), (&json!("pooled-connection"), &json!("behind")));
+            let _ = scene.run("doctor").says("through a connection pooler: db-status looks");
+        }
+    }
+    let at = server.client("app").query_one("select version_num from alembic_version", &[]).unwrap();
+    assert_eq!(at.get::<_, String>(0), "a1");
+}
+
+/// A running PgBouncer before a server; it ends with this.
+struct Pooler {
+    dir: String,
+    port: u16,
+    child: std::process::Child,
+}
+
+impl Pooler {
+    #[expect(clippy::disallowed_methods)]
+    fn start(program: &std::path::Path, server: &Private, mode: &str, secret: &str) -> Pooler {
+        let (dir, port) = (server.dir.join(mode), free_port());
+        std::fs::create_dir(&dir).unwrap();
+        let shown = dir.display().to_string();
+        let ini = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir = {shown}\nauth_type = scram-sha-256\nauth_file = {shown}/users\npool_mode = {mode}\n",
+            server.port
+        );
+        std::fs::write(dir.join("ini"), ini).unwrap();
+        std::fs::write(dir.join("users"), format!("\"bob\" \"{secret}\"\n")).unwrap();
+        // As the server's user: it refuses to be root.
+        let mut command = server.program(program);
+        server.give(&dir);
+        let child = command.arg("-q").arg(dir.join("ini")).stderr(std::process::Stdio::null()).spawn().unwrap();
+        wait_until("PgBouncer listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Pooler { dir: shown, port, child }
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[test]

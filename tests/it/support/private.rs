@@ -98,9 +98,21 @@ impl Private {
     }
 
     /// One of the server's programs, as the server's user.
-    #[expect(clippy::disallowed_methods)]
     pub fn tool(&self, name: &str) -> Command {
-        let mut command = Command::new(cluster().bin.join(name));
+        self.program(&cluster().bin.join(name))
+    }
+
+    /// Gives a file or a folder to the server's user.
+    pub fn give(&self, path: &Path) {
+        if rustix::process::geteuid().is_root() {
+            chown(path, Some(NOBODY), None).unwrap();
+        }
+    }
+
+    /// Any program, as the server's user.
+    #[expect(clippy::disallowed_methods)]
+    pub fn program(&self, path: &Path) -> Command {
+        let mut command = Command::new(path);
         command.current_dir(&self.dir);
         if rustix::process::geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
