@@ -2,7 +2,7 @@
 
 use super::body::functions;
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
-use crate::model::script_body::{Found, Value};
+use crate::model::script_body::{Found, Function, Value};
 use crate::model::sql::leading_words;
 
 pub(super) const RULE: Rule = Rule {
@@ -27,6 +27,13 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
             sink.at(&source.path, found.line, message, help);
         }
     }
+}
+
+/// Whether the script has ended Alembic's transaction by SQL before this: with some drivers nothing begins a new one, so what
+/// cannot run in one may run here. That it was ended is this rule's finding.
+pub(super) fn is_ended_before(function: &Function, found: &Found) -> bool {
+    let before = function.calls.iter().take_while(|other| !std::ptr::eq(*other, found));
+    before.filter(|other| !other.in_autocommit).any(|other| by_sql(other).is_some())
 }
 
 /// `op.execute("COMMIT")`; a savepoint may be rolled back.

@@ -1,6 +1,7 @@
 //! DB407: CONCURRENTLY inside of a transaction: PostgreSQL refuses it.
 
 use super::body::functions;
+use super::commits_itself::is_ended_before;
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::Value;
 
@@ -21,7 +22,8 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
         let is_set = |found: &&crate::model::script_body::Found| {
             found.operation.is_some() && found.call.get("postgresql_concurrently") == Some(&Value::Bool(true))
         };
-        for found in by_sql.chain(function.calls.iter().filter(is_set)).filter(|found| !found.in_autocommit) {
+        let all = by_sql.chain(function.calls.iter().filter(is_set));
+        for found in all.filter(|found| !found.in_autocommit && !is_ended_before(function, found)) {
             let message = format!(
                 "CONCURRENTLY in {name}() without autocommit_block(): a migration runs in a transaction, and PostgreSQL \
                  refuses it there (ERROR: cannot run inside a transaction block)"

@@ -1,6 +1,7 @@
 //! DB417: a value that is added to an enumerated type and used in the same transaction.
 
 use super::body::functions;
+use super::commits_itself::is_ended_before;
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::{Call, Found, Function};
 use crate::model::sql::leading_words;
@@ -39,7 +40,7 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
 
 /// The values that are added in the transaction of the migration, to types that were not made in it.
 fn added(function: &Function) -> Vec<(&Found, String)> {
-    let texts = function.calls.iter().filter(|found| !found.in_autocommit);
+    let texts = function.calls.iter().filter(|found| !found.in_autocommit && !is_ended_before(function, found));
     texts.filter_map(|found| Some((found, value(&found.sql.as_ref()?.text, function)?))).collect()
 }
 

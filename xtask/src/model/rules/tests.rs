@@ -264,6 +264,8 @@ fn statements_that_fail_on_a_real_database() {
     assert_eq!(body(index, "op.drop_index('ix')"), ["DB407 a.py:6"]);
     assert_eq!(body(&format!("with op.get_context().autocommit_block(): {index}"), "op.drop_index('ix')"), NONE);
     assert_eq!(body("op.execute('CREATE INDEX CONCURRENTLY ix ON t (a)')", "op.drop_index('ix')"), ["DB407 a.py:6"]);
+    let ended = "op.execute('COMMIT'); op.execute('CREATE INDEX CONCURRENTLY ix ON t (a)')";
+    assert_eq!(body(ended, "op.drop_index('ix')"), ["DB414 a.py:6"], "what begins a new transaction is the driver");
 
     let column = |options: &str| {
         body(&format!("op.add_column('t', sa.Column('a', sa.Integer(), {options}))"), "op.drop_column('t', 'a')")
