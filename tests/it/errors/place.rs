@@ -112,7 +112,6 @@ struct Pooler {
 }
 
 impl Pooler {
-    #[expect(clippy::disallowed_methods)]
     fn start(program: &std::path::Path, server: &Private, mode: &str, secret: &str) -> Pooler {
         let (dir, port) = (server.dir.join(mode), free_port());
         std::fs::create_dir(&dir).unwrap();

@@ -24,6 +24,7 @@ fn is_all() -> bool {
 
 /// Those that can be applied, each by itself: of each file the one with this number, from 0, and each `share`-th behind it;
 /// or all.
+#[expect(clippy::print_stdout, reason = "shown where a test fails, and with --nocapture")]
 fn applicable(first: usize, share: usize) -> Vec<Case> {
     // What a setting of the session does to those after it is no matter here.
     let is_alone = |case: &Case| case.name != "a session setting that stays";

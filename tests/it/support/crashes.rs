@@ -57,6 +57,7 @@ impl Points {
 
     /// Where to kill it, and in which of two ways it is ended then: at the chosen points in one by turns, or at each in both.
     #[track_caller]
+    #[expect(clippy::print_stdout, reason = "shown where the test fails, and with --nocapture")]
     pub fn kills<'a>(&self, chosen: BTreeSet<usize>, two: [&'a str; 2]) -> Vec<(usize, &'a str)> {
         if std::env::var("XTASK_TEST_CRASHES").is_ok() {
             let mut all: Vec<_> = (1..=self.0.len()).flat_map(|at| two.map(|then| (at, then))).collect();
