@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import time
+import traceback
 
 from xtask_driver import process
 from xtask_driver.protocol import Channel, leave_terminal, refuse_questions
@@ -21,10 +22,13 @@ def main():
         if handed or not launch.get("warm"):
             if has_alembic(channel):
                 # Once, for all processes that are forked from this one.
-                import_database_driver(launch["url"])
+                prepare(launch["url"])
                 serve(channel, launch, handed, began)
         else:
             serve_and_leave(channel, launch, began)
+    except Exception:
+        # A mistake of the driver's own, which the end of the process would hide.
+        traceback.print_exc()
     finally:
         process.end()
 
