@@ -207,7 +207,7 @@ fn older_copies(scene: &Scene) -> Vec<String> {
         postgres(&format!("comment on database \"{copy}\" is 'xtask: backup of {}'", scene.database));
         for end in ["", ".json"] {
             let text = fs::read_to_string(format!("{path}{end}")).unwrap();
-            let text = text.replace(&time, &stamp).replace(&newest, &copy);
+            let text = text.replace(&newest, &copy).replace(&time, &stamp);
             fs::write(format!("{}{end}", path.replace(&time, &stamp)), text).unwrap();
         }
         copy
