@@ -202,12 +202,13 @@ fn older_copies(scene: &Scene) -> Vec<String> {
     }
     let time = Path::new(&path).file_name().unwrap().to_str().unwrap().split('-').nth(1).unwrap().to_owned();
     let older = |day: u32| {
-        let (stamp, copy) = (format!("202001{day}T103000Z"), format!("{}_backup@202001{day}T103000Z", scene.database));
+        let stamp = format!("202001{day}T103000Z");
+        let copy = newest.replace(&time, &stamp);
         postgres(&format!("create database \"{copy}\" template template0"));
         postgres(&format!("comment on database \"{copy}\" is 'xtask: backup of {}'", scene.database));
         for end in ["", ".json"] {
             let text = fs::read_to_string(format!("{path}{end}")).unwrap();
-            let text = text.replace(&newest, &copy).replace(&time, &stamp);
+            let text = text.replace(&time, &stamp);
             fs::write(format!("{}{end}", path.replace(&time, &stamp)), text).unwrap();
         }
         copy
