@@ -189,7 +189,11 @@ fn add_alias(text: &str) -> Result<Option<String>, Conflict> {
                 return Ok(None);
             }
             if words == OLD_ALIAS {
+                let around = there.as_value().map(|value| value.decor().clone());
                 *there = value(ALIAS);
+                if let (Some(around), Some(alias)) = (around, there.as_value_mut()) {
+                    *alias.decor_mut() = around;
+                }
                 return Ok(Some(document.to_string()));
             }
             let why = format!("the alias `{MEMBER}` stands for something else: {}", there.to_string().trim());

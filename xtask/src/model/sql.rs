@@ -174,8 +174,31 @@ fn up_to_its_end(tokens: &[Token]) -> &[Token] {
 pub fn leading_words(sql: &str) -> Vec<Vec<String>> {
     let tokens = token::tokens(sql);
     let parts = tokens.split(|token| *token == Token::Mark(';')).filter(|part| !part.is_empty());
-    let words = |part: &[Token]| part.iter().take(LEADING).map(|token| token.clone().into_text()).collect();
+    let words = |part: &[Token]| {
+        let mut words = part.iter().map(|token| token.clone().into_text());
+        let first: Vec<String> = words.by_ref().take(LEADING).collect();
+        // A list of roles or privileges may be long, and what comes behind it counts.
+        let has_a_list = first.first().is_some_and(|verb| verb == "grant" || verb == "revoke");
+        if has_a_list { first.into_iter().chain(words).collect() } else { first }
+    };
     parts.map(words).collect()
+}
+
+/// What a text changes that the whole server shares: one of its statements, or what a `DO` block says.
+pub fn server_wide_in(sql: &str) -> Option<String> {
+    let statements = leading_words(sql);
+    let said = statements.iter().find_map(|words| server_wide(words));
+    let is_block = || statements.iter().any(|words| words.first().is_some_and(|word| word == "do"));
+    said.or_else(|| if is_block() { server_wide_in_block(sql) } else { None })
+}
+
+/// The words of a block stand in a string, so any place in it counts.
+fn server_wide_in_block(sql: &str) -> Option<String> {
+    let plain = sql.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase();
+    let kinds = ["role", "user", "group", "database", "tablespace"];
+    let pairs = kinds.into_iter().flat_map(|kind| ["create", "alter", "drop"].map(|verb| format!("{verb} {kind}")));
+    let mut found = pairs.filter(|pair| plain.contains(pair.as_str()));
+    found.next().map(|pair| format!("{} in a DO block", pair.to_uppercase()))
 }
 
 /// What a statement with these first words changes that the whole server shares: `DROP ROLE`, `ALTER SYSTEM`.

@@ -20,11 +20,11 @@ pub fn message_without(sqlstate: &str, message: &str) -> String {
 
 /// A detail: `Key (a, b)=(1, 2) already exists.`, `Failing row contains (1, 2).`, `Token "x" is invalid.`
 pub fn detail_without(sqlstate: &str, detail: &str) -> String {
-    const AFTER: &[&str] =
-        &[") is not present in", ") already exists", ") is duplicated", ") is still referenced", ") conflicts with"];
-    if let Some((key, _)) = detail.split_once(") = (").filter(|_| sqlstate == "23514") {
-        return format!("{key}) {ELSEWHERE}");
-    }
+    let after: &[&str] = match sqlstate {
+        "23503" => &[") is not present in", ") is still referenced"],
+        "23505" => &[") already exists", ") is duplicated"],
+        _ => &[],
+    };
     if let (Some((what, _)), "23502" | "23514") = (detail.split_once('('), sqlstate) {
         return format!("{what}(…) {ELSEWHERE}");
     }
@@ -34,9 +34,8 @@ pub fn detail_without(sqlstate: &str, detail: &str) -> String {
     let Some((key, values)) = detail.split_once(")=(").filter(|_| sqlstate.starts_with("23")) else {
         return detail.to_owned();
     };
-    let rest = AFTER.iter().find_map(|after| values.rfind(after)).map_or("", |at| &values[at + 1..]);
-    // An exclusion names the other row's key, too.
-    let rest = rest.split("=(").next().unwrap_or_default();
+    // A value may hold these words as well: the last ones are the server's.
+    let rest = after.iter().filter_map(|after| values.rfind(after)).max().map_or("", |at| &values[at + 1..]);
     format!("{key}){} {ELSEWHERE}", rest.trim_end_matches('.'))
 }
 
@@ -86,6 +85,9 @@ mod tests {
             ("23514", "new row violates", "Failing row contains (1, geheim, (x))."),
             ("23514", "", "Fehlgeschlagene Zeile enthält (1, geheim)."),
             ("23514", "no partition", "Partition key of the failing row contains (a) = (geheim)."),
+            ("23514", "", "Failing row contains (1, geheim) = (x)."),
+            ("23505", "", "Key (a)=(x) is not present in geheim) already exists."),
+            ("23P01", "", "Key (a)=([1,2)) conflicts with existing key (a)=(geheim) conflicts with)."),
             ("23505", "", "Schlüssel »(a)=(geheim)« existiert bereits."),
             ("23503", "", "Key (a)=(ge) already exists heim) is not present in table \"t\"."),
         ] {

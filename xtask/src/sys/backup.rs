@@ -198,7 +198,7 @@ impl Attempt<'_> {
         crash_point();
         let bytes = part.sync()?;
         ensure!(bytes > 0, "it says that it is done, and the file is empty");
-        let restore = self.restore_tool()?;
+        let restore = restore_tool(self.ui, self.tool, self.request.tools)?;
         let (proof, differs) = prove::prove(self.ui, request, &restore, &part.path, self.identity, &contents)?;
         crash_point();
         let record = record(request, db, &part, (time, self.identity.clone()), (proof, differs), contents)?;
@@ -242,15 +242,6 @@ impl Attempt<'_> {
             }
         }
         bail!("it supports no compression")
-    }
-
-    /// The one that lies beside it reads what it writes; else one that is as new.
-    fn restore_tool(&self) -> Result<PathBuf> {
-        let beside = self.tool.path.with_file_name("pg_restore");
-        if beside.is_file() {
-            return Ok(beside);
-        }
-        client_tool(self.ui, "pg_restore", self.tool.major, self.request.tools)
     }
 }
 
@@ -316,9 +307,14 @@ pub fn put_back(ui: &Ui, url: &DbUrl, major: u32, tools: &[PathBuf], path: &Path
 
 /// Whether there is no `pg_dump` that is new enough for a server, or no `pg_restore` to read what it writes.
 pub fn lacks_a_program(ui: &Ui, server_version: u32, tools: &[PathBuf]) -> bool {
-    let Ok(dump) = client_tool(ui, "pg_dump", server_version / 10_000, tools) else { return true };
-    let beside = dump.with_file_name("pg_restore");
-    !beside.is_file() && client_tool(ui, "pg_restore", server_version / 10_000, tools).is_err()
+    let dumps = client_tools(ui, "pg_dump", server_version / 10_000, tools);
+    !dumps.is_ok_and(|mut dumps| dumps.any(|dump| restore_tool(ui, &dump, tools).is_ok()))
+}
+
+/// The `pg_restore` that lies beside a `pg_dump` reads what it writes; else one that is as new.
+fn restore_tool(ui: &Ui, dump: &Tool, tools: &[PathBuf]) -> Result<PathBuf> {
+    let beside = dump.path.with_file_name("pg_restore");
+    if beside.is_file() { Ok(beside) } else { client_tool(ui, "pg_restore", dump.major, tools) }
 }
 
 fn failed(request: &Request<'_>, cause: &Fail) -> Fail {

@@ -1,6 +1,7 @@
 //! Where the tools that Python projects are kept with (uv, poetry, hatch, pants, pixi, conda) put their environments, and
 //! the commands that make these. Only the disk is looked at: asking the tools would take a second each time.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +51,8 @@ impl Places {
         folders.extend(above.iter().flat_map(|folder| self.of_poetry(folder)).map(|path| (path, "poetry")));
         let hatch = root.file_name().map(|name| self.home.join(".local/share/hatch/env/virtual").join(name));
         folders.extend(hatch.into_iter().flat_map(|folder| newest(folder, 2)).map(|path| (path, "hatch")));
+        let mut seen = HashSet::new();
+        folders.retain(|(folder, _)| seen.insert(folder.clone()));
         folders
     }
 
@@ -63,7 +66,7 @@ impl Places {
                 () if has("poetry.lock") || text.contains("[tool.poetry") => &["poetry", "install"],
                 () if has("pdm.lock") => &["pdm", "install"],
                 () if has("pixi.lock") => &["pixi", "install"],
-                () if has("Pipfile.lock") => &["pipenv", "sync"],
+                () if has("Pipfile.lock") => &["env", "PIPENV_VENV_IN_PROJECT=1", "pipenv", "sync"],
                 () => return None,
             };
             Some(program(words.iter().copied()).inside(folder))

@@ -185,7 +185,8 @@ impl Cmd {
     /// # Errors
     /// `tool-missing` when the program cannot be started, `interrupted` on Ctrl-C, and an error on the time limit.
     pub fn capture(&self, ui: &Ui) -> Result<Done> {
-        let stdout = self.writes.as_ref().map(|path| OpenOptions::new().write(true).open(path)).transpose();
+        let stdout =
+            self.writes.as_ref().map(|path| OpenOptions::new().write(true).truncate(true).open(path)).transpose();
         let stdout = stdout.with_context(|| format!("opening what `{}` writes", self.line()))?;
         let mut child =
             self.spawn(ui, Stdio::piped(), stdout.map_or_else(Stdio::piped, Stdio::from), Stdio::piped())?;

@@ -105,8 +105,7 @@ pub fn server_wide(ctx: &Ctx, graph: &Graph, direction: Direction, ids: &[String
     for id in ids {
         let Some((_, function)) = function(ctx, graph, id, direction)? else { continue };
         let texts = function.calls.iter().filter_map(|call| call.sql.as_ref());
-        let mut words = texts.flat_map(|sql| leading_words(&sql.text));
-        if let Some(what) = words.find_map(|words| sql::server_wide(&words)) {
+        if let Some(what) = texts.filter_map(|text| sql::server_wide_in(&text.text)).next() {
             return Ok(Some(format!("{id} says {what}")));
         }
     }

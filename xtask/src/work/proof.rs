@@ -188,7 +188,7 @@ fn is_the_scripts_fault(trouble: &Trouble, fail: &Fail) -> bool {
             | Kind::EnvFailed
     );
     let statement = trouble.statement.as_deref().unwrap_or_default();
-    let is_shared = sql::leading_words(statement).iter().any(|words| sql::server_wide(words).is_some());
+    let is_shared = sql::server_wide_in(statement).is_some();
     fail.revision.is_some() && !of_the_copy && !is_shared && trouble.kind != TroubleKind::NoNetwork
 }
 

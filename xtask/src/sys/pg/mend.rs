@@ -248,9 +248,10 @@ impl Mending<'_> {
                 Err(error) => {
                     inner.rollback()?;
                     let Some(said) = error.as_db_error() else { return Err(error) };
-                    let why = said
-                        .detail()
-                        .map_or(said.message().to_owned(), |detail| detail_without(said.code().code(), detail));
+                    let why = said.detail().map_or_else(
+                        || message_without(said.code().code(), said.message()),
+                        |detail| detail_without(said.code().code(), detail),
+                    );
                     broken.push(format!(
                         "the foreign key {name} of {table} does not hold for all rows ({why}): it is NOT VALID"
                     ));
@@ -436,7 +437,8 @@ impl Table {
                 .map(|name| format!("n.{}::text is distinct from ({})::text", ident(name), self.cast("o", name)))
                 .collect();
             let which = format!("{} and ({}) and not {written_since}", self.same_key("o", "n"), differ.join(" or "));
-            if !self.job.is_new || is_any(transaction, &format!("only {table} n, {stage} o where {which}"))? {
+            // The server refuses the update of some published tables even where it finds no row.
+            if is_any(transaction, &format!("only {table} n, {stage} o where {which}"))? {
                 let sql = format!("update only {table} n set {} from {stage} o where {which}", set.join(", "));
                 self.mended.values = transaction.tell(&sql, &[])?;
             }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use super::{Db, sql_fail};
 use crate::fail::{Fail, Kind};
 use crate::model::sql::{is_said_outside, leading_words};
+use crate::model::values::message_without;
 use crate::sys::interrupt;
 
 /// A statement that PostgreSQL refused; what comes after it was run all the same.
@@ -59,7 +60,9 @@ impl Db {
         match done {
             Ok(()) => Ok(None),
             Err(error) => match error.as_db_error() {
-                Some(said) => Ok(Some(Refused { line, statement, message: said.message().to_owned() })),
+                Some(said) => {
+                    Ok(Some(Refused { line, statement, message: message_without(said.code().code(), said.message()) }))
+                }
                 None => Err(sql_fail(&error, "running the dump's statements").into()),
             },
         }

@@ -165,7 +165,7 @@ pub fn copies(url: &DbUrl) -> Result<Vec<PutAside>> {
 pub fn unfinished_copies(url: &DbUrl) -> Result<Vec<(String, PathBuf)>> {
     let begin = unfinished_comment(&url.target().database, Path::new(""));
     let sql = "select datname::text, substr(shobj_description(oid, 'pg_database'), length($1) + 1) \
-        from pg_database where starts_with(shobj_description(oid, 'pg_database'), $1)";
+        from pg_database where starts_with(shobj_description(oid, 'pg_database'), $1) and pg_has_role(datdba, 'member')";
     let rows = maintenance(url)?.client().ask(sql, &[&begin]);
     let rows = rows.map_err(|error| sql_fail(&error, "looking for copies that were not finished"))?;
     Ok(rows.iter().map(|row| (row.get(0), PathBuf::from(row.get::<_, String>(1)))).collect())
