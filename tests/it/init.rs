@@ -156,6 +156,11 @@ fn an_older_copy_and_an_edited_one() {
     drop(init(&repo, "--undo").code(0));
     assert!(read(&repo, "Cargo.toml").contains("[workspace.metadata.db]"), "what is the project's stays");
     assert!(!repo.root().join("xtask").exists());
+    // Neither the newer version's lines nor those of the older one are left: their folder is not there.
+    for path in ["Cargo.toml", ".cargo/config.toml"] {
+        let text = fs::read_to_string(repo.root().join(path)).unwrap_or_default();
+        assert!(!text.contains("\"xtask\"") && !text.contains("xtask ="), "{path}: {text}");
+    }
 }
 
 #[test]

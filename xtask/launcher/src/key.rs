@@ -52,11 +52,9 @@ impl Key {
 
     /// Writes it down for the next look. Where that fails, the next run asks cargo again.
     pub fn keep(&self, binary: &Path) {
-        let new = binary.with_extension(format!("key.{}", std::process::id()));
-        let Some(line) = self.line(binary) else { return };
-        let written = fs::write(&new, line).and_then(|()| fs::rename(&new, beside(binary)));
-        if written.is_err() {
-            let _ = fs::remove_file(new);
+        if let Some(line) = self.line(binary) {
+            // Half a line fits nothing.
+            let _ = fs::write(beside(binary), line);
         }
     }
 

@@ -52,7 +52,7 @@ fn run(words: &[OsString]) -> Result<ExitCode, (PathBuf, Error)> {
     // Beside the folder of the profile that this program is in, wherever cargo puts its targets.
     let target = own.ancestors().nth(2).unwrap_or(Path::new("target"));
     let binary = target.join(PROFILE).join("xtask");
-    let key = Key::look(root(), &SETTINGS);
+    let key = Key::look(root(), &[&SETTINGS[..], &HOT[..]].concat());
     if !key.is_of(&binary) {
         let mut build = build(words, binary.exists());
         let status = build.status().map_err(|error| (build.get_program().into(), error))?;

@@ -49,7 +49,7 @@ fn checkout(ctx: &Ctx) -> Result<Repo> {
 }
 
 fn to(ctx: &Ctx, repo: &Repo, flags: &Switch) -> Result<Exit> {
-    let (ends, looks) = plan::look_while(ctx, || ends(repo, flags))?;
+    let (ends, looks) = plan::look_while(ctx, || ends(repo, flags));
     let ends = ends.map_err(refuse)?;
     if ends.from == ends.to {
         return show::already_there(ctx, &ends.from);
@@ -83,6 +83,7 @@ fn ends(repo: &Repo, flags: &Switch) -> Result<Ends> {
 fn target(repo: &Repo, flags: &Switch) -> Result<(Place, Oid)> {
     let word = flags.branch.as_str();
     let place = match word {
+        "-" if flags.detach => Place::Commit(repo.commit("@{-1}")?),
         "-" => repo.place_before()?.ok_or_else(|| {
             let fail = Fail::new(Kind::Usage, "git remembers nothing that was checked out before this");
             fail.run("See which branches there are", git(["branch", "--all"]))

@@ -138,7 +138,12 @@ pub fn bring_here(ctx: &Ctx, repo: &Repo, branch: &str) -> Result<Exit> {
         let (component, coming) = (shelf.component.name.clone(), branch.to_owned());
         swaps.push(Swap { component, leaving, coming, parked });
     }
-    let to = if here.name() == branch { here.clone() } else { Place::Branch(branch.to_owned()) };
+    let commit = repo.commits_of_places(&[branch])?.pop().flatten().map(Place::Commit);
+    let to = match commit.filter(|commit| commit.name() == branch) {
+        _ if here.name() == branch => here.clone(),
+        Some(commit) => commit,
+        None => Place::Branch(branch.to_owned()),
+    };
     let record = Record { from: here, to, swaps };
     let journal = record::begin(ctx, &record).map_err(refuse)?;
     let brought = bring(&mut found, &record);

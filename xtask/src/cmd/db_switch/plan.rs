@@ -15,7 +15,7 @@ use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::git::{Changed, Oid, Place, Repo};
 use crate::sys::history;
 use crate::sys::pg::parked::{self, Databases, Named, Rights};
-use crate::sys::project::Component;
+use crate::sys::project::{Component, Project};
 use crate::work::advice;
 use crate::work::own_database::{OwnDatabase, Refusal};
 use crate::work::parked::of_today;
@@ -94,20 +94,21 @@ pub fn plan<'a>(ctx: &'a Ctx, repo: &Repo, flags: &Switch, ends: &'a Ends, looks
 /// A look for each component; `None` for one whose database is not there.
 pub type Looks<'a> = Vec<Result<Option<Look<'a>>>>;
 
-/// Looks at the databases of all components at the same time, and does something else meanwhile.
-///
-/// # Errors
-/// What is wrong with the project.
-pub fn look_while<'a, T>(ctx: &'a Ctx, meanwhile: impl FnOnce() -> T) -> Result<(T, Looks<'a>)> {
-    let components = ctx.project()?.all()?;
-    Ok(std::thread::scope(|scope| {
+/// Looks at the databases of all components at the same time, and does something else meanwhile. Where something is wrong with
+/// the project, that is the only look.
+pub fn look_while<'a, T>(ctx: &'a Ctx, meanwhile: impl FnOnce() -> T) -> (T, Looks<'a>) {
+    let components = match ctx.project().and_then(Project::all) {
+        Ok(components) => components,
+        Err(error) => return (meanwhile(), vec![Err(error)]),
+    };
+    std::thread::scope(|scope| {
         let looks: Vec<_> = components.iter().map(|component| scope.spawn(|| look(ctx, component))).collect();
         let done = meanwhile();
         let joined = |look: ScopedJoinHandle<'_, Result<_>>| {
             look.join().unwrap_or_else(|_| Err(anyhow!("the look at a database broke off")))
         };
         (done, looks.into_iter().map(joined).collect())
-    }))
+    })
 }
 
 /// What is seen of a component's databases.

@@ -117,7 +117,7 @@ fn database(ctx: &Ctx, component: &Component, config: &AlembicConfig) -> Vec<Che
             let place = format!("{} (PostgreSQL {version})", database.place());
             if db.is_pooled() {
                 let text = format!("{place}, through a connection pooler: db-status looks, everything else is refused");
-                return vec![Check::warning(name, text).fix("Name the server's own port")];
+                return vec![Check::warning(name, text).fix("Name the server's own port in sqlalchemy.url")];
             }
             let mut checks = vec![Check::ok(&name, place)];
             checks.extend(pg_dump(ctx, component, &database, &db));

@@ -63,7 +63,9 @@ pub fn putting_in(ui: &Ui, root: &Path) -> Result<Plan> {
             Ok(None) => {}
             Ok(Some(new)) => {
                 let change = if text.is_empty() { Change::Added } else { Change::LinesAdded };
-                if file.take_out(&new).as_ref() != Ok(&text) {
+                // With lines of an earlier version of ours it is not how it was before us.
+                let has_ours = old.as_ref().is_some_and(|old| old.shared.contains(&file));
+                if !has_ours && file.take_out(&new).as_ref() != Ok(&text) {
                     before.insert(file.path().to_owned(), text);
                 }
                 steps.push(Step { path: file.path().to_owned(), change, content: Some(new.into_bytes()) });
