@@ -279,8 +279,10 @@ fn a_detached_head() {
     let hook = scene.xtask("__hook post-checkout . 1 2 1").env("XTASK_HOOK_LIMIT", "30s").run().code(0);
     drop(hook.complains(&format!("cargo xtask db-switch --here={alone}")));
     scene.repo.switch("feature");
+    let mut killed = 0;
     for at in 1..=6 {
-        let _ = scene.xtask("db-switch - -q").env("XTASK_CRASH_AT", at.to_string()).run();
+        let done = scene.xtask("db-switch - -q").env("XTASK_CRASH_AT", at.to_string()).run();
+        killed += usize::from(done.code != 0);
         drop(scene.run("db-switch --list").code(0));
         if branch(&scene).is_empty() {
             assert_eq!(scene.everything(), own, "killed at {at}");
@@ -288,6 +290,7 @@ fn a_detached_head() {
         }
         assert_eq!(scene.rows(0), before, "killed at {at}");
     }
+    assert!(killed >= 4, "killed at {killed} points");
     let back = scene.run("db-switch - --json").code(0);
     assert_eq!(back.json()["databases"][0]["way"], "parked", "{back}");
     assert_eq!(scene.everything(), own, "{back}");

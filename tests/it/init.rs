@@ -82,7 +82,6 @@ fn in_again_and_out() {
     drop(init(&repo, "--undo").code(2));
 }
 
-/// The manifests are whole, and the versions are those that this program was built with.
 /// What the checkout had and would not need is there again: a list without members, a table without anything.
 #[test]
 fn out_again_as_it_was() {
@@ -97,6 +96,7 @@ fn out_again_as_it_was() {
     }
 }
 
+/// The manifests are whole, and the versions are those that this program was built with.
 fn cargo_takes_it(root: &Path) {
     let mut cargo =
         Xtask::program(Path::new(env!("CARGO")), root, "metadata --offline --locked --format-version=1 --no-deps");

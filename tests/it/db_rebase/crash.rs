@@ -26,11 +26,13 @@ fn files_at_every_write() {
     let bench = files_only();
     let (begin, before) = (Moment::of(bench.root(), &[]), bench.files());
     let points = Points::of(&bench, "db-rebase --no-db");
+    let mut waited = 0;
     for (at, then) in points.kills(points.round_each(&[]), WAYS) {
         begin.again();
         let killed = kill(&bench, "db-rebase --no-db", at);
         assert_eq!(killed.code, -1, "{at}: {killed}");
         let pending = journal(&bench).exists();
+        waited += usize::from(pending);
         if !pending {
             assert_eq!(bench.run(&format!("db-rebase {then}")).code, 2, "{at}");
         } else {
@@ -45,6 +47,7 @@ fn files_at_every_write() {
         assert_eq!(bench.history(), "a<r b<a p< r<p", "{at}");
         assert_eq!(hidden(&bench), BTreeSet::new(), "{at}");
     }
+    assert!(waited > 2, "only {waited} kills left something to go on with");
 }
 
 /// What is left beside the scripts.

@@ -135,7 +135,7 @@ fn constraints_of_some_rows_and_at_the_end() {
         ("create unique index few on c (w) where w < 2", "alter table c add exclude using gist (during with &&)");
     for (body, kind, words) in [
         (sql(few), Kind::UniqueViolation, "Key (w) is duplicated"),
-        (sql(apart), Kind::SqlError, "conflicts with key (during) (its values"),
+        (sql(apart), Kind::SqlError, "Detail: Key (during) (its values"),
         (late, Kind::ForeignKeyViolation, "checked at the end of the transaction"),
     ] {
         scene = scene.revision("b2", "a1", &body, "pass");

@@ -35,7 +35,7 @@ const ON_A_CLONE: [&str; 6] = [
 const GUESS: Duration = Duration::from_secs(1);
 
 fn kills() -> usize {
-    std::env::var("XTASK_TEST_KILLS").map_or(3, |count| count.parse().unwrap())
+    std::env::var("XTASK_TEST_KILLS").map_or(4, |count| count.parse().unwrap())
 }
 
 #[test]

@@ -23,8 +23,8 @@ pub fn words(before: &str) -> String {
     format!(
         "{} UTC, {} {}, {} cores, load average {before} before and {} after; Rust {rust};\n\
          {python} (Backend.AI: its own CPython 3.13);\n\
-         PostgreSQL {server} on a Unix socket. `xtask` in the bench profile (which is release), where it says\n\
-         as users get it, the binary that `cargo xtask` builds.",
+         PostgreSQL {server} on a Unix socket. `xtask` in the bench profile (which is release); where it says\n\
+         \"as users get it\", it is the binary that `cargo xtask` builds.",
         said(Cmd::new("date", workspace()).args(["-u", "+%Y-%m-%d %H:%M"])),
         run("uname", "-s"),
         run("uname", "-m"),
