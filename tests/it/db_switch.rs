@@ -193,7 +193,7 @@ fn a_role_that_may_not_create_databases() {
     std::fs::write(&ini, text.replacen("://postgres", &format!("://{role}"), 1)).unwrap();
     scene.repo.git(&["update-index", "--assume-unchanged", "alembic.ini"]);
     let before = scene.everything();
-    let refused = scene.run("db-switch main --json").code(3).complains("1 row of t_x go");
+    let refused = scene.run("db-switch main --json").code(3).complains("1 row of t_x goes");
     assert_eq!((refused.kind(), branch(&scene)), ("rows-at-stake".to_owned(), "feature".to_owned()), "{refused}");
     assert_eq!(scene.everything(), before);
     let by_admin = scene.xtask("db-switch main --json").env("XTASK_ADMIN_URL", &admin).run().code(0);

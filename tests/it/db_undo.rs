@@ -54,7 +54,7 @@ fn an_upgrade_and_what_cannot_be_undone() {
     // Nothing came of it: what was last before is last again.
     assert_eq!(scene.run("db-migrate -q").code, 1);
     let plan = scene.run("db-undo --dry-run").code(0);
-    let plan = plan.says("Last: db-migrate of").says("b2 → a1").says("1 row of b2 go (b2, ");
+    let plan = plan.says("Last: db-migrate of").says("b2 → a1").says("1 row of b2 goes (b2, ");
     drop(plan.says("public.b2: 1 row was written since, and goes"));
     let _ = scene.run("db-undo --yes").code(0).says("no backup of then");
     assert_eq!((scene.versions(), scene.tables()), (Vec::new(), String::new()));

@@ -24,7 +24,7 @@ fn what_would_move_is_what_then_moves() {
     assert_eq!((now.matches("<g><title>").count(), later.matches("<g><title>").count()), (4, 4), "{drawn}");
     let _ = scene.run("db-merge main --svg plan.svg").code(2).complains("It goes with --dry-run");
     let text = text.says("Merge of main: no conflict").says("- a: p → r");
-    let text = text.says("the database would go to b: as it is where copies show").says("1 row of t_b go (b, ");
+    let text = text.says("the database would go to b: as it is where copies show").says("1 row of t_b goes (b, ");
     let _ = text.says("  3. db-rebase");
     assert_eq!(scene.everything(), before);
     scene.nothing_left();

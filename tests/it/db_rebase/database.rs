@@ -113,7 +113,7 @@ fn where_the_order_decides_it_goes_down_and_rows_go_only_when_that_is_meant() {
     let dry = case.run("db-rebase --dry-run").code(0);
     let dry = dry.says("it cannot stay as it is: staying as it is comes to another schema: column public.t_b.w");
     let dry = dry.says("  they are carried over");
-    let _ = dry.says("  500 rows of t_b go (b, migrations/versions/b.py:19)\n  1 row of t_a go");
+    let _ = dry.says("  500 rows of t_b go (b, migrations/versions/b.py:19)\n  1 row of t_a goes");
     let refused = case.run("db-rebase --json").code(3);
     assert_eq!(refused.kind(), "rows-at-stake");
     assert_eq!((case.files(), case.whole(0)), (files, whole));

@@ -327,10 +327,10 @@ impl AtStake {
             };
         }
         let what = match (self.rows, self.what.strip_prefix("column "), &self.what) {
-            (Some(rows), Some(column), _) => format!("{} of {column} go", plural(rows, "value")),
+            (Some(rows), Some(column), _) => format!("{} of {column} {}", plural(rows, "value"), go(rows)),
             (Some(rows), None, what) => {
                 let table = what.trim_start_matches("table ").trim_start_matches("rows of ");
-                format!("{} of {table} go", plural(rows, "row"))
+                format!("{} of {table} {}", plural(rows, "row"), go(rows))
             }
             (None, _, what) if what.starts_with("rows of ") => format!("{what} go"),
             (None, _, what) => format!("{what} goes"),
@@ -393,6 +393,10 @@ impl AtStake {
 
 fn plural(count: u64, one: &str) -> String {
     if count > MOST_COUNTED { format!("{} {one}s", told(count)) } else { counted(count, one) }
+}
+
+fn go(count: u64) -> &'static str {
+    if count == 1 { "goes" } else { "go" }
 }
 
 fn told(count: u64) -> String {

@@ -9,7 +9,7 @@ use postgres::error::DbError;
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Program, own, program};
 use crate::model::url::{Address, Endpoint, Target};
-use crate::model::values::{detail_without, message_without, without_quoted};
+use crate::model::values::{LEFT_OUT, detail_without, message_without, without_quoted};
 
 /// The kind that an SQLSTATE stands for.
 pub fn kind_of(sqlstate: &str) -> Kind {
@@ -49,10 +49,13 @@ pub fn sql_fail(error: &postgres::Error, what: &str) -> Fail {
         Kind::LockTimeout => "A lock was not to be had in time".to_owned(),
         _ => format!("PostgreSQL refused: {what}"),
     };
-    let mut fail = Fail::new(kind, summary).details(format!("While {what}: {}", message_without(code, db.message())));
+    let mut fail =
+        Fail::new(kind, summary).details(format!("While {what}: {}", message_without(code, db.message(), LEFT_OUT)));
     // Where it happened names the value, too: `COPY t, line 1, column n: "x"`.
-    let detail = db.detail().map(|detail| detail_without(code, detail));
-    let place = db.where_().map(|place| if code.starts_with("22") { without_quoted(place) } else { place.to_owned() });
+    let detail = db.detail().map(|detail| detail_without(code, detail, LEFT_OUT));
+    let place = db
+        .where_()
+        .map(|place| if code.starts_with("22") { without_quoted(place, LEFT_OUT) } else { place.to_owned() });
     for line in [detail, db.hint().map(str::to_owned), place].into_iter().flatten() {
         fail = fail.details(line);
     }

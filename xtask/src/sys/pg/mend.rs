@@ -11,7 +11,7 @@ use super::ask::Ask;
 use super::since::{KEPT_IN, Kept};
 use super::{Db, ident, literal, sql_fail};
 use crate::model::rows::{are, counted};
-use crate::model::values::{detail_without, message_without};
+use crate::model::values::{LEFT_OUT, detail_without, message_without};
 
 /// A table to be mended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,8 +249,8 @@ impl Mending<'_> {
                     inner.rollback()?;
                     let Some(said) = error.as_db_error() else { return Err(error) };
                     let why = said.detail().map_or_else(
-                        || message_without(said.code().code(), said.message()),
-                        |detail| detail_without(said.code().code(), detail),
+                        || message_without(said.code().code(), said.message(), LEFT_OUT),
+                        |detail| detail_without(said.code().code(), detail, LEFT_OUT),
                     );
                     broken.push(format!(
                         "the foreign key {name} of {table} does not hold for all rows ({why}): it is NOT VALID"
@@ -512,7 +512,7 @@ impl Table {
                 let (fit, are) = (if kept.rows == 1 { "does not fit" } else { "do not fit" }, are(kept.rows));
                 self.mended.left.push(format!(
                     "{table}: {rows} written since {fit} any more and {are} in {place}: {}",
-                    message_without(said.code().code(), said.message())
+                    message_without(said.code().code(), said.message(), LEFT_OUT)
                 ));
                 self.mended.is_beside = true;
                 Ok(())

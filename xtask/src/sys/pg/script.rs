@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::{Db, sql_fail};
 use crate::fail::{Fail, Kind};
 use crate::model::sql::{is_said_outside, leading_words};
-use crate::model::values::message_without;
+use crate::model::values::{LEFT_OUT, message_without};
 use crate::sys::interrupt;
 
 /// A statement that PostgreSQL refused; what comes after it was run all the same.
@@ -60,9 +60,11 @@ impl Db {
         match done {
             Ok(()) => Ok(None),
             Err(error) => match error.as_db_error() {
-                Some(said) => {
-                    Ok(Some(Refused { line, statement, message: message_without(said.code().code(), said.message()) }))
-                }
+                Some(said) => Ok(Some(Refused {
+                    line,
+                    statement,
+                    message: message_without(said.code().code(), said.message(), LEFT_OUT),
+                })),
                 None => Err(sql_fail(&error, "running the dump's statements").into()),
             },
         }

@@ -12,7 +12,6 @@ use super::batch::{Answer, batch};
 use super::{Db, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Program, own};
-
 use crate::model::url::DbUrl;
 use crate::sys::interrupt;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Names;
 use crate::fail::Kind;
-use crate::model::values::{detail_without, message_without};
+use crate::model::values::{FOR_VERBOSE, detail_without, message_without};
 use crate::sys::alembic::trouble::{Fault, Phase, Trouble, TroubleKind, place_of};
 
 /// What happened, in a line.
@@ -128,7 +128,8 @@ pub(super) fn details(trouble: &Trouble, names: &Names) -> Vec<String> {
     }
     lines.extend(raised_elsewhere(trouble, names).map(|place| format!("Raised in {place}")));
     let state = trouble.sqlstate.as_deref().unwrap_or_default();
-    let shown = |detail: &String| if names.verbose { detail.clone() } else { detail_without(state, detail) };
+    let shown =
+        |detail: &String| if names.verbose { detail.clone() } else { detail_without(state, detail, FOR_VERBOSE) };
     lines.extend(trouble.detail.iter().map(|detail| format!("Detail: {}", shown(detail))));
     lines.extend(trouble.hint.iter().map(|hint| format!("Hint: {hint}")));
     lines.extend(object(trouble));
@@ -173,7 +174,7 @@ pub(super) fn raised_elsewhere(trouble: &Trouble, names: &Names) -> Option<Strin
 }
 
 fn said(message: &str, sqlstate: Option<&str>, names: &Names) -> String {
-    if names.verbose { message.to_owned() } else { message_without(sqlstate.unwrap_or_default(), message) }
+    if names.verbose { message.to_owned() } else { message_without(sqlstate.unwrap_or_default(), message, FOR_VERBOSE) }
 }
 
 fn one_line(statement: &str) -> String {
