@@ -84,7 +84,13 @@ impl Watch {
     fn end(mut self, by: Signal) -> (i32, u32) {
         let pid = self.child.id();
         signal(&self.child, by);
-        (self.child.wait().unwrap().code().unwrap_or(-1), pid)
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        if by != Signal::KILL && code != 130 {
+            let last: Vec<String> =
+                std::iter::from_fn(|| self.rest.recv_timeout(Duration::from_secs(1)).ok()).collect();
+            panic!("{by:?} ended it with {code}; it heard {:?} and then {last:#?}", self.heard.borrow());
+        }
+        (code, pid)
     }
 }
 
