@@ -201,14 +201,16 @@ fn older_copies(scene: &Scene) -> Vec<String> {
         [path, &format!("{path}.json")].iter().for_each(|path| fs::remove_file(path).unwrap());
     }
     let time = Path::new(&path).file_name().unwrap().to_str().unwrap().split('-').nth(1).unwrap().to_owned();
+    // The copy got its name after the file got its, maybe in the next second.
+    let (database, name) = newest.split_once('@').unwrap();
     let older = |day: u32| {
         let stamp = format!("202001{day}T103000Z");
-        let copy = newest.replace(&time, &stamp);
+        let copy = format!("{database}@{stamp}{}", &name[time.len()..]);
         postgres(&format!("create database \"{copy}\" template template0"));
         postgres(&format!("comment on database \"{copy}\" is 'xtask: backup of {}'", scene.database));
         for end in ["", ".json"] {
             let text = fs::read_to_string(format!("{path}{end}")).unwrap();
-            let text = text.replace(&time, &stamp);
+            let text = text.replace(&newest, &copy).replace(&time, &stamp);
             fs::write(format!("{}{end}", path.replace(&time, &stamp)), text).unwrap();
         }
         copy
