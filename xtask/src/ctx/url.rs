@@ -265,11 +265,23 @@ fn announced(text: &str, whose: &str, kind: Kind) -> Result<DbUrl> {
 
 pub(super) fn in_config(config: &AlembicConfig) -> Result<DbUrl> {
     let (path, line) = config.place("sqlalchemy.url");
-    Ok(DbUrl::parse(&config.url()?).map_err(|error| {
-        Fail::new(Kind::ConfigInvalid, "Cannot use `sqlalchemy.url` of the Alembic config")
-            .details(error.to_string())
-            .at(path, line)
-            .action(format!("Write it as: {FORM}"))
-            .related(own("doctor"))
+    let text = config.url().map_err(|error| match config.template {
+        Some(_) => error,
+        None => or_another(from_anyhow(&error)).into(),
+    })?;
+    Ok(DbUrl::parse(&text).map_err(|error| {
+        or_another(
+            Fail::new(Kind::ConfigInvalid, "Cannot use `sqlalchemy.url` of the Alembic config")
+                .details(error.to_string())
+                .at(path, line)
+                .action(format!("Write it as: {FORM}"))
+                .related(own("doctor")),
+        )
     })?)
+}
+
+/// What helps whoever keeps the URL elsewhere, or has no database yet.
+fn or_another(fail: Fail) -> Fail {
+    fail.action(format!("Or name it for once: --url={FORM}, or --url=env:DATABASE_URL"))
+        .action("Or use a server of the tool's own: repeat the command with --server=embedded")
 }

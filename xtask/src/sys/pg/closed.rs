@@ -5,7 +5,8 @@
 use anyhow::Result;
 
 use super::ask::Ask;
-use super::{Db, sql_fail};
+use super::{Db, sql_fail, surroundings};
+use crate::model::url::DbUrl;
 
 /// How what is closed says so.
 const DBLINK: &str = "dblink is closed in a throwaway database";
@@ -31,8 +32,9 @@ select format('create or replace function %I.%I(%s) returns %s language plpgsql 
 /// Closes what leads out of a copy. What only a superuser may close, and stays open, in words.
 ///
 /// # Errors
-/// When the connection is lost.
-pub(super) fn close(db: &mut Db) -> Result<Option<String>> {
+/// What connecting may meet.
+pub(super) fn close(copy: &DbUrl) -> Result<Option<String>> {
+    let mut db = Db::connect(copy, &surroundings::application_name("scratch"))?;
     let doors = db.client().ask(DOORS, &[&DBLINK]).map_err(|error| sql_fail(&error, "looking at the copy"))?;
     let mut open: Vec<&str> = Vec::new();
     for door in &doors {

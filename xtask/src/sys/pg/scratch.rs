@@ -126,7 +126,7 @@ impl Scratch {
         // What the role may do in its own database it may do in the copy, and no more.
         scratch.belongs_to = scratch.role.is_some().then_some(facts.owner);
         if !facts.in_use && scratch.copied(source, making.why)? {
-            scratch.close_doors()?;
+            scratch.lacks = close(&scratch.url_of_maker())?;
             return Ok(scratch);
         }
         scratch.belongs_to.clone_from(&scratch.role);
@@ -138,19 +138,10 @@ impl Scratch {
         scratch.create("template0", &facts.options, making.why)?;
         let from = scratch.url.with_database(source);
         dump_and_restore(making.ui, making.tools, &scratch.owner, (&from, &scratch.url))?;
-        let words = [scratch.lacks.take(), unlike(&from, &scratch.url)?];
-        scratch.close_doors()?;
-        let words: Vec<String> = words.into_iter().chain([scratch.lacks.take()]).flatten().collect();
+        let more = [unlike(&from, &scratch.url)?, close(&scratch.url_of_maker())?];
+        let words: Vec<String> = [scratch.lacks.take()].into_iter().chain(more).flatten().collect();
         scratch.lacks = Some(words.join("; "));
         Ok(scratch)
-    }
-
-    /// Closes what leads out of the copy, and leaves the session where it is the one that works in it.
-    fn close_doors(&mut self) -> Result<()> {
-        let mut db = Db::connect(&self.url_of_maker(), &surroundings::application_name("scratch"))?;
-        self.lacks = close(&mut db)?;
-        self.session = self.role.is_none().then_some(db);
-        Ok(())
     }
 
     /// A copy that the server makes, with everything in it as it is: no door to elsewhere is closed. Nobody may be connected
