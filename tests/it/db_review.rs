@@ -161,7 +161,7 @@ fn statements(log: &str) -> Vec<String> {
         "SAVEPOINT",
         "RELEASE",
         "DEALLOCATE ALL",
-        "SET LOCAL",
+        "select pg_catalog.set_config(name, value, true)",
         "\nselect pg_catalog.json_build_array",
     ];
     let alembics = ["SELECT pg_catalog.pg_class.relname", "SELECT alembic_version.version_num"];

@@ -50,6 +50,8 @@ pub struct Database {
     pub url: DbUrl,
     /// Whether it is on our own server, which waits for no disk and whose databases we make ourselves.
     pub embedded: bool,
+    /// A folder in memory that the server may use, where it is our own.
+    pub memory: Option<PathBuf>,
     /// Folders with PostgreSQL's client programs, beside the usual ones.
     pub tools: Vec<PathBuf>,
     /// What is imitated on the embedded server, for reports.
@@ -272,7 +274,7 @@ impl Ctx {
             return self.embedded(config);
         }
         let (url, admin) = (self.configured_url(config)?, named_admin(&config.component)?);
-        Ok(Database { url, embedded: false, tools: Vec::new(), remark: None, admin })
+        Ok(Database { url, embedded: false, memory: None, tools: Vec::new(), remark: None, admin })
     }
 
     /// Every database that is the component's own, as far as it is known: the one that commands work on, and those that the
@@ -302,6 +304,7 @@ impl Ctx {
         Ok(Database {
             url: url.on_socket(&lease.socket_dir, lease.port, user, &target.database),
             embedded: true,
+            memory: lease.memory.clone(),
             tools: vec![lease.binaries.bin.clone()],
             remark: (!lease.binaries.imitated.is_empty()).then(|| lease.binaries.summary()),
             admin: None,

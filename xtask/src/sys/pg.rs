@@ -17,6 +17,7 @@ mod imprint;
 mod indexes;
 mod ledger;
 mod look;
+mod memory;
 pub mod mend;
 pub mod models;
 pub mod parked;

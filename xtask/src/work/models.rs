@@ -154,6 +154,7 @@ impl HeadDatabase {
             why: command,
             name: None,
             file_copy: database.embedded,
+            memory: database.memory.as_deref(),
             tools: &database.tools,
             admin: database.admin.as_ref(),
         };

@@ -90,6 +90,7 @@ fn attempt(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
         why: trial.command,
         name: None,
         file_copy: database.embedded,
+        memory: database.memory.as_deref(),
         tools: &database.tools,
         admin: database.admin.as_ref(),
     };

@@ -53,6 +53,7 @@ pub fn try_out(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
         why: "dry run",
         name: None,
         file_copy: database.embedded,
+        memory: database.memory.as_deref(),
         tools: &database.tools,
         admin: database.admin.as_ref(),
     };

@@ -171,6 +171,7 @@ pub fn making<'a>(ctx: &'a Ctx, facts: &'a Facts) -> Making<'a> {
         why: "round trip",
         name: None,
         file_copy: facts.database.embedded,
+        memory: facts.database.memory.as_deref(),
         tools: &facts.database.tools,
         admin: facts.database.admin.as_ref(),
     }

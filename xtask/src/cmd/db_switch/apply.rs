@@ -221,8 +221,15 @@ fn clone(ctx: &Ctx, part: &Part<'_>) -> Result<Option<Scratch>> {
     sweep(&part.admin)?;
     let _task = ctx.ui.task(format!("Cloning {database}"));
     let tools = &part.database.tools;
-    let making =
-        Making { ui: &ctx.ui, why: COMMAND, name: None, file_copy: part.database.embedded, tools, admin: None };
+    let making = Making {
+        ui: &ctx.ui,
+        why: COMMAND,
+        name: None,
+        file_copy: part.database.embedded,
+        memory: None,
+        tools,
+        admin: None,
+    };
     let scratch = Scratch::clone_of(&part.admin, database, &making)?;
     if let Some(lacks) = scratch.lacks() {
         ctx.ui.warn(lacks);

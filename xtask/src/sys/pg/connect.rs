@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::batch::{Answer, batch};
 use super::door::Door;
-use super::errors::{connect_fail, no_answer, psql, sql_fail, tls_reason};
+use super::errors::{connect_fail, is_cancelled, no_answer, psql, sql_fail, tls_reason};
 use super::pooler::{self, Behind};
 use super::{literal, surroundings, tls};
 use crate::fail::{Fail, Kind};
@@ -222,19 +222,28 @@ impl Db {
                         Some(door) => token.cancel_query(door),
                         None => token.cancel_query(NoTls),
                     };
-                    return;
+                    return true;
                 }
             }
+            false
         });
         let result = self.client.batch_execute(sql);
         drop(done);
-        let _ = watch.join();
+        let is_asked = watch.join().unwrap_or(true);
+        if is_asked && !result.as_ref().is_err_and(is_cancelled) {
+            let _ = self.client.batch_execute(CATCH);
+        }
         if result.is_err() {
             interrupt::check()?;
         }
         Ok(result)
     }
 }
+
+/// A request to cancel goes to the server by a connection of its own, and ends whatever the session runs when it arrives. Where
+/// the statement has ended before that, this one is there to be ended, and not one that puts something away. (A request that
+/// is under way for longer, on a machine with much to do, is told as the interruption that it is: [`sql_fail`].)
+const CATCH: &str = "select pg_catalog.pg_sleep(0.2)";
 
 /// Formats and time limits that others may have set differently for the role or the database, and messages in English where
 /// we may. On a server that is older than a setting, [`SETTABLE`] leaves it out.

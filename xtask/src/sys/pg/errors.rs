@@ -4,12 +4,13 @@
 use std::error::Error as _;
 use std::io;
 
-use postgres::error::DbError;
+use postgres::error::{DbError, SqlState};
 
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Program, own, program};
 use crate::model::url::{Address, DbUrl, Endpoint, Target, WrittenIn};
 use crate::model::values::{LEFT_OUT, detail_without, message_without, without_quoted};
+use crate::sys::interrupt;
 
 /// The kind that an SQLSTATE stands for.
 pub fn kind_of(sqlstate: &str) -> Kind {
@@ -41,6 +42,9 @@ pub fn sql_fail(error: &postgres::Error, what: &str) -> Fail {
     let Some(db) = error.as_db_error() else {
         return lost(error, what);
     };
+    if is_cancelled(error) && interrupt::requested() {
+        return interrupt::fail();
+    }
     let code = db.code().code();
     let kind = kind_of(code);
     let summary = match kind {
@@ -66,6 +70,11 @@ pub fn sql_fail(error: &postgres::Error, what: &str) -> Fail {
         _ => fail,
     }
     .related(own("db-status"))
+}
+
+/// Whether somebody has cancelled the statement: we at Ctrl-C, an administrator, a time limit.
+pub(super) fn is_cancelled(error: &postgres::Error) -> bool {
+    error.code() == Some(&SqlState::QUERY_CANCELED)
 }
 
 /// An error that is not the server's answer: mostly the connection broke.
