@@ -42,7 +42,7 @@ mod written;
 
 pub use crate::model::sql::{ident, literal};
 pub use closed::is_closed;
-pub use connect::{Db, Here, ServerVersion};
+pub use connect::{Db, Here, ServerVersion, own_port};
 pub use copy::{dump_to, sweep_dumps};
 pub use count::{Counted, MOST_COUNTED};
 pub use errors::{kind_of, sql_fail};

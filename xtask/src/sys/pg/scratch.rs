@@ -14,7 +14,6 @@ use super::ask::Ask;
 use super::closed::close;
 use super::copy::{dump_and_restore, unlike};
 use super::memory::{self, IN_MEMORY, ON_DISK};
-use super::session::try_lock;
 use super::source::{Setting, Source};
 use super::swap::{connected, in_one};
 use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
@@ -228,17 +227,17 @@ impl Scratch {
     fn claim(url: &DbUrl, making: &Making<'_>, source: Option<&str>) -> Result<Scratch> {
         let mut owner = maintenance(making.admin.unwrap_or(url))?;
         let name = making.name.map_or_else(new_name, str::to_owned);
-        if !try_lock(owner.client(), SCRATCH_CLASS, key(&name))? {
+        let Some(waits_for_disk) = claimed(&mut owner, &name)? else {
             // Another scratch database's name has the same hash: rare, and only the name has to change.
             drop(owner);
             return Scratch::claim(url, &Making { name: None, ..*making }, source);
-        }
+        };
         let url = match making.admin {
             None => owner.url().with_database(&name),
             Some(_) => surroundings::complete(url)?.with_database(&name),
         };
         let role = making.admin.map(|_| url.target().user.clone());
-        let file_copy = owner.server_version().major() >= 15 && (making.file_copy || waits_for_no_disk(&mut owner)?);
+        let file_copy = owner.server_version().major() >= 15 && (making.file_copy || !waits_for_disk);
         let place = match making.memory {
             Some(folder) if memory::is_ready(&mut owner, folder, source)? => IN_MEMORY,
             _ => "",
@@ -402,13 +401,19 @@ impl Scratch {
 
     fn drop_all(&mut self) -> Result<()> {
         self.session = None;
-        // Asked, not assumed: a session that the server ended looks open until somebody uses it.
-        if self.owner.client().batch_execute("").is_err() {
-            self.owner = maintenance(&self.owner.url().clone())?;
-        }
         let names: Vec<String> = self.saved.drain(..).chain([self.name.clone()]).collect();
-        let results: Vec<Result<()>> = names.iter().map(|name| drop_database(&mut self.owner, name)).collect();
+        let results: Vec<Result<()>> = names.iter().map(|name| self.drop_one(name)).collect();
         results.into_iter().collect()
+    }
+
+    fn drop_one(&mut self, name: &str) -> Result<()> {
+        let done = drop_database(&mut self.owner, name);
+        // A session that the server has ended looks open until somebody uses it.
+        if done.is_err() && self.owner.client().is_closed() {
+            self.owner = maintenance(&self.owner.url().clone())?;
+            return drop_database(&mut self.owner, name);
+        }
+        done
     }
 
     /// Creates the scratch database itself from a template.
@@ -517,9 +522,13 @@ impl Drop for Scratch {
     }
 }
 
-/// A server that somebody runs for tests, say: its checkpoints cost little.
-fn waits_for_no_disk(owner: &mut Db) -> Result<bool> {
-    Ok(owner.text("select current_setting('fsync')", "asking the server whether it waits for the disk")? == "off")
+/// Takes the lock on a name; `None` where somebody has it. Else whether the server waits for its disk: where somebody runs
+/// one for tests, say, it does not, and checkpoints cost little.
+fn claimed(owner: &mut Db, name: &str) -> Result<Option<bool>> {
+    let sql = "select pg_try_advisory_lock($1, $2), current_setting('fsync') <> 'off'";
+    let row = owner.client().ask_one(sql, &[&SCRATCH_CLASS, &key(name)]);
+    let row = row.map_err(|error| sql_fail(&error, "claiming a name for a scratch database"))?;
+    Ok(row.get::<_, bool>(0).then(|| row.get(1)))
 }
 
 /// Whether a failure is that nobody here may create a scratch database.
