@@ -339,6 +339,7 @@ impl AtStake {
         match &self.what {
             unread if unread == UNREAD => format!("{UNREAD}: what it takes away is not known {place}"),
             hole if is_of_a_name_that_is_not_known(hole) => format!("{what}, whichever that is when it runs {place}"),
+            _ if self.rows.is_none() && self.may_hold_rows => format!("{what}: a policy hides how many {place}"),
             _ => format!("{what} {place}"),
         }
     }
@@ -358,7 +359,8 @@ impl AtStake {
         let held = match self.rows {
             Some(rows) if verb == "overwrites" => format!(": {} at most", told(rows)),
             Some(rows) if self.may_hold_rows => format!(": {}", plural(rows, unit)),
-            None if self.may_hold_rows => ": which one only shows when it runs".to_owned(),
+            None if is_of_a_name_that_is_not_known(&self.what) => ": which one only shows when it runs".to_owned(),
+            None if self.may_hold_rows => ": a policy hides how many".to_owned(),
             _ => String::new(),
         };
         format!("{verb} {} (line {line}){held}", self.what)
