@@ -2,12 +2,13 @@
 //! everything, what is folded opens and prints. `XTASK_TEST_SHOTS=DIR cargo test pages::` leaves pictures of them there, for
 //! somebody to look at.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use crate::support::browser::Browser;
 use crate::support::not_run;
+use crate::support::python::{READERS, environment};
 use crate::support::scene::{Scene, sql};
 
 const WIDTHS: [u32; 2] = [420, 1100];
@@ -44,10 +45,14 @@ fn in_a_browser() {
     drop(scene.run("db-roundtrip --all --html roundtrip.html").code(4));
     drop(scene.run("db-review --html review.html --markdown review.md").code(4));
     drop(scene.run("db-history --svg history.svg").code(0));
+    let axe = axe();
     for page in ["roundtrip.html", "review.html"] {
         let file = scene.path(page);
         for width in WIDTHS {
             fits(&mut browser, &file, width);
+        }
+        for scheme in ["light", "dark"] {
+            passes_axe(&mut browser, &file, scheme, &axe);
         }
         is_for_everybody(&mut browser, &file);
         can_be_printed(&mut browser, &file);
@@ -102,6 +107,30 @@ fn is_for_everybody(browser: &mut Browser, file: &Path) {
     }
     assert!(wanted > 2 && opened, "{wanted}");
     assert_eq!(reached, wanted, "{}", file.display());
+}
+
+/// The script of axe-core, which looks for what keeps people out of a page: another version may be named in `XTASK_TEST_AXE`.
+fn axe() -> String {
+    let named = std::env::var_os("XTASK_TEST_AXE").map(PathBuf::from);
+    let file = named.unwrap_or_else(|| {
+        let python = environment(READERS);
+        let libraries = std::fs::read_dir(python.parent().unwrap().with_file_name("lib")).unwrap();
+        let of_python = libraries.map(|entry| entry.unwrap().path()).find(|path| path.join("site-packages").is_dir());
+        of_python.unwrap().join("site-packages/axe_core_python/axe.min.js")
+    });
+    std::fs::read_to_string(file).unwrap()
+}
+
+/// axe-core finds nothing: names, roles, headings, contrast, and what else its rules of WCAG 2.1 A and AA and its good practice are.
+fn passes_axe(browser: &mut Browser, file: &Path, scheme: &str, axe: &str) {
+    browser.open(file, (1100, 900), scheme, "screen");
+    browser.ask("document.querySelectorAll('details').forEach(it => it.open = true)");
+    browser.ask(axe);
+    let found = browser.ask("axe.run().then(it => window.told = it)");
+    assert!(found["passes"].as_array().unwrap().iter().any(|rule| rule["id"] == "color-contrast"), "{found}");
+    let wrong = "told.violations.flatMap(rule => rule.nodes.map(it => `${rule.id}: ${it.target} ${it.html.slice(0, 99)} ${it.failureSummary}`))";
+    assert_eq!(browser.ask(wrong), json!([]), "{} {scheme}", file.display());
+    drop(browser.complaints());
 }
 
 /// On paper what is folded is unfolded, and nothing is there that only a screen can use.

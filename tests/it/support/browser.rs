@@ -61,9 +61,10 @@ impl Browser {
         self.read_until(|message| message["method"] == "Page.loadEventFired");
     }
 
-    /// What a line of JavaScript comes to on the page.
+    /// What a line of JavaScript comes to on the page; of a promise, what it is kept with.
     pub fn ask(&mut self, script: &str) -> Value {
-        let answer = self.tell("Runtime.evaluate", json!({"expression": script, "returnByValue": true}));
+        let how = json!({"expression": script, "returnByValue": true, "awaitPromise": true});
+        let answer = self.tell("Runtime.evaluate", how);
         assert!(answer.get("exceptionDetails").is_none(), "{script}: {answer}");
         answer["result"]["value"].clone()
     }

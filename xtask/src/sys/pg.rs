@@ -18,6 +18,7 @@ mod indexes;
 mod large;
 mod ledger;
 mod look;
+mod memory;
 pub mod mend;
 pub mod models;
 pub mod parked;
@@ -42,7 +43,7 @@ mod written;
 
 pub use crate::model::sql::{ident, literal};
 pub use closed::is_closed;
-pub use connect::{Db, Here, ServerVersion};
+pub use connect::{Db, Here, ServerVersion, own_port};
 pub use copy::{dump_to, sweep_dumps};
 pub use count::{Count, Counted, MOST_COUNTED};
 pub use errors::{kind_of, sql_fail};

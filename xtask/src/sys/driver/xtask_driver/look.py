@@ -2,14 +2,12 @@
 committed is seen by nobody else. It leaves no trace: a savepoint is rolled back, with settings and locks.
 """
 
-SETTINGS = (
-    "SET LOCAL search_path = ''",
-    "SET LOCAL jit = off",
-    # Nobody's migration may wait, or fail, for a look.
-    "SET LOCAL lock_timeout = '200ms'",
-    "SET LOCAL statement_timeout = '5s'",
-    "SET LOCAL idle_in_transaction_session_timeout = 0",
-)
+# One statement: a look is made after each statement of a migration, and each statement is a way to the server and back.
+SETTINGS = """select pg_catalog.set_config(name, value, true) from (values
+    ('search_path', ''), ('jit', 'off'),
+    -- Nobody's migration may wait, or fail, for a look.
+    ('lock_timeout', '200ms'), ('statement_timeout', '5s'), ('idle_in_transaction_session_timeout', '0')
+) as settings (name, value)"""
 
 
 def look(connection, queries):
@@ -21,8 +19,7 @@ def look(connection, queries):
     try:
         cursor.execute("SAVEPOINT xtask_look")
         try:
-            for setting in SETTINGS:
-                cursor.execute(setting)
+            cursor.execute(SETTINGS)
             return [_rows(cursor, query) for query in queries]
         finally:
             cursor.execute("ROLLBACK TO SAVEPOINT xtask_look")
