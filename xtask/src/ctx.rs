@@ -19,7 +19,7 @@ use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::env_url::Known;
 use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
 use crate::sys::history::{self, Headers};
-use crate::sys::pg::VersionTable;
+use crate::sys::pg::{Making, VersionTable};
 use crate::sys::project::{Component, Project};
 use crate::sys::python::{self, Interpreter, Wish};
 use crate::sys::server::{self, Home, Lease};
@@ -64,6 +64,19 @@ impl Database {
     /// Who creates databases on its server.
     pub fn maker(&self) -> &DbUrl {
         self.admin.as_ref().unwrap_or(&self.url)
+    }
+
+    /// How throwaway databases beside it are made; `why` is for their comments.
+    pub fn making<'a>(&'a self, ui: &'a Ui, why: &'a str) -> Making<'a> {
+        Making {
+            ui,
+            why,
+            name: None,
+            file_copy: self.embedded,
+            memory: self.memory.as_deref(),
+            tools: &self.tools,
+            admin: self.admin.as_ref(),
+        }
     }
 
     /// `backend on localhost:8100`, `backend on the embedded server`; never a password.

@@ -38,8 +38,8 @@ fn pixels(text: &str) -> usize {
 
 const STYLE: &str = "
 :root { color-scheme: light dark }
-svg { --paper: #fff; --ink: #1f2328; --soft: #59636e; --line: #8c959f; --mark: #ddf4ff; --good: #1a7f37; --bad: #cf222e;
-  --warn: #9a6700; --own: #8250df; --s0: #0969da; --s1: #bc4c00; --s2: #1a7f37; --s3: #bf3989; --s4: #4d2d00; --s5: #0a6c74 }
+svg { --paper: #fff; --ink: #1f2328; --soft: #59636e; --line: #8c959f; --mark: #ddf4ff; --good: #116329; --bad: #cf222e;
+  --warn: #7d4e00; --own: #8250df; --s0: #0969da; --s1: #bc4c00; --s2: #1a7f37; --s3: #bf3989; --s4: #4d2d00; --s5: #0a6c74 }
 @media (prefers-color-scheme: dark) {
   svg { --paper: #0d1117; --ink: #e6edf3; --soft: #9198a1; --line: #6e7681; --mark: #12324f; --good: #3fb950; --bad: #ff7b72;
     --warn: #d29922; --own: #a371f7; --s0: #58a6ff; --s1: #f0883e; --s2: #56d364; --s3: #f778ba; --s4: #e3b341; --s5: #39c5cf }

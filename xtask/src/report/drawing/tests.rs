@@ -306,3 +306,29 @@ fn nothing_that_scripts_hold_acts() {
     assert!(!mermaid.contains("<script") && !mermaid.contains("\"]; a") && mermaid.contains("#60;script#62;"));
     assert!(dot.contains("\\\"]; a -> b; x[\\\""));
 }
+
+/// Every text of a picture can be read, light and dark: a contrast of 4.5, as WCAG asks. (No checker tells it of texts in an SVG.)
+#[test]
+fn contrast() {
+    let svg = drawing(&graph("a1"), &Known::default()).svg();
+    let (light, dark) = svg.split_once("prefers-color-scheme: dark").unwrap();
+    for style in [light, dark] {
+        let luminance = |name: &str| {
+            let value = style.split_once(&format!("--{name}: #")).unwrap().1;
+            let hex: String = value.chars().take_while(char::is_ascii_hexdigit).collect();
+            let hex = if hex.len() == 3 { hex.chars().flat_map(|c| [c, c]).collect() } else { hex };
+            let one = |at: usize, weight: f64| {
+                let part = f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
+                weight * if part <= 0.039_28 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+            };
+            one(0, 0.2126) + one(2, 0.7152) + one(4, 0.0722)
+        };
+        for (ink, behind) in
+            [("ink", "paper"), ("soft", "paper"), ("ink", "mark"), ("good", "mark"), ("bad", "mark"), ("warn", "mark")]
+        {
+            let (one, other) = (luminance(ink) + 0.05, luminance(behind) + 0.05);
+            let contrast = if one > other { one / other } else { other / one };
+            assert!(contrast >= 4.5, "{ink} on {behind}: {contrast}");
+        }
+    }
+}

@@ -54,11 +54,13 @@ fn html_of(at: usize, block: &Block) -> String {
     }
 }
 
+/// A narrow window shows a row's cells below one another, and no head: each cell holds its column's name for that.
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let head: String = head.iter().map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
-    let cells = |row: &Vec<String>| row.iter().map(|cell| format!("<td>{}</td>", inline(cell))).collect::<String>();
-    let rows: String = rows.iter().map(|row| format!("<tr>{}</tr>\n", cells(row))).collect();
-    format!("<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table>\n")
+    let columns: String = head.iter().map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
+    let cell = |(name, cell): (&&str, &String)| format!("<td data-column=\"{name}\">{}</td>", inline(cell));
+    let row = |row: &Vec<String>| format!("<tr>{}</tr>\n", head.iter().zip(row).map(cell).collect::<String>());
+    let rows: String = rows.iter().map(row).collect();
+    format!("<table><thead><tr>{columns}</tr></thead>\n<tbody>\n{rows}</tbody></table>\n")
 }
 
 fn inline(text: &str) -> String {

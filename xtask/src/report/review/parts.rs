@@ -172,10 +172,10 @@ fn touched(step: &str, statements: &[Statement]) -> Vec<Block> {
             let (mode, held, stops) = (lock.mode.name(), duration(lock.held), lock.mode.stops());
             format!("{mode}, held {held}: it stops {stops}")
         };
-        let anew = if all.rewritten.contains(table) { "written anew" } else { "" };
+        let anew = if all.rewritten.contains(table) { "all of it" } else { "" };
         vec![(*table).clone(), rows, lock.map(locked).unwrap_or_default(), anew.to_owned()]
     };
-    let head = &["Table", "Rows", "Lock", "File"];
+    let head = &["Table", "Rows", "Lock", "Written anew"];
     let mut blocks = Vec::new();
     if !tables.is_empty() {
         blocks.push(Block::Words(format!("What the {step} does to tables:")));

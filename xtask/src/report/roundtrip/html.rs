@@ -52,6 +52,7 @@ tr.bad > td:first-child { box-shadow: inset 4px 0 var(--bad) } tr.good, tr.warn,
   main > table > thead { position: absolute; left: -999rem }
   main > table > tbody > tr { border-top: 1px solid var(--line); padding: .4rem 0 }
   main > table > tbody > tr > td { border: 0; padding: .1rem .6rem }
+  td[data-column]:not(:empty)::before { content: attr(data-column) \": \"; color: var(--dim) }
 }
 @media print {
   body { max-width: none; margin: 0 } .filter + label { display: none } tr { break-inside: avoid }
