@@ -124,7 +124,7 @@ fn a_config_that_is_handed_on() {
     assert_eq!(scene.versions(), ["b2"]);
     // Whoever exports it has told env.py himself.
     let other = cluster().database();
-    let exported = scene.xtask("db-status").env("APP_DB", &crate::support::scene::url("psycopg", &other));
+    let exported = scene.xtask("db-status").env("APP_DB", crate::support::scene::url("psycopg", &other));
     let _ = run(exported).code(0).says("Database has no revision yet").complains(&other);
 }
 
