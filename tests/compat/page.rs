@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::BACKEND_AI;
 use crate::projects::{PROJECTS, Project};
+use crate::{BACKEND_AI, HISTORIES};
 
 const HEAD: &str = "# Real projects
 
@@ -28,9 +28,10 @@ pub fn config(project: &Project, url: &str) -> String {
 
 /// The page.
 pub fn page(expected: &Map<String, Value>) -> String {
-    let rows: String = expected.iter().map(|(name, found)| row(name, found)).collect();
-    let more: String = expected.iter().map(|(name, found)| section(name, found)).collect();
-    format!("{HEAD}{rows}{}{more}", missing(expected))
+    let projects = || expected.iter().filter(|(_, found)| found.get("round trip").is_some());
+    let rows: String = projects().map(|(name, found)| row(name, found)).collect();
+    let more: String = projects().map(|(name, found)| section(name, found)).collect();
+    format!("{HEAD}{rows}{}{more}{}", missing(expected), histories(expected.get(HISTORIES).unwrap_or(&Value::Null)))
 }
 
 /// The projects that are laid out, and of which nothing is written down yet.
@@ -42,6 +43,24 @@ fn missing(expected: &Map<String, Value>) -> String {
         [] => String::new(),
         names => format!("\nLaid out, and not run to the end yet: {}.\n", names.join(", ")),
     }
+}
+
+/// Every history, with what both say of it.
+fn histories(found: &Value) -> String {
+    let found: Vec<(&String, &str)> =
+        found.as_object().into_iter().flatten().filter_map(|(name, said)| Some((name, said.as_str()?))).collect();
+    let count = |said: &str| said.split_once(" revisions").and_then(|(count, _)| count.parse::<usize>().ok());
+    let sizes: Vec<usize> = found.iter().filter_map(|(_, said)| count(said)).collect();
+    let (read, revisions) = (sizes.len(), sizes.iter().sum::<usize>());
+    let other = found.iter().filter(|(_, said)| said.contains("; differs in ")).count();
+    let rows: String =
+        found.iter().map(|(name, said)| format!("| {name} | {} |\n", said.replace('|', "\\|"))).collect();
+    format!(
+        "\n# Histories\n\n`cargo xtask compat histories` reads every migration history that these packages ship with `db-history \
+         --json` and with Alembic's\n`ScriptDirectory`, and compares each revision's keys, the order, heads, bases, and seven ranges of \
+         each. Only scripts are\nread; what they import is stood in for. {read} histories with {revisions} revisions were compared, \
+         and {other} differ.\n\n| history | both say |\n|---|---|\n{rows}"
+    )
 }
 
 fn project(name: &str) -> Option<&'static Project> {
