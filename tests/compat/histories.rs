@@ -1,12 +1,18 @@
 //! Public histories: what db-history says of each migration history that packages on PyPI ship (`histories.txt`), held against
 //! Alembic's own `ScriptDirectory`. Only the scripts are read, and what they import is stood in for (`stand_ins`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
-use crate::support::python::{python, workspace};
+use xtask::report::table::count;
+use xtask::sys::python::managed;
+
+use crate::support::backendai::{only, python313};
+use crate::support::pg::whole;
+use crate::support::python::{quiet, workspace};
 use crate::support::xtask::Xtask;
 
 /// How many differences of a history are told.
@@ -24,8 +30,19 @@ pub fn look() -> Value {
     Value::Object(found.collect::<Map<_, _>>())
 }
 
+/// Alembic, in a Python that reads every project's syntax.
+fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let base = python313().expect("Backend.AI's scripts need CPython 3.13: uv python install 3.13");
+        let state = workspace().join("target/compat/histories");
+        let made = managed(&quiet(), &state, &workspace().join("tests/requirements.txt"), &only(&base, &state));
+        made.unwrap_or_else(|error| panic!("Alembic could not be installed from PyPI: {}", whole(&error)))
+    })
+}
+
 /// Where the modules are that stand in for what is not installed.
-fn stand_ins() -> std::path::PathBuf {
+fn stand_ins() -> PathBuf {
     workspace().join("tests/compat/stand_ins")
 }
 
@@ -48,9 +65,11 @@ fn in_a_line(history: &Value) -> String {
     };
     let folder = Path::new(history["folder"].as_str().unwrap());
     let mut differs = compared(folder, says);
-    let count = |key: &str| revisions.iter().filter(|it| it[key] == true).count();
-    let (heads, merges) = (count("is_head"), count("is_merge_point"));
-    let line = format!("{} revisions, {heads} heads, {merges} merge points", revisions.len());
+    let of = |key: &str| revisions.iter().filter(|it| it[key] == true).count();
+    let mut line = format!("{}, {}", count(revisions.len(), "revision"), count(of("is_head"), "head"));
+    if of("is_merge_point") > 0 {
+        line += &format!(", {}", count(of("is_merge_point"), "merge point"));
+    }
     match differs.len() {
         0 => line,
         many => {
@@ -90,7 +109,8 @@ fn compared(folder: &Path, says: &Value) -> Vec<String> {
 }
 
 fn other(name: &str, theirs: &Value, ours: &Value) -> Option<String> {
-    (theirs != ours).then(|| format!("{name}: Alembic {theirs}, db-history {ours}"))
+    let said = |value: &Value| if value.is_null() { "refuses it".to_owned() } else { value.to_string() };
+    (theirs != ours).then(|| format!("{name}: Alembic {}, db-history {}", said(theirs), said(ours)))
 }
 
 fn ids(revisions: &Value) -> Value {

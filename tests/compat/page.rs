@@ -49,7 +49,7 @@ fn missing(expected: &Map<String, Value>) -> String {
 fn histories(found: &Value) -> String {
     let found: Vec<(&String, &str)> =
         found.as_object().into_iter().flatten().filter_map(|(name, said)| Some((name, said.as_str()?))).collect();
-    let count = |said: &str| said.split_once(" revisions").and_then(|(count, _)| count.parse::<usize>().ok());
+    let count = |said: &str| said.split_once(" revision").and_then(|(count, _)| count.parse::<usize>().ok());
     let sizes: Vec<usize> = found.iter().filter_map(|(_, said)| count(said)).collect();
     let (read, revisions) = (sizes.len(), sizes.iter().sum::<usize>());
     let other = found.iter().filter(|(_, said)| said.contains("; differs in ")).count();
@@ -57,9 +57,9 @@ fn histories(found: &Value) -> String {
         found.iter().map(|(name, said)| format!("| {name} | {} |\n", said.replace('|', "\\|"))).collect();
     format!(
         "\n# Histories\n\n`cargo xtask compat histories` reads every migration history that these packages ship with `db-history \
-         --json` and with Alembic's\n`ScriptDirectory`, and compares each revision's keys, the order, heads, bases, and seven ranges of \
-         each. Only scripts are\nread; what they import is stood in for. {read} histories with {revisions} revisions were compared, \
-         and {other} differ.\n\n| history | both say |\n|---|---|\n{rows}"
+         --json` and with Alembic's\n`ScriptDirectory`, and compares each revision's keys, the order, heads, bases, and up to seven ranges of \
+         each. Only scripts are\nread; what they import is stood in for. {read} histories with {revisions} revisions were compared; \
+         {other} of them differ.\n(Alembic takes no `ID+N` where the id has a dot in it, and db-history does.)\n\n| history | both say |\n|---|---|\n{rows}"
     )
 }
 
