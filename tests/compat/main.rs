@@ -1,5 +1,6 @@
 //! What this tool says of real projects: Backend.AI's three packages and others from PyPI, each installed as its authors ship it,
-//! on the tests' own PostgreSQL; and whether db-history reads their histories as Alembic does. `cargo xtask compat` runs it (it installs some 2 GB once, under `target/compat`), and
+//! on the tests' own PostgreSQL; what it does on each of PostgreSQL's releases (`servers.rs`); and whether db-history reads public
+//! histories as Alembic does (`histories.rs`). `cargo xtask compat` runs it (it installs some 2 GB once, under `target/compat`), and
 //! `cargo xtask compat NAME…` those with such a name; no other test does. What is expected is in `expected.json`, rewritten by
 //! `UPDATE_EXPECT=1`, and `docs/compatibility.md` is made of it.
 #![allow(clippy::unwrap_used, reason = "as in tests: what cannot go on has nothing to say")]
@@ -9,6 +10,7 @@ mod histories;
 mod look;
 mod page;
 mod projects;
+mod servers;
 #[allow(dead_code, reason = "what tests stand on; some of it is needed here")]
 #[path = "../it/support/mod.rs"]
 mod support;
@@ -23,6 +25,7 @@ use xtask::sys::python::managed;
 
 use look::Subject;
 use projects::{PROJECTS, Project, URL};
+use servers::SERVERS;
 use support::backendai::{Checkout, is_possible};
 use support::pg::{cluster, whole};
 use support::python::{quiet, workspace};
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
     let names =
         PROJECTS.iter().map(|it| it.name.to_owned()).chain(BACKEND_AI.map(|(it, _)| format!("backend.ai {it}")));
+    let names = names.chain(SERVERS.map(|(major, _)| release(major)));
     let names = names.chain([HISTORIES.to_owned()]);
     if std::env::var_os("UPDATE_EXPECT").is_none() && !names.clone().any(|name| is_wanted(&name)) {
         println!("no project is called so; there are: {}", names.collect::<Vec<_>>().join(", "));
@@ -58,10 +62,22 @@ fn main() -> ExitCode {
             expected.is_good = false;
         }
     }
+    for (major, package) in SERVERS.iter().filter(|(major, _)| is_wanted(&release(*major))) {
+        if servers::is_possible() {
+            expected.judge(&release(*major), timed(&release(*major), || servers::look(*major, package)));
+        } else {
+            expected.is_good = false;
+        }
+    }
     if is_wanted(HISTORIES) {
         expected.judge(HISTORIES, timed(HISTORIES, histories::look));
     }
     expected.end()
+}
+
+/// The name of one of PostgreSQL's releases.
+fn release(major: u32) -> String {
+    format!("postgresql {major}")
 }
 
 fn timed(name: &str, look: impl FnOnce() -> Value) -> Value {

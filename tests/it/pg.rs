@@ -395,6 +395,13 @@ fn long_statement() {
     assert_eq!(fail(db.run("select pg_sleep(600)")).kind, Kind::Interrupted);
     // The session is still good: what was made can be put away through it.
     db.client().batch_execute("select 1").unwrap();
+    // Each of these ends about when it is cancelled. A request that comes too late for it is no failure of the next one's.
+    for tenths in 198..=208 {
+        let _ = db.run(&format!("select pg_sleep({})", f64::from(tenths) / 10_000.0));
+        if let Err(error) = db.client().batch_execute("select pg_sleep(0.005)") {
+            assert_eq!(sql_fail(&error, "waiting").kind, Kind::Interrupted, "{error:?}");
+        }
+    }
 }
 
 #[test]

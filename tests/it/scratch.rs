@@ -17,7 +17,15 @@ use crate::support::process;
 use crate::support::python::quiet;
 
 fn making(ui: &Ui) -> Making<'_> {
-    Making { ui, why: "a test", name: None, file_copy: true, tools: std::slice::from_ref(&cluster().bin), admin: None }
+    Making {
+        ui,
+        why: "a test",
+        name: None,
+        file_copy: true,
+        memory: None,
+        tools: std::slice::from_ref(&cluster().bin),
+        admin: None,
+    }
 }
 
 fn admin() -> DbUrl {
@@ -235,7 +243,7 @@ fn hold() {
 
 /// Without the shared cluster: the child has no need of one.
 fn making_alone(ui: &Ui) -> Making<'_> {
-    Making { ui, why: "a test", name: None, file_copy: false, tools: &[], admin: None }
+    Making { ui, why: "a test", name: None, file_copy: false, memory: None, tools: &[], admin: None }
 }
 
 fn say(name: &str) {

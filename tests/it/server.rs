@@ -12,10 +12,13 @@ use postgres::{Client, NoTls};
 use rustix::process::{Pid, Signal, kill_process};
 use xtask::cmd::db_server;
 use xtask::fail::{Exit, Fail, Kind};
+use xtask::model::url::DbUrl;
+use xtask::sys::pg::{Making, Scratch, sweep};
 use xtask::sys::run::Cmd;
 use xtask::sys::server::{Choice, Home, Lease, states};
 use xtask::ui::{Options, Ui};
 
+use crate::support::not_run;
 use crate::support::pasted::actions;
 use crate::support::pg;
 use crate::support::process;
@@ -365,6 +368,62 @@ fn a_killed_server_is_cleaned_up_and_started_anew() {
     let socket_dir = next.socket_dir.clone();
     drop(next);
     gone(&base, &socket_dir);
+}
+
+/// Throwaway databases lie in memory, and what is to stay does not. The memory is lost with the machine: the server starts
+/// all the same, with what lies on the disk, and what was lost is swept.
+#[test]
+fn throwaway_databases_lie_in_memory_and_may_be_lost() {
+    let base = prepared("memory");
+    let lease = acquire(&base);
+    let Some(folder) = lease.memory.clone() else {
+        assert!(!Path::new("/dev/shm").is_dir(), "no folder in memory");
+        return not_run("this system has no /dev/shm");
+    };
+    let url = |lease: &Lease| DbUrl::parse(&lease.url("postgres")).unwrap();
+    let ui = ui();
+    let memory = Some(folder.as_path());
+    let making =
+        |name| Making { ui: &ui, why: "a test", name: Some(name), file_copy: true, memory, tools: &[], admin: None };
+    let places = |lease: &Lease| -> Vec<(String, String)> {
+        let sql = "select datname::text, spcname::text from pg_database d join pg_tablespace t on t.oid = dattablespace \
+            where datname like 'xtask%' order by 1";
+        let rows = client(&lease.socket_dir).unwrap().query(sql, &[]).unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    };
+    let place = |name: &str, place: &str| (name.to_owned(), place.to_owned());
+    let kept = Scratch::empty(&url(&lease), &making("xtask_kept")).unwrap().keep().unwrap();
+    let mut killed = Scratch::empty(&url(&lease), &making("xtask_scratch_1_00000001")).unwrap();
+    let _ = killed.save().unwrap();
+    let in_memory = "xtask_memory";
+    let [one, two] = ["xtask_scratch_1_00000001", "xtask_scratch_1_00000001_s1"].map(|name| place(name, in_memory));
+    assert_eq!(places(&lease), [place(&kept.database, "pg_default"), one, two]);
+    run(&lease.socket_dir, "create table own as select generate_series(1, 1000) as n");
+    let host = format!("host={} user=postgres dbname={}", lease.socket_dir.display(), killed.name());
+    let mut lost = Client::connect(&host, NoTls).unwrap();
+    // One statement each, so that the last one changes pages that the log of changes does not hold.
+    for sql in ["create table t as select generate_series(1, 10000) as n", "checkpoint", "update t set n = n + 1"] {
+        lost.batch_execute(sql).unwrap();
+    }
+    // Everything is killed, and the memory is gone.
+    watchdogs(&base).into_iter().for_each(kill);
+    kill(postmaster(&base));
+    std::mem::forget(killed);
+    drop(lease);
+    let lock = run_dir(&base).join("postmaster.lock");
+    until("the server's processes have ended", || fs::File::open(&lock).unwrap().try_lock().is_ok());
+    fs::remove_dir_all(&folder).unwrap();
+    let lease = acquire(&base);
+    let count = client(&lease.socket_dir).unwrap().query_one("select count(*) from own", &[]).unwrap();
+    assert_eq!(count.get::<_, i64>(0), 1000);
+    assert_eq!(sweep(&url(&lease)).unwrap().len(), 2);
+    let again = Scratch::empty(&url(&lease), &making("xtask_scratch_1_00000002")).unwrap();
+    assert_eq!(places(&lease)[1], place(again.name(), in_memory));
+    again.remove().unwrap();
+    let socket_dir = lease.socket_dir.clone();
+    drop(lease);
+    gone(&base, &socket_dir);
+    assert!(!folder.exists(), "the server has left its memory");
 }
 
 #[test]

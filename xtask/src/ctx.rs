@@ -19,7 +19,7 @@ use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::env_url::Known;
 use crate::sys::git::{MainBranch, Oid, Repo, Unclear};
 use crate::sys::history::{self, Headers};
-use crate::sys::pg::VersionTable;
+use crate::sys::pg::{Making, VersionTable};
 use crate::sys::project::{Component, Project};
 use crate::sys::python::{self, Interpreter, Wish};
 use crate::sys::server::{self, Home, Lease};
@@ -50,6 +50,8 @@ pub struct Database {
     pub url: DbUrl,
     /// Whether it is on our own server, which waits for no disk and whose databases we make ourselves.
     pub embedded: bool,
+    /// A folder in memory that the server may use, where it is our own.
+    pub memory: Option<PathBuf>,
     /// Folders with PostgreSQL's client programs, beside the usual ones.
     pub tools: Vec<PathBuf>,
     /// What is imitated on the embedded server, for reports.
@@ -62,6 +64,19 @@ impl Database {
     /// Who creates databases on its server.
     pub fn maker(&self) -> &DbUrl {
         self.admin.as_ref().unwrap_or(&self.url)
+    }
+
+    /// How throwaway databases beside it are made; `why` is for their comments.
+    pub fn making<'a>(&'a self, ui: &'a Ui, why: &'a str) -> Making<'a> {
+        Making {
+            ui,
+            why,
+            name: None,
+            file_copy: self.embedded,
+            memory: self.memory.as_deref(),
+            tools: &self.tools,
+            admin: self.admin.as_ref(),
+        }
     }
 
     /// `backend on localhost:8100`, `backend on the embedded server`; never a password.
@@ -272,7 +287,7 @@ impl Ctx {
             return self.embedded(config);
         }
         let (url, admin) = (self.configured_url(config)?, named_admin(&config.component)?);
-        Ok(Database { url, embedded: false, tools: Vec::new(), remark: None, admin })
+        Ok(Database { url, embedded: false, memory: None, tools: Vec::new(), remark: None, admin })
     }
 
     /// Every database that is the component's own, as far as it is known: the one that commands work on, and those that the
@@ -302,6 +317,7 @@ impl Ctx {
         Ok(Database {
             url: url.on_socket(&lease.socket_dir, lease.port, user, &target.database),
             embedded: true,
+            memory: lease.memory.clone(),
             tools: vec![lease.binaries.bin.clone()],
             remark: (!lease.binaries.imitated.is_empty()).then(|| lease.binaries.summary()),
             admin: None,

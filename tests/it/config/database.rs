@@ -100,6 +100,32 @@ fn another_database_than_the_config_names_is_said() {
     let _ = run(back.env("DATABASE_URL", &own)).code(0);
     assert_eq!(scene.versions(), ["b2"]);
     let _ = run(scene.xtask("db-status --url=env:MINE")).code(1).complains("MINE");
+    // Where nobody answers, what is to be looked at is where the URL came from.
+    let nobody = "postgresql+psycopg://me@127.0.0.1:1/db";
+    let variable = scene.xtask("db-status").env("DATABASE_URL", nobody);
+    let _ = run(variable).code(1).complains("Verify database configuration (DATABASE_URL in the environment)");
+    let flag = scene.xtask("db-status").arg(&format!("--url={nobody}"));
+    let _ = run(flag).code(1).complains("Verify database configuration (--url)");
+}
+
+/// env.py knows nothing of the config, and the settings say how it is told of it.
+#[test]
+fn a_config_that_is_handed_on() {
+    let scene = Scene::three().at("head");
+    let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
+    let line = "import os\nconfig.set_main_option('sqlalchemy.url', os.environ.get('APP_DB', 'sqlite:///app.db').replace('%', '%%'))\n";
+    scene.project.write("migrations/env.py", &env.replacen("target_metadata", &format!("{line}target_metadata"), 1));
+    let declared = "[workspace]\n[workspace.metadata.db.components.app]\nconfig = \"alembic.ini\"\n";
+    scene.project.write("Cargo.toml", declared);
+    let _ = run(scene.xtask("db-status")).code(1).complains("env.py connects to sqlite");
+    scene.project.write("Cargo.toml", &format!("{declared}env = {{ APP_DB = \"{{url}}\" }}\n"));
+    let _ = run(scene.xtask("db-migrate --direction=downgrade --target=-1 --yes")).code(0);
+    let _ = run(scene.xtask("db-roundtrip --all")).code(0);
+    assert_eq!(scene.versions(), ["b2"]);
+    // Whoever exports it has told env.py himself.
+    let other = cluster().database();
+    let exported = scene.xtask("db-status").env("APP_DB", &crate::support::scene::url("psycopg", &other));
+    let _ = run(exported).code(0).says("Database has no revision yet").complains(&other);
 }
 
 #[test]

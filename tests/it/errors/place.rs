@@ -56,6 +56,10 @@ fn pooled_connection() {
     let component = &looked["components"][0];
     assert_eq!((&component["refuses"], &component["state"]), (&json!("pooled-connection"), &json!("behind")));
     let _ = scene.run("db-status").code(0).says("reached through a connection pooler");
+    let _ = scene
+        .run("doctor")
+        .says("Name the server's own port: in sqlalchemy.url in the Alembic config, or once with --url=");
+    let _ = scene.xtask("doctor").arg(&format!("--url={address}")).run().says("Name the server's own port: --url=");
     // Nothing was set in a session that is not ours alone.
     let sent = door.sent.lock().unwrap().clone();
     assert!(sent.contains("select version_num") && !sent.to_lowercase().contains("set "), "{sent}");

@@ -9,7 +9,7 @@ use super::{Ctx, Database};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::{Action, own};
 use crate::model::env_script::follows_the_config;
-use crate::model::url::DbUrl;
+use crate::model::url::{DbUrl, WrittenIn};
 use crate::sys::alembic::{self, Answer, Asking, Wanted};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::env_url::{self, Known, leads_to_the_same};
@@ -28,10 +28,14 @@ impl Ctx {
     pub(super) fn configured_url(&self, config: &AlembicConfig) -> Result<DbUrl> {
         let declared = config.component.url.as_deref();
         let url = match (self.common.url.as_deref(), declared) {
-            (Some(text), _) => announced(text, "--url", Kind::Usage)?,
-            (None, Some(text)) => announced(text, "`url` of the component's settings", Kind::ConfigInvalid)?,
+            (Some(text), _) => announced(text, "--url", Kind::Usage)?.found_in(place(text, WrittenIn::Flag)),
+            (None, Some(text)) => announced(text, "`url` of the component's settings", Kind::ConfigInvalid)?
+                .found_in(place(text, WrittenIn::Settings)),
             (None, None) => match self.known(config)? {
-                Some(known) => known.url,
+                Some(known) => known.url.found_in(match known.told_by.as_slice() {
+                    [name] => WrittenIn::Variable(name.clone()),
+                    _ => WrittenIn::EnvPy,
+                }),
                 None => in_config(config)?,
             },
         };
@@ -93,6 +97,9 @@ impl Ctx {
             return Ok(None);
         }
         let named = config.url().ok().and_then(|text| DbUrl::parse(&text).ok());
+        if named.is_some() && is_told(config) {
+            return Ok(None);
+        }
         // Python would wait for what is there and is no file.
         if let Err(error) = &script
             && error.kind() == std::io::ErrorKind::InvalidInput
@@ -213,6 +220,19 @@ fn not_postgres(config: &AlembicConfig, kind: &str) -> Fail {
         .refused()
 }
 
+/// Whether the settings say how env.py is told, and nothing else has told it already.
+fn is_told(config: &AlembicConfig) -> bool {
+    let by_us = |(name, value): &(String, String)| {
+        std::env::var_os(name).is_none() && (value.contains("{url}") || value.contains("{place}"))
+    };
+    config.component.env.iter().any(by_us)
+}
+
+/// Where somebody has to change what is announced so.
+fn place(text: &str, named: WrittenIn) -> WrittenIn {
+    text.strip_prefix("env:").map_or(named, |name| WrittenIn::Variable(name.to_owned()))
+}
+
 fn file_name(config: &AlembicConfig) -> String {
     config.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -245,11 +265,23 @@ fn announced(text: &str, whose: &str, kind: Kind) -> Result<DbUrl> {
 
 pub(super) fn in_config(config: &AlembicConfig) -> Result<DbUrl> {
     let (path, line) = config.place("sqlalchemy.url");
-    Ok(DbUrl::parse(&config.url()?).map_err(|error| {
-        Fail::new(Kind::ConfigInvalid, "Cannot use `sqlalchemy.url` of the Alembic config")
-            .details(error.to_string())
-            .at(path, line)
-            .action(format!("Write it as: {FORM}"))
-            .related(own("doctor"))
+    let text = config.url().map_err(|error| match config.template {
+        Some(_) => error,
+        None => or_another(from_anyhow(&error)).into(),
+    })?;
+    Ok(DbUrl::parse(&text).map_err(|error| {
+        or_another(
+            Fail::new(Kind::ConfigInvalid, "Cannot use `sqlalchemy.url` of the Alembic config")
+                .details(error.to_string())
+                .at(path, line)
+                .action(format!("Write it as: {FORM}"))
+                .related(own("doctor")),
+        )
     })?)
+}
+
+/// What helps whoever keeps the URL elsewhere, or has no database yet.
+fn or_another(fail: Fail) -> Fail {
+    fail.action(format!("Or name it for once: --url={FORM}, or --url=env:DATABASE_URL"))
+        .action("Or use a server of the tool's own: repeat the command with --server=embedded")
 }

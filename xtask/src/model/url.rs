@@ -156,6 +156,34 @@ impl Parts {
     }
 }
 
+/// Where a URL is written, as advice names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WrittenIn {
+    /// `sqlalchemy.url`.
+    #[default]
+    Config,
+    /// `--url`.
+    Flag,
+    /// `url` of the component.
+    Settings,
+    /// A variable of the environment.
+    Variable(String),
+    /// Wherever env.py has it from.
+    EnvPy,
+}
+
+impl fmt::Display for WrittenIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WrittenIn::Config => f.write_str("sqlalchemy.url in the Alembic config"),
+            WrittenIn::Flag => f.write_str("--url"),
+            WrittenIn::Settings => f.write_str("`url` of the component in Cargo.toml"),
+            WrittenIn::Variable(name) => write!(f, "{name} in the environment"),
+            WrittenIn::EnvPy => f.write_str("what env.py takes"),
+        }
+    }
+}
+
 /// A database URL and what it means. Cheap enough to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DbUrl {
@@ -163,6 +191,7 @@ pub struct DbUrl {
     driver: Driver,
     around: Arc<Surroundings>,
     target: Target,
+    written_in: WrittenIn,
 }
 
 impl DbUrl {
@@ -178,7 +207,17 @@ impl DbUrl {
     fn of(parts: Parts, around: Arc<Surroundings>) -> Result<DbUrl, UrlError> {
         let driver = Driver::of(&parts.drivername)?;
         let target = resolve::resolve(&parts, driver, &around)?;
-        Ok(DbUrl { parts, driver, around, target })
+        Ok(DbUrl { parts, driver, around, target, written_in: WrittenIn::default() })
+    }
+
+    /// The same, with where it was found.
+    pub fn found_in(self, written_in: WrittenIn) -> DbUrl {
+        DbUrl { written_in, ..self }
+    }
+
+    /// Where somebody may change it.
+    pub fn written_in(&self) -> &WrittenIn {
+        &self.written_in
     }
 
     /// The same URL with what it leaves out filled from the environment and the password file, as its driver would.
@@ -186,7 +225,7 @@ impl DbUrl {
     /// # Errors
     /// A variable that the driver would refuse, such as a `PGPORT` that is no number.
     pub fn complete(&self, around: Surroundings) -> Result<DbUrl, UrlError> {
-        DbUrl::of(self.parts.clone(), Arc::new(around))
+        Ok(DbUrl::of(self.parts.clone(), Arc::new(around))?.found_in(self.written_in.clone()))
     }
 
     /// Whether [`DbUrl::complete`] was called.
@@ -229,7 +268,7 @@ impl DbUrl {
         }
         let mut target = self.target.clone();
         target.database = database.to_owned();
-        DbUrl { parts, driver: self.driver, around: Arc::clone(&self.around), target }
+        DbUrl { parts, target, ..self.clone() }
     }
 
     /// The same for this tool's own connections and PostgreSQL's programs, at one of its servers and no other.
@@ -264,7 +303,7 @@ impl DbUrl {
             ssl: Ssl { mode: SslMode::Disable, ..Ssl::default() },
             ..self.target.clone()
         };
-        DbUrl { parts, driver: self.driver, around: Arc::clone(&self.around), target }
+        DbUrl { parts, target, ..self.clone() }
     }
 
     /// The same without a password, for files: the password then goes by `PGPASSWORD`.
@@ -279,7 +318,8 @@ impl DbUrl {
     /// # Errors
     /// As [`DbUrl::parse`].
     pub fn with_password(&self, password: Secret) -> Result<DbUrl, UrlError> {
-        DbUrl::of(Parts { password: Some(password), ..self.parts.clone() }, Arc::clone(&self.around))
+        let parts = Parts { password: Some(password), ..self.parts.clone() };
+        Ok(DbUrl::of(parts, Arc::clone(&self.around))?.found_in(self.written_in.clone()))
     }
 
     /// The URL for SQLAlchemy, password included.

@@ -92,10 +92,15 @@ impl AlembicConfig {
         };
         match url {
             Some(url) if !url.is_empty() => Ok(url),
-            _ => Err(file
-                .fail("sqlalchemy.url", "is not set, so the database is not known")
-                .action("Set it: sqlalchemy.url = postgresql+asyncpg://USER@HOST:PORT/DATABASE")
-                .into()),
+            _ => {
+                // Alembic reads it from no TOML.
+                let is_toml = self.path.extension().is_some_and(|extension| extension == "toml");
+                let place = if is_toml { " in an alembic.ini beside it, under [alembic]" } else { "" };
+                Err(file
+                    .fail("sqlalchemy.url", "is not set, so the database is not known")
+                    .action(format!("Set it{place}: sqlalchemy.url = postgresql+asyncpg://USER@HOST:PORT/DATABASE"))
+                    .into())
+            }
         }
     }
 

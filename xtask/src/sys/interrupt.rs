@@ -34,10 +34,12 @@ pub fn requested() -> bool {
 
 /// An `interrupted` failure if somebody asked us to stop; call it between steps.
 pub fn check() -> Result<()> {
-    if requested() {
-        return Err(Fail::new(Kind::Interrupted, "Interrupted").into());
-    }
-    Ok(())
+    if requested() { Err(fail().into()) } else { Ok(()) }
+}
+
+/// That somebody asked us to stop, as a failure.
+pub fn fail() -> Fail {
+    Fail::new(Kind::Interrupted, "Interrupted")
 }
 
 /// Runs something that has to be said or put away although somebody asked us to stop. A second signal still ends us.

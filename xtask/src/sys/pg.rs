@@ -17,6 +17,7 @@ mod imprint;
 mod indexes;
 mod ledger;
 mod look;
+mod memory;
 pub mod mend;
 pub mod models;
 pub mod parked;
@@ -41,7 +42,7 @@ mod written;
 
 pub use crate::model::sql::{ident, literal};
 pub use closed::is_closed;
-pub use connect::{Db, Here, ServerVersion};
+pub use connect::{Db, Here, ServerVersion, own_port};
 pub use copy::{dump_to, sweep_dumps};
 pub use count::{Counted, MOST_COUNTED};
 pub use errors::{kind_of, sql_fail};

@@ -13,6 +13,7 @@
 mod binaries;
 mod data;
 mod lock;
+mod memory;
 mod place;
 mod postmaster;
 mod process;
@@ -136,6 +137,8 @@ pub struct Lease {
     pub binaries: Binaries,
     /// Where the data is.
     pub data: PathBuf,
+    /// A folder in memory for throwaway databases, where there is one.
+    pub memory: Option<PathBuf>,
     /// Where what servers share is cached: programs that were fetched, what `initdb` made.
     pub base: PathBuf,
     files: Files,
@@ -173,10 +176,10 @@ impl Lease {
         let socket_dir = start.server().map_err(|error| start.explained(error))?;
         // What runs may have been started from other programs than those that we have found.
         let binaries = state::about(&files).unwrap_or(binaries);
-        let data = files.data();
+        let (data, memory) = (files.data(), memory::folder(&files.dir));
         let superuser = SUPERUSER;
         let port = place::PORT;
-        Ok(Lease { socket_dir, port, superuser, binaries, data, base, files, _listed: listed, _users: users })
+        Ok(Lease { socket_dir, port, superuser, binaries, data, memory, base, files, _listed: listed, _users: users })
     }
 
     /// Makes a role of that name (a superuser, as the official image's `POSTGRES_USER` is) unless there is one.

@@ -70,14 +70,13 @@ impl Seen {
     fn now(url: DbUrl, command: &str) -> Result<Seen> {
         let mut db = Db::connect(&url, &application_name(command))?;
         // Whoever comes after this and writes is seen at the end.
-        let (at, others) = db.busy(None)?;
-        Ok(Seen { at, imprint: db.imprint()?, others, url })
+        let (at, others, imprint) = db.imprint()?;
+        Ok(Seen { at, imprint, others, url })
     }
 
     fn touched(&self, command: &str) -> Result<Option<Touched>> {
         let mut db = Db::connect(&self.url, &application_name(command))?;
-        db.wait_for_counters(self.at)?;
-        let changes = db.imprint()?.since(&self.imprint);
+        let changes = db.imprint_after(self.at)?.since(&self.imprint);
         if changes.is_empty() {
             return Ok(None);
         }

@@ -12,7 +12,7 @@ use crate::model::graph::Graph;
 use crate::model::target::Step;
 use crate::sys::alembic::{Compared, Draft, Driver, Fault, Plan, Stop, Trouble};
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::pg::{self, Db, Making, Scratch, application_name};
+use crate::sys::pg::{self, Db, Scratch, application_name};
 use crate::sys::project::{Baseline, Component};
 use crate::work::bystander::Bystanders;
 use crate::work::driver::{self, Labels};
@@ -149,14 +149,7 @@ impl HeadDatabase {
         command: &str,
         way: Way<'_>,
     ) -> Result<Result<HeadDatabase, Stopped>> {
-        let making = Making {
-            ui: &ctx.ui,
-            why: command,
-            name: None,
-            file_copy: database.embedded,
-            tools: &database.tools,
-            admin: database.admin.as_ref(),
-        };
+        let making = database.making(&ctx.ui, command);
         let name = &database.url.target().database;
         let (scratch, words) = match way {
             Way::Empty => {

@@ -19,7 +19,7 @@ use crate::model::sql;
 use crate::model::target::Direction;
 use crate::sys::alembic::{Driver, Stop, Trouble, TroubleKind};
 use crate::sys::alembic_ini::AlembicConfig;
-use crate::sys::pg::{Db, Making, Scratch, application_name, catalog};
+use crate::sys::pg::{Db, Scratch, application_name, catalog};
 use crate::sys::project::Component;
 
 /// What is to be tried.
@@ -85,14 +85,7 @@ fn attempt(ctx: &Ctx, trial: &Trial<'_>) -> Result<Proof> {
             return Ok(Proof::GoesDown(format!("{what}, which is for the whole server: no copy can try that")));
         }
     }
-    let making = Making {
-        ui: &ctx.ui,
-        why: trial.command,
-        name: None,
-        file_copy: database.embedded,
-        tools: &database.tools,
-        admin: database.admin.as_ref(),
-    };
+    let making = database.making(&ctx.ui, trial.command);
     let own = Bystanders::look(ctx, trial.config, database.embedded, trial.command);
     let mut first = Scratch::clone_of(&database.url, &database.url.target().database, &making)?;
     let second = first.twin(&database.url, &making)?;

@@ -12,7 +12,7 @@ use crate::model::rows::{self, DataChange, Rows};
 use crate::report::json::{data_change, schema_change};
 use crate::report::roundtrip::rows_lines;
 use crate::sys::alembic::{Driver, Event, Patience, Stop};
-use crate::sys::pg::{Db, Making, Scratch, application_name, catalog as pg_catalog, rows as pg_rows};
+use crate::sys::pg::{Db, Scratch, application_name, catalog as pg_catalog, rows as pg_rows};
 use crate::work::bystander::Bystanders;
 use crate::work::driver::{self, Labels};
 
@@ -48,14 +48,7 @@ pub fn try_out(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
     // A session in the database is in the way of a copy.
     drop(own);
     let database = &facts.database;
-    let making = Making {
-        ui: &ctx.ui,
-        why: "dry run",
-        name: None,
-        file_copy: database.embedded,
-        tools: &database.tools,
-        admin: database.admin.as_ref(),
-    };
+    let making = database.making(&ctx.ui, "dry run");
     let own = Bystanders::look(ctx, &config, database.embedded, COMMAND);
     let scratch = Scratch::clone_of(&database.url, &database.url.target().database, &making)?;
     let mut db = Db::connect(scratch.url(), &application_name(COMMAND))?;

@@ -166,14 +166,7 @@ pub fn empty(ctx: &Ctx, facts: &Facts) -> Result<Scratch> {
 
 /// How databases for round trips are made on this server.
 pub fn making<'a>(ctx: &'a Ctx, facts: &'a Facts) -> Making<'a> {
-    Making {
-        ui: &ctx.ui,
-        why: "round trip",
-        name: None,
-        file_copy: facts.database.embedded,
-        tools: &facts.database.tools,
-        admin: facts.database.admin.as_ref(),
-    }
+    facts.database.making(&ctx.ui, "round trip")
 }
 
 /// Fills the empty database, and keeps it for the next time.

@@ -31,7 +31,7 @@ use crate::model::action::{Action, Around, own};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::changes::{Places, Watcher};
 use crate::sys::clock::utc_time;
-use crate::sys::files;
+use crate::sys::{files, interrupt};
 use crate::ui::Paint;
 use crate::work::bystander::Bystanders;
 
@@ -87,9 +87,11 @@ impl Watch<'_> {
     fn forever(&mut self) -> Result<Infallible> {
         loop {
             let Err(error) = self.session() else { continue };
+            // Whatever else has failed since: the end was asked for.
+            interrupt::check()?;
             let fail = from_anyhow(&error);
             let of_scripts = matches!(fail.kind, Kind::MigrationFileInvalid | Kind::MigrationFileMissing);
-            if fail.kind == Kind::Interrupted || (!self.answered && !of_scripts) {
+            if !self.answered && !of_scripts {
                 return Err(error);
             }
             self.say(&Err(fail));

@@ -220,9 +220,8 @@ fn clone(ctx: &Ctx, part: &Part<'_>) -> Result<Option<Scratch>> {
     let Way::Swap { other: Other::CloneOf { database, .. }, .. } = &part.way else { return Ok(None) };
     sweep(&part.admin)?;
     let _task = ctx.ui.task(format!("Cloning {database}"));
-    let tools = &part.database.tools;
-    let making =
-        Making { ui: &ctx.ui, why: COMMAND, name: None, file_copy: part.database.embedded, tools, admin: None };
+    // It stays; and who may make it has been chosen before.
+    let making = Making { memory: None, admin: None, ..part.database.making(&ctx.ui, COMMAND) };
     let scratch = Scratch::clone_of(&part.admin, database, &making)?;
     if let Some(lacks) = scratch.lacks() {
         ctx.ui.warn(lacks);

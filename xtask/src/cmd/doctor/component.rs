@@ -16,7 +16,7 @@ use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::files;
 use crate::sys::git::Repo;
 use crate::sys::pg::parked::{Databases, Named};
-use crate::sys::pg::{Db, Templates, abandoned, application_name, client_tool, swap};
+use crate::sys::pg::{Db, Templates, abandoned, application_name, client_tool, own_port, swap};
 use crate::sys::project::Component;
 use crate::work::parked::of_today;
 use crate::work::{advice, shared_tree};
@@ -117,7 +117,7 @@ fn database(ctx: &Ctx, component: &Component, config: &AlembicConfig) -> Vec<Che
             let place = format!("{} (PostgreSQL {version})", database.place());
             if db.is_pooled() {
                 let text = format!("{place}, through a connection pooler: db-status looks, everything else is refused");
-                return vec![Check::warning(name, text).fix("Name the server's own port in sqlalchemy.url")];
+                return vec![Check::warning(name, text).fix(own_port(database.url.written_in()))];
             }
             let mut checks = vec![Check::ok(&name, place)];
             checks.extend(pg_dump(ctx, component, &database, &db));

@@ -120,7 +120,7 @@ pub fn warm_python(ctx: &Ctx) -> Vec<Check> {
 pub fn postgresql(ctx: &Ctx) -> Vec<Check> {
     let found = || -> Result<Check> {
         if ctx.server()? == Server::Configured {
-            return Ok(Check::ok("postgresql", "the one in each config's sqlalchemy.url"));
+            return Ok(Check::ok("postgresql", "the one that each component's URL names"));
         }
         let states = server::states(&ctx.ui, &ctx.home()?)?;
         let words = states.iter().map(|state| {

@@ -15,12 +15,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::batch::{Answer, batch};
 use super::door::Door;
-use super::errors::{connect_fail, no_answer, psql, sql_fail, tls_reason};
+use super::errors::{connect_fail, is_cancelled, no_answer, psql, sql_fail, tls_reason};
 use super::pooler::{self, Behind};
 use super::{literal, surroundings, tls};
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Program, own};
-use crate::model::url::{Address, DbUrl, Endpoint, Session, SslMode, Target};
+use crate::model::url::{Address, DbUrl, Endpoint, Session, SslMode, Target, WrittenIn};
 use crate::sys::interrupt;
 
 /// How long one server may take to let us in, unless the URL says otherwise.
@@ -101,7 +101,7 @@ impl Db {
         let tls = if encrypted { Some(tls::connector(&target.ssl)?) } else { None };
         let mut last = None;
         for endpoint in &target.endpoints {
-            match patiently(endpoint, target, tls.as_ref(), application_name) {
+            match patiently(endpoint, &url, tls.as_ref(), application_name) {
                 Ok((client, Some(door))) => return Db::introduce(client, url.clone(), endpoint.clone(), door),
                 Ok((client, None)) => {
                     let config = config(endpoint, target, application_name);
@@ -222,19 +222,28 @@ impl Db {
                         Some(door) => token.cancel_query(door),
                         None => token.cancel_query(NoTls),
                     };
-                    return;
+                    return true;
                 }
             }
+            false
         });
         let result = self.client.batch_execute(sql);
         drop(done);
-        let _ = watch.join();
+        let is_asked = watch.join().unwrap_or(true);
+        if is_asked && !result.as_ref().is_err_and(is_cancelled) {
+            let _ = self.client.batch_execute(CATCH);
+        }
         if result.is_err() {
             interrupt::check()?;
         }
         Ok(result)
     }
 }
+
+/// A request to cancel goes to the server by a connection of its own, and ends whatever the session runs when it arrives. Where
+/// the statement has ended before that, this one is there to be ended, and not one that puts something away. (A request that
+/// is under way for longer, on a machine with much to do, is told as the interruption that it is: [`sql_fail`].)
+const CATCH: &str = "select pg_catalog.pg_sleep(0.2)";
 
 /// Formats and time limits that others may have set differently for the role or the database, and messages in English where
 /// we may. On a server that is older than a setting, [`SETTABLE`] leaves it out.
@@ -301,32 +310,44 @@ fn pooled(db: &Db, behind: &Behind) -> Fail {
              that answers",
             db.endpoint()
         ))
-        .details("The next statement may run in another session there: locks and settings of a migration would get into \
-             the application's sessions")
+        .details(
+            "The next statement may run in another session there: locks and settings of a migration would get into \
+             the application's sessions",
+        )
         .details(format!("The server itself says that it listens at {server}"))
-        .action("Name the server's own port: in sqlalchemy.url, or once with --url=postgresql+DRIVER://USER@HOST:PORT/DATABASE")
+        .action(own_port(db.url().written_in()))
         .related(own("db-status"))
         .refused()
+}
+
+/// What helps where a pooler stands between: in the place that names it, or for once.
+pub fn own_port(written_in: &WrittenIn) -> String {
+    let once = "--url=postgresql+DRIVER://USER@HOST:PORT/DATABASE";
+    match written_in {
+        WrittenIn::Flag => format!("Name the server's own port: {once}"),
+        place => format!("Name the server's own port: in {place}, or once with {once}"),
+    }
 }
 
 /// One server, with patience while it says that it is starting up.
 fn patiently(
     endpoint: &Endpoint,
-    target: &Target,
+    url: &DbUrl,
     tls: Option<&MakeRustlsConnect>,
     application_name: &str,
 ) -> Result<(Client, Option<Door>), Box<Fail>> {
     let until = Instant::now() + STARTING_UP;
+    let target = url.target();
     let limit = target.connect_timeout.unwrap_or(LIMIT);
     loop {
         let error = match negotiate(endpoint, target, tls, application_name, limit) {
             Ok(client) => return Ok(client),
-            Err(Attempt::NoAnswer) => return Err(Box::new(no_answer(endpoint, limit.as_secs()))),
+            Err(Attempt::NoAnswer) => return Err(Box::new(no_answer(endpoint, url, limit.as_secs()))),
             Err(Attempt::Refused(error)) => error,
         };
         let starting = error.code() == Some(&SqlState::CANNOT_CONNECT_NOW);
         if !starting || Instant::now() > until || interrupt::requested() {
-            return Err(Box::new(connect_fail(&error, endpoint, target)));
+            return Err(Box::new(connect_fail(&error, endpoint, url)));
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -4,12 +4,13 @@
 use std::error::Error as _;
 use std::io;
 
-use postgres::error::DbError;
+use postgres::error::{DbError, SqlState};
 
 use crate::fail::{Fail, Kind};
 use crate::model::action::{Program, own, program};
-use crate::model::url::{Address, Endpoint, Target};
+use crate::model::url::{Address, DbUrl, Endpoint, Target, WrittenIn};
 use crate::model::values::{LEFT_OUT, detail_without, message_without, without_quoted};
+use crate::sys::interrupt;
 
 /// The kind that an SQLSTATE stands for.
 pub fn kind_of(sqlstate: &str) -> Kind {
@@ -41,6 +42,9 @@ pub fn sql_fail(error: &postgres::Error, what: &str) -> Fail {
     let Some(db) = error.as_db_error() else {
         return lost(error, what);
     };
+    if is_cancelled(error) && interrupt::requested() {
+        return interrupt::fail();
+    }
     let code = db.code().code();
     let kind = kind_of(code);
     let summary = match kind {
@@ -68,6 +72,11 @@ pub fn sql_fail(error: &postgres::Error, what: &str) -> Fail {
     .related(own("db-status"))
 }
 
+/// Whether somebody has cancelled the statement: we at Ctrl-C, an administrator, a time limit.
+pub(super) fn is_cancelled(error: &postgres::Error) -> bool {
+    error.code() == Some(&SqlState::QUERY_CANCELED)
+}
+
 /// An error that is not the server's answer: mostly the connection broke.
 fn lost(error: &postgres::Error, what: &str) -> Fail {
     let broken = error.is_closed() || io_error(error).is_some();
@@ -82,9 +91,10 @@ fn lost(error: &postgres::Error, what: &str) -> Fail {
 }
 
 /// Why no connection was made to `endpoint`.
-pub(super) fn connect_fail(error: &postgres::Error, endpoint: &Endpoint, target: &Target) -> Fail {
+pub(super) fn connect_fail(error: &postgres::Error, endpoint: &Endpoint, url: &DbUrl) -> Fail {
+    let target = url.target();
     if let Some(db) = error.as_db_error() {
-        return refused_by_server(db, endpoint, target);
+        return refused_by_server(db, endpoint, url);
     }
     if let Some(reason) = tls_reason(error) {
         return unreachable(format!("TLS to {endpoint} failed: {reason}"))
@@ -93,7 +103,7 @@ pub(super) fn connect_fail(error: &postgres::Error, endpoint: &Endpoint, target:
     }
     if error.source().is_some_and(|source| source.to_string() == "password missing") {
         let details = format!("{endpoint} asks user {} for a password, and there is none", target.user);
-        return bad_credentials(details, endpoint, target);
+        return bad_credentials(details, endpoint, url);
     }
     let details = match io_error(error) {
         Some(error) => io_reason(error, endpoint),
@@ -102,39 +112,40 @@ pub(super) fn connect_fail(error: &postgres::Error, endpoint: &Endpoint, target:
             format!("{endpoint}: {error}{cause}")
         }
     };
-    is_it_running(unreachable(details), endpoint)
+    is_it_running(unreachable(details), endpoint, url.written_in())
 }
 
 /// Nobody answered in time.
-pub(super) fn no_answer(endpoint: &Endpoint, seconds: u64) -> Fail {
-    is_it_running(unreachable(format!("No answer from {endpoint} within {seconds} s")), endpoint)
+pub(super) fn no_answer(endpoint: &Endpoint, url: &DbUrl, seconds: u64) -> Fail {
+    is_it_running(unreachable(format!("No answer from {endpoint} within {seconds} s")), endpoint, url.written_in())
 }
 
 fn unreachable(details: String) -> Fail {
     Fail::new(Kind::ConnectionRefused, "Cannot connect to database").details(details).related(own("doctor"))
 }
 
-fn is_it_running(fail: Fail, endpoint: &Endpoint) -> Fail {
+fn is_it_running(fail: Fail, endpoint: &Endpoint, written_in: &WrittenIn) -> Fail {
+    let verify = format!("Verify database configuration ({written_in})");
     if !endpoint.is_local() {
         let fail = fail.action(format!("Check that this machine reaches {endpoint}: network, VPN, firewall"));
-        return fail.action("Verify database configuration (sqlalchemy.url in the Alembic config)");
+        return fail.action(verify);
     }
-    fail.action("Check PostgreSQL is running: docker ps | grep postgres")
-        .action("Verify database configuration (sqlalchemy.url in the Alembic config)")
-        .action(
-            "Start the infrastructure, or use a server of the tool's own: repeat the command with --server=embedded",
-        )
+    fail.action("Check PostgreSQL is running: docker ps | grep postgres").action(verify).action(
+        "Start the infrastructure, or use a server of the tool's own: repeat the command with --server=embedded",
+    )
 }
 
-fn bad_credentials(details: String, endpoint: &Endpoint, target: &Target) -> Fail {
+fn bad_credentials(details: String, endpoint: &Endpoint, url: &DbUrl) -> Fail {
+    let written_in = url.written_in();
     Fail::new(Kind::AuthenticationFailed, "The database server refuses the user")
         .details(details)
-        .action("Verify user and password in the database configuration (sqlalchemy.url, PGPASSWORD, ~/.pgpass)")
-        .run("Try it by hand", psql(endpoint, target))
+        .action(format!("Verify user and password ({written_in}, PGPASSWORD, ~/.pgpass)"))
+        .run("Try it by hand", psql(endpoint, url.target()))
         .related(own("doctor"))
 }
 
-fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail {
+fn refused_by_server(db: &DbError, endpoint: &Endpoint, url: &DbUrl) -> Fail {
+    let target = url.target();
     let code = db.code().code();
     let (user, database) = (&target.user, &target.database);
     let fail = |kind, summary: &str| {
@@ -144,13 +155,13 @@ fn refused_by_server(db: &DbError, endpoint: &Endpoint, target: &Target) -> Fail
     };
     match kind_of(code) {
         Kind::AuthenticationFailed => {
-            bad_credentials(format!("{endpoint}: {}", db.message()), endpoint, target).sqlstate(code).action(format!(
+            bad_credentials(format!("{endpoint}: {}", db.message()), endpoint, url).sqlstate(code).action(format!(
                 "If the message names pg_hba.conf, the server must be told to let user {user} in from this machine"
             ))
         }
         Kind::DatabaseMissing => fail(Kind::DatabaseMissing, "The database does not exist")
             .run("Create it", createdb(endpoint, user, database))
-            .action("Check for typos in the database's name (sqlalchemy.url in the Alembic config)"),
+            .action(format!("Check for typos in the database's name ({})", url.written_in())),
         Kind::PermissionDenied => fail(Kind::PermissionDenied, "Permission denied by the database").action(format!(
             "As a superuser, in SQL: GRANT CONNECT ON DATABASE {} TO {}",
             super::ident(database),

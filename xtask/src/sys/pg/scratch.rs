@@ -4,7 +4,7 @@
 //!
 //! Nobody is ever disconnected from any database but a scratch one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
@@ -13,7 +13,7 @@ use postgres::error::SqlState;
 use super::ask::Ask;
 use super::closed::close;
 use super::copy::{dump_and_restore, unlike};
-use super::session::try_lock;
+use super::memory::{self, IN_MEMORY, ON_DISK};
 use super::source::{Setting, Source};
 use super::swap::{connected, in_one};
 use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, new_name};
@@ -42,6 +42,8 @@ pub struct Making<'a> {
     /// Copy files instead of pages: faster where the server does not wait for the disk (our embedded one, and any with
     /// `fsync` off, which is asked), slower and with two checkpoints elsewhere. Needs PostgreSQL 15; ignored below.
     pub file_copy: bool,
+    /// A folder in memory of our own server, for what does not stay.
+    pub memory: Option<&'a Path>,
     /// More folders to look for `pg_dump` and `pg_restore` in.
     pub tools: &'a [PathBuf],
     /// Who makes it, where the role that works in it may not.
@@ -58,6 +60,8 @@ pub struct Scratch {
     /// To whom it is to belong, if not to who makes it.
     belongs_to: Option<String>,
     file_copy: bool,
+    /// The tablespace, for `create database`; nothing where that is the template's.
+    place: &'static str,
     /// What is set for the database, alone or for a role in it, and each new copy gets: the server copies none of it.
     settings: Vec<Setting>,
     /// What others may do in it: a privilege and a role each.
@@ -98,7 +102,7 @@ impl Scratch {
     /// # Errors
     /// `permission-denied` without CREATEDB, and what connecting may meet.
     pub fn empty(admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
-        let mut scratch = Scratch::claim(admin, making)?;
+        let mut scratch = Scratch::claim(admin, making, None)?;
         scratch.create("template0", "", making.why)?;
         Ok(scratch)
     }
@@ -108,7 +112,7 @@ impl Scratch {
     /// # Errors
     /// As [`Scratch::empty`]; `database-missing`.
     pub fn like(admin: &DbUrl, source: &str, making: &Making<'_>) -> Result<Scratch> {
-        let mut scratch = Scratch::claim(admin, making)?;
+        let mut scratch = Scratch::claim(admin, making, Some(source))?;
         let facts = scratch.owner.source(source)?;
         scratch.settings = facts.settings;
         scratch.create("template0", &facts.options, making.why)?;
@@ -121,7 +125,7 @@ impl Scratch {
     /// # Errors
     /// `permission-denied`, `database-missing`, `tool-missing`, `interrupted`, and what connecting may meet.
     pub fn clone_of(admin: &DbUrl, source: &str, making: &Making<'_>) -> Result<Scratch> {
-        let mut scratch = Scratch::claim(admin, making)?;
+        let mut scratch = Scratch::claim(admin, making, Some(source))?;
         let facts = scratch.source_without_us(source)?;
         (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
         // What the role may do in its own database it may do in the copy, and no more.
@@ -151,7 +155,7 @@ impl Scratch {
     /// # Errors
     /// `active-connections` with who is connected; `permission-denied` without the right to copy it.
     pub fn exact_copy(admin: &DbUrl, source: &str, making: &Making<'_>) -> Result<Scratch> {
-        let mut scratch = Scratch::claim(admin, making)?;
+        let mut scratch = Scratch::claim(admin, making, Some(source))?;
         let facts = scratch.source_without_us(source)?;
         (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
         scratch.belongs_to = scratch.role.is_some().then(|| facts.owner.clone());
@@ -189,7 +193,7 @@ impl Scratch {
     /// `active-connections`, `interrupted`, and what connecting may meet.
     pub fn twin(&mut self, admin: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
         self.session = None;
-        let mut twin = Scratch::claim(admin, making)?;
+        let mut twin = Scratch::claim(admin, making, Some(&self.name))?;
         let facts = self.owner.source(&self.name.clone())?;
         (twin.settings, twin.grants) = (facts.settings, facts.grants);
         twin.belongs_to.clone_from(&self.belongs_to);
@@ -208,12 +212,11 @@ impl Scratch {
     /// # Errors
     /// `interrupted`, and what connecting may meet.
     pub fn of_template(admin: &DbUrl, template: &str, making: &Making<'_>) -> Result<Option<Scratch>> {
-        let mut scratch = Scratch::claim(admin, making)?;
-        let sql = scratch.create_sql(&scratch.name, template, "");
-        if scratch.owner.run(&sql)?.is_err() {
+        let mut scratch = Scratch::claim(admin, making, Some(template))?;
+        let name = scratch.name.clone();
+        if scratch.try_create(&name, template, "")?.is_err() {
             return Ok(None);
         }
-        let name = scratch.name.clone();
         let facts = scratch.owner.source(template)?;
         (scratch.settings, scratch.grants) = (facts.settings, facts.grants);
         scratch.mark(&name, making.why)?;
@@ -221,20 +224,24 @@ impl Scratch {
     }
 
     /// A name, and the lock that says that somebody cares for it; no database yet.
-    fn claim(url: &DbUrl, making: &Making<'_>) -> Result<Scratch> {
+    fn claim(url: &DbUrl, making: &Making<'_>, source: Option<&str>) -> Result<Scratch> {
         let mut owner = maintenance(making.admin.unwrap_or(url))?;
         let name = making.name.map_or_else(new_name, str::to_owned);
-        if !try_lock(owner.client(), SCRATCH_CLASS, key(&name))? {
+        let Some(waits_for_disk) = claimed(&mut owner, &name)? else {
             // Another scratch database's name has the same hash: rare, and only the name has to change.
             drop(owner);
-            return Scratch::claim(url, &Making { name: None, ..*making });
-        }
+            return Scratch::claim(url, &Making { name: None, ..*making }, source);
+        };
         let url = match making.admin {
             None => owner.url().with_database(&name),
             Some(_) => surroundings::complete(url)?.with_database(&name),
         };
         let role = making.admin.map(|_| url.target().user.clone());
-        let file_copy = owner.server_version().major() >= 15 && (making.file_copy || waits_for_no_disk(&mut owner)?);
+        let file_copy = owner.server_version().major() >= 15 && (making.file_copy || !waits_for_disk);
+        let place = match making.memory {
+            Some(folder) if memory::is_ready(&mut owner, folder, source)? => IN_MEMORY,
+            _ => "",
+        };
         let (settings, grants, saved) = (Vec::new(), Vec::new(), Vec::new());
         let belongs_to = role.clone();
         Ok(Scratch {
@@ -244,6 +251,7 @@ impl Scratch {
             role,
             belongs_to,
             file_copy,
+            place,
             settings,
             grants,
             saved,
@@ -309,8 +317,8 @@ impl Scratch {
         let name = format!("{}_s{}", self.name, self.count);
         // On the list before it exists: an interrupted copy is dropped with the rest.
         self.saved.push(name.clone());
-        let sql = self.create_sql(&name, &self.name, "");
-        match self.owner.run(&sql)? {
+        let source = self.name.clone();
+        match self.try_create(&name, &source, "")? {
             Ok(()) => {}
             Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => return Err(self.still_connected(&error)),
             Err(error) => return Err(sql_fail(&error, "keeping a copy of the scratch database").into()),
@@ -331,6 +339,16 @@ impl Scratch {
     pub fn forget(&mut self, point: SavePoint) -> Result<()> {
         self.saved.retain(|name| *name != point.0);
         drop_database(&mut self.owner, &point.0)
+    }
+
+    /// Moves a database out of memory, where nothing may lie that stays.
+    pub(super) fn put_on_disk(&mut self, name: &str) -> Result<()> {
+        if self.place != IN_MEMORY {
+            return Ok(());
+        }
+        let sql = format!("alter database {} set {ON_DISK}", ident(name));
+        let moved = self.owner.run(&sql)?;
+        moved.map_err(|error| sql_fail(&error, "moving a database out of memory").into())
     }
 
     /// Gives a save point the settings that the database has by now; a copy has none of them.
@@ -354,6 +372,8 @@ impl Scratch {
     /// Leaves the database where it is, out of [`sweep`]'s reach, and says how to get at it.
     pub fn keep(mut self) -> Result<Kept> {
         self.session = None;
+        let name = self.name.clone();
+        self.put_on_disk(&name)?;
         let sql = format!("comment on database {} is {}", ident(&self.name), literal(KEPT));
         self.owner.client().batch_execute(&sql).map_err(|error| sql_fail(&error, "keeping the scratch database"))?;
         for name in std::mem::take(&mut self.saved) {
@@ -381,20 +401,25 @@ impl Scratch {
 
     fn drop_all(&mut self) -> Result<()> {
         self.session = None;
-        // Asked, not assumed: a session that the server ended looks open until somebody uses it.
-        if self.owner.client().batch_execute("").is_err() {
-            self.owner = maintenance(&self.owner.url().clone())?;
-        }
         let names: Vec<String> = self.saved.drain(..).chain([self.name.clone()]).collect();
-        let results: Vec<Result<()>> = names.iter().map(|name| drop_database(&mut self.owner, name)).collect();
+        let results: Vec<Result<()>> = names.iter().map(|name| self.drop_one(name)).collect();
         results.into_iter().collect()
+    }
+
+    fn drop_one(&mut self, name: &str) -> Result<()> {
+        let done = drop_database(&mut self.owner, name);
+        // A session that the server has ended looks open until somebody uses it.
+        if done.is_err() && self.owner.client().is_closed() {
+            self.owner = maintenance(&self.owner.url().clone())?;
+            return drop_database(&mut self.owner, name);
+        }
+        done
     }
 
     /// Creates the scratch database itself from a template.
     fn create(&mut self, template: &str, options: &str, why: &str) -> Result<()> {
         let name = self.name.clone();
-        let sql = self.create_sql(&name, template, options);
-        if let Err(error) = self.owner.run(&sql)? {
+        if let Err(error) = self.try_create(&name, template, options)? {
             return Err(self.cannot_create(&error));
         }
         self.mark(&name, why)
@@ -403,8 +428,7 @@ impl Scratch {
     /// A copy by the server; false when it does not let us and a dump may.
     fn copied(&mut self, source: &str, why: &str) -> Result<bool> {
         let name = self.name.clone();
-        let sql = self.create_sql(&name, source, "");
-        match self.owner.run(&sql)? {
+        match self.try_create(&name, source, "")? {
             Ok(()) => {}
             Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => return Ok(false),
             // Only the owner of a database may copy it; every role that may create databases may restore a dump.
@@ -417,10 +441,23 @@ impl Scratch {
         Ok(true)
     }
 
+    /// In memory as long as there is room, then on the disk.
+    fn try_create(&mut self, name: &str, template: &str, options: &str) -> Result<Result<(), postgres::Error>> {
+        let made = self.owner.run(&self.create_sql(name, template, options))?;
+        let is_full = |error: &postgres::Error| error.code() == Some(&SqlState::DISK_FULL);
+        if self.place == IN_MEMORY && made.as_ref().is_err_and(is_full) {
+            self.place = ON_DISK;
+            return self.owner.run(&self.create_sql(name, template, options));
+        }
+        Ok(made)
+    }
+
     fn create_sql(&self, name: &str, template: &str, options: &str) -> String {
         let strategy = if self.file_copy { " strategy file_copy" } else { "" };
         let owner = self.belongs_to.as_ref().map(|role| format!(" owner {}", ident(role))).unwrap_or_default();
-        format!("create database {} template {}{owner}{strategy} {options}", ident(name), ident(template))
+        // The source's own tablespace is among the options, where it has one.
+        let place = if options.contains("tablespace ") { "" } else { self.place };
+        format!("create database {} template {}{owner}{strategy} {place} {options}", ident(name), ident(template))
     }
 
     /// The comment and the database's own settings.
@@ -485,9 +522,13 @@ impl Drop for Scratch {
     }
 }
 
-/// A server that somebody runs for tests, say: its checkpoints cost little.
-fn waits_for_no_disk(owner: &mut Db) -> Result<bool> {
-    Ok(owner.text("select current_setting('fsync')", "asking the server whether it waits for the disk")? == "off")
+/// Takes the lock on a name; `None` where somebody has it. Else whether the server waits for its disk: where somebody runs
+/// one for tests, say, it does not, and checkpoints cost little.
+fn claimed(owner: &mut Db, name: &str) -> Result<Option<bool>> {
+    let sql = "select pg_try_advisory_lock($1, $2), current_setting('fsync') <> 'off'";
+    let row = owner.client().ask_one(sql, &[&SCRATCH_CLASS, &key(name)]);
+    let row = row.map_err(|error| sql_fail(&error, "claiming a name for a scratch database"))?;
+    Ok(row.get::<_, bool>(0).then(|| row.get(1)))
 }
 
 /// Whether a failure is that nobody here may create a scratch database.

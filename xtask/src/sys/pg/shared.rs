@@ -26,7 +26,7 @@ select 'database', quote_ident(datname),
   from pg_database where datname !~ '^xtask_'
 union all
 select 'tablespace', quote_ident(spcname), concat_ws(' ', pg_get_userbyid(spcowner), spcacl::text, spcoptions::text)
-  from pg_tablespace;";
+  from pg_tablespace where spcname !~ '^xtask_';";
 
 /// For [`add`].
 pub(super) const OWN: &str = "

@@ -83,7 +83,7 @@ select concat_ws(' ', format('encoding %L lc_collate %L lc_ctype %L', pg_encodin
                          when 'b' then format('locale_provider builtin builtin_locale %L', j.locale) end,
          'icu_rules ' || quote_literal(j.rules),
          (select format('tablespace %I', spcname) from pg_tablespace t
-           where t.oid = d.dattablespace and spcname <> 'pg_default')) as options,
+           where t.oid = d.dattablespace and spcname not in ('pg_default', 'xtask_memory'))) as options,
        pg_get_userbyid(d.datdba)::text as owner,
        exists (select from pg_stat_activity a
                 where a.datid = d.oid and a.backend_type = 'client backend') as in_use,

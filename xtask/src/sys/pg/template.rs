@@ -152,6 +152,7 @@ impl Templates {
         let meta = json!({"component": component, "words": words, "made": made.parse::<i64>()?, "key": key.to_json()});
         let comment = format!("{MARK}: {meta}");
         let point = scratch.save()?;
+        scratch.put_on_disk(point.name())?;
         scratch.copy_settings(&point)?;
         // One transaction: the name and all marks, or nothing.
         let sql = format!(
@@ -221,7 +222,7 @@ const SERVER: &str = "select concat_ws(E'\\n', version(), current_user, \
     (select string_agg(concat_ws('=', rolname, rolsuper, rolinherit, rolcreaterole, rolbypassrls, rolconfig), ',' \
       order by rolname) from pg_roles), \
     (select string_agg(concat_ws('=', roleid, member, admin_option), ',' order by roleid, member) from pg_auth_members), \
-    (select string_agg(spcname, ',' order by spcname) from pg_tablespace), \
+    (select string_agg(spcname, ',' order by spcname) from pg_tablespace where spcname !~ '^xtask_'), \
     (select concat_ws('=', pg_encoding_to_char(encoding), datcollate, datctype) from pg_database \
       where datname = 'template0'))";
 

@@ -14,7 +14,7 @@ use rustix::process::Signal;
 
 use super::place::{self, Account, PORT};
 use super::process;
-use super::{SUPERUSER, lock};
+use super::{SUPERUSER, lock, memory};
 use crate::sys::run::Cmd;
 use crate::ui::Ui;
 
@@ -120,6 +120,12 @@ pub(super) fn start(ui: &Ui, files: &Files, bin: &Path, account: Account, worth:
     let socket_dir = place::make_socket_dir(&files.dir, account)?;
     let _ = fs::rename(files.log(), files.log().with_extension("log.old"));
     let log = log_file(&files.log())?;
+    // Without it the server is slower, and no worse; a throwaway one may lie in memory as a whole.
+    if worth == Worth::Kept
+        && let Err(error) = memory::prepare(&files.dir, account)
+    {
+        ui.warn(format!("No throwaway databases in memory: {error:#}"));
+    }
     command(files, bin, &socket_dir, worth).user(account.to_become()).spawn(
         ui,
         Stdio::from(held),
@@ -195,6 +201,7 @@ pub(super) fn put_away(files: &Files, account: Account, worth: Worth) -> Result<
     place::remove_socket_dirs(&files.dir, account);
     remove(&files.keep())?;
     remove(&files.pid_file())?;
+    memory::put_away(&files.dir);
     if worth == Worth::Throwaway {
         fs::remove_dir_all(&files.dir).with_context(|| format!("removing {}", files.dir.display()))?;
     }

@@ -71,7 +71,7 @@ impl OwnDatabase<'_> {
         let fail = Fail::new(Kind::ReadOnlyServer, "The server takes no writes").details(self.place());
         let fail = if here.is_standby {
             let fail = fail.details(format!("{} is a standby: it only follows its primary", self.db.endpoint()));
-            fail.action("Name the primary (sqlalchemy.url, or once with --url)").action(
+            fail.action(format!("Name the primary ({}, or once with --url)", self.db.url().written_in())).action(
                 "With several hosts in the URL: add target_session_attrs=read-write, which passes a standby over",
             )
         } else {

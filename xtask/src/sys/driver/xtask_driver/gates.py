@@ -64,18 +64,21 @@ def text(value):
 def wrap_psycopg(module, wall):
     from psycopg.rows import tuple_row
 
+    # Outside a transaction: beginning and ending one would be two more round trips to the server.
     def ask(connection):
+        was = connection.autocommit
+        connection.autocommit = True
         with connection.cursor(row_factory=tuple_row) as cursor:
             answer = text(cursor.execute(wall.question()).fetchone()[0])
-        if not connection.autocommit:
-            connection.rollback()
+        connection.autocommit = was
         wall.check(answer)
 
     async def ask_async(connection):
+        was = connection.autocommit
+        await connection.set_autocommit(True)
         async with connection.cursor(row_factory=tuple_row) as cursor:
             answer = text((await (await cursor.execute(wall.question())).fetchone())[0])
-        if not connection.autocommit:
-            await connection.rollback()
+        await connection.set_autocommit(was)
         wall.check(answer)
 
     for kind, guard, question in (
@@ -93,10 +96,12 @@ def wrap_psycopg2(module, wall):
     def ask(connection):
         if connection.async_:  # aiopg: it is still being made, and knows already where it goes
             return wall.check_name(connection.info.dbname)
+        was = connection.autocommit
+        connection.autocommit = True
         with connection.cursor(cursor_factory=plain) as cursor:
             cursor.execute(wall.question())
             answer = text(cursor.fetchone()[0])
-        connection.rollback()
+        connection.autocommit = was
         wall.check(answer)
 
     module.connect = guarded(wall, module.connect, ask)

@@ -101,24 +101,17 @@ class Guard:
     def _after_connect(self, connection, record):
         self.connecting = False
         identity = self._expect.get("identity")
-        cursor = connection.cursor()
-        try:
-            cursor.execute(
-                "select current_database(), pg_backend_pid(), (%s)" % (self._expect["identity_sql"] if identity else "''")
-            )
-            database, pid, found = map(self._as_text, cursor.fetchone())
-            if database != self._expect["database"]:
-                self._refuse("database %s" % database)
-            if identity and found != identity:
-                self._refuse("a database %s on another server" % database)
-            # Committed, so that no rollback takes the settings back. English messages are what people search for; only a
-            # superuser may set that.
-            english = "(select set_config('lc_messages', 'C', false) from pg_roles where rolname = current_user and rolsuper)"
-            cursor.execute("select %s" % ", ".join([english, *map(set_config, self._settings.items())]))
-            cursor.fetchall()
-            connection.commit()
-        finally:
-            cursor.close()
+        # English messages are what people search for; only a superuser may set that.
+        english = "(select set_config('lc_messages', 'C', false) from pg_roles where rolname = current_user and rolsuper)"
+        asked = ["current_database()", "pg_backend_pid()", "(%s)" % (self._expect["identity_sql"] if identity else "''")]
+        # Outside a transaction, so that no rollback takes the settings back. A wrong database keeps none of them either:
+        # the session ends.
+        sql = "select %s" % ", ".join([*asked, english, *map(set_config, self._settings.items())])
+        database, pid, found = map(self._as_text, outside_transaction(connection, sql)[:3])
+        if database != self._expect["database"]:
+            self._refuse("database %s" % database)
+        if identity and found != identity:
+            self._refuse("a database %s on another server" % database)
         record.info["xtask_pid"] = pid
         record.info[OPENER] = os.getpid()
         self._channel.tell("connected", pid=pid)
@@ -146,6 +139,19 @@ class Guard:
             self._wall.write_down(refusal)
         else:
             self.refusal = self.refusal or refusal
+
+
+def outside_transaction(connection, sql):
+    """The one row that a new connection answers, in one round trip to the server."""
+    was = connection.autocommit
+    connection.autocommit = True
+    cursor = connection.cursor()
+    try:
+        cursor.execute(sql)
+        return cursor.fetchone()
+    finally:
+        cursor.close()
+        connection.autocommit = was
 
 
 def set_config(setting):
