@@ -212,6 +212,19 @@ fn a_role_that_may_not_create_databases() {
     assert_eq!(json!(branch(&scene)), "main");
 }
 
+/// git alone says that a name is none: nobody waits for a server that does not answer.
+#[test]
+fn a_name_that_git_does_not_know_needs_no_database() {
+    let scene = Branches::diverged("p", "q < p", "x < p");
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    mute.set_nonblocking(true).unwrap();
+    let url = format!("postgresql+psycopg2://nobody@{}/nothing", mute.local_addr().unwrap());
+    for words in ["db-switch nowhere", "db-switch -", "db-switch --detach nowhere"] {
+        drop(scene.run(&format!("{words} --url {url}")).code(2));
+        assert!(mute.accept().is_err(), "{words} has asked the database");
+    }
+}
+
 /// A branch that was renamed finds its database; a tag is no branch; a rebase that is under way is told as such.
 #[test]
 fn names_of_branches() {

@@ -49,7 +49,10 @@ fn checkout(ctx: &Ctx) -> Result<Repo> {
 }
 
 fn to(ctx: &Ctx, repo: &Repo, flags: &Switch) -> Result<Exit> {
-    let (ends, looks) = plan::look_while(ctx, || ends(repo, flags));
+    // Where git may not know the name, the databases have to wait until it does; else both are asked at the same time.
+    let is_known = !flags.detach && repo.has_loose_branch(&flags.branch);
+    let known = if is_known { None } else { Some(target(repo, flags).map_err(refuse)?) };
+    let (ends, looks) = plan::look_while(ctx, || ends(repo, flags, known));
     let ends = ends.map_err(refuse)?;
     if ends.from == ends.to {
         return show::already_there(ctx, &ends.from);
@@ -69,9 +72,9 @@ fn to(ctx: &Ctx, repo: &Repo, flags: &Switch) -> Result<Exit> {
 }
 
 /// What is checked out, what will be, and the files that differ.
-fn ends(repo: &Repo, flags: &Switch) -> Result<Ends> {
+fn ends(repo: &Repo, flags: &Switch, known: Option<(Place, Oid)>) -> Result<Ends> {
     let (from, head) = databases::here(repo)?;
-    let (to, target) = target(repo, flags)?;
+    let (to, target) = known.map_or_else(|| target(repo, flags), Ok)?;
     let changed = match head == target {
         true => Vec::new(),
         false => repo.changed::<&Path>(&head, To::Commit(&target), &[])?,

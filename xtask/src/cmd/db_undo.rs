@@ -32,6 +32,7 @@ pub fn run(ctx: &Ctx, flags: &DbUndo) -> Result<Exit> {
     }
     let component = ctx.component().map_err(refuse)?;
     let mut own = OwnDatabase::connect(ctx, component, COMMAND).map_err(refuse)?;
+    own.require_writable().map_err(refuse)?;
     let change = last(ctx, &mut own).map_err(refuse)?;
     match &change.what {
         What::Walk(_) => walk::run(ctx, flags, own, &change),

@@ -15,12 +15,27 @@ pub struct Contents {
     pub rows: Rows,
     /// Where the sequences stand.
     pub sequences: Sequences,
-    /// How many large objects there are; what is in them is not looked at.
+    /// How many large objects there are.
     pub large_objects: u64,
+    /// A digest of what they hold; none where there are none, or this role may not read each of them.
+    pub large_object_digest: Option<String>,
     /// Which table it is, by its quoted name: a table or column that was dropped and made again is another one.
     pub tables: BTreeMap<String, TableIdentity>,
     /// The numbers of tables, views and sequences, by their quoted names.
     pub relations: BTreeMap<String, u32>,
+    /// The tables that extensions own, by their quoted names.
+    pub of_extensions: BTreeMap<String, OfExtension>,
+}
+
+/// A table that an extension owns: it goes with the extension.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OfExtension {
+    /// Its number in `pg_class`.
+    pub oid: u32,
+    /// How many are in it.
+    pub rows: u64,
+    /// Whether the extension wants `pg_dump` to take rows of it; those of others are in no dump.
+    pub is_dumped: bool,
 }
 
 /// What tells a table and its columns from others of the same name.
@@ -67,10 +82,28 @@ impl Contents {
                 found.data.push(format!("sequence {name}: {} -> {}", words(*was), words(is)));
             }
         }
+        for (name, was) in &self.of_extensions {
+            let is = other.of_extensions.get(name).map(|table| table.rows);
+            if is != Some(was.rows) && (was.rows > 0 || is.is_some()) {
+                let is = is.map_or("no table".to_owned(), |rows| counted(rows, "row"));
+                found.schema.push(format!("{name}, which an extension owns: {} -> {is}", counted(was.rows, "row")));
+            }
+        }
         if self.large_objects != other.large_objects {
             found.data.push(format!("large objects: {} -> {}", self.large_objects, other.large_objects));
+        } else if self.holds_other_large_objects(other) == Some(true) {
+            found.data.push(format!("large objects: {}, which hold something else", self.large_objects));
         }
         found
+    }
+
+    /// Whether what the large objects hold is not the same; `None` where that was not looked at.
+    pub fn holds_other_large_objects(&self, other: &Contents) -> Option<bool> {
+        match (&self.large_object_digest, &other.large_object_digest) {
+            (Some(was), Some(is)) => Some(was != is),
+            _ if self.large_objects == 0 && other.large_objects == 0 => Some(false),
+            _ => None,
+        }
     }
 
     fn rows_differing(&self, other: &Rows) -> Vec<String> {
@@ -124,5 +157,21 @@ mod tests {
         assert_eq!(found.schema, ["~ table public.a owner: (none) -> eve"]);
         let expected = ["- table public.b", "public.b: 2 rows -> no table", "sequence public.s: 7 -> its start"];
         assert_eq!(found.data, expected);
+    }
+
+    #[test]
+    fn large_objects_and_what_extensions_own() {
+        let mut before = Contents { large_objects: 1, large_object_digest: Some("1".into()), ..Contents::default() };
+        let table = OfExtension { oid: 7, rows: 3, is_dumped: false };
+        before.of_extensions.insert("public.e".to_owned(), table);
+        let mut after = before.clone();
+        assert!(before.differences(&after).is_empty());
+        after.large_object_digest = Some("2".into());
+        after.of_extensions.clear();
+        let found = before.differences(&after);
+        assert_eq!(found.data, ["large objects: 1, which hold something else"]);
+        assert_eq!(found.schema, ["public.e, which an extension owns: 3 rows -> no table"]);
+        after.large_object_digest = None;
+        assert!(before.differences(&after).data.is_empty() && before.holds_other_large_objects(&after).is_none());
     }
 }

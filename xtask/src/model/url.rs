@@ -271,10 +271,22 @@ impl DbUrl {
         DbUrl { parts, target, ..self.clone() }
     }
 
-    /// The same for this tool's own connections and PostgreSQL's programs, at one of its servers and no other.
+    /// The same at one of its servers and no other, for whoever reads it.
     pub fn only_at(&self, endpoint: &Endpoint) -> DbUrl {
         let mut url = self.clone();
         url.target.endpoints = vec![endpoint.clone()];
+        if self.target.endpoints.len() > 1 {
+            let several = ["host", "hostaddr", "port", "target_session_attrs", "load_balance_hosts"];
+            url.parts.query.retain(|(key, _)| !several.contains(&key.as_str()));
+            (url.parts.host, url.parts.port) = (None, None);
+            match &endpoint.address {
+                Address::Host(host) => (url.parts.host, url.parts.port) = (Some(host.clone()), Some(endpoint.port)),
+                Address::Socket(folder) => {
+                    let place = [("host", folder.display().to_string()), ("port", endpoint.port.to_string())];
+                    url.parts.query.extend(place.map(|(key, value)| (key.to_owned(), vec![value])));
+                }
+            }
+        }
         url
     }
 

@@ -21,7 +21,7 @@ use crate::model::contents::Contents;
 use crate::model::url::DbUrl;
 use crate::sys::clock::utc_stamp;
 use crate::sys::journal::crash_point;
-use crate::sys::pg::rows::Memory;
+use crate::sys::pg::rows::{Memory, with_role};
 use crate::sys::pg::{Db, Identity, Tool, application_name, client_tool, client_tools, for_wrapper};
 use crate::sys::run::Cmd;
 use crate::sys::{files, fingerprint};
@@ -215,7 +215,7 @@ impl Attempt<'_> {
             let dump = scope.spawn(|| self.run_pg_dump(&snapshot, part));
             let contents = frozen.contents(memory);
             let dumped = dump.join().map_err(|_| anyhow::anyhow!("the thread that waits for pg_dump panicked"))?;
-            let contents = contents?;
+            let contents = contents.map_err(|error| with_role(error, &self.request.url))?;
             dumped.map(|()| contents)
         })
     }

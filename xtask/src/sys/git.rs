@@ -124,6 +124,12 @@ impl Repo {
         Ok(if let [tip] = tips.as_slice() { Some(tip.clone()) } else { None })
     }
 
+    /// Whether a local branch has a file of its own, which costs no start of git to see. Those that git has packed, or keeps
+    /// otherwise, have none.
+    pub fn has_loose_branch(&self, branch: &str) -> bool {
+        self.common_dir.join("refs/heads").join(branch).is_file()
+    }
+
     /// The names of all local branches.
     ///
     /// # Errors

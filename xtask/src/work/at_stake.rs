@@ -15,7 +15,7 @@ use crate::model::script_body::{self, Dropped, Fate, Function, Heavy, dropped, h
 use crate::model::sql::{self, leading_words};
 use crate::model::target::Direction;
 use crate::sys::files::read_script;
-use crate::sys::pg::{Counted, Db, MOST_COUNTED};
+use crate::sys::pg::{Count, Counted, Db, MOST_COUNTED};
 use crate::sys::saved::{number, text};
 
 /// One thing that goes.
@@ -147,7 +147,7 @@ impl Looking<'_> {
         let what = self.names.as_it_is_now(&what);
         let depends = match fate {
             Fate::Cascades => self.db.rows_that_go_with(&what)?,
-            _ => Vec::new(),
+            _ => self.db.tables_of_extension(&what)?,
         };
         for what in std::iter::once(what).chain(depends) {
             self.add(AtStake {
@@ -166,10 +166,11 @@ impl Looking<'_> {
         let is_known = self.found.iter().any(|known| known.what == it.what);
         if !is_known {
             let counted = count(&it.what);
-            it.rows = counted.as_ref().map_or(Ok(None), |counted| self.db.count(counted))?;
+            let found = counted.as_ref().map_or(Ok(None), |counted| self.db.count(counted))?;
+            it.rows = found.and_then(Count::rows);
             // A table that is not there, or a column of one that goes further up, takes nothing with it.
             it.may_hold_rows = match counted {
-                Some(_) => it.rows.is_some(),
+                Some(_) => found.is_some(),
                 None => it.what.starts_with(UNREAD) || is_of_a_name_that_is_not_known(&it.what),
             };
         }
@@ -338,6 +339,7 @@ impl AtStake {
         match &self.what {
             unread if unread == UNREAD => format!("{UNREAD}: what it takes away is not known {place}"),
             hole if is_of_a_name_that_is_not_known(hole) => format!("{what}, whichever that is when it runs {place}"),
+            _ if self.rows.is_none() && self.may_hold_rows => format!("{what}: a policy hides how many {place}"),
             _ => format!("{what} {place}"),
         }
     }
@@ -357,7 +359,8 @@ impl AtStake {
         let held = match self.rows {
             Some(rows) if verb == "overwrites" => format!(": {} at most", told(rows)),
             Some(rows) if self.may_hold_rows => format!(": {}", plural(rows, unit)),
-            None if self.may_hold_rows => ": which one only shows when it runs".to_owned(),
+            None if is_of_a_name_that_is_not_known(&self.what) => ": which one only shows when it runs".to_owned(),
+            None if self.may_hold_rows => ": a policy hides how many".to_owned(),
             _ => String::new(),
         };
         format!("{verb} {} (line {line}){held}", self.what)

@@ -178,7 +178,7 @@ fn run(
         ctx.ui.warn(format!("No backup came of {reason}\n  Another one was asked"));
     }
     for line in backup.record.differs.iter().take(LISTED) {
-        ctx.ui.warn(format!("Restored, the backup holds all rows, but: {line}"));
+        ctx.ui.warn(format!("Restored, the backup differs here: {line}"));
     }
     let state = [project.state_dir.clone(), project.root.join(".xtask")];
     let needed = needed_by_journals(&state);

@@ -13,14 +13,14 @@ use super::backup;
 use crate::ctx::Ctx;
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
-use crate::model::contents::Contents;
+use crate::model::contents::{Contents, OfExtension};
 use crate::model::grants;
 use crate::model::rows::{Sequences, are, counted};
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::backup::archive::{self, Piece};
 use crate::sys::backup::record::Record;
 use crate::sys::backup::{copied, reader, shelf};
-use crate::sys::pg::mend::{Job, Mended};
+use crate::sys::pg::mend::{Done, Job, Mended};
 use crate::sys::pg::rows::Memory;
 use crate::sys::pg::since::{KEPT_IN, Kept};
 use crate::sys::pg::{Db, VersionTable};
@@ -159,11 +159,19 @@ pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
     let lock_wait = backup::LOCK_WAIT.as_millis();
     let now = db.contents(&mut Memory::default(), lock_wait)?;
     let mut report = Report::default();
-    let jobs = jobs(&record.contents, &now, wish, &mut report);
+    let jobs = jobs(&record, &now, wish, &mut report);
     let jobs = if is_done { Vec::new() } else { jobs };
     // As late as can be: whoever writes after this is written over.
     keep(db, wish.versions, wish.backup, None)?;
-    let mended = if jobs.is_empty() { Vec::new() } else { mend(ctx, db, wish, record.copy(), jobs)? };
+    let lacks_large_objects = !is_done && may_lack_large_objects(&record.contents, &now);
+    let mended = match jobs.is_empty() && !lacks_large_objects {
+        true => Vec::new(),
+        false => {
+            let done = mend(ctx, db, wish, record.copy(), jobs)?;
+            report.tell_of_large_objects(done.large_objects, done.refused);
+            done.tables
+        }
+    };
     report.tell(&mended);
     let later = wish.now.and_then(|path| shelf::open(path).ok()?.record).map(|record| record.contents.sequences);
     let mut statements = sequences(&record.contents.sequences, &later.unwrap_or_default(), &now.sequences);
@@ -187,6 +195,12 @@ pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
     Ok(report)
 }
 
+/// As many may be others.
+fn may_lack_large_objects(was: &Contents, now: &Contents) -> bool {
+    was.large_objects > 0
+        && (now.large_objects < was.large_objects || now.holds_other_large_objects(was) != Some(false))
+}
+
 /// The texts of revisions' scripts. Where the history cannot be read there are none, and only what was made anew counts as
 /// touched.
 pub fn scripts(ctx: &Ctx, config: &AlembicConfig, revisions: &[String]) -> Vec<String> {
@@ -196,7 +210,8 @@ pub fn scripts(ctx: &Ctx, config: &AlembicConfig, revisions: &[String]) -> Vec<S
 }
 
 /// The tables that the operation has touched, and how.
-fn jobs(was: &Contents, now: &Contents, wish: &Wish<'_>, report: &mut Report) -> Vec<Job> {
+fn jobs(record: &Record, now: &Contents, wish: &Wish<'_>, report: &mut Report) -> Vec<Job> {
+    let (was, is_copy) = (&record.contents, record.copy().is_some());
     let mut jobs = Vec::new();
     let tables =
         was.tables.iter().filter(|(name, _)| archive::parts(name).is_some_and(|(_, it)| it != wish.versions.name));
@@ -217,10 +232,29 @@ fn jobs(was: &Contents, now: &Contents, wish: &Wish<'_>, report: &mut Report) ->
         let differs = was.rows.tables.get(name) != now.rows.tables.get(name);
         if is_new || !new_columns.is_empty() || differs && named.is_some() {
             let deletes = named.is_some_and(|deletes| deletes);
-            jobs.push(Job { table: name.clone(), is_new, new_columns, deletes });
+            jobs.push(Job { table: name.clone(), is_new, new_columns, deletes, only_adds: false });
         }
     }
+    jobs.extend(of_extensions(was, now, is_copy));
     jobs
+}
+
+/// The tables that went with their extension and came again with it, as far as the backup has their rows: a dump has those
+/// that the extension wants in it.
+fn of_extensions(was: &Contents, now: &Contents, is_copy: bool) -> Vec<Job> {
+    let made_again = |(name, table): &(&String, &OfExtension)| {
+        let is_same = now.of_extensions.get(*name).is_some_and(|here| here.oid == table.oid);
+        table.rows > 0 && (table.is_dumped || is_copy) && !is_same && now.relations.contains_key(*name)
+    };
+    let all = was.of_extensions.iter().filter(made_again);
+    let job = |name: &String| Job {
+        table: name.clone(),
+        is_new: true,
+        new_columns: Vec::new(),
+        deletes: false,
+        only_adds: true,
+    };
+    all.map(|(name, _)| job(name)).collect()
 }
 
 /// Whether it is a table of rows that an operation has kept aside, and nobody's own.
@@ -245,7 +279,7 @@ fn named_by(table: &str, scripts: &[String]) -> Option<bool> {
 }
 
 /// Reads the backup's rows of those tables into the database and lets it write what differs.
-fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, copy: Option<&str>, jobs: Vec<Job>) -> Result<Vec<Mended>> {
+fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, copy: Option<&str>, jobs: Vec<Job>) -> Result<Done> {
     let url = db.url().clone();
     let wanted: BTreeMap<(String, String), String> =
         jobs.iter().filter_map(|job| Some((archive::parts(&job.table)?, job.table.clone()))).collect();
@@ -261,6 +295,7 @@ fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, copy: Option<&str>, jobs: Vec<J
             Piece::Line(line) => {
                 let set = line.strip_prefix("SET client_encoding = '").and_then(|rest| rest.strip_suffix("';"));
                 encoding = set.map_or(std::mem::take(&mut encoding), str::to_owned);
+                mending.take_in_line(line)?;
             }
         }
         Ok(())
@@ -365,12 +400,28 @@ impl Report {
                 self.left.push(format!("{table}: {} {} in it, the backup has {then}", counted(here, "row"), are(here)));
             }
         }
+        for (name, table) in &was.of_extensions {
+            let here = now.of_extensions.get(name).map_or(0, |it| it.rows);
+            if here < table.rows {
+                self.left.push(format!(
+                    "{name}, which an extension owns: {} {} in it, and {} before",
+                    counted(here, "row"),
+                    are(here),
+                    table.rows
+                ));
+            }
+        }
         if now.large_objects < was.large_objects {
             let (then, here) = (was.large_objects, now.large_objects);
             self.left.push(format!(
-                "{here} of {then} large objects are there: scripts bring none back, the backup as a whole does (db-restore)"
+                "{here} of {then} large objects are there; the backup as a whole has the others (db-restore)"
             ));
         }
+    }
+
+    fn tell_of_large_objects(&mut self, made: u64, refused: Vec<String>) {
+        self.done.extend((made > 0).then(|| format!("{} put back", counted(made, "large object"))));
+        self.left.extend(refused);
     }
 
     fn tell(&mut self, mended: &[Mended]) {

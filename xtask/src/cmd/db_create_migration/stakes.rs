@@ -10,7 +10,7 @@ use crate::fail::{Fail, Kind};
 use crate::model::action::own;
 use crate::model::autogenerate::Operation;
 use crate::sys::alembic::Compared;
-use crate::sys::pg::{Counted, Db, MOST_COUNTED, application_name};
+use crate::sys::pg::{Count, Counted, Db, MOST_COUNTED, application_name};
 use crate::work::advice;
 
 /// From how many tables on a script that drops more than the models have is taken for an oversight.
@@ -78,11 +78,12 @@ pub fn of(database: &Database, operations: &[Operation]) -> Result<Vec<Stake>> {
         let Some(table) = drop.qualified_table() else { continue };
         let column = drop.name.clone().filter(|_| drop.operation == "drop_column");
         let (kind, unit) = if column.is_some() { ("column", "value") } else { ("table", "row") };
-        let Some(count) = db.count(&Counted { table, column })?.filter(|count| *count > 0) else { continue };
-        let held = match count {
-            1 => format!("1 {unit}"),
-            count if count > MOST_COUNTED => format!("more than {MOST_COUNTED} {unit}s"),
-            count => format!("{count} {unit}s"),
+        let held = match db.count(&Counted { table, column })? {
+            None | Some(Count::Rows(0)) => continue,
+            Some(Count::Hidden) => format!("{unit}s that a policy hides"),
+            Some(Count::Rows(1)) => format!("1 {unit}"),
+            Some(Count::Rows(count)) if count > MOST_COUNTED => format!("more than {MOST_COUNTED} {unit}s"),
+            Some(Count::Rows(count)) => format!("{count} {unit}s"),
         };
         stakes.push(Stake { object: format!("{kind} {}", drop.object()), held });
     }

@@ -14,6 +14,8 @@ use crate::model::rules::{self, Context, Env};
 use crate::model::status::Standing;
 use crate::report::checks as report;
 use crate::sys::alembic_ini::AlembicConfig;
+use crate::sys::backup::copied::left_by_dead_runs;
+use crate::sys::backup::shelf;
 use crate::sys::files;
 use crate::sys::git::Repo;
 use crate::sys::pg::parked::{Databases, Named};
@@ -233,7 +235,10 @@ fn beside(ctx: &Ctx, component: &Component, database: &Database) -> Vec<Check> {
             .unwrap_or_else(|error| line(&format!("{} parked", component.name), Err(error))),
     );
     lines.extend(sharers(ctx, component, database));
-    let left = abandoned(database.maker()).unwrap_or_default();
+    let mut left = abandoned(database.maker()).unwrap_or_default();
+    let folder = ctx.project().map(|project| shelf::folder(&project.root));
+    let copies = folder.and_then(|folder| left_by_dead_runs(&database.url, &folder)).unwrap_or_default();
+    left.extend(copies.into_iter().map(|(copy, _)| copy));
     if !left.is_empty() {
         let check =
             Check::warning(format!("{} scratch", component.name), format!("left by dead runs: {}", left.join(", ")));

@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::leftovers::hooks_folder;
 use crate::ctx::Ctx;
-use crate::sys::backup;
+use crate::sys::backup::copied::sweep_copies;
+use crate::sys::backup::{self, shelf};
 use crate::sys::hooks::{Hook, State};
 use crate::sys::pg::sweep;
 
@@ -48,10 +49,13 @@ fn scratch(ctx: &Ctx) -> Result<Vec<String>> {
     }
     let mut done = Vec::new();
     for component in &ctx.project()?.components {
-        let url = ctx.config(component).and_then(|config| ctx.database_of_all(&config));
         // A server that is not there is told by the look that follows.
-        let dropped = url.and_then(|database| sweep(database.maker())).unwrap_or_default();
-        done.extend(dropped.into_iter().map(|name| format!("{name} is dropped, which a dead run had left")));
+        let Ok(database) = ctx.config(component).and_then(|config| ctx.database_of_all(&config)) else { continue };
+        let dropped = sweep(database.maker()).unwrap_or_default();
+        let folder = shelf::folder(&ctx.project()?.root);
+        let copies = sweep_copies(&database.url, &folder).unwrap_or_default();
+        let gone = dropped.into_iter().chain(copies);
+        done.extend(gone.map(|name| format!("{name} is dropped, which a dead run had left")));
     }
     Ok(done)
 }

@@ -202,6 +202,21 @@ fn local_is_this_machine() {
     assert!(parse("postgresql://u@/d?host=/tmp").is_local());
 }
 
+/// Also for whoever reads its text: libpq goes on to the next host where nobody answers, but not where the database is missing.
+#[test]
+fn one_of_several_servers() {
+    let url = parse("postgresql+psycopg://u@/d?host=a:1&host=b:2&target_session_attrs=read-write&sslmode=disable");
+    let second = url.target().endpoints[1].clone();
+    let one = url.only_at(&second).with_database("x");
+    assert_eq!(one.to_sqlalchemy().expose(), "postgresql+psycopg://u@b:2/x?sslmode=disable");
+    assert_eq!((one.target().endpoints.len(), parse(one.to_sqlalchemy().expose()).target().endpoints[0].port), (1, 2));
+    let url = parse("postgresql+psycopg2://u@/d?host=/tmp,b&port=3,4");
+    let socket = url.only_at(&url.target().endpoints[0]);
+    assert_eq!(parse(socket.to_sqlalchemy().expose()).target().endpoints, url.target().endpoints[..1]);
+    let single = parse("postgresql://u@a/d?hostaddr=127.0.0.1&connect_timeout=3");
+    assert_eq!(single.only_at(&single.target().endpoints[0]).to_sqlalchemy().expose(), single.to_sqlalchemy().expose());
+}
+
 /// No text, however odd, ends in a panic.
 #[test]
 fn odd_texts_are_answered() {

@@ -2,7 +2,7 @@
 //! compared. The file on the shelf then only says which database it is; its record is as any other's.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -94,16 +94,30 @@ fn attempt(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
 
 /// A run that was killed between its copy and the file that names it: the file is there, and the copy only has to say so; or
 /// it is not, and the copy goes. Those of other folders stay.
-fn sweep_copies(url: &DbUrl, folder: &Path) -> Result<()> {
-    for (copy, file) in swap::unfinished_copies(url)? {
-        match file {
-            file if file.parent() != Some(folder) || super::shelf::is_being_written(&file) => {}
-            // Another run may have been quicker.
-            file if file.is_file() => drop(swap::finish_copy(url, &copy)),
-            _ => drop(swap::drop_copy(url, &copy)),
+///
+/// # Errors
+/// What connecting may meet.
+pub fn sweep_copies(url: &DbUrl, folder: &Path) -> Result<Vec<String>> {
+    let mut gone = Vec::new();
+    for (copy, file) in left_by_dead_runs(url, folder)? {
+        // Another run may have been quicker.
+        if file.is_file() {
+            drop(swap::finish_copy(url, &copy));
+        } else if swap::drop_copy(url, &copy).is_ok() {
+            gone.push(copy);
         }
     }
-    Ok(())
+    Ok(gone)
+}
+
+/// The copies whose making was killed, with the files that would name them.
+///
+/// # Errors
+/// What connecting may meet.
+pub fn left_by_dead_runs(url: &DbUrl, folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut all = swap::unfinished_copies(url)?;
+    all.retain(|(_, file)| file.parent() == Some(folder) && !super::shelf::is_being_written(file));
+    Ok(all)
 }
 
 /// The database that a backup is, to be read.
@@ -157,5 +171,5 @@ pub fn read<'t>(
         let Some((columns, mut rows)) = db.rows_of(schema, name)? else { continue };
         visit(Piece::Table { schema, name, columns: &columns, rows: &mut rows })?;
     }
-    Ok(())
+    db.large_objects(&mut |line| visit(Piece::Line(line)))
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use crate::model::catalog::{Key, Object, Snapshot};
-use crate::model::contents::{Contents, TableIdentity};
+use crate::model::contents::{Contents, OfExtension, TableIdentity};
 use crate::model::rows::{Column, Rows, Table};
 use crate::sys::pg::Identity;
 use crate::sys::saved::{number, text, texts};
@@ -93,7 +93,9 @@ impl Record {
             "rows": rows_json(&self.contents),
             "sequences": self.contents.sequences,
             "relations": self.contents.relations,
+            "of_extensions": of_extensions_json(&self.contents),
             "large_objects": self.contents.large_objects,
+            "large_objects_digest": self.contents.large_object_digest,
             "schema": schema_json(&self.contents.schema),
         })
     }
@@ -133,6 +135,11 @@ impl Record {
     }
 }
 
+fn of_extensions_json(contents: &Contents) -> Value {
+    let one = |(name, table): (&String, &OfExtension)| (name.clone(), json!([table.oid, table.rows, table.is_dumped]));
+    contents.of_extensions.iter().map(one).collect::<Map<_, _>>().into()
+}
+
 /// Per table its rows, the values of each column with their digest, and which table it is.
 fn rows_json(contents: &Contents) -> Value {
     let mut all = Map::new();
@@ -158,12 +165,21 @@ fn schema_json(schema: &Snapshot) -> Value {
 }
 
 fn contents(value: &Value) -> Result<Contents> {
-    let mut contents = Contents { large_objects: number(&value["large_objects"])?, ..Contents::default() };
+    let mut contents = Contents {
+        large_objects: number(&value["large_objects"])?,
+        large_object_digest: value["large_objects_digest"].as_str().map(str::to_owned),
+        ..Contents::default()
+    };
     for (name, at) in value["sequences"].as_object().context("the sequences are missing")? {
         contents.sequences.insert(name.clone(), at.as_i64());
     }
     for (name, oid) in value["relations"].as_object().context("the relations are missing")? {
         contents.relations.insert(name.clone(), u32::try_from(number(oid)?)?);
+    }
+    for (name, it) in value["of_extensions"].as_object().into_iter().flatten() {
+        let (oid, rows) = (u32::try_from(number(&it[0])?)?, number(&it[1])?);
+        let is_dumped = it[2].as_bool().unwrap_or_default();
+        contents.of_extensions.insert(name.clone(), OfExtension { oid, rows, is_dumped });
     }
     let mut rows = Rows::default();
     for (name, entry) in value["rows"].as_object().context("the rows are missing")? {
@@ -198,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let mut contents = Contents { large_objects: 2, ..Contents::default() };
+        let mut contents = Contents { large_objects: 2, large_object_digest: Some("12".into()), ..Contents::default() };
         let table = Key::new("table", "public.\"T t\"");
         contents
             .schema
@@ -211,6 +227,7 @@ mod tests {
         contents.tables.insert("public.\"T t\"".to_owned(), identity);
         contents.sequences.extend([("public.s".to_owned(), Some(-4)), ("public.never".to_owned(), None)]);
         contents.relations.insert("public.v".to_owned(), 8);
+        contents.of_extensions.insert("public.e".to_owned(), OfExtension { oid: 9, rows: 3, is_dumped: true });
         let identity = Identity { system: "1".into(), database: "d b".into(), oid: 5, bytes: 9, in_recovery: false };
         let record = Record {
             component: "manager".into(),

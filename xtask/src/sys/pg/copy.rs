@@ -1,7 +1,7 @@
 //! Copies a database by `pg_dump` and `pg_restore`, where the server itself refuses to: somebody is connected, or the
 //! database belongs to somebody else.
 
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, test_kill_process};
 
 use super::surroundings::application_name;
-use super::{Db, catalog, client_tool, database_argument, for_libpq, ident};
+use super::{Db, catalog, client_tool, for_wrapper, ident};
 use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::own;
 use crate::model::catalog::{Change, What, diff as catalog_diff};
@@ -34,8 +34,8 @@ pub(super) fn dump_and_restore(ui: &Ui, tools: &[PathBuf], owner: &Db, (from, to
     let restore = Cmd::new(restore, &folder.0)
         .args(["--no-password", "--exit-on-error", "--no-owner", "--no-subscriptions"])
         .limit(LONG);
-    let restore = restore.arg(database_argument(&to.target().database)).arg(&file);
-    for_libpq(restore, to.target()).read(ui).map_err(|error| cannot_copy(&error, from))?;
+    let restore = for_wrapper(restore.ends_with_us(), to.target()).reads(&file);
+    restore.read(ui).map_err(|error| cannot_copy(&error, from))?;
     Ok(())
 }
 
@@ -116,9 +116,12 @@ pub fn dump_to(ui: &Ui, tools: &[PathBuf], from: &DbUrl, file: &Path) -> Result<
 
 fn dump_at(ui: &Ui, tools: &[PathBuf], major: u32, from: &DbUrl, file: &Path) -> Result<()> {
     let folder = file.parent().unwrap_or(Path::new("/"));
+    let made = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+    drop(made.with_context(|| format!("making {}", file.display()))?);
     let dump = Cmd::new(client_tool(ui, "pg_dump", major, tools)?, folder);
-    let dump = dump.args(["-Fc", "-Z0", "--no-password", "-f"]).arg(file).limit(LONG);
-    for_libpq(dump, from.target()).read(ui).map_err(|error| cannot_copy(&error, from))?;
+    let dump = dump.args(["-Fc", "-Z0", "--no-password"]).limit(LONG);
+    let dump = for_wrapper(dump.ends_with_us(), from.target()).writes(file);
+    dump.read(ui).map_err(|error| cannot_copy(&error, from))?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Counts the rows of a table, or the values of a column, up to a number beyond which it no longer matters.
 
 use anyhow::Result;
+use postgres::error::SqlState;
 
 use super::ask::Ask;
 use super::{Db, ident, sql_fail};
@@ -17,12 +18,31 @@ pub struct Counted {
     pub column: Option<String>,
 }
 
+/// What counting came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// So many.
+    Rows(u64),
+    /// A policy hides rows from this role.
+    Hidden,
+}
+
+impl Count {
+    /// How many, where that is known.
+    pub fn rows(self) -> Option<u64> {
+        match self {
+            Count::Rows(rows) => Some(rows),
+            Count::Hidden => None,
+        }
+    }
+}
+
 impl Db {
     /// The count; `None` where there is no such table or column, or none that we may read.
     ///
     /// # Errors
     /// When the connection is lost.
-    pub fn count(&mut self, counted: &Counted) -> Result<Option<u64>> {
+    pub fn count(&mut self, counted: &Counted) -> Result<Option<Count>> {
         let Some(table) = self.table_named(&counted.table)? else { return Ok(None) };
         let most = MOST_COUNTED + 1;
         let names = counted.column.as_ref().map_or_else(|| vec![None], |name| spellings(name).map(Some).to_vec());
@@ -30,7 +50,8 @@ impl Db {
             let filter = column.map(|column| format!(" where {column} is not null")).unwrap_or_default();
             let sql = format!("select count(*) from (select from {table}{filter} limit {most}) as counted");
             match self.client().ask_one(&sql, &[]) {
-                Ok(row) => return Ok(u64::try_from(row.get::<_, i64>(0)).ok()),
+                Ok(row) => return Ok(Some(Count::Rows(row.get::<_, i64>(0).unsigned_abs()))),
+                Err(error) if is_hidden(&error) => return Ok(Some(Count::Hidden)),
                 Err(error) if error.as_db_error().is_some() => {}
                 Err(error) => return Err(sql_fail(&error, "counting rows").into()),
             }
@@ -50,7 +71,7 @@ impl Db {
         if known > 0.0 {
             return Ok(Some(known as u64));
         }
-        self.count(&Counted { table: table.to_owned(), column: None })
+        Ok(self.count(&Counted { table: table.to_owned(), column: None })?.and_then(Count::rows))
     }
 
     /// The tables of users: number, name, number of the file.
@@ -77,6 +98,21 @@ impl Db {
             "extension" => EXTENSION,
             _ => return Ok(Vec::new()),
         };
+        let mut found = self.tables_of_extension(what)?;
+        found.extend(self.named_by(sql, name)?);
+        Ok(found)
+    }
+
+    /// The tables that go with an extension, with CASCADE or without; none of anything else.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn tables_of_extension(&mut self, what: &str) -> Result<Vec<String>> {
+        what.strip_prefix("extension ").map_or(Ok(Vec::new()), |name| self.named_by(OWNED, name))
+    }
+
+    /// The answer for the first spelling that has one.
+    fn named_by(&mut self, sql: &str, name: &str) -> Result<Vec<String>> {
         for spelling in spellings(name) {
             let rows = self.client().ask(sql, &[&spelling]);
             let rows = rows.map_err(|error| sql_fail(&error, "asking what depends on it"))?;
@@ -107,6 +143,13 @@ impl Db {
     }
 }
 
+/// Our sessions want to see every row (`row_security = off`), so what a policy hides is refused, and not left out.
+fn is_hidden(error: &postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|said| {
+        said.code() == &SqlState::INSUFFICIENT_PRIVILEGE && said.message().contains("row-level security")
+    })
+}
+
 const SCHEMA: &str = r#"select 'table ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname)
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
  where '"' || replace(n.nspname, '"', '""') || '"' = $1 and c.relkind in ('r', 'p') and not c.relispartition
@@ -124,6 +167,12 @@ const EXTENSION: &str = r#"select 'column ' || quote_ident(n.nspname) || '.' || 
  where '"' || replace(e.extname, '"', '""') || '"' = $1 and c.relkind in ('r', 'p')
    and not c.relispartition and not a.attisdropped
  order by 1"#;
+
+const OWNED: &str = r#"select 'table ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+  from pg_extension e join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid and d.deptype = 'e'
+  join pg_class c on d.classid = 'pg_class'::regclass and d.objid = c.oid and c.relkind in ('r', 'p')
+  join pg_namespace n on n.oid = c.relnamespace
+ where '"' || replace(e.extname, '"', '""') || '"' = $1 order by 1"#;
 
 /// A name as an operation means it (each part just so) and as SQL means it (folded unless quoted).
 fn spellings(name: &str) -> [String; 2] {

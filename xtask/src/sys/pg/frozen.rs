@@ -10,8 +10,8 @@ use postgres::{IsolationLevel, Transaction};
 use super::ask::Ask;
 use super::catalog::{self, Options};
 use super::rows::{self, Memory};
-use super::{Db, ident, sql_fail};
-use crate::model::contents::{Contents, TableIdentity};
+use super::{Db, ident, large, sql_fail};
+use crate::model::contents::{Contents, OfExtension, TableIdentity};
 
 /// The transaction, as long as it lives.
 pub struct Frozen<'a> {
@@ -56,6 +56,13 @@ const TABLES: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.rel
    and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'
    and not exists (select from pg_depend d
                     where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')";
+
+/// Tables of extensions, and whether the extension wants their rows in a dump.
+const OF_EXTENSIONS: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.oid, c.oid = any(coalesce(e.extconfig, '{}'))
+  from pg_depend d join pg_extension e on e.oid = d.refobjid join pg_class c on c.oid = d.objid
+  join pg_namespace n on n.oid = c.relnamespace
+ where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'
+   and c.relkind = 'r' and c.oid >= 16384 and pg_relation_size(c.oid) > 0 and has_table_privilege(c.oid, 'select')";
 
 const RELATIONS: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.oid
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -136,7 +143,8 @@ impl Db {
     /// # Errors
     /// As [`Frozen::contents`].
     pub fn contents(&mut self, memory: &mut Memory, lock_wait_ms: u128) -> Result<Contents> {
-        self.freeze(lock_wait_ms)?.contents(memory)
+        let url = self.url().clone();
+        self.freeze(lock_wait_ms)?.contents(memory).map_err(|error| rows::with_role(error, &url))
     }
 
     /// Who keeps every reader of some table out, a line each.
@@ -196,8 +204,8 @@ impl Frozen<'_> {
         let schema = catalog::take_within(&mut self.transaction, &everything())?;
         let rows = rows::learn_within(&mut self.transaction, &everything(), memory)?;
         let sequences = rows::all_sequences(&mut self.transaction).context("asking where the sequences stand")?;
-        let sql = "select count(*) from pg_largeobject_metadata";
-        let large_objects = self.transaction.ask_one(sql, &[]).context("counting the large objects")?;
+        let (large_objects, large_object_digest) =
+            large::counted(&mut self.transaction).context("reading the large objects")?;
         let mut tables = std::collections::BTreeMap::new();
         for row in self.transaction.ask(TABLES, &[]).context("listing the tables")? {
             if everything().leaves_out(row.get(0)) {
@@ -208,11 +216,21 @@ impl Frozen<'_> {
             tables.insert(row.get(0), identity);
         }
         let relations = self.transaction.ask(RELATIONS, &[]).context("listing the relations")?;
+        let mut of_extensions = BTreeMap::new();
+        for row in self.transaction.ask(OF_EXTENSIONS, &[]).context("listing the tables of extensions")? {
+            let name: String = row.get(0);
+            let count = format!("select count(*) from only {name}");
+            let rows = self.transaction.ask_one(&count, &[]).context("counting the rows of an extension")?;
+            let rows = rows.get::<_, i64>(0).unsigned_abs();
+            of_extensions.insert(name, OfExtension { oid: row.get(1), rows, is_dumped: row.get(2) });
+        }
         Ok(Contents {
+            of_extensions,
             schema,
             rows,
             sequences,
-            large_objects: u64::try_from(large_objects.get::<_, i64>(0)).unwrap_or_default(),
+            large_objects,
+            large_object_digest,
             tables,
             relations: relations.iter().map(|row| (row.get(0), row.get(1))).collect(),
         })

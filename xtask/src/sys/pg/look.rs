@@ -59,6 +59,10 @@ impl Look {
     /// # Errors
     /// As [`Look::schema`], and where rows are not readable, or hidden by row security.
     pub fn all(&mut self, db: &mut Db, is_shared: bool) -> Result<Seen> {
+        self.look_at_all(db, is_shared).map_err(|error| rows::with_role(error, db.url()))
+    }
+
+    fn look_at_all(&mut self, db: &mut Db, is_shared: bool) -> Result<Seen> {
         let Look { options, gate, memory } = self;
         let question = gate.question(db.backend_pid());
         let mut reading = Reading::new(db.client());

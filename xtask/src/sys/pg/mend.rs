@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use postgres::Transaction;
 
 use super::ask::Ask;
-use super::since::{KEPT_IN, Kept};
+use super::large::Missing;
+use super::since::{KEPT_IN, Kept, unheard};
 use super::{Db, ident, literal, sql_fail};
 use crate::model::rows::{are, counted};
 use crate::model::values::{LEFT_OUT, detail_without, message_without};
@@ -24,6 +25,8 @@ pub struct Job {
     pub new_columns: Vec<String>,
     /// A script deletes from it: what is missing was deleted by the operation, and not by somebody since.
     pub deletes: bool,
+    /// The backup has not all rows of it: none is taken away. (An extension puts some in itself.)
+    pub only_adds: bool,
 }
 
 /// What became of a table.
@@ -49,6 +52,17 @@ pub struct Mending<'a> {
     since: Option<Vec<Kept>>,
     tables: Vec<Table>,
     keys: Vec<ForeignKey>,
+    large: Missing,
+}
+
+/// What came of mending.
+pub struct Done {
+    /// The tables.
+    pub tables: Vec<Mended>,
+    /// How many large objects are there again.
+    pub large_objects: u64,
+    /// What was refused about them, a line each.
+    pub refused: Vec<String>,
 }
 
 /// A table under repair.
@@ -104,7 +118,8 @@ impl Db {
         let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, DOING))?;
         let tables = prepare(&mut transaction, jobs).map_err(|error| sql_fail(&error, DOING))?;
         let keys = stand_aside(&mut transaction, &tables).map_err(|error| sql_fail(&error, DOING))?;
-        Ok(Mending { transaction, since, tables, keys })
+        let large = Missing::look(&mut transaction).map_err(|error| sql_fail(&error, DOING))?;
+        Ok(Mending { transaction, since, tables, keys, large })
     }
 
     /// Runs statements that put something right, each by itself; those that the server refuses are given back with its words.
@@ -129,6 +144,7 @@ impl Db {
 const DOING: &str = "putting the rows back";
 
 fn prepare(transaction: &mut Transaction<'_>, jobs: Vec<Job>) -> Result<Vec<Table>, postgres::Error> {
+    unheard(transaction)?;
     transaction.batch_execute(
         "set local lock_timeout = '30s'; set local statement_timeout = 0; set local search_path = pg_catalog, pg_temp",
     )?;
@@ -180,11 +196,19 @@ impl Mending<'_> {
         Ok(())
     }
 
+    /// Takes in any other line of the backup: large objects that are not there are made again.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn take_in_line(&mut self, line: &str) -> Result<()> {
+        Ok(self.large.line(&mut self.transaction, line).map_err(|error| sql_fail(&error, DOING))?)
+    }
+
     /// Writes what differs, brings foreign keys and triggers back and commits.
     ///
     /// # Errors
     /// When the server refuses; nothing was changed then.
-    pub fn finish(mut self) -> Result<Vec<Mended>> {
+    pub fn finish(mut self) -> Result<Done> {
         self.write().map_err(|error| sql_fail(&error, DOING))?;
         let broken = self.bring_back().map_err(|error| sql_fail(&error, DOING))?;
         if self.since.is_some() {
@@ -198,7 +222,8 @@ impl Mending<'_> {
         if let Some(first) = all.first_mut() {
             first.left.extend(broken);
         }
-        Ok(all)
+        let (large_objects, refused) = self.large.told();
+        Ok(Done { tables: all, large_objects, refused })
     }
 
     /// Rows of tables that nobody has touched are in them.
@@ -337,6 +362,9 @@ impl Table {
             Ok(u64::try_from(rows).unwrap_or_default())
         };
         let (was, now) = (count(transaction, stage)?, count(transaction, &table)?);
+        if self.job.only_adds && now > 0 {
+            return self.put_beside(transaction, stage, was);
+        }
         let is_new = self.job.is_new;
         // What was written into the table that the way back has made anew can only have been added.
         let is_of_this = |kept: &&Kept| kept.number == number;
@@ -420,7 +448,7 @@ impl Table {
         }
         written_since.push(')');
         let there = format!("exists (select from {stage} o where {})", self.same_key("o", "n"));
-        if self.job.is_new && kept.is_some() {
+        if self.job.is_new && kept.is_some() && !self.job.only_adds {
             // Whatever came with the way back and was in no backup: rows that the scripts put in.
             self.remove(transaction, &format!("not {there} and not {written_since}"))?;
         }

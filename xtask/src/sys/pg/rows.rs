@@ -14,13 +14,14 @@ use anyhow::{Context, Result};
 use postgres::error::SqlState;
 use postgres::{Client, GenericClient, SimpleQueryRow, Transaction};
 
-use crate::fail::Fail;
+use crate::fail::{Fail, Kind, from_anyhow};
 use crate::model::action::own;
 use crate::model::rows::{Column, Rows, Sequences, Table};
+use crate::model::url::DbUrl;
 use crate::sys::pg::ask::Ask;
 use crate::sys::pg::batch::{Answer, Reading, batch};
 use crate::sys::pg::catalog::Options;
-use crate::sys::pg::{literal, sql_fail};
+use crate::sys::pg::{ident, literal, sql_fail};
 
 pub use memory::Memory;
 pub(super) use memory::horizon;
@@ -201,11 +202,19 @@ fn unreadable(error: &postgres::Error) -> Fail {
     }
     Fail { actions: Vec::new(), ..fail }
         .details("A policy (FORCE ROW LEVEL SECURITY) hides rows from this role, so that nothing could be said of them")
-        .action(
-            "Let the role of the config's URL see every row; as a superuser, in psql: ALTER ROLE \"its name\" BYPASSRLS",
-        )
-        .run("Or use an own server, where the role may do everything", own("db-roundtrip").flag("--server", "embedded"))
         .refused()
+}
+
+/// What can be done where a policy hides rows from the role of this database's URL.
+pub fn with_role(error: anyhow::Error, url: &DbUrl) -> anyhow::Error {
+    let fail = from_anyhow(&error);
+    if fail.kind != Kind::PermissionDenied || !fail.details.contains("row-level security") {
+        return error;
+    }
+    let role = ident(&url.target().user);
+    fail.action(format!("Let this role see every row; as a superuser, in psql: ALTER ROLE {role} BYPASSRLS"))
+        .run("Or use an own server, where the role may do everything", own("db-roundtrip").flag("--server", "embedded"))
+        .into()
 }
 
 /// A table that may hold rows, its columns sorted by name.

@@ -20,7 +20,7 @@ use super::sweep::{KEPT, MARK, SCRATCH_CLASS, drop_database, key, maintenance, n
 use super::{Db, ident, literal, sql_fail, surroundings};
 use crate::fail::{Fail, Kind};
 use crate::model::action::own;
-use crate::model::url::DbUrl;
+use crate::model::url::{DbUrl, Endpoint};
 use crate::sys::clock::utc_stamp;
 use crate::sys::pg::for_libpq;
 use crate::sys::run::Cmd;
@@ -233,9 +233,13 @@ impl Scratch {
             return Scratch::claim(url, &Making { name: None, ..*making }, source);
         };
         let url = match making.admin {
-            None => owner.url().with_database(&name),
-            Some(_) => surroundings::complete(url)?.with_database(&name),
+            None => owner.url().clone(),
+            Some(_) => surroundings::complete(url)?,
         };
+        // Of several servers, the one that it is made on.
+        let here = |it: &&Endpoint| (&it.address, it.port) == (&owner.endpoint().address, owner.endpoint().port);
+        let one = url.target().endpoints.iter().find(here).map(|endpoint| url.only_at(endpoint));
+        let url = one.unwrap_or(url).with_database(&name);
         let role = making.admin.map(|_| url.target().user.clone());
         let file_copy = owner.server_version().major() >= 15 && (making.file_copy || !waits_for_disk);
         let place = match making.memory {
@@ -264,7 +268,7 @@ impl Scratch {
 
     /// The database's URL, with the role that made it.
     fn url_of_maker(&self) -> DbUrl {
-        self.owner.url().with_database(&self.name)
+        self.owner.url().only_at(self.owner.endpoint()).with_database(&self.name)
     }
 
     /// A session of this process that was closed a moment ago may still show, and is no reason for a dump.

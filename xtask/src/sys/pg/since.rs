@@ -59,6 +59,7 @@ impl Db {
         let kept = self.rows_since(backup)?.unwrap_or_default();
         let doing = "keeping the rows aside that were written since";
         let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, doing))?;
+        unheard(&mut transaction).map_err(|error| sql_fail(&error, doing))?;
         let Some(mark) = Mark::last(&mut transaction, versions).map_err(|error| sql_fail(&error, doing))? else {
             return Ok(began.is_some());
         };
@@ -203,7 +204,9 @@ impl Db {
         let kept = self.rows_since(backup)?.unwrap_or_default();
         let doing = "putting the kept rows away";
         let mut transaction = self.client().transaction().map_err(|error| sql_fail(&error, doing))?;
-        let done = forget(&mut transaction, &kept.iter().collect::<Vec<_>>()).and_then(|()| transaction.commit());
+        let done = unheard(&mut transaction)
+            .and_then(|()| forget(&mut transaction, &kept.iter().collect::<Vec<_>>()))
+            .and_then(|()| transaction.commit());
         done.map_err(|error| sql_fail(&error, doing).into())
     }
 
@@ -218,8 +221,11 @@ impl Db {
         );
         let is_empty = self.kept_of()?.is_some() && self.text(&sql, LOOKING)? == "true";
         if is_empty {
-            let sql = format!("drop schema {KEPT_IN} cascade");
-            self.client().batch_execute(&sql).map_err(|error| sql_fail(&error, "putting the kept rows away"))?;
+            let gone = |error: postgres::Error| sql_fail(&error, "putting the kept rows away");
+            let mut transaction = self.client().transaction().map_err(gone)?;
+            unheard(&mut transaction).map_err(gone)?;
+            transaction.batch_execute(&format!("drop schema {KEPT_IN} cascade")).map_err(gone)?;
+            transaction.commit().map_err(gone)?;
         }
         Ok(is_empty)
     }
@@ -278,6 +284,14 @@ impl Mark {
         // The server shows the lower half of a number only.
         Ok(transaction.ask_one(&format!("select age('{}'::xid)", end % (1 << 32)), &[])?.get(0))
     }
+}
+
+/// For this transaction, no event trigger hears of the tables that are made and dropped in it: one may log what is done,
+/// or refuse it. Only a superuser may ask for that.
+pub(super) fn unheard(transaction: &mut Transaction<'_>) -> Result<(), postgres::Error> {
+    let sql = "select pg_catalog.set_config('session_replication_role', 'replica', true) \
+        where current_setting('is_superuser') = 'on' and exists (select from pg_catalog.pg_event_trigger)";
+    transaction.ask_opt(sql, &[]).map(drop)
 }
 
 fn count(

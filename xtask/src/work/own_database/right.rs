@@ -63,7 +63,11 @@ impl OwnDatabase<'_> {
         self.require_meant(ctx)
     }
 
-    fn require_writable(&self) -> Result<()> {
+    /// That the server takes writes.
+    ///
+    /// # Errors
+    /// `read-only-server`.
+    pub fn require_writable(&self) -> Result<()> {
         let here = self.db.here();
         if !here.is_standby && !here.is_read_only {
             return Ok(());

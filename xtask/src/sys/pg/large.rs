@@ -1,0 +1,185 @@
+//! Large objects: how many there are with a digest of what they hold, and those that an operation has taken away, made again
+//! out of the statements of a backup.
+
+use std::collections::BTreeSet;
+
+use postgres::Transaction;
+
+use super::ask::Ask;
+use super::{Db, sql_fail};
+use crate::model::values::{LEFT_OUT, message_without};
+
+/// So much is read of one at a time.
+const PIECE: i64 = 1 << 20;
+
+/// How many there are, and a digest of all; none where this role may not read each of them.
+pub(super) fn counted(transaction: &mut Transaction<'_>) -> Result<(u64, Option<String>), postgres::Error> {
+    let sql = "select count(*), coalesce(bool_and(pg_has_role(lomowner, 'usage')), true) from pg_largeobject_metadata";
+    let row = transaction.ask_one(sql, &[])?;
+    let (count, may_read): (i64, bool) = (row.get(0), row.get(1));
+    let count = count.unsigned_abs();
+    if !may_read || count == 0 {
+        return Ok((count, None));
+    }
+    // A digest for each piece, whatever their order.
+    let sql = format!(
+        "select coalesce(sum(('x' || substr(md5(concat_ws(':', o.oid, at, md5(lo_get(o.oid, at, {PIECE})))), 1, 15))::bit(60)::bigint), 0)::text \
+         from (select oid, lo_lseek64(opened, 0, 2) as size \
+               from (select oid, lo_open(oid, 262144) as opened from pg_largeobject_metadata offset 0) f offset 0) o \
+         cross join lateral generate_series(0, greatest(o.size - 1, 0), {PIECE}) at"
+    );
+    Ok((count, Some(transaction.ask_one(&sql, &[])?.get(0))))
+}
+
+/// What makes the missing ones again.
+pub(super) struct Missing {
+    there: BTreeSet<u32>,
+    made: BTreeSet<u32>,
+    /// A statement whose end was not read yet.
+    begun: String,
+    /// The one that is being written, and how far.
+    open: Option<(u32, u64)>,
+    refused: Vec<String>,
+}
+
+impl Missing {
+    pub(super) fn look(transaction: &mut Transaction<'_>) -> Result<Missing, postgres::Error> {
+        let there = transaction.ask("select oid from pg_largeobject_metadata", &[])?;
+        let there = there.iter().map(|row| row.get(0)).collect();
+        Ok(Missing { there, made: BTreeSet::new(), begun: String::new(), open: None, refused: Vec::new() })
+    }
+
+    /// Takes in a line of the backup, which may be one about anything.
+    pub(super) fn line(&mut self, transaction: &mut Transaction<'_>, line: &str) -> Result<(), postgres::Error> {
+        if self.begun.is_empty() {
+            if !is_about_them(line) {
+                return Ok(());
+            }
+        } else {
+            self.begun.push('\n');
+        }
+        self.begun.push_str(line);
+        // A comment may have several lines.
+        let is_whole = self.begun.ends_with(';') && self.begun.matches('\'').count().is_multiple_of(2);
+        if !is_whole {
+            return Ok(());
+        }
+        let statement = std::mem::take(&mut self.begun);
+        self.statement(transaction, &statement)
+    }
+
+    fn statement(&mut self, transaction: &mut Transaction<'_>, statement: &str) -> Result<(), postgres::Error> {
+        if let Some(number) = between(statement, "SELECT pg_catalog.lo_create('", "'") {
+            if !self.there.contains(&number) && self.made.insert(number) {
+                transaction.tell("select pg_catalog.lo_create($1::oid)", &[&number])?;
+            }
+        } else if let Some(number) = between(statement, "SELECT pg_catalog.lo_open('", "'") {
+            self.open = self.made.contains(&number).then_some((number, 0));
+        } else if let Some(piece) = statement.strip_prefix("SELECT pg_catalog.lowrite(0, '\\x") {
+            return self.write(transaction, piece.strip_suffix("');").unwrap_or_default());
+        } else if statement.starts_with("SELECT pg_catalog.lo_close(") {
+            self.open = None;
+        } else if about(statement).is_some_and(|number| self.made.contains(&number)) {
+            let mut inner = transaction.transaction()?;
+            match inner.batch_execute(statement) {
+                Ok(()) => inner.commit()?,
+                Err(error) => {
+                    inner.rollback()?;
+                    let Some(said) = error.as_db_error() else { return Err(error) };
+                    self.refused.push(message_without(said.code().code(), said.message(), LEFT_OUT));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, transaction: &mut Transaction<'_>, piece: &str) -> Result<(), postgres::Error> {
+        let Some((number, at)) = &mut self.open else { return Ok(()) };
+        let place = i64::try_from(*at).unwrap_or(i64::MAX);
+        transaction.tell(
+            "select pg_catalog.lo_put($1::oid, $2::bigint, decode($3::text, 'hex'))",
+            &[number, &place, &piece],
+        )?;
+        *at += piece.len() as u64 / 2;
+        Ok(())
+    }
+
+    /// How many were made again, and what was refused about them.
+    pub(super) fn told(self) -> (u64, Vec<String>) {
+        let mut refused = self.refused;
+        refused.dedup();
+        (self.made.len() as u64, refused.into_iter().map(|why| format!("a large object: {why}")).collect())
+    }
+}
+
+fn is_about_them(line: &str) -> bool {
+    line.starts_with("SELECT pg_catalog.lo") || about(line).is_some()
+}
+
+/// The number in `ALTER LARGE OBJECT 16449 OWNER TO ann;`, `GRANT SELECT ON LARGE OBJECT 16449 TO ann;`, `COMMENT ON …`.
+fn about(statement: &str) -> Option<u32> {
+    let verbs = ["ALTER ", "GRANT ", "REVOKE ", "COMMENT ON ", "SECURITY LABEL "];
+    verbs.iter().any(|verb| statement.starts_with(verb)).then_some(())?;
+    let (before, rest) = statement.split_once("LARGE OBJECT ")?;
+    // In a comment's words it may stand, too.
+    (!before.contains('\'')).then_some(())?;
+    rest.split(' ').next()?.parse().ok()
+}
+
+fn between(text: &str, begin: &str, end: &str) -> Option<u32> {
+    text.strip_prefix(begin)?.split_once(end)?.0.parse().ok()
+}
+
+impl Db {
+    /// All of them as the statements with which a backup's file makes them.
+    ///
+    /// # Errors
+    /// When the connection is lost, or one cannot be read; what `visit` says.
+    pub fn large_objects(&mut self, visit: &mut dyn FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let doing = "reading the large objects of a backup";
+        let refused = |error: postgres::Error| sql_fail(&error, doing);
+        let mut transaction = self.client().transaction().map_err(refused)?;
+        let sql = "select oid, quote_ident(pg_get_userbyid(lomowner)), array(select format('GRANT %s ON LARGE OBJECT %s TO %s%s', \
+              privilege_type, oid, case grantee when 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(grantee)) end, \
+              case when is_grantable then ' WITH GRANT OPTION' else '' end) from aclexplode(lomacl)), \
+            lo_lseek64(lo_open(oid, 262144), 0, 2) from pg_largeobject_metadata order by oid";
+        for row in transaction.ask(sql, &[]).map_err(refused)? {
+            let (number, owner, grants, size): (u32, String, Vec<String>, i64) =
+                (row.get(0), row.get(1), row.get(2), row.get(3));
+            visit(&format!("SELECT pg_catalog.lo_create('{number}');"))?;
+            visit(&format!("ALTER LARGE OBJECT {number} OWNER TO {owner};"))?;
+            grants.iter().try_for_each(|grant| visit(&format!("{grant};")))?;
+            visit(&format!("SELECT pg_catalog.lo_open('{number}', 131072);"))?;
+            let mut at = 0;
+            while at < size {
+                let sql = format!("select encode(lo_get($1::oid, $2::bigint, {PIECE}), 'hex')");
+                let piece: String = transaction.ask_one(&sql, &[&number, &at]).map_err(refused)?.get(0);
+                visit(&format!("SELECT pg_catalog.lowrite(0, '\\x{piece}');"))?;
+                at += PIECE;
+            }
+            visit("SELECT pg_catalog.lo_close(0);")?;
+        }
+        Ok(transaction.rollback().map_err(refused)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_about_a_large_object() {
+        assert_eq!(about("ALTER LARGE OBJECT 16449 OWNER TO ann;"), Some(16449));
+        assert_eq!(about("GRANT SELECT ON LARGE OBJECT 7 TO ann;"), Some(7));
+        assert_eq!(about("COMMENT ON LARGE OBJECT 7 IS 'x"), Some(7));
+        for other in ["COMMENT ON TABLE t IS 'LARGE OBJECT 7 ';", "DROP TABLE t; -- LARGE OBJECT 7 ", "LARGE OBJECT 7"]
+        {
+            assert_eq!(about(other), None, "{other}");
+        }
+        assert!(
+            is_about_them("SELECT pg_catalog.lo_open('1', 131072);")
+                && !is_about_them("SELECT pg_catalog.setval('s', 1);")
+        );
+        assert_eq!(between("SELECT pg_catalog.lo_create('12');", "SELECT pg_catalog.lo_create('", "'"), Some(12));
+    }
+}
