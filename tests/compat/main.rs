@@ -1,10 +1,12 @@
 //! What this tool says of real projects: Backend.AI's three packages and others from PyPI, each installed as its authors ship it,
-//! on the tests' own PostgreSQL; and what it does on each of PostgreSQL's releases (`servers.rs`). `cargo xtask compat` runs it (it installs some 2 GB once, under `target/compat`), and
+//! on the tests' own PostgreSQL; what it does on each of PostgreSQL's releases (`servers.rs`); and whether db-history reads public
+//! histories as Alembic does (`histories.rs`). `cargo xtask compat` runs it (it installs some 2 GB once, under `target/compat`), and
 //! `cargo xtask compat NAME…` those with such a name; no other test does. What is expected is in `expected.json`, rewritten by
 //! `UPDATE_EXPECT=1`, and `docs/compatibility.md` is made of it.
 #![allow(clippy::unwrap_used, reason = "as in tests: what cannot go on has nothing to say")]
 #![allow(clippy::print_stdout, reason = "its answer is the report")]
 
+mod histories;
 mod look;
 mod page;
 mod projects;
@@ -31,6 +33,8 @@ use support::xtask::Folder;
 
 /// Backend.AI's components, with how much of each goes round: the manager's 556 revisions would take hours.
 const BACKEND_AI: [(&str, &str); 3] = [("manager", "--steps=10"), ("accountmgr", "--all"), ("appproxy", "--all")];
+/// What `histories.rs` finds is written down under this name.
+const HISTORIES: &str = "histories";
 /// A name that stands for no database.
 const NONE: &str = "no_such_database";
 
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
     let names =
         PROJECTS.iter().map(|it| it.name.to_owned()).chain(BACKEND_AI.map(|(it, _)| format!("backend.ai {it}")));
     let names = names.chain(SERVERS.map(|(major, _)| release(major)));
+    let names = names.chain([HISTORIES.to_owned()]);
     if std::env::var_os("UPDATE_EXPECT").is_none() && !names.clone().any(|name| is_wanted(&name)) {
         println!("no project is called so; there are: {}", names.collect::<Vec<_>>().join(", "));
         return ExitCode::FAILURE;
@@ -63,6 +68,9 @@ fn main() -> ExitCode {
         } else {
             expected.is_good = false;
         }
+    }
+    if is_wanted(HISTORIES) {
+        expected.judge(HISTORIES, timed(HISTORIES, histories::look));
     }
     expected.end()
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::BACKEND_AI;
 use crate::look::ENDS;
 use crate::projects::{PROJECTS, Project};
+use crate::{BACKEND_AI, HISTORIES};
 
 const HEAD: &str = "# Real projects
 
@@ -47,11 +47,12 @@ pub fn config(project: &Project, url: &str) -> String {
 /// The page.
 pub fn page(expected: &Map<String, Value>) -> String {
     let is_server = |found: &Value| found.get("server").is_some();
-    let projects = || expected.iter().filter(|(_, found)| !is_server(found));
+    let projects = || expected.iter().filter(|(_, found)| found.get("round trip").is_some());
     let rows: String = projects().map(|(name, found)| row(name, found)).collect();
     let more: String = projects().map(|(name, found)| section(name, found)).collect();
     let servers: String = expected.values().filter(|found| is_server(found)).map(server).collect();
-    format!("{HEAD}{rows}{}{more}{SERVERS}{servers}", missing(expected))
+    let histories = histories(expected.get(HISTORIES).unwrap_or(&Value::Null));
+    format!("{HEAD}{rows}{}{more}{SERVERS}{servers}{histories}", missing(expected))
 }
 
 fn server(found: &Value) -> String {
@@ -79,6 +80,24 @@ fn missing(expected: &Map<String, Value>) -> String {
         [] => String::new(),
         names => format!("\nLaid out, and not run to the end yet: {}.\n", names.join(", ")),
     }
+}
+
+/// Every history, with what both say of it.
+fn histories(found: &Value) -> String {
+    let found: Vec<(&String, &str)> =
+        found.as_object().into_iter().flatten().filter_map(|(name, said)| Some((name, said.as_str()?))).collect();
+    let count = |said: &str| said.split_once(" revision").and_then(|(count, _)| count.parse::<usize>().ok());
+    let sizes: Vec<usize> = found.iter().filter_map(|(_, said)| count(said)).collect();
+    let (read, revisions) = (sizes.len(), sizes.iter().sum::<usize>());
+    let other = found.iter().filter(|(_, said)| said.contains("; differs in ")).count();
+    let rows: String =
+        found.iter().map(|(name, said)| format!("| {name} | {} |\n", said.replace('|', "\\|"))).collect();
+    format!(
+        "\n# Histories\n\n`cargo xtask compat histories` reads every migration history that these packages ship with `db-history \
+         --json` and with Alembic's\n`ScriptDirectory`, and compares each revision's keys, the order, heads, bases, and up to seven ranges of \
+         each. Only scripts are\nread; what they import is stood in for. {read} histories with {revisions} revisions were compared; \
+         {other} of them differ.\n(Alembic takes no `ID+N` where the id has a dot in it, and db-history does.)\n\n| history | both say |\n|---|---|\n{rows}"
+    )
 }
 
 fn project(name: &str) -> Option<&'static Project> {

@@ -31,7 +31,7 @@ impl Root {
     fn new() -> Root {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("xtb-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
+        let path = crate::support::temporary().join(name);
         fs::create_dir_all(&path).unwrap();
         Root(path)
     }

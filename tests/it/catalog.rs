@@ -150,11 +150,16 @@ fn complaint(more_than_pg_dump: bool, judged: &Verdict, changes: &[Change], note
 
 /// A database in which every case has been set up.
 fn set_up() -> (String, Client, Vec<(String, Case)>) {
+    set_up_every(1, 0)
+}
+
+/// The same with every so many of the cases, from one of them on.
+fn set_up_every(every: usize, first: usize) -> (String, Client, Vec<(String, Case)>) {
     let cluster = cluster();
     judge::prepare(cluster);
     let database = cluster.database();
     let mut client = cluster.client(&database);
-    let tagged = all_cases(server(&mut client));
+    let tagged: Vec<_> = all_cases(server(&mut client)).into_iter().skip(first).step_by(every).collect();
     run_all(&mut client, &tagged, |_| "create schema @");
     run_all(&mut client, &tagged, |case| &case.setup);
     (database, client, tagged)

@@ -28,7 +28,7 @@ impl Folder {
     fn new() -> Folder {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("xtc-{}-{count}", std::process::id()));
+        let path = crate::support::temporary().join(format!("xtc-{}-{count}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Folder(path.canonicalize().unwrap())
     }

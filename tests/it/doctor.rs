@@ -65,6 +65,8 @@ fn each_line_red_and_mended() {
     let mut app = server.client("app");
     app.batch_execute("create table d (v int); insert into d values (1), (1)").unwrap();
     app.batch_execute("create unique index concurrently d_v on d (v)").unwrap_err();
+    app.batch_execute("create table alembic_version (version_num text); insert into alembic_version values ('zz9')")
+        .unwrap();
     let scratch = "xtask_scratch_1_0badcafe";
     let mark = format!("create database {scratch}; comment on database {scratch} is 'xtask scratch database'");
     for statement in mark.split("; ") {
@@ -83,6 +85,7 @@ fn each_line_red_and_mended() {
         "manager indexes",
         &["failed | public.d_v of public.d is INVALID", "is unique", "REINDEX INDEX CONCURRENTLY public.d_v"],
     );
+    bad.has("manager revision", &["warning | It holds zz9, which no script here has", "cargo xtask db-status"]);
     bad.has("manager scratch", &["warning", scratch, "cargo xtask doctor --fix"]);
     bad.has("manager env.py", &["warning | migrations/env.py:2: fileConfig()", "disable_existing_loggers=False"]);
     bad.has("backups", &["warning", "half-written: 1", "cargo xtask doctor --fix"]);

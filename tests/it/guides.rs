@@ -15,8 +15,9 @@ use crate::support::scene::{Scene, sql};
 use crate::support::xtask::Xtask;
 
 /// The pages with a transcript, each with a test below.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
+    "docs/ci.md",
     "docs/guides/after-a-pull.md",
     "docs/guides/backups.md",
     "docs/guides/before-a-migration.md",
@@ -28,6 +29,11 @@ const PAGES: [&str; 7] = [
 #[test]
 fn readme() {
     holds("README.md", &careless());
+}
+
+#[test]
+fn in_ci() {
+    holds("docs/ci.md", &careless());
 }
 
 #[test]

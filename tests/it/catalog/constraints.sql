@@ -398,3 +398,10 @@ create table @.t (a int, b int); create statistics @.st on a, b from @.t;
 alter statistics @.st owner to cat_writer; comment on statistics @.st is 'x';
 -- undo
 alter statistics @.st owner to postgres; comment on statistics @.st is null;
+
+-- case storage of a brin index
+create table @.t (a int); create index ix on @.t using brin (a) with (pages_per_range = 8);
+-- change
+drop index @.ix; create index ix on @.t using brin (a);
+-- undo
+drop index @.ix; create index ix on @.t using brin (a) with (pages_per_range = 8);

@@ -308,3 +308,42 @@ create table @.t (a int primary key, b text not null default 'x'); create index 
 drop index @.t_b; alter table @.t alter column b drop not null, alter column b drop default; alter table @.t rename to u;
 -- undo
 alter table @.u rename to t; alter table @.t alter column b set default 'x', alter column b set not null; create index t_b on @.t (b);
+
+-- case values of a partition of a partition
+create table @.t (a int, b int) partition by range (a);
+create table @.t1 partition of @.t for values from (0) to (10) partition by list (b);
+create table @.t11 partition of @.t1 for values in (1, 2);
+-- change
+alter table @.t1 detach partition @.t11; alter table @.t1 attach partition @.t11 for values in (1);
+-- undo
+alter table @.t1 detach partition @.t11; alter table @.t1 attach partition @.t11 for values in (1, 2);
+
+-- case partition of a partition by default
+create table @.t (a int, b int) partition by range (a);
+create table @.t1 partition of @.t for values from (0) to (10) partition by list (b);
+create table @.t11 partition of @.t1 for values in (1);
+-- change
+alter table @.t1 detach partition @.t11; alter table @.t1 attach partition @.t11 default;
+-- undo
+alter table @.t1 detach partition @.t11; alter table @.t1 attach partition @.t11 for values in (1);
+
+-- case materialized view filled (more than pg_dump)
+create materialized view @.mv as select 1 as a with no data;
+-- change
+refresh materialized view @.mv;
+-- undo
+refresh materialized view @.mv with no data;
+
+-- case index of a materialized view
+create materialized view @.mv as select 1 as a; create unique index mvi on @.mv (a);
+-- change
+drop index @.mvi; create index mvi on @.mv (a);
+-- undo
+drop index @.mvi; create unique index mvi on @.mv (a);
+
+-- case materialized view made again without its index
+create materialized view @.mv as select 1 as a; create index mvi on @.mv (a);
+-- change
+drop materialized view @.mv; create materialized view @.mv as select 1 as a;
+-- undo
+create index mvi on @.mv (a);

@@ -1,36 +1,66 @@
 //! `AlembicConfig` and the list of scripts against Alembic itself: the same folders, the same scripts, the same order.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use xtask::fail::Kind;
 use xtask::sys::files::scripts;
 use xtask::sys::project::{AlembicConfig, Project};
 
-use super::{Folder, ask, failure};
+use super::{Folder, failure};
 use crate::support::python::python;
 
-/// What Alembic makes of `alembic.ini` in the working directory, with `site` as a site-packages folder.
+/// What Alembic makes of `alembic.ini` in a folder, with `site` as a site-packages folder: for one folder after the other, each
+/// in a fork, where nothing was imported but Alembic.
 const ORACLE: &str = r#"
-import json, os, site, sys, warnings
-warnings.simplefilter("ignore")
-question = json.load(sys.stdin)
-sys.path.insert(0, os.path.join(os.getcwd(), "src"))
-sys.path.insert(0, os.getcwd())
-site.addsitedir(os.path.join(os.getcwd(), "site"))
+import json, os, site, sys, traceback, warnings
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-config = Config("alembic.ini")
-scripts = ScriptDirectory.from_config(config)
-print(json.dumps({
-    "dir": os.path.abspath(scripts.dir),
-    "locations": list(scripts._version_locations),
-    "files": [script.path for script in scripts._load_revisions()],
-    "template": scripts.file_template,
-    "slug": scripts.truncate_slug_length,
-    "url": config.get_main_option("sqlalchemy.url"),
-}))
+def answer(folder):
+    warnings.simplefilter("ignore")
+    os.chdir(folder)
+    sys.path.insert(0, os.path.join(folder, "src"))
+    sys.path.insert(0, folder)
+    site.addsitedir(os.path.join(folder, "site"))
+    config = Config("alembic.ini")
+    scripts = ScriptDirectory.from_config(config)
+    return {
+        "dir": os.path.abspath(scripts.dir),
+        "locations": list(scripts._version_locations),
+        "files": [script.path for script in scripts._load_revisions()],
+        "template": scripts.file_template,
+        "slug": scripts.truncate_slug_length,
+        "url": config.get_main_option("sqlalchemy.url"),
+    }
+for line in sys.stdin:
+    if os.fork() == 0:
+        try:
+            said = answer(json.loads(line))
+        except BaseException:
+            said = traceback.format_exc()
+        print(json.dumps(said), flush=True)
+        os._exit(0)
+    os.wait()
 "#;
+
+/// Asks it. The process is shared by all tests here, and ends with them.
+fn alembic_says(folder: &Path) -> Value {
+    static ASKED: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>> = Mutex::new(None);
+    let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let (question, answers) = asked.get_or_insert_with(|| {
+        #[expect(clippy::disallowed_methods, clippy::zombie_processes)]
+        let mut command = Command::new(python());
+        let mut child = command.args(["-c", ORACLE]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()))
+    });
+    writeln!(question, "{}", json!(folder)).unwrap();
+    let mut line = String::new();
+    answers.read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+}
 
 /// Writes a project: an ini, then files by name; those that end in `.py` in a versions folder get a revision.
 fn project(ini: &str, files: &[&str]) -> Folder {
@@ -65,7 +95,7 @@ fn same(folder: &Folder) -> AlembicConfig {
         "slug": config.truncate_slug_length,
         "url": config.url().ok(),
     });
-    let theirs = ask(python(), folder, ORACLE, &Value::Null);
+    let theirs = alembic_says(folder);
     assert_eq!(ours, theirs, "{}", std::fs::read_to_string(folder.join("alembic.ini")).unwrap());
     config
 }

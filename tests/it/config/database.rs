@@ -124,7 +124,7 @@ fn a_config_that_is_handed_on() {
     assert_eq!(scene.versions(), ["b2"]);
     // Whoever exports it has told env.py himself.
     let other = cluster().database();
-    let exported = scene.xtask("db-status").env("APP_DB", &crate::support::scene::url("psycopg", &other));
+    let exported = scene.xtask("db-status").env("APP_DB", crate::support::scene::url("psycopg", &other));
     let _ = run(exported).code(0).says("Database has no revision yet").complains(&other);
 }
 
@@ -148,5 +148,42 @@ fn what_alembic_is_given_besides() {
     let _ = run(scene.xtask("db-migrate --target=a1 -x tenant=t1")).code(0);
     scene.project.write("Cargo.toml", &format!("{declared}x = [\"tenant=t1\"]\n"));
     let _ = run(scene.xtask("db-migrate")).code(0);
+    assert_eq!(scene.versions(), ["c3"]);
+}
+
+/// Where `alembic` without `-c` finds its config, and where Flask-Migrate keeps it: env.py is run inside the application.
+#[test]
+fn a_config_elsewhere_and_an_application_round_env_py() {
+    let scene = Scene::three().at("b2");
+    let ini = std::fs::read_to_string(scene.project.path("alembic.ini")).unwrap();
+    std::fs::remove_file(scene.project.path("alembic.ini")).unwrap();
+    scene.project.write("conf.ini", &ini);
+    // No checkout of Backend.AI, where the components are built in.
+    let _ = std::fs::remove_dir_all(scene.project.path("src"));
+    let _ = run(scene.xtask("db-status").env("ALEMBIC_CONFIG", "conf.ini")).code(0).says("Head Revision: c3");
+    let _ = run(scene.xtask("db-status")).code(1).complains("No Alembic project found");
+    scene.project.write("migrations/alembic.ini", "[alembic]\n");
+    let env = std::fs::read_to_string(scene.project.path("migrations/env.py")).unwrap();
+    let line =
+        "from flask import current_app\nconfig.set_main_option('sqlalchemy.url', current_app.url.replace('%', '%%'))\n";
+    scene.project.write("migrations/env.py", &env.replacen("target_metadata", &format!("{line}target_metadata"), 1));
+    // As much of Flask as `flask db` would go through.
+    scene.project.write("flask/__init__.py", "class Current:\n    pass\n\n\ncurrent_app = Current()\n");
+    scene.project.write("flask/helpers.py", "def get_load_dotenv():\n    return True\n");
+    let cli = "import importlib, os\n\n\ndef load_dotenv():\n    os.environ['FLASK_APP'] = open('.flaskenv').read()\n\n\n\
+               class ScriptInfo:\n    def __init__(self, name):\n        self.name = name\n\n    \
+               def load_app(self):\n        return importlib.import_module(self.name).app\n";
+    scene.project.write("flask/cli.py", cli);
+    scene.project.write(".flaskenv", "service");
+    let url = crate::support::scene::url("psycopg", &scene.database);
+    let service = format!(
+        "import flask\n\n\nclass Application:\n    def app_context(self):\n        return self\n\n    \
+         def push(self):\n        flask.current_app.url = {url:?}\n\n\napp = Application()\n"
+    );
+    scene.project.write("service.py", &service);
+    let inside = |words: &str| run(scene.xtask(words).env("PYTHONPATH", scene.root()));
+    let _ = inside("db-status").code(0).says("Head Revision: c3");
+    let _ = inside("db-roundtrip").code(0).says("1 reversible");
+    let _ = inside("db-migrate").code(0);
     assert_eq!(scene.versions(), ["c3"]);
 }

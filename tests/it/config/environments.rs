@@ -55,7 +55,7 @@ fn packages_are_where_python_says_without_starting_it() {
 #[test]
 fn a_script_in_pythons_place_is_asked_once() {
     let folder = Folder::new();
-    let mut project = project(&folder);
+    let project = project(&folder);
     folder.write("src/app/__init__.py", "");
     let script = |comment: &str| {
         format!("#!/bin/sh\n# {comment}\necho x >>calls\nPYTHONPATH=src exec {} \"$@\"\n", python().display())
@@ -77,18 +77,6 @@ fn a_script_in_pythons_place_is_asked_once() {
     folder.program("py", "#!/bin/sh\necho 'The exported virtualenv does not exist.' >&2\nexit 1\n");
     let result = site_packages(&quiet(), &project, &interpreter);
     failure(result, Kind::PythonMissing, &["The exported virtualenv does not exist.", "--python=PATH"]);
-
-    // With declared requirements the environment comes first, and ./py is told of it.
-    project.requirements = Some(folder.write("requirements.txt", "# nothing\n"));
-    folder.program("py", "#!/bin/sh\nexec \"$XTASK_MANAGED_PYTHON\" \"$@\"\n");
-    let interpreter = find(&quiet(), &project, &Wish { path: path(), ..Wish::default() }).unwrap();
-    let prefix = interpreter.cmd(&project).args(["-c", "import sys; print(sys.prefix)"]).read(&quiet()).unwrap();
-    assert!(Path::new(prefix.trim()).starts_with(&project.state_dir), "{prefix}");
-    failure(
-        interpreter.require_alembic(&quiet(), &project),
-        Kind::AlembicMissing,
-        &["the project's ./py", "pip install"],
-    );
 }
 
 #[test]
@@ -223,6 +211,15 @@ fn the_environment_is_made_once_and_made_again_when_it_is_not_whole() {
 
     let nothing = folder.join("empty").into_os_string();
     assert_eq!(make(nothing.clone()).unwrap(), both[0], "the second run needs neither a Python nor the network");
+    // With declared requirements the environment comes first, and the project's ./py is told of it.
+    let project = Project { requirements: Some(requirements.clone()), ..project(&folder) };
+    folder.program("py", "#!/bin/sh\nexec \"$XTASK_MANAGED_PYTHON\" \"$@\"\n");
+    let interpreter = find(&quiet(), &project, &Wish { path: path(), ..Wish::default() }).unwrap();
+    let prefix = interpreter.cmd(&project).args(["-c", "import sys; print(sys.prefix)"]).read(&quiet()).unwrap();
+    assert_eq!(Path::new(prefix.trim()), environment);
+    let missing = interpreter.require_alembic(&quiet(), &project);
+    failure(missing, Kind::AlembicMissing, &["the project's ./py", "pip install"]);
+
     // As a killed run leaves it.
     std::fs::remove_file(environment.join("complete")).unwrap();
     let stray = folder.write(environment.join("stray").to_str().unwrap(), "");

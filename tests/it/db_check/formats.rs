@@ -77,8 +77,8 @@ fn sarif() {
 
 /// Whatever a line of a script holds, no format hands on what acts, and none is as long as the line.
 #[test]
-fn a_line_of_a_million_letters() {
-    let line = format!("op.execute(f\"drop table {{x}} {}\")  # \u{1b}[2J\u{202e}", "w".repeat(1_000_000));
+fn a_line_without_end() {
+    let line = format!("op.execute(f\"drop table {{x}} {}\")  # \u{1b}[2J\u{202e}", "w".repeat(200_000));
     let project = project().revision("a1", "", &line, "op.drop_table('t')");
     for format in ["text", "json", "github", "junit", "sarif"] {
         let output = check(&project, &format!("--format {format}"));

@@ -130,6 +130,64 @@ fn a_downgrade_that_restores_something_else_on_a_database_at_the_head() {
     }
 }
 
+/// What each upgrade makes up anew is nobody's loss, also where the database held it before; what it writes over is.
+#[test]
+fn values_that_each_upgrade_makes_anew() {
+    let made_anew = [
+        ("alter table t add k uuid default gen_random_uuid()", "alter table t drop k", "b reversible"),
+        ("insert into t values (2, clock_timestamp()::text)", "delete from t where id = 2", "b reversible"),
+        ("update t set x = gen_random_uuid()::text", "select 1", "b data-differs re-upgrade"),
+    ];
+    for (up, down, verdict) in made_anew {
+        let table = "op.execute('create table t (id int, x text)')\nop.execute('insert into t values (1, null)')";
+        let scene = Scene::new().revision("a", "", table, "op.execute('drop table t')").revision(
+            "b",
+            "a",
+            &format!("op.execute('{up}')"),
+            &format!("op.execute('{down}')"),
+        );
+        let scene = at_head(scene);
+        let report = roundtrip(&scene, "", if verdict == "b reversible" { 0 } else { 4 });
+        let found = told(&report);
+        assert!(
+            found == [verdict] || verdict.contains("differs") && found[0].contains("data-differs"),
+            "{up}: {report:#}"
+        );
+        assert_eq!(
+            notes(&report, "b").contains("are new in each upgrade"),
+            verdict == "b reversible",
+            "{up}: {report:#}"
+        );
+    }
+}
+
+/// Of several revisions above that leave something else, each is named for what it may have done.
+#[test]
+fn who_above_may_have_made_a_difference() {
+    let scene = Scene::new()
+        .revision("a", "", "op.execute('create table t (x int, y int)')", "op.execute('drop table t')")
+        .revision(
+            "b",
+            "a",
+            "op.execute('alter table t alter x type text')",
+            "op.execute('alter table t alter x type bigint using 1')",
+        )
+        .revision(
+            "c",
+            "b",
+            "op.execute('alter table t alter y type text')",
+            "op.execute('alter table t alter y type bigint using 1')",
+        );
+    let report = roundtrip(&at_head(scene), "--all", 4);
+    assert_eq!(
+        told(&report),
+        ["c schema-differs downgrade", "b schema-differs downgrade", "a reversible"],
+        "{report:#}"
+    );
+    let note = notes(&report, "a");
+    assert!(note.contains("c, above it") && note.contains("b, above it"), "{note}");
+}
+
 /// What db-migrate has seen is the reference where no other can be made.
 #[test]
 fn what_was_written_down_when_it_was_applied() {
@@ -193,4 +251,13 @@ fn what_is_applied_together_comes_to_another_schema() {
     let objects = result(&report, "c")["schema_changes"].to_string();
     assert!(objects.contains("table public.u") && objects.contains("table s.u"), "{objects}");
     assert!(notes(&report, "c").contains("another schema together with what is pending before it"), "{report:#}");
+    // Where one of them only passes in the project's own transaction mode, it is found all the same.
+    let scene = Scene::new()
+        .revision("a", "", A.0, A.1)
+        .revision("b", "a", "op.execute('create temp table stage as select 1')", "pass")
+        .revision("c", "b", "op.execute('insert into t select * from stage')", "op.execute('delete from t')")
+        .revision("d", "c", "op.execute('set search_path = pg_temp, public')", "pass")
+        .revision("e", "d", "op.execute('create table u (n int)')", "op.execute('drop table if exists u')");
+    let report = roundtrip(&scene, "--all", 4);
+    assert_eq!(told(&report)[0], "e schema-differs upgrade", "{report:#}");
 }

@@ -117,6 +117,17 @@ fn what_lies_round_a_revision_is_no_verdict_on_it() {
     // db-migrate fails there just so, and it is told what is lacking.
     assert_eq!(told(&report), ["b skipped", "a failed upgrade"], "{report:#}");
     assert!(report.to_string().contains("The server lacks what the migration needs"), "{report:#}");
+    // What no migration makes, or only an extension that somebody has put on the real server.
+    for (lacking, statement) in [
+        ("tablespace", "create table t (n int) tablespace fast"),
+        ("access method", "create table t (n int) using columnar"),
+        ("type", "create table t (v vector(3))"),
+        ("function", "select uuid_generate_v4()"),
+    ] {
+        let lacks = Scene::new().revision("a", "", &format!("op.execute('{statement}')"), "pass");
+        let report = roundtrip(&lacks, "", 4).to_string();
+        assert!(report.contains("The server lacks what the migration needs"), "{lacking}: {report}");
+    }
     // Tables of the models as they are today; those that a script spells out stay the same, and excuse nobody.
     let spelled_out = "m = sa.MetaData()\nsa.Table('t', m, sa.Column('id', sa.Integer))\nm.create_all(op.get_bind())";
     let adds = |first: &str| {

@@ -109,7 +109,7 @@ fn environment() -> &'static Path {
 }
 
 /// A `PATH` on which there is this Python and no other, so that no newer one is taken.
-fn only(python: &Path, state: &Path) -> OsString {
+pub fn only(python: &Path, state: &Path) -> OsString {
     let folder = state.join("base");
     std::fs::create_dir_all(&folder).unwrap();
     let link = folder.join("python3.13");

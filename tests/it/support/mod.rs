@@ -17,6 +17,19 @@ pub mod repo;
 pub mod scene;
 pub mod xtask;
 
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// Where tests have their folders: in memory, where there is room and a program may be run from it, since ext4 looks for inodes
+/// that were not just freed at each file that is made, a twentieth of all that the tests do. Without symlinks in its path.
+pub fn temporary() -> PathBuf {
+    use rustix::fs::{StatVfsMountFlags, statvfs};
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let runs = |folder: &PathBuf| statvfs(folder).is_ok_and(|it| !it.f_flag.contains(StatVfsMountFlags::NOEXEC));
+    let found = || pg::memory().filter(runs).unwrap_or_else(std::env::temp_dir).canonicalize().unwrap();
+    FOLDER.get_or_init(found).clone()
+}
+
 /// A port of this machine at which nobody listens.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

@@ -72,7 +72,7 @@ impl Project {
     pub fn new(url: &str) -> Project {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("xtp-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let root = std::env::temp_dir().join(name);
+        let root = super::temporary().join(name);
         std::fs::create_dir_all(root.join("migrations/versions")).unwrap();
         super::xtask::as_backend_ai(&root);
         let project = Project { root: root.canonicalize().unwrap() };

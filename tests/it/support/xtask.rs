@@ -205,7 +205,7 @@ impl Folder {
         use std::sync::atomic::{AtomicU32, Ordering};
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("xt-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().canonicalize().unwrap().join(name);
+        let path = super::temporary().join(name);
         std::fs::create_dir_all(&path).unwrap();
         Folder(path)
     }

@@ -133,11 +133,12 @@ fn about(facts: &Facts) -> Vec<(&'static str, String)> {
     let branch = head.as_ref().and_then(|head| head.branch.clone());
     let commit = head.and_then(|head| head.commit).map(|commit| commit.as_str().to_owned());
     let besides = if facts.uncommitted == Ok(true) { ", with what is not committed of the scripts" } else { "" };
+    let base = facts.base_commit.as_str();
     let known = [
         ("Date", Some(utc_moment(SystemTime::now()))),
         ("Branch", branch),
         ("Commit", commit.map(|commit| format!("{commit}{besides}"))),
-        ("Compared with", Some(format!("{} ({})", facts.base, facts.base_commit.as_str()))),
+        ("Compared with", Some(if facts.base == base { base.to_owned() } else { format!("{} ({base})", facts.base) })),
         ("Tool", Some(format!("xtask {}", env!("CARGO_PKG_VERSION")))),
     ];
     known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

@@ -212,6 +212,8 @@ pub struct Trip<'a> {
     pub lower: &'a Point,
     /// The database after the upgrade that followed.
     pub again: &'a Point,
+    /// After one more way down and up, where that was gone to tell values that each upgrade makes anew.
+    pub once_more: Option<&'a Point>,
 }
 
 /// Judges one round trip. The downgrade is looked at first: what it leaves behind is often hidden again by the upgrade
@@ -234,8 +236,12 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
         notes.extend(below.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
     }
     let is_seen = trip.lower_true.is_some();
+    if let Some(once_more) = trip.once_more {
+        let made_anew = rows::diff(&trip.again.rows, &once_more.rows);
+        notes.extend(set_new_values_aside(&mut up.1, |table, column| is_made_anew(&made_anew, table, column)));
+    }
     if is_seen && down.as_ref().is_some_and(|(schema, data)| schema.is_empty() && data.is_empty()) {
-        notes.extend(set_new_values_aside(&mut up.1));
+        notes.extend(set_new_values_aside(&mut up.1, |_, _| true));
     }
     if trip.lower_true.is_none() {
         notes.extend(set_added_rows_aside(&mut up.1));
@@ -333,15 +339,36 @@ fn is_its_own(change: &DataChange, lower: &Snapshot) -> bool {
     same_rows && !change.columns_lost.is_empty() && !change.columns_lost.iter().any(|lost| is_below(&lost.column))
 }
 
-/// Both upgrades began at the very same state, so values that differ, as many as they were, are values that the upgrade
+/// Whether one more way down and up may tell that values which differ are made anew by each upgrade: they stand in
+/// tables, columns or rows that the downgrade takes away. What the upgrade writes over is not asked about.
+pub fn may_be_made_anew(trip: &Trip<'_>) -> bool {
+    let rows = |point: &Point, table: &str| point.rows.tables.get(table).map(|table| table.rows);
+    let changes = rows::diff(&trip.upper.rows, &trip.again.rows);
+    trip.lower_true.is_none()
+        && changes.iter().any(|change| {
+            let comes_with_it = rows(trip.lower, &change.table) < rows(trip.upper, &change.table);
+            let differs = change.columns_lost.iter().any(|column| column.same_count_but_different);
+            change.before_rows == change.after_rows
+                && differs
+                && (comes_with_it || is_its_own(change, &trip.lower.schema))
+        })
+}
+
+fn is_made_anew(made_anew: &[DataChange], table: &str, column: &str) -> bool {
+    let columns = made_anew.iter().filter(|change| change.table == table).flat_map(|change| &change.columns_lost);
+    columns.into_iter().any(|lost| lost.column == column && lost.same_count_but_different)
+}
+
+/// Two upgrades began at the very same state, so values that differ, as many as they were, are values that the upgrade
 /// makes up anew each time (`now()`, `gen_random_uuid()`): nobody's loss.
-fn set_new_values_aside(changes: &mut Vec<DataChange>) -> Vec<String> {
+fn set_new_values_aside(changes: &mut Vec<DataChange>, is_new: impl Fn(&str, &str) -> bool) -> Vec<String> {
     let mut notes = Vec::new();
     for change in changes.iter_mut().filter(|change| change.before_rows == change.after_rows) {
-        let (new, lost): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut change.columns_lost).into_iter().partition(|column| column.same_count_but_different);
-        change.columns_lost = lost;
         let table = &change.table;
+        let (new, lost): (Vec<_>, Vec<_>) = std::mem::take(&mut change.columns_lost)
+            .into_iter()
+            .partition(|column| column.same_count_but_different && is_new(table, &column.column));
+        change.columns_lost = lost;
         notes.extend(new.iter().map(|column| format!("values of {table}.{} are new in each upgrade", column.column)));
     }
     changes.retain(|change| change.before_rows != change.after_rows || !change.columns_lost.is_empty());

@@ -41,7 +41,7 @@ pub fn run(ctx: &Ctx, config: &AlembicConfig, command: &[String], url: &DbUrl, t
     Err(Fail::new(Kind::ConfigInvalid, "The baseline command failed")
         .details(format!("`{}` ended with {}", cmd.line(), done.status))
         .details(done.last_lines())
-        .action("Correct `baseline` in Cargo.toml, or what the command complains about")
+        .action("Put right what the command complains about, or name another one: `baseline` of the component in Cargo.toml")
         .related(own("doctor"))
         .into())
 }

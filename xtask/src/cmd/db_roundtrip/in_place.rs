@@ -270,7 +270,7 @@ impl InPlace<'_> {
             }
             if wanted {
                 progress.next(id);
-                let edited = self.edited.get(id).map_or(Above::Proven, |why| Above::Broken(why.clone()));
+                let edited = self.edited.get(id).map_or(Above::Proven, |why| Above::Broken(vec![why.clone()]));
                 let outcome = decide(self.one(id)?, None, &above.clone().and(&edited));
                 let bears = for_those_below(&outcome).unwrap_or(Above::Proven);
                 above = above.and(&bears).and(&edited);
@@ -321,7 +321,8 @@ impl InPlace<'_> {
             }
         };
         let again = self.point()?;
-        let trip = Trip { upper: &upper, lower_true: None, recorded: recorded.as_ref(), lower: &lower, again: &again };
+        let recorded = recorded.as_ref();
+        let trip = Trip { upper: &upper, lower_true: None, recorded, lower: &lower, again: &again, once_more: None };
         let judgement = judge(&trip);
         let restored = again.schema == upper.schema && again.rows == upper.rows;
         let passed = Passed { judgement, lower, again, down, up, mode: Mode::Own, notes: Vec::new(), restored };

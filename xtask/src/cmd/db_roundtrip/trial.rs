@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use super::sandbox::{Deed, Failure, Mode, Sandbox, may_pass_in_fresh_process};
 use crate::model::catalog::{self, Change, Snapshot};
-use crate::model::roundtrip::{Judgement, Leg, Point, Trip, judge};
+use crate::model::roundtrip::{Judgement, Leg, Point, Trip, judge, may_be_made_anew};
 use crate::model::target::{Direction, Step};
 use crate::sys::alembic::TroubleKind;
 
@@ -126,10 +126,24 @@ impl Round<'_, '_> {
             }
         };
         let again = self.sandbox.point()?;
-        let judgement = judge(&Trip { upper: &upper, lower_true, recorded, lower: &lower, again: &again });
+        let trip = Trip { upper: &upper, lower_true, recorded, lower: &lower, again: &again, once_more: None };
+        let once_more = if may_be_made_anew(&trip) { self.once_more(&lower)? } else { None };
+        let judgement = judge(&Trip { once_more: once_more.as_ref(), ..trip });
         let restored = again.schema == upper.schema && again.rows == upper.rows;
         let Round { mode, notes, .. } = self;
         Ok(Trial::Passed(Box::new(Passed { judgement, lower, again, down, up, mode, notes, restored })))
+    }
+
+    /// The database after one more way down, to the same state as before, and up.
+    fn once_more(&mut self, lower: &Point) -> Result<Option<Point>> {
+        for direction in [Direction::Down, Direction::Up] {
+            if self.sandbox.attempt(&Deed::steps(direction, self.ids, self.mode))?.is_err()
+                || direction == Direction::Down && !self.sandbox.is_at(lower)?
+            {
+                return Ok(None);
+            }
+        }
+        self.sandbox.point().map(Some)
     }
 
     /// Runs one step from the state `before` in the walk's mode and, where that fails and changes nothing, in the

@@ -161,8 +161,8 @@ fn undone(undone: &Undone) -> Vec<String> {
         }),
     );
     lines.push(
-        "The files were taken back and the database was not: by git merge --abort, git reset or git rebase --abort, \
-         for instance."
+        "Perhaps the files were taken back and the database was not (git merge --abort, git reset, git rebase --abort), or \
+         another branch was checked out."
             .to_owned(),
     );
     lines

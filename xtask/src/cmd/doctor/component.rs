@@ -4,13 +4,14 @@
 use anyhow::{Context as _, Result};
 
 use super::line;
-use crate::ctx::{Ctx, Database, shown};
+use crate::ctx::{Ctx, Database, shown, version_table};
 use crate::fail::{Kind, from_anyhow};
 use crate::model::action::{Action, own, program};
 use crate::model::check::Check;
 use crate::model::env_script::follows_the_config;
 use crate::model::revision::syntax_error;
 use crate::model::rules::{self, Context, Env};
+use crate::model::status::Standing;
 use crate::report::checks as report;
 use crate::sys::alembic_ini::AlembicConfig;
 use crate::sys::backup::copied::left_by_dead_runs;
@@ -122,6 +123,7 @@ fn database(ctx: &Ctx, component: &Component, config: &AlembicConfig) -> Vec<Che
                 return vec![Check::warning(name, text).fix(own_port(database.url.written_in()))];
             }
             let mut checks = vec![Check::ok(&name, place)];
+            checks.extend(revisions(ctx, component, config, &mut db));
             checks.extend(pg_dump(ctx, component, &database, &db));
             checks.extend(indexes(component, &mut db));
             checks.extend(beside(ctx, component, &database));
@@ -155,6 +157,26 @@ fn connect(ctx: &Ctx, config: &AlembicConfig) -> Result<Found> {
         Err(error) => Err(error),
         Ok(db) => Ok(Found::Open(database.into(), db.into())),
     }
+}
+
+/// Rows of the version table from which no command goes anywhere: of no script, of no revision, twice the same.
+fn revisions(ctx: &Ctx, component: &Component, config: &AlembicConfig, db: &mut Db) -> Vec<Check> {
+    let name = format!("{} revision", component.name);
+    // What is wrong with the scripts has its own line.
+    let Ok(graph) = ctx.history(config) else { return Vec::new() };
+    let standing = match db.applied(&version_table(component)) {
+        Ok(applied) => Standing::new(&graph, &applied.revisions),
+        Err(error) if from_anyhow(&error).kind == Kind::WrongDatabase => return line(&name, Err(error)),
+        // Tenants have tables of their own.
+        Err(_) => return Vec::new(),
+    };
+    let text = match (standing.unknown.as_slice(), standing.overlaps.as_slice()) {
+        ([], []) => return Vec::new(),
+        ([], _) => advice::overlap_lines(&standing).swap_remove(0),
+        (unknown, _) => format!("It holds {}, which no script here has", unknown.join(", ")),
+    };
+    let status = own("db-status").of(&component.name);
+    vec![Check::warning(&name, text).fix(Action::run("See what that means and what puts it right", status))]
 }
 
 /// Without one that is new enough there is no backup.

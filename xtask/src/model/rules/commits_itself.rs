@@ -33,7 +33,12 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
 /// cannot run in one may run here. That it was ended is this rule's finding.
 pub(super) fn is_ended_before(function: &Function, found: &Found) -> bool {
     let before = function.calls.iter().take_while(|other| !std::ptr::eq(*other, found));
-    before.filter(|other| !other.in_autocommit).any(|other| by_sql(other).is_some())
+    before.filter(|other| !other.in_autocommit).any(ends)
+}
+
+/// Whether it ends Alembic's transaction by SQL.
+pub(super) fn ends(found: &Found) -> bool {
+    by_sql(found).is_some()
 }
 
 /// `op.execute("COMMIT")`; a savepoint may be rolled back.
@@ -54,6 +59,8 @@ fn by_call(found: &Found) -> Option<String> {
         |value: &Value| value.call().is_some_and(|call| call.name == "op.get_bind" || call.name == "?.get_bind");
     let is_named =
         |value: &Value| matches!(value, Value::Name(name) if matches!(name.as_str(), "conn" | "connection" | "bind"));
-    let is_alembics = call.receiver.as_ref().is_some_and(|it| is_bind(it) || is_named(it));
+    // The driver's own connection below it.
+    let is_drivers = call.name.contains(".connection.") || call.name.contains(".driver_connection.");
+    let is_alembics = call.receiver.as_ref().is_some_and(|it| is_bind(it) || is_named(it)) || is_drivers;
     (is_ending && is_alembics).then(|| format!("{}()", call.last()))
 }

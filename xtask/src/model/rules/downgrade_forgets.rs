@@ -20,8 +20,13 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     }
     let back = Mentioned::of(downgrade);
     let again = Mentioned::of_drops(upgrade);
-    for created in created(upgrade) {
-        let is_gone = back.has(&created) || again.has(&created) || back.may_be_anything(created.subject);
+    let all = created(upgrade);
+    for created in &all {
+        // A trigger of a partition goes with the table that has the partition.
+        let is_its_table = |it: &&Created| it.subject == "table" && created.table.as_ref() == Some(&it.name);
+        let with_its_table = all.iter().filter(is_its_table).any(|table| back.has(table));
+        let is_gone =
+            with_its_table || back.has(created) || again.has(created) || back.may_be_anything(created.subject);
         if !is_gone {
             let message = format!(
                 "upgrade() creates {}, and downgrade() does not mention it: going down and up again fails, since it is \
@@ -142,7 +147,8 @@ impl Mentioned {
             }
             match &call.operation {
                 Some(operation) if operation.object().is_none() => all.open.push(operation.subject.name()),
-                Some(operation) if operation.name == "drop_table" => {
+                // One that is made anew has nothing of what the old one had.
+                Some(operation) if matches!(operation.name.as_str(), "drop_table" | "create_table") => {
                     all.tables.extend(operation.object().map(str::to_owned))
                 }
                 Some(operation) if operation.name == "drop_column" => {
@@ -155,7 +161,7 @@ impl Mentioned {
         }
         for (statement, call) in function.statements().filter(|(statement, _)| statement.verb == Verb::Drop) {
             match statement.object {
-                Object::Table => all.tables.extend(statement.names().map(str::to_owned)),
+                Object::Table | Object::View => all.tables.extend(statement.names().map(str::to_owned)),
                 // With a schema goes what is in it.
                 Object::Schema => all.open.push(""),
                 _ => {}
@@ -176,7 +182,9 @@ impl Mentioned {
     }
 
     fn has(&self, created: &Created) -> bool {
-        let with_table = created.table.as_ref().is_some_and(|table| self.tables.contains(table));
+        let bare = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
+        let with_table =
+            created.table.as_ref().is_some_and(|table| self.tables.iter().any(|gone| bare(gone) == bare(table)));
         // An index or a constraint goes with the last of its columns, and which those are is not always said.
         let table = created.table.as_deref().unwrap_or_default();
         let with_column = matches!(created.subject, "index" | "constraint" | "trigger")

@@ -13,9 +13,19 @@ pub(super) const RULE: Rule = Rule {
 
 /// Characters that change what is read without being seen: the trick of \"Trojan Source\".
 const UNSEEN: [char; 11] = [
-    '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
-    '\u{200b}', '\0',
+    '\u{202a}',
+    '\u{202b}',
+    '\u{202c}',
+    '\u{202d}',
+    '\u{202e}',
+    '\u{2066}',
+    '\u{2067}',
+    '\u{2068}',
+    '\u{2069}',
+    ZERO_WIDTH_SPACE,
+    '\0',
 ];
+const ZERO_WIDTH_SPACE: char = '\u{200b}';
 
 fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     let path = &source.path;
@@ -29,7 +39,13 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     }
     if let Some((line, unseen)) = position(&source.text, |line| line.chars().find(|c| UNSEEN.contains(c))) {
         let message = format!("An invisible character (U+{:04X}): the text is not what it looks like", unseen as u32);
-        sink.at(path, line, message, "Delete the character, or write it as an escape in the string");
+        let help = "Delete the character, or write it as an escape in the string";
+        // It turns nothing round, and stands in mails and pages on purpose.
+        if unseen == ZERO_WIDTH_SPACE {
+            sink.warn(path, line, message, help)
+        } else {
+            sink.at(path, line, message, help)
+        };
     }
     let mixed = |line: &str| {
         let indent = &line[..line.len() - line.trim_start().len()];

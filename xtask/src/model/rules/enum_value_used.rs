@@ -1,9 +1,9 @@
 //! DB417: a value that is added to an enumerated type and used in the same transaction.
 
 use super::body::functions;
-use super::commits_itself::is_ended_before;
+use super::commits_itself::{ends, is_ended_before};
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
-use crate::model::script_body::{Call, Found, Function};
+use crate::model::script_body::{Call, Found, Function, Value};
 use crate::model::sql::leading_words;
 
 pub(super) const RULE: Rule = Rule {
@@ -22,6 +22,7 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
                 .calls
                 .iter()
                 .skip_while(|found| !std::ptr::eq(*found, added))
+                .take_while(|found| !ends(found))
                 .find(|it| uses(source, it, &value))
             else {
                 continue;
@@ -87,10 +88,22 @@ fn uses(source: &Source, found: &Found, value: &str) -> bool {
     is_written && changes.contains(&found.call.last()) && !is_listed(found, value)
 }
 
+/// Types of columns that hold a text, whatever it says.
+const TEXTS: [&str; 4] = ["Text", "String", "Unicode", "VARCHAR"];
+
 /// Whether a column's default, or what its values are made of, is the value.
 fn sets(found: &Found, value: &str) -> bool {
     let mut is_set = false;
     let mut look = |call: &Call| {
+        let last = |name: &str| name.rsplit('.').next().is_some_and(|last| TEXTS.contains(&last));
+        let is_text = |value: &Value| match value {
+            Value::Name(name) => last(name),
+            Value::Call(made) => last(&made.name),
+            _ => false,
+        };
+        if call.args.iter().any(is_text) {
+            return;
+        }
         for given in ["server_default", "postgresql_using"].iter().filter_map(|key| call.get(key)) {
             given.texts(&mut |text| is_set |= text.text.contains(value));
         }

@@ -124,6 +124,9 @@ fn file() {
     let broken = Context::new(vec![Source::new(Path::new("a.py"), latin)], "manager");
     assert_eq!(codes(&all(&broken)), ["DB203 a.py:1"]);
     assert_eq!(found(&[("a.py", &good.replace("pass", "pass  # \u{202e}"))]), ["DB203 a.py:6"]);
+    let level =
+        |unseen: &str| all(&gathered(&[("a.py", &good.replace("pass", &format!("pass  # {unseen}")))]))[0].severity;
+    assert_eq!((level("\u{202e}"), level("\u{200b}")), (Level::Error, Level::Warning));
     assert_eq!(found(&[("a.py", &good.replace("= None", "= parent()"))]), ["DB204 a.py:4"]);
     let docstring = |text: &str| found(&[("a.py", &format!("\"\"\"x\n\n{text}\n\"\"\"\n{good}"))]);
     assert_eq!(docstring("Revision ID: a\nRevises: "), NONE);
@@ -212,6 +215,13 @@ fn downgrades() {
     assert_eq!(body("op.add_column('t', sa.Column('a')); op.drop_column('t', 'a')", "op.execute('SELECT 1')"), NONE);
     assert_eq!(body("op.execute('CREATE VIEW v AS SELECT 1')", "op.execute('DROP VIEW v')"), NONE);
     assert_eq!(body("op.execute('CREATE VIEW v AS SELECT 1')", "op.execute('DROP VIEW w')"), ["DB402 a.py:6"]);
+    let indexed = "op.create_index('ix', 'mv', ['a'], schema='s')";
+    assert_eq!(body(indexed, "op.execute('DROP MATERIALIZED VIEW s.mv')"), NONE, "it goes with what it is of");
+    let partition = "op.execute('CREATE TABLE p PARTITION OF t FOR VALUES IN (1)'); \
+                     op.execute('CREATE TRIGGER tg BEFORE INSERT ON p FOR EACH ROW EXECUTE FUNCTION f()')";
+    assert_eq!(body(partition, "op.drop_table('t')"), NONE, "a partition goes with its table, and what it has with it");
+    let anew = "op.rename_table('t', 'old'); op.create_table('t', sa.Column('b')); op.drop_table('old')";
+    assert_eq!(body("op.add_column('t', sa.Column('a', nullable=True))", anew), NONE, "the new one never had it");
 }
 
 #[test]
@@ -264,6 +274,9 @@ fn statements_that_fail_on_a_real_database() {
     assert_eq!(body(index, "op.drop_index('ix')"), ["DB407 a.py:6"]);
     assert_eq!(body(&format!("with op.get_context().autocommit_block(): {index}"), "op.drop_index('ix')"), NONE);
     assert_eq!(body("op.execute('CREATE INDEX CONCURRENTLY ix ON t (a)')", "op.drop_index('ix')"), ["DB407 a.py:6"]);
+    let own = "with op.get_bind().engine.connect().execution_options(isolation_level='AUTOCOMMIT') as own: \
+               own.exec_driver_sql('CREATE INDEX CONCURRENTLY ix ON t (a)')";
+    assert_eq!(body(own, "op.drop_index('ix')"), NONE, "a connection that is in no transaction");
     let ended = "op.execute('COMMIT'); op.execute('CREATE INDEX CONCURRENTLY ix ON t (a)')";
     assert_eq!(body(ended, "op.drop_index('ix')"), ["DB414 a.py:6"], "what begins a new transaction is the driver");
 
@@ -523,6 +536,7 @@ fn transactions_that_a_script_cuts() {
         "conn = op.get_bind(); conn.execute(sa.text('UPDATE t SET a = 1 WHERE b; ROLLBACK'))",
         "bind = op.get_bind(); bind.commit()",
         "op.get_bind().commit()",
+        "op.get_bind().connection.commit()",
     ] {
         assert_eq!(body(ending, raises), ["DB414 a.py:6"], "{ending}");
     }
@@ -557,6 +571,10 @@ fn what_is_left_broken_or_fails_later() {
     let used = |more: &str| body(&format!("{add}; {more}"), raises);
     assert_eq!(used("op.execute(\"UPDATE t SET a = 'glad' WHERE a = 'sad'\")"), ["DB417 a.py:6"]);
     assert_eq!(used("op.alter_column('t', 'a', server_default='glad')"), ["DB417 a.py:6"]);
+    let text = "op.add_column('t', sa.Column('b', sa.String(9), server_default='glad', nullable=True))";
+    assert_eq!(used(text), NONE, "a text that reads like the value");
+    let later = "op.execute('COMMIT'); op.execute(\"UPDATE t SET a = 'glad'\")";
+    assert_eq!(used(later), ["DB414 a.py:6"], "it is used in another transaction");
     assert_eq!(used("op.execute(t.update().values(a='glad'))"), ["DB417 a.py:6"]);
     for parameter in [
         "op.get_bind().execute(sa.text('UPDATE t SET a = :m').bindparams(m='glad'))",

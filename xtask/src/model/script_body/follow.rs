@@ -157,6 +157,8 @@ impl<'a, 'b> Walk<'a, 'b> {
             let call = self.scope.call(call);
             match call.last() {
                 "autocommit_block" => autocommits += 1,
+                // A connection of its own, in no transaction.
+                _ if call.get("isolation_level").and_then(Value::str) == Some("AUTOCOMMIT") => autocommits += 1,
                 "batch_alter_table" => {
                     if let Some(Expr::Name(name)) = item.optional_vars.as_deref() {
                         let table = call.arg(0, "table_name").and_then(Value::text).cloned();

@@ -343,7 +343,12 @@ impl Trouble {
     pub fn is_lacking_on_server(&self) -> bool {
         match self.sqlstate.as_deref() {
             Some("0A000" | "58P01" | "58000") => self.message.contains("extension"),
-            Some("42704") => self.message.starts_with("role "),
+            // Whole kinds of things that no migration makes, and what only well-known extensions make.
+            Some("42704") => {
+                ["role ", "tablespace ", "access method "].iter().any(|kind| self.message.starts_with(kind))
+                    || is_of_extension(&self.message)
+            }
+            Some("42883") => is_of_extension(&self.message),
             _ => false,
         }
     }
@@ -394,4 +399,37 @@ fn swallowed(value: &Value) -> Option<Swallowed> {
         statement: text(value, "statement"),
         line: line(value),
     })
+}
+
+/// Types, operator classes and functions of extensions that somebody puts on a server, once for all.
+const OF_EXTENSIONS: [&str; 21] = [
+    "vector",
+    "halfvec",
+    "sparsevec",
+    "vector_cosine_ops",
+    "vector_l2_ops",
+    "geometry",
+    "geography",
+    "raster",
+    "citext",
+    "hstore",
+    "ltree",
+    "cube",
+    "gin_trgm_ops",
+    "gist_trgm_ops",
+    "uuid_generate_v4",
+    "uuid_generate_v1",
+    "gen_salt",
+    "crypt",
+    "unaccent",
+    "similarity",
+    "create_hypertable",
+];
+
+/// Whether PostgreSQL misses what an extension would have made: `type "vector" does not exist`.
+fn is_of_extension(message: &str) -> bool {
+    let words = message.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let mut words = words.skip_while(|word| !["type", "class", "function"].contains(word)).skip(1);
+    let named = words.find(|word| !word.is_empty() && *word != "public");
+    named.is_some_and(|name| OF_EXTENSIONS.contains(&name))
 }

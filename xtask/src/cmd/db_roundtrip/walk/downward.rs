@@ -76,7 +76,7 @@ impl Walk<'_, '_> {
         }
         self.next(id);
         let result = RevisionResult::skipped(&self.facts.graph, id, why.clone());
-        self.decide_and_settle(result, &Above::Broken(why));
+        self.decide_and_settle(result, &Above::Broken(vec![why]));
     }
 
     /// Downgrades a revision that is not tested.
@@ -106,7 +106,7 @@ impl Walk<'_, '_> {
             Ok(_) => {
                 self.sandbox.keep(deed);
                 self.notes.push(format!("{why}; it was stamped away, and the walk went on below it"));
-                Above::Broken(why)
+                Above::Broken(vec![why])
             }
             Err(_) => {
                 self.sandbox.rebuild()?;
@@ -192,7 +192,7 @@ impl Walk<'_, '_> {
     fn bears_on(&self, result: &RevisionResult) -> Above {
         let made =
             if self.may_be_of_newer_models(result) { Above::Made(NEWER_MODELS.to_owned()) } else { Above::Proven };
-        let edited = self.edited.get(&result.revision.id).map_or(Above::Proven, |why| Above::Broken(why.clone()));
+        let edited = self.edited.get(&result.revision.id).map_or(Above::Proven, |why| Above::Broken(vec![why.clone()]));
         self.above(&result.revision.id).and(&made).and(&edited)
     }
 
@@ -210,7 +210,7 @@ impl Walk<'_, '_> {
             self.open.push((result.clone(), above.clone()));
         }
         let result = self.reference.weigh(&self.facts.component.name, result, above);
-        let edited = self.edited.get(&id).map(|why| Above::Broken(why.clone()));
+        let edited = self.edited.get(&id).map(|why| Above::Broken(vec![why.clone()]));
         if let Some(bears) = edited.or_else(|| verdict::for_those_below(&result)) {
             self.above.push((id, bears));
         }

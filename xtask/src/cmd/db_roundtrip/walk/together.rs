@@ -53,8 +53,9 @@ impl Walk<'_, '_> {
         if ids.len() < 2 || !self.all_at_once(lacking, &ids)? {
             return Ok(());
         }
-        if !catalog::diff(&alone, &self.sandbox.schema()?).is_empty() {
-            self.together = self.first_that_differs(&ids, came_seeded)?;
+        let changes = catalog::diff(&alone, &self.sandbox.schema()?);
+        if !changes.is_empty() {
+            self.together = Some(self.first_that_differs(&ids, changes, came_seeded)?);
         }
         Ok(())
     }
@@ -87,7 +88,8 @@ impl Walk<'_, '_> {
     }
 
     /// The revision at which the two ways begin to differ, found by bisection, since each look costs two upgrades.
-    fn first_that_differs(&mut self, ids: &[String], came_seeded: bool) -> Result<Option<Together>> {
+    /// Where tries of parts show nothing, it is one of them: that is told at the last, and no pass.
+    fn first_that_differs(&mut self, ids: &[String], whole: Vec<Change>, came_seeded: bool) -> Result<Together> {
         let (mut same, mut other, mut seen) = (1, ids.len(), Vec::new());
         while same < other {
             let middle = (same + other) / 2;
@@ -101,36 +103,43 @@ impl Walk<'_, '_> {
         if seen.is_empty() {
             seen = self.parted(&ids[..other], came_seeded)?;
         }
+        let mut notes = vec![MAKES_OTHERS.to_owned()];
         if seen.is_empty() {
-            self.notes.push(
-                "What is pending made another schema together, as db-migrate applies it, than one by one; tried again it did \
-                 not, so nobody knows which revision it was"
-                    .to_owned(),
-            );
-            return Ok(None);
+            notes.push("parts of what is pending did not show it, so it may be one before".to_owned());
+            seen = whole;
         }
         let result = RevisionResult {
             step: Some(Leg::Upgrade),
-            notes: vec![MAKES_OTHERS.to_owned()],
+            notes,
             schema_changes: seen,
             ..RevisionResult::new(&self.facts.graph, &ids[other - 1], Verdict::SchemaDiffers)
         };
-        Ok(Some(Together { result }))
+        Ok(Together { result })
     }
 
     /// How the schema that these make together differs from the one that they make one by one.
     fn parted(&mut self, ids: &[String], came_seeded: bool) -> Result<Vec<Change>> {
-        let mut made = Vec::new();
-        for mode in [Mode::Walk, Mode::Own] {
-            self.begin_again(came_seeded)?;
-            if self.sandbox.attempt(&Deed::steps(Direction::Up, ids, mode))?.is_ok() {
-                made.push(self.sandbox.schema()?);
+        self.begin_again(came_seeded)?;
+        if !self.one_by_one(ids)? {
+            return Ok(Vec::new());
+        }
+        let alone = self.sandbox.schema()?;
+        self.begin_again(came_seeded)?;
+        match self.sandbox.attempt(&Deed::steps(Direction::Up, ids, Mode::Own))? {
+            Ok(_) => Ok(catalog::diff(&alone, &self.sandbox.schema()?)),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether each went up by itself, as in the walk: one that does not is tried in the project's own mode.
+    fn one_by_one(&mut self, ids: &[String]) -> Result<bool> {
+        for id in ids.chunks(1) {
+            let alone = self.sandbox.attempt_fairly(&Deed::steps(Direction::Up, id, Mode::Walk))?;
+            if alone.is_err() && self.sandbox.attempt(&Deed::steps(Direction::Up, id, Mode::Own))?.is_err() {
+                return Ok(false);
             }
         }
-        Ok(match made.as_slice() {
-            [alone, together] => catalog::diff(alone, together),
-            _ => Vec::new(),
-        })
+        Ok(true)
     }
 
     fn fails_together(&self, id: &str, mut failure: Box<Failure>) -> RevisionResult {

@@ -28,8 +28,8 @@ pub enum Above {
     /// The way in which the database was made may have made something else than the revision would; this is the note
     /// about it.
     Made(String),
-    /// One of them leaves something else, or was only taken out of the version table: which one, and why.
-    Broken(String),
+    /// Some of them leave something else, or were only taken out of the version table: which, and why, a sentence each.
+    Broken(Vec<String>),
     /// One of them cannot be taken out at all.
     Barred(String),
 }
@@ -45,6 +45,10 @@ impl Above {
             (Above::Rows(mut ids), Above::Rows(more)) => {
                 ids.extend(more.iter().cloned());
                 Above::Rows(ids)
+            }
+            (Above::Broken(mut whys), Above::Broken(more)) => {
+                whys.extend(more.iter().cloned());
+                Above::Broken(whys)
             }
             (one, other) if other.rank() > one.rank() => other.clone(),
             (one, _) => one,
@@ -131,7 +135,9 @@ fn as_far_as_known(found: RevisionResult, is_shown: bool, above: &Above) -> Revi
             let result = RevisionResult { verdict, reason, step: None, error: None, cause: None, ..found };
             if is_shown { with_note(result, seen) } else { result }
         }
-        (Above::Broken(why), Verdict::Unproven) if !is_shown => with_note(found, format!("tested below this: {why}")),
+        (Above::Broken(_), Verdict::Unproven) if !is_shown => {
+            with_note(found, format!("tested below this: {}", above.words()))
+        }
         _ => found,
     }
 }
@@ -142,7 +148,12 @@ impl Above {
             Above::Proven => String::new(),
             Above::Rows(ids) => format!("the downgrade of {} leaves other rows than it found", list(ids)),
             Above::Unproven(ids) => format!("the downgrade of {} made the state that it began at", list(ids)),
-            Above::Made(why) | Above::Broken(why) | Above::Barred(why) => why.clone(),
+            Above::Made(why) | Above::Barred(why) => why.clone(),
+            // The last one stands nearest: its downgrade ran last before the test.
+            Above::Broken(whys) => match whys.as_slice() {
+                [first @ .., last] if first.len() > 1 => format!("{last} (and {} others above it)", first.len()),
+                whys => whys.join(", and "),
+            },
         }
     }
 }
@@ -209,10 +220,10 @@ pub fn for_those_below(result: &RevisionResult) -> Option<Above> {
         }
         (Verdict::DataLost | Verdict::DataDiffers, Some(Leg::Downgrade)) => Some(Above::Rows(vec![id.clone()])),
         (Verdict::SchemaDiffers, _) => {
-            Some(Above::Broken(format!("{id}, above it, does not leave what was there before")))
+            Some(Above::Broken(vec![format!("{id}, above it, does not leave what was there before")]))
         }
         (Verdict::Failed, Some(Leg::ReUpgrade)) => {
-            Some(Above::Broken(format!("{id}, above it, does not come up again")))
+            Some(Above::Broken(vec![format!("{id}, above it, does not come up again")]))
         }
         _ => None,
     }
@@ -258,7 +269,7 @@ mod tests {
         use Verdict::{DataDiffers, DataLost, Failed, Reversible, SchemaDiffers, Skipped, Unproven};
         let (down, up, again) = (Some(Leg::Downgrade), Some(Leg::Upgrade), Some(Leg::ReUpgrade));
         let good = result(Reversible, None, Some(Proof::FromEmpty));
-        let (unproven, broken) = (Above::Unproven(vec!["b".to_owned()]), Above::Broken("b is bad".to_owned()));
+        let (unproven, broken) = (Above::Unproven(vec!["b".to_owned()]), Above::Broken(vec!["b is bad".to_owned()]));
         let made = Above::Made("of models".to_owned());
         let rows = Above::Rows(vec!["b".to_owned()]);
         let table = [

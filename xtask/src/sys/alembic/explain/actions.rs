@@ -65,7 +65,7 @@ pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Actio
             words.prove,
             words.retry,
         ],
-        _ => other_actions(names, words),
+        _ => other_actions(trouble, names, words),
     }
 }
 
@@ -173,9 +173,17 @@ fn sql_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
     }
 }
 
-fn other_actions(names: &Names, words: Words) -> Vec<Action> {
+fn other_actions(trouble: &Trouble, names: &Names, words: Words) -> Vec<Action> {
+    let look = match trouble.message.contains("A value is required for bind parameter") {
+        true => format!(
+            "In {}, a colon before a word is a parameter to SQLAlchemy: where it is none, as in JSON, write it with two \
+             backslashes before it (\\\\:), or execute by op.get_bind().exec_driver_sql(…)",
+            words.place
+        ),
+        false => format!("Look at {}() in {}", words.function, words.place),
+    };
     vec![
-        format!("Look at {}() in {}", words.function, words.place).into(),
+        look.into(),
         words.status,
         Action::run("See everything that it printed", names.own("db-migrate").word("--verbose")),
     ]
@@ -286,6 +294,8 @@ fn import_actions(place: &str, trouble: &Trouble, names: &Names) -> Vec<Action> 
     if GONE.contains(&module.split('.').next().unwrap_or(module)) {
         let gone = format!("`{module}` is no longer a part of Python: write it without, or use an older Python");
         actions.push(gone.into());
+    } else if module == "greenlet" {
+        actions.push(Action::run("Install it: SQLAlchemy's asyncio is made with it", names.pip("greenlet")));
     } else {
         actions.push(format!("If {module} is in a package that is missing, install that package").into());
     }
