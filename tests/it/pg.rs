@@ -9,7 +9,8 @@ use postgres::Client;
 use xtask::fail::{Fail, Kind, from_anyhow};
 use xtask::model::action::Around;
 use xtask::model::url::DbUrl;
-use xtask::sys::pg::{Applied, Db, MigrationLock, VersionTable, application_name, sql_fail};
+use xtask::sys::pg::{Applied, Db, Making, MigrationLock, Scratch, VersionTable, application_name, sql_fail};
+use xtask::ui::{Options, Ui};
 
 use crate::support::door::Door;
 use crate::support::free_port;
@@ -162,6 +163,12 @@ fn a_standby_takes_no_writes() {
     assert_eq!(to(&both).unwrap().takes_no_writes(), Some(Kind::ReadOnlyServer));
     let db = to(&format!("{both}&target_session_attrs=read-write")).unwrap();
     assert_eq!((db.takes_no_writes(), db.endpoint().port), (None, primary.port));
+    // What is made there is looked for there alone.
+    let ui = Ui::new(Options::default());
+    let making = Making { ui: &ui, why: "a test", name: None, file_copy: false, tools: &[], admin: None, memory: None };
+    let scratch = Scratch::empty(db.url(), &making).unwrap();
+    assert_eq!(Db::connect(scratch.url(), "xtask test").unwrap().endpoint().port, primary.port);
+    assert!(!scratch.url().to_sqlalchemy().expose().contains(&standby.port.to_string()));
 }
 
 #[test]

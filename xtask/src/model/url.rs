@@ -276,7 +276,7 @@ impl DbUrl {
         let mut url = self.clone();
         url.target.endpoints = vec![endpoint.clone()];
         if self.target.endpoints.len() > 1 {
-            let several = ["host", "hostaddr", "port", "target_session_attrs", "load_balance_hosts"];
+            let several = ["host", "port", "target_session_attrs", "load_balance_hosts"];
             url.parts.query.retain(|(key, _)| !several.contains(&key.as_str()));
             (url.parts.host, url.parts.port) = (None, None);
             match &endpoint.address {
