@@ -186,7 +186,9 @@ def places(more=()):
     found = {os.path.abspath(path) for path in {*found, *more}}
     # Ours are found by a digest of their text.
     own = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
-    return {path for path in found if not path.startswith((own, "/proc/", "/sys/", "/dev/"))}
+    found = {path for path in found if not path.startswith((own, "/proc/", "/sys/"))}
+    # In /dev/shm lie files as on any disk.
+    return {path for path in found if path.startswith("/dev/shm/") or not path.startswith("/dev/")}
 
 
 def folders_of(module):
