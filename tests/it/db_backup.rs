@@ -142,7 +142,21 @@ fn where_no_program_is_the_server_copies() {
     cluster().client("postgres").batch_execute(&format!("drop database \"{copy}\"")).unwrap();
     let missing = run(&format!("db-restore {} --yes --json", taken["backup"].as_str().unwrap())).code(3);
     assert_eq!(missing.kind(), "backup-missing");
-    // One whose making was killed is shown and dropped by doctor, whatever makes the next backup.
+    // A copy goes with its file, and one that no file names is shown.
+    for entry in fs::read_dir(scene.root().join(".xtask/backups")).unwrap().flatten() {
+        fs::remove_file(entry.path()).unwrap();
+    }
+    let left = scene.json("db-backup --list")["kept"].as_array().unwrap().clone();
+    assert!(left.len() > 2, "{left:?}");
+    for it in left {
+        cluster().client("postgres").batch_execute(&format!("drop database {}", it["database"])).unwrap();
+    }
+}
+
+/// The server's copy of a database whose making was killed is shown and dropped by doctor, whatever makes the next backup.
+#[test]
+fn a_copy_whose_making_was_killed() {
+    let scene = Scene::new();
     let name = format!("{}_backup@killed", scene.database);
     let file = scene.root().canonicalize().unwrap().join(".xtask/backups/manager-20261127T103000Z-b2.dump");
     let comment = format!("xtask: backup of {}, in the making: {}", scene.database, file.display());
@@ -154,15 +168,6 @@ fn where_no_program_is_the_server_copies() {
     let mended = scene.xtask("doctor --fix").run();
     assert!(mended.to_string().contains(&format!("{name} is dropped")), "{mended}");
     assert!(admin.query("select from pg_database where datname = $1", &[&name]).unwrap().is_empty());
-    // A copy goes with its file, and one that no file names is shown.
-    for entry in fs::read_dir(scene.root().join(".xtask/backups")).unwrap().flatten() {
-        fs::remove_file(entry.path()).unwrap();
-    }
-    let left = scene.json("db-backup --list")["kept"].as_array().unwrap().clone();
-    assert!(left.len() > 2, "{left:?}");
-    for it in left {
-        cluster().client("postgres").batch_execute(&format!("drop database {}", it["database"])).unwrap();
-    }
 }
 
 /// What a rebase, and a merge without one, took back out of a copy: rows of then, and those written since.
