@@ -142,6 +142,7 @@ fn where_no_program_is_the_server_copies() {
     cluster().client("postgres").batch_execute(&format!("drop database \"{copy}\"")).unwrap();
     let missing = run(&format!("db-restore {} --yes --json", taken["backup"].as_str().unwrap())).code(3);
     assert_eq!(missing.kind(), "backup-missing");
+    doctor_drops_a_killed_copy(&scene);
     // A copy goes with its file, and one that no file names is shown.
     for entry in fs::read_dir(scene.root().join(".xtask/backups")).unwrap().flatten() {
         fs::remove_file(entry.path()).unwrap();
@@ -153,10 +154,8 @@ fn where_no_program_is_the_server_copies() {
     }
 }
 
-/// The server's copy of a database whose making was killed is shown and dropped by doctor, whatever makes the next backup.
-#[test]
-fn a_copy_whose_making_was_killed() {
-    let scene = Scene::new();
+/// One whose making was killed is shown and dropped by doctor, whatever makes the next backup.
+fn doctor_drops_a_killed_copy(scene: &Scene) {
     let name = format!("{}_backup@killed", scene.database);
     let file = scene.root().canonicalize().unwrap().join(".xtask/backups/manager-20261127T103000Z-b2.dump");
     let comment = format!("xtask: backup of {}, in the making: {}", scene.database, file.display());

@@ -47,11 +47,12 @@ for line in sys.stdin:
 "#;
 
 /// Asks it. The process is shared by all tests here, and ends with them.
+#[expect(clippy::zombie_processes, reason = "it is needed until this process ends")]
 fn alembic_says(folder: &Path) -> Value {
     static ASKED: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>> = Mutex::new(None);
     let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
     let (question, answers) = asked.get_or_insert_with(|| {
-        #[expect(clippy::disallowed_methods, clippy::zombie_processes)]
+        #[expect(clippy::disallowed_methods)]
         let mut command = Command::new(python());
         let mut child = command.args(["-c", ORACLE]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()))

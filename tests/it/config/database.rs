@@ -59,7 +59,9 @@ fn an_answer_holds_until_what_it_came_from_changes() {
     let lines = format!(
         "import os, pathlib\ntaken = dict(os.environ.items())\nfile = pathlib.Path({secret:?})\n\
          url = taken.get('APP_DB_URL') or (file.read_text() if file.exists() else '{own}')\n\
-         config.set_main_option('sqlalchemy.url', url.strip().replace('%', '%%'))\n"
+         config.set_main_option('sqlalchemy.url', url.strip().replace('%', '%%'))\n\
+         from sqlalchemy import engine, event\n@event.listens_for(engine.Engine, 'connect')\ndef seen(raw, _record):\n    \
+         pathlib.Path('seen').write_text(str(raw.info.get_parameters()))\n"
     );
     scene.project.write("migrations/env.py", &env.replacen("target_metadata", &format!("{lines}target_metadata"), 1));
     let status = |database: &str| run(scene.xtask("db-status -v")).code(0).says(&format!("Database: {database} "));
@@ -71,9 +73,13 @@ fn an_answer_holds_until_what_it_came_from_changes() {
     drop(status(&scene.database));
     let set = scene.xtask("db-status").env("APP_DB_URL", &elsewhere);
     drop(run(set).code(0).says(&format!("Database: {other} ")));
-    // No variable tells env.py of the throwaway database: it is led there.
+    // No variable tells env.py of the throwaway database: it is led there, with what its own URL says of TLS.
+    let sign = if own.contains('?') { '&' } else { '?' };
+    std::fs::write(&secret, format!("{own}{sign}sslmode=allow\n")).unwrap();
     drop(run(scene.xtask("db-roundtrip --all")).code(0).says("Tested 3 revisions: 3 reversible"));
     assert_eq!((scene.versions(), scene.tables().as_str()), (vec!["c3".to_owned()], "a1 b2 c3"));
+    let seen = std::fs::read_to_string(scene.project.path("seen")).unwrap();
+    assert!(seen.contains("'sslmode': 'allow'") && seen.contains("'dbname': 'xtask_scratch"), "{seen}");
     let missing = "import os\nraise RuntimeError('APP_URL is not set' if 'APP_URL' not in os.environ else '')\n";
     scene.project.write("migrations/env.py", missing);
     scene.project.write("alembic.ini", "[alembic]\nscript_location = migrations\n");

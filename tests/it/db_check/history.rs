@@ -88,6 +88,9 @@ fn a_merge_with_main_is_thought_through() {
         .code(4)
         .says("main has moved on to c1")
         .says("  help: Merge it: git merge main\n  help: Then make the heads one again: cargo xtask db-rebase\n");
+    git(project.root(), "branch --move work 26.4");
+    assert_eq!(codes(&project, ""), NONE, "main is never merged into a maintained line");
+    git(project.root(), "branch --move 26.4 work");
     edit(&project, "d1", "'u'", "'t'");
     assert_eq!(codes(&project, ""), ["DB304 d1.py:5", "DB305 d1.py:7"]);
     git(project.root(), "stash --quiet");

@@ -96,7 +96,7 @@ fn no_script_is_too_odd() {
             before: before.text.into_bytes(),
             release: Release::Unknown,
         };
-        let merged = Some(Merged { theirs: vec![theirs], graph });
+        let merged = Some(Merged { theirs: vec![theirs], graph, is_to_come: true });
         context.past = Some(Past { main: "main".into(), base: "0".into(), changes: vec![change], merged });
         for finding in check(&context, &Levels::new()) {
             assert!(

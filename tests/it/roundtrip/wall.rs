@@ -27,6 +27,24 @@ fn a_script_that_turns_there_ends_the_run_whatever_it_does_with_the_refusal() {
     assert_eq!(rows(&scene), 0);
 }
 
+/// The scripts are loaded while the throwaway database is made: one that connects then is loaded again.
+#[test]
+fn a_script_that_connects_when_it_is_loaded() {
+    let scene = with_canary();
+    let url = crate::support::scene::url("psycopg", &scene.database);
+    let script = format!(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = 'a'\ndown_revision = None\n\
+         with sa.create_engine('{url}').connect() as early:\n    \
+         open('early', 'w').write(early.execute(sa.text('select current_database()')).scalar())\n\
+         def upgrade():\n    op.execute('create table t ()')\ndef downgrade():\n    op.execute('drop table t')\n"
+    );
+    scene.project.write("migrations/versions/early.py", &script);
+    let report = roundtrip(&scene, "--all --cold", 0);
+    assert_eq!(told(&report), ["a reversible"], "{report:#}");
+    let early = std::fs::read_to_string(scene.project.path("early")).unwrap();
+    assert!(early.starts_with("xtask_scratch"), "{early}");
+}
+
 #[test]
 fn what_gets_past_it_is_noticed() {
     let scene = with_canary();

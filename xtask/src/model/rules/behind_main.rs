@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context, sink: &mut Sink<'_>) {
     let (Ok(mine), Some(past)) = (&context.graph, &context.past) else { return };
-    let Some(merged) = &past.merged else { return };
+    let Some(merged) = past.merged.as_ref().filter(|merged| merged.is_to_come) else { return };
     let my_heads = mine.heads();
     let Some(head) = my_heads.iter().filter_map(|id| mine.get(id)).find(|script| !context.is_released(script)) else {
         return;

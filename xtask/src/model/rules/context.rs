@@ -111,6 +111,8 @@ pub struct Merged {
     pub theirs: Vec<Source>,
     /// The history of both.
     pub graph: Result<Graph, Vec<Problem>>,
+    /// Whether such a merge is to come: into a maintained line main is never merged.
+    pub is_to_come: bool,
 }
 
 /// A place in history that holds a revision.

@@ -312,6 +312,11 @@ impl Trouble {
         }
     }
 
+    /// Whether it happened in a script or module that is loaded, and not in env.py's own lines.
+    pub fn is_of_module(&self) -> bool {
+        self.phase != Phase::Step && self.file.as_ref().is_some_and(|file| !file.ends_with("env.py"))
+    }
+
     /// Whether the script itself says that it does not go this way: `raise NotImplementedError`, or no such function.
     pub fn is_declared(&self) -> bool {
         let raised = self.kind == TroubleKind::Raised && self.exception.as_deref() == Some("NotImplementedError");

@@ -53,6 +53,14 @@ impl Repo {
         Ok(published)
     }
 
+    /// Whether what is checked out is a maintained line: main is never merged into one.
+    ///
+    /// # Errors
+    /// What git says.
+    pub fn is_on_line(&self) -> Result<bool> {
+        Ok(self.head()?.branch.as_deref().is_some_and(is_line))
+    }
+
     /// Which of some files one of these commits has.
     pub fn files_in<P: AsRef<Path>>(&self, commits: &[MainBranch], paths: &[P]) -> Result<HashSet<PathBuf>> {
         let paths = self.relative_all(paths)?;

@@ -165,6 +165,6 @@ impl Gatherer<'_> {
         let scripts = own.chain(&theirs).filter_map(|source| source.header.clone().ok()).collect();
         let graph = Graph::build(scripts);
         theirs.retain(|source| context.source(&source.path).is_none());
-        Ok(Some(Merged { theirs, graph }))
+        Ok(Some(Merged { theirs, graph, is_to_come: !repo.is_on_line()? }))
     }
 }

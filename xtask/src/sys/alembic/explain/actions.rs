@@ -334,6 +334,14 @@ fn access_actions(kind: Kind, trouble: &Trouble, names: &Names, words: Words) ->
             Action::run("See which database the component has", own("doctor")),
         ];
     }
+    if trouble.is_of_module() {
+        return vec![
+            format!("Let {} connect to nothing while it is loaded; a migration works on op.get_bind()", words.place)
+                .into(),
+            "Where env.py needs it: let it take its URL from config.get_main_option(\"sqlalchemy.url\")".into(),
+            Action::run("See which database the component has", own("doctor")),
+        ];
+    }
     let file = if trouble.file.is_some() { words.place } else { "env.py".to_owned() };
     vec![
         "Let env.py take its URL from config.get_main_option(\"sqlalchemy.url\")".into(),

@@ -28,6 +28,9 @@ pub(super) fn summary(kind: Kind, trouble: &Trouble) -> String {
         Kind::ConnectionRefused => "Cannot connect to database".into(),
         Kind::AuthenticationFailed => "The server refuses the user or the password".into(),
         Kind::WrongDatabase if trouble.phase == Phase::Step => "The migration turned to another database".into(),
+        Kind::WrongDatabase if trouble.is_of_module() => {
+            "A module turned to another database while it was loaded".into()
+        }
         Kind::WrongDatabase => "env.py turned to another database".into(),
         Kind::MigrationNeedsInput => "The migration asks a question and nobody can answer".into(),
         Kind::MigrationImportFailed => format!("Cannot import {module}"),

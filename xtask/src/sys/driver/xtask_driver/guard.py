@@ -77,6 +77,13 @@ class Guard:
             self.check()
         self.refusal = None
 
+    def is_refused_too_early(self):
+        """Whether something was refused since the throwaway database is not made yet; then that is forgotten."""
+        is_early = self._wall.stands() and not self._expect["database"] and self.refused() is not None
+        if is_early:
+            self.begin()
+        return is_early
+
     def install(self):
         event.listen(Engine, "do_connect", self._before_connect)
         event.listen(Pool, "connect", self._after_connect)

@@ -68,6 +68,7 @@ class Session:
         # The scripts were read again since this program began; those of a fresh process are older.
         self._has_reloaded = False
         self._must_reload = False
+        self._must_read = False
         self._files = set()
         self._draft = None
         self._told = Told()
@@ -94,7 +95,13 @@ class Session:
         self._script_folders = tuple(os.path.realpath(place) for place in script._version_locations)
         self._bytecode = Bytecode(self._launch["state_dir"], (script.dir,) + self._script_folders)
         self._bytecode.install()
-        self._read(script)
+        try:
+            self._read(script)
+        except Exception:
+            if not self._guard.is_refused_too_early():
+                raise
+            # A script connects when it is loaded, and the database is being made: they are read when it is there.
+            self._must_read = True
         self._bytecode.loaded_all()
         self._bytecode.save()
 
@@ -237,6 +244,9 @@ class Session:
     def do_use(self, command):
         """From now on another database, for example one put back from a template."""
         self._aim({name: value for name, value in command.items() if name != "do"})
+        if self._must_read:
+            self._must_read = False
+            self.read_again()
         self._successor.note(self._state())
         self._channel.answer("ok")
 
