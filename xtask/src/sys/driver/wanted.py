@@ -71,6 +71,9 @@ def comes_with_python(path):
         return True
     homes = [os.path.realpath(home) for home in (sys.prefix, sys.base_prefix)]
     places = (*homes, "/usr", "/lib", "/proc", "/sys", "/dev")
+    # A file system in memory is a place for files like any other.
+    if path.startswith("/dev/shm/"):
+        return False
     return not path.startswith(question["project"] + os.sep) and path.startswith(tuple(place + os.sep for place in places))
 
 
