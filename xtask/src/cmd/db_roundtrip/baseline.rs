@@ -166,7 +166,9 @@ pub fn empty(ctx: &Ctx, facts: &Facts) -> Result<Scratch> {
 
 /// How databases for round trips are made on this server.
 pub fn making<'a>(ctx: &'a Ctx, facts: &'a Facts) -> Making<'a> {
-    facts.database.making(&ctx.ui, "round trip")
+    let making = facts.database.making(&ctx.ui, "round trip");
+    // Nothing in memory outlives the server.
+    Making { memory: making.memory.filter(|_| !facts.keeps), ..making }
 }
 
 /// Fills the empty database, and keeps it for the next time.

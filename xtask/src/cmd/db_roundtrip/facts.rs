@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     /// The database that was dumped because no other one may be created beside it.
     pub dump_of: Option<String>,
     pub no_cache: bool,
+    /// Whether the database stays at the end.
+    pub keeps: bool,
     /// Whether the schemas are compared with pg_dump, too.
     pub second_opinion: bool,
     /// Whether the report has what each statement does to tables.
@@ -54,7 +56,7 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let dump = flags.baseline.as_ref().map(absolute);
     let outputs = flags.junit.iter().chain(&flags.html).map(absolute).collect();
-    let (no_cache, second_opinion) = (flags.no_cache, flags.second_opinion);
+    let (no_cache, keeps, second_opinion) = (flags.no_cache, flags.keep, flags.second_opinion);
     let (dump_of, effects) = (None, false);
     Ok(Facts {
         component,
@@ -66,6 +68,7 @@ pub fn gather<'a>(ctx: &'a Ctx, flags: &DbRoundtrip) -> Result<Facts<'a>> {
         dump,
         dump_of,
         no_cache,
+        keeps,
         second_opinion,
         effects,
         outputs,

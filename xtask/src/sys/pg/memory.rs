@@ -25,7 +25,8 @@ const RESERVE: u64 = 1 << 30;
 /// # Errors
 /// When the server cannot be asked. What stands in the way of the tablespace itself is no error: the disk does as well.
 pub(super) fn is_ready(owner: &mut Db, folder: &Path, source: Option<&str>) -> Result<bool> {
-    let sql = "select (select pg_tablespace_location(oid) from pg_tablespace where spcname = $1), \
+    let sql = "select (select pg_tablespace_location(oid) from pg_tablespace where spcname = $1 \
+           and has_tablespace_privilege(oid, 'create')), \
         (select format('PG_%s_%s', current_setting('server_version_num')::int / 10000, catalog_version_no) \
            from pg_control_system()), \
         coalesce((select pg_database_size(oid) from pg_database where datname = $2), 0)";
@@ -39,6 +40,17 @@ pub(super) fn is_ready(owner: &mut Db, folder: &Path, source: Option<&str>) -> R
         Some(place) => Ok(Path::new(&place) == folder && ensure_private(folder, &version).is_ok()),
         None => Ok(create(owner, folder).is_ok()),
     }
+}
+
+/// Whether a database lies in memory.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub(super) fn holds(owner: &mut Db, database: &str) -> Result<bool> {
+    let sql = "select exists (select from pg_database d join pg_tablespace t on t.oid = d.dattablespace \
+        where datname = $1 and spcname = $2)";
+    let row = owner.client().ask_one(sql, &[&database, &TABLESPACE]);
+    Ok(row.map_err(|error| sql_fail(&error, "asking where a database lies"))?.get(0))
 }
 
 fn create(owner: &mut Db, folder: &Path) -> Result<()> {

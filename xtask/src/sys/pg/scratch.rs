@@ -244,7 +244,9 @@ impl Scratch {
         let file_copy = owner.server_version().major() >= 15 && (making.file_copy || !waits_for_disk);
         let place = match making.memory {
             Some(folder) if memory::is_ready(&mut owner, folder, source)? => IN_MEMORY,
-            _ => "",
+            // What is copied may lie in memory, and a copy lies where that does unless it is said.
+            Some(_) => ON_DISK,
+            None => "",
         };
         let (settings, grants, saved) = (Vec::new(), Vec::new(), Vec::new());
         let belongs_to = role.clone();
@@ -347,7 +349,7 @@ impl Scratch {
 
     /// Moves a database out of memory, where nothing may lie that stays.
     pub(super) fn put_on_disk(&mut self, name: &str) -> Result<()> {
-        if self.place != IN_MEMORY {
+        if !memory::holds(&mut self.owner, name)? {
             return Ok(());
         }
         let sql = format!("alter database {} set {ON_DISK}", ident(name));
@@ -376,8 +378,6 @@ impl Scratch {
     /// Leaves the database where it is, out of [`sweep`]'s reach, and says how to get at it.
     pub fn keep(mut self) -> Result<Kept> {
         self.session = None;
-        let name = self.name.clone();
-        self.put_on_disk(&name)?;
         let sql = format!("comment on database {} is {}", ident(&self.name), literal(KEPT));
         self.owner.client().batch_execute(&sql).map_err(|error| sql_fail(&error, "keeping the scratch database"))?;
         for name in std::mem::take(&mut self.saved) {
@@ -445,15 +445,18 @@ impl Scratch {
         Ok(true)
     }
 
-    /// In memory as long as there is room, then on the disk.
+    /// In memory as long as there is room, then on the disk; where neither may be said (a table lies there already), where
+    /// the server puts it.
     fn try_create(&mut self, name: &str, template: &str, options: &str) -> Result<Result<(), postgres::Error>> {
-        let made = self.owner.run(&self.create_sql(name, template, options))?;
-        let is_full = |error: &postgres::Error| error.code() == Some(&SqlState::DISK_FULL);
-        if self.place == IN_MEMORY && made.as_ref().is_err_and(is_full) {
-            self.place = ON_DISK;
-            return self.owner.run(&self.create_sql(name, template, options));
+        loop {
+            let made = self.owner.run(&self.create_sql(name, template, options))?;
+            let code = made.as_ref().err().and_then(|error| error.code().cloned());
+            self.place = match code {
+                Some(SqlState::DISK_FULL) if self.place == IN_MEMORY => ON_DISK,
+                Some(SqlState::FEATURE_NOT_SUPPORTED) if !self.place.is_empty() => "",
+                _ => return Ok(made),
+            };
         }
-        Ok(made)
     }
 
     fn create_sql(&self, name: &str, template: &str, options: &str) -> String {

@@ -51,6 +51,7 @@ pub(super) fn actions(kind: Kind, trouble: &Trouble, names: &Names) -> Vec<Actio
         ],
         Kind::DiskFull => vec![
             "Make room on the disk of the database server; what was begun is undone by PostgreSQL".into(),
+            "Or, where a throwaway database on the embedded server has filled the memory: set XTASK_MEMORY=0, and it lies on the disk".into(),
             words.status,
             words.retry,
         ],
