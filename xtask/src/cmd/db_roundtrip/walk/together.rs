@@ -25,6 +25,9 @@ pub struct Together {
 }
 
 const FAILS: &str = "fails together with what is pending before it, and passes alone";
+/// What was seen once, and not again.
+const NOT_AGAIN: &str = "What is pending made another schema together, as db-migrate applies it, than one by one; tried again it \
+    did not, so nobody knows which revision it was";
 const MAKES_OTHERS: &str = "makes another schema together with what is pending before it, as db-migrate applies it, than one \
                             revision at a time; perhaps an earlier one leaves a setting in the session (search_path, role) or \
                             a value in the Python process";
@@ -55,7 +58,7 @@ impl Walk<'_, '_> {
         }
         let changes = catalog::diff(&alone, &self.sandbox.schema()?);
         if !changes.is_empty() {
-            self.together = Some(self.first_that_differs(&ids, changes, came_seeded)?);
+            self.together = self.first_that_differs(&ids, changes, came_seeded)?;
         }
         Ok(())
     }
@@ -88,25 +91,38 @@ impl Walk<'_, '_> {
     }
 
     /// The revision at which the two ways begin to differ, found by bisection, since each look costs two upgrades.
-    /// Where tries of parts show nothing, it is one of them: that is told at the last, and no pass.
-    fn first_that_differs(&mut self, ids: &[String], whole: Vec<Change>, came_seeded: bool) -> Result<Together> {
+    /// Where all of it, tried again, makes one schema, nobody is accused; where it could not be tried again, that is told
+    /// at the last, and no pass.
+    fn first_that_differs(
+        &mut self,
+        ids: &[String],
+        whole: Vec<Change>,
+        came_seeded: bool,
+    ) -> Result<Option<Together>> {
         let (mut same, mut other, mut seen) = (1, ids.len(), Vec::new());
         while same < other {
             let middle = (same + other) / 2;
             let changes = self.parted(&ids[..middle], came_seeded)?;
-            if changes.is_empty() {
-                same = middle + 1;
-            } else {
-                (other, seen) = (middle, changes);
+            match changes.filter(|changes| !changes.is_empty()) {
+                None => same = middle + 1,
+                Some(changes) => (other, seen) = (middle, changes),
             }
-        }
-        if seen.is_empty() {
-            seen = self.parted(&ids[..other], came_seeded)?;
         }
         let mut notes = vec![MAKES_OTHERS.to_owned()];
         if seen.is_empty() {
-            notes.push("parts of what is pending did not show it, so it may be one before".to_owned());
-            seen = whole;
+            seen = match self.parted(&ids[..other], came_seeded)? {
+                Some(changes) if changes.is_empty() => {
+                    self.notes.push(NOT_AGAIN.to_owned());
+                    return Ok(None);
+                }
+                Some(changes) => changes,
+                None => {
+                    notes.push(
+                        "tried in parts it did not show, so the cause may be a revision before this one".to_owned(),
+                    );
+                    whole
+                }
+            };
         }
         let result = RevisionResult {
             step: Some(Leg::Upgrade),
@@ -114,20 +130,21 @@ impl Walk<'_, '_> {
             schema_changes: seen,
             ..RevisionResult::new(&self.facts.graph, &ids[other - 1], Verdict::SchemaDiffers)
         };
-        Ok(Together { result })
+        Ok(Some(Together { result }))
     }
 
-    /// How the schema that these make together differs from the one that they make one by one.
-    fn parted(&mut self, ids: &[String], came_seeded: bool) -> Result<Vec<Change>> {
+    /// How the schema that these make together differs from the one that they make one by one; `None` where
+    /// they cannot be tried so.
+    fn parted(&mut self, ids: &[String], came_seeded: bool) -> Result<Option<Vec<Change>>> {
         self.begin_again(came_seeded)?;
         if !self.one_by_one(ids)? {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let alone = self.sandbox.schema()?;
         self.begin_again(came_seeded)?;
         match self.sandbox.attempt(&Deed::steps(Direction::Up, ids, Mode::Own))? {
-            Ok(_) => Ok(catalog::diff(&alone, &self.sandbox.schema()?)),
-            Err(_) => Ok(Vec::new()),
+            Ok(_) => Ok(Some(catalog::diff(&alone, &self.sandbox.schema()?))),
+            Err(_) => Ok(None),
         }
     }
 
