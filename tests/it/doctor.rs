@@ -4,10 +4,12 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
+use crate::support::pg::cluster;
 use crate::support::private::private_cluster;
 use crate::support::project::Project;
 use crate::support::python::python;
 use crate::support::repo::Repo;
+use crate::support::scene::Scene;
 use crate::support::xtask::{Output, Xtask};
 
 struct Found(Output);
@@ -142,4 +144,16 @@ fn hooks_operations_and_configs() {
 
     repo.write(".xtask/journals/db-merge/journal.json", "{}");
     doctor("").has("operations", &["failed | The journal of an operation that did not end cannot be read"]);
+}
+
+#[test]
+fn a_version_table_that_the_role_may_not_read() {
+    let scene = Scene::three().at("head");
+    let role = format!("reader_of_{}", scene.database);
+    cluster().client(&scene.database).batch_execute(&format!("create role {role} login")).unwrap();
+    let config = std::fs::read_to_string(scene.project.path("alembic.ini")).unwrap();
+    scene.project.write("alembic.ini", &config.replace("://postgres:", &format!("://{role}:")));
+    let found = Found(scene.run("doctor --json").code(4));
+    found.has("manager revision", &["failed", "alembic_version"]);
+    cluster().client("postgres").batch_execute(&format!("drop role {role}")).unwrap();
 }

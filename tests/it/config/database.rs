@@ -132,6 +132,15 @@ fn a_config_that_is_handed_on() {
     let other = cluster().database();
     let exported = scene.xtask("db-status").env("APP_DB", crate::support::scene::url("psycopg", &other));
     let _ = run(exported).code(0).says("Database has no revision yet").complains(&other);
+    // A PostgreSQL that env.py finds without that variable goes before the config's, and that is said.
+    let found = env.replacen(
+        "target_metadata",
+        &format!("{}target_metadata", line.replace("sqlite:///app.db", &crate::support::scene::url("psycopg", &other))),
+        1,
+    );
+    scene.project.write("migrations/env.py", &found);
+    let status = run(scene.xtask("db-status")).code(0).says("Database has no revision yet");
+    let _ = status.complains("env.py's counts");
 }
 
 #[test]

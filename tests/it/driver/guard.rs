@@ -55,6 +55,27 @@ fn a_creator_that_goes_round_the_url() {
     assert_eq!(found.wanted, Some(format!("database {other}")));
 }
 
+/// It is in a transaction when it is handed over, which two drivers refuse to leave, and the third one keeps open.
+#[test]
+fn a_creator_that_has_run_a_statement() {
+    let dir = cluster().socket_dir.display();
+    for name in ["psycopg", "psycopg2", "pg8000"] {
+        let bench = Scene::on(name);
+        let database = &bench.database;
+        let place = match name {
+            "pg8000" => format!("user='postgres', unix_sock='{dir}/.s.PGSQL.5432', database='{database}'"),
+            _ => format!("'host={dir} user=postgres dbname={database}'"),
+        };
+        let connect = format!("c = __import__('{name}').connect({place})");
+        let opened = format!("def opened():\n    {connect}\n    c.cursor().execute('select 1')\n    return c\n\n\n");
+        let env = SYNC.replace("poolclass=pool.NullPool", "poolclass=pool.NullPool, creator=opened");
+        let bench = bench.env(&env.replacen("target_metadata", &format!("{opened}target_metadata"), 1));
+        let bench = bench.revision("a", "", TABLE, DROP);
+        bench.migrate(&[Step::up("a")]).unwrap();
+        assert!(bench.has_table("t"), "{name}");
+    }
+}
+
 #[test]
 fn a_database_of_the_same_name_on_another_server() {
     let bench = Scene::on("asyncpg").revision("a", "", TABLE, DROP);

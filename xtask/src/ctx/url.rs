@@ -97,9 +97,6 @@ impl Ctx {
             return Ok(None);
         }
         let named = config.url().ok().and_then(|text| DbUrl::parse(&text).ok());
-        if named.is_some() && is_told(config) {
-            return Ok(None);
-        }
         // Python would wait for what is there and is no file.
         if let Err(error) = &script
             && error.kind() == std::io::ErrorKind::InvalidInput
@@ -129,6 +126,8 @@ impl Ctx {
                 match wanted {
                     Ok(wanted) => match &wanted.answer {
                         Answer::Url(url) => env_url::learn(&asking, &wanted, url.expose(), named.as_ref())?,
+                        // What it takes where nobody tells it; the settings say how it is told of the config's.
+                        Answer::Other(_) if named.is_some() && is_told(config) => return Ok(None),
                         Answer::Other(kind) => return Err(not_postgres(config, kind).into()),
                         Answer::Nothing => {
                             return self.not_asked(config, named.as_ref(), "it ended without connecting", None);
@@ -198,10 +197,12 @@ impl Ctx {
 /// Who may create databases, where the settings or the environment say it.
 pub(super) fn named_admin(component: &Component) -> Result<Option<DbUrl>> {
     let named = std::env::var(ADMIN_URL).ok().filter(|text| !text.is_empty());
-    match component.admin_url.as_deref().or(named.as_deref()) {
-        None => Ok(None),
-        Some(text) => pg::complete(&announced(text, "`admin_url`", Kind::ConfigInvalid)?).map(Some),
-    }
+    let (text, whose, written_in) = match (component.admin_url.as_deref(), named.as_deref()) {
+        (Some(text), _) => (text, "`admin_url`", place(text, WrittenIn::Settings)),
+        (None, Some(text)) => (text, ADMIN_URL, place(text, WrittenIn::Variable(ADMIN_URL.to_owned()))),
+        (None, None) => return Ok(None),
+    };
+    pg::complete(&announced(text, whose, Kind::ConfigInvalid)?.found_in(written_in)).map(Some)
 }
 
 /// A variable that env.py looked for in vain and that its error names.

@@ -142,8 +142,8 @@ pub static COMPAT: Spec<Vec<String>> = Spec {
         "compat",
         "what this tool says of real projects, held against what is written down",
         "For this project's own developers. Installs the projects from PyPI under target/compat (2 GB, once) and makes\n\
-         docs/compatibility.md with UPDATE_EXPECT=1. `histories` installs nothing: it reads the scripts of 100 packages\n\
-         (0.6 GB, once), as Alembic does.",
+         docs/compatibility.md with UPDATE_EXPECT=1. `histories` installs Alembic alone, unpacks the scripts of 100\n\
+         packages (0.6 GB, once) and reads them as Alembic does; `postgresql` takes servers from npm.",
         |names| Ok(Command::Compat(names)),
     )
 };

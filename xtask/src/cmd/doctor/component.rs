@@ -166,9 +166,11 @@ fn revisions(ctx: &Ctx, component: &Component, config: &AlembicConfig, db: &mut 
     let Ok(graph) = ctx.history(config) else { return Vec::new() };
     let standing = match db.applied(&version_table(component)) {
         Ok(applied) => Standing::new(&graph, &applied.revisions),
-        Err(error) if from_anyhow(&error).kind == Kind::WrongDatabase => return line(&name, Err(error)),
         // Tenants have tables of their own.
-        Err(_) => return Vec::new(),
+        Err(error) if component.tenants.is_some() && from_anyhow(&error).kind != Kind::WrongDatabase => {
+            return Vec::new();
+        }
+        Err(error) => return line(&name, Err(error)),
     };
     let text = match (standing.unknown.as_slice(), standing.overlaps.as_slice()) {
         ([], []) => return Vec::new(),

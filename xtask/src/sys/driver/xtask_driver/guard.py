@@ -111,9 +111,9 @@ class Guard:
         # English messages are what people search for; only a superuser may set that.
         english = "(select set_config('lc_messages', 'C', false) from pg_roles where rolname = current_user and rolsuper)"
         asked = ["current_database()", "pg_backend_pid()", "(%s)" % (self._expect["identity_sql"] if identity else "''")]
-        # Outside a transaction, so that no rollback takes the settings back. A wrong database keeps none of them either:
-        # the session ends.
-        sql = "select %s" % ", ".join([*asked, english, *map(set_config, self._settings.items())])
+        # Outside a transaction, so that no rollback takes the settings back; in no other database than the announced one.
+        settings = ", ".join([english, *map(set_config, self._settings.items())])
+        sql = "select %s, case when %s then concat(%s) end" % (", ".join(asked), self._is_announced(), settings)
         database, pid, found = map(self._as_text, outside_transaction(connection, sql)[:3])
         if database != self._expect["database"]:
             self._refuse("database %s" % database)
@@ -122,6 +122,13 @@ class Guard:
         record.info["xtask_pid"] = pid
         record.info[OPENER] = os.getpid()
         self._channel.tell("connected", pid=pid)
+
+    def _is_announced(self):
+        """The condition, in SQL. A name with other letters than ASCII's may not be sent to a server without an encoding."""
+        database, identity = self._expect["database"], self._expect.get("identity")
+        name = ["current_database() = %s" % literal(database)] if database.isascii() else []
+        place = ["(%s) = %s" % (self._expect["identity_sql"], literal(identity))] if identity else []
+        return " and ".join([*name, *place]) or "true"
 
     def _as_text(self, value):
         """psycopg 3 gives bytes where the server does not say in which encoding text is."""
@@ -149,21 +156,35 @@ class Guard:
 
 
 def outside_transaction(connection, sql):
-    """The one row that a new connection answers, in one round trip to the server."""
+    """The one row that a new connection answers, in one round trip to the server.
+
+    A `creator=` may have begun a transaction, which no driver leaves for that: then what it did is committed.
+    """
     was = connection.autocommit
-    connection.autocommit = True
+    try:
+        connection.autocommit = True
+        is_outside = not getattr(connection, "_in_transaction", False)  # pg8000 refuses nothing
+    except Exception:
+        is_outside = False
     cursor = connection.cursor()
     try:
         cursor.execute(sql)
         return cursor.fetchone()
     finally:
         cursor.close()
+        if not is_outside:
+            connection.commit()
         connection.autocommit = was
 
 
 def set_config(setting):
     name, value = setting
-    return "set_config('%s', '%s', false)" % (name, value.replace("'", "''"))
+    return "set_config('%s', %s, false)" % (name, literal(value))
+
+
+def literal(text):
+    """As SQL, also where a driver takes `%` for a parameter, or the server a backslash for an escape."""
+    return "'%s'" % text.replace("'", "''").replace("%", "' || chr(37) || '").replace("\\", "' || chr(92) || '")
 
 
 def wanted_servers(params):
