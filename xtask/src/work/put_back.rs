@@ -416,6 +416,12 @@ impl Report {
             self.left.push(format!(
                 "{here} of {then} large objects are there; the backup as a whole has the others (db-restore)"
             ));
+        } else if now.large_objects == was.large_objects && now.holds_other_large_objects(was) == Some(true) {
+            self.left.push(format!(
+                "{} there, but {} as in the backup; the backup as a whole has what it held (db-restore)",
+                if was.large_objects == 1 { "the large object is" } else { "as many large objects are" },
+                if was.large_objects == 1 { "it is not" } else { "not all of them are" },
+            ));
         }
     }
 
@@ -479,5 +485,26 @@ mod tests {
             found[0].contains("'a'::regclass, 5, true") && found[1].contains("'d'::regclass, 9, true"),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn large_objects_that_hold_something_else_are_not_back() {
+        let holds = |digest: Option<&str>| Contents {
+            large_objects: 1,
+            large_object_digest: digest.map(str::to_owned),
+            ..Contents::default()
+        };
+        let left = |was: &Contents, now: &Contents| {
+            let mut report = Report::default();
+            report.lacks(was, now, &[]);
+            report.left
+        };
+        let was = holds(Some("1"));
+        assert_eq!(left(&was, &was), [""; 0]);
+        assert_eq!(left(&was, &holds(None)), [""; 0], "nobody knows");
+        let other = left(&was, &holds(Some("2")));
+        assert!(matches!(&other[..], [line] if line.starts_with("the large object is there, but")), "{other:?}");
+        let gone = left(&was, &Contents::default());
+        assert!(matches!(&gone[..], [line] if line.starts_with("0 of 1 large objects")), "{gone:?}");
     }
 }
