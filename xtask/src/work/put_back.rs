@@ -167,7 +167,7 @@ pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
     let mended = match jobs.is_empty() && !lacks_large_objects {
         true => Vec::new(),
         false => {
-            let done = mend(ctx, db, wish, record.copy(), jobs)?;
+            let done = mend(ctx, db, wish, (record.copy(), lacks_large_objects), jobs)?;
             report.tell_of_large_objects(done.large_objects, done.refused);
             done.tables
         }
@@ -278,8 +278,15 @@ fn named_by(table: &str, scripts: &[String]) -> Option<bool> {
     Some(std::iter::once(first).chain(naming).any(|text| text.contains("delete") || text.contains("truncate")))
 }
 
-/// Reads the backup's rows of those tables into the database and lets it write what differs.
-fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, copy: Option<&str>, jobs: Vec<Job>) -> Result<Done> {
+/// Reads the backup's rows of those tables into the database and lets it write what differs. Of a backup that is a database,
+/// the large objects are read only where some may be missing.
+fn mend(
+    ctx: &Ctx,
+    db: &mut Db,
+    wish: &Wish<'_>,
+    (copy, lacks_large_objects): (Option<&str>, bool),
+    jobs: Vec<Job>,
+) -> Result<Done> {
     let url = db.url().clone();
     let wanted: BTreeMap<(String, String), String> =
         jobs.iter().filter_map(|job| Some((archive::parts(&job.table)?, job.table.clone()))).collect();
@@ -301,7 +308,7 @@ fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, copy: Option<&str>, jobs: Vec<J
         Ok(())
     };
     match copy {
-        Some(copy) => copied::read(&url, copy, wanted.keys(), &mut visit)?,
+        Some(copy) => copied::read(&url, copy, (wanted.keys(), lacks_large_objects), &mut visit)?,
         None => archive::read(&ctx.ui, &reader(&ctx.ui, wish.tools, wish.backup)?, wish.backup, &mut visit)?,
     }
     mending.finish()

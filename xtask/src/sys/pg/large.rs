@@ -131,10 +131,10 @@ fn between(text: &str, begin: &str, end: &str) -> Option<u32> {
 }
 
 impl Db {
-    /// All of them as the statements with which a backup's file makes them.
+    /// All that this role may read, as the statements with which a backup's file makes them.
     ///
     /// # Errors
-    /// When the connection is lost, or one cannot be read; what `visit` says.
+    /// When the connection is lost; what `visit` says.
     pub fn large_objects(&mut self, visit: &mut dyn FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let doing = "reading the large objects of a backup";
         let refused = |error: postgres::Error| sql_fail(&error, doing);
@@ -142,7 +142,8 @@ impl Db {
         let sql = "select oid, quote_ident(pg_get_userbyid(lomowner)), array(select format('GRANT %s ON LARGE OBJECT %s TO %s%s', \
               privilege_type, oid, case grantee when 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(grantee)) end, \
               case when is_grantable then ' WITH GRANT OPTION' else '' end) from aclexplode(lomacl)), \
-            lo_lseek64(lo_open(oid, 262144), 0, 2) from pg_largeobject_metadata order by oid";
+            lo_lseek64(lo_open(oid, 262144), 0, 2) from pg_largeobject_metadata \
+            where pg_has_role(lomowner, 'usage') order by oid";
         for row in transaction.ask(sql, &[]).map_err(refused)? {
             let (number, owner, grants, size): (u32, String, Vec<String>, i64) =
                 (row.get(0), row.get(1), row.get(2), row.get(3));
