@@ -57,12 +57,13 @@ const TABLES: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.rel
    and not exists (select from pg_depend d
                     where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')";
 
-/// Tables of extensions, and whether the extension wants their rows in a dump.
+/// Tables of extensions that this role may read whole, and whether the extension wants their rows in a dump.
 const OF_EXTENSIONS: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.oid, c.oid = any(coalesce(e.extconfig, '{}'))
   from pg_depend d join pg_extension e on e.oid = d.refobjid join pg_class c on c.oid = d.objid
   join pg_namespace n on n.oid = c.relnamespace
  where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'
-   and c.relkind = 'r' and c.oid >= 16384 and pg_relation_size(c.oid) > 0 and has_table_privilege(c.oid, 'select')";
+   and c.relkind = 'r' and c.oid >= 16384 and pg_relation_size(c.oid) > 0 and has_table_privilege(c.oid, 'select')
+   and has_schema_privilege(n.oid, 'usage') and not row_security_active(c.oid)";
 
 /// Those of them that this role may put rows into; where triggers, rules or foreign keys are to stand aside, only as their owner.
 const WRITABLE_OF_EXTENSIONS: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
