@@ -143,10 +143,11 @@ impl Db {
     }
 }
 
-/// Our sessions want to see every row (`row_security = off`), so what a policy hides is refused, and not left out.
-fn is_hidden(error: &postgres::Error) -> bool {
+/// Whether a policy hides rows from this role, where every row is wanted (`row_security = off`). The message may be in any
+/// language.
+pub(super) fn is_hidden(error: &postgres::Error) -> bool {
     error.as_db_error().is_some_and(|said| {
-        said.code() == &SqlState::INSUFFICIENT_PRIVILEGE && said.message().contains("row-level security")
+        said.code() == &SqlState::INSUFFICIENT_PRIVILEGE && said.routine() == Some("check_enable_rls")
     })
 }
 
