@@ -159,15 +159,22 @@ pub fn put_back(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>) -> Result<Report> {
     let lock_wait = backup::LOCK_WAIT.as_millis();
     let now = db.contents(&mut Memory::default(), lock_wait)?;
     let mut report = Report::default();
-    let jobs = jobs(&record, &now, wish, &mut report);
-    let jobs = if is_done { Vec::new() } else { jobs };
+    let mut jobs = jobs(&record, &now, wish, &mut report);
+    if is_done {
+        jobs.clear();
+    }
+    if jobs.iter().any(|job| job.only_adds) {
+        // What an extension owns may be somebody else's; that rows are missing in it is told in the end.
+        let may = db.writable_of_extensions()?;
+        jobs.retain(|job| !job.only_adds || may.contains(&job.table));
+    }
     // As late as can be: whoever writes after this is written over.
     keep(db, wish.versions, wish.backup, None)?;
     let lacks_large_objects = !is_done && may_lack_large_objects(&record.contents, &now);
     let mended = match jobs.is_empty() && !lacks_large_objects {
         true => Vec::new(),
         false => {
-            let done = mend(ctx, db, wish, record.copy(), jobs)?;
+            let done = mend(ctx, db, wish, (record.copy(), lacks_large_objects), jobs)?;
             report.tell_of_large_objects(done.large_objects, done.refused);
             done.tables
         }
@@ -278,8 +285,15 @@ fn named_by(table: &str, scripts: &[String]) -> Option<bool> {
     Some(std::iter::once(first).chain(naming).any(|text| text.contains("delete") || text.contains("truncate")))
 }
 
-/// Reads the backup's rows of those tables into the database and lets it write what differs.
-fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, copy: Option<&str>, jobs: Vec<Job>) -> Result<Done> {
+/// Reads the backup's rows of those tables into the database and lets it write what differs. Of a backup that is a database,
+/// the large objects are read only where some may be missing.
+fn mend(
+    ctx: &Ctx,
+    db: &mut Db,
+    wish: &Wish<'_>,
+    (copy, lacks_large_objects): (Option<&str>, bool),
+    jobs: Vec<Job>,
+) -> Result<Done> {
     let url = db.url().clone();
     let wanted: BTreeMap<(String, String), String> =
         jobs.iter().filter_map(|job| Some((archive::parts(&job.table)?, job.table.clone()))).collect();
@@ -301,7 +315,7 @@ fn mend(ctx: &Ctx, db: &mut Db, wish: &Wish<'_>, copy: Option<&str>, jobs: Vec<J
         Ok(())
     };
     match copy {
-        Some(copy) => copied::read(&url, copy, wanted.keys(), &mut visit)?,
+        Some(copy) => copied::read(&url, copy, (wanted.keys(), lacks_large_objects), &mut visit)?,
         None => archive::read(&ctx.ui, &reader(&ctx.ui, wish.tools, wish.backup)?, wish.backup, &mut visit)?,
     }
     mending.finish()
@@ -416,6 +430,12 @@ impl Report {
             self.left.push(format!(
                 "{here} of {then} large objects are there; the backup as a whole has the others (db-restore)"
             ));
+        } else if now.large_objects == was.large_objects && now.holds_other_large_objects(was) == Some(true) {
+            self.left.push(format!(
+                "{} there, but {} as in the backup; the backup as a whole has what it held (db-restore)",
+                if was.large_objects == 1 { "the large object is" } else { "as many large objects are" },
+                if was.large_objects == 1 { "it is not" } else { "not all of them are" },
+            ));
         }
     }
 
@@ -479,5 +499,26 @@ mod tests {
             found[0].contains("'a'::regclass, 5, true") && found[1].contains("'d'::regclass, 9, true"),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn large_objects_that_hold_something_else_are_not_back() {
+        let holds = |digest: Option<&str>| Contents {
+            large_objects: 1,
+            large_object_digest: digest.map(str::to_owned),
+            ..Contents::default()
+        };
+        let left = |was: &Contents, now: &Contents| {
+            let mut report = Report::default();
+            report.lacks(was, now, &[]);
+            report.left
+        };
+        let was = holds(Some("1"));
+        assert_eq!(left(&was, &was), [""; 0]);
+        assert_eq!(left(&was, &holds(None)), [""; 0], "nobody knows");
+        let other = left(&was, &holds(Some("2")));
+        assert!(matches!(&other[..], [line] if line.starts_with("the large object is there, but")), "{other:?}");
+        let gone = left(&was, &Contents::default());
+        assert!(matches!(&gone[..], [line] if line.starts_with("0 of 1 large objects")), "{gone:?}");
     }
 }

@@ -87,7 +87,7 @@ pub fn try_out(ctx: &Ctx, flags: &DbMigrate, facts: &mut Facts, plan: &Plan) -> 
 fn look(db: &mut Db, facts: &Facts) -> Result<Look> {
     let options = pg_catalog::Options { version_tables: vec![version_table(facts.component).name] };
     let schema = pg_catalog::take(db.client(), &options)?;
-    let rows = pg_rows::take(db.client(), &options, None)?;
+    let rows = pg_rows::take(db.client(), &options, None).map_err(|error| pg_rows::with_role(error, db.url()))?;
     Ok(Look { schema, rows, files: db.table_files()? })
 }
 

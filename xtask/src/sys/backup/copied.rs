@@ -156,14 +156,14 @@ pub fn check(db: &mut Db, (file, copy): (&Path, &str), record: &Record) -> Resul
         .into())
 }
 
-/// Hands the rows of these tables (schema and name) to `visit`, as they stand in a file.
+/// Hands the rows of these tables (schema and name) to `visit`, as they stand in a file, and the large objects if they are wanted.
 ///
 /// # Errors
 /// As [`open`]; what `visit` says.
 pub fn read<'t>(
     url: &DbUrl,
     copy: &str,
-    tables: impl Iterator<Item = &'t (String, String)>,
+    (tables, with_large_objects): (impl Iterator<Item = &'t (String, String)>, bool),
     visit: &mut dyn FnMut(Piece<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut db = open(url, copy)?;
@@ -171,5 +171,5 @@ pub fn read<'t>(
         let Some((columns, mut rows)) = db.rows_of(schema, name)? else { continue };
         visit(Piece::Table { schema, name, columns: &columns, rows: &mut rows })?;
     }
-    db.large_objects(&mut |line| visit(Piece::Line(line)))
+    if with_large_objects { db.large_objects(&mut |line| visit(Piece::Line(line))) } else { Ok(()) }
 }

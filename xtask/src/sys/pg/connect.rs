@@ -247,7 +247,7 @@ const CATCH: &str = "select pg_catalog.pg_sleep(0.2)";
 
 /// Formats and time limits that others may have set differently for the role or the database, and messages in English where
 /// we may. On a server that is older than a setting, [`SETTABLE`] leaves it out.
-const PINNED: [(&str, &str); 14] = [
+const PINNED: [(&str, &str); 13] = [
     ("datestyle", "ISO, YMD"),
     ("intervalstyle", "postgres"),
     ("timezone", "UTC"),
@@ -260,8 +260,6 @@ const PINNED: [(&str, &str); 14] = [
     ("idle_in_transaction_session_timeout", "0"),
     ("idle_session_timeout", "0"),
     ("transaction_timeout", "0"),
-    // Rows that a policy hides are refused, never left out.
-    ("row_security", "off"),
     ("lc_messages", "C"),
 ];
 /// The server has it, and this role may set it: `lc_messages` is a superuser's. Asked of the settings by name, since the

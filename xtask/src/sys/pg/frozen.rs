@@ -2,7 +2,7 @@
 //! just what is dumped. A snapshot is known to one server and one database only, so sharing it also proves that both sides
 //! look at the same one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use postgres::{IsolationLevel, Transaction};
@@ -57,12 +57,21 @@ const TABLES: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.rel
    and not exists (select from pg_depend d
                     where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')";
 
-/// Tables of extensions, and whether the extension wants their rows in a dump.
+/// Tables of extensions that this role may read whole, and whether the extension wants their rows in a dump.
 const OF_EXTENSIONS: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.oid, c.oid = any(coalesce(e.extconfig, '{}'))
   from pg_depend d join pg_extension e on e.oid = d.refobjid join pg_class c on c.oid = d.objid
   join pg_namespace n on n.oid = c.relnamespace
  where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'
-   and c.relkind = 'r' and c.oid >= 16384 and pg_relation_size(c.oid) > 0 and has_table_privilege(c.oid, 'select')";
+   and c.relkind = 'r' and c.oid >= 16384 and pg_relation_size(c.oid) > 0 and has_table_privilege(c.oid, 'select')
+   and has_schema_privilege(n.oid, 'usage') and not row_security_active(c.oid)";
+
+/// Those of them that this role may put rows into; where triggers, rules or foreign keys are to stand aside, only as their owner.
+const WRITABLE_OF_EXTENSIONS: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+  from pg_depend d join pg_class c on c.oid = d.objid join pg_namespace n on n.oid = c.relnamespace
+ where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'
+   and c.relkind = 'r' and c.oid >= 16384 and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
+   and has_table_privilege(c.oid, 'insert') and has_table_privilege(c.oid, 'update') and not row_security_active(c.oid)
+   and (pg_has_role(c.relowner, 'usage') or not c.relhastriggers and not c.relhasrules)";
 
 const RELATIONS: &str = r"select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.oid
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -82,6 +91,16 @@ impl Db {
     pub fn tables_by_number(&mut self) -> Result<BTreeMap<String, u32>> {
         let rows = self.client().ask(TABLES, &[]).map_err(|error| sql_fail(&error, "listing the tables"))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// The tables of extensions that this role may put rows into.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn writable_of_extensions(&mut self) -> Result<BTreeSet<String>> {
+        let rows = self.client().ask(WRITABLE_OF_EXTENSIONS, &[]);
+        let rows = rows.map_err(|error| sql_fail(&error, "listing the tables of extensions"))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// The materialized views that are filled, in the order in which they were made.

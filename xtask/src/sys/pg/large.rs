@@ -1,7 +1,7 @@
 //! Large objects: how many there are with a digest of what they hold, and those that an operation has taken away, made again
 //! out of the statements of a backup.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::Transaction;
 
@@ -32,6 +32,7 @@ pub(super) fn counted(transaction: &mut Transaction<'_>) -> Result<(u64, Option<
 }
 
 /// What makes the missing ones again.
+#[derive(Default)]
 pub(super) struct Missing {
     there: BTreeSet<u32>,
     made: BTreeSet<u32>,
@@ -39,6 +40,10 @@ pub(super) struct Missing {
     begun: String,
     /// The one that is being written, and how far.
     open: Option<(u32, u64)>,
+    /// Those whose contents are in.
+    written: BTreeSet<u32>,
+    /// What is said about the others: a new owner may be one for whom this role cannot write any more.
+    waiting: BTreeMap<u32, Vec<String>>,
     refused: Vec<String>,
 }
 
@@ -46,7 +51,7 @@ impl Missing {
     pub(super) fn look(transaction: &mut Transaction<'_>) -> Result<Missing, postgres::Error> {
         let there = transaction.ask("select oid from pg_largeobject_metadata", &[])?;
         let there = there.iter().map(|row| row.get(0)).collect();
-        Ok(Missing { there, made: BTreeSet::new(), begun: String::new(), open: None, refused: Vec::new() })
+        Ok(Missing { there, ..Missing::default() })
     }
 
     /// Takes in a line of the backup, which may be one about anything.
@@ -59,9 +64,7 @@ impl Missing {
             self.begun.push('\n');
         }
         self.begun.push_str(line);
-        // A comment may have several lines.
-        let is_whole = self.begun.ends_with(';') && self.begun.matches('\'').count().is_multiple_of(2);
-        if !is_whole {
+        if !is_whole(&self.begun) {
             return Ok(());
         }
         let statement = std::mem::take(&mut self.begun);
@@ -75,22 +78,35 @@ impl Missing {
             }
         } else if let Some(number) = between(statement, "SELECT pg_catalog.lo_open('", "'") {
             self.open = self.made.contains(&number).then_some((number, 0));
-        } else if let Some(piece) = statement.strip_prefix("SELECT pg_catalog.lowrite(0, '\\x") {
-            return self.write(transaction, piece.strip_suffix("');").unwrap_or_default());
+        } else if let Some(piece) = piece(statement) {
+            return self.write(transaction, piece);
         } else if statement.starts_with("SELECT pg_catalog.lo_close(") {
-            self.open = None;
-        } else if about(statement).is_some_and(|number| self.made.contains(&number)) {
-            let mut inner = transaction.transaction()?;
-            match inner.batch_execute(statement) {
-                Ok(()) => inner.commit()?,
-                Err(error) => {
-                    inner.rollback()?;
-                    let Some(said) = error.as_db_error() else { return Err(error) };
-                    self.refused.push(message_without(said.code().code(), said.message(), LEFT_OUT));
-                }
+            let Some((number, _)) = self.open.take() else { return Ok(()) };
+            self.written.insert(number);
+            for statement in self.waiting.remove(&number).unwrap_or_default() {
+                self.say(transaction, &statement)?;
             }
+        } else if let Some(number) = about(statement).filter(|number| self.made.contains(number)) {
+            if self.written.contains(&number) {
+                return self.say(transaction, statement);
+            }
+            self.waiting.entry(number).or_default().push(statement.to_owned());
         }
         Ok(())
+    }
+
+    /// A statement about one that is made again; that it is refused is told.
+    fn say(&mut self, transaction: &mut Transaction<'_>, statement: &str) -> Result<(), postgres::Error> {
+        let mut inner = transaction.transaction()?;
+        match inner.batch_execute(statement) {
+            Ok(()) => inner.commit(),
+            Err(error) => {
+                inner.rollback()?;
+                let Some(said) = error.as_db_error() else { return Err(error) };
+                self.refused.push(message_without(said.code().code(), said.message(), LEFT_OUT));
+                Ok(())
+            }
+        }
     }
 
     fn write(&mut self, transaction: &mut Transaction<'_>, piece: &str) -> Result<(), postgres::Error> {
@@ -107,6 +123,7 @@ impl Missing {
     /// How many were made again, and what was refused about them.
     pub(super) fn told(self) -> (u64, Vec<String>) {
         let mut refused = self.refused;
+        refused.extend(self.waiting.keys().map(|number| format!("the backup has no contents of {number}")));
         refused.dedup();
         (self.made.len() as u64, refused.into_iter().map(|why| format!("a large object: {why}")).collect())
     }
@@ -114,6 +131,18 @@ impl Missing {
 
 fn is_about_them(line: &str) -> bool {
     line.starts_with("SELECT pg_catalog.lo") || about(line).is_some()
+}
+
+/// A comment and a label may have several lines. No other statement has, and in those a quote may be part of a role's name.
+fn is_whole(begun: &str) -> bool {
+    let has_text = begun.starts_with("COMMENT ") || begun.starts_with("SECURITY LABEL ");
+    !has_text || begun.ends_with(';') && begun.matches('\'').count().is_multiple_of(2)
+}
+
+/// The bytes that are written, in hexadecimal digits. A database in which a backslash escapes has two of them.
+fn piece(statement: &str) -> Option<&str> {
+    let text = statement.strip_prefix("SELECT pg_catalog.lowrite(0, '\\")?.strip_suffix("');")?;
+    text.strip_prefix('\\').unwrap_or(text).strip_prefix('x')
 }
 
 /// The number in `ALTER LARGE OBJECT 16449 OWNER TO ann;`, `GRANT SELECT ON LARGE OBJECT 16449 TO ann;`, `COMMENT ON …`.
@@ -131,10 +160,10 @@ fn between(text: &str, begin: &str, end: &str) -> Option<u32> {
 }
 
 impl Db {
-    /// All of them as the statements with which a backup's file makes them.
+    /// All that this role may read, as the statements with which a backup's file makes them.
     ///
     /// # Errors
-    /// When the connection is lost, or one cannot be read; what `visit` says.
+    /// When the connection is lost; what `visit` says.
     pub fn large_objects(&mut self, visit: &mut dyn FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let doing = "reading the large objects of a backup";
         let refused = |error: postgres::Error| sql_fail(&error, doing);
@@ -142,7 +171,8 @@ impl Db {
         let sql = "select oid, quote_ident(pg_get_userbyid(lomowner)), array(select format('GRANT %s ON LARGE OBJECT %s TO %s%s', \
               privilege_type, oid, case grantee when 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(grantee)) end, \
               case when is_grantable then ' WITH GRANT OPTION' else '' end) from aclexplode(lomacl)), \
-            lo_lseek64(lo_open(oid, 262144), 0, 2) from pg_largeobject_metadata order by oid";
+            lo_lseek64(lo_open(oid, 262144), 0, 2) from pg_largeobject_metadata \
+            where pg_has_role(lomowner, 'usage') order by oid";
         for row in transaction.ask(sql, &[]).map_err(refused)? {
             let (number, owner, grants, size): (u32, String, Vec<String>, i64) =
                 (row.get(0), row.get(1), row.get(2), row.get(3));
@@ -180,6 +210,20 @@ mod tests {
             is_about_them("SELECT pg_catalog.lo_open('1', 131072);")
                 && !is_about_them("SELECT pg_catalog.setval('s', 1);")
         );
+        assert!(
+            ["ALTER LARGE OBJECT 7 OWNER TO \"o'brien\";", "COMMENT ON LARGE OBJECT 7 IS 'it''s';"]
+                .iter()
+                .all(|it| is_whole(it))
+        );
+        assert!(
+            !is_whole("COMMENT ON LARGE OBJECT 7 IS 'one;") && is_whole("COMMENT ON LARGE OBJECT 7 IS 'one;\ntwo';")
+        );
+        assert!(!is_whole("SECURITY LABEL FOR p ON LARGE OBJECT 7 IS 'one"));
+        for (written, bytes) in
+            [("\\x6162", Some("6162")), ("\\\\x6162", Some("6162")), ("\\x", Some("")), ("6162", None)]
+        {
+            assert_eq!(piece(&format!("SELECT pg_catalog.lowrite(0, '{written}');")), bytes, "{written}");
+        }
         assert_eq!(between("SELECT pg_catalog.lo_create('12');", "SELECT pg_catalog.lo_create('", "'"), Some(12));
     }
 }

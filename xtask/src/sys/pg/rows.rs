@@ -21,6 +21,7 @@ use crate::model::url::DbUrl;
 use crate::sys::pg::ask::Ask;
 use crate::sys::pg::batch::{Answer, Reading, batch};
 use crate::sys::pg::catalog::Options;
+use crate::sys::pg::count::is_hidden;
 use crate::sys::pg::{ident, literal, sql_fail};
 
 pub use memory::Memory;
@@ -194,21 +195,22 @@ pub(super) fn counting(error: postgres::Error) -> anyhow::Error {
     anyhow::Error::new(error).context("counting the rows")
 }
 
+const HIDDEN: &str =
+    "A policy (FORCE ROW LEVEL SECURITY) hides rows from this role, so that nothing could be said of them";
+
 /// Rows that this role may not see, or that a policy hides from it, cannot be compared.
 fn unreadable(error: &postgres::Error) -> Fail {
     let fail = sql_fail(error, "counting the rows");
-    if !fail.details.contains("row-level security") {
+    if !is_hidden(error) {
         return fail.refused();
     }
-    Fail { actions: Vec::new(), ..fail }
-        .details("A policy (FORCE ROW LEVEL SECURITY) hides rows from this role, so that nothing could be said of them")
-        .refused()
+    Fail { actions: Vec::new(), ..fail }.details(HIDDEN).refused()
 }
 
 /// What can be done where a policy hides rows from the role of this database's URL.
 pub fn with_role(error: anyhow::Error, url: &DbUrl) -> anyhow::Error {
     let fail = from_anyhow(&error);
-    if fail.kind != Kind::PermissionDenied || !fail.details.contains("row-level security") {
+    if fail.kind != Kind::PermissionDenied || !fail.details.contains(HIDDEN) {
         return error;
     }
     let role = ident(&url.target().user);
