@@ -105,7 +105,7 @@ impl Walk<'_, '_> {
         }
         let mut notes = vec![MAKES_OTHERS.to_owned()];
         if seen.is_empty() {
-            notes.push("parts of what is pending did not show it, so it may be one before".to_owned());
+            notes.push("tried in parts it did not show, so the cause may be a revision before this one".to_owned());
             seen = whole;
         }
         let result = RevisionResult {
