@@ -236,13 +236,7 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
         notes.extend(below.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
     }
     let is_seen = trip.lower_true.is_some();
-    if let Some(once_more) = trip.once_more {
-        let made_anew = rows::diff(&trip.again.rows, &once_more.rows);
-        let is_new = |table: &str, column: &str| {
-            holds_nothing_below(trip.lower, table, column) && is_made_anew(&made_anew, table, column)
-        };
-        notes.extend(set_new_values_aside(&mut up.1, trip.lower, is_new));
-    }
+    notes.extend(trip.once_more.map(|once_more| set_made_anew_aside(&mut up.1, trip, once_more)).unwrap_or_default());
     if is_seen && down.as_ref().is_some_and(|(schema, data)| schema.is_empty() && data.is_empty()) {
         notes.extend(set_new_values_aside(&mut up.1, trip.lower, |_, _| true));
     }
@@ -360,6 +354,14 @@ pub fn may_be_made_anew(trip: &Trip<'_>) -> bool {
             let mut differs = change.columns_lost.iter().filter(|column| column.same_count_but_different);
             differs.any(|lost| holds_nothing_below(trip.lower, &change.table, &lost.column))
         })
+}
+
+/// Values that differ again after one more way down and up, where the upgrade can have written over none.
+fn set_made_anew_aside(changes: &mut Vec<DataChange>, trip: &Trip<'_>, once_more: &Point) -> Vec<String> {
+    let made_anew = rows::diff(&trip.again.rows, &once_more.rows);
+    set_new_values_aside(changes, trip.lower, |table, column| {
+        holds_nothing_below(trip.lower, table, column) && is_made_anew(&made_anew, table, column)
+    })
 }
 
 fn is_made_anew(made_anew: &[DataChange], table: &str, column: &str) -> bool {

@@ -587,7 +587,12 @@ fn what_is_left_broken_or_fails_later() {
     assert_eq!(body("op.create_foreign_key(None, 't', 'u', ['a'], ['b'])", unnamed), ["DB416 a.py:8"]);
     assert_eq!(body("op.drop_constraint(None, 't', type_='primary')", raises), NONE);
     assert_eq!(body("op.drop_constraint('fk', 't')", raises), NONE);
+}
 
+#[test]
+fn a_value_that_is_added_and_used_in_one_transaction() {
+    let raises = "raise NotImplementedError";
+    let block = |inside: &str| body(&format!("with op.get_context().autocommit_block():\n        {inside}"), raises);
     let add = "op.execute(\"ALTER TYPE mood ADD VALUE IF NOT EXISTS 'glad'\")";
     let used = |more: &str| body(&format!("{add}; {more}"), raises);
     assert_eq!(used("op.execute(\"UPDATE t SET a = 'glad' WHERE a = 'sad'\")"), ["DB417 a.py:6"]);
