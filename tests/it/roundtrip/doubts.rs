@@ -133,31 +133,46 @@ fn a_downgrade_that_restores_something_else_on_a_database_at_the_head() {
 /// What each upgrade makes up anew is nobody's loss, also where the database held it before; what it writes over is.
 #[test]
 fn values_that_each_upgrade_makes_anew() {
+    let differs = "b data-differs re-upgrade";
+    let now = "insert into t values (2, clock_timestamp()::text)";
+    let uuid = "alter table u add k uuid default gen_random_uuid()";
+    // The row that the developer has added at the head; up, down, the verdict, and whether values count as made anew.
     let made_anew = [
-        ("alter table t add k uuid default gen_random_uuid()", "alter table t drop k", "b reversible"),
-        ("insert into t values (2, clock_timestamp()::text)", "delete from t where id = 2", "b reversible"),
-        ("update t set x = gen_random_uuid()::text", "select 1", "b data-differs re-upgrade"),
+        ("1, 'mine'", uuid.to_owned(), "alter table u drop k", "b reversible", true),
+        ("1, null", now.to_owned(), "delete from t where id = 2", "b reversible", true),
+        ("1, 'mine'", "update t set x = gen_random_uuid()::text".to_owned(), "select 1", differs, false),
+        // The downgrade writes over what the developer has, and the upgrade brings values of its own.
+        (
+            "1, 'mine'",
+            now.to_owned(),
+            "update t set x = 'gone' where id <> 2; delete from t where id = 2",
+            differs,
+            false,
+        ),
+        (
+            "1, 'mine'",
+            format!("{uuid}; update t set x = gen_random_uuid()::text"),
+            "alter table u drop k; update t set x = ''",
+            differs,
+            true,
+        ),
     ];
-    for (up, down, verdict) in made_anew {
-        let table = "op.execute('create table t (id int, x text)')\nop.execute('insert into t values (1, null)')";
-        let scene = Scene::new().revision("a", "", table, "op.execute('drop table t')").revision(
-            "b",
-            "a",
-            &format!("op.execute('{up}')"),
-            &format!("op.execute('{down}')"),
-        );
+    for (row, up, down, verdict, is_anew) in made_anew {
+        let scene = Scene::new()
+            .revision(
+                "a",
+                "",
+                "op.execute('create table t (id int, x text); create table u (id int)')",
+                "op.execute('drop table t, u')",
+            )
+            .revision("b", "a", &format!("op.execute(\"{up}\")"), &format!("op.execute(\"{down}\")"));
         let scene = at_head(scene);
-        let report = roundtrip(&scene, "", if verdict == "b reversible" { 0 } else { 4 });
-        let found = told(&report);
-        assert!(
-            found == [verdict] || verdict.contains("differs") && found[0].contains("data-differs"),
-            "{up}: {report:#}"
-        );
-        assert_eq!(
-            notes(&report, "b").contains("are new in each upgrade"),
-            verdict == "b reversible",
-            "{up}: {report:#}"
-        );
+        scene.client().batch_execute(&format!("insert into u values (1); insert into t values ({row})")).unwrap();
+        let report = roundtrip(&scene, "", if verdict == differs { 4 } else { 0 });
+        assert_eq!(told(&report), [verdict], "{up}; {down}: {report:#}");
+        let note = notes(&report, "b");
+        assert_eq!(note.contains("are new in each upgrade"), is_anew, "{up}; {down}: {report:#}");
+        assert_eq!(note.contains("those that it held are gone"), up.contains(uuid), "{up}; {down}: {report:#}");
     }
 }
 

@@ -2,7 +2,7 @@
 //! again. The walk brings what it has seen; this file judges it.
 
 use super::catalog::{self, Change, Key, Snapshot, What};
-use super::rows::{self, DataChange, Rows, Sequences};
+use super::rows::{self, ColumnLoss, DataChange, Rows, Sequences};
 use super::second_opinion::{Dumped, disagreement};
 
 /// What the database holds at one moment.
@@ -236,12 +236,9 @@ pub fn judge(trip: &Trip<'_>) -> Judgement {
         notes.extend(below.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
     }
     let is_seen = trip.lower_true.is_some();
-    if let Some(once_more) = trip.once_more {
-        let made_anew = rows::diff(&trip.again.rows, &once_more.rows);
-        notes.extend(set_new_values_aside(&mut up.1, |table, column| is_made_anew(&made_anew, table, column)));
-    }
+    notes.extend(trip.once_more.map(|once_more| set_made_anew_aside(&mut up.1, trip, once_more)).unwrap_or_default());
     if is_seen && down.as_ref().is_some_and(|(schema, data)| schema.is_empty() && data.is_empty()) {
-        notes.extend(set_new_values_aside(&mut up.1, |_, _| true));
+        notes.extend(set_new_values_aside(&mut up.1, trip.lower, |_, _| true));
     }
     if trip.lower_true.is_none() {
         notes.extend(set_added_rows_aside(&mut up.1));
@@ -332,26 +329,39 @@ fn is_its_own(change: &DataChange, lower: &Snapshot) -> bool {
     if !is_there("table", change.table.clone()) {
         return true;
     }
-    let quoted = |column: &str| format!("{}.\"{}\"", change.table, column.replace('"', "\"\""));
-    let is_below =
-        |column: &str| is_there("column", format!("{}.{column}", change.table)) || is_there("column", quoted(column));
+    let is_below = |column: &str| is_column(lower, &change.table, column);
     let same_rows = change.before_rows == change.after_rows;
     same_rows && !change.columns_lost.is_empty() && !change.columns_lost.iter().any(|lost| is_below(&lost.column))
 }
 
+fn is_column(schema: &Snapshot, table: &str, column: &str) -> bool {
+    let quoted = format!("\"{}\"", column.replace('"', "\"\""));
+    [column, &quoted].iter().any(|column| schema.get(&Key::new("column", format!("{table}.{column}"))).is_some())
+}
+
+/// Whether no value of a column was there when the upgrade began, so that it can have written over none.
+fn holds_nothing_below(lower: &Point, table: &str, column: &str) -> bool {
+    let held = lower.rows.tables.get(table).and_then(|table| table.columns.get(column));
+    !is_column(&lower.schema, table, column) || held.is_none_or(|held| held.values == 0)
+}
+
 /// Whether one more way down and up may tell that values which differ are made anew by each upgrade: they stand in
-/// tables, columns or rows that the downgrade takes away. What the upgrade writes over is not asked about.
+/// columns that hold nothing below the revision. What the upgrade writes over is not asked about.
 pub fn may_be_made_anew(trip: &Trip<'_>) -> bool {
-    let rows = |point: &Point, table: &str| point.rows.tables.get(table).map(|table| table.rows);
     let changes = rows::diff(&trip.upper.rows, &trip.again.rows);
     trip.lower_true.is_none()
-        && changes.iter().any(|change| {
-            let comes_with_it = rows(trip.lower, &change.table) < rows(trip.upper, &change.table);
-            let differs = change.columns_lost.iter().any(|column| column.same_count_but_different);
-            change.before_rows == change.after_rows
-                && differs
-                && (comes_with_it || is_its_own(change, &trip.lower.schema))
+        && changes.iter().filter(|change| change.before_rows == change.after_rows).any(|change| {
+            let mut differs = change.columns_lost.iter().filter(|column| column.same_count_but_different);
+            differs.any(|lost| holds_nothing_below(trip.lower, &change.table, &lost.column))
         })
+}
+
+/// Values that differ again after one more way down and up, where the upgrade can have written over none.
+fn set_made_anew_aside(changes: &mut Vec<DataChange>, trip: &Trip<'_>, once_more: &Point) -> Vec<String> {
+    let made_anew = rows::diff(&trip.again.rows, &once_more.rows);
+    set_new_values_aside(changes, trip.lower, |table, column| {
+        holds_nothing_below(trip.lower, table, column) && is_made_anew(&made_anew, table, column)
+    })
 }
 
 fn is_made_anew(made_anew: &[DataChange], table: &str, column: &str) -> bool {
@@ -361,7 +371,11 @@ fn is_made_anew(made_anew: &[DataChange], table: &str, column: &str) -> bool {
 
 /// Two upgrades began at the very same state, so values that differ, as many as they were, are values that the upgrade
 /// makes up anew each time (`now()`, `gen_random_uuid()`): nobody's loss.
-fn set_new_values_aside(changes: &mut Vec<DataChange>, is_new: impl Fn(&str, &str) -> bool) -> Vec<String> {
+fn set_new_values_aside(
+    changes: &mut Vec<DataChange>,
+    lower: &Point,
+    is_new: impl Fn(&str, &str) -> bool,
+) -> Vec<String> {
     let mut notes = Vec::new();
     for change in changes.iter_mut().filter(|change| change.before_rows == change.after_rows) {
         let table = &change.table;
@@ -369,7 +383,11 @@ fn set_new_values_aside(changes: &mut Vec<DataChange>, is_new: impl Fn(&str, &st
             .into_iter()
             .partition(|column| column.same_count_but_different && is_new(table, &column.column));
         change.columns_lost = lost;
-        notes.extend(new.iter().map(|column| format!("values of {table}.{} are new in each upgrade", column.column)));
+        notes.extend(new.iter().map(|ColumnLoss { column, .. }| {
+            let goes = !is_column(&lower.schema, table, column);
+            let gone = if goes { "; those that it held are gone with the downgrade" } else { "" };
+            format!("values of {table}.{column} are new in each upgrade{gone}")
+        }));
     }
     changes.retain(|change| change.before_rows != change.after_rows || !change.columns_lost.is_empty());
     notes

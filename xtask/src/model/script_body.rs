@@ -88,6 +88,8 @@ pub struct Found {
     pub is_conditional: bool,
     /// Inside `with op.get_context().autocommit_block()`.
     pub in_autocommit: bool,
+    /// On a connection of its own that is in no transaction: `with ….execution_options(isolation_level="AUTOCOMMIT") as own`.
+    pub on_own_connection: bool,
     /// The operation, if it is one of Alembic's.
     pub operation: Option<Operation>,
     /// The SQL that it executes, if that is a text.

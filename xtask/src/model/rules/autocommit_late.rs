@@ -30,7 +30,8 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
 
 /// The first call in an autocommit block that has a change above it outside of one.
 fn late(function: &Function) -> Option<(&Found, &Found)> {
-    let before = function.calls.iter().find(|found| !found.in_autocommit && changes(found))?;
+    let is_outside = |found: &&Found| !found.in_autocommit && !found.on_own_connection;
+    let before = function.calls.iter().find(|found| is_outside(found) && changes(found))?;
     let block =
         function.calls.iter().skip_while(|found| !std::ptr::eq(*found, before)).find(|found| found.in_autocommit)?;
     Some((before, block))

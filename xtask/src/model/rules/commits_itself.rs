@@ -16,8 +16,8 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     for (name, function) in functions(source) {
-        for found in function.calls.iter().filter(|found| !found.in_autocommit) {
-            let Some(what) = by_sql(found).or_else(|| by_call(found)) else { continue };
+        for found in function.calls.iter().filter(|found| !found.in_autocommit && !found.on_own_connection) {
+            let Some(what) = by_sql(found).or_else(|| by_call(source, found)) else { continue };
             let message = format!(
                 "{name}() ends Alembic's transaction by itself ({what}): what stands above stays when what stands below \
                  fails, the revision counts as not run, and the next try meets half of it"
@@ -33,7 +33,7 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
 /// cannot run in one may run here. That it was ended is this rule's finding.
 pub(super) fn is_ended_before(function: &Function, found: &Found) -> bool {
     let before = function.calls.iter().take_while(|other| !std::ptr::eq(*other, found));
-    before.filter(|other| !other.in_autocommit).any(ends)
+    before.filter(|other| !other.in_autocommit && !other.on_own_connection).any(ends)
 }
 
 /// Whether it ends Alembic's transaction by SQL.
@@ -52,15 +52,23 @@ fn by_sql(found: &Found) -> Option<String> {
 }
 
 /// `op.get_bind().commit()`. A session of one's own on that connection only ends its own part.
-fn by_call(found: &Found) -> Option<String> {
+fn by_call(source: &Source, found: &Found) -> Option<String> {
     let call = &found.call;
     let is_ending = matches!(call.last(), "commit" | "rollback");
     let is_bind =
         |value: &Value| value.call().is_some_and(|call| call.name == "op.get_bind" || call.name == "?.get_bind");
     let is_named =
         |value: &Value| matches!(value, Value::Name(name) if matches!(name.as_str(), "conn" | "connection" | "bind"));
-    // The driver's own connection below it.
-    let is_drivers = call.name.contains(".connection.") || call.name.contains(".driver_connection.");
-    let is_alembics = call.receiver.as_ref().is_some_and(|it| is_bind(it) || is_named(it)) || is_drivers;
+    let is_alembics = call.receiver.as_ref().is_some_and(|it| is_bind(it) || is_named(it)) || is_drivers(source, found);
     (is_ending && is_alembics).then(|| format!("{}()", call.last()))
+}
+
+/// `op.get_bind().connection.commit()`: the driver's own connection below Alembic's.
+fn is_drivers(source: &Source, found: &Found) -> bool {
+    let code: String = source.text.get(found.range.clone()).unwrap_or_default().split_whitespace().collect();
+    let roots = ["op.get_bind().", "conn.", "connection.", "bind."];
+    let below = roots.iter().find_map(|root| code.strip_prefix(root)).and_then(|rest| rest.rsplit_once('.'));
+    below.is_some_and(|(path, _)| {
+        path.split('.').all(|part| matches!(part, "connection" | "driver_connection" | "dbapi_connection"))
+    })
 }

@@ -23,7 +23,8 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
             found.operation.is_some() && found.call.get("postgresql_concurrently") == Some(&Value::Bool(true))
         };
         let all = by_sql.chain(function.calls.iter().filter(is_set));
-        for found in all.filter(|found| !found.in_autocommit && !is_ended_before(function, found)) {
+        let all = all.filter(|found| !found.in_autocommit && !found.on_own_connection);
+        for found in all.filter(|found| !is_ended_before(function, found)) {
             let message = format!(
                 "CONCURRENTLY in {name}() without autocommit_block(): a migration runs in a transaction, and PostgreSQL \
                  refuses it there (ERROR: cannot run inside a transaction block)"

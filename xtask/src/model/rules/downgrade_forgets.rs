@@ -24,7 +24,7 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     for created in &all {
         // A trigger of a partition goes with the table that has the partition.
         let is_its_table = |it: &&Created| it.subject == "table" && created.table.as_ref() == Some(&it.name);
-        let with_its_table = all.iter().filter(is_its_table).any(|table| back.has(table));
+        let with_its_table = all.iter().filter(is_its_table).any(|table| back.drops(table));
         let is_gone =
             with_its_table || back.has(created) || again.has(created) || back.may_be_anything(created.subject);
         if !is_gone {
@@ -190,6 +190,16 @@ impl Mentioned {
         let with_column = matches!(created.subject, "index" | "constraint" | "trigger")
             && self.columns.iter().any(|(of, _)| of == table);
         with_table || with_column || self.texts.iter().any(|text| has_word(text, created))
+    }
+
+    /// Whether a table goes, or the one that it is a partition of. That it is mentioned is not enough.
+    fn drops(&self, created: &Created) -> bool {
+        let bare = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
+        let of = [Some(&created.name), created.table.as_ref()];
+        let is_gone = of.into_iter().flatten().any(|name| self.tables.iter().any(|gone| bare(gone) == bare(name)));
+        // In a `DO` block, say.
+        let by_sql = |text: &String| text.to_lowercase().contains("drop table") && has_word(text, created);
+        is_gone || self.texts.iter().any(by_sql)
     }
 
     fn may_be_anything(&self, subject: &str) -> bool {

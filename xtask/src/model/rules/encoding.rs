@@ -12,19 +12,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Characters that change what is read without being seen: the trick of \"Trojan Source\".
-const UNSEEN: [char; 11] = [
-    '\u{202a}',
-    '\u{202b}',
-    '\u{202c}',
-    '\u{202d}',
-    '\u{202e}',
-    '\u{2066}',
-    '\u{2067}',
-    '\u{2068}',
-    '\u{2069}',
-    ZERO_WIDTH_SPACE,
-    '\0',
-];
+const UNSEEN: [char; 10] =
+    ['\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', '\0'];
+/// It turns nothing round, and stands in mails and pages on purpose.
 const ZERO_WIDTH_SPACE: char = '\u{200b}';
 
 fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
@@ -37,15 +27,14 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
         );
         sink.at(path, line, message, help);
     }
+    let message =
+        |unseen: char| format!("An invisible character (U+{:04X}): the text is not what it looks like", unseen as u32);
+    let help = "Delete the character, or write it as an escape in the string";
     if let Some((line, unseen)) = position(&source.text, |line| line.chars().find(|c| UNSEEN.contains(c))) {
-        let message = format!("An invisible character (U+{:04X}): the text is not what it looks like", unseen as u32);
-        let help = "Delete the character, or write it as an escape in the string";
-        // It turns nothing round, and stands in mails and pages on purpose.
-        if unseen == ZERO_WIDTH_SPACE {
-            sink.warn(path, line, message, help)
-        } else {
-            sink.at(path, line, message, help)
-        };
+        sink.at(path, line, message(unseen), help);
+    }
+    if let Some((line, ())) = position(&source.text, |line| line.contains(ZERO_WIDTH_SPACE).then_some(())) {
+        sink.warn(path, line, message(ZERO_WIDTH_SPACE), help);
     }
     let mixed = |line: &str| {
         let indent = &line[..line.len() - line.trim_start().len()];

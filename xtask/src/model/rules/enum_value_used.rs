@@ -22,7 +22,10 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
                 .calls
                 .iter()
                 .skip_while(|found| !std::ptr::eq(*found, added))
-                .take_while(|found| !ends(found))
+                .take_while(
+                    |found| if std::ptr::eq(*found, added) { !ends_after_adding(found) } else { !is_over(found) },
+                )
+                .filter(|found| !found.on_own_connection)
                 .find(|it| uses(source, it, &value))
             else {
                 continue;
@@ -39,9 +42,24 @@ fn check(source: &Source, _: &Context, sink: &mut Sink<'_>) {
     }
 }
 
+/// Whether the transaction has ended in any case: by SQL, or since an `autocommit_block()` commits it.
+fn is_over(found: &Found) -> bool {
+    !found.is_conditional && !found.on_own_connection && (found.in_autocommit || ends(found))
+}
+
+/// `ALTER TYPE mood ADD VALUE 'glad'; COMMIT`; one that stands before it ends another transaction.
+fn ends_after_adding(found: &Found) -> bool {
+    let sql = found.sql.as_ref().map(|sql| sql.text.to_lowercase()).unwrap_or_default();
+    let rest = sql.find("add value").and_then(|at| sql[at..].split_once(';'));
+    rest.is_some_and(|(_, rest)| {
+        leading_words(rest).iter().any(|words| matches!(words[0].as_str(), "commit" | "rollback"))
+    })
+}
+
 /// The values that are added in the transaction of the migration, to types that were not made in it.
 fn added(function: &Function) -> Vec<(&Found, String)> {
-    let texts = function.calls.iter().filter(|found| !found.in_autocommit && !is_ended_before(function, found));
+    let texts = function.calls.iter().filter(|found| !found.in_autocommit && !found.on_own_connection);
+    let texts = texts.filter(|found| !is_ended_before(function, found));
     texts.filter_map(|found| Some((found, value(&found.sql.as_ref()?.text, function)?))).collect()
 }
 

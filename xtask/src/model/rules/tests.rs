@@ -127,6 +127,12 @@ fn file() {
     let level =
         |unseen: &str| all(&gathered(&[("a.py", &good.replace("pass", &format!("pass  # {unseen}")))]))[0].severity;
     assert_eq!((level("\u{202e}"), level("\u{200b}")), (Level::Error, Level::Warning));
+    // The harmless one first does not hide the other.
+    let both = good.replacen("from alembic", "# a\u{200b}b\nfrom alembic", 1).replace("pass", "pass  # \u{202e}");
+    let mut levels: Vec<_> =
+        all(&gathered(&[("a.py", &both)])).iter().map(|it| (it.code, it.line, it.severity)).collect();
+    levels.sort_by_key(|it| it.1);
+    assert_eq!(levels, [("DB203", 2, Level::Warning), ("DB203", 7, Level::Error)]);
     assert_eq!(found(&[("a.py", &good.replace("= None", "= parent()"))]), ["DB204 a.py:4"]);
     let docstring = |text: &str| found(&[("a.py", &format!("\"\"\"x\n\n{text}\n\"\"\"\n{good}"))]);
     assert_eq!(docstring("Revision ID: a\nRevises: "), NONE);
@@ -203,6 +209,8 @@ fn downgrades() {
     let create = "op.create_table('t', sa.Column('a')); op.create_index('ix', 't', ['a'])";
     assert_eq!(body(create, "op.drop_table('t')"), NONE, "the index goes with its table");
     assert_eq!(body(create, "op.drop_table('u')"), ["DB402 a.py:6", "DB402 a.py:6"]);
+    assert_eq!(body(create, "op.execute('TRUNCATE t')"), ["DB402 a.py:6"], "an index does not go with a mention");
+    assert_eq!(body(create, "op.execute('DO $$ BEGIN DROP TABLE t; END $$')"), NONE);
     let with_enum = "op.create_table('t', sa.Column('a', sa.Enum('x', 'y', name='color')))";
     assert_eq!(body(with_enum, "op.drop_table('t')"), ["DB402 a.py:6"], "the type stays");
     assert_eq!(body(with_enum, "op.drop_table('t'); op.execute('DROP TYPE color')"), NONE);
@@ -277,6 +285,10 @@ fn statements_that_fail_on_a_real_database() {
     let own = "with op.get_bind().engine.connect().execution_options(isolation_level='AUTOCOMMIT') as own: \
                own.exec_driver_sql('CREATE INDEX CONCURRENTLY ix ON t (a)')";
     assert_eq!(body(own, "op.drop_index('ix')"), NONE, "a connection that is in no transaction");
+    let with_own =
+        "with op.get_bind().engine.connect().execution_options(isolation_level='AUTOCOMMIT') as own:\n        ";
+    let others = format!("{with_own}op.execute('CREATE INDEX CONCURRENTLY ix ON t (a)')");
+    assert_eq!(body(&others, "op.drop_index('ix')"), ["DB407 a.py:7"], "it is on Alembic's connection");
     let ended = "op.execute('COMMIT'); op.execute('CREATE INDEX CONCURRENTLY ix ON t (a)')";
     assert_eq!(body(ended, "op.drop_index('ix')"), ["DB414 a.py:6"], "what begins a new transaction is the driver");
 
@@ -530,8 +542,15 @@ fn transactions_that_a_script_cuts() {
     assert_eq!(body(&format!("op.execute('SELECT 1')\n    {block}"), raises), NONE);
     assert_eq!(body(&format!("{block}\n    op.drop_column('t', 'a')"), raises), NONE);
 
+    let own = "with engine.connect().execution_options(isolation_level='AUTOCOMMIT') as own:\n        ";
+    let on_own = format!("op.drop_column('t', 'a')\n    {own}own.execute(sa.text('VACUUM t'))");
+    assert_eq!(body(&on_own, raises), NONE, "nothing of Alembic's is committed");
+    assert_eq!(body(&format!("{own}own.commit(); own.execute(sa.text('COMMIT'))"), raises), NONE);
+    assert_eq!(body(&format!("{own}op.execute('COMMIT')"), raises), ["DB414 a.py:7"]);
+
     for ending in [
         "op.execute('COMMIT')",
+        "conn = op.get_bind(); conn.connection.commit()",
         "op.get_bind().execute(sa.text('commit'))",
         "conn = op.get_bind(); conn.execute(sa.text('UPDATE t SET a = 1 WHERE b; ROLLBACK'))",
         "bind = op.get_bind(); bind.commit()",
@@ -542,6 +561,8 @@ fn transactions_that_a_script_cuts() {
     }
     for quiet in [
         "op.execute('ROLLBACK TO SAVEPOINT a')",
+        "own = op.get_bind().engine.connect(); own.connection.commit()",
+        "op.get_bind().engine.raw_connection().connection.commit()",
         "session = Session(bind=op.get_bind()); session.commit()",
         "op.execute(\"UPDATE t SET a = 'commit' WHERE b\")",
         "with op.get_context().autocommit_block():\n        op.execute('COMMIT')",
@@ -566,7 +587,12 @@ fn what_is_left_broken_or_fails_later() {
     assert_eq!(body("op.create_foreign_key(None, 't', 'u', ['a'], ['b'])", unnamed), ["DB416 a.py:8"]);
     assert_eq!(body("op.drop_constraint(None, 't', type_='primary')", raises), NONE);
     assert_eq!(body("op.drop_constraint('fk', 't')", raises), NONE);
+}
 
+#[test]
+fn a_value_that_is_added_and_used_in_one_transaction() {
+    let raises = "raise NotImplementedError";
+    let block = |inside: &str| body(&format!("with op.get_context().autocommit_block():\n        {inside}"), raises);
     let add = "op.execute(\"ALTER TYPE mood ADD VALUE IF NOT EXISTS 'glad'\")";
     let used = |more: &str| body(&format!("{add}; {more}"), raises);
     assert_eq!(used("op.execute(\"UPDATE t SET a = 'glad' WHERE a = 'sad'\")"), ["DB417 a.py:6"]);
@@ -575,6 +601,16 @@ fn what_is_left_broken_or_fails_later() {
     assert_eq!(used(text), NONE, "a text that reads like the value");
     let later = "op.execute('COMMIT'); op.execute(\"UPDATE t SET a = 'glad'\")";
     assert_eq!(used(later), ["DB414 a.py:6"], "it is used in another transaction");
+    let vacuum = "with op.get_context().autocommit_block():\n        op.execute('VACUUM t')";
+    let after_block = format!("{add}\n    {vacuum}\n    op.execute(\"UPDATE t SET a = 'glad'\")");
+    assert_eq!(body(&after_block, raises), ["DB413 a.py:8"], "the block has committed the value");
+    let perhaps =
+        format!("{add}\n    if x:\n        op.execute('COMMIT')\n    op.execute(\"UPDATE t SET a = 'glad'\")");
+    assert_eq!(body(&perhaps, raises), ["DB414 a.py:8", "DB417 a.py:9"]);
+    let first = "op.execute(\"COMMIT; ALTER TYPE mood ADD VALUE 'glad'; UPDATE t SET a = 'glad'\")";
+    assert_eq!(body(first, raises), ["DB414 a.py:6", "DB417 a.py:6"]);
+    let between = "op.execute(\"ALTER TYPE mood ADD VALUE 'glad'; COMMIT; UPDATE t SET a = 'glad'\")";
+    assert_eq!(body(between, raises), ["DB414 a.py:6"]);
     assert_eq!(used("op.execute(t.update().values(a='glad'))"), ["DB417 a.py:6"]);
     for parameter in [
         "op.get_bind().execute(sa.text('UPDATE t SET a = :m').bindparams(m='glad'))",

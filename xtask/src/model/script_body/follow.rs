@@ -30,6 +30,8 @@ pub(super) struct Walk<'a, 'b> {
     loops: usize,
     conditions: usize,
     autocommits: usize,
+    /// `with ….execution_options(isolation_level="AUTOCOMMIT") as own`: the names.
+    own_connections: Vec<&'a str>,
     /// `with op.batch_alter_table("t") as batch_op`: the name and the table.
     batches: Vec<(&'a str, Option<Text>)>,
 }
@@ -48,6 +50,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             loops: 0,
             conditions: 0,
             autocommits: 0,
+            own_connections: Vec::new(),
             batches: Vec::new(),
         }
     }
@@ -105,6 +108,13 @@ impl<'a, 'b> Walk<'a, 'b> {
             None if is_operation => Operation::of(&call),
             None => None,
         };
+        // Also where a helper gets it as a parameter.
+        let receiver = match &call.receiver {
+            Some(Value::Name(name)) => name.split('.').next(),
+            _ => None,
+        };
+        let is_own = |name: &str| self.own_connections.contains(&name);
+        let on_own_connection = front.is_some_and(is_own) || receiver.is_some_and(is_own);
         let sql = EXECUTES.contains(&call.last()).then(|| call.arg(0, "sqltext").and_then(Value::text).cloned());
         self.found.push(Found {
             line: self.lines.of(expr.start().to_usize()),
@@ -112,6 +122,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             in_loop: self.loops > 0,
             is_conditional: self.conditions > 0,
             in_autocommit: self.autocommits > 0,
+            on_own_connection,
             operation,
             sql: sql.flatten(),
             call,
@@ -151,6 +162,7 @@ impl<'a, 'b> Walk<'a, 'b> {
     fn with(&mut self, with: &'a StmtWith) {
         let mut autocommits = 0;
         let batches = self.batches.len();
+        let own_connections = self.own_connections.len();
         for item in &with.items {
             self.visit_expr(&item.context_expr);
             let Expr::Call(call) = &item.context_expr else { continue };
@@ -158,7 +170,11 @@ impl<'a, 'b> Walk<'a, 'b> {
             match call.last() {
                 "autocommit_block" => autocommits += 1,
                 // A connection of its own, in no transaction.
-                _ if call.get("isolation_level").and_then(Value::str) == Some("AUTOCOMMIT") => autocommits += 1,
+                _ if call.get("isolation_level").and_then(Value::str) == Some("AUTOCOMMIT") => {
+                    if let Some(Expr::Name(name)) = item.optional_vars.as_deref() {
+                        self.own_connections.push(name.id.as_str());
+                    }
+                }
                 "batch_alter_table" => {
                     if let Some(Expr::Name(name)) = item.optional_vars.as_deref() {
                         let table = call.arg(0, "table_name").and_then(Value::text).cloned();
@@ -172,6 +188,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         with.body.iter().for_each(|stmt| self.visit_stmt(stmt));
         self.autocommits -= autocommits;
         self.batches.truncate(batches);
+        self.own_connections.truncate(own_connections);
     }
 }
 
