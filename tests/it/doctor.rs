@@ -10,7 +10,7 @@ use crate::support::project::Project;
 use crate::support::python::python;
 use crate::support::repo::Repo;
 use crate::support::scene::Scene;
-use crate::support::xtask::{Output, Xtask};
+use crate::support::xtask::{Output, Xtask, copy_program};
 
 struct Found(Output);
 
@@ -130,7 +130,7 @@ fn hooks_operations_and_configs() {
     drop(xtask("hooks install").run().code(0));
     doctor("").has("hooks", &["ok | pre-commit, post-checkout"]);
     let elsewhere = repo.beside("other-xtask");
-    std::fs::copy(env!("CARGO_BIN_EXE_xtask"), &elsewhere).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_xtask"), &elsewhere);
     drop(Xtask::program(&elsewhere, repo.root(), "hooks install").run().code(0));
     doctor("").has("hooks", &["warning | outdated", "pre-commit", "cargo xtask hooks install"]);
     assert!(doctor("--fix").0.json()["mended"].to_string().contains("the hook pre-commit is written anew"));

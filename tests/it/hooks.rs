@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::python::python;
 use crate::support::repo::Repo;
 use crate::support::scene::Scene;
-use crate::support::xtask::{Output, Xtask};
+use crate::support::xtask::{Output, Xtask, copy_program};
 
 /// A project that is a repository with one commit and a built binary of its own in `target/debug`.
 struct Checkout {
@@ -82,7 +82,7 @@ fn build(root: &Path) -> PathBuf {
     let built = root.join("target/debug/xtask");
     fs::create_dir_all(built.parent().unwrap()).unwrap();
     let real = env!("CARGO_BIN_EXE_xtask");
-    fs::hard_link(real, &built).or_else(|_| fs::copy(real, &built).map(drop)).unwrap();
+    fs::hard_link(real, &built).unwrap_or_else(|_| copy_program(real, &built));
     built
 }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use xtask::model::adopt::manifest_of_copy;
 
 use crate::support::python::workspace;
-use crate::support::xtask::{Folder, Output, Xtask};
+use crate::support::xtask::{Folder, Output, Xtask, copy_program};
 
 /// Says its process, its words and what it is told of a package; ends with 7.
 const TOOL: &str = r#"fn main() {
@@ -92,7 +92,7 @@ fn builds_when_something_has_changed_and_becomes_the_tool() {
     // Something else has taken the binary's place.
     let binary = checkout.root().join("target/tool/xtask");
     fs::remove_file(&binary).unwrap();
-    fs::copy("/bin/false", &binary).unwrap();
+    copy_program("/bin/false", &binary);
     answered(&checkout.cargo_xtask("", &[]).code(7), "ANOTHER", "[]");
 
     checkout.write("xtask/src/main.rs", "fn main() { broken }\n");

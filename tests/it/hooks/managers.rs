@@ -12,7 +12,7 @@ use super::{Checkout, git, init};
 use crate::support::project::path;
 use crate::support::python::{quiet, workspace};
 use crate::support::scene::sql;
-use crate::support::xtask::{Folder, Output, Xtask};
+use crate::support::xtask::{Folder, Output, Xtask, copy_program};
 
 /// pre-commit's program, in an environment made once.
 fn program() -> &'static Path {
@@ -42,7 +42,7 @@ fn hook_repository() -> (Folder, String) {
     copy("xtask/pre-commit.sh");
     let built = folder.path().join("target/release/xtask");
     fs::create_dir_all(built.parent().unwrap()).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_xtask"), built).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_xtask"), &built);
     init(folder.path());
     let commit = git(folder.path(), "rev-parse HEAD").code(0).stdout;
     (folder, commit.trim().to_owned())

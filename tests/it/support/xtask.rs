@@ -197,6 +197,13 @@ impl fmt::Display for Output {
     }
 }
 
+/// Copies a program, by a process of its own: what one of our threads has open for writing, a child that another one starts
+/// may hold a moment longer, and nobody can run it then.
+pub fn copy_program(from: &str, to: &Path) {
+    let folder = to.parent().unwrap();
+    drop(Xtask::program(Path::new("cp"), folder, from).arg(to.to_str().unwrap()).run().code(0));
+}
+
 /// A folder that goes when the value does; kept and named when the test fails.
 pub struct Folder(PathBuf);
 
