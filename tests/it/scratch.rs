@@ -17,15 +17,7 @@ use crate::support::process;
 use crate::support::python::quiet;
 
 fn making(ui: &Ui) -> Making<'_> {
-    Making {
-        ui,
-        why: "a test",
-        name: None,
-        file_copy: true,
-        memory: None,
-        tools: std::slice::from_ref(&cluster().bin),
-        admin: None,
-    }
+    Making { file_copy: true, ..Making::plain(ui, "a test", std::slice::from_ref(&cluster().bin)) }
 }
 
 fn admin() -> DbUrl {
@@ -243,7 +235,7 @@ fn hold() {
 
 /// Without the shared cluster: the child has no need of one.
 fn making_alone(ui: &Ui) -> Making<'_> {
-    Making { ui, why: "a test", name: None, file_copy: false, memory: None, tools: &[], admin: None }
+    Making::plain(ui, "a test", &[])
 }
 
 fn say(name: &str) {

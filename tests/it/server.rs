@@ -387,8 +387,7 @@ fn throwaway_databases_lie_in_memory_and_may_be_lost() {
     let url = |lease: &Lease| DbUrl::parse(&lease.url("postgres")).unwrap();
     let ui = ui();
     let memory = Some(folder.as_path());
-    let making =
-        |name| Making { ui: &ui, why: "a test", name: Some(name), file_copy: true, memory, tools: &[], admin: None };
+    let making = |name| Making { name: Some(name), memory, ..Making::plain(&ui, "a test", &[]) };
     let places = |lease: &Lease| -> Vec<(String, String)> {
         let sql = "select datname::text, spcname::text from pg_database d join pg_tablespace t on t.oid = dattablespace \
             where datname like 'xtask%' order by 1";

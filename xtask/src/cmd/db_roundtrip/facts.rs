@@ -110,8 +110,6 @@ impl<'a> Facts<'a> {
         pg::sweep_dumps(&ctx.project()?.state_dir, &self.component.name);
         let file = ctx.project()?.state_dir.join(format!("{}-{}.dump", self.component.name, std::process::id()));
         let dumped = Dumped(file.clone());
-        // The file is made before pg_dump writes it, so that nobody else may read it.
-        files::write_private(&file, b"")?;
         pg::dump_to(&ctx.ui, &embedded.tools, &self.database.url, &file)?;
         let facts = Facts { database: embedded, dump: Some(file), dump_of: Some(place), no_cache: true, ..self };
         Ok((facts, Some(dumped)))

@@ -44,15 +44,7 @@ fn attempt(ui: &Ui, request: &Request<'_>) -> Result<Backup> {
     super::shelf::sweep(&folder);
     sweep(&request.url)?;
     sweep_copies(&request.url, &folder)?;
-    let making = Making {
-        ui,
-        why: "taking a backup",
-        name: None,
-        file_copy: false,
-        memory: None,
-        tools: request.tools,
-        admin: None,
-    };
+    let making = Making::plain(ui, "taking a backup", request.tools);
     let source = &request.url.target().database;
     let scratch = Scratch::exact_copy(&request.url, source, &making)?;
     crash_point();

@@ -118,15 +118,7 @@ fn restored(ui: &Ui, request: &Request<'_>, restore: &Path, file: &Path, content
     let _ = sweep(&request.url);
     let mut last = String::new();
     for options in [&[][..], &["--no-owner", "--no-privileges"][..]] {
-        let making = Making {
-            ui,
-            why: "proving a backup",
-            name: None,
-            file_copy: false,
-            memory: None,
-            tools: request.tools,
-            admin: None,
-        };
+        let making = Making::plain(ui, "proving a backup", request.tools);
         let scratch = match Scratch::like(&request.url, &request.url.target().database, &making) {
             Ok(scratch) => scratch,
             Err(error) if from_anyhow(&error).kind == Kind::PermissionDenied => {

@@ -46,8 +46,7 @@ fn of_copy(url: &DbUrl, (file, copy): (&Path, &str), making: &Making<'_>, record
 /// # Errors
 /// `backup-failed` where it cannot be restored, or holds other rows than its record says; `permission-denied`.
 pub fn into_new(ui: &Ui, url: &DbUrl, tools: &[PathBuf], entry: &Entry, verify: bool) -> Result<New> {
-    let making =
-        Making { ui, why: "restoring a backup", name: None, file_copy: false, memory: None, tools, admin: None };
+    let making = Making::plain(ui, "restoring a backup", tools);
     let (file, record) = (&entry.path, entry.record.as_ref().filter(|_| verify));
     if let Some(copy) = entry.record.as_ref().and_then(Record::copy) {
         return of_copy(url, (file, copy), &making, record);

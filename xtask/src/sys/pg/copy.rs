@@ -1,7 +1,7 @@
 //! Copies a database by `pg_dump` and `pg_restore`, where the server itself refuses to: somebody is connected, or the
 //! database belongs to somebody else.
 
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -116,8 +116,8 @@ pub fn dump_to(ui: &Ui, tools: &[PathBuf], from: &DbUrl, file: &Path) -> Result<
 
 fn dump_at(ui: &Ui, tools: &[PathBuf], major: u32, from: &DbUrl, file: &Path) -> Result<()> {
     let folder = file.parent().unwrap_or(Path::new("/"));
-    let made = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
-    drop(made.with_context(|| format!("making {}", file.display()))?);
+    // It is there before pg_dump writes it, so that nobody else may read it.
+    files::write_private(file, b"")?;
     let dump = Cmd::new(client_tool(ui, "pg_dump", major, tools)?, folder);
     let dump = dump.args(["-Fc", "-Z0", "--no-password"]).limit(LONG);
     let dump = for_wrapper(dump.ends_with_us(), from.target()).writes(file);

@@ -37,7 +37,7 @@ pub(super) fn is_ready(owner: &mut Db, folder: &Path, source: Option<&str>) -> R
         return Ok(false);
     }
     match place {
-        Some(place) => Ok(Path::new(&place) == folder && ensure_private(folder, &version).is_ok()),
+        Some(place) => Ok(Path::new(&place) == folder && ensure_folder(folder, &version).is_ok()),
         None => Ok(create(owner, folder).is_ok()),
     }
 }
@@ -59,7 +59,7 @@ fn create(owner: &mut Db, folder: &Path) -> Result<()> {
 }
 
 /// The folder is new each time the server starts, and the tablespace is not: what the server once made in it is made again.
-fn ensure_private(folder: &Path, version: &str) -> Result<()> {
+fn ensure_folder(folder: &Path, version: &str) -> Result<()> {
     let own = folder.join(version);
     if own.is_dir() {
         return Ok(());

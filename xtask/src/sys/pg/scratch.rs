@@ -50,6 +50,13 @@ pub struct Making<'a> {
     pub admin: Option<&'a DbUrl>,
 }
 
+impl<'a> Making<'a> {
+    /// For a database that may stay, with nothing but what every server has.
+    pub fn plain(ui: &'a Ui, why: &'a str, tools: &'a [PathBuf]) -> Making<'a> {
+        Making { ui, why, name: None, file_copy: false, memory: None, tools, admin: None }
+    }
+}
+
 /// A database that goes when this value goes.
 pub struct Scratch {
     owner: Db,
