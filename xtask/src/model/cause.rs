@@ -5,6 +5,7 @@ mod altered;
 
 use super::catalog::{Change, What};
 use super::roundtrip::{Leg, Point};
+use super::sql::bare;
 use altered::altered;
 
 /// A failed step, as far as it takes part in a pattern.
@@ -226,10 +227,6 @@ fn python(message: &str) -> Option<String> {
 /// The first name in double quotes.
 fn quoted(message: &str) -> Option<&str> {
     message.split('"').nth(1)
-}
-
-fn bare(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name).trim_matches('"')
 }
 
 #[cfg(test)]

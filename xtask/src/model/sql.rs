@@ -4,7 +4,7 @@
 mod name;
 mod token;
 
-pub use name::{first_name, ident, literal};
+pub use name::{bare, first_name, ident, literal};
 use token::Token;
 
 /// A statement, as far as its first words tell.

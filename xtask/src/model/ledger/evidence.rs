@@ -2,7 +2,7 @@
 //! that has not run it.
 
 use crate::model::script_body::{Body, Found, Operation, Subject};
-use crate::model::sql::{Object, Verb, statements};
+use crate::model::sql::{Object, Verb, bare, statements};
 
 /// Something that `upgrade()` makes, under the name that it has when it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub fn takes_away(body: &Body, made: &Made) -> bool {
 }
 
 fn may_take_away(call: &Found, made: &Made) -> bool {
-    let is = |name: Option<&str>, wanted: &str| name.is_none_or(|name| plain(name) == wanted);
+    let is = |name: Option<&str>, wanted: &str| name.is_none_or(|name| bare(name) == wanted);
     let on_its_table = |operation: &Operation| is(operation.table(), &made.table);
     if let Some(operation) = call.operation.as_ref().filter(|operation| operation.subject != Subject::Sql) {
         return match operation.name.as_str() {
@@ -60,10 +60,10 @@ fn by_call(call: &Found) -> Vec<Made> {
 }
 
 fn by_operation(operation: &Operation) -> Option<Made> {
-    let table = plain(operation.table()?);
+    let table = bare(operation.table()?).to_owned();
     match (operation.name.as_str(), operation.subject) {
         ("create_table", _) => Some(Made { table, column: None }),
-        ("add_column", Subject::Column) => Some(Made { table, column: Some(plain(operation.object()?)) }),
+        ("add_column", Subject::Column) => Some(Made { table, column: Some(bare(operation.object()?).to_owned()) }),
         _ => None,
     }
 }
@@ -71,22 +71,18 @@ fn by_operation(operation: &Operation) -> Option<Made> {
 fn by_sql(text: &str) -> Vec<Made> {
     let mut found = Vec::new();
     for statement in statements(text) {
-        let table = plain(&statement.name);
+        let table = bare(&statement.name).to_owned();
         match (statement.verb, statement.object) {
             (Verb::Create, Object::Table) if !table.is_empty() => found.push(Made { table, column: None }),
             (Verb::Alter, Object::Table) => {
                 let added =
                     statement.actions.iter().filter(|it| it.verb == Verb::Create && it.object == Object::Column);
-                found.extend(added.map(|it| Made { table: table.clone(), column: Some(plain(&it.name)) }));
+                found.extend(added.map(|it| Made { table: table.clone(), column: Some(bare(&it.name).to_owned()) }));
             }
             _ => {}
         }
     }
     found
-}
-
-fn plain(name: &str) -> String {
-    name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_owned()
 }
 
 #[cfg(test)]

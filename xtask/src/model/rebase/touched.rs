@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::model::script_body::{Body, Call, Found, Operation, Value};
-use crate::model::sql::{Object, Statement, Verb};
+use crate::model::sql::{Object, Statement, Verb, bare};
 
 /// A script with its place.
 pub struct Source {
@@ -70,7 +70,7 @@ fn touches(sources: &[Source]) -> BTreeMap<String, Vec<Touch>> {
 
 /// A column, an index, a constraint count as their table: a change of one may well affect the other.
 fn things(call: &Found) -> Vec<String> {
-    let table = call.operation.as_ref().and_then(Operation::table).map(|table| format!("table {}", plain(table)));
+    let table = call.operation.as_ref().and_then(Operation::table).map(|table| format!("table {}", bare(table)));
     let statements = call.sql.iter().flat_map(|text| crate::model::sql::statements(&text.text));
     let mut all: Vec<String> = table.into_iter().chain(statements.flat_map(|statement| by_sql(&statement))).collect();
     enums(&call.call, &mut all);
@@ -81,7 +81,7 @@ fn things(call: &Found) -> Vec<String> {
 fn enums(call: &Call, found: &mut Vec<String>) {
     let is_enum = call.last().to_lowercase().ends_with("enum");
     let name = call.get("name").and_then(Value::str).filter(|_| is_enum);
-    found.extend(name.map(|name| format!("type {}", plain(name))));
+    found.extend(name.map(|name| format!("type {}", bare(name))));
     let named = call.named.iter().map(|(_, value)| value);
     for value in call.args.iter().chain(named).chain(&call.receiver) {
         enums_in(value, found);
@@ -97,7 +97,7 @@ fn enums_in(value: &Value, found: &mut Vec<String>) {
 }
 
 fn by_sql(statement: &Statement) -> Vec<String> {
-    let named = |kind: &str, name: &str| format!("{kind} {}", plain(name));
+    let named = |kind: &str, name: &str| format!("{kind} {}", bare(name));
     let whole = |name: &&str| !name.is_empty() && !name.contains('{');
     match (statement.verb, statement.object) {
         (Verb::Select | Verb::Other, _) => Vec::new(),
@@ -109,10 +109,6 @@ fn by_sql(statement: &Statement) -> Vec<String> {
             None => statement.names().filter(whole).map(|name| named(object.name(), name)).collect(),
         },
     }
-}
-
-fn plain(name: &str) -> String {
-    name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_owned()
 }
 
 #[cfg(test)]

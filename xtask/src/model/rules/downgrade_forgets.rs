@@ -2,7 +2,7 @@
 
 use super::{Check, Context, Level, Rule, Scope, Sink, Source};
 use crate::model::script_body::{Body, Call, Found, Function, Kind, Subject, Text, Value};
-use crate::model::sql::{Object, Verb, mentions};
+use crate::model::sql::{Object, Verb, bare, mentions};
 
 pub(super) const RULE: Rule = Rule {
     code: "DB402",
@@ -182,7 +182,6 @@ impl Mentioned {
     }
 
     fn has(&self, created: &Created) -> bool {
-        let bare = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
         let with_table =
             created.table.as_ref().is_some_and(|table| self.tables.iter().any(|gone| bare(gone) == bare(table)));
         // An index or a constraint goes with the last of its columns, and which those are is not always said.
@@ -194,7 +193,6 @@ impl Mentioned {
 
     /// Whether a table goes, or the one that it is a partition of. That it is mentioned is not enough.
     fn drops(&self, created: &Created) -> bool {
-        let bare = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
         let of = [Some(&created.name), created.table.as_ref()];
         let is_gone = of.into_iter().flatten().any(|name| self.tables.iter().any(|gone| bare(gone) == bare(name)));
         // In a `DO` block, say.

@@ -11,6 +11,11 @@ pub fn literal(text: &str) -> String {
     if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
 
+/// A name without its schema and its quotes.
+pub fn bare(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name).trim_matches('"')
+}
+
 /// The name that a text begins with, without its quotes, and what comes behind it. Without quotes it ends at one of `ends`.
 pub fn first_name<'a>(text: &'a str, ends: &[char]) -> Option<(String, &'a str)> {
     let Some(mut rest) = text.strip_prefix('"') else {
