@@ -113,7 +113,8 @@ fn verbose_shows_commands_that_can_be_pasted_and_no_secret() {
     let shown = |name: &str| lines.iter().any(|line| line.contains(name));
     assert!(shown(&python().display().to_string()) && shown("pg_dump"), "{output}");
     // The line of pg_dump, pasted into a shell, does the same: all it needs but the password is in it.
-    let dump = lines.iter().find(|line| line.contains("pg_dump") && line.contains("-Fc")).unwrap();
+    // The last one: before it a way to compress may have been tried that this program was built without.
+    let dump = lines.iter().rfind(|line| line.contains("pg_dump") && line.contains("-Fc")).unwrap();
     // But its snapshot, which is gone with the session that gave it.
     let words: Vec<&str> = dump.split(' ').filter(|word| !word.starts_with("--snapshot=")).collect();
     let pasted = words.join(" ");

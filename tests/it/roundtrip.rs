@@ -20,8 +20,6 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::support::pg::cluster;
-
 use cases::{Case, GIVEN};
 
 #[test]
@@ -41,7 +39,7 @@ fn catalogue_last_third() {
 
 /// Every third case from this one on: what a look costs grows with what all cases before have made.
 fn catalogue(from: usize) {
-    let cases = cases::all(cluster().major);
+    let cases = cases::all();
     assert!(cases.len() >= 120, "{} cases", cases.len());
     let cases: Vec<Case> = cases.into_iter().skip(from).step_by(3).collect();
     let scene = cases::scene(&cases);
@@ -66,8 +64,7 @@ fn catalogue(from: usize) {
 #[test]
 fn a_walk_finds_what_a_process_per_step_finds() {
     // All that do something to their process, and a twelfth of what else is wrong with types, constraints and Python.
-    let (of_process, others): (Vec<Case>, Vec<Case>) =
-        cases::all(cluster().major).into_iter().partition(|case| case.process);
+    let (of_process, others): (Vec<Case>, Vec<Case>) = cases::all().into_iter().partition(|case| case.process);
     let some = |case: &Case| ["types.py", "constraints.py", "python.py"].contains(&case.file);
     let others = others.into_iter().filter(some).skip(seed() % 12).step_by(12);
     let cases: Vec<Case> = others.chain(of_process).collect();

@@ -8,7 +8,6 @@
 //! # expect failed re-upgrade: type "@kind"        the verdict, the step, and the objects or words of the error
 //! # cause DROP TYPE @kind                         a part of the cause that is named
 //! # note column order                             a part of a note
-//! # since 17 expect reversible                    what is expected from PostgreSQL 17 on; so for cause and note
 //! # branch                                        its upgrade fails, so nothing may stand on it
 //! # process                                       it does something to the process that it runs in
 //! ```
@@ -58,24 +57,22 @@ const FILES: &[(&str, &str)] = &[
     ("hangs.py", include_str!("cases/hangs.py")),
 ];
 
-/// All of them, with what is expected on a PostgreSQL of that major version.
-pub fn all(major: u32) -> Vec<Case> {
+/// All of them.
+pub fn all() -> Vec<Case> {
     let texts = FILES.iter().flat_map(|(file, text)| {
         let text: &'static str = text;
         ("\n".to_owned() + text).split("\n# case ").skip(1).map(|case| (*file, case.to_owned())).collect::<Vec<_>>()
     });
-    texts.enumerate().map(|(number, (file, text))| read(number + 1, file, &text, major)).collect()
+    texts.enumerate().map(|(number, (file, text))| read(number + 1, file, &text)).collect()
 }
 
-fn read(number: usize, file: &'static str, text: &str, major: u32) -> Case {
+fn read(number: usize, file: &'static str, text: &str) -> Case {
     let id = format!("c{number:03}");
     let text = text.replace('@', &format!("{id}_"));
     let (name, rest) = text.split_once('\n').unwrap();
     let head: Vec<&str> = rest.lines().take_while(|line| line.starts_with("# ")).collect();
     let line = |word: &str| head.iter().find_map(|line| line.strip_prefix(&format!("# {word} "))).map(str::to_owned);
-    let since_17 = major >= 17 && line("since 17 expect").is_some();
-    let field = |word: &str| if since_17 { line(&format!("since 17 {word}")) } else { line(word) };
-    let expect = field("expect").unwrap_or_else(|| panic!("{file}: {name}: no `# expect`"));
+    let expect = line("expect").unwrap_or_else(|| panic!("{file}: {name}: no `# expect`"));
     let (outcome, seen) = expect.split_once(": ").unwrap_or((&expect, ""));
     let (verdict, step) = outcome.split_once(' ').map_or((outcome, None), |(verdict, step)| (verdict, Some(step)));
     Case {
@@ -86,8 +83,8 @@ fn read(number: usize, file: &'static str, text: &str, major: u32) -> Case {
         verdict: verdict.to_owned(),
         step: step.map(str::to_owned),
         seen: seen.split(" + ").filter(|word| !word.is_empty()).map(str::to_owned).collect(),
-        cause: field("cause"),
-        note: field("note"),
+        cause: line("cause"),
+        note: line("note"),
         branch: head.contains(&"# branch"),
         process: head.contains(&"# process"),
         body: rest.lines().skip(head.len()).map(|line| format!("{line}\n")).collect(),

@@ -13,7 +13,6 @@ use super::doubts::forget;
 use super::seed;
 use super::ways::{result, roundtrip};
 use crate::support::branches::{Branches, steps};
-use crate::support::pg::cluster;
 use crate::support::project::{self, SYNC};
 use crate::support::python::python;
 use crate::support::xtask::Xtask;
@@ -31,7 +30,7 @@ fn applicable(first: usize, share: usize) -> Vec<Case> {
     let can = |case: &Case| {
         is_alone(case) && !case.branch && case.file != "hangs.py" && case.step.as_deref() != Some("upgrade")
     };
-    let all: Vec<Case> = cases::all(cluster().major).into_iter().filter(can).collect();
+    let all: Vec<Case> = cases::all().into_iter().filter(can).collect();
     let (count, mut numbers, mut sizes) = (all.len(), BTreeMap::<&str, usize>::new(), BTreeMap::<&str, usize>::new());
     all.iter().for_each(|case| *sizes.entry(case.file).or_default() += 1);
     let mut is_chosen = |case: &Case| {

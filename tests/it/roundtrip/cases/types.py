@@ -47,8 +47,6 @@ def downgrade():
 # given create type @kind as enum ('a')
 # expect failed upgrade: unsafe use of new value
 # cause autocommit_block
-# since 17 expect reversible
-# since 17 note unsafe use of new value
 # branch
 def upgrade():
     op.execute("alter type @kind add value 'b'")
